@@ -1,0 +1,326 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::is_slug;
+use crate::{ProviderName, ResourceType};
+
+/// A resource named across gateways and teams.
+///
+/// ```text
+/// <name>                                  the same as local.name.<name>
+/// local.name.<name>
+/// <provider>.id.<id>
+/// <provider>.<team>.id.<id>
+/// <provider>.<team>.<type>.name.<name>
+/// <provider>.<team>.<type>.id.<id>
+/// ```
+///
+/// `type` is one of ingress, egress, pipeline, endpoint, backend, mesh. Names and teams are made of
+/// `a-z 0-9 _ -`, ids of `A-Z a-z 0-9 _ -`. A reference has at most [`Reference::MAX_LEN`] bytes.
+/// `Display` writes the canonical form: parsing it again gives an equal reference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Reference {
+    provider: ProviderName,
+    scope: Scope,
+    key: ResourceKey,
+}
+
+/// How far a reference narrows down where to look.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Everything the provider knows.
+    Provider,
+    /// What one team owns.
+    Team(String),
+    /// The resources of one type that one team owns.
+    Typed(String, ResourceType),
+}
+
+/// What the last two segments of a reference say.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceKey {
+    /// `name.<name>`
+    Name(String),
+    /// `id.<id>`
+    Id(String),
+}
+
+/// Why a text is no [`Reference`]: which part, and what was expected there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidReference {
+    given: String,
+    part: &'static str,
+    expected: String,
+}
+
+impl Reference {
+    /// The most bytes a reference may have.
+    pub const MAX_LEN: usize = 512;
+
+    /// `local.name.<name>`
+    ///
+    /// # Errors
+    /// When `name` is not made of `a-z 0-9 _ -`.
+    pub fn local(name: &str) -> Result<Self, InvalidReference> {
+        format!("local.name.{name}").parse()
+    }
+
+    /// Who is to resolve it.
+    pub fn provider(&self) -> &ProviderName {
+        &self.provider
+    }
+
+    /// Where to look.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What to look for.
+    pub fn key(&self) -> &ResourceKey {
+        &self.key
+    }
+
+    /// The team, when the reference names one.
+    pub fn team(&self) -> Option<&str> {
+        match &self.scope {
+            Scope::Provider => None,
+            Scope::Team(team) | Scope::Typed(team, _) => Some(team),
+        }
+    }
+
+    /// The type, when the reference names one.
+    pub fn resource_type(&self) -> Option<ResourceType> {
+        match &self.scope {
+            Scope::Typed(_, kind) => Some(*kind),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.", self.provider)?;
+        match &self.scope {
+            Scope::Provider => {}
+            Scope::Team(team) => write!(f, "{team}.")?,
+            Scope::Typed(team, kind) => write!(f, "{team}.{kind}.")?,
+        }
+        match &self.key {
+            ResourceKey::Name(name) => write!(f, "name.{name}"),
+            ResourceKey::Id(id) => write!(f, "id.{id}"),
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, InvalidReference> {
+        let refuse = |part, expected: String| InvalidReference {
+            given: text.chars().take(80).collect(),
+            part,
+            expected,
+        };
+        if text.len() > Self::MAX_LEN {
+            return Err(refuse("length", format!("at most {} bytes, got {}", Self::MAX_LEN, text.len())));
+        }
+        let segments: Vec<&str> = text.split('.').collect();
+        let provider =
+            |given: &str| given.parse::<ProviderName>().map_err(|e| refuse("provider", e.to_string()));
+        let slug = |part, given: &str| match is_slug(given) {
+            true => Ok(given.to_owned()),
+            false => Err(refuse(part, format!("a-z, 0-9, _ and -, got `{}`", given.escape_debug()))),
+        };
+        let id = |given: &str| {
+            let ok = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+            match !given.is_empty() && given.bytes().all(ok) {
+                true => Ok(ResourceKey::Id(given.to_owned())),
+                false => {
+                    Err(refuse("id", format!("letters, digits, _ and -, got `{}`", given.escape_debug())))
+                }
+            }
+        };
+        match *segments.as_slice() {
+            [name] => Ok(Self {
+                provider: ProviderName::local(),
+                scope: Scope::Provider,
+                key: ResourceKey::Name(slug("name", name)?),
+            }),
+            ["local", "name", name] => Ok(Self {
+                provider: ProviderName::local(),
+                scope: Scope::Provider,
+                key: ResourceKey::Name(slug("name", name)?),
+            }),
+            [from, "name", _] => Err(refuse(
+                "team",
+                format!(
+                    "a team and a type before `name`, as in {from}.<team>.ingress.name.<name>; only `local` does without"
+                ),
+            )),
+            [from, "id", key] => {
+                Ok(Self { provider: provider(from)?, scope: Scope::Provider, key: id(key)? })
+            }
+            [from, team, "id", key] => {
+                Ok(Self { provider: provider(from)?, scope: Scope::Team(slug("team", team)?), key: id(key)? })
+            }
+            [_, _, "name", _] => Err(refuse(
+                "type",
+                "a type before `name`, as in <provider>.<team>.ingress.name.<name>".to_owned(),
+            )),
+            [from, team, kind, by @ ("name" | "id"), key] => {
+                let provider = provider(from)?;
+                let team = slug("team", team)?;
+                let kind = kind
+                    .parse::<ResourceType>()
+                    .map_err(|()| refuse("type", format!("{}, got `{}`", types(), kind.escape_debug())))?;
+                let key = if by == "id" { id(key)? } else { ResourceKey::Name(slug("name", key)?) };
+                Ok(Self { provider, scope: Scope::Typed(team, kind), key })
+            }
+            [_, _, _, other, _] => Err(refuse(
+                "key",
+                format!("`name` or `id` before the last part, got `{}`", other.escape_debug()),
+            )),
+            _ => Err(refuse(
+                "form",
+                "<name>, local.name.<name>, <provider>.id.<id>, <provider>.<team>.id.<id>, \
+                 <provider>.<team>.<type>.name.<name> or <provider>.<team>.<type>.id.<id>"
+                    .to_owned(),
+            )),
+        }
+    }
+}
+
+fn types() -> String {
+    ResourceType::ALL.map(ResourceType::as_str).join(", ")
+}
+
+impl TryFrom<String> for Reference {
+    type Error = InvalidReference;
+
+    fn try_from(text: String) -> Result<Self, InvalidReference> {
+        text.parse()
+    }
+}
+
+impl From<Reference> for String {
+    fn from(reference: Reference) -> Self {
+        reference.to_string()
+    }
+}
+
+impl InvalidReference {
+    /// The part that is wrong: length, form, provider, team, type, key, name or id.
+    pub fn part(&self) -> &'static str {
+        self.part
+    }
+
+    /// What was expected there.
+    pub fn expected(&self) -> &str {
+        &self.expected
+    }
+}
+
+impl fmt::Display for InvalidReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { given, part, expected } = self;
+        write!(f, "`{}` is no resource reference: {part}: expected {expected}", given.escape_debug())
+    }
+}
+
+impl std::error::Error for InvalidReference {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_six_forms_parse() {
+        for (text, canonical) in [
+            ("fhir-api", "local.name.fhir-api"),
+            ("local.name.fhir-api", "local.name.fhir-api"),
+            ("runbeam.id.01HX", "runbeam.id.01HX"),
+            ("runbeam.acme.id.01HX", "runbeam.acme.id.01HX"),
+            (
+                "runbeam.acme-healthcare.ingress.name.fhir-api",
+                "runbeam.acme-healthcare.ingress.name.fhir-api",
+            ),
+            ("runbeam.acme.mesh.id.01HX", "runbeam.acme.mesh.id.01HX"),
+        ] {
+            assert_eq!(text.parse::<Reference>().map(|r| r.to_string()).as_deref(), Ok(canonical));
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_part_and_what_was_expected() {
+        for (text, part) in [
+            ("", "name"),
+            ("Upper", "name"),
+            ("runbeam.name.x", "team"),
+            ("runbeam.acme.name.x", "type"),
+            ("runbeam.acme.socket.name.x", "type"),
+            ("runbeam.acme.ingress.title.x", "key"),
+            ("runbeam.acme.ingress.name.", "name"),
+            ("Run.acme.ingress.name.x", "provider"),
+            ("runbeam.Acme.ingress.name.x", "team"),
+            ("runbeam.id.a/b", "id"),
+            ("a.b", "form"),
+            ("a.b.c.d.e.f", "form"),
+            ("../../etc/passwd", "key"),
+        ] {
+            let refusal = text.parse::<Reference>().expect_err(text);
+            assert_eq!(refusal.part(), part, "{text}: {refusal}");
+            assert!(refusal.to_string().contains("expected"), "{refusal}");
+        }
+        assert_eq!("a".repeat(513).parse::<Reference>().expect_err("too long").part(), "length");
+    }
+
+    fn any_reference() -> impl Strategy<Value = String> {
+        let slug = "[a-z0-9_-]{1,12}";
+        let id = "[A-Za-z0-9_-]{1,26}";
+        let kind = prop::sample::select(ResourceType::ALL.to_vec());
+        prop_oneof![
+            slug.prop_map(|n| n),
+            slug.prop_map(|n| format!("local.name.{n}")),
+            (slug, id).prop_map(|(p, i)| format!("{p}.id.{i}")),
+            (slug, slug, id).prop_map(|(p, t, i)| format!("{p}.{t}.id.{i}")),
+            (slug, slug, kind.clone(), slug).prop_map(|(p, t, k, n)| format!("{p}.{t}.{k}.name.{n}")),
+            (slug, slug, kind, id).prop_map(|(p, t, k, i)| format!("{p}.{t}.{k}.id.{i}")),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn display_round_trips(text in any_reference()) {
+            let reference: Reference = text.parse().expect("of the grammar");
+            prop_assert_eq!(reference.to_string().parse::<Reference>(), Ok(reference.clone()));
+            if text.contains('.') {
+                prop_assert_eq!(reference.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic_and_what_parses_round_trips(text in any::<String>()) {
+            if let Ok(reference) = text.parse::<Reference>() {
+                prop_assert_eq!(reference.to_string().parse::<Reference>(), Ok(reference));
+            }
+        }
+
+        #[test]
+        fn one_changed_character_never_makes_it_panic(
+            text in any_reference(), at in any::<prop::sample::Index>(), with in any::<char>()
+        ) {
+            let mut chars: Vec<char> = text.chars().collect();
+            let at = at.index(chars.len());
+            chars[at] = with;
+            let mutated: String = chars.into_iter().collect();
+            if let Ok(reference) = mutated.parse::<Reference>() {
+                prop_assert_eq!(reference.to_string().parse::<Reference>(), Ok(reference));
+            }
+        }
+    }
+}
