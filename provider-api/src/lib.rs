@@ -34,3 +34,5 @@ pub use registry::{BuildContext, BuildError, ProviderFactory, Registry};
 pub use resolver::{Freshness, Resolved, Resolver};
 pub use resource::{Mode, Resource, ResourceType};
 pub use secret::Secret;
+/// How a section of a configuration is handed to [`Registry::build`].
+pub use toml::de::ValueDeserializer;

@@ -1,0 +1,45 @@
+use provider_api::{ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver};
+
+use crate::mesh_auth::LocalMeshAuth;
+use crate::resource_index::ResourceIndex;
+
+/// The provider `local`. Its answers depend on the configuration it was built for and on the clock, on
+/// nothing else: it does no I/O and no call waits.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) name: ProviderName,
+    pub(crate) resources: ResourceIndex,
+    mesh_auth: LocalMeshAuth,
+}
+
+impl Local {
+    pub(crate) fn new(name: ProviderName, resources: ResourceIndex, mesh_auth: LocalMeshAuth) -> Self {
+        Self { name, resources, mesh_auth }
+    }
+}
+
+impl Provider for Local {
+    fn name(&self) -> &ProviderName {
+        &self.name
+    }
+
+    fn source(&self) -> Option<&dyn ConfigSource> {
+        None
+    }
+
+    fn resolver(&self) -> Option<&dyn Resolver> {
+        Some(self)
+    }
+
+    fn mesh_auth(&self) -> Option<&dyn MeshAuth> {
+        Some(&self.mesh_auth)
+    }
+
+    fn enrollment(&self) -> Option<&dyn Enrollment> {
+        None
+    }
+
+    fn publisher(&self) -> Option<&dyn Publisher> {
+        None
+    }
+}

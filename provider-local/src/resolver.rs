@@ -1,0 +1,35 @@
+use provider_api::{Error, Freshness, Reference, Resolved, Resolver, Result, async_trait};
+
+use crate::local::Local;
+
+/// The one owner of everything that is local: what stands in the place of the team, as in
+/// `local.local.ingress.name.<name>`.
+pub(crate) const OWNER: &str = "local";
+
+#[async_trait]
+impl Resolver for Local {
+    async fn resolve(&self, reference: &Reference) -> Result<Resolved> {
+        if reference.provider() != &self.name {
+            return Err(Error::invalid(format!(
+                "`{reference}` is for the provider `{}` to resolve, not for `{}`",
+                reference.provider(),
+                self.name
+            )));
+        }
+        if let Some(team) = reference.team()
+            && team != OWNER
+        {
+            return Err(Error::not_found(format!(
+                "`{reference}`: the provider `local` knows one owner, `{OWNER}`, and no team `{team}`"
+            )));
+        }
+        let resource = self.resources.find(reference)?;
+        if !resource.enabled {
+            return Err(Error::denied(format!(
+                "`{reference}`: the {} `{}` is disabled",
+                resource.kind, resource.name
+            )));
+        }
+        Ok(Resolved { resource: resource.clone(), fresh: Freshness::UntilReload })
+    }
+}

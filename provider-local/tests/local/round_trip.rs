@@ -1,0 +1,88 @@
+use std::time::{Duration, SystemTime};
+
+use jsonwebtoken::dangerous::insecure_decode_claims;
+use provider_api::{ErrorKind, MeshIdentity, TokenRequest};
+use serde_json::{Value, json};
+
+use crate::harness::{Gateway, NOW, URL, imaging};
+use crate::rsa::{OURS, THEIRS, rsa};
+
+#[tokio::test]
+async fn what_one_member_issues_the_other_accepts() {
+    for (ours, theirs) in [
+        (Gateway::with_secret(), Gateway::with_secret()),
+        (
+            Gateway::with_keys(rsa(Some(&OURS.private), None)),
+            Gateway::with_keys(rsa(None, Some(&OURS.public))),
+        ),
+    ] {
+        let issued = ours.issue().await.unwrap();
+        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + 300);
+        assert_eq!(issued.expires_at, end);
+
+        let claims = theirs.verify(issued.token.expose()).await.unwrap();
+        assert_eq!(claims.issuer, "imaging");
+        assert_eq!(claims.subject, "gateway-a");
+        assert_eq!(claims.mesh_id, "01H");
+        assert_eq!(claims.expires_at, end);
+    }
+}
+
+#[tokio::test]
+async fn an_issued_token_has_the_claims_of_the_protocol_and_no_others() {
+    let issued = Gateway::with_secret().issue().await.unwrap();
+    let claims: Value = insecure_decode_claims(issued.token.expose()).unwrap();
+    assert_eq!(
+        claims,
+        json!({
+            "iss": "imaging", "sub": "gateway-a", "aud": URL, "iat": NOW, "exp": NOW + 300, "mesh_id": "01H",
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_key_pair_signs_with_one_half_and_verifies_with_the_other_only() {
+    let sender = Gateway::with_keys(rsa(Some(&OURS.private), None));
+    let receiver = Gateway::with_keys(rsa(None, Some(&OURS.public)));
+
+    let error = receiver.issue().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(
+        error.to_string(),
+        "mesh `imaging` has no jwt_private_key_path, so this gateway can verify its tokens but not issue them"
+    );
+    let token = sender.issue().await.unwrap().token;
+    assert!(sender.refusal(token.expose()).await.contains("no jwt_public_key_path"));
+}
+
+#[tokio::test]
+async fn members_with_a_key_pair_each_verify_each_other() {
+    let a = Gateway::with_keys(rsa(Some(&OURS.private), Some(&THEIRS.public)));
+    let b = Gateway::with_keys(rsa(Some(&THEIRS.private), Some(&OURS.public)));
+    assert!(b.verify(a.issue().await.unwrap().token.expose()).await.is_ok());
+    assert!(a.verify(b.issue().await.unwrap().token.expose()).await.is_ok());
+    assert!(a.verify(a.issue().await.unwrap().token.expose()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_token_without_a_sender_is_not_issued() {
+    let gateway = Gateway::with_secret();
+    let request = TokenRequest { mesh: imaging(), destination: URL.to_owned(), sender: String::new() };
+    let error = gateway.provider.mesh_auth().unwrap().issue(&request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_mesh_is_known_by_its_name_and_its_id_together() {
+    let gateway = Gateway::with_secret();
+    let token = gateway.issue().await.unwrap().token;
+    for (name, id) in [("radiology", Some("01H")), ("imaging", Some("02H")), ("imaging", None)] {
+        let mesh = MeshIdentity { name: name.to_owned(), id: id.map(str::to_owned) };
+        let request =
+            TokenRequest { mesh: mesh.clone(), destination: URL.to_owned(), sender: "a".to_owned() };
+        let issued = gateway.provider.mesh_auth().unwrap().issue(&request).await;
+        assert_eq!(issued.unwrap_err().kind(), ErrorKind::NotFound);
+        let verified = gateway.verify_for(&mesh, URL, token.expose()).await;
+        assert_eq!(verified.unwrap_err().kind(), ErrorKind::Denied);
+    }
+}
