@@ -1,0 +1,281 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use provider_api::RejectionClass;
+
+use crate::digest::Digest;
+use crate::documents::{Documents, Loaded, Touched};
+use crate::gateway::Gateway;
+use crate::host::{HostOptions, absolute};
+use crate::listener::{Listeners, Prepared};
+use crate::probe::probe;
+use crate::problem::Problems;
+use crate::providers::Surroundings;
+use crate::snapshot::{Refusal, Snapshot};
+use crate::status::{Attempted, Desired, Effective, ProblemReport, StatusBoard, full, timestamp};
+
+/// What became of a configuration that was tried.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// The files are what is served already.
+    Unchanged {
+        /// The generation that is served.
+        generation: u64,
+    },
+    /// It is live.
+    Applied {
+        /// Its generation.
+        generation: u64,
+    },
+    /// It is not live; what was served before is served on.
+    Rejected(Refusal),
+}
+
+/// How a configuration comes to be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// Somebody asked for it.
+    Asked,
+    /// A file changed.
+    Edit,
+    /// It was time for the slow look that catches what no event told.
+    Poll,
+}
+
+/// The only door through which a configuration becomes what is served.
+#[derive(Debug)]
+pub(crate) struct Applier {
+    config_path: PathBuf,
+    surroundings: Surroundings,
+    status: Arc<StatusBoard>,
+    listeners: Listeners,
+    /// The tree read last, served or not: what was not touched since is not read again.
+    read: Arc<Documents>,
+    /// What was rejected last, as long as the files say it.
+    rejected: Option<(Digest, RejectionClass)>,
+}
+
+impl Applier {
+    /// Reads, checks and builds the first configuration and binds its addresses.
+    ///
+    /// # Errors
+    /// Every problem. Nothing is left open.
+    pub(crate) async fn first(
+        config_path: PathBuf,
+        surroundings: Surroundings,
+        status: Arc<StatusBoard>,
+    ) -> Result<(Self, Box<Snapshot>, Prepared), Refusal> {
+        let (_, built) =
+            build(config_path.clone(), surroundings.clone(), None, None, Touched::Everything).await;
+        let Built::New(snapshot) = built? else {
+            return Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build"));
+        };
+        let listeners = Listeners::new();
+        let prepared = prepare(&listeners, &snapshot)?;
+        let read = Arc::clone(&snapshot.documents);
+        Ok((Self { config_path, surroundings, status, listeners, read, rejected: None }, snapshot, prepared))
+    }
+
+    /// Serves the first configuration.
+    pub(crate) fn begin(&mut self, gateway: &Arc<Gateway>, prepared: Prepared) {
+        self.listeners.open(prepared, gateway);
+        self.note_applied(&gateway.snapshot.load());
+    }
+
+    /// Tries what the files say now. Whatever goes wrong, what was served is served on.
+    pub(crate) async fn apply(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        touched: Touched,
+        trigger: Trigger,
+    ) -> Verdict {
+        let served = gateway.snapshot.load_full();
+        let (surroundings, before) = (self.surroundings.clone(), Arc::clone(&served));
+        let (read, built) = build(
+            self.config_path.clone(),
+            surroundings,
+            Some(Arc::clone(&self.read)),
+            Some(before),
+            touched,
+        )
+        .await;
+        let digest = read.as_ref().map_or_else(|| self.read.digest(), |read| read.digest());
+        if let Some(read) = read {
+            self.read = read;
+        }
+        self.status.change(|status| status.desired = desired(digest));
+        let snapshot = match built {
+            Ok(Built::Same) => {
+                if self.rejected.take().is_some() {
+                    tracing::info!("the files are again what is served");
+                }
+                self.note_applied(&served);
+                return Verdict::Unchanged { generation: served.generation };
+            }
+            Ok(Built::New(snapshot)) => *snapshot,
+            Err(refusal) => return self.reject(digest, refusal, trigger),
+        };
+        match self.publish(gateway, &served, snapshot).await {
+            Ok(generation) => {
+                self.rejected = None;
+                self.note_applied(&gateway.snapshot.load());
+                tracing::info!(generation, %digest, "configuration applied");
+                Verdict::Applied { generation }
+            }
+            Err(refusal) => self.reject(digest, refusal, trigger),
+        }
+    }
+
+    /// Bind, publish, open, probe, retire: add before remove.
+    async fn publish(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        served: &Arc<Snapshot>,
+        snapshot: Snapshot,
+    ) -> Result<u64, Refusal> {
+        let generation = snapshot.generation;
+        let prepared = prepare(&self.listeners, &snapshot)?;
+        let new: Vec<_> = prepared.addresses().collect();
+        let snapshot = Arc::new(snapshot);
+        gateway.snapshot.store(Arc::clone(&snapshot));
+        self.listeners.open(prepared, gateway);
+        if let Err(message) = probe(new.into_iter()).await {
+            gateway.snapshot.store(Arc::clone(served));
+            self.listeners.retire(&served.listeners).await;
+            return Err(refusal(RejectionClass::Probe, "listeners", &message));
+        }
+        self.listeners.retire(&snapshot.listeners).await;
+        Ok(generation)
+    }
+
+    fn reject(&mut self, digest: Digest, refusal: Refusal, trigger: Trigger) -> Verdict {
+        let class = refusal.class;
+        // The slow look finds the same again and again; it is said once.
+        let known = trigger == Trigger::Poll && self.rejected == Some((digest, class));
+        if !known {
+            tracing::error!(%class, %digest, "configuration rejected; what was served is served on");
+            for problem in refusal.problems.errors() {
+                tracing::error!("{problem}");
+            }
+            self.status.change(|status| {
+                status.attempted = Some(Attempted {
+                    digest: full(digest),
+                    at: timestamp(SystemTime::now()),
+                    verdict: "rejected",
+                    class: Some(class.to_string()),
+                    problems: refusal.problems.errors().map(ProblemReport::from).collect(),
+                });
+            });
+        }
+        self.rejected = Some((digest, class));
+        Verdict::Rejected(refusal)
+    }
+
+    fn note_applied(&self, snapshot: &Snapshot) {
+        let digest = snapshot.documents.digest();
+        let at = timestamp(SystemTime::now());
+        self.status.change(|status| {
+            status.desired = desired(digest);
+            let same =
+                status.effective.as_ref().filter(|effective| effective.generation == snapshot.generation);
+            let since = same.map_or(at, |effective| effective.since);
+            status.attempted = Some(Attempted {
+                digest: full(digest),
+                at: since,
+                verdict: "applied",
+                class: None,
+                problems: Vec::new(),
+            });
+            status.effective = Some(Effective {
+                generation: snapshot.generation,
+                digest: full(digest),
+                since,
+                warnings: snapshot.warnings.iter().map(ProblemReport::from).collect(),
+            });
+        });
+    }
+
+    /// The tree read last, served or not.
+    pub(crate) fn read(&self) -> &Documents {
+        &self.read
+    }
+
+    /// Closes the listeners and waits for requests in flight. Says whether all finished.
+    pub(crate) async fn shut_down(self, limit: std::time::Duration) -> bool {
+        self.listeners.shut_down(limit).await
+    }
+}
+
+fn desired(digest: Digest) -> Desired {
+    Desired { digest: full(digest), read_at: timestamp(SystemTime::now()) }
+}
+
+fn refusal(class: RejectionClass, key: &str, message: &str) -> Refusal {
+    let mut problems = Problems::default();
+    problems.error(None, key, message);
+    Refusal { class, problems }
+}
+
+fn prepare(listeners: &Listeners, snapshot: &Snapshot) -> Result<Prepared, Refusal> {
+    listeners.prepare(&snapshot.listeners).map_err(|errors| {
+        let mut problems = Problems::default();
+        for error in errors {
+            let network = snapshot.config.networks.iter().find(|network| *network.name == *error.network);
+            let place = network.and_then(|n| n.listen.as_ref()).map(|listen| &listen.address.place);
+            problems
+                .error(place, format!("network.{}", error.network), error.to_string())
+                .help("free the address, or configure another one");
+        }
+        Refusal { class: RejectionClass::Bind, problems }
+    })
+}
+
+/// What the files make, without serving it.
+///
+/// # Errors
+/// Every problem.
+pub(crate) async fn look(options: &HostOptions) -> Result<Snapshot, Refusal> {
+    let path = absolute(&options.config);
+    match build(path, options.surroundings(), None, None, Touched::Everything).await.1? {
+        Built::New(snapshot) => Ok(*snapshot),
+        Built::Same => Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build")),
+    }
+}
+
+/// What came of reading the files.
+enum Built {
+    /// They are what is served.
+    Same,
+    /// They make this.
+    New(Box<Snapshot>),
+}
+
+/// Reads and builds off the request threads. A provider that panics while it is built refuses its
+/// configuration and nothing else.
+async fn build(
+    config_path: PathBuf,
+    surroundings: Surroundings,
+    read: Option<Arc<Documents>>,
+    served: Option<Arc<Snapshot>>,
+    touched: Touched,
+) -> (Option<Arc<Documents>>, Result<Built, Refusal>) {
+    let work = move || {
+        let vanish = served.as_ref().map(|served| &*served.documents);
+        let Loaded { documents, problems } = Documents::load(&config_path, read.as_deref(), vanish, &touched);
+        let documents = Arc::new(documents);
+        let generation = served.as_ref().map_or(1, |served| served.generation + 1);
+        if !problems.refuse() && served.as_ref().is_some_and(|s| s.documents.digest() == documents.digest()) {
+            return (documents, Ok(Built::Same));
+        }
+        let built =
+            Snapshot::build(Arc::clone(&documents), problems, generation, &surroundings, served.as_deref());
+        (documents, built.map(|snapshot| Built::New(Box::new(snapshot))))
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok((documents, built)) => (Some(documents), built),
+        Err(_) => {
+            (None, Err(refusal(RejectionClass::Build, "provider", "a provider panicked while it was built")))
+        }
+    }
+}

@@ -1,0 +1,115 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use provider_api::{Catalogue, MeshDefinition, MeshKeys, Resource, ResourceType};
+
+use crate::config::{
+    Config, Destination, Egress, Endpoint, Ingress, LinkedBackend, LinkedMesh, LinkedPipeline,
+};
+use crate::documents::Documents;
+
+/// What the configuration declares, as providers need to know it.
+pub(crate) fn catalogue(config: &Config, documents: &Documents) -> Catalogue {
+    let mut resources = Vec::new();
+    // Several pipelines may share an endpoint or a backend; it is one resource all the same.
+    let mut endpoints = HashSet::new();
+    let mut backends = HashSet::new();
+    for linked in &config.pipelines {
+        resources.push(pipeline(linked));
+        resources.extend(linked.pipeline.ingress.iter().map(|i| ingress(linked, i)));
+        resources.extend(linked.pipeline.egress.iter().map(|e| egress(linked, e)));
+        let new = linked.endpoints.iter().filter(|endpoint| endpoints.insert(Arc::as_ptr(endpoint)));
+        resources.extend(new.map(|endpoint| endpoint_resource(endpoint)));
+        let new = linked.backend.iter().filter(|linked| backends.insert(Arc::as_ptr(&linked.backend)));
+        resources.extend(new.map(backend));
+    }
+    resources.extend(config.meshes.iter().map(mesh));
+    for resource in &mut resources {
+        resource.gateway_id = Some(config.proxy.id.clone());
+        resource.provider = Some("local".to_owned());
+    }
+    let meshes = config.meshes.iter().map(|linked| definition(linked, documents)).collect();
+    Catalogue { resources, meshes }
+}
+
+/// A resource without an `id` of its own has its name for one.
+fn resource(kind: ResourceType, id: Option<&String>, name: &str) -> Resource {
+    Resource::new(kind, id.map_or(name, String::as_str), name)
+}
+
+fn pipeline(linked: &LinkedPipeline) -> Resource {
+    let pipeline = &linked.pipeline;
+    let mut own = resource(ResourceType::Pipeline, pipeline.id.as_ref(), &pipeline.name);
+    own.description = pipeline.description.clone();
+    own
+}
+
+fn ingress(linked: &LinkedPipeline, ingress: &Ingress) -> Resource {
+    let mut own = resource(ResourceType::Ingress, ingress.id.as_ref(), &ingress.name);
+    own.pipeline_id = Some(pipeline(linked).id);
+    own.description = ingress.description.clone();
+    own.urls = ingress.urls.iter().map(|url| url.value.clone()).collect();
+    own.mode = Some(ingress.mode);
+    own.enabled = ingress.enabled;
+    own.protocol = ingress.protocol.clone();
+    own.endpoint_id = ingress.endpoint.as_ref().map(|at| at.value.clone());
+    own
+}
+
+fn egress(linked: &LinkedPipeline, egress: &Egress) -> Resource {
+    let mut own = resource(ResourceType::Egress, egress.id.as_ref(), &egress.name);
+    own.pipeline_id = Some(pipeline(linked).id);
+    own.description = egress.description.clone();
+    own.mode = Some(egress.mode);
+    own.enabled = egress.enabled;
+    own.protocol = egress.protocol.clone();
+    own.backend_id = egress.backend.as_ref().map(|at| at.value.clone());
+    own
+}
+
+fn endpoint_resource(endpoint: &Endpoint) -> Resource {
+    let mut own = resource(ResourceType::Endpoint, endpoint.id.as_ref(), &endpoint.name);
+    own.service_id = Some(endpoint.service.value.clone());
+    own
+}
+
+fn backend(linked: &LinkedBackend) -> Resource {
+    let mut own = resource(ResourceType::Backend, linked.backend.id.as_ref(), &linked.backend.name);
+    own.service_id = Some(linked.backend.service.value.clone());
+    if let Destination::Url(url) = &linked.destination {
+        own.urls = vec![url.to_string()];
+    }
+    own
+}
+
+fn mesh(linked: &LinkedMesh) -> Resource {
+    let mesh = &linked.mesh;
+    let mut resource = Resource::new(ResourceType::Mesh, linked.identity.mesh_id(), &mesh.name);
+    resource.auth_type = Some("jwt".to_owned());
+    resource.protocol = mesh.protocol.as_ref().map(|at| at.value.to_owned());
+    resource.description = mesh.description.clone();
+    resource.ingress = mesh.ingress.iter().map(|at| at.value.clone()).collect();
+    resource.egress = mesh.egress.iter().map(|at| at.value.clone()).collect();
+    resource
+}
+
+fn definition(linked: &LinkedMesh, documents: &Documents) -> MeshDefinition {
+    let mesh = &linked.mesh;
+    let keys = linked.provider.is_local().then(|| match &mesh.jwt_secret {
+        Some(secret) => MeshKeys::Shared(secret.value.clone()),
+        None => MeshKeys::Rsa {
+            private_pem: mesh.jwt_private_key_path.as_ref().and_then(|at| documents.pem(&at.value)).cloned(),
+            public_pem: mesh
+                .jwt_public_key_path
+                .as_ref()
+                .and_then(|at| documents.pem(&at.value))
+                .map(|pem| Arc::from(pem.expose())),
+        },
+    });
+    MeshDefinition {
+        identity: linked.identity.as_ref().clone(),
+        provider: linked.provider.clone(),
+        keys,
+        jwks_url: mesh.jwks_url.clone(),
+    }
+}

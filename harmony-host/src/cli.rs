@@ -1,0 +1,93 @@
+//! The command line of a gateway. A third party's gateway is a `main` that registers its providers and
+//! calls [`main`].
+
+mod check;
+mod log;
+mod out;
+mod resolve;
+mod run;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use provider_api::Registry;
+
+/// A minimal Harmony gateway.
+#[derive(Debug, Parser)]
+#[command(name = "harmony-host", version, about, after_help = EXIT_CODES, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for `status`: in sync
+  1  the configuration was refused; for `status`: not in sync
+  2  the command line is wrong
+  3  `resolve`: there is no such resource
+  4  `resolve`: this gateway may not use it
+  5  something that is needed cannot be reached now
+  6  `run`: requests were still in flight when the time to finish them was over";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a configuration, and every edit of it, until told to stop
+    ///
+    /// Edits of any file of the configuration are applied live; one that is wrong is refused with all its
+    /// problems, and what was served is served on. SIGHUP reloads, SIGTERM and Ctrl-C drain and stop.
+    Run(run::Run),
+    /// Say everything that is wrong with a configuration, without serving it
+    Check(check::Check),
+    /// Show what a resource reference leads to
+    ///
+    /// For example: harmony-host resolve local.name.fhir-api
+    Resolve(resolve::Resolve),
+    /// Ask a running gateway whether it is in sync, and if not, why
+    Status(status::Status),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+struct ConfigPath {
+    /// The configuration's main file; the others are found relative to it
+    #[arg(long, value_name = "PATH", default_value = "./config/config.toml", env = "HARMONY_CONFIG")]
+    config: PathBuf,
+}
+
+/// Runs the command line of a gateway with the given providers.
+pub fn main(registry: Registry) -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out::error(&format!("the asynchronous runtime cannot be started: {error}"));
+            return ExitCode::from(5);
+        }
+    };
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Run(run) => run.run(registry).await,
+            Command::Check(check) => check.run(registry).await,
+            Command::Resolve(resolve) => resolve.run(registry).await,
+            Command::Status(status) => status.run().await,
+        }
+    });
+    // A name look-up that hangs must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,60 @@
+use clap::Args;
+use provider_api::Registry;
+use serde_json::json;
+
+use crate::cli::{ConfigPath, out};
+use crate::problem::Problems;
+use crate::{HostOptions, ProblemReport, Snapshot, report};
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    config: ConfigPath,
+
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub(super) async fn run(self, registry: Registry) -> u8 {
+        let path = self.config.config.display().to_string();
+        let checked = Snapshot::of(&HostOptions::new(&self.config.config, registry)).await;
+        let (problems, snapshot) = match checked {
+            Ok(snapshot) => (snapshot.warnings().to_vec(), Some(snapshot)),
+            Err(refusal) => (refusal.problems.sorted().into_iter().cloned().collect(), None),
+        };
+        let problems = Problems::from(problems);
+        let (errors, warnings) = (problems.errors().count(), problems.warnings().count());
+        if self.json {
+            let reports = |list: Vec<ProblemReport>| json!(list);
+            let answer = json!({
+                "ok": snapshot.is_some(),
+                "errors": reports(problems.errors().map(ProblemReport::from).collect()),
+                "warnings": reports(problems.warnings().map(ProblemReport::from).collect()),
+            });
+            out::print(&format!("{answer:#}\n"));
+        } else {
+            out::print(&report::render(problems.sorted(), out::colour()));
+            match &snapshot {
+                Some(snapshot) => {
+                    out::print(&format!("{path}: {}, {warnings} warnings\n", summary(snapshot)))
+                }
+                None => out::print(&format!("{path}: refused, {errors} errors, {warnings} warnings\n")),
+            }
+        }
+        u8::from(snapshot.is_none())
+    }
+}
+
+fn summary(snapshot: &Snapshot) -> String {
+    let config = snapshot.config();
+    let served = config.pipelines.iter().filter(|linked| linked.unserved.is_none()).count();
+    format!(
+        "ok, provider {}, {} networks, {} pipelines ({served} served), {} meshes",
+        config.primary.name,
+        config.networks.len(),
+        config.pipelines.len(),
+        config.meshes.len(),
+    )
+}

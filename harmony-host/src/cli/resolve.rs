@@ -1,0 +1,97 @@
+use clap::Args;
+use provider_api::{Error, ErrorKind, Reference, Registry, Resource};
+
+use crate::cli::{ConfigPath, out};
+use crate::{HostOptions, Snapshot, report};
+
+#[derive(Debug, Args)]
+pub(super) struct Resolve {
+    /// A bare name, local.name.<name>, <provider>.id.<id>, <provider>.<team>.id.<id>,
+    /// <provider>.<team>.<type>.name.<name> or <provider>.<team>.<type>.id.<id>
+    reference: String,
+
+    #[command(flatten)]
+    config: ConfigPath,
+
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Resolve {
+    pub(super) async fn run(self, registry: Registry) -> u8 {
+        let reference = match self.reference.parse::<Reference>() {
+            Ok(reference) => reference,
+            Err(invalid) => {
+                out::error(&invalid.to_string());
+                return 2;
+            }
+        };
+        let snapshot = match Snapshot::of(&HostOptions::new(&self.config.config, registry)).await {
+            Ok(snapshot) => snapshot,
+            Err(refusal) => {
+                out::eprint(&report::render(refusal.problems.sorted(), out::colour_of_errors()));
+                return 1;
+            }
+        };
+        let Some(resolver) = snapshot.providers().resolver(&reference) else {
+            let active: Vec<String> = snapshot.config().active().map(String::from).collect();
+            out::error(&format!(
+                "the provider `{}` is not active here, or resolves nothing; active: {}",
+                reference.provider(),
+                active.join(", ")
+            ));
+            return 1;
+        };
+        match resolver.resolve(&reference).await {
+            Ok(resolved) => {
+                out::print(&self.shown(&reference, &resolved.resource));
+                0
+            }
+            Err(error) => {
+                out::error(&error.to_string());
+                code(&error)
+            }
+        }
+    }
+
+    fn shown(&self, reference: &Reference, resource: &Resource) -> String {
+        if self.json {
+            return serde_json::to_string_pretty(resource).unwrap_or_default() + "\n";
+        }
+        let mut text = format!(
+            "{reference}\n  type      {}\n  name      {}\n  id        {}\n",
+            resource.kind, resource.name, resource.id
+        );
+        for url in &resource.urls {
+            text.push_str(&format!("  url       {url}\n"));
+        }
+        let optional = [
+            ("pipeline", &resource.pipeline_id),
+            ("endpoint", &resource.endpoint_id),
+            ("backend", &resource.backend_id),
+            ("service", &resource.service_id),
+            ("team", &resource.team_id),
+            ("gateway", &resource.gateway_id),
+            ("about", &resource.description),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                text.push_str(&format!("  {name:<9} {value}\n"));
+            }
+        }
+        if !resource.enabled {
+            text.push_str("  disabled\n");
+        }
+        text
+    }
+}
+
+fn code(error: &Error) -> u8 {
+    match error.kind() {
+        ErrorKind::Invalid => 1,
+        ErrorKind::NotFound => 3,
+        ErrorKind::Denied => 4,
+        ErrorKind::Unavailable => 5,
+    }
+}

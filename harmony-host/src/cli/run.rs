@@ -1,0 +1,78 @@
+use std::time::Duration;
+
+use clap::Args;
+use provider_api::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{ConfigPath, log, out};
+use crate::{Host, HostOptions, report};
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    config: ConfigPath,
+
+    #[command(flatten)]
+    log: log::Log,
+
+    /// How long requests in flight may take to finish when the gateway stops, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    drain_secs: u64,
+}
+
+impl Run {
+    pub(super) async fn run(self, registry: Registry) -> u8 {
+        if let Err(message) = self.log.start() {
+            out::error(&message);
+            return 2;
+        }
+        let signals =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+        let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+            out::error("signals cannot be received");
+            return 5;
+        };
+        let compiled: Vec<&str> = registry.types().collect();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            providers = compiled.join(", "),
+            "harmony-host starts"
+        );
+        let host = match Host::start(HostOptions::new(&self.config.config, registry)).await {
+            Ok(host) => host,
+            Err(refusal) => {
+                out::eprint(&report::render(refusal.problems.sorted(), out::colour_of_errors()));
+                out::error(&format!(
+                    "the configuration was refused ({}); {} problems",
+                    refusal.class,
+                    refusal.problems.errors().count()
+                ));
+                return 1;
+            }
+        };
+        tracing::info!(
+            gateway = host.snapshot().config().proxy.id,
+            provider = %host.snapshot().providers().primary_name(),
+            pipelines = host.snapshot().config().pipelines.len(),
+            "ready"
+        );
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => {
+                    tracing::info!("SIGHUP: reloading");
+                    host.reload().await;
+                }
+            }
+        }
+        tracing::info!(seconds = self.drain_secs, "stopping; requests in flight may finish");
+        match host.shut_down(Duration::from_secs(self.drain_secs)).await {
+            true => 0,
+            false => {
+                tracing::warn!("requests were still in flight");
+                6
+            }
+        }
+    }
+}

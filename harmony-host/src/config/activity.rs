@@ -1,0 +1,153 @@
+use std::collections::BTreeMap;
+
+use provider_api::{ProviderName, Reference, Registry};
+
+use crate::config::lookup::listed;
+use crate::config::{GatewaySections, ProviderSection};
+use crate::problem::Problems;
+use crate::source::{At, Place};
+
+/// The primary provider of a configuration.
+#[derive(Clone, Debug)]
+pub struct Primary {
+    /// Its name.
+    pub name: ProviderName,
+    /// Its section; `local` has none.
+    pub section: Option<ProviderSection>,
+    /// Where it is chosen, when that is written.
+    pub place: Option<Place>,
+}
+
+impl Primary {
+    /// The type that builds it.
+    pub fn provider_type(&self) -> &str {
+        self.section.as_ref().map_or(self.name.as_str(), |section| &section.provider_type)
+    }
+}
+
+/// Which providers a configuration may use: the one rule about remote providers, in one place.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    primary: Primary,
+    configured: BTreeMap<ProviderName, Place>,
+    compiled: Vec<&'static str>,
+}
+
+/// The provider a gateway has unless it says otherwise.
+const DEFAULT_PRIMARY: &str = "runbeam";
+
+impl Activity {
+    pub(crate) fn of(gateway: &GatewaySections, registry: &Registry, problems: &mut Problems) -> Self {
+        let sections = &gateway.providers;
+        let written = gateway.proxy.primary_provider.as_ref();
+        let name = match written {
+            Some(at) => at.value.parse::<ProviderName>().unwrap_or_else(|invalid| {
+                problems.error(Some(&at.place), "proxy.primary_provider", invalid.to_string());
+                ProviderName::local()
+            }),
+            None => sections
+                .legacy_primary
+                .clone()
+                .or_else(|| DEFAULT_PRIMARY.parse().ok())
+                .unwrap_or_else(ProviderName::local),
+        };
+        let activity = Self {
+            primary: Primary {
+                section: sections.by_name.get(&name).cloned(),
+                name,
+                place: written.map(|at| at.place.clone()),
+            },
+            configured: sections.by_name.iter().map(|(n, s)| (n.clone(), s.place.clone())).collect(),
+            compiled: registry.types().collect(),
+        };
+        activity.check_primary(gateway, registry, problems);
+        activity
+    }
+
+    fn check_primary(&self, gateway: &GatewaySections, registry: &Registry, problems: &mut Problems) {
+        let Primary { name, section, place } = &self.primary;
+        let place = place.as_ref().or(section.as_ref().map(|s| &s.place));
+        let known = registry.knows(self.primary.provider_type());
+        let chosen = match &gateway.proxy.primary_provider {
+            Some(_) => format!("`{name}`"),
+            None => format!("`{name}`, which is the default,"),
+        };
+        let remedy =
+            format!("choose one of those, or build the gateway with `{}`", self.primary.provider_type());
+        if !known {
+            let compiled = listed(&self.compiled);
+            let message =
+                format!("the provider {chosen} is not compiled into this gateway; compiled in: {compiled}");
+            problems.error(place, "proxy.primary_provider", message).help(remedy);
+        } else if section.is_none() && !name.is_local() && gateway.proxy.primary_provider.is_some() {
+            problems
+                .error(
+                    place,
+                    "proxy.primary_provider",
+                    format!("the provider {chosen} has no section [provider.{name}]"),
+                )
+                .help(format!("add [provider.{name}] with `api = \"https://...\"`"));
+        }
+    }
+
+    pub(crate) fn into_primary(self) -> Primary {
+        self.primary
+    }
+
+    /// Adds an error when `name` is not a provider that this configuration uses.
+    pub(crate) fn check(
+        &self,
+        name: &ProviderName,
+        place: &Place,
+        key: &str,
+        problems: &mut Problems,
+    ) -> bool {
+        if name.is_local() || *name == self.primary.name {
+            return true;
+        }
+        let primary = &self.primary.name;
+        let (reason, help) = match self.configured.get(name) {
+            Some(at) => (
+                format!(
+                    "the provider `{name}` is configured ({at}) but not primary: proxy.primary_provider is `{primary}`, and only one remote provider is active at a time"
+                ),
+                format!("use local resources here, or set proxy.primary_provider = \"{name}\""),
+            ),
+            None if self.compiled.contains(&name.as_str()) => (
+                format!("the provider `{name}` is not configured"),
+                format!(
+                    "add [provider.{name}] and set proxy.primary_provider = \"{name}\", or use one of the active ones: {}",
+                    self.active()
+                ),
+            ),
+            None => (
+                format!(
+                    "the provider `{name}` is neither configured nor compiled in; compiled in: {}",
+                    listed(&self.compiled)
+                ),
+                format!("use one of the active ones: {}", self.active()),
+            ),
+        };
+        problems.error(Some(place), key, reason).help(help);
+        false
+    }
+
+    fn active(&self) -> String {
+        if self.primary.name.is_local() {
+            "local".to_owned()
+        } else {
+            format!("local, {}", self.primary.name)
+        }
+    }
+
+    /// The reference that `at` writes, when it is well formed and its provider is active.
+    pub(crate) fn reference(&self, at: &At<String>, key: &str, problems: &mut Problems) -> Option<Reference> {
+        match at.value.parse::<Reference>() {
+            Ok(reference) => self.check(reference.provider(), &at.place, key, problems).then_some(reference),
+            Err(invalid) => {
+                problems.error(Some(&at.place), key, invalid.to_string());
+                None
+            }
+        }
+    }
+}

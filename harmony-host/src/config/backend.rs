@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use crate::config::connection::Connection;
+use crate::config::pipeline::{enabled, optional};
+use crate::config::section::Section;
+use crate::problem::Problems;
+use crate::source::{At, Place};
+
+/// `[backends.<name>]`: where requests leave a pipeline.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Its name.
+    pub name: String,
+    /// Its `id`, when it has one.
+    pub id: Option<String>,
+    /// Where it was written.
+    pub place: Place,
+    /// The service that sends requests on.
+    pub service: At<String>,
+    /// `options.base_url`
+    pub base_url: Option<At<String>>,
+    /// A `[targets.*]`, or a resource reference.
+    pub target_ref: Option<At<String>>,
+    /// Overrides the target's.
+    pub connection: Connection,
+    /// Overrides the target's.
+    pub timing: Timing,
+    /// A reference to `[authentications.*]` that requests must be sent with.
+    pub authentication: Option<At<String>>,
+    /// Options that change what is sent, which this host does not do.
+    pub unserved_options: Vec<At<&'static str>>,
+}
+
+/// `[targets.<name>]`: a system that backends send to.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// Where it was written.
+    pub place: Place,
+    /// Where it is.
+    pub connection: Connection,
+    /// How long to wait and how often to try.
+    pub timing: Timing,
+    /// A reference to `[authentications.*]` that requests must be sent with.
+    pub authentication: Option<At<String>>,
+    /// Whether it may be used.
+    pub enabled: bool,
+}
+
+/// How long to wait for an answer and how often to try.
+#[derive(Clone, Debug, Default)]
+pub struct Timing {
+    timeout: Option<Duration>,
+    max_retries: Option<u32>,
+}
+
+impl Timing {
+    fn read(section: &Section<'_>, problems: &mut Problems) -> Self {
+        Self {
+            timeout: section.integer("timeout_secs", 1..=300, problems).map(|s| Duration::from_secs(s.value)),
+            max_retries: section
+                .integer("max_retries", 0..=10, problems)
+                .and_then(|n| u32::try_from(n.value).ok()),
+        }
+    }
+
+    /// These, and `below`'s where these are absent.
+    pub(crate) fn over(&self, below: &Self) -> Self {
+        Self { timeout: self.timeout.or(below.timeout), max_retries: self.max_retries.or(below.max_retries) }
+    }
+
+    /// The longest silence of the other side; 30 s unless configured.
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(30))
+    }
+
+    /// How many times to try again where that is safe; 3 unless configured.
+    pub fn max_retries(&self) -> u32 {
+        self.max_retries.unwrap_or(3)
+    }
+}
+
+impl Backend {
+    pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+        let service = section.required_text("service", problems);
+        let options = section.section("options", problems);
+        let mut base_url = None;
+        let mut timing = Timing::read(section, problems);
+        let mut unserved_options = Vec::new();
+        if let Some(options) = &options {
+            if service.as_ref().is_some_and(|s| s.value == "http") {
+                base_url = options.text("base_url", problems).or_else(|| options.text("url", problems));
+                timing = timing.over(&Timing::read(options, problems));
+                for key in ["method", "headers"] {
+                    if options.has(key) {
+                        unserved_options.push(At::new(key, options.place().clone()));
+                    }
+                }
+            }
+            options.finish(problems);
+        }
+        let backend = Self {
+            name,
+            id: optional(section, "id", problems),
+            place: section.place().clone(),
+            service: service?,
+            base_url,
+            target_ref: section.text("target_ref", problems),
+            connection: Connection::read(section, problems),
+            timing,
+            authentication: section.text("authentication", problems),
+            unserved_options,
+        };
+        section.finish(problems);
+        Some(backend)
+    }
+}
+
+impl Target {
+    pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Self {
+        let mut connection = Connection::read(section, problems);
+        if connection.protocol.is_none() {
+            connection.protocol =
+                section.text("protocol", problems).or_else(|| section.text("type", problems));
+        }
+        if connection.host.is_none() {
+            connection.host = section.text("url", problems);
+        }
+        let target = Self {
+            name,
+            place: section.place().clone(),
+            connection,
+            timing: Timing::read(section, problems),
+            authentication: section.text("authentication", problems),
+            enabled: enabled(section, problems),
+        };
+        section.finish(problems);
+        target
+    }
+}

@@ -1,0 +1,59 @@
+use std::collections::HashMap;
+
+use crate::config::link::LinkedPipeline;
+use crate::path::owned_segments;
+use crate::problem::Problems;
+use crate::source::{At, Place};
+use crate::url_prefix::{Scheme, UrlPrefix};
+
+/// A path prefix on a network.
+type PathKey<'a> = (&'a str, Vec<String>);
+/// An ingress URL on a network.
+type UrlKey<'a> = (&'a str, Scheme, &'a str, u16, &'a [String]);
+
+/// Adds an error for everything that two pipelines claim: a path on a network, or an ingress URL.
+pub(crate) fn check(pipelines: &[LinkedPipeline], problems: &mut Problems) {
+    let mut paths: HashMap<PathKey<'_>, (&str, &Place)> = HashMap::new();
+    let mut urls: HashMap<UrlKey<'_>, (&str, &Place)> = HashMap::new();
+    for linked in pipelines {
+        let name = linked.pipeline.name.as_str();
+        for network in &linked.pipeline.networks {
+            let network = network.value.as_str();
+            for prefix in linked.endpoints.iter().filter_map(|endpoint| endpoint.path_prefix.as_ref()) {
+                let Ok(segments) = owned_segments(&prefix.value) else { continue };
+                let (owner, place) = *paths.entry((network, segments)).or_insert((name, &prefix.place));
+                if owner != name {
+                    let what = format!("the path `{}` on network `{network}`", prefix.value);
+                    clash(&what, name, owner, place, &prefix.place, problems);
+                }
+            }
+            for At { value: url, place: here } in linked.ingress.iter().flat_map(|ingress| &ingress.urls) {
+                let (owner, place) = *urls.entry(url_key(network, url)).or_insert((name, here));
+                if owner != name {
+                    clash(
+                        &format!("the URL {url} on network `{network}`"),
+                        name,
+                        owner,
+                        place,
+                        here,
+                        problems,
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn url_key<'a>(network: &'a str, url: &'a UrlPrefix) -> UrlKey<'a> {
+    (network, url.scheme(), url.host(), url.port(), url.segments())
+}
+
+fn clash(what: &str, name: &str, owner: &str, there: &Place, here: &Place, problems: &mut Problems) {
+    problems
+        .error(
+            Some(here),
+            format!("pipelines.{name}"),
+            format!("{what} already belongs to the pipeline `{owner}` ({there})"),
+        )
+        .help("change one of the two, or let the pipelines listen on different networks");
+}

@@ -1,0 +1,112 @@
+use url::Url;
+
+use crate::config::section::Section;
+use crate::problem::Problems;
+use crate::source::At;
+
+/// `connection.{host,port,protocol,base_path}` of a backend or target; each key on its own, because a
+/// backend's override its target's.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// A host name or address, or a whole URL.
+    pub host: Option<At<String>>,
+    /// The port; the scheme's own when absent.
+    pub port: Option<At<u64>>,
+    /// `http`, `https`, or something this host does not speak.
+    pub protocol: Option<At<String>>,
+    /// The path everything is below.
+    pub base_path: Option<At<String>>,
+}
+
+impl Connection {
+    pub(crate) fn read(section: &Section<'_>, problems: &mut Problems) -> Self {
+        let Some(connection) = section.section("connection", problems) else { return Self::default() };
+        let read = Self {
+            host: connection.text("host", problems),
+            port: connection.integer("port", 1..=65535, problems),
+            protocol: connection.text("protocol", problems),
+            base_path: connection.text("base_path", problems),
+        };
+        connection.finish(problems);
+        read
+    }
+
+    /// These keys, and `below`'s where these are absent.
+    pub(crate) fn over(&self, below: &Self) -> Self {
+        Self {
+            host: self.host.clone().or_else(|| below.host.clone()),
+            port: self.port.clone().or_else(|| below.port.clone()),
+            protocol: self.protocol.clone().or_else(|| below.protocol.clone()),
+            base_path: self.base_path.clone().or_else(|| below.base_path.clone()),
+        }
+    }
+
+    /// Whether this host speaks the protocol.
+    pub(crate) fn spoken(&self) -> bool {
+        self.protocol.as_ref().is_none_or(|p| matches!(p.value.as_str(), "http" | "https"))
+    }
+
+    /// The base URL these keys describe; `None` when there is no host.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn url(&self) -> Option<Result<Url, String>> {
+        let host = self.host.as_ref()?.value.trim();
+        let text = if host.contains("://") {
+            host.to_owned()
+        } else {
+            let scheme = self.protocol.as_ref().map_or("http", |p| p.value.as_str());
+            let bare_v6 = host.contains(':') && !host.starts_with('[');
+            if bare_v6 { format!("{scheme}://[{host}]") } else { format!("{scheme}://{host}") }
+        };
+        Some(self.complete(&text))
+    }
+
+    fn complete(&self, text: &str) -> Result<Url, String> {
+        let mut url = base_url(text)?;
+        if let Some(port) = &self.port {
+            let port = u16::try_from(port.value).map_err(|e| e.to_string())?;
+            url.set_port(Some(port)).map_err(|()| "the port cannot be set".to_owned())?;
+        }
+        if let Some(path) = &self.base_path {
+            url.set_path(&path.value);
+        }
+        Ok(url)
+    }
+}
+
+/// Parses a base URL: http or https, a host, no credentials, query or fragment.
+///
+/// # Errors
+/// What is wrong with it, without the URL: it may carry a password.
+pub(crate) fn base_url(text: &str) -> Result<Url, String> {
+    let url =
+        Url::parse(text).map_err(|e| format!("expected a URL such as https://api.example.com/r4: {e}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("expected http or https, found the scheme `{}`", url.scheme()));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("expected a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("expected no user name or password in a URL".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("expected no query and no fragment".to_owned());
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_plain() {
+        assert!(base_url("https://api.example.com:8443/r4").is_ok());
+        for bad in ["ftp://a/", "https://u:p@a/", "http://a/?q", "/r4", "http://a/#f", "nonsense", "http://"]
+        {
+            assert!(base_url(bad).is_err(), "{bad}");
+        }
+    }
+}

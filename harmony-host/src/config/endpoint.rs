@@ -1,0 +1,71 @@
+use crate::config::pipeline::optional;
+use crate::config::section::Section;
+use crate::path::owned_segments;
+use crate::problem::Problems;
+use crate::source::{At, Place};
+
+/// `[endpoints.<name>]`: where requests enter a pipeline.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: String,
+    /// Its `id`, when it has one.
+    pub id: Option<String>,
+    /// Where it was written.
+    pub place: Place,
+    /// The service that receives requests.
+    pub service: At<String>,
+    /// The path under which it is reached.
+    pub path_prefix: Option<At<String>>,
+    /// A reference to `[authentications.*]` that requests must satisfy.
+    pub authentication: Option<At<String>>,
+}
+
+/// The services that can be endpoints here.
+pub(crate) const ENDPOINT_SERVICES: [&str; 2] = ["http", "echo"];
+
+impl Endpoint {
+    pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+        let service = section.required_text("service", problems);
+        let options = section.section("options", problems);
+        let path_prefix = options.as_ref().and_then(|options| options.text("path_prefix", problems));
+        let served = service.as_ref().is_some_and(|s| ENDPOINT_SERVICES.contains(&s.value.as_str()));
+        if served {
+            let wrong = match &path_prefix {
+                None => Some((section.place(), "`options.path_prefix` is missing")),
+                Some(at) if !at.value.starts_with('/') => {
+                    Some((&at.place, "expected a path that starts with /"))
+                }
+                Some(at) if at.value.contains(['?', '#', '*', '{']) => {
+                    Some((&at.place, "expected a plain path: patterns and queries are not matched here"))
+                }
+                Some(at) if owned_segments(&at.value).is_err() => {
+                    Some((&at.place, "expected no . or .. in the path"))
+                }
+                Some(_) => None,
+            };
+            if let Some((place, message)) = wrong {
+                let key = section.key("options.path_prefix");
+                problems.error(Some(place), key, message).help("`path_prefix = \"/\"` takes every path");
+            }
+        }
+        if let Some(options) = &options {
+            options.finish(problems);
+        }
+        let endpoint = Self {
+            name,
+            id: optional(section, "id", problems),
+            place: section.place().clone(),
+            service: service?,
+            path_prefix,
+            authentication: section.text("authentication", problems),
+        };
+        section.finish(problems);
+        Some(endpoint)
+    }
+
+    /// Whether the service is built in.
+    pub(crate) fn served(&self) -> bool {
+        ENDPOINT_SERVICES.contains(&self.service.value.as_str())
+    }
+}

@@ -1,0 +1,212 @@
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use crate::config::backend::{Backend, Target};
+use crate::config::endpoint::Endpoint;
+use crate::config::management::Management;
+use crate::config::mesh::{Mesh, RemoteIngress};
+use crate::config::middleware::Middleware;
+use crate::config::network::Network;
+use crate::config::pipeline::Pipeline;
+use crate::config::provider::ProviderSections;
+use crate::config::proxy::Proxy;
+use crate::config::section::Section;
+use crate::problem::Problems;
+use crate::source::{Place, Source};
+
+/// What one file of the configuration says, with what is wrong inside it. Parsed once per content: a
+/// configuration is merged from fragments, so an edit costs one file.
+#[derive(Debug)]
+pub struct Fragment {
+    /// The file.
+    pub source: Arc<Source>,
+    /// What is only read from config.toml.
+    pub gateway: Option<GatewaySections>,
+    /// `[pipelines.*]`
+    pub pipelines: Vec<Arc<Pipeline>>,
+    /// `[endpoints.*]`
+    pub endpoints: Vec<Arc<Endpoint>>,
+    /// `[backends.*]`
+    pub backends: Vec<Arc<Backend>>,
+    /// `[targets.*]`
+    pub targets: Vec<Arc<Target>>,
+    /// `[middleware.*]`
+    pub middleware: Vec<Arc<Middleware>>,
+    /// The names under `[middleware_types]`.
+    pub middleware_types: Vec<String>,
+    /// The names under `[authentications]` whose method is `none`.
+    pub open_authentications: Vec<String>,
+    /// `[mesh.*]`
+    pub meshes: Vec<Arc<Mesh>>,
+    /// `[remote_ingress.*]`
+    pub remote_ingress: Vec<Arc<RemoteIngress>>,
+    /// What is wrong in this file, seen alone.
+    pub problems: Problems,
+}
+
+/// The sections that only config.toml has.
+#[derive(Debug)]
+pub struct GatewaySections {
+    /// `[proxy]`
+    pub proxy: Proxy,
+    /// `[provider.*]`
+    pub providers: ProviderSections,
+    /// `[network.*]`
+    pub networks: Vec<Network>,
+    /// `[management]`
+    pub management: Option<Management>,
+}
+
+const GATEWAY_ONLY: [&str; 5] = ["proxy", "provider", "runbeam", "network", "management"];
+
+impl Fragment {
+    /// Reads config.toml.
+    pub(crate) fn gateway(source: &Arc<Source>) -> Self {
+        Self::read(source, true)
+    }
+
+    /// Reads a file of the pipelines or mesh directory.
+    pub(crate) fn part(source: &Arc<Source>) -> Self {
+        Self::read(source, false)
+    }
+
+    fn read(source: &Arc<Source>, is_gateway: bool) -> Self {
+        let mut problems = Problems::default();
+        let (document, syntax) = DeTable::parse_recoverable(source.text());
+        for error in syntax {
+            let place = error.span().map(|span| Place::new(source, span));
+            problems.error(place.as_ref(), source.name(), without_values(error.message()));
+        }
+        let root = Section::root(source, document.get_ref());
+        let p = &mut problems;
+        let gateway = if is_gateway {
+            let proxy = Proxy::read(&root, p);
+            let providers = ProviderSections::read(&root, source, p);
+            let networks =
+                root.named("network", p).into_iter().map(|(name, s)| Network::read(name, &s, p)).collect();
+            let management = Management::read(&root, p);
+            proxy.map(|proxy| GatewaySections { proxy, providers, networks, management })
+        } else {
+            for key in GATEWAY_ONLY.into_iter().filter(|key| root.has(key)) {
+                p.warn(
+                    Some(root.place()),
+                    key,
+                    "this section is read from config.toml only and has no effect here",
+                )
+                .help(format!("move [{key}] to config.toml"));
+            }
+            None
+        };
+        macro_rules! named {
+            ($key:literal, $read:expr) => {{
+                let read = $read;
+                root.named($key, p)
+                    .into_iter()
+                    .filter_map(|(name, s)| read(name, &s, p))
+                    .map(Arc::new)
+                    .collect()
+            }};
+        }
+        let fragment = Self {
+            source: Arc::clone(source),
+            gateway,
+            pipelines: named!("pipelines", |n, s: &Section<'_>, p: &mut Problems| Some(Pipeline::read(
+                n, s, p
+            ))),
+            endpoints: named!("endpoints", Endpoint::read),
+            backends: named!("backends", Backend::read),
+            targets: named!("targets", |n, s: &Section<'_>, p: &mut Problems| Some(Target::read(n, s, p))),
+            middleware: named!("middleware", Middleware::read),
+            middleware_types: root.named("middleware_types", p).into_iter().map(|(name, _)| name).collect(),
+            open_authentications: open_authentications(&root, p),
+            meshes: named!("mesh", |n, s: &Section<'_>, p: &mut Problems| Some(Mesh::read(n, s, p))),
+            remote_ingress: named!("remote_ingress", |n, s: &Section<'_>, p: &mut Problems| Some(
+                RemoteIngress::read(n, s, p)
+            )),
+            problems: Problems::default(),
+        };
+        root.finish(p);
+        Self { problems, ..fragment }
+    }
+}
+
+fn open_authentications(root: &Section<'_>, problems: &mut Problems) -> Vec<String> {
+    let named = root.named("authentications", problems);
+    named
+        .into_iter()
+        .filter(|(_, section)| section.text("method", problems).is_some_and(|method| method.value == "none"))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// A parser's message with every quoted value taken out: it may quote a secret.
+pub(crate) fn without_values(message: &str) -> String {
+    let mut out = String::new();
+    let mut quoted = false;
+    for c in message.chars() {
+        if c == '"' {
+            quoted = !quoted;
+            if !quoted {
+                out.push('…');
+            }
+            continue;
+        }
+        if !quoted {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_look_at_a_file_finds_every_mistake_in_it() {
+        let text = r#"
+[proxy]
+id = 7
+[network.a.http]
+bind_address = "nowhere"
+bind_port = 70000
+[management]
+enabled = "yes"
+[provider.x]
+poll_interval_secs = -1
+[network."../up"]
+"#;
+        let fragment = Fragment::gateway(&Source::new("config.toml", text));
+        let errors: Vec<String> = fragment.problems.errors().map(|p| p.to_string()).collect();
+        for expected in [
+            "config.toml:3: proxy.id: expected a string",
+            "config.toml:5: network.a.http.bind_address: expected an IP address",
+            "config.toml:6: network.a.http.bind_port: expected 1 to 65535, found 70000",
+            "config.toml:8: management.enabled: expected true or false",
+            "config.toml:10: provider.x.poll_interval_secs: expected 0 to 3600",
+            "config.toml:11: network.../up: this is no name",
+        ] {
+            assert!(errors.iter().any(|e| e.starts_with(expected)), "{expected} in {errors:#?}");
+        }
+        assert_eq!(errors.len(), 6, "{errors:#?}");
+    }
+
+    #[test]
+    fn broken_syntax_is_found_beside_other_mistakes_and_shows_no_value() {
+        let text = "[proxy]\nid = \"a\n[mesh.m]\nprovider = \"local\"\njwt_secret = \"hunter2\nmode = 1\n";
+        let fragment = Fragment::gateway(&Source::new("config.toml", text));
+        assert!(fragment.problems.refuse());
+        assert!(!format!("{:?}", fragment.problems).contains("hunter2"));
+    }
+
+    #[test]
+    fn what_nobody_here_reads_is_kept_and_slips_are_pointed_out() {
+        let text = "[proxy]\nid = \"a\"\nprimry_provider = \"local\"\n[peers.x]\nwhatever = 1\n[logging]\nlog_level = \"debug\"\n";
+        let fragment = Fragment::gateway(&Source::new("config.toml", text));
+        assert!(!fragment.problems.refuse());
+        let warnings: Vec<String> = fragment.problems.warnings().map(|p| p.to_string()).collect();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("primary_provider"), "{warnings:?}");
+    }
+}

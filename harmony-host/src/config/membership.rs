@@ -1,0 +1,285 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use provider_api::{MeshIdentity, ProviderName, Reference, ResourceType};
+
+use crate::config::activity::Activity;
+use crate::config::link::LinkedPipeline;
+use crate::config::lookup::{Lookup, listed};
+use crate::config::{Mesh, RemoteIngress};
+use crate::problem::Problems;
+use crate::source::At;
+use crate::url_prefix::UrlPrefix;
+
+/// An enabled mesh with its members.
+#[derive(Debug)]
+pub struct LinkedMesh {
+    /// The mesh.
+    pub mesh: Arc<Mesh>,
+    /// Its name and id.
+    pub identity: Arc<MeshIdentity>,
+    /// Who issues and verifies its tokens.
+    pub provider: ProviderName,
+    /// The ingresses of this gateway that belong to it, as (pipeline, ingress).
+    pub ingress: Vec<(String, String)>,
+    /// The egresses of this gateway that belong to it, as (pipeline, egress).
+    pub egress: Vec<(String, String)>,
+    /// The URLs of its ingresses that the configuration knows, its own and written-down ones.
+    pub urls: Vec<UrlPrefix>,
+    /// Its ingresses whose URLs somebody else knows.
+    pub remote: Vec<Reference>,
+}
+
+/// Where a name of one type leads: every (pipeline, name) that has it.
+type Index<'a> = HashMap<&'a str, Vec<(&'a str, &'a [At<UrlPrefix>])>>;
+
+struct Members<'a> {
+    ingress: Index<'a>,
+    egress: Index<'a>,
+    remote: &'a Lookup<RemoteIngress>,
+    activity: &'a Activity,
+}
+
+const MIN_SECRET_BYTES: usize = 32;
+
+impl LinkedMesh {
+    pub(crate) fn all(
+        meshes: &Lookup<Mesh>,
+        remote: &Lookup<RemoteIngress>,
+        pipelines: &[LinkedPipeline],
+        activity: &Activity,
+        problems: &mut Problems,
+    ) -> Vec<Self> {
+        let mut members = Members { ingress: HashMap::new(), egress: HashMap::new(), remote, activity };
+        for linked in pipelines {
+            let pipeline = linked.pipeline.name.as_str();
+            for ingress in &linked.pipeline.ingress {
+                let urls =
+                    linked.ingress.iter().find(|l| l.name == ingress.name).map_or(&[][..], |l| &l.urls);
+                members.ingress.entry(&ingress.name).or_default().push((pipeline, urls));
+            }
+            for egress in &linked.pipeline.egress {
+                members.egress.entry(&egress.name).or_default().push((pipeline, &[]));
+            }
+        }
+        let mut all: Vec<Self> = meshes
+            .all()
+            .filter(|mesh| mesh.enabled)
+            .filter_map(|mesh| members.link(mesh, problems))
+            .collect();
+        all.sort_by(|a, b| a.mesh.name.cmp(&b.mesh.name));
+        all
+    }
+}
+
+impl Members<'_> {
+    fn link(&self, mesh: &Arc<Mesh>, problems: &mut Problems) -> Option<LinkedMesh> {
+        let key = format!("mesh.{}", mesh.name);
+        let mut linked = LinkedMesh {
+            identity: Arc::new(MeshIdentity { name: mesh.name.clone(), id: mesh.id.clone() }),
+            provider: ProviderName::local(),
+            mesh: Arc::clone(mesh),
+            ingress: Vec::new(),
+            egress: Vec::new(),
+            urls: Vec::new(),
+            remote: Vec::new(),
+        };
+        for at in &mesh.ingress {
+            self.ingress(at, &format!("{key}.ingress"), &mut linked, problems);
+        }
+        for at in &mesh.egress {
+            self.egress(at, &format!("{key}.egress"), &mut linked, problems);
+        }
+        let provider = mesh.provider.as_ref()?;
+        match provider.value.parse::<ProviderName>() {
+            Ok(name) => {
+                if !self.activity.check(&name, &provider.place, &format!("{key}.provider"), problems) {
+                    return None;
+                }
+                linked.provider = name;
+            }
+            Err(invalid) => {
+                problems.error(Some(&provider.place), format!("{key}.provider"), invalid.to_string());
+                return None;
+            }
+        }
+        check_keys(&linked, &key, problems);
+        if let Some(protocol) = mesh.protocol.as_ref().filter(|p| p.value == "http3") {
+            let message = "HTTP/3 is not spoken by this host; the mesh runs over HTTP/1.1 and HTTP/2";
+            problems.warn(Some(&protocol.place), format!("{key}.type"), message);
+        }
+        Some(linked)
+    }
+
+    fn ingress(&self, at: &At<String>, key: &str, linked: &mut LinkedMesh, problems: &mut Problems) {
+        let Some(reference) = self.activity.reference(at, key, problems) else { return };
+        if !reference.provider().is_local() {
+            check_type(&reference, ResourceType::Ingress, at, key, problems);
+            linked.remote.push(reference);
+            return;
+        }
+        let Some(name) = local_name(&reference, ResourceType::Ingress, at, key, problems) else { return };
+        if let Some((pipeline, urls)) = one(&self.ingress, name, at, key, problems) {
+            linked.ingress.push((pipeline.to_owned(), name.to_owned()));
+            linked.urls.extend(urls.iter().map(|at| at.value.clone()));
+        } else if let Ok(remote) = self.remote.get(name, at.place.source()) {
+            for url in &remote.urls {
+                match UrlPrefix::parse(&url.value) {
+                    Ok(prefix) => linked.urls.push(prefix),
+                    Err(message) => {
+                        problems.error(Some(&url.place), format!("remote_ingress.{name}.urls"), message);
+                    }
+                }
+            }
+        } else if !self.ingress.contains_key(name) {
+            let mut known: Vec<&str> = self.ingress.keys().copied().collect();
+            known.extend(self.remote.all().map(|remote| remote.name.as_str()));
+            known.sort_unstable();
+            problems
+                .error(
+                    Some(&at.place),
+                    key,
+                    format!("there is no ingress and no [remote_ingress.*] called `{name}`"),
+                )
+                .help(format!("defined are: {}", listed(&known)));
+        }
+    }
+
+    fn egress(&self, at: &At<String>, key: &str, linked: &mut LinkedMesh, problems: &mut Problems) {
+        let Some(reference) = self.activity.reference(at, key, problems) else { return };
+        if !reference.provider().is_local() {
+            // Another gateway's egress is its own business; only the syntax and the type matter here.
+            check_type(&reference, ResourceType::Egress, at, key, problems);
+            return;
+        }
+        let Some(name) = local_name(&reference, ResourceType::Egress, at, key, problems) else { return };
+        if let Some((pipeline, _)) = one(&self.egress, name, at, key, problems) {
+            linked.egress.push((pipeline.to_owned(), name.to_owned()));
+        } else if !self.egress.contains_key(name) {
+            let mut known: Vec<&str> = self.egress.keys().copied().collect();
+            known.sort_unstable();
+            problems
+                .error(Some(&at.place), key, format!("there is no egress called `{name}`"))
+                .help(format!("defined are: {}", listed(&known)));
+        }
+    }
+}
+
+fn check_type(
+    reference: &Reference,
+    expected: ResourceType,
+    at: &At<String>,
+    key: &str,
+    problems: &mut Problems,
+) {
+    if let Some(other) = reference.resource_type().filter(|given| *given != expected) {
+        problems.error(
+            Some(&at.place),
+            key,
+            format!("expected a reference to an {expected}, found one to: {other}"),
+        );
+    }
+}
+
+fn local_name<'r>(
+    reference: &'r Reference,
+    expected: ResourceType,
+    at: &At<String>,
+    key: &str,
+    problems: &mut Problems,
+) -> Option<&'r str> {
+    check_type(reference, expected, at, key, problems);
+    match reference.key() {
+        provider_api::ResourceKey::Name(name) => Some(name),
+        provider_api::ResourceKey::Id(id) => {
+            problems
+                .error(
+                    Some(&at.place),
+                    key,
+                    format!("expected the name of an {expected} of this gateway, found the id `{id}`"),
+                )
+                .help("write the bare name");
+            None
+        }
+    }
+}
+
+fn one<'a>(
+    index: &Index<'a>,
+    name: &str,
+    at: &At<String>,
+    key: &str,
+    problems: &mut Problems,
+) -> Option<(&'a str, &'a [At<UrlPrefix>])> {
+    match index.get(name).map(Vec::as_slice) {
+        Some([only]) => Some(*only),
+        Some(several) if several.len() > 1 => {
+            let pipelines: Vec<&str> = several.iter().map(|(pipeline, _)| *pipeline).collect();
+            problems
+                .error(
+                    Some(&at.place),
+                    key,
+                    format!("`{name}` is ambiguous: the pipelines {} have it", pipelines.join(", ")),
+                )
+                .help("give them different names");
+            None
+        }
+        _ => None,
+    }
+}
+
+fn check_keys(linked: &LinkedMesh, key: &str, problems: &mut Problems) {
+    let mesh = &linked.mesh;
+    if !linked.provider.is_local() {
+        if mesh.id.is_none() {
+            problems
+                .error(
+                    Some(&mesh.place),
+                    key,
+                    format!("a mesh of the provider `{}` needs its `id`", linked.provider),
+                )
+                .help("copy the mesh's id from the control plane");
+        }
+        return;
+    }
+    let (private, public) = (&mesh.jwt_private_key_path, &mesh.jwt_public_key_path);
+    match &mesh.jwt_secret {
+        Some(secret) => {
+            if secret.value.len() < MIN_SECRET_BYTES {
+                let message = format!(
+                    "the secret has {} bytes; HS256 needs at least {MIN_SECRET_BYTES} to be as strong as it should be (RFC 7518, section 3.2)",
+                    secret.value.len()
+                );
+                problems
+                    .warn(Some(&secret.place), format!("{key}.jwt_secret"), message)
+                    .help("`openssl rand -base64 32` makes one");
+            }
+            if let Some(path) = private.as_ref().or(public.as_ref()) {
+                problems.warn(Some(&path.place), key, "`jwt_secret` is set, so this key is not used");
+            }
+        }
+        None if private.is_none() && public.is_none() => {
+            problems
+                .error(Some(&mesh.place), key, "a local mesh needs keys to sign and verify tokens with")
+                .help(
+                    "set jwt_secret, or jwt_private_key_path (to send) and jwt_public_key_path (to receive)",
+                );
+        }
+        None => {
+            if private.is_none() && !linked.egress.is_empty() {
+                problems.warn(
+                    Some(&mesh.place),
+                    key,
+                    "without jwt_private_key_path this gateway cannot sign for its egresses",
+                );
+            }
+            if public.is_none() && !linked.ingress.is_empty() {
+                problems.warn(
+                    Some(&mesh.place),
+                    key,
+                    "without jwt_public_key_path this gateway cannot verify for its ingresses",
+                );
+            }
+        }
+    }
+}

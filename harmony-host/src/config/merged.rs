@@ -1,0 +1,122 @@
+use std::sync::Arc;
+
+use provider_api::{ProviderName, Registry};
+
+use crate::config::activity::{Activity, Primary};
+use crate::config::addresses;
+use crate::config::link::{LinkedPipeline, Linker};
+use crate::config::lookup::Lookup;
+use crate::config::membership::LinkedMesh;
+use crate::config::{Fragment, GatewaySections, Management, Network, Proxy};
+use crate::documents::Documents;
+use crate::problem::Problems;
+
+/// A configuration whose parts fit together: every name leads somewhere, no two things want the same
+/// address, and only one remote provider is used.
+#[derive(Debug)]
+pub struct Config {
+    /// `[proxy]`
+    pub proxy: Proxy,
+    /// The primary provider.
+    pub primary: Primary,
+    /// `[network.*]`
+    pub networks: Vec<Network>,
+    /// `[management]`, when it is enabled.
+    pub management: Option<Management>,
+    /// Every pipeline with what it names.
+    pub pipelines: Vec<LinkedPipeline>,
+    /// Every enabled mesh with its members.
+    pub meshes: Vec<LinkedMesh>,
+}
+
+impl Config {
+    /// Merges the files and checks them against each other. Adds to `problems` what is wrong; `None` only
+    /// when there is not enough to go on.
+    pub fn merge(documents: &Documents, registry: &Registry, problems: &mut Problems) -> Option<Self> {
+        let fragments: Vec<&Fragment> = documents.fragments().collect();
+        let gateway = fragments.iter().find_map(|fragment| fragment.gateway.as_ref())?;
+        let activity = Activity::of(gateway, registry, problems);
+        addresses::check(&gateway.networks, problems);
+        check_management(gateway, problems);
+        let linker = Linker {
+            endpoints: Lookup::new(fragments.iter().flat_map(|f| &f.endpoints)),
+            backends: Lookup::new(fragments.iter().flat_map(|f| &f.backends)),
+            targets: Lookup::new(fragments.iter().flat_map(|f| &f.targets)),
+            middleware: Lookup::new(fragments.iter().flat_map(|f| &f.middleware)),
+            middleware_types: fragments
+                .iter()
+                .flat_map(|f| &f.middleware_types)
+                .map(String::as_str)
+                .collect(),
+            open_authentications: fragments
+                .iter()
+                .flat_map(|f| &f.open_authentications)
+                .map(String::as_str)
+                .collect(),
+            networks: gateway.networks.iter().map(|network| network.name.as_str()).collect(),
+            activity: &activity,
+        };
+        let pipelines = Lookup::unique(fragments.iter().flat_map(|f| &f.pipelines), problems);
+        let mut linked: Vec<LinkedPipeline> =
+            pipelines.all().map(|pipeline| linker.pipeline(pipeline, problems)).collect();
+        linked.sort_by(|a, b| a.pipeline.name.cmp(&b.pipeline.name));
+        let meshes = Lookup::unique(fragments.iter().flat_map(|f| &f.meshes), problems);
+        let remote = Lookup::unique(fragments.iter().flat_map(|f| &f.remote_ingress), problems);
+        let meshes = LinkedMesh::all(&meshes, &remote, &linked, &activity, problems);
+        crate::config::clashes::check(&linked, problems);
+        Some(Self {
+            proxy: gateway.proxy.clone(),
+            primary: activity.into_primary(),
+            networks: gateway.networks.clone(),
+            management: gateway.management.clone(),
+            pipelines: linked,
+            meshes,
+        })
+    }
+
+    /// The names of the providers that are active.
+    pub fn active(&self) -> impl Iterator<Item = ProviderName> + '_ {
+        let primary = Some(self.primary.name.clone()).filter(|name| !name.is_local());
+        std::iter::once(ProviderName::local()).chain(primary)
+    }
+
+    /// The pipeline called `name`.
+    pub fn pipeline(&self, name: &str) -> Option<&LinkedPipeline> {
+        self.pipelines
+            .binary_search_by(|linked| linked.pipeline.name.as_str().cmp(name))
+            .ok()
+            .map(|at| &self.pipelines[at])
+    }
+
+    /// The same configuration behind a shared pointer.
+    pub fn shared(self) -> Arc<Self> {
+        Arc::new(self)
+    }
+}
+
+fn check_management(gateway: &GatewaySections, problems: &mut Problems) {
+    let Some(management) = &gateway.management else { return };
+    let name = &management.network;
+    let Some(network) = gateway.networks.iter().find(|network| network.name == name.value) else {
+        let known: Vec<&str> = gateway.networks.iter().map(|network| network.name.as_str()).collect();
+        problems
+            .error(
+                Some(&name.place),
+                "management.network",
+                format!("there is no [network.{}]", name.value.escape_debug()),
+            )
+            .help(format!("defined are: {}", crate::config::lookup::listed(&known)));
+        return;
+    };
+    let open = network.listen.as_ref().is_some_and(|listen| !listen.address.value.ip().is_loopback());
+    if open {
+        let message =
+            format!("the management API listens beyond this machine, on network `{}`", network.name);
+        let entry = problems.warn(Some(&name.place), "management.network", message);
+        if management.token.is_some() {
+            entry.help("peers other than the loopback must bring management.token");
+        } else {
+            entry.help("only peers on the loopback are answered, until management.token is set");
+        }
+    }
+}

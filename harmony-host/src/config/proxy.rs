@@ -1,0 +1,78 @@
+use crate::config::section::Section;
+use crate::problem::Problems;
+use crate::source::At;
+
+/// `[proxy]`: who this gateway is and where its other files are.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// `id`, or else `name`.
+    pub id: String,
+    /// Directory of the pipeline files, relative to config.toml.
+    pub pipelines_path: Directory,
+    /// Directory of the transform files.
+    pub transforms_path: Directory,
+    /// Directory of the mesh files.
+    pub mesh_path: Directory,
+    /// How long a remote provider may keep a key set, in hours.
+    pub jwks_cache_duration_hours: u64,
+    /// The largest request body, in bytes, where one was configured. Bodies are streamed, so there is no
+    /// limit unless somebody wants one.
+    pub max_body_size: Option<u64>,
+    /// `primary_provider`, when it is written.
+    pub primary_provider: Option<At<String>>,
+}
+
+/// A directory of the configuration.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// Relative to config.toml.
+    pub path: String,
+    /// Where it was written; `None` when it is the default.
+    pub written: Option<At<String>>,
+}
+
+impl Proxy {
+    pub(crate) fn read(root: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+        let Some(section) = root.section("proxy", problems) else {
+            if !root.has("proxy") {
+                problems
+                    .error(Some(root.place()), "proxy", "the section [proxy] is missing")
+                    .help("add [proxy] with at least `id = \"my-gateway\"`");
+            }
+            return None;
+        };
+        let id = section.text("id", problems);
+        let name = section.text("name", problems);
+        let written = section.has("id") || section.has("name");
+        let blank = id.as_ref().or(name.as_ref()).filter(|text| text.value.trim().is_empty()).cloned();
+        let id = id.or(name).filter(|text| !text.value.trim().is_empty());
+        if !written {
+            problems
+                .error(Some(section.place()), "proxy", "neither `id` nor `name` is set")
+                .help("add `id = \"my-gateway\"`");
+        } else if let Some(blank) = blank {
+            problems.error(Some(&blank.place), "proxy.id", "expected a text that names this gateway");
+        }
+        let limits = section.section("content_limits", problems);
+        let proxy = Self {
+            id: id.map(|id| id.value).unwrap_or_default(),
+            pipelines_path: directory(&section, "pipelines_path", "pipelines", problems),
+            transforms_path: directory(&section, "transforms_path", "transforms", problems),
+            mesh_path: directory(&section, "mesh_path", "mesh", problems),
+            jwks_cache_duration_hours: section
+                .integer("jwks_cache_duration_hours", 1..=168, problems)
+                .map_or(24, |hours| hours.value),
+            max_body_size: limits
+                .and_then(|limits| limits.integer("max_body_size", 1024..=u64::MAX, problems))
+                .map(|bytes| bytes.value),
+            primary_provider: section.text("primary_provider", problems),
+        };
+        section.finish(problems);
+        Some(proxy)
+    }
+}
+
+fn directory(section: &Section<'_>, key: &'static str, default: &str, problems: &mut Problems) -> Directory {
+    let written = section.text(key, problems).filter(|path| !path.value.trim().is_empty());
+    Directory { path: written.as_ref().map_or(default, |path| &path.value).to_owned(), written }
+}

@@ -1,0 +1,100 @@
+//! The configuration files as one immutable tree.
+
+mod load;
+mod read;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use provider_api::Secret;
+
+use crate::config::Fragment;
+use crate::digest::Digest;
+use crate::source::Source;
+
+pub use load::{Loaded, Touched};
+
+/// All files of a configuration as they were at one moment. Never changed: a new tree shares with the old
+/// one every file whose bytes are the same.
+#[derive(Debug)]
+pub struct Documents {
+    config_path: PathBuf,
+    files: BTreeMap<String, Arc<Document>>,
+    digest: Digest,
+}
+
+/// One file.
+#[derive(Debug)]
+pub struct Document {
+    /// The SHA-256 of its bytes.
+    pub digest: Digest,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// What is in a file.
+#[derive(Debug)]
+pub enum Content {
+    /// config.toml, a pipeline or a mesh file, parsed.
+    Toml(Fragment),
+    /// A transform: JSON that this host keeps and does not run.
+    Transform(Arc<Source>),
+    /// A certificate chain or a key, PEM.
+    Pem(Secret),
+}
+
+impl Documents {
+    fn new(config_path: PathBuf, files: BTreeMap<String, Arc<Document>>) -> Self {
+        let digest = Digest::of_tree(files.iter().map(|(name, file)| (name.as_str(), file.digest)));
+        Self { config_path, files, digest }
+    }
+
+    /// The path of config.toml.
+    pub fn config_path(&self) -> &Path {
+        &self.config_path
+    }
+
+    /// The digest of all names and contents.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Every parsed file, config.toml first, the others in the order of their names.
+    pub fn fragments(&self) -> impl Iterator<Item = &Fragment> {
+        let rank = |fragment: &&Fragment| fragment.gateway.is_none();
+        let mut all: Vec<&Fragment> = self
+            .files
+            .values()
+            .filter_map(|file| match &file.content {
+                Content::Toml(fragment) => Some(fragment),
+                _ => None,
+            })
+            .collect();
+        all.sort_by_key(rank);
+        all.into_iter()
+    }
+
+    /// A certificate or key file by its path as the configuration writes it.
+    pub fn pem(&self, path: &str) -> Option<&Secret> {
+        match &self.files.get(path)?.content {
+            Content::Pem(pem) => Some(pem),
+            _ => None,
+        }
+    }
+
+    /// How many files there are.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there is no file.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The names of the files, and the digest of each.
+    pub fn files(&self) -> impl Iterator<Item = (&str, Digest)> {
+        self.files.iter().map(|(name, file)| (name.as_str(), file.digest))
+    }
+}

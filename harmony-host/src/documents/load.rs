@@ -1,0 +1,263 @@
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use provider_api::Secret;
+
+use crate::config::{Directory, Fragment};
+use crate::digest::Digest;
+use crate::documents::{Content, Document, Documents, read};
+use crate::problem::Problems;
+use crate::source::{At, Source};
+
+/// Which files have to be read again.
+#[derive(Clone, Debug)]
+pub enum Touched {
+    /// All of them.
+    Everything,
+    /// These absolute paths; what else the tree before holds is taken from it.
+    Files(HashSet<PathBuf>),
+}
+
+/// A tree, and what was wrong about reading it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The tree; incomplete when the problems refuse it.
+    pub documents: Documents,
+    /// Files that cannot be read, and everything that is wrong inside the files, each seen alone.
+    pub problems: Problems,
+}
+
+struct Loader<'a> {
+    root: PathBuf,
+    before: Option<&'a Documents>,
+    served: Option<&'a Documents>,
+    touched: &'a Touched,
+    files: BTreeMap<String, Arc<Document>>,
+    problems: Problems,
+}
+
+impl Documents {
+    /// Reads the configuration whose config.toml is at `config_path`. Blocks on the file system.
+    ///
+    /// A file that is in `before`, the tree read last, and was not touched is not read again. A directory that
+    /// has files in `served` and is gone now is an error, never an empty configuration.
+    pub fn load(
+        config_path: &Path,
+        before: Option<&Self>,
+        served: Option<&Self>,
+        touched: &Touched,
+    ) -> Loaded {
+        let root = config_path.parent().map(Path::to_owned).unwrap_or_default();
+        let mut loader =
+            Loader { root, before, served, touched, files: BTreeMap::new(), problems: Problems::default() };
+        let name = config_path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        loader.toml(&name, None, Fragment::gateway);
+        if let Some(directories) = loader.directories(&name) {
+            let [pipelines, mesh, transforms] = directories;
+            loader.directory(&pipelines, "toml", |loader, name| loader.toml(name, None, Fragment::part));
+            loader.directory(&mesh, "toml", |loader, name| loader.toml(name, None, Fragment::part));
+            loader.directory(&transforms, "json", Loader::transform);
+        }
+        loader.key_files();
+        for file in loader.files.values() {
+            if let Content::Toml(fragment) = &file.content {
+                loader.problems.extend(&fragment.problems);
+            }
+        }
+        Loaded { documents: Self::new(config_path.to_owned(), loader.files), problems: loader.problems }
+    }
+}
+
+impl Loader<'_> {
+    fn directories(&self, config: &str) -> Option<[Directory; 3]> {
+        let Content::Toml(fragment) = &self.files.get(config)?.content else { return None };
+        let proxy = &fragment.gateway.as_ref()?.proxy;
+        Some([proxy.pipelines_path.clone(), proxy.mesh_path.clone(), proxy.transforms_path.clone()])
+    }
+
+    fn directory(&mut self, directory: &Directory, extension: &str, mut add: impl FnMut(&mut Self, &str)) {
+        let place = directory.written.as_ref().map(|at| &at.place);
+        let prefix = format!("{}/", directory.path.trim_end_matches('/'));
+        match read::list(&self.root.join(&directory.path), extension) {
+            Ok(Some(names)) => names.iter().for_each(|name| add(self, &format!("{prefix}{name}"))),
+            Ok(None) if self.served.is_some_and(|s| s.files.keys().any(|name| name.starts_with(&prefix))) => {
+                self.problems
+                    .error(place, directory.path.clone(), "this directory was there and is gone")
+                    .help(
+                        "what it held is served on; to remove it, leave the directory and delete the files",
+                    );
+            }
+            Ok(None) if directory.written.is_some() => {
+                self.problems.warn(
+                    place,
+                    directory.path.clone(),
+                    "there is no such directory beside config.toml",
+                );
+            }
+            Ok(None) => {}
+            Err(e) => {
+                self.problems.error(
+                    place,
+                    directory.path.clone(),
+                    format!("the directory cannot be read: {e}"),
+                );
+            }
+        }
+    }
+
+    /// The file as the tree before has it, when it need not be read again.
+    fn untouched(&self, name: &str) -> Option<Arc<Document>> {
+        match self.touched {
+            Touched::Everything => None,
+            Touched::Files(paths) if paths.contains(&self.root.join(name)) => None,
+            Touched::Files(_) => self.before?.files.get(name).cloned(),
+        }
+    }
+
+    /// Reads a file; keeps the document of the tree before when the bytes are the same.
+    fn read(
+        &mut self,
+        name: &str,
+        written: Option<&At<String>>,
+        make: impl FnOnce(Vec<u8>) -> Result<Content, String>,
+    ) {
+        if self.files.contains_key(name) {
+            return;
+        }
+        if let Some(same) = self.untouched(name) {
+            self.files.insert(name.to_owned(), same);
+            return;
+        }
+        let place = written.map(|at| &at.place);
+        let bytes = match read::stable(&self.root.join(name)) {
+            Ok(bytes) => bytes,
+            Err(e) => {
+                self.problems.error(place, name, format!("the file cannot be read: {e}"));
+                return;
+            }
+        };
+        let digest = Digest::of(&bytes);
+        if let Some(before) = self.before.and_then(|b| b.files.get(name)).filter(|b| b.digest == digest) {
+            self.files.insert(name.to_owned(), Arc::clone(before));
+            return;
+        }
+        match make(bytes) {
+            Ok(content) => {
+                self.files.insert(name.to_owned(), Arc::new(Document { digest, content }));
+            }
+            Err(message) => {
+                self.problems.error(place, name, message);
+            }
+        }
+    }
+
+    fn toml(
+        &mut self,
+        name: &str,
+        written: Option<&At<String>>,
+        parse: impl FnOnce(&Arc<Source>) -> Fragment,
+    ) {
+        self.read(name, written, |bytes| Ok(Content::Toml(parse(&Source::new(name, utf8(bytes)?)))));
+    }
+
+    fn transform(&mut self, name: &str) {
+        self.read(name, None, |bytes| {
+            let text = utf8(bytes)?;
+            serde_json::from_str::<serde::de::IgnoredAny>(&text)
+                .map_err(|e| format!("this is not JSON: {e}"))?;
+            Ok(Content::Transform(Source::new(name, text)))
+        });
+    }
+
+    /// The certificates and keys that the files read so far name.
+    fn key_files(&mut self) {
+        let mut named: Vec<At<String>> = Vec::new();
+        for file in self.files.values() {
+            let Content::Toml(fragment) = &file.content else { continue };
+            for network in fragment.gateway.iter().flat_map(|g| &g.networks) {
+                if let Some(tls) = network.listen.as_ref().and_then(|listen| listen.tls.as_ref()) {
+                    named.extend([tls.cert.clone(), tls.key.clone()]);
+                }
+            }
+            for mesh in fragment.meshes.iter().filter(|mesh| mesh.enabled) {
+                named.extend(mesh.jwt_private_key_path.clone());
+                named.extend(mesh.jwt_public_key_path.clone());
+            }
+        }
+        for path in named {
+            self.read(&path.value, Some(&path), |bytes| {
+                utf8(bytes).map(|text| Content::Pem(Secret::new(text)))
+            });
+        }
+    }
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes)
+        .map_err(|e| format!("this is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn write(root: &Path, name: &str, text: &str) {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn tree() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "config.toml", "[proxy]\nid = \"a\"\npipelines_path = \"pipelines\"\n");
+        write(dir.path(), "pipelines/one.toml", "[pipelines.one]\n");
+        write(dir.path(), "pipelines/two.toml", "[pipelines.two]\n");
+        write(dir.path(), "pipelines/.hidden.toml", "no toml at all");
+        dir
+    }
+
+    #[test]
+    fn an_edit_reads_what_was_touched_and_shares_the_rest() {
+        let dir = tree();
+        let config = dir.path().join("config.toml");
+        let before = Documents::load(&config, None, None, &Touched::Everything);
+        assert!(!before.problems.refuse(), "{:?}", before.problems);
+        write(dir.path(), "pipelines/one.toml", "[pipelines.uno]\n");
+        let touched = Touched::Files(HashSet::from([dir.path().join("pipelines/one.toml")]));
+        let after = Documents::load(&config, Some(&before.documents), None, &touched).documents;
+        assert_ne!(after.digest(), before.documents.digest());
+        let same = |name: &str| Arc::ptr_eq(&after.files[name], &before.documents.files[name]);
+        assert!(same("pipelines/two.toml") && same("config.toml") && !same("pipelines/one.toml"));
+    }
+
+    #[test]
+    fn a_directory_that_vanishes_is_an_error_and_not_an_empty_configuration() {
+        let dir = tree();
+        let config = dir.path().join("config.toml");
+        let before = Documents::load(&config, None, None, &Touched::Everything);
+        fs::remove_dir_all(dir.path().join("pipelines")).unwrap();
+        let after = Documents::load(&config, None, Some(&before.documents), &Touched::Everything);
+        assert!(after.problems.errors().any(|p| p.message.contains("is gone")), "{:?}", after.problems);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let dir = tree();
+        write(
+            dir.path(),
+            "mesh/m.toml",
+            "[mesh.m]\nprovider = \"local\"\njwt_public_key_path = \"keys/pub.pem\"\n",
+        );
+        fs::write(dir.path().join("pipelines/bad.toml"), [0xff, 0xfe]).unwrap();
+        let loaded = Documents::load(&dir.path().join("config.toml"), None, None, &Touched::Everything);
+        let errors: Vec<String> = loaded.problems.errors().map(ToString::to_string).collect();
+        assert!(errors.iter().any(|e| e.contains("pipelines/bad.toml") && e.contains("UTF-8")), "{errors:?}");
+        assert!(
+            errors.iter().any(|e| e.contains("mesh/m.toml:3") && e.contains("keys/pub.pem")),
+            "{errors:?}"
+        );
+    }
+}

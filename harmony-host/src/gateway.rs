@@ -1,0 +1,156 @@
+//! Serving requests: route, check the mesh token, send on.
+
+mod admission;
+pub(crate) mod body;
+mod echo;
+mod forward;
+mod headers;
+pub(crate) mod refusal;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::header::HOST;
+use http::{HeaderMap, Method, Request, Response, Uri};
+use hyper::body::Incoming;
+
+use crate::gateway::admission::MeshContext;
+use crate::gateway::body::Body;
+use crate::gateway::refusal::Refusal;
+use crate::management::Management;
+use crate::plan::{Outlet, Route};
+use crate::routes::Asked;
+use crate::snapshot::Snapshot;
+use crate::upstream::Upstream;
+use crate::url_prefix::Scheme;
+
+/// What serves requests: the current snapshot behind one atomic pointer, and what outlives snapshots.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) snapshot: ArcSwap<Snapshot>,
+    pub(crate) upstream: Upstream,
+    pub(crate) management: Arc<Management>,
+}
+
+/// Where a request came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) network: Arc<str>,
+    pub(crate) scheme: Scheme,
+    pub(crate) peer: SocketAddr,
+}
+
+/// A request on its way, with what was found out about it.
+pub(crate) struct Passage<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) route: &'a Route,
+    pub(crate) arrival: &'a Arrival,
+    /// Host and port as the client wrote them.
+    pub(crate) authority: String,
+    /// The path as the client wrote it, without the prefix of the endpoint or ingress.
+    pub(crate) rest: String,
+    pub(crate) mesh: Option<MeshContext>,
+}
+
+impl Gateway {
+    /// Answers one request. It sees one snapshot from its first byte to its last.
+    pub(crate) async fn serve(&self, arrival: &Arrival, request: Request<Incoming>) -> Response<Body> {
+        let snapshot = self.snapshot.load_full();
+        if let Some(access) = self.management.claims(&snapshot, arrival, request.uri().path()) {
+            return self.management.answer(&snapshot, arrival, access, request).await;
+        }
+        match self.pass(&snapshot, arrival, request).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                tracing::debug!(?refusal, network = &*arrival.network, "request refused");
+                refusal::respond(&refusal)
+            }
+        }
+    }
+
+    async fn pass(
+        &self,
+        snapshot: &Snapshot,
+        arrival: &Arrival,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Body>, Refusal> {
+        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        if headers::is_loop(request.headers()) {
+            return Err(Refusal::Loop);
+        }
+        let table = snapshot.tables.get(&arrival.network).ok_or(Refusal::Closing)?;
+        let authority = authority(request.uri(), request.headers())?;
+        let (host, port) = split_port(&authority);
+        let path = request.uri().path();
+        let asked =
+            Asked { scheme: arrival.scheme, host, port: port.unwrap_or(arrival.scheme.default_port()), path };
+        let found = table
+            .find(&asked)
+            .map_err(|_| Refusal::BadRequest("a path may not have . or .. segments"))?
+            .ok_or(Refusal::NoRoute)?;
+        let route = found.route;
+        if let Some(lacks) = &route.pipeline.unserved {
+            return Err(Refusal::NotImplemented(lacks.clone()));
+        }
+        // An ingress URL stands for its endpoint, so whichever prefix the client used comes off.
+        let end = crate::path::strip(path, &route.endpoint_prefix).unwrap_or(found.end);
+        let rest = path.get(end..).unwrap_or_default().to_owned();
+        let url = || format!("{}://{authority}{path}", arrival.scheme.as_str());
+        let mesh = admission::admit(&route.admission, &snapshot.providers, request.headers(), url).await?;
+        if mesh.is_some() {
+            // It was meant for this gateway; the backend has no business with it.
+            request.headers_mut().remove(http::header::AUTHORIZATION);
+        }
+        let passage = Passage { snapshot, route, arrival, rest, mesh, authority };
+        match &route.pipeline.outlet {
+            Outlet::Echo => echo::answer(&passage, request).await,
+            Outlet::Forward(plan) => forward::forward(&self.upstream, plan, &passage, request).await,
+            Outlet::Nowhere => Err(Refusal::NotImplemented("a backend for this pipeline".to_owned())),
+        }
+    }
+}
+
+/// Host and port that the request is for (RFC 9110, section 7.2; RFC 9113, section 8.3.1).
+fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, Refusal> {
+    const MISSING: Refusal = Refusal::BadRequest("the request names no host");
+    if let Some(authority) = uri.authority() {
+        return match authority.as_str().contains('@') {
+            true => Err(Refusal::BadRequest("the request names a user in its host")),
+            false => Ok(authority.as_str().to_owned()),
+        };
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(MISSING) };
+    let host = host.to_str().map_err(|_| MISSING)?;
+    let plain = |b: u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%' | b'~')
+    };
+    match !host.is_empty() && host.bytes().all(plain) {
+        true => Ok(host.to_owned()),
+        false => Err(Refusal::BadRequest("the Host header is no host")),
+    }
+}
+
+/// Splits `host:port`, `[v6]:port`, `host`.
+pub(crate) fn split_port(authority: &str) -> (&str, Option<u16>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
+        _ => (authority, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_split_from_names_and_addresses() {
+        assert_eq!(split_port("a.example:8080"), ("a.example", Some(8080)));
+        assert_eq!(split_port("[::1]:80"), ("[::1]", Some(80)));
+        assert_eq!(split_port("[::1]"), ("[::1]", None));
+        assert_eq!(split_port("a"), ("a", None));
+    }
+}

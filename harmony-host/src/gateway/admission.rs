@@ -1,0 +1,64 @@
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use provider_api::{ErrorKind, Expected};
+
+use crate::gateway::refusal::Refusal;
+use crate::plan::{Admission, MeshPlan};
+use crate::providers::Providers;
+
+/// The mesh that a request came in from, with the gateway that sent it.
+#[derive(Clone, Debug)]
+pub(crate) struct MeshContext {
+    pub(crate) mesh: Arc<MeshPlan>,
+    pub(crate) sender: String,
+}
+
+/// Looks for a valid mesh token where the route has meshes.
+///
+/// # Errors
+/// When mesh context is needed and there is none, or that cannot be known now: authorization fails closed.
+pub(crate) async fn admit(
+    admission: &Admission,
+    providers: &Providers,
+    headers: &HeaderMap,
+    url: impl FnOnce() -> String,
+) -> Result<Option<MeshContext>, Refusal> {
+    let token = bearer(headers);
+    let mut why = match token {
+        None => "it has no bearer token".to_owned(),
+        Some(_) => "it belongs to no mesh".to_owned(),
+    };
+    let mut unavailable = None;
+    if let Some(token) = token.filter(|_| !admission.meshes.is_empty()) {
+        let url = url();
+        for mesh in &admission.meshes {
+            let Some(auth) = providers.mesh_auth(&mesh.provider) else { continue };
+            match auth.verify(&Expected { mesh: &mesh.identity, url: &url }, token).await {
+                Ok(claims) => {
+                    return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender: claims.subject }));
+                }
+                Err(error) if error.kind() == ErrorKind::Unavailable => unavailable = Some(error),
+                Err(error) => why = error.to_string(),
+            }
+        }
+    }
+    if !admission.required {
+        return Ok(None);
+    }
+    match unavailable {
+        Some(error) => Err(Refusal::Provider(Arc::new(error))),
+        None => Err(Refusal::NoMeshContext(format!("this needs a request from a member of the mesh: {why}"))),
+    }
+}
+
+/// A bearer token that looks like a JWT; anything else is the application's own business.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    let is_jwt = token.bytes().filter(|b| *b == b'.').count() == 2;
+    (scheme.eq_ignore_ascii_case("bearer") && is_jwt).then_some(token)
+}

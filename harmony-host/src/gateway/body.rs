@@ -1,0 +1,249 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::sync::Mutex;
+use tokio::time::{Instant, Sleep};
+
+/// What went wrong in the middle of a body.
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Nothing more to come.
+    Empty,
+    /// All at once.
+    Full(Bytes),
+    /// As it arrives from a backend; cut when the backend is silent for too long.
+    Streaming(Stream),
+}
+
+#[derive(Debug)]
+pub(crate) struct Stream {
+    incoming: Incoming,
+    silence: Duration,
+    /// Armed only while nothing arrives, so that a body that flows costs no timer.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Body {
+    pub(crate) fn streaming(incoming: Incoming, silence: Duration) -> Self {
+        if incoming.is_end_stream() {
+            Self::Empty
+        } else {
+            Self::Streaming(Stream { incoming, silence, waiting: None })
+        }
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::Full(Bytes::from(text))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Streaming(stream) => stream.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Streaming(stream) => stream.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Streaming(stream) => stream.incoming.size_hint(),
+        }
+    }
+}
+
+impl Stream {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                self.waiting = None;
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Poll::Pending => {
+                let silence = self.silence;
+                let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence)));
+                match waiting.as_mut().poll(cx) {
+                    Poll::Ready(()) => {
+                        Poll::Ready(Some(Err("the backend fell silent in the middle of its answer".into())))
+                    }
+                    Poll::Pending => Poll::Pending,
+                }
+            }
+        }
+    }
+}
+
+/// The body of a request on its way to a backend. Several attempts may hold it; as long as none has read
+/// from it, another can start over.
+#[derive(Clone, Debug)]
+pub(crate) struct Upload(Arc<Source>);
+
+#[derive(Debug)]
+struct Source {
+    incoming: Mutex<Incoming>,
+    empty: bool,
+    hint: SizeHint,
+    limit: u64,
+    read: AtomicU64,
+    frames: AtomicU32,
+}
+
+/// A request body that is larger than `proxy.content_limits.max_body_size` allows.
+#[derive(Debug)]
+pub(crate) struct TooLarge;
+
+impl std::fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the request body is larger than proxy.content_limits.max_body_size")
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
+impl Upload {
+    pub(crate) fn new(incoming: Incoming, limit: Option<u64>) -> Self {
+        let (empty, hint) = (incoming.is_end_stream(), incoming.size_hint());
+        Self(Arc::new(Source {
+            incoming: Mutex::new(incoming),
+            empty,
+            hint,
+            limit: limit.unwrap_or(u64::MAX),
+            read: AtomicU64::new(0),
+            frames: AtomicU32::new(0),
+        }))
+    }
+
+    /// Whether another attempt would send the same.
+    pub(crate) fn untouched(&self) -> bool {
+        self.0.empty || self.progress() == 0
+    }
+
+    /// Whether there is nothing to send.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.empty
+    }
+
+    /// A number that changes whenever some of it was read.
+    pub(crate) fn progress(&self) -> u32 {
+        self.0.frames.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is known to be too large before reading it.
+    pub(crate) fn too_large(&self) -> bool {
+        self.0.hint.lower() > self.0.limit
+    }
+
+    /// Whether more than the limit has come.
+    pub(crate) fn overran(&self) -> bool {
+        self.0.read.load(Ordering::Relaxed) > self.0.limit
+    }
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.0.empty {
+            return Poll::Ready(None);
+        }
+        let Ok(mut incoming) = self.0.incoming.lock() else {
+            return Poll::Ready(Some(Err("poisoned".into())));
+        };
+        let frame = std::task::ready!(Pin::new(&mut *incoming).poll_frame(cx));
+        self.0.frames.fetch_add(1, Ordering::Relaxed);
+        let Some(frame) = frame else { return Poll::Ready(None) };
+        let frame = frame?;
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        if self.0.read.fetch_add(bytes, Ordering::Relaxed) + bytes > self.0.limit {
+            return Poll::Ready(Some(Err(TooLarge.into())));
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.empty || self.0.incoming.lock().is_ok_and(|incoming| incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.hint.clone()
+    }
+}
+
+/// Waits for `work` as long as `progress` keeps changing at least once per `silence`.
+///
+/// # Errors
+/// `Err(())` when there was silence for too long.
+pub(crate) async fn unless_silent<T>(
+    work: impl Future<Output = T>,
+    silence: Duration,
+    progress: impl Fn() -> u32,
+) -> Result<T, ()> {
+    let mut work = std::pin::pin!(work);
+    let mut seen = progress();
+    let mut deadline = Instant::now() + silence;
+    loop {
+        if let Ok(done) = tokio::time::timeout_at(deadline, work.as_mut()).await {
+            return Ok(done);
+        }
+        let now = progress();
+        if now == seen {
+            return Err(());
+        }
+        seen = now;
+        deadline = Instant::now() + silence;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_the_wait_and_progress_prolongs_it() {
+        let silence = Duration::from_secs(10);
+        let never = std::future::pending::<()>();
+        assert_eq!(unless_silent(never, silence, || 0).await, Err(()));
+
+        let ticks = AtomicU32::new(0);
+        let slow = async {
+            for _ in 0..5 {
+                tokio::time::sleep(Duration::from_secs(8)).await;
+                ticks.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        assert_eq!(unless_silent(slow, silence, || ticks.load(Ordering::Relaxed)).await, Ok(()));
+    }
+}

@@ -1,0 +1,199 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use provider_api::{Clock, Registry, SystemClock};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::apply::{Applier, Trigger, Verdict};
+use crate::documents::{Documents, Touched};
+use crate::gateway::Gateway;
+use crate::management::Management;
+use crate::providers::Surroundings;
+use crate::snapshot::{Refusal, Snapshot};
+use crate::status::{Status, StatusBoard};
+use crate::upstream::Upstream;
+use crate::watch::{Notice, Watch};
+
+/// What a gateway is started with.
+#[derive(Clone, Debug)]
+pub struct HostOptions {
+    /// The path of config.toml.
+    pub config: PathBuf,
+    /// The providers that are compiled in.
+    pub registry: Registry,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where the gateway and its providers keep what must survive a restart.
+    pub state_dir: PathBuf,
+}
+
+impl HostOptions {
+    /// The options for `config` with the machine's clock and a state directory in the user's home.
+    pub fn new(config: impl Into<PathBuf>, registry: Registry) -> Self {
+        let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
+        Self {
+            config: config.into(),
+            registry,
+            clock: Arc::new(SystemClock),
+            state_dir: home.join(".runbeam"),
+        }
+    }
+
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            registry: self.registry.clone(),
+            clock: Arc::clone(&self.clock),
+            state_dir: self.state_dir.clone(),
+        }
+    }
+}
+
+/// A running gateway. Dropping it aborts its watching and applying; the listeners close.
+#[derive(Debug)]
+pub struct Host {
+    gateway: Arc<Gateway>,
+    status: Arc<StatusBoard>,
+    commands: mpsc::Sender<Command>,
+    work: JoinHandle<()>,
+}
+
+/// What the loop that owns the applier is told.
+pub(crate) enum Command {
+    /// Read the files and apply them.
+    Reload(oneshot::Sender<Verdict>),
+    /// Stop, letting requests in flight finish for this long.
+    Stop(Duration, oneshot::Sender<bool>),
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reload(_) => "Reload",
+            Self::Stop(..) => "Stop",
+        })
+    }
+}
+
+impl Host {
+    /// Starts a gateway: reads the configuration, binds its addresses and serves.
+    ///
+    /// # Errors
+    /// Every problem of a configuration that cannot be served. Nothing is left running.
+    pub async fn start(options: HostOptions) -> Result<Self, Refusal> {
+        let status = StatusBoard::new();
+        let config = absolute(&options.config);
+        let (mut applier, snapshot, prepared) =
+            Applier::first(config, options.surroundings(), Arc::clone(&status)).await?;
+        for warning in &snapshot.warnings {
+            tracing::warn!("{warning}");
+        }
+        let (commands, inbox) = mpsc::channel(16);
+        let gateway = Arc::new(Gateway {
+            snapshot: ArcSwap::from_pointee(*snapshot),
+            upstream: Upstream::new(),
+            management: Arc::new(Management::new(Arc::clone(&status), commands.clone())),
+        });
+        let mut watch = Watch::start();
+        watch.directories(&directories(&gateway.snapshot.load().documents));
+        applier.begin(&gateway, prepared);
+        let work = tokio::spawn(work(applier, Arc::clone(&gateway), watch, inbox));
+        Ok(Self { gateway, status, commands, work })
+    }
+
+    /// The configuration that is served.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.gateway.snapshot.load_full()
+    }
+
+    /// Whether it is in sync, and if not, why.
+    pub fn status(&self) -> Arc<Status> {
+        self.status.read()
+    }
+
+    /// The addresses that are listened on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.snapshot().listeners.keys().copied().collect()
+    }
+
+    /// Reads the files and applies them now. `None` when the gateway is stopping.
+    pub async fn reload(&self) -> Option<Verdict> {
+        reload(&self.commands).await
+    }
+
+    /// Stops to accept requests and waits for those in flight, at most for `limit`. Says whether all finished.
+    pub async fn shut_down(self, limit: Duration) -> bool {
+        let (reply, finished) = oneshot::channel();
+        if self.commands.send(Command::Stop(limit, reply)).await.is_err() {
+            return false;
+        }
+        finished.await.unwrap_or(false)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.work.abort();
+    }
+}
+
+pub(crate) async fn reload(commands: &mpsc::Sender<Command>) -> Option<Verdict> {
+    let (reply, verdict) = oneshot::channel();
+    commands.send(Command::Reload(reply)).await.ok()?;
+    verdict.await.ok()
+}
+
+/// The one task that applies: edits, polls and reloads come through here one after the other.
+async fn work(
+    mut applier: Applier,
+    gateway: Arc<Gateway>,
+    mut watch: Watch,
+    mut inbox: mpsc::Receiver<Command>,
+) {
+    loop {
+        let (touched, trigger, reply) = tokio::select! {
+            biased;
+            command = inbox.recv() => match command {
+                Some(Command::Reload(reply)) => (Touched::Everything, Trigger::Asked, Some(reply)),
+                Some(Command::Stop(limit, reply)) => {
+                    let _ = reply.send(applier.shut_down(limit).await);
+                    return;
+                }
+                None => return,
+            },
+            notice = watch.next() => match notice {
+                Notice::Edited(touched) => (touched, Trigger::Edit, None),
+                Notice::Time => (Touched::Everything, Trigger::Poll, None),
+            },
+        };
+        let verdict = applier.apply(&gateway, touched, trigger).await;
+        watch.directories(&directories(applier.read()));
+        if let Some(reply) = reply {
+            let _ = reply.send(verdict);
+        }
+    }
+}
+
+/// The directories that a configuration's files are in, those that are not there yet included.
+fn directories(documents: &Documents) -> HashSet<PathBuf> {
+    let root = documents.config_path().parent().map(Path::to_owned).unwrap_or_default();
+    let mut all: HashSet<PathBuf> =
+        documents.files().filter_map(|(name, _)| root.join(name).parent().map(Path::to_owned)).collect();
+    for gateway in documents.fragments().filter_map(|fragment| fragment.gateway.as_ref()) {
+        let proxy = &gateway.proxy;
+        for directory in [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path] {
+            all.insert(root.join(&directory.path));
+        }
+    }
+    all.insert(root);
+    all
+}
+
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,243 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use provider_api::Error;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// What a lease is filled with: a value and how long it may be used.
+pub(crate) type Fetched<V> = Result<(V, Duration), Error>;
+
+/// A future that fills a lease; it may outlive the request that asked for it.
+pub(crate) type Fetch<V> = Pin<Box<dyn Future<Output = Fetched<V>> + Send>>;
+
+/// A value of somebody else's that expires.
+///
+/// * A valid value is handed out at once, without a lock and without an allocation.
+/// * It is fetched again ahead of its end, in the background, at a moment that differs from gateway to
+///   gateway. A failed refresh takes nothing away.
+/// * Without a valid value, however many ask, one fetches and all get its answer.
+/// * Failures are not kept: who asks afterwards tries again.
+pub(crate) struct Lease<V> {
+    current: ArcSwapOption<Held<V>>,
+    /// How many fetches have ended; lets those who waited for one know that it was theirs.
+    ended: AtomicU64,
+    /// When the next refresh may start, in milliseconds since `born`; later after one that failed.
+    refresh_not_before: AtomicU64,
+    born: Instant,
+    flight: Mutex<Option<Arc<Error>>>,
+}
+
+struct Held<V> {
+    value: V,
+    refresh_at: Instant,
+    until: Instant,
+}
+
+/// A valid value of a lease.
+pub(crate) struct Valid<V>(Arc<Held<V>>);
+
+impl<V> std::ops::Deref for Valid<V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        &self.0.value
+    }
+}
+
+/// The longest that anything is held, where its owner sets no end.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long a failed refresh is left alone at least.
+const SHORTEST_RETRY: Duration = Duration::from_millis(500);
+
+impl<V: Send + Sync + 'static> Lease<V> {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            current: ArcSwapOption::empty(),
+            ended: AtomicU64::new(0),
+            refresh_not_before: AtomicU64::new(0),
+            born: Instant::now(),
+            flight: Mutex::new(None),
+        })
+    }
+
+    /// A valid value: the one held, or what `fetch` brings.
+    ///
+    /// Cancel safe: when the one that fetches is dropped, the next in line fetches.
+    ///
+    /// # Errors
+    /// What the fetch that this call made, or waited for, said.
+    pub(crate) async fn get(
+        self: &Arc<Self>,
+        fetch: impl FnOnce() -> Fetch<V>,
+    ) -> Result<Valid<V>, Arc<Error>> {
+        let now = Instant::now();
+        if let Some(held) = self.valid(now) {
+            if now >= held.refresh_at && self.millis(now) >= self.refresh_not_before.load(Ordering::Relaxed) {
+                self.refresh(&held, fetch);
+            }
+            return Ok(Valid(held));
+        }
+        let ended = self.ended.load(Ordering::Acquire);
+        let mut failure = self.flight.lock().await;
+        if let Some(held) = self.valid(Instant::now()) {
+            return Ok(Valid(held));
+        }
+        if self.ended.load(Ordering::Acquire) != ended
+            && let Some(error) = &*failure
+        {
+            return Err(Arc::clone(error));
+        }
+        let fetched = fetch().await;
+        let outcome = self.settle(fetched);
+        *failure = outcome.as_ref().err().cloned();
+        outcome.map(Valid)
+    }
+
+    fn valid(&self, now: Instant) -> Option<Arc<Held<V>>> {
+        self.current.load().as_ref().filter(|held| now < held.until).cloned()
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn refresh(self: &Arc<Self>, held: &Held<V>, fetch: impl FnOnce() -> Fetch<V>) {
+        let lease = Arc::clone(self);
+        let until = held.until;
+        // Somebody else is at it already when the lock is taken.
+        if self.flight.try_lock().is_err() {
+            return;
+        }
+        let fetch = fetch();
+        tokio::spawn(async move {
+            let Ok(mut failure) = lease.flight.try_lock() else { return };
+            let outcome = lease.settle(fetch.await);
+            *failure = outcome.err();
+            if let Some(error) = &*failure {
+                // A tenth of what is left, spread, so that a source that is down is not asked per request.
+                let now = Instant::now();
+                let tenth = until.saturating_duration_since(now).mul_f64(fastrand::f64().mul_add(0.1, 0.05));
+                let wait = tenth.max(SHORTEST_RETRY).max(error.retry_after().unwrap_or_default());
+                lease.refresh_not_before.store(lease.millis(now + wait), Ordering::Relaxed);
+            }
+        });
+    }
+
+    fn settle(&self, fetched: Fetched<V>) -> Result<Arc<Held<V>>, Arc<Error>> {
+        let outcome = fetched.map_err(Arc::new).map(|(value, fresh)| {
+            let fresh = fresh.min(LONGEST);
+            let now = Instant::now();
+            // Somewhere in the third quarter of its time, so that gateways do not ask all at once.
+            let share = fastrand::f64().mul_add(0.25, 0.5);
+            let held = Arc::new(Held { value, refresh_at: now + fresh.mul_f64(share), until: now + fresh });
+            self.current.store(Some(Arc::clone(&held)));
+            held
+        });
+        self.ended.fetch_add(1, Ordering::AcqRel);
+        outcome
+    }
+}
+
+impl<V> fmt::Debug for Lease<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("filled", &self.current.load().is_some()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Upstream {
+        asked: AtomicUsize,
+        down: std::sync::atomic::AtomicBool,
+    }
+
+    impl Upstream {
+        fn fetch(self: &Arc<Self>, fresh: u64) -> Fetch<usize> {
+            let upstream = Arc::clone(self);
+            Box::pin(async move {
+                let n = upstream.asked.fetch_add(1, Ordering::SeqCst) + 1;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                match upstream.down.load(Ordering::SeqCst) {
+                    true => Err(Error::unavailable("down")),
+                    false => Ok((n, Duration::from_secs(fresh))),
+                }
+            })
+        }
+
+        fn asked(&self) -> usize {
+            self.asked.load(Ordering::SeqCst)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_thousand_that_ask_for_a_cold_value_make_one_fetch() {
+        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
+        let asking: Vec<_> = (0..10_000)
+            .map(|_| {
+                let (lease, upstream) = (Arc::clone(&lease), Arc::clone(&upstream));
+                tokio::spawn(async move { lease.get(|| upstream.fetch(60)).await.map(|v| *v) })
+            })
+            .collect();
+        for one in asking {
+            assert_eq!(one.await.unwrap().unwrap(), 1);
+        }
+        assert_eq!(upstream.asked(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_shared_by_those_who_waited_and_not_kept() {
+        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
+        upstream.down.store(true, Ordering::SeqCst);
+        let asking: Vec<_> = (0..100)
+            .map(|_| {
+                let (lease, upstream) = (Arc::clone(&lease), Arc::clone(&upstream));
+                tokio::spawn(async move { lease.get(|| upstream.fetch(60)).await.is_err() })
+            })
+            .collect();
+        for one in asking {
+            assert!(one.await.unwrap());
+        }
+        assert_eq!(upstream.asked(), 1);
+        upstream.down.store(false, Ordering::SeqCst);
+        assert!(lease.get(|| upstream.fetch(60)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_valid_value_never_waits_and_a_failed_refresh_takes_nothing_away() {
+        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
+        lease.get(|| upstream.fetch(100)).await.unwrap();
+        upstream.down.store(true, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(80)).await;
+        let before = Instant::now();
+        assert_eq!(*lease.get(|| upstream.fetch(100)).await.unwrap(), 1);
+        assert_eq!(Instant::now(), before);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(upstream.asked(), 2);
+        for _ in 0..1_000 {
+            assert_eq!(*lease.get(|| upstream.fetch(100)).await.unwrap(), 1);
+        }
+        assert_eq!(upstream.asked(), 2, "a source that is down is not asked again at once");
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(lease.get(|| upstream.fetch(100)).await.is_err(), "an expired value is not handed out");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_the_one_that_fetches_goes_away_the_next_fetches() {
+        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
+        let first = tokio::time::timeout(Duration::from_millis(10), lease.get(|| upstream.fetch(60))).await;
+        assert!(first.is_err());
+        assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 2);
+    }
+}

@@ -1,0 +1,69 @@
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+const BACKLOG: i32 = 1024;
+
+/// An address that could not be bound.
+#[derive(Debug)]
+pub(crate) struct BindError {
+    pub(crate) address: SocketAddr,
+    pub(crate) network: Arc<str>,
+    pub(crate) error: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.error)
+    }
+}
+
+/// Binds `address` and listens. The sockets `in_the_way` are ours, listen on an overlapping address and
+/// will be closed once the new one serves; the port is shared with them for that moment and with nobody
+/// else: on no socket does SO_REUSEPORT stay set.
+pub(super) fn bind<'a>(
+    address: SocketAddr,
+    in_the_way: impl Iterator<Item = &'a Socket>,
+) -> io::Result<(TcpListener, Socket)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    let shared: Vec<&Socket> = in_the_way.collect();
+    share(&shared, &socket, true)?;
+    let bound = socket.bind(&address.into()).and_then(|()| socket.listen(BACKLOG));
+    share(&shared, &socket, false)?;
+    bound?;
+    let handle = socket.try_clone()?;
+    Ok((TcpListener::from_std(socket.into())?, handle))
+}
+
+fn share(shared: &[&Socket], own: &Socket, on: bool) -> io::Result<()> {
+    if shared.is_empty() {
+        return Ok(());
+    }
+    shared.iter().copied().chain([own]).try_for_each(|socket| socket.set_reuse_port(on))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wildcard_takes_over_from_one_address_without_a_gap_and_strangers_stay_out() {
+        let (narrow, handle) = bind("127.0.0.1:0".parse().unwrap(), std::iter::empty()).unwrap();
+        let port = narrow.local_addr().unwrap().port();
+        let wide: SocketAddr = format!("0.0.0.0:{port}").parse().unwrap();
+        assert!(bind(wide, std::iter::empty()).is_err(), "another process could take the port");
+        let taken = bind(wide, [&handle].into_iter()).unwrap();
+        assert!(bind(wide, std::iter::empty()).is_err(), "the port stayed shared");
+        drop(narrow);
+        drop(handle);
+        let (client, accepted) =
+            tokio::join!(tokio::net::TcpStream::connect(("127.0.0.1", port)), taken.0.accept());
+        assert!(client.is_ok() && accepted.is_ok());
+    }
+}

@@ -1,0 +1,86 @@
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::gateway::{Arrival, Gateway};
+use crate::url_prefix::Scheme;
+
+/// How long a client may take to send the head of a request, which bounds idle connections as well.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most bytes the head of a request may have.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+const MAX_STREAMS: u32 = 256;
+
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Serves one connection to its end.
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    address: SocketAddr,
+    gateway: Arc<Gateway>,
+    watcher: Watcher,
+) {
+    let _ = stream.set_nodelay(true);
+    // How a new connection is served is the published snapshot's to say; a request then sees the one that
+    // is published when it arrives.
+    let snapshot = gateway.snapshot.load_full();
+    let Some(spec) = snapshot.listeners.get(&address) else { return };
+    let arrival = |scheme| Arc::new(Arrival { network: Arc::clone(&spec.network), scheme, peer });
+    match &spec.tls {
+        None => {
+            let arrival = arrival(Scheme::Http);
+            drop(snapshot);
+            http(stream, arrival, gateway, watcher).await;
+        }
+        Some(tls) => {
+            let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
+            let arrival = arrival(Scheme::Https);
+            drop(snapshot);
+            match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => http(stream, arrival, gateway, watcher).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+                Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+            }
+        }
+    }
+}
+
+async fn http<S>(stream: S, arrival: Arc<Arrival>, gateway: Arc<Gateway>, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .keep_alive_interval(PING_INTERVAL);
+    let peer = arrival.peer;
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (gateway, arrival) = (Arc::clone(&gateway), Arc::clone(&arrival));
+        async move { Ok::<_, Infallible>(gateway.serve(&arrival, request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%peer, error, "connection ended early");
+    }
+}

@@ -1,0 +1,104 @@
+//! The management API: what operators, the CLI and a load balancer ask a gateway.
+
+mod guard;
+mod health;
+mod info;
+mod pipelines;
+mod provider;
+mod reload;
+mod routes;
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::gateway::Arrival;
+use crate::gateway::body::Body;
+use crate::gateway::refusal::{json, problem};
+use crate::host::Command;
+use crate::path::{owned_segments, strip};
+use crate::snapshot::Snapshot;
+use crate::status::StatusBoard;
+
+/// What the management API needs beside the snapshot.
+#[derive(Debug)]
+pub(crate) struct Management {
+    status: Arc<StatusBoard>,
+    commands: mpsc::Sender<Command>,
+    started: Instant,
+}
+
+/// A request that is for the management API.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claimed {
+    /// Where in the path the base ends; `None` for the fixed path /api/reload.
+    end: Option<usize>,
+}
+
+impl Management {
+    pub(crate) fn new(status: Arc<StatusBoard>, commands: mpsc::Sender<Command>) -> Self {
+        Self { status, commands, started: Instant::now() }
+    }
+
+    /// Whether a request is for the management API: it came in on the configured network, and its path is
+    /// below the base path, or is /api/reload, which the CLI uses whatever the base path is.
+    pub(crate) fn claims(&self, snapshot: &Snapshot, arrival: &Arrival, path: &str) -> Option<Claimed> {
+        let config = snapshot.config.management.as_ref()?;
+        if *config.network.value != *arrival.network {
+            return None;
+        }
+        let base = owned_segments(&config.base_path).ok()?;
+        let reload = ["api".to_owned(), "reload".to_owned()];
+        match strip(path, &base) {
+            Some(end) => Some(Claimed { end: Some(end) }),
+            None => strip(path, &reload).filter(|end| *end == path.len()).map(|_| Claimed { end: None }),
+        }
+    }
+
+    /// Answers a request that was claimed.
+    pub(crate) async fn answer(
+        &self,
+        snapshot: &Snapshot,
+        arrival: &Arrival,
+        claimed: Claimed,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let Some(config) = &snapshot.config.management else {
+            return problem(StatusCode::NOT_FOUND, "not_found", "the management API is not enabled");
+        };
+        if let Err(refusal) = guard::admit(config, arrival, &request) {
+            return *refusal;
+        }
+        let path = match claimed.end {
+            Some(end) => request.uri().path().get(end..).unwrap_or_default().trim_matches('/'),
+            None => "reload",
+        };
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        match (path, is_read) {
+            ("info", true) => json(StatusCode::OK, &info::info(snapshot, self.started.elapsed())),
+            ("pipelines", true) => json(StatusCode::OK, &pipelines::pipelines(snapshot)),
+            ("routes", true) => json(StatusCode::OK, &routes::routes(snapshot)),
+            ("config/status", true) => {
+                json(StatusCode::OK, &provider::config_status(snapshot, &self.status.read()))
+            }
+            ("provider", true) => json(StatusCode::OK, &provider::provider(snapshot, &self.status.read())),
+            ("health", true) => health::health(&self.status.read()),
+            ("reload", false) if *request.method() == Method::POST => reload::reload(&self.commands).await,
+            ("info" | "pipelines" | "routes" | "config/status" | "provider" | "health" | "reload", _) => {
+                problem(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "method_not_allowed",
+                    "GET for all but reload, which is POST",
+                )
+            }
+            _ => problem(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "the management API has info, pipelines, routes, config/status, provider, health and reload",
+            ),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+use std::net::IpAddr;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA};
+use http::{HeaderMap, Request, Response, StatusCode};
+use hyper::body::{Body as _, Incoming};
+
+use crate::config::Management;
+use crate::gateway::body::Body;
+use crate::gateway::refusal::problem;
+use crate::gateway::{Arrival, split_port};
+
+/// Lets a request to the management API pass, or says why not.
+///
+/// * A peer on the loopback is answered, unless it speaks for somebody else (Via, Forwarded).
+/// * Everybody else must bring `management.token`; where none is configured they are refused.
+/// * Without the token the Host must be an address or `localhost`: a web page that rebinds its name to this
+///   machine cannot know such a name.
+/// * What changes something is refused when a browser sends it from another site, or as a form.
+pub(super) fn admit(
+    config: &Management,
+    arrival: &Arrival,
+    request: &Request<Incoming>,
+) -> Result<(), Box<Response<Body>>> {
+    let headers = request.headers();
+    let authority = request.uri().authority().map(|a| a.as_str());
+    let has_body = !request.body().is_end_stream();
+    let knock =
+        Knock { headers, authority, peer: arrival.peer.ip(), changes: !request.method().is_safe(), has_body };
+    judge(config, &knock).map_err(|(status, message)| Box::new(problem(status, "refused", message)))
+}
+
+struct Knock<'a> {
+    headers: &'a HeaderMap,
+    authority: Option<&'a str>,
+    peer: IpAddr,
+    changes: bool,
+    has_body: bool,
+}
+
+fn judge(config: &Management, knock: &Knock<'_>) -> Result<(), (StatusCode, &'static str)> {
+    let token = knock
+        .headers
+        .get(AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.strip_prefix("Bearer "));
+    let proven = match (&config.token, token) {
+        (Some(token), Some(given)) => token.matches(given.trim()),
+        _ => false,
+    };
+    if !proven {
+        if !is_local(knock) {
+            return Err(match config.token {
+                Some(_) => (StatusCode::UNAUTHORIZED, "bring management.token as a bearer token"),
+                None => (
+                    StatusCode::FORBIDDEN,
+                    "only peers on the loopback are answered, until management.token is configured",
+                ),
+            });
+        }
+        if !host_is_ours(knock) {
+            return Err((StatusCode::FORBIDDEN, "the Host header must be an IP address or localhost"));
+        }
+    }
+    if knock.changes {
+        check_origin(knock)?;
+    }
+    Ok(())
+}
+
+fn is_local(knock: &Knock<'_>) -> bool {
+    let speaks_for_another = [VIA.as_str(), FORWARDED.as_str(), "x-forwarded-for", "x-real-ip"]
+        .iter()
+        .any(|name| knock.headers.contains_key(*name));
+    knock.peer.to_canonical().is_loopback() && !speaks_for_another
+}
+
+fn host_is_ours(knock: &Knock<'_>) -> bool {
+    let host = knock.authority.or_else(|| knock.headers.get(HOST)?.to_str().ok());
+    let Some(host) = host else { return false };
+    let host = split_port(host).0;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
+}
+
+fn check_origin(knock: &Knock<'_>) -> Result<(), (StatusCode, &'static str)> {
+    let text = |name: &str| knock.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let cross_site = text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    let host = knock.authority.or_else(|| text(HOST.as_str()));
+    let foreign =
+        text(ORIGIN.as_str()).is_some_and(|origin| origin.split_once("://").map(|(_, host)| host) != host);
+    if cross_site || foreign {
+        return Err((StatusCode::FORBIDDEN, "requests from other sites are refused"));
+    }
+    let is_json = text(CONTENT_TYPE.as_str()).is_some_and(|kind| {
+        kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"))
+    });
+    let typed = knock.headers.contains_key(CONTENT_TYPE);
+    if (knock.has_body || typed) && !is_json {
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+    use provider_api::Secret;
+
+    use super::*;
+    use crate::source::{At, Place, Source};
+
+    fn judged(token: Option<&str>, peer: &str, changes: bool, headers: &[(&str, &str)]) -> u16 {
+        let network = At::new("m".to_owned(), Place::new(&Source::new("config.toml", ""), 0..0));
+        let config = Management { base_path: "admin".to_owned(), network, token: token.map(Secret::new) };
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        let knock =
+            Knock { headers: &map, authority: None, peer: peer.parse().unwrap(), changes, has_body: false };
+        judge(&config, &knock).map_or_else(|(status, _)| status.as_u16(), |()| 200)
+    }
+
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn the_loopback_is_answered_and_others_need_the_token() {
+        let host = ("host", "127.0.0.1:9090");
+        assert_eq!(judged(None, "127.0.0.1", false, &[host]), 200);
+        assert_eq!(judged(None, "::ffff:127.0.0.1", false, &[host]), 200);
+        assert_eq!(judged(None, "10.0.0.7", false, &[host]), 403);
+        assert_eq!(judged(Some(TOKEN), "10.0.0.7", false, &[host]), 401);
+        let bearer = format!("Bearer {TOKEN}");
+        assert_eq!(judged(Some(TOKEN), "10.0.0.7", false, &[host, ("authorization", &bearer)]), 200);
+        assert_eq!(judged(Some(TOKEN), "10.0.0.7", false, &[host, ("authorization", "Bearer x")]), 401);
+    }
+
+    #[test]
+    fn a_proxy_on_the_loopback_speaks_for_strangers() {
+        for header in [("via", "1.1 harmony"), ("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=::1")] {
+            assert_eq!(judged(None, "127.0.0.1", false, &[("host", "localhost"), header]), 403);
+        }
+    }
+
+    #[test]
+    fn a_rebound_name_is_refused() {
+        assert_eq!(judged(None, "127.0.0.1", false, &[("host", "evil.example:9090")]), 403);
+        assert_eq!(judged(None, "127.0.0.1", false, &[("host", "[::1]:9090")]), 200);
+        assert_eq!(judged(None, "127.0.0.1", false, &[]), 403);
+    }
+
+    #[test]
+    fn a_post_from_another_site_or_as_a_form_is_refused() {
+        let host = ("host", "localhost:9090");
+        assert_eq!(judged(None, "127.0.0.1", true, &[host]), 200);
+        assert_eq!(judged(None, "127.0.0.1", true, &[host, ("origin", "https://evil.example")]), 403);
+        assert_eq!(judged(None, "127.0.0.1", true, &[host, ("origin", "null")]), 403);
+        assert_eq!(judged(None, "127.0.0.1", true, &[host, ("origin", "http://localhost:9090")]), 200);
+        assert_eq!(judged(None, "127.0.0.1", true, &[host, ("sec-fetch-site", "cross-site")]), 403);
+        assert_eq!(judged(None, "127.0.0.1", true, &[host, ("content-type", "text/plain")]), 415);
+        assert_eq!(
+            judged(None, "127.0.0.1", true, &[host, ("content-type", "application/json; charset=utf-8")]),
+            200
+        );
+    }
+}

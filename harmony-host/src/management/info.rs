@@ -1,0 +1,16 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::snapshot::Snapshot;
+
+/// GET info
+pub(super) fn info(snapshot: &Snapshot, uptime: Duration) -> Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime": uptime.as_secs(),
+        "os": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+        "id": snapshot.config.proxy.id,
+    })
+}

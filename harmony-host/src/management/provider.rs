@@ -1,0 +1,73 @@
+use serde_json::{Value, json};
+
+use crate::snapshot::Snapshot;
+use crate::status::Status;
+
+/// GET provider: which provider, what it can do, and whether the gateway is in sync.
+pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
+    let primary = &snapshot.config.primary;
+    let interval = primary.section.as_ref().map_or(0, |section| section.poll_interval_secs);
+    let built = snapshot.providers.primary();
+    let has_source = built.is_some_and(|provider| provider.source().is_some());
+    let abilities: Vec<&str> = built.map_or_else(Vec::new, |provider| {
+        [
+            ("sync", provider.source().is_some()),
+            ("resolve", provider.resolver().is_some()),
+            ("mesh_auth", provider.mesh_auth().is_some()),
+            ("enroll", provider.enrollment().is_some()),
+            ("publish", provider.publisher().is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, has)| has.then_some(name))
+        .collect()
+    });
+    let polling = match (has_source, interval) {
+        (false, _) => json!("disabled"),
+        (true, 0) => json!("on demand"),
+        (true, seconds) => json!(format!("every {seconds} s")),
+    };
+    json!({
+        "provider": { "name": primary.name.as_str(), "type": primary.provider_type(), "abilities": abilities, "polling": polling },
+        "active": snapshot.config.active().map(String::from).collect::<Vec<_>>(),
+        "in_sync": status.in_sync(),
+        "reason": status.reason(),
+        "desired": status.desired,
+        "attempted": status.attempted,
+        "effective": status.effective,
+    })
+}
+
+/// GET config/status: which files are served, and on which networks.
+pub(super) fn config_status(snapshot: &Snapshot, status: &Status) -> Value {
+    let networks: serde_json::Map<String, Value> = snapshot
+        .config
+        .networks
+        .iter()
+        .map(|network| {
+            let listen = network.listen.as_ref().map(|listen| {
+                json!({
+                    "bind_address": listen.address.value.ip().to_string(),
+                    "bind_port": listen.address.value.port(),
+                    "tls": listen.tls.is_some(),
+                })
+            });
+            (network.name.clone(), listen.unwrap_or(Value::Null))
+        })
+        .collect();
+    let running: Vec<&str> = snapshot.listeners.values().map(|spec| &*spec.network).collect();
+    let files: Vec<Value> = snapshot
+        .documents
+        .files()
+        .map(|(name, digest)| json!({ "name": name, "sha256": format!("{digest:#}") }))
+        .collect();
+    json!({
+        "config_file_path": snapshot.documents.config_path().display().to_string(),
+        "proxy_id": snapshot.config.proxy.id,
+        "current_networks": networks,
+        "running_networks": running,
+        "in_sync": status.in_sync(),
+        "reason": status.reason(),
+        "generation": snapshot.generation,
+        "files": files,
+    })
+}

@@ -1,0 +1,49 @@
+use serde_json::{Value, json};
+
+use crate::config::LinkedPipeline;
+use crate::snapshot::Snapshot;
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// GET routes
+pub(super) fn routes(snapshot: &Snapshot) -> Value {
+    let mut routes: Vec<Value> = snapshot.config.pipelines.iter().flat_map(of_pipeline).collect();
+    routes.sort_by(|a, b| a["path"].as_str().cmp(&b["path"].as_str()));
+    json!({ "routes": routes })
+}
+
+fn of_pipeline(linked: &LinkedPipeline) -> Vec<Value> {
+    let pipeline = &linked.pipeline;
+    let networks: Vec<&str> = pipeline.networks.iter().map(|at| at.value.as_str()).collect();
+    let mut routes = Vec::new();
+    for endpoint in &linked.endpoints {
+        let Some(path) = &endpoint.path_prefix else { continue };
+        routes.push(json!({
+            "path": path.value,
+            "methods": METHODS,
+            "description": pipeline.description,
+            "endpoint_name": endpoint.name,
+            "service_type": endpoint.service.value,
+            "pipeline": pipeline.name,
+            "networks": networks,
+            "served": linked.unserved.is_none(),
+        }));
+    }
+    for ingress in &linked.ingress {
+        for url in &ingress.urls {
+            routes.push(json!({
+                "path": url.value.as_str(),
+                "methods": METHODS,
+                "description": pipeline.description,
+                "endpoint_name": ingress.endpoint.name,
+                "service_type": ingress.endpoint.service.value,
+                "pipeline": pipeline.name,
+                "networks": networks,
+                "ingress": ingress.name,
+                "mode": ingress.mode,
+                "served": linked.unserved.is_none(),
+            }));
+        }
+    }
+    routes
+}

@@ -1,0 +1,173 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use provider_api::{Mode, Reference};
+
+use crate::config::{Config, Destination as Configured, LinkedMesh, LinkedPipeline};
+use crate::path::owned_segments;
+use crate::plan::outlet::{BaseUrl, Destination, ForwardPlan, Outlet, Target};
+use crate::plan::{Admission, MeshPlan, PipelinePlan, Route, Tables};
+use crate::problem::Problems;
+
+struct Planner<'a> {
+    sender: Arc<str>,
+    /// One target per reference, however many use it: one fetch serves them all.
+    targets: HashMap<Reference, Arc<Target>>,
+    meshes: Vec<(&'a LinkedMesh, Arc<MeshPlan>)>,
+    problems: &'a mut Problems,
+}
+
+/// Works out the routes of every network.
+pub(crate) fn build_tables(config: &Config, problems: &mut Problems) -> Tables {
+    let mut planner = Planner {
+        sender: Arc::from(config.proxy.id.as_str()),
+        targets: HashMap::new(),
+        meshes: Vec::new(),
+        problems,
+    };
+    for linked in &config.meshes {
+        let plan = MeshPlan::new(linked, &planner.sender.clone(), |reference| planner.target(reference));
+        planner.meshes.push((linked, Arc::new(plan)));
+    }
+    let mut tables: Tables = config
+        .networks
+        .iter()
+        .map(|network| (Arc::from(network.name.as_str()), Default::default()))
+        .collect();
+    for linked in &config.pipelines {
+        let plan = planner.pipeline(linked);
+        planner.routes(linked, &plan, &mut tables);
+    }
+    tables
+}
+
+impl Planner<'_> {
+    fn target(&mut self, reference: &Reference) -> Arc<Target> {
+        let target = self.targets.entry(reference.clone());
+        Arc::clone(target.or_insert_with(|| Arc::new(Target::new(reference.clone()))))
+    }
+
+    fn pipeline(&mut self, linked: &LinkedPipeline) -> Arc<PipelinePlan> {
+        Arc::new(PipelinePlan {
+            name: Arc::from(linked.pipeline.name.as_str()),
+            unserved: linked.unserved.clone(),
+            outlet: self.outlet(linked).unwrap_or(Outlet::Nowhere),
+        })
+    }
+
+    fn outlet(&mut self, linked: &LinkedPipeline) -> Option<Outlet> {
+        let backend = linked.backend.as_ref()?;
+        let to = match &backend.destination {
+            Configured::Echo => return Some(Outlet::Echo),
+            Configured::Unserved => return None,
+            Configured::Resource(reference) => Destination::Resource(self.target(reference)),
+            Configured::Url(url) => match BaseUrl::new(url) {
+                Ok(base) => Destination::Url(base),
+                Err(message) => {
+                    let key = format!("backends.{}", backend.backend.name);
+                    self.problems.error(Some(&backend.backend.place), key, message);
+                    return None;
+                }
+            },
+        };
+        let pipeline = &linked.pipeline.name;
+        let belongs = |mesh: &LinkedMesh| {
+            linked.egress.iter().any(|e| mesh.egress.iter().any(|(p, name)| p == pipeline && *name == e.name))
+        };
+        Some(Outlet::Forward(ForwardPlan {
+            backend: Arc::from(backend.backend.name.as_str()),
+            to,
+            timeout: backend.timing.timeout(),
+            max_retries: backend.timing.max_retries(),
+            egress: self
+                .meshes
+                .iter()
+                .filter(|(mesh, _)| belongs(mesh))
+                .map(|(_, plan)| Arc::clone(plan))
+                .collect(),
+            mesh_only: linked.egress.iter().any(|egress| egress.mode == Mode::Mesh),
+        }))
+    }
+
+    /// The meshes that the ingress called `name` of a pipeline belongs to.
+    fn meshes_of(&self, pipeline: &str, name: &str) -> Vec<Arc<MeshPlan>> {
+        let belongs = |mesh: &LinkedMesh| mesh.ingress.iter().any(|(p, i)| p == pipeline && i == name);
+        self.meshes.iter().filter(|(mesh, _)| belongs(mesh)).map(|(_, plan)| Arc::clone(plan)).collect()
+    }
+
+    fn routes(&mut self, linked: &LinkedPipeline, plan: &Arc<PipelinePlan>, tables: &mut Tables) {
+        let pipeline = linked.pipeline.name.as_str();
+        let mesh_auth = linked.mesh_auth == Some(true);
+        // What reaches an endpoint by its path instead of an ingress URL must not get past the strictest
+        // ingress of that endpoint, or `mode = "mesh"` would be undone by another Host header.
+        let mut direct: HashMap<&str, Admission> = HashMap::new();
+        let mut of_pipeline: Vec<Arc<MeshPlan>> = Vec::new();
+        for ingress in &linked.ingress {
+            let meshes = self.meshes_of(pipeline, &ingress.name);
+            let admission = direct.entry(ingress.endpoint.name.as_str()).or_default();
+            admission.required |= ingress.mode == Mode::Mesh;
+            join(&mut admission.meshes, &meshes);
+            join(&mut of_pipeline, &meshes);
+            if ingress.mode == Mode::Mesh && meshes.is_empty() {
+                let message = "this ingress has `mode = \"mesh\"` and belongs to no enabled mesh: every request is refused";
+                let place = linked.pipeline.ingress.iter().find(|i| i.name == ingress.name).map(|i| &i.place);
+                let key = format!("pipelines.{pipeline}.mesh.ingress.{}", ingress.name);
+                self.problems.warn(place, key, message).help("name it in the `ingress` list of a mesh");
+            }
+        }
+        if mesh_auth && of_pipeline.is_empty() {
+            let message = "mesh_auth is required and no ingress of this pipeline belongs to an enabled mesh: every request is refused";
+            self.problems.warn(Some(&linked.pipeline.place), format!("pipelines.{pipeline}"), message);
+        }
+        for network in &linked.pipeline.networks {
+            let Some(table) = tables.get_mut(network.value.as_str()) else { continue };
+            for ingress in &linked.ingress {
+                let meshes = self.meshes_of(pipeline, &ingress.name);
+                let admission = Admission { meshes, required: mesh_auth || ingress.mode == Mode::Mesh };
+                let prefix = prefix(ingress.endpoint.path_prefix.as_ref().map(|at| at.value.as_str()));
+                for url in &ingress.urls {
+                    table.add_ingress(
+                        &url.value,
+                        Route {
+                            pipeline: Arc::clone(plan),
+                            endpoint: Arc::from(ingress.endpoint.name.as_str()),
+                            endpoint_prefix: Arc::clone(&prefix),
+                            ingress: Some(Arc::from(ingress.name.as_str())),
+                            admission: admission.clone(),
+                        },
+                    );
+                }
+            }
+            for endpoint in &linked.endpoints {
+                let Some(path) = &endpoint.path_prefix else { continue };
+                let mut admission = direct.get(endpoint.name.as_str()).cloned().unwrap_or_default();
+                if linked.mesh_auth.is_some() {
+                    join(&mut admission.meshes, &of_pipeline);
+                    admission.required |= mesh_auth;
+                }
+                let prefix = prefix(Some(&path.value));
+                let route = Route {
+                    pipeline: Arc::clone(plan),
+                    endpoint: Arc::from(endpoint.name.as_str()),
+                    endpoint_prefix: Arc::clone(&prefix),
+                    ingress: None,
+                    admission,
+                };
+                table.add_endpoint(&prefix, route);
+            }
+        }
+    }
+}
+
+fn join(into: &mut Vec<Arc<MeshPlan>>, more: &[Arc<MeshPlan>]) {
+    for mesh in more {
+        if !into.iter().any(|known| Arc::ptr_eq(known, mesh)) {
+            into.push(Arc::clone(mesh));
+        }
+    }
+}
+
+/// A path that has dot segments was refused before; it matches nothing.
+fn prefix(path: Option<&str>) -> Arc<[String]> {
+    path.and_then(|path| owned_segments(path).ok()).unwrap_or_default().into()
+}

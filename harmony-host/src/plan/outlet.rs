@@ -1,0 +1,137 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme};
+use provider_api::{Error, Freshness, Reference, ResourceType};
+use url::Url;
+
+use crate::lease::{Fetch, Fetched, Lease, Valid};
+use crate::plan::mesh::{Member, MeshPlan};
+use crate::providers::Providers;
+use crate::url_prefix::UrlPrefix;
+
+/// Where requests leave a pipeline.
+#[derive(Debug)]
+pub(crate) enum Outlet {
+    /// The request itself is the answer.
+    Echo,
+    /// To another server.
+    Forward(ForwardPlan),
+    /// Nowhere; the pipeline is not served.
+    Nowhere,
+}
+
+/// How requests are sent on.
+#[derive(Debug)]
+pub(crate) struct ForwardPlan {
+    pub(crate) backend: Arc<str>,
+    pub(crate) to: Destination,
+    pub(crate) timeout: Duration,
+    pub(crate) max_retries: u32,
+    /// The meshes that the egresses of this backend belong to.
+    pub(crate) egress: Vec<Arc<MeshPlan>>,
+    /// Whether only requests with mesh context may leave here.
+    pub(crate) mesh_only: bool,
+}
+
+/// Where a backend sends to.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    Url(BaseUrl),
+    Resource(Arc<Target>),
+}
+
+/// A URL that the paths of requests are appended to.
+#[derive(Clone, Debug)]
+pub(crate) struct BaseUrl {
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+    /// Without a slash at its end.
+    pub(crate) path: String,
+    pub(crate) prefix: UrlPrefix,
+}
+
+impl BaseUrl {
+    pub(crate) fn new(url: &Url) -> Result<Self, String> {
+        let prefix = UrlPrefix::of(url)?;
+        let host = url.host_str().ok_or("expected a host")?;
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        Ok(Self {
+            scheme: if url.scheme() == "https" { Scheme::HTTPS } else { Scheme::HTTP },
+            authority: Authority::try_from(authority).map_err(|e| e.to_string())?,
+            path: url.path().trim_end_matches('/').to_owned(),
+            prefix,
+        })
+    }
+}
+
+/// A resource that requests are sent to, resolved when it is needed and then held.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) reference: Reference,
+    lease: Arc<Lease<ResolvedTarget>>,
+}
+
+/// Where a resource can be reached.
+#[derive(Debug)]
+pub(crate) struct ResolvedTarget {
+    /// In the order in which they are tried. Never empty.
+    pub(crate) urls: Vec<BaseUrl>,
+    /// The same URLs as members of a mesh.
+    pub(crate) members: Vec<Arc<Member>>,
+}
+
+impl Target {
+    pub(crate) fn new(reference: Reference) -> Self {
+        Self { reference, lease: Lease::new() }
+    }
+
+    /// Where the resource can be reached now.
+    ///
+    /// # Errors
+    /// What the provider said, or that the resource has no URL.
+    pub(crate) async fn resolve(&self, providers: &Providers) -> Result<Valid<ResolvedTarget>, Arc<Error>> {
+        self.lease.get(|| self.fetch(providers)).await
+    }
+
+    fn fetch(&self, providers: &Providers) -> Fetch<ResolvedTarget> {
+        let (reference, providers) = (self.reference.clone(), providers.clone());
+        Box::pin(async move { fetch(&reference, &providers).await })
+    }
+}
+
+async fn fetch(reference: &Reference, providers: &Providers) -> Fetched<ResolvedTarget> {
+    let resolver = providers.resolver(reference).ok_or_else(|| {
+        Error::unavailable(format!("the provider `{}` resolves no references", reference.provider()))
+    })?;
+    let resolved = resolver.resolve(reference).await?;
+    let resource = resolved.resource;
+    if !resource.enabled {
+        return Err(Error::denied(format!("{reference} is disabled")));
+    }
+    if !matches!(resource.kind, ResourceType::Ingress | ResourceType::Backend) {
+        return Err(Error::invalid(format!(
+            "{reference} is a {}: requests cannot be sent there",
+            resource.kind
+        )));
+    }
+    let mut urls = Vec::new();
+    for url in &resource.urls {
+        let base = crate::config::connection::base_url(url).and_then(|url| BaseUrl::new(&url));
+        urls.push(
+            base.map_err(|e| Error::invalid(format!("{reference} has a URL that cannot be used: {e}")))?,
+        );
+    }
+    if urls.is_empty() {
+        return Err(Error::invalid(format!("{reference} has no URL")));
+    }
+    let members = urls.iter().map(|base| Arc::new(Member::new(base.prefix.clone()))).collect();
+    let fresh = match resolved.fresh {
+        Freshness::For(time) => time,
+        Freshness::UntilReload => Duration::MAX,
+    };
+    Ok((ResolvedTarget { urls, members }, fresh))
+}

@@ -1,0 +1,188 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use provider_api::RejectionClass;
+use rustls::ServerConfig;
+
+use crate::catalogue::catalogue;
+use crate::config::{Config, Listen};
+use crate::digest::Digest;
+use crate::documents::Documents;
+use crate::host::HostOptions;
+use crate::plan::{Tables, build_tables};
+use crate::problem::{Problem, Problems};
+use crate::providers::{Providers, Surroundings};
+use crate::tls::server_config;
+
+/// Everything that one configuration makes of the gateway. Immutable; a request sees one snapshot from its
+/// first byte to its last.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(crate) generation: u64,
+    pub(crate) documents: Arc<Documents>,
+    pub(crate) config: Config,
+    pub(crate) providers: Providers,
+    pub(crate) tables: Tables,
+    pub(crate) listeners: BTreeMap<SocketAddr, ListenerSpec>,
+    pub(crate) warnings: Vec<Problem>,
+}
+
+/// What a listener serves.
+#[derive(Clone, Debug)]
+pub(crate) struct ListenerSpec {
+    pub(crate) network: Arc<str>,
+    pub(crate) tls: Option<TlsSpec>,
+}
+
+/// A TLS configuration and the digest of what it was made of.
+#[derive(Clone)]
+pub(crate) struct TlsSpec {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) digest: Digest,
+}
+
+impl std::fmt::Debug for TlsSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsSpec").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+/// A configuration that was not accepted, with every problem found.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The step that refused it.
+    pub class: RejectionClass,
+    /// Errors and warnings.
+    pub problems: Problems,
+}
+
+impl Snapshot {
+    /// Builds a snapshot of the files, given what was wrong about reading them. Does no network I/O. `before` lends what need not be made anew.
+    ///
+    /// # Errors
+    /// Every problem of the configuration, with the first step that found one.
+    pub(crate) fn build(
+        documents: Arc<Documents>,
+        mut problems: Problems,
+        generation: u64,
+        surroundings: &Surroundings,
+        before: Option<&Self>,
+    ) -> Result<Self, Refusal> {
+        let class = if problems.refuse() { RejectionClass::Parse } else { RejectionClass::Validate };
+        let Some(config) = Config::merge(&documents, &surroundings.registry, &mut problems) else {
+            return Err(Refusal { class, problems });
+        };
+        let class = if problems.refuse() { class } else { RejectionClass::Build };
+        let catalogue = Arc::new(catalogue(&config, &documents));
+        let providers = Providers::build(&config, &catalogue, surroundings, &mut problems);
+        check_abilities(&config, &providers, &mut problems);
+        let listeners = listeners(&config, &documents, before, &mut problems);
+        let tables = build_tables(&config, &mut problems);
+        if problems.refuse() {
+            return Err(Refusal { class, problems });
+        }
+        let warnings = problems.sorted().into_iter().cloned().collect();
+        Ok(Self { generation, documents, config, providers, tables, listeners, warnings })
+    }
+
+    /// Builds a snapshot of the files without serving it: what `check` and `resolve` look at.
+    ///
+    /// # Errors
+    /// Every problem of the configuration.
+    pub async fn of(options: &HostOptions) -> Result<Self, Refusal> {
+        crate::apply::look(options).await
+    }
+
+    /// Which published configuration this is; counts from 1.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The files it was made of.
+    pub fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    /// Its providers.
+    pub fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
+    /// What should be known about it.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+}
+
+/// A configuration may only ask of a provider what it can do.
+fn check_abilities(config: &Config, providers: &Providers, problems: &mut Problems) {
+    for linked in &config.meshes {
+        let Some(provider) = providers.get(&linked.provider) else { continue };
+        if provider.mesh_auth().is_none() {
+            let place = linked.mesh.provider.as_ref().map(|at| &at.place);
+            let message = format!("the provider `{}` issues and verifies no mesh tokens", linked.provider);
+            problems.error(place, format!("mesh.{}.provider", linked.mesh.name), message);
+        }
+    }
+    for linked in &config.pipelines {
+        let Some(backend) = &linked.backend else { continue };
+        let crate::config::Destination::Resource(reference) = &backend.destination else { continue };
+        let Some(provider) = providers.get(reference.provider()) else { continue };
+        if provider.resolver().is_none() {
+            let place = backend.backend.target_ref.as_ref().map(|at| &at.place);
+            let message = format!("the provider `{}` resolves no references", reference.provider());
+            problems.error(place, format!("backends.{}.target_ref", backend.backend.name), message);
+        }
+    }
+}
+
+fn listeners(
+    config: &Config,
+    documents: &Documents,
+    before: Option<&Snapshot>,
+    problems: &mut Problems,
+) -> BTreeMap<SocketAddr, ListenerSpec> {
+    let mut listeners = BTreeMap::new();
+    for network in &config.networks {
+        let Some(listen) = &network.listen else { continue };
+        let address = listen.address.value;
+        let old = before.and_then(|before| before.listeners.get(&address)).and_then(|spec| spec.tls.as_ref());
+        if let Some(tls) = tls(listen, documents, old, &network.name, problems) {
+            listeners.insert(address, ListenerSpec { network: Arc::from(network.name.as_str()), tls });
+        }
+    }
+    listeners
+}
+
+/// `None` when the files are wrong; `Some(None)` for cleartext.
+#[expect(clippy::option_option, reason = "wrong and absent are different answers")]
+fn tls(
+    listen: &Listen,
+    documents: &Documents,
+    old: Option<&TlsSpec>,
+    network: &str,
+    problems: &mut Problems,
+) -> Option<Option<TlsSpec>> {
+    let Some(files) = &listen.tls else { return Some(None) };
+    // A file that cannot be read was reported when the documents were loaded.
+    let (cert, key) = (documents.pem(&files.cert.value)?, documents.pem(&files.key.value)?);
+    let parts =
+        [("cert", Digest::of(cert.expose().as_bytes())), ("key", Digest::of(key.expose().as_bytes()))];
+    let digest = Digest::of_tree(parts);
+    if let Some(same) = old.filter(|old| old.digest == digest) {
+        return Some(Some(same.clone()));
+    }
+    match server_config(cert, key) {
+        Ok(config) => Some(Some(TlsSpec { config, digest })),
+        Err(message) => {
+            problems.error(Some(&files.cert.place), format!("network.{network}.http.cert_path"), message);
+            None
+        }
+    }
+}
