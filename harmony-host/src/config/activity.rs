@@ -66,14 +66,16 @@ impl Activity {
 
     fn check_primary(&self, gateway: &GatewaySections, registry: &Registry, problems: &mut Problems) {
         let Primary { name, section, place } = &self.primary;
-        let place = place.as_ref().or(section.as_ref().map(|s| &s.place));
+        let place = place.as_ref().or(section.as_ref().map(|s| &s.place)).or(Some(&gateway.proxy.place));
         let known = registry.knows(self.primary.provider_type());
         let chosen = match &gateway.proxy.primary_provider {
             Some(_) => format!("`{name}`"),
             None => format!("`{name}`, which is the default,"),
         };
-        let remedy =
-            format!("choose one of those, or build the gateway with `{}`", self.primary.provider_type());
+        let remedy = format!(
+            "set proxy.primary_provider to one of those, or build the gateway with `{}`",
+            self.primary.provider_type()
+        );
         if !known {
             let compiled = listed(&self.compiled);
             let message =

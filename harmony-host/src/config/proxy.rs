@@ -1,10 +1,12 @@
 use crate::config::section::Section;
 use crate::problem::Problems;
-use crate::source::At;
+use crate::source::{At, Place};
 
 /// `[proxy]`: who this gateway is and where its other files are.
 #[derive(Clone, Debug)]
 pub struct Proxy {
+    /// Where it was written.
+    pub place: Place,
     /// `id`, or else `name`.
     pub id: String,
     /// Directory of the pipeline files, relative to config.toml.
@@ -55,6 +57,7 @@ impl Proxy {
         }
         let limits = section.section("content_limits", problems);
         let proxy = Self {
+            place: section.place().clone(),
             id: id.map(|id| id.value).unwrap_or_default(),
             pipelines_path: directory(&section, "pipelines_path", "pipelines", problems),
             transforms_path: directory(&section, "transforms_path", "transforms", problems),

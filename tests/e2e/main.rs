@@ -1,0 +1,14 @@
+//! End-to-end tests: real files, sockets and processes.
+
+mod attacks;
+mod cli;
+mod forwarding;
+mod load;
+mod management;
+mod mesh;
+mod references;
+mod reload;
+mod routing;
+mod switching;
+mod tls;
+mod trees;
