@@ -273,6 +273,10 @@ async fn build(
         (documents, built.map(|snapshot| Built::New(Box::new(snapshot))))
     };
     match tokio::task::spawn_blocking(work).await {
+        Ok((documents, Ok(Built::New(mut snapshot)))) => {
+            let checked = snapshot.check_local_references().await;
+            (Some(documents), checked.map(|()| Built::New(snapshot)))
+        }
         Ok((documents, built)) => (Some(documents), built),
         Err(_) => {
             (None, Err(refusal(RejectionClass::Build, "provider", "a provider panicked while it was built")))

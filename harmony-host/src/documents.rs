@@ -4,6 +4,7 @@ mod load;
 mod read;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +18,6 @@ pub use load::{Loaded, Touched};
 
 /// All files of a configuration as they were at one moment. Never changed: a new tree shares with the old
 /// one every file whose bytes are the same.
-#[derive(Debug)]
 pub struct Documents {
     config_path: PathBuf,
     files: BTreeMap<String, Arc<Document>>,
@@ -42,6 +42,15 @@ pub enum Content {
     Transform(Arc<Source>),
     /// A certificate chain or a key, PEM.
     Pem(Secret),
+}
+
+impl fmt::Debug for Documents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Documents")
+            .field("files", &self.files.len())
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Documents {

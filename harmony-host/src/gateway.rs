@@ -81,7 +81,7 @@ impl Gateway {
         if headers::is_loop(request.headers()) {
             return Err(Refusal::Loop);
         }
-        let table = snapshot.tables.get(&arrival.network).ok_or(Refusal::Closing)?;
+        let table = snapshot.plans.tables.get(&arrival.network).ok_or(Refusal::Closing)?;
         let authority = authority(request.uri(), request.headers())?;
         let (host, port) = split_port(&authority);
         let path = request.uri().path();

@@ -7,7 +7,7 @@ mod outlet;
 
 use std::sync::Arc;
 
-pub(crate) use build::build_tables;
+pub(crate) use build::{Plans, build_plans};
 pub(crate) use mesh::MeshPlan;
 pub(crate) use outlet::{BaseUrl, Destination, ForwardPlan, Outlet};
 

@@ -2,28 +2,27 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use provider_api::RejectionClass;
+use provider_api::{ErrorKind, RejectionClass};
 use rustls::ServerConfig;
 
 use crate::catalogue::catalogue;
-use crate::config::{Config, Listen};
+use crate::config::{Config, Destination, Listen};
 use crate::digest::Digest;
 use crate::documents::Documents;
 use crate::host::HostOptions;
-use crate::plan::{Tables, build_tables};
+use crate::plan::{Plans, build_plans};
 use crate::problem::{Problem, Problems};
 use crate::providers::{Providers, Surroundings};
 use crate::tls::server_config;
 
 /// Everything that one configuration makes of the gateway. Immutable; a request sees one snapshot from its
 /// first byte to its last.
-#[derive(Debug)]
 pub struct Snapshot {
     pub(crate) generation: u64,
     pub(crate) documents: Arc<Documents>,
     pub(crate) config: Config,
     pub(crate) providers: Providers,
-    pub(crate) tables: Tables,
+    pub(crate) plans: Plans,
     pub(crate) listeners: BTreeMap<SocketAddr, ListenerSpec>,
     pub(crate) warnings: Vec<Problem>,
 }
@@ -45,6 +44,16 @@ pub(crate) struct TlsSpec {
 impl std::fmt::Debug for TlsSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TlsSpec").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("generation", &self.generation)
+            .field("documents", &self.documents)
+            .field("primary", self.providers.primary_name())
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,12 +87,12 @@ impl Snapshot {
         let providers = Providers::build(&config, &catalogue, surroundings, &mut problems);
         check_abilities(&config, &providers, &mut problems);
         let listeners = listeners(&config, &documents, before, &mut problems);
-        let tables = build_tables(&config, &mut problems);
+        let plans = build_plans(&config, &mut problems);
         if problems.refuse() {
             return Err(Refusal { class, problems });
         }
         let warnings = problems.sorted().into_iter().cloned().collect();
-        Ok(Self { generation, documents, config, providers, tables, listeners, warnings })
+        Ok(Self { generation, documents, config, providers, plans, listeners, warnings })
     }
 
     /// Builds a snapshot of the files without serving it: what `check` and `resolve` look at.
@@ -92,6 +101,32 @@ impl Snapshot {
     /// Every problem of the configuration.
     pub async fn of(options: &HostOptions) -> Result<Self, Refusal> {
         crate::apply::look(options).await
+    }
+
+    /// Resolves what is sent to by local reference: what is missing here will not appear by itself. Remote
+    /// references are resolved when they are needed, so that a gateway starts while its cloud is away.
+    ///
+    /// # Errors
+    /// Every local reference that leads nowhere.
+    pub(crate) async fn check_local_references(&mut self) -> Result<(), Refusal> {
+        let mut problems = Problems::default();
+        for linked in &self.config.pipelines {
+            let Some(backend) = &linked.backend else { continue };
+            let Destination::Resource(reference) = &backend.destination else { continue };
+            let Some(target) = self.plans.targets.get(reference).filter(|_| reference.provider().is_local())
+            else {
+                continue;
+            };
+            let Err(error) = target.resolve(&self.providers).await else { continue };
+            let place = backend.backend.target_ref.as_ref().map(|at| &at.place);
+            let key = format!("backends.{}.target_ref", backend.backend.name);
+            match error.kind() {
+                ErrorKind::NotFound | ErrorKind::Invalid => problems.error(place, key, error.to_string()),
+                ErrorKind::Denied | ErrorKind::Unavailable => problems.warn(place, key, error.to_string()),
+            };
+        }
+        self.warnings.extend(problems.warnings().cloned());
+        if problems.refuse() { Err(Refusal { class: RejectionClass::Validate, problems }) } else { Ok(()) }
     }
 
     /// Which published configuration this is; counts from 1.
@@ -132,7 +167,7 @@ fn check_abilities(config: &Config, providers: &Providers, problems: &mut Proble
     }
     for linked in &config.pipelines {
         let Some(backend) = &linked.backend else { continue };
-        let crate::config::Destination::Resource(reference) = &backend.destination else { continue };
+        let Destination::Resource(reference) = &backend.destination else { continue };
         let Some(provider) = providers.get(reference.provider()) else { continue };
         if provider.resolver().is_none() {
             let place = backend.backend.target_ref.as_ref().map(|at| &at.place);

@@ -1,12 +1,19 @@
-use harmony_tests::{Forged, Gateway, Upstream, Workdir, free_port};
-use reqwest::{Client, StatusCode};
+//! The mesh of two nodes as two real processes in front of a real upstream.
 
-/// Where the public example configurations are, when this checkout has them beside it.
+use std::path::Path;
+
+use harmony_tests::{Forged, Gateway, Upstream, Workdir, free_port, rsa_pair};
+use jsonwebtoken::Algorithm;
+use reqwest::{Client, Response, StatusCode};
+use serde_json::json;
+
+/// The public example configurations, when this checkout has them beside it.
 const PUBLIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/harmony-configs");
 /// Our own of the same shape.
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/mesh");
 
-const MESH_SECRET: &[u8] = b"mesh-test-secret-key-change-in-production";
+const MESH: &str = "test_mesh";
+const MESH_SECRET: &str = "mesh-test-secret-key-change-in-production";
 
 struct TwoNodes {
     a: u16,
@@ -16,41 +23,165 @@ struct TwoNodes {
     _dirs: [Workdir; 2],
 }
 
-/// The example of two nodes with hosts and ports substituted.
-async fn two_nodes(examples: &str) -> TwoNodes {
-    let upstream = Upstream::saying("from the upstream").await;
-    let (a, b) = (free_port(), free_port());
-    let (admin_a, admin_b) = (free_port(), free_port());
-    let substitute = |own: u16, admin: u16| {
-        let upstream = upstream.address().to_string();
-        move |text: String| {
-            text.replace("backend.mesh.local:5000", &upstream)
-                .replace("node-a.mesh.local:8080", &format!("127.0.0.1:{a}"))
-                .replace("bind_port = 8080", &format!("bind_port = {own}"))
-                .replace("bind_port = 9090", &format!("bind_port = {admin}"))
+impl TwoNodes {
+    /// The example in `examples` with hosts and ports substituted.
+    async fn start(examples: &str) -> Self {
+        Self::start_with(examples, |_| {}, |_| {}).await
+    }
+
+    async fn start_with(examples: &str, change_a: impl Fn(&Workdir), change_b: impl Fn(&Workdir)) -> Self {
+        let upstream = Upstream::saying("from the upstream").await;
+        let (a, b) = (free_port(), free_port());
+        let substitute = |own: u16, admin: u16| {
+            let upstream = upstream.address().to_string();
+            move |text: String| {
+                text.replace("backend.mesh.local:5000", &upstream)
+                    .replace("node-a.mesh.local:8080", &format!("127.0.0.1:{a}"))
+                    .replace("bind_port = 8080", &format!("bind_port = {own}"))
+                    .replace("bind_port = 9090", &format!("bind_port = {admin}"))
+            }
+        };
+        let dir_a = Workdir::copy_of(format!("{examples}/node-a").as_ref(), substitute(a, free_port()));
+        let dir_b = Workdir::copy_of(format!("{examples}/node-b").as_ref(), substitute(b, free_port()));
+        change_a(&dir_a);
+        change_b(&dir_b);
+        let gateways = [Gateway::start(&dir_a.config()).await, Gateway::start(&dir_b.config()).await];
+        Self { a, b, upstream, _gateways: gateways, _dirs: [dir_a, dir_b] }
+    }
+
+    /// The example with an RSA key pair: node B signs, node A verifies. Also gives the public key.
+    async fn with_rsa() -> (Self, String) {
+        let (private, public) = rsa_pair();
+        let secret = format!("jwt_secret = \"{MESH_SECRET}\"");
+        let nodes = Self::start_with(
+            OWN,
+            |a| {
+                a.write("public.pem", &public);
+                a.edit("config.toml", &secret, "jwt_public_key_path = \"public.pem\"");
+            },
+            |b| {
+                b.write("private.pem", &private);
+                b.edit("config.toml", &secret, "jwt_private_key_path = \"private.pem\"");
+            },
+        )
+        .await;
+        (nodes, public)
+    }
+
+    /// A request straight to node A.
+    async fn ask_a(&self, token: Option<&str>) -> Response {
+        let mut request = Client::new().get(format!("http://127.0.0.1:{}/api/hello", self.a));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
         }
-    };
-    let dir_a = Workdir::copy_of(format!("{examples}/node-a").as_ref(), substitute(a, admin_a));
-    let dir_b = Workdir::copy_of(format!("{examples}/node-b").as_ref(), substitute(b, admin_b));
-    let gateways = [Gateway::start(&dir_a.config()).await, Gateway::start(&dir_b.config()).await];
-    TwoNodes { a, b, upstream, _gateways: gateways, _dirs: [dir_a, dir_b] }
+        request.send().await.expect("node A answers")
+    }
+
+    /// That node A refuses `token`, for a reason that has `why` in it.
+    async fn refuses(&self, token: &str, why: &str) {
+        let answer = self.ask_a(Some(token)).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        let message = answer.text().await.expect("a text");
+        assert!(message.contains(why), "{message} does not say {why:?}");
+        assert!(!message.contains(token), "the refusal repeats the token");
+        assert!(self.upstream.seen().is_empty(), "the refused request arrived");
+    }
+}
+
+/// A token that node A accepts.
+fn good() -> Forged {
+    Forged::of(MESH).signed_with(MESH_SECRET.as_bytes())
+}
+
+async fn a_request_passes_both(examples: &str) {
+    let nodes = TwoNodes::start(examples).await;
+    let answer = reqwest::get(format!("http://127.0.0.1:{}/api/hello?x=1", nodes.b)).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.text().await.unwrap(), "from the upstream");
+    let seen = nodes.upstream.last();
+    assert_eq!(seen.uri, "/hello?x=1");
+    assert!(!seen.headers.contains_key("authorization"), "the mesh token stays in the mesh");
+    assert_eq!(seen.headers.get_all("via").iter().count(), 2);
+
+    assert_eq!(nodes.ask_a(None).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(nodes.upstream.seen().len(), 1);
 }
 
 #[tokio::test]
-async fn a_request_to_node_b_arrives_at_the_upstream_through_node_a() {
-    for examples in [PUBLIC, OWN].into_iter().filter(|path| std::path::Path::new(path).is_dir()) {
-        let nodes = two_nodes(examples).await;
-        let answer = reqwest::get(format!("http://127.0.0.1:{}/api/hello?x=1", nodes.b)).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(answer.text().await.unwrap(), "from the upstream");
-        let seen = nodes.upstream.last();
-        assert_eq!(seen.uri, "/hello?x=1");
-        assert!(!seen.headers.contains_key("authorization"), "the mesh token stays in the mesh");
-        assert_eq!(seen.headers.get_all("via").iter().count(), 2);
+async fn a_request_to_node_b_arrives_at_the_upstream_through_node_a_and_not_without_a_token() {
+    a_request_passes_both(OWN).await;
+}
 
-        let straight = reqwest::get(format!("http://127.0.0.1:{}/api/hello", nodes.a)).await.unwrap();
-        assert_eq!(straight.status(), StatusCode::FORBIDDEN);
-        assert_eq!(nodes.upstream.seen().len(), 1);
-        let _ = (Client::new(), Forged::of("test_mesh").signed_with(MESH_SECRET));
+#[tokio::test]
+async fn the_public_example_of_two_nodes_runs_too() {
+    if !Path::new(PUBLIC).is_dir() {
+        eprintln!("skipped: the public example configurations are not beside this checkout");
+        return;
     }
+    a_request_passes_both(PUBLIC).await;
+}
+
+#[tokio::test]
+async fn a_token_made_by_hand_as_it_should_be_is_accepted() {
+    let nodes = TwoNodes::start(OWN).await;
+    assert_eq!(nodes.ask_a(Some(&good().jwt())).await.status(), StatusCode::OK);
+    let aud = format!("http://127.0.0.1:{}/api", nodes.a);
+    assert_eq!(nodes.ask_a(Some(&good().claim("aud", json!(aud)).jwt())).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refused() {
+    TwoNodes::start(OWN).await.refuses(&good().shifted(-400).jwt(), "expired").await;
+}
+
+#[tokio::test]
+async fn a_token_of_another_mesh_is_refused() {
+    let other = Forged::of("other_mesh").signed_with(MESH_SECRET.as_bytes());
+    TwoNodes::start(OWN).await.refuses(&other.jwt(), "iss").await;
+}
+
+#[tokio::test]
+async fn a_token_with_the_id_of_another_mesh_is_refused() {
+    TwoNodes::start(OWN).await.refuses(&good().claim("mesh_id", json!("01OTHER")).jwt(), "mesh_id").await;
+}
+
+#[tokio::test]
+async fn a_token_signed_with_another_key_is_refused() {
+    let other = good().signed_with(b"another-secret-of-more-than-32-bytes-length");
+    TwoNodes::start(OWN).await.refuses(&other.jwt(), "signature").await;
+}
+
+#[tokio::test]
+async fn a_token_with_alg_none_is_refused() {
+    TwoNodes::start(OWN).await.refuses(&good().unsigned(), "none").await;
+}
+
+#[tokio::test]
+async fn a_token_for_another_destination_is_refused() {
+    let nodes = TwoNodes::start(OWN).await;
+    let elsewhere = good().claim("aud", json!("http://node-c.mesh.local:8080"));
+    nodes.refuses(&elsewhere.jwt(), "aud").await;
+}
+
+#[tokio::test]
+async fn a_mesh_with_rsa_keys_signs_and_verifies() {
+    let (nodes, _) = TwoNodes::with_rsa().await;
+    let answer = reqwest::get(format!("http://127.0.0.1:{}/api/hello", nodes.b)).await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "from the upstream");
+}
+
+#[tokio::test]
+async fn the_public_rsa_key_used_as_an_hmac_secret_is_refused() {
+    let (nodes, public) = TwoNodes::with_rsa().await;
+    let mut confused = good().signed_with(public.as_bytes());
+    confused.algorithm = Algorithm::HS256;
+    nodes.refuses(&confused.jwt(), "RS256").await;
+}
+
+#[tokio::test]
+async fn a_token_signed_with_another_rsa_key_is_refused() {
+    let (nodes, _) = TwoNodes::with_rsa().await;
+    let mut other = good().signed_with(rsa_pair().0.as_bytes());
+    other.algorithm = Algorithm::RS256;
+    nodes.refuses(&other.jwt(), "signature").await;
 }

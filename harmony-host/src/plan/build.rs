@@ -17,8 +17,17 @@ struct Planner<'a> {
     problems: &'a mut Problems,
 }
 
+/// What a configuration's requests run through.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    /// The routes of every network.
+    pub(crate) tables: Tables,
+    /// Everything that is sent to by reference.
+    pub(crate) targets: HashMap<Reference, Arc<Target>>,
+}
+
 /// Works out the routes of every network.
-pub(crate) fn build_tables(config: &Config, problems: &mut Problems) -> Tables {
+pub(crate) fn build_plans(config: &Config, problems: &mut Problems) -> Plans {
     let mut planner = Planner {
         sender: Arc::from(config.proxy.id.as_str()),
         targets: HashMap::new(),
@@ -38,7 +47,7 @@ pub(crate) fn build_tables(config: &Config, problems: &mut Problems) -> Tables {
         let plan = planner.pipeline(linked);
         planner.routes(linked, &plan, &mut tables);
     }
-    tables
+    Plans { tables, targets: planner.targets }
 }
 
 impl Planner<'_> {
