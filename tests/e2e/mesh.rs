@@ -4,7 +4,7 @@ use std::path::Path;
 
 use harmony_tests::{Forged, Gateway, Upstream, Workdir, free_port, rsa_pair};
 use jsonwebtoken::Algorithm;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use serde_json::json;
 
 /// The public example configurations, when this checkout has them beside it.
@@ -70,7 +70,7 @@ impl TwoNodes {
 
     /// A request straight to node A.
     async fn ask_a(&self, token: Option<&str>) -> Response {
-        let mut request = Client::new().get(format!("http://127.0.0.1:{}/api/hello", self.a));
+        let mut request = harmony_tests::client().get(format!("http://127.0.0.1:{}/api/hello", self.a));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -95,7 +95,7 @@ fn good() -> Forged {
 
 async fn a_request_passes_both(examples: &str) {
     let nodes = TwoNodes::start(examples).await;
-    let answer = reqwest::get(format!("http://127.0.0.1:{}/api/hello?x=1", nodes.b)).await.unwrap();
+    let answer = harmony_tests::get(format!("http://127.0.0.1:{}/api/hello?x=1", nodes.b)).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.text().await.unwrap(), "from the upstream");
     let seen = nodes.upstream.last();
@@ -166,7 +166,7 @@ async fn a_token_for_another_destination_is_refused() {
 #[tokio::test]
 async fn a_mesh_with_rsa_keys_signs_and_verifies() {
     let (nodes, _) = TwoNodes::with_rsa().await;
-    let answer = reqwest::get(format!("http://127.0.0.1:{}/api/hello", nodes.b)).await.unwrap();
+    let answer = harmony_tests::get(format!("http://127.0.0.1:{}/api/hello", nodes.b)).await.unwrap();
     assert_eq!(answer.text().await.unwrap(), "from the upstream");
 }
 

@@ -51,7 +51,7 @@ async fn a_request_goes_to_the_url_of_the_resource_by_name_by_id_and_by_type() {
         ]);
         let _host =
             Host::start(HostOptions::new(dir.config(), harmony_host::registry())).await.expect(reference);
-        let answer = reqwest::get(format!("http://127.0.0.1:{port}/front/x?q")).await.unwrap();
+        let answer = harmony_tests::get(format!("http://127.0.0.1:{port}/front/x?q")).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{reference}");
         assert_eq!(upstream.last().uri, "/base/x?q", "{reference}");
     }

@@ -102,7 +102,7 @@ fn remote(name: &str) -> String {
 }
 
 async fn status(port: u16, path: &str) -> StatusCode {
-    reqwest::get(format!("http://127.0.0.1:{port}{path}")).await.expect("an answer").status()
+    harmony_tests::get(format!("http://127.0.0.1:{port}{path}")).await.expect("an answer").status()
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn what_a_provider_says_becomes_the_documented_status() {
     let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     assert_eq!(status(port, "/missing").await, StatusCode::NOT_FOUND);
     assert_eq!(status(port, "/forbidden").await, StatusCode::FORBIDDEN);
-    let away = reqwest::get(format!("http://127.0.0.1:{port}/away")).await.unwrap();
+    let away = harmony_tests::get(format!("http://127.0.0.1:{port}/away")).await.unwrap();
     assert_eq!(away.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(away.headers()["retry-after"], "17");
 }

@@ -115,7 +115,7 @@ impl Gateway {
     /// When it does not answer with JSON.
     pub async fn management(port: u16, path: &str) -> Value {
         let url = format!("http://127.0.0.1:{port}/admin/{path}");
-        reqwest::get(&url).await.unwrap_or_else(|e| panic!("{url}: {e}")).json().await.expect("JSON")
+        crate::get(&url).await.unwrap_or_else(|e| panic!("{url}: {e}")).json().await.expect("JSON")
     }
 }
 

@@ -3,16 +3,24 @@
 //!
 //! Nothing here sleeps for luck; [`eventually`] waits for a condition.
 
+mod client;
 mod eventually;
 mod gateway;
+mod identity;
 mod ports;
+mod raw;
+pub mod site;
 mod token;
 mod upstream;
 mod workdir;
 
+pub use client::{client, get};
 pub use eventually::eventually;
 pub use gateway::{Gateway, binary};
+pub use identity::{Identity, handshake};
 pub use ports::free_port;
+pub use raw::Raw;
+pub use site::Site;
 pub use token::{Forged, SECRET, rsa_pair};
-pub use upstream::{Seen, Upstream};
+pub use upstream::{Answer, Seen, Upstream, full};
 pub use workdir::Workdir;

@@ -1,0 +1,64 @@
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// A self-signed certificate for 127.0.0.1 and its key, made for this call.
+#[derive(Debug)]
+pub struct Identity {
+    /// The certificate, PEM.
+    pub cert: String,
+    /// Its private key, PEM.
+    pub key: String,
+    /// The certificate as it is shown in a handshake.
+    pub der: CertificateDer<'static>,
+}
+
+impl Identity {
+    /// A new one.
+    ///
+    /// # Panics
+    /// When the machine has no randomness.
+    pub fn new() -> Self {
+        let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+        Self { cert: made.cert.pem(), key: made.signing_key.serialize_pem(), der: made.cert.der().clone() }
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A TLS connection to 127.0.0.1 by a client that trusts these identities and speaks these protocols.
+///
+/// # Errors
+/// When the handshake fails.
+///
+/// # Panics
+/// When nobody listens.
+pub async fn handshake(
+    port: u16,
+    trusted: &[&Identity],
+    protocols: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    for identity in trusted {
+        roots.add(identity.der.clone()).expect("a trust anchor");
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("somebody listens");
+    let name = ServerName::try_from("127.0.0.1").expect("an address");
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}

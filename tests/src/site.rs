@@ -1,0 +1,109 @@
+use harmony_host::{Host, HostOptions, registry};
+
+use crate::{Workdir, free_port};
+
+/// One network for everybody and one for the management API; `PORT` and `ADMIN` stand for two free ports.
+pub const BASE: &str = r#"
+[proxy]
+id = "site"
+primary_provider = "local"
+
+[network.public.http]
+bind_address = "127.0.0.1"
+bind_port = PORT
+
+[network.management.http]
+bind_address = "127.0.0.1"
+bind_port = ADMIN
+
+[management]
+enabled = true
+network = "management"
+"#;
+
+/// A gateway in this process, on ports and files of its own. Stops when dropped.
+#[derive(Debug)]
+pub struct Site {
+    /// The port of the network `public`.
+    pub port: u16,
+    /// The port of the management API.
+    pub admin: u16,
+    /// Its files.
+    pub dir: Workdir,
+    /// The gateway.
+    pub host: Host,
+}
+
+impl Site {
+    /// One with [`BASE`] and these sections.
+    pub async fn serving(sections: &str) -> Self {
+        Self::with(&format!("{BASE}{sections}"), Workdir::new()).await
+    }
+
+    /// One with this config.toml and the files of `dir`.
+    ///
+    /// # Panics
+    /// With every problem, when the configuration is refused.
+    pub async fn with(config: &str, dir: Workdir) -> Self {
+        let (port, admin) = (free_port(), free_port());
+        dir.write("config.toml", &on_ports(config, port, admin));
+        let mut options = HostOptions::new(dir.config(), registry());
+        options.state_dir = dir.path().join("state");
+        let host = Host::start(options).await;
+        let host = host.unwrap_or_else(|refusal| {
+            let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
+            panic!("refused ({}):\n{}", refusal.class, problems.join("\n"))
+        });
+        Self { port, admin, dir, host }
+    }
+
+    /// A URL of the network `public`.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// A URL of the management network.
+    pub fn admin_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.admin)
+    }
+}
+
+/// `config` with the two ports in their places.
+pub fn on_ports(config: &str, port: u16, admin: u16) -> String {
+    config.replace("PORT", &port.to_string()).replace("ADMIN", &admin.to_string())
+}
+
+/// A pipeline on the network `public` that echoes what comes to `prefix`.
+pub fn echo(name: &str, prefix: &str) -> String {
+    pipeline(name, prefix, "service = \"echo\"")
+}
+
+/// A pipeline on the network `public` that forwards what comes to `prefix` to `base_url`.
+pub fn forward(name: &str, prefix: &str, base_url: &str) -> String {
+    pipeline(name, prefix, &format!("service = \"http\"\noptions.base_url = \"{base_url}\""))
+}
+
+/// A pipeline on the network `public` with these keys in its backend.
+pub fn pipeline(name: &str, prefix: &str, backend: &str) -> String {
+    format!(
+        "[pipelines.{name}]\nnetworks = [\"public\"]\nendpoints = [\"{name}\"]\nbackends = [\"{name}\"]\n\
+         [endpoints.{name}]\nservice = \"http\"\noptions.path_prefix = \"{prefix}\"\n\
+         [backends.{name}]\n{backend}\n"
+    )
+}
+
+/// An ingress of the pipeline `pipeline`, called `name`.
+pub fn ingress(pipeline: &str, name: &str, url: &str, mode: &str) -> String {
+    format!(
+        "[pipelines.{pipeline}.mesh.ingress.{name}]\ntype = \"http\"\nurls = [\"{url}\"]\nmode = \"{mode}\"\n"
+    )
+}
+
+/// A local mesh with [`SECRET`](crate::SECRET) and one ingress.
+pub fn mesh(name: &str, ingress: &str) -> String {
+    format!(
+        "[mesh.{name}]\ntype = \"http\"\nprovider = \"local\"\nauth_type = \"jwt\"\njwt_secret = \"{}\"\n\
+         ingress = [\"{ingress}\"]\n",
+        crate::SECRET
+    )
+}
