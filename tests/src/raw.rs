@@ -39,7 +39,8 @@ impl Raw {
     pub async fn rest_of(stream: &mut TcpStream) -> Self {
         let (mut all, mut some) = (Vec::new(), [0; 4096]);
         let reading = async {
-            while let Ok(1..) = stream.read(&mut some).await.inspect(|n| all.extend_from_slice(&some[..*n])) {}
+            while let Ok(1..) = stream.read(&mut some).await.inspect(|n| all.extend_from_slice(&some[..*n])) {
+            }
         };
         let closed = tokio::time::timeout(LIMIT, reading).await.is_ok();
         let text = String::from_utf8_lossy(&all).into_owned();

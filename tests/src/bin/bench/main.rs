@@ -1,0 +1,109 @@
+//! Measures harmony-host beside the smallest proxy that hyper makes possible, in one run on one machine.
+//! It asserts no time; it fails when something answers wrongly.
+//!
+//! `cargo run --release -p harmony-tests --bin bench`
+
+mod arguments;
+mod configuration;
+mod connection;
+mod cpus;
+mod load;
+mod machine;
+mod memory;
+mod process;
+mod reload;
+mod report;
+mod smallest_proxy;
+mod start;
+mod statistics;
+mod subject;
+mod throughput;
+mod tokens;
+mod upstream;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::{Arguments, Mode, Only};
+use crate::cpus::Cpus;
+use crate::machine::Machine;
+use crate::report::Report;
+
+/// The longest that everything but the load may take.
+const LIMIT: Duration = Duration::from_secs(150);
+
+/// What was measured, or what went wrong on the way.
+type Outcome<T> = Result<T, String>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.mode {
+        Some(Mode::SmallestProxy { listen, upstream }) => {
+            // As many threads as the gateway's runtime has.
+            let runtime = runtime(&mut Builder::new_multi_thread());
+            runtime.block_on(smallest_proxy::serve(listen, upstream))
+        }
+        Some(Mode::Upstream { listen }) => {
+            runtime(&mut Builder::new_current_thread()).block_on(upstream::serve(listen))
+        }
+        // One thread, so that moving it to another CPU moves everything.
+        None => runtime(&mut Builder::new_current_thread()).block_on(bench(&arguments)),
+    }
+}
+
+fn runtime(builder: &mut Builder) -> Runtime {
+    builder.enable_all().build().expect("an asynchronous runtime")
+}
+
+async fn bench(arguments: &Arguments) -> ExitCode {
+    let machine = Machine::look();
+    // Built before any CPU is given away.
+    harmony_tests::binary();
+    let cpus = Cpus::divide();
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be received");
+    let outcome = tokio::select! {
+        outcome = tokio::time::timeout(LIMIT + arguments.load_time(), measure(arguments, &cpus, machine)) => {
+            outcome.unwrap_or_else(|_| Err("it took too long altogether".to_owned()))
+        }
+        _ = terminate.recv() => Err("told to stop".to_owned()),
+        _ = tokio::signal::ctrl_c() => Err("told to stop".to_owned()),
+    };
+    match outcome {
+        Ok(report) => {
+            match arguments.json {
+                true => println!("{:#}", report.json()),
+                false => print!("{report}"),
+            }
+            for wrong in &report.wrong {
+                eprintln!("wrong: {wrong}");
+            }
+            if report.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(wrong) => {
+            eprintln!("wrong: {wrong}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(arguments: &Arguments, cpus: &Cpus, machine: Machine) -> Outcome<Report> {
+    let mut report = Report::new(machine, cpus);
+    let only = arguments.only;
+    if only.is_none_or(|only| matches!(only, Only::Plain | Only::Mesh)) {
+        report.throughput = Some(throughput::measure(arguments, cpus, &mut report.wrong).await?);
+    }
+    if only.is_none_or(|only| only == Only::Reload) {
+        report.reload = Some(reload::measure(arguments.reloads, cpus).await?);
+    }
+    if only.is_none_or(|only| only == Only::Start) {
+        report.start = Some(start::measure(cpus).await?);
+    }
+    if only.is_none_or(|only| only == Only::Memory) {
+        report.memory = Some(memory::measure(cpus).await?);
+    }
+    Ok(report)
+}

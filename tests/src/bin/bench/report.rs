@@ -1,0 +1,136 @@
+mod table;
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cpus::Cpus;
+use crate::load::CONNECTIONS;
+use crate::machine::Machine;
+use crate::memory::{self, Memory};
+use crate::reload::{Reload, Written};
+use crate::start::{self, Start};
+use crate::throughput::Throughput;
+use crate::upstream::BODY_BYTES;
+use table::Table;
+
+/// Everything that was measured in one run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    machine: Machine,
+    cpus: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) throughput: Option<Vec<Throughput>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reload: Option<Vec<Reload>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start: Option<Vec<Start>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memory: Option<Vec<Memory>>,
+    /// What was answered wrongly.
+    pub(crate) wrong: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn new(machine: Machine, cpus: &Cpus) -> Self {
+        let cpus = cpus.describe();
+        Self { machine, cpus, throughput: None, reload: None, start: None, memory: None, wrong: Vec::new() }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_else(|error| json!({ "error": error.to_string() }))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Machine { cpu, cores, kernel, load_before } = &self.machine;
+        writeln!(f, "{cpu}, {cores} cores, Linux {kernel}; load before: {load_before}")?;
+        writeln!(f, "{}", self.cpus)?;
+        if cfg!(debug_assertions) {
+            writeln!(f, "NOT A RELEASE BUILD: these figures say little")?;
+        }
+        if let Some(rows) = &self.throughput {
+            throughput(f, rows)?;
+        }
+        if let Some(rows) = &self.reload {
+            reload(f, rows)?;
+        }
+        if let Some(rows) = &self.start {
+            start(f, rows)?;
+        }
+        if let Some(rows) = &self.memory {
+            memory(f, rows)?;
+        }
+        Ok(())
+    }
+}
+
+fn throughput(f: &mut fmt::Formatter<'_>, rows: &[Throughput]) -> fmt::Result {
+    writeln!(f, "\nProxying: HTTP/1.1, {CONNECTIONS} connections, answers of {BODY_BYTES} bytes")?;
+    let columns = ["", "requests/s", "ratio", "CPU us/request", "ratio", "busy", "mean us"];
+    let mut table = Table::new(columns);
+    for row in rows {
+        table.row([
+            row.name.to_owned(),
+            format!("{:.0}", row.requests_per_second),
+            format!("{:.2}", row.rate_ratio),
+            format!("{:.1}", row.cpu_micros_per_request),
+            format!("{:.2}", row.cpu_ratio),
+            format!("{:.0}%", row.busy * 100.0),
+            format!("{:.0}", row.mean_micros),
+        ]);
+    }
+    write!(f, "{table}")?;
+    writeln!(f, "Ratios are against the smallest proxy in the same round; 1 is as good, more is better.")?;
+    writeln!(f, "A proxy that is not 100% busy waited for the load: then only its CPU time compares.")
+}
+
+fn reload(f: &mut fmt::Formatter<'_>, rows: &[Reload]) -> fmt::Result {
+    writeln!(f, "\nReload: one pipeline file of many renamed into place, until the first new answer")?;
+    let mut table = Table::new(["written before", "pipelines", "median ms", "worst ms", "ratio"]);
+    for row in rows {
+        let written = match row.written {
+            Written::Elsewhere => "elsewhere",
+            Written::Beside => "beside it",
+        };
+        let fewest = rows.iter().find(|other| other.written == row.written).unwrap_or(row);
+        table.row([
+            written.to_owned(),
+            row.pipelines.to_string(),
+            format!("{:.2}", row.median_millis),
+            format!("{:.2}", row.worst_millis),
+            format!("{:.2}", row.median_millis / fewest.median_millis),
+        ]);
+    }
+    write!(f, "{table}")
+}
+
+fn start(f: &mut fmt::Formatter<'_>, rows: &[Start]) -> fmt::Result {
+    writeln!(f, "\nStart: from starting the process to its first 200; {} pipelines", start::PIPELINES)?;
+    let mut table = Table::new(["", "median ms", "worst ms", "ratio"]);
+    for row in rows {
+        table.row([
+            row.name.to_owned(),
+            format!("{:.1}", row.median_millis),
+            format!("{:.1}", row.worst_millis),
+            format!("{:.1}", row.ratio),
+        ]);
+    }
+    write!(f, "{table}")
+}
+
+fn memory(f: &mut fmt::Formatter<'_>, rows: &[Memory]) -> fmt::Result {
+    writeln!(f, "\nMemory: at rest, 2 s after the start; {} pipelines", memory::PIPELINES)?;
+    let mut table = Table::new(["", "resident MiB", "anonymous MiB", "ratio"]);
+    for row in rows {
+        table.row([
+            row.name.to_owned(),
+            format!("{:.1}", row.resident_mib),
+            format!("{:.1}", row.anonymous_mib),
+            format!("{:.1}", row.ratio),
+        ]);
+    }
+    write!(f, "{table}")
+}

@@ -1,0 +1,29 @@
+/// The middle of some numbers; between the two in the middle when there is no one.
+pub(crate) fn median(numbers: impl IntoIterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = numbers.into_iter().collect();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match (sorted.len() % 2, sorted.get(middle)) {
+        (0, Some(above)) => (sorted[middle - 1] + above) / 2.0,
+        (_, Some(middle)) => *middle,
+        (_, None) => f64::NAN,
+    }
+}
+
+/// The largest of some numbers.
+pub(crate) fn worst(numbers: &[f64]) -> f64 {
+    numbers.iter().copied().fold(f64::NAN, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_one_in_the_middle_or_between_two() {
+        assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median([]).is_nan());
+        assert_eq!(worst(&[1.0, 3.0, 2.0]), 3.0);
+    }
+}

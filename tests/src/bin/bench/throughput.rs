@@ -1,0 +1,83 @@
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::arguments::{Arguments, Only};
+use crate::cpus::Cpus;
+use crate::load::{Sample, load};
+use crate::process::Process;
+use crate::statistics::median;
+use crate::subject::Subject;
+use crate::tokens::Keys;
+
+/// What load showed of one proxy: the median of all rounds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Throughput {
+    pub(crate) name: &'static str,
+    pub(crate) requests_per_second: f64,
+    /// Against the smallest proxy in the same round; the median of these.
+    pub(crate) rate_ratio: f64,
+    pub(crate) cpu_micros_per_request: f64,
+    /// The CPU time of the smallest proxy over this one's in the same round; the median of these.
+    pub(crate) cpu_ratio: f64,
+    pub(crate) busy: f64,
+    pub(crate) mean_micros: f64,
+}
+
+/// Measures the proxies in turn, round after round, so that a drift of the machine hits all alike.
+///
+/// # Errors
+/// When a proxy answers wrongly before the load; what is wrong under load is added to `wrong`.
+pub(crate) async fn measure(
+    arguments: &Arguments,
+    cpus: &Cpus,
+    wrong: &mut Vec<String>,
+) -> Outcome<Vec<Throughput>> {
+    let mut upstream = Process::upstream();
+    let ready = crate::connection::Ask::new(upstream.address, "/");
+    upstream.until_answering(&ready).await?;
+    let subjects = subjects(arguments, cpus, &upstream).await?;
+    let mut rounds: Vec<Vec<Sample>> = Vec::new();
+    for _ in 0..arguments.rounds {
+        let mut round = Vec::new();
+        for subject in &subjects {
+            match load(&subject.proxy, &subject.ask, arguments).await {
+                Ok(sample) => round.push(sample),
+                Err(what) => wrong.push(format!("{}: {what}", subject.name)),
+            }
+        }
+        // A round with a wrong answer compares nothing.
+        if round.len() == subjects.len() {
+            rounds.push(round);
+        }
+    }
+    let row = |(n, subject): (usize, &Subject)| {
+        let each = |value: fn(&Sample) -> f64| median(rounds.iter().map(|round| value(&round[n])));
+        let rate = |sample: &Sample| sample.requests_per_second;
+        let cpu = |sample: &Sample| sample.cpu_micros_per_request;
+        Throughput {
+            name: subject.name,
+            requests_per_second: each(rate),
+            rate_ratio: median(rounds.iter().map(|round| rate(&round[n]) / rate(&round[0]))),
+            cpu_micros_per_request: each(cpu),
+            cpu_ratio: median(rounds.iter().map(|round| cpu(&round[0]) / cpu(&round[n]))),
+            busy: each(|sample| sample.busy),
+            mean_micros: each(|sample| sample.mean_micros),
+        }
+    };
+    Ok(subjects.iter().enumerate().map(row).collect())
+}
+
+/// The proxies that are asked for, the smallest first.
+async fn subjects(arguments: &Arguments, cpus: &Cpus, upstream: &Process) -> Outcome<Vec<Subject>> {
+    let mut subjects = vec![Subject::smallest(cpus, upstream).await?];
+    if arguments.only != Some(Only::Mesh) {
+        subjects.push(Subject::plain(cpus, upstream).await?);
+    }
+    if arguments.only != Some(Only::Plain) {
+        let verifying = |name, keys| Subject::verifying(name, keys, cpus, upstream);
+        subjects.push(verifying("harmony-host, mesh HS256", Keys::Shared).await?);
+        subjects.push(verifying("harmony-host, mesh RS256", Keys::rsa()).await?);
+        subjects.push(Subject::sending(cpus, upstream).await?);
+    }
+    Ok(subjects)
+}
