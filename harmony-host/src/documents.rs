@@ -37,7 +37,7 @@ pub struct Document {
 #[derive(Debug)]
 pub enum Content {
     /// config.toml, a pipeline or a mesh file, parsed.
-    Toml(Fragment),
+    Toml(Box<Fragment>),
     /// A transform: JSON that this host keeps and does not run.
     Transform(Arc<Source>),
     /// A certificate chain or a key, PEM.
@@ -76,7 +76,7 @@ impl Documents {
             .files
             .values()
             .filter_map(|file| match &file.content {
-                Content::Toml(fragment) => Some(fragment),
+                Content::Toml(fragment) => Some(&**fragment),
                 _ => None,
             })
             .collect();

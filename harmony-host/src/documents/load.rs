@@ -158,7 +158,9 @@ impl Loader<'_> {
         written: Option<&At<String>>,
         parse: impl FnOnce(&Arc<Source>) -> Fragment,
     ) {
-        self.read(name, written, |bytes| Ok(Content::Toml(parse(&Source::new(name, utf8(bytes)?)))));
+        self.read(name, written, |bytes| {
+            Ok(Content::Toml(Box::new(parse(&Source::new(name, utf8(bytes)?)))))
+        });
     }
 
     fn transform(&mut self, name: &str) {

@@ -198,7 +198,7 @@ impl HttpBody for Upload {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.hint.clone()
+        self.0.hint
     }
 }
 

@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn many_hops_are_a_loop() {
-        let list = vec!["1.1 x"; 9].join(", ");
+        let list = ["1.1 x"; 9].join(", ");
         assert!(!is_loop(&headers(&[("via", &list)])));
         assert!(is_loop(&headers(&[("via", &list), ("via", &list)])));
     }

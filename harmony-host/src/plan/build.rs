@@ -83,7 +83,7 @@ impl Planner<'_> {
         let belongs = |mesh: &LinkedMesh| {
             linked.egress.iter().any(|e| mesh.egress.iter().any(|(p, name)| p == pipeline && *name == e.name))
         };
-        Some(Outlet::Forward(ForwardPlan {
+        Some(Outlet::Forward(Box::new(ForwardPlan {
             backend: Arc::from(backend.backend.name.as_str()),
             to,
             timeout: backend.timing.timeout(),
@@ -95,7 +95,7 @@ impl Planner<'_> {
                 .map(|(_, plan)| Arc::clone(plan))
                 .collect(),
             mesh_only: linked.egress.iter().any(|egress| egress.mode == Mode::Mesh),
-        }))
+        })))
     }
 
     /// The meshes that the ingress called `name` of a pipeline belongs to.

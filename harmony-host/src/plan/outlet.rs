@@ -16,7 +16,7 @@ pub(crate) enum Outlet {
     /// The request itself is the answer.
     Echo,
     /// To another server.
-    Forward(ForwardPlan),
+    Forward(Box<ForwardPlan>),
     /// Nowhere; the pipeline is not served.
     Nowhere,
 }
