@@ -1,1 +1,234 @@
+//! What reaches the server behind the gateway, and what comes back.
 
+mod failures;
+mod streams;
+
+use harmony_tests::site::{echo, forward, pipeline};
+use harmony_tests::{Raw, RawServer, Seen, Site, Upstream, client, full};
+use http::header::{CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue};
+use http::{Response, StatusCode};
+use reqwest::Client;
+
+/// A gateway that forwards /api to `base_url`.
+async fn to(base_url: &str) -> Site {
+    Site::serving(&forward("api", "/api", base_url)).await
+}
+
+fn http2() -> Client {
+    Client::builder().tls_certs_only([]).http2_prior_knowledge().build().unwrap()
+}
+
+fn values<'s>(seen: &'s Seen, name: &str) -> Vec<&'s str> {
+    seen.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_rest_of_the_path_and_the_query_go_below_the_base_url() {
+    let upstream = Upstream::saying("answered").await;
+    let site = to(&format!("{}/base/", upstream.url())).await;
+    for (asked, arrived) in [
+        ("/api", "/base"),
+        ("/api/", "/base/"),
+        ("/api/a%2Fb/c%20d/?q=1&q=2&empty=&r=%2F..%2F", "/base/a%2Fb/c%20d/?q=1&q=2&empty=&r=%2F..%2F"),
+        ("/api?", "/base?"),
+        ("/api//x", "/base//x"),
+    ] {
+        let answer = Raw::get(site.port, "localhost", asked).await;
+        assert_eq!(answer.body(), "answered");
+        assert_eq!(upstream.last().uri, arrived, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn method_headers_and_body_arrive_as_they_were_sent() {
+    let upstream = Upstream::saying("answered").await;
+    let site = to(&upstream.url()).await;
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
+        let request = client().request(method.parse().unwrap(), site.url("/api/x"));
+        let request = request.header("x-own", "a").header("x-own", "b").basic_auth("user", Some("pass"));
+        request.body("the body").send().await.unwrap();
+        let seen = upstream.last();
+        assert_eq!((seen.method.as_str(), &seen.body[..]), (method, &b"the body"[..]));
+        assert_eq!(values(&seen, "x-own"), ["a", "b"]);
+        assert_eq!(values(&seen, "content-length"), ["8"]);
+        assert_eq!(values(&seen, "authorization"), ["Basic dXNlcjpwYXNz"]);
+        assert_eq!(values(&seen, "host"), [upstream.address().to_string()]);
+    }
+}
+
+#[tokio::test]
+async fn a_target_is_sent_to_and_the_backends_own_connection_overrides_it() {
+    let [one, other] = [Upstream::saying("one").await, Upstream::saying("other").await];
+    let (port, another) = (one.address().port(), other.address().port());
+    let target = format!(
+        "[targets.app]\nconnection = {{ host = \"127.0.0.1\", port = {port}, protocol = \"http\", \
+         base_path = \"/target\" }}\n[targets.url]\nconnection.host = \"{}/whole\"\n",
+        one.url()
+    );
+    let moved = format!("target_ref = \"app\"\nconnection.port = {another}");
+    for (keys, says, arrived) in [
+        ("target_ref = \"app\"", "one", "/target/x?q"),
+        ("target_ref = \"app\"\nconnection.base_path = \"/own\"", "one", "/own/x?q"),
+        (moved.as_str(), "other", "/target/x?q"),
+        ("target_ref = \"url\"", "one", "/whole/x?q"),
+    ] {
+        let backend = format!("service = \"http\"\n{keys}");
+        let site = Site::serving(&format!("{target}{}", pipeline("api", "/api", &backend))).await;
+        assert_eq!(Raw::get(site.port, "localhost", "/api/x?q").await.body(), says, "{keys}");
+        let upstream = if says == "one" { &one } else { &other };
+        assert_eq!(upstream.last().uri, arrived, "{keys}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_meant_for_one_connection_goes_no_further_in_either_direction() {
+    let upstream = RawServer::writing(|_| {
+        let head = "HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n\
+                    Proxy-Connection: close\r\nX-Kept: yes\r\nContent-Length: 2\r\n\r\n";
+        Some(format!("{head}ok"))
+    })
+    .await;
+    let site = to(&upstream.url()).await;
+    let request = "GET /api HTTP/1.1\r\nHost: localhost\r\nConnection: close, x-secret-hop, upgrade\r\n\
+                   X-Secret-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Connection: close\r\nTE: trailers\r\n\
+                   Upgrade: h2c\r\nProxy-Authorization: Basic eA==\r\nX-Kept: yes\r\n\r\n";
+    let answer = Raw::send(site.port, request).await;
+    assert_eq!(answer.status(), 200);
+    let arrived = upstream.seen()[0].to_ascii_lowercase();
+    for (side, removed) in [
+        (&arrived, &["x-secret-hop", "keep-alive", "proxy-connection", "te:", "upgrade", "proxy-auth"][..]),
+        (&answer.head(), &["x-hop", "keep-alive", "proxy-connection"][..]),
+    ] {
+        for name in removed {
+            assert!(!side.contains(name), "{name} in {side}");
+        }
+        assert!(side.contains("x-kept: yes"), "{side}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_behind_is_told_who_asked_and_for_what() {
+    let upstream = Upstream::saying("answered").await;
+    let site = to(&upstream.url()).await;
+    let host = format!("localhost:{}", site.port);
+    let answer = client().get(format!("http://{host}/api")).send().await.unwrap();
+    assert_eq!(answer.headers()["via"], "1.1 harmony");
+    let seen = upstream.last();
+    assert_eq!(values(&seen, "x-forwarded-for"), ["127.0.0.1"]);
+    assert_eq!(values(&seen, "x-forwarded-host"), [&host]);
+    assert_eq!(values(&seen, "x-forwarded-proto"), ["http"]);
+    assert_eq!(values(&seen, "forwarded"), [format!("for=127.0.0.1;host=\"{host}\";proto=http")]);
+    assert_eq!(values(&seen, "via"), ["1.1 harmony"]);
+}
+
+#[tokio::test]
+async fn a_chain_of_proxies_is_appended_to_and_what_it_claims_to_be_is_replaced() {
+    let upstream = Upstream::saying("answered").await;
+    let site = to(&upstream.url()).await;
+    let request = http2().get(site.url("/api")).header("x-forwarded-for", "203.0.113.7");
+    let request = request.header("x-forwarded-proto", "https").header("x-forwarded-host", "spoofed.example");
+    request.header("via", "1.0 fred").send().await.unwrap();
+    let seen = upstream.last();
+    assert_eq!(values(&seen, "x-forwarded-for"), ["203.0.113.7, 127.0.0.1"]);
+    assert_eq!(values(&seen, "x-forwarded-proto"), ["http"]);
+    assert_eq!(values(&seen, "x-forwarded-host"), [format!("127.0.0.1:{}", site.port)]);
+    assert_eq!(values(&seen, "via").join(", "), "1.0 fred, 2 harmony");
+}
+
+/// HAProxy writes a line of its own below what the client sent, so the last line is the one to be trusted.
+#[tokio::test]
+async fn a_chain_of_proxies_over_several_lines_is_kept_whole() {
+    let upstream = Upstream::saying("answered").await;
+    let site = to(&upstream.url()).await;
+    let request = client().get(site.url("/api"));
+    let request = request.header("x-forwarded-for", "spoofed").header("x-forwarded-for", "203.0.113.7");
+    request.header("forwarded", "for=spoofed").header("forwarded", "for=203.0.113.7").send().await.unwrap();
+    let seen = upstream.last();
+    assert_eq!(values(&seen, "x-forwarded-for").join(", "), "spoofed, 203.0.113.7, 127.0.0.1");
+    let forwarded = values(&seen, "forwarded").join(", ");
+    assert!(forwarded.starts_with("for=spoofed, for=203.0.113.7, for=127.0.0.1;"), "{forwarded}");
+}
+
+#[tokio::test]
+async fn cookies_that_http_2_split_arrive_as_one_header() {
+    let upstream = Upstream::saying("answered").await;
+    let site = to(&upstream.url()).await;
+    let mut headers = HeaderMap::new();
+    headers.append(COOKIE, HeaderValue::from_static("a=1"));
+    headers.append(COOKIE, HeaderValue::from_static("b=2; c=3"));
+    http2().get(site.url("/api")).headers(headers).send().await.unwrap();
+    assert_eq!(values(&upstream.last(), "cookie"), ["a=1; b=2; c=3"]);
+}
+
+#[tokio::test]
+async fn status_headers_and_length_of_an_answer_come_back_unchanged() {
+    let upstream = Upstream::answering(|_| async {
+        let answer = Response::builder().status(StatusCode::IM_A_TEAPOT).header("x-own", "a");
+        answer
+            .header("x-own", "b")
+            .header("set-cookie", "c=1")
+            .header("set-cookie", "d=2")
+            .body(full("12345"))
+            .unwrap()
+    })
+    .await;
+    let site = to(&upstream.url()).await;
+    for client in [client(), http2()] {
+        let answer = client.get(site.url("/api")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
+        assert_eq!(answer.headers()[CONTENT_LENGTH], "5");
+        let all = |name| answer.headers().get_all(name).iter().collect::<Vec<_>>();
+        assert_eq!(all("x-own"), ["a", "b"]);
+        assert_eq!(all("set-cookie"), ["c=1", "d=2"]);
+        assert_eq!(answer.text().await.unwrap(), "12345");
+    }
+}
+
+#[tokio::test]
+async fn answers_without_a_body_keep_their_headers_and_have_none() {
+    for (method, answer, status, lengths) in [
+        ("HEAD", "200 OK\r\nContent-Length: 1234", 200, &[Some("1234")][..]),
+        // The length of what was not modified may be left out (RFC 9110, section 8.6), never be another.
+        ("GET", "304 Not Modified\r\nContent-Length: 1234", 304, &[Some("1234"), None]),
+        ("GET", "304 Not Modified", 304, &[None]),
+        ("GET", "204 No Content", 204, &[None]),
+        ("GET", "200 OK\r\nContent-Length: 0", 200, &[Some("0")]),
+    ] {
+        let text = format!("HTTP/1.1 {answer}\r\nETag: \"x\"\r\nConnection: close\r\n\r\n");
+        let upstream = RawServer::writing(move |_| Some(text.clone())).await;
+        let site = to(&upstream.url()).await;
+        let request = format!("{method} /api HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let got = Raw::send(site.port, request).await;
+        assert_eq!((got.status(), got.body()), (status, ""), "{answer}");
+        assert!(got.head().contains("etag: \"x\""), "{}", got.0);
+        let head = got.head();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        assert!(lengths.contains(&length), "{method} {answer}: {length:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_get_with_a_chunked_body_is_forwarded_with_its_body() {
+    let upstream = Upstream::saying("answered").await;
+    let site = to(&upstream.url()).await;
+    let request = "GET /api/_search HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                   Transfer-Encoding: chunked\r\n\r\n5\r\nquery\r\n0\r\n\r\n";
+    assert_eq!(Raw::send(site.port, request).await.status(), 200);
+    assert_eq!(upstream.last().body, "query");
+}
+
+#[tokio::test]
+async fn the_echo_shows_a_request_without_what_proves_who_sent_it() {
+    let site = Site::serving(&echo("echo", "/echo")).await;
+    let request = client().post(site.url("/echo/x?q=1")).bearer_auth("hunter2").header("x-own", "shown");
+    let request = request.header("cookie", "session=hunter2").header("proxy-authorization", "Basic hunter2");
+    let text = request.body("sent").send().await.unwrap().text().await.unwrap();
+    assert!(!text.contains("hunter2"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["headers"]["authorization"][0], "[redacted]");
+    assert_eq!(json["headers"]["x-own"][0], "shown");
+    assert_eq!(
+        (&json["method"], &json["query"], &json["body"]),
+        (&"POST".into(), &"q=1".into(), &"sent".into())
+    );
+}

@@ -1,1 +1,244 @@
+//! What operators, the CLI and a load balancer are told, and who is told.
 
+use harmony_tests::site::{BASE, echo, forward, ingress, mesh, pipeline};
+use harmony_tests::{Raw, SECRET, Site, Workdir, client};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef-management";
+
+fn with_token() -> String {
+    BASE.replace("network = \"management\"\n", &format!("network = \"management\"\ntoken = \"{TOKEN}\"\n"))
+}
+
+/// A gateway with one pipeline that is served and one that is not, and a mesh.
+async fn site() -> Site {
+    let sections = echo("fhir", "/fhir").replace("[endpoints", "description = \"Patients\"\n[endpoints")
+        + &ingress("fhir", "api", "https://api.example.com/r4", "mesh")
+        + &pipeline("dicom", "/dicom", "service = \"dicom_scu\"")
+        + &mesh("clinic", "api");
+    Site::with(&format!("{}{sections}", with_token()), Workdir::new()).await
+}
+
+async fn read(site: &Site, path: &str) -> Value {
+    let answer = client().get(site.admin_url(path)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    assert_eq!(answer.headers()["content-type"], "application/json", "{path}");
+    answer.json().await.unwrap()
+}
+
+async fn post(url: String, headers: &[(&str, &str)], body: &'static str) -> (u16, Value) {
+    let mut request = client().post(url).body(body);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// The status of GET with these header lines, Host included.
+async fn knock(port: u16, lines: &str) -> u16 {
+    let request = format!("GET /admin/info HTTP/1.1\r\n{lines}\r\nConnection: close\r\n\r\n");
+    Raw::send(port, request).await.status()
+}
+
+#[tokio::test]
+async fn info_says_which_gateway_this_is() {
+    let info = read(&site().await, "/admin/info").await;
+    assert_eq!(
+        (&info["id"], &info["os"], &info["arch"]),
+        (&"site".into(), &std::env::consts::OS.into(), &std::env::consts::ARCH.into())
+    );
+    assert!(info["version"].is_string() && info["uptime"].is_u64(), "{info}");
+}
+
+#[tokio::test]
+async fn pipelines_are_listed_with_what_they_are_made_of_and_whether_they_are_served() {
+    let listed = read(&site().await, "/admin/pipelines").await;
+    let [dicom, fhir] = listed["pipelines"].as_array().unwrap().as_slice() else { panic!("{listed}") };
+    let expected = json!({
+        "id": "fhir", "description": "Patients", "networks": ["public"], "endpoints": ["fhir"],
+        "backends": ["fhir"], "middleware": [], "ingress": ["api"], "egress": [], "not_served": null,
+    });
+    assert_eq!(*fhir, expected);
+    assert!(dicom["not_served"].as_str().unwrap().contains("`dicom_scu`"), "{dicom}");
+}
+
+#[tokio::test]
+async fn routes_are_listed_by_path_and_by_url() {
+    let listed = read(&site().await, "/admin/routes").await;
+    let routes = listed["routes"].as_array().unwrap();
+    let find =
+        |path: &str| routes.iter().find(|r| r["path"] == path).unwrap_or_else(|| panic!("{path}: {listed}"));
+    assert_eq!(find("/fhir")["pipeline"], "fhir");
+    assert_eq!(find("/fhir")["service_type"], "http");
+    assert_eq!((&find("/dicom")["served"], &find("/fhir")["served"]), (&json!(false), &json!(true)));
+    let ingress = find("https://api.example.com/r4");
+    assert_eq!((&ingress["ingress"], &ingress["mode"]), (&json!("api"), &json!("mesh")));
+}
+
+#[tokio::test]
+async fn the_state_of_the_configuration_says_what_is_wrong_until_it_is_mended() {
+    let site = site().await;
+    let status = read(&site, "/admin/config/status").await;
+    assert_eq!((&status["in_sync"], &status["reason"]), (&json!(true), &Value::Null));
+    assert_eq!(status["current_networks"]["public"]["bind_port"], site.port);
+    assert_eq!(status["files"][0]["name"], "config.toml");
+    let provider = read(&site, "/admin/provider").await;
+    assert_eq!(
+        (&provider["provider"]["name"], &provider["provider"]["polling"]),
+        (&json!("local"), &json!("disabled"))
+    );
+    assert_eq!(provider["provider"]["abilities"], json!(["resolve", "mesh_auth"]));
+    assert_eq!(provider["effective"]["generation"], 1);
+    assert!(provider["effective"]["warnings"].to_string().contains("dicom_scu"), "{provider}");
+
+    site.dir.edit("config.toml", "mode = \"mesh\"", "mode = \"mash\"");
+    let (code, verdict) = post(site.admin_url("/admin/reload"), &[], "").await;
+    assert_eq!((code, &verdict["success"], &verdict["class"]), (422, &json!(false), &json!("parse")));
+    assert_eq!(verdict["problems"][0]["key"], "pipelines.fhir.mesh.ingress.api.mode");
+    let provider = read(&site, "/admin/provider").await;
+    assert_eq!(
+        (&provider["in_sync"], &provider["attempted"]["verdict"]),
+        (&json!(false), &json!("rejected"))
+    );
+    assert_ne!(provider["desired"]["digest"], provider["effective"]["digest"]);
+    let line = provider["attempted"]["problems"][0]["line"].as_u64().unwrap() as usize;
+    assert!(site.dir.read("config.toml").lines().nth(line - 1).unwrap().contains("mash"), "line {line}");
+    let health = read(&site, "/admin/health").await;
+    assert_eq!(health, json!({ "live": true, "ready": true, "in_sync": false }));
+
+    site.dir.edit("config.toml", "mode = \"mash\"", "mode = \"default\"");
+    let (code, verdict) = post(site.admin_url("/admin/reload"), &[], "").await;
+    assert_eq!((code, &verdict["success"]), (200, &json!(true)), "{verdict}");
+    assert_eq!(read(&site, "/admin/health").await["in_sync"], true);
+    assert_eq!(read(&site, "/admin/provider").await["effective"]["generation"], 2);
+}
+
+#[tokio::test]
+async fn a_reload_is_asked_for_below_the_base_path_and_where_the_command_line_client_asks() {
+    let base =
+        BASE.replace("network = \"management\"\n", "network = \"management\"\nbase_path = \"ops/v1\"\n");
+    let site = Site::with(&base, Workdir::new()).await;
+    for path in ["/ops/v1/reload", "/api/reload"] {
+        let (code, verdict) = post(site.admin_url(path), &[("content-type", "application/json")], "{}").await;
+        assert_eq!((code, &verdict["verdict"]), (200, &json!("unchanged")), "{path}");
+        assert_eq!(client().get(site.admin_url(path)).send().await.unwrap().status(), 405, "{path}");
+    }
+    assert_eq!(client().get(site.admin_url("/ops/v1/info")).send().await.unwrap().status(), 200);
+    assert_eq!(client().get(site.admin_url("/admin/info")).send().await.unwrap().status(), 404);
+    assert_eq!(client().get(site.admin_url("/ops/v1/nothing")).send().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn the_management_api_answers_on_its_own_network_only() {
+    let site = Site::with(&format!("{}{}", with_token(), echo("all", "/")), Workdir::new()).await;
+    for path in ["/admin/info", "/admin/pipelines", "/api/reload", "/%61dmin/info"] {
+        let request = client().post(site.url(path)).bearer_auth(TOKEN);
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!((&answer["pipeline"], &answer["full_path"]), (&json!("all"), &json!(path)));
+    }
+    let disabled = BASE.replace("enabled = true", "enabled = false");
+    let site = Site::with(&disabled, Workdir::new()).await;
+    assert_eq!(client().get(site.admin_url("/admin/info")).send().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn whoever_speaks_for_somebody_else_needs_the_token() {
+    let (open, closed) = (Site::serving("").await, Site::with(&with_token(), Workdir::new()).await);
+    let host = "Host: 127.0.0.1";
+    assert_eq!((knock(open.admin, host).await, knock(closed.admin, host).await), (200, 200));
+    for header in
+        ["X-Forwarded-For: 127.0.0.1", "Forwarded: for=127.0.0.1", "Via: 1.1 proxy", "X-Real-IP: ::1"]
+    {
+        let lines = format!("{host}\r\n{header}");
+        assert_eq!(knock(open.admin, &lines).await, 403, "{header}");
+        assert_eq!(knock(closed.admin, &lines).await, 401, "{header}");
+        let wrong = format!("{lines}\r\nAuthorization: Bearer {}x", &TOKEN[1..]);
+        assert_eq!(knock(closed.admin, &wrong).await, 401, "{header}");
+        assert_eq!(
+            knock(closed.admin, &format!("{lines}\r\nAuthorization: Bearer {TOKEN}")).await,
+            200,
+            "{header}"
+        );
+    }
+    let through = forward("admin", "/", &format!("http://127.0.0.1:{}", closed.admin));
+    let proxy = Site::serving(&through).await;
+    assert_eq!(Raw::get(proxy.port, "127.0.0.1", "/admin/info").await.status(), 401, "a gateway in between");
+}
+
+/// RFC 9110, section 11.1: the name of a scheme is not case-sensitive.
+#[tokio::test]
+async fn the_token_is_taken_whatever_the_case_of_the_word_bearer() {
+    let site = Site::with(&with_token(), Workdir::new()).await;
+    let lines = format!("Host: 127.0.0.1\r\nVia: 1.1 proxy\r\nAuthorization: bearer {TOKEN}");
+    assert_eq!(knock(site.admin, &lines).await, 200);
+}
+
+#[tokio::test]
+async fn a_name_that_a_web_page_could_have_pointed_here_is_refused() {
+    let site = Site::with(&with_token(), Workdir::new()).await;
+    for (host, status) in [
+        ("localhost", 200),
+        ("LOCALHOST:9090", 200),
+        ("127.0.0.1:1", 200),
+        ("[::1]:9090", 200),
+        ("evil.example", 403),
+        ("evil.example:9090", 403),
+        ("localhost.evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("", 403),
+    ] {
+        assert_eq!(knock(site.admin, &format!("Host: {host}")).await, status, "{host:?}");
+    }
+    assert_eq!(knock(site.admin, &format!("Host: ops.example\r\nAuthorization: Bearer {TOKEN}")).await, 200);
+    let absolute =
+        "GET http://evil.example/admin/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert_eq!(Raw::send(site.admin, absolute).await.status(), 403);
+}
+
+#[tokio::test]
+async fn a_web_page_of_another_site_cannot_change_anything() {
+    let site = Site::serving("").await;
+    let same = format!("http://127.0.0.1:{}", site.admin);
+    for (headers, body, status) in [
+        (&[("origin", "https://evil.example")][..], "", 403),
+        (&[("origin", "null")], "", 403),
+        (&[("origin", "http://127.0.0.1:1")], "", 403),
+        (&[("sec-fetch-site", "cross-site")], "", 403),
+        (&[("sec-fetch-site", "same-site")], "", 403),
+        (&[("content-type", "text/plain")], "{}", 415),
+        (&[("content-type", "application/x-www-form-urlencoded")], "a=b", 415),
+        (&[("content-type", "multipart/form-data; boundary=x")], "", 415),
+        (&[], "{}", 415),
+        (&[("content-type", "application/json")], "{}", 200),
+        (&[("origin", &same), ("sec-fetch-site", "same-origin")], "", 200),
+        (&[("sec-fetch-site", "none")], "", 200),
+    ] {
+        for path in ["/admin/reload", "/api/reload"] {
+            let (code, answer) = post(site.admin_url(path), headers, body).await;
+            assert_eq!(code, status, "{headers:?} {body:?}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_any_answer_of_the_management_api() {
+    let site = site().await;
+    let paths = ["info", "pipelines", "routes", "config/status", "provider", "health", "nothing"];
+    for broken in [false, true] {
+        if broken {
+            let text =
+                site.dir.read("config.toml").replace("type = \"http\"\nprovider", "type = 7\nprovider");
+            site.dir.replace("config.toml", &format!("{text}jwt_secret = \"{SECRET}\"\n\"{SECRET}\"\n"));
+        }
+        let (code, verdict) = post(site.admin_url("/api/reload"), &[], "").await;
+        assert_eq!(code, if broken { 422 } else { 200 }, "{verdict}");
+        let mut all = verdict.to_string();
+        for path in paths {
+            let answer = client().get(site.admin_url(&format!("/admin/{path}"))).send().await.unwrap();
+            all += &format!("{:?}{}", answer.headers().clone(), answer.text().await.unwrap());
+        }
+        assert!(!all.contains(SECRET) && !all.contains(TOKEN), "{all}");
+    }
+}

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 /// Which CPU the proxy under measurement has, and which everything else shares.
 #[derive(Debug)]
 pub(crate) struct Cpus {
+    all: String,
     proxy: String,
     others: String,
     /// Whether processes can be kept where they belong.
@@ -20,7 +21,15 @@ impl Cpus {
             None => ("0".to_owned(), "0".to_owned()),
         };
         let pinned = move_to(&others);
-        Self { proxy, others, pinned }
+        Self { all: listed(&allowed), proxy, others, pinned }
+    }
+
+    /// The same CPUs shared by all: this process and what it starts from now on run where they like.
+    pub(crate) fn shared(self) -> Self {
+        if self.pinned {
+            move_to(&self.all);
+        }
+        Self { pinned: false, ..self }
     }
 
     /// Runs `start` on the proxy's CPU. What it starts stays there.
@@ -39,7 +48,7 @@ impl Cpus {
 
     /// Who has which CPU, for people.
     pub(crate) fn describe(&self) -> String {
-        let Self { proxy, others, pinned } = self;
+        let Self { proxy, others, pinned, .. } = self;
         match (pinned, proxy == others) {
             (false, _) => "not pinned: there is no taskset, so all share all CPUs".to_owned(),
             (true, true) => format!("there is only CPU {proxy}: proxy, load and upstream share it"),

@@ -20,6 +20,8 @@ pub(crate) struct Sample {
     pub(crate) requests_per_second: f64,
     /// Of the proxy, user and system, in microseconds.
     pub(crate) cpu_micros_per_request: f64,
+    /// The user part of that: what the proxy itself does, without the work of the kernel.
+    pub(crate) user_micros_per_request: f64,
     /// Which share of the time the proxy was on a CPU.
     pub(crate) busy: f64,
     /// From the first byte sent to the last received, in microseconds, on average.
@@ -55,15 +57,16 @@ pub(crate) async fn load(proxy: &Process, ask: &Ask, arguments: &Arguments) -> R
     let (began, cpu, count) = (Instant::now(), proxy.cpu_time(), tally.right.load(Ordering::Relaxed));
     tokio::time::sleep(arguments.window()).await;
     let count = (tally.right.load(Ordering::Relaxed) - count) as f64;
-    let (elapsed, cpu) = (began.elapsed().as_secs_f64(), (proxy.cpu_time() - cpu).as_secs_f64());
+    let (elapsed, cpu) = (began.elapsed().as_secs_f64(), proxy.cpu_time() - cpu);
     tasks.shutdown().await;
     if let Some(first) = tally.first_wrong.lock().expect("no panic").take() {
         return Err(format!("{} wrong answers, the first: {first}", tally.wrong.load(Ordering::Relaxed)));
     }
     Ok(Sample {
         requests_per_second: count / elapsed,
-        cpu_micros_per_request: cpu / count * 1e6,
-        busy: cpu / elapsed,
+        cpu_micros_per_request: cpu.total() / count * 1e6,
+        user_micros_per_request: cpu.user / count * 1e6,
+        busy: cpu.total() / elapsed,
         mean_micros: elapsed / count * CONNECTIONS as f64 * 1e6,
     })
 }

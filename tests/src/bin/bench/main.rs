@@ -66,7 +66,7 @@ async fn bench(arguments: &Arguments) -> ExitCode {
     let cpus = Cpus::divide();
     let mut terminate = signal(SignalKind::terminate()).expect("signals can be received");
     let outcome = tokio::select! {
-        outcome = tokio::time::timeout(LIMIT + arguments.load_time(), measure(arguments, &cpus, machine)) => {
+        outcome = tokio::time::timeout(LIMIT + arguments.load_time(), measure(arguments, cpus, machine)) => {
             outcome.unwrap_or_else(|_| Err("it took too long altogether".to_owned()))
         }
         _ = terminate.recv() => Err("told to stop".to_owned()),
@@ -90,20 +90,21 @@ async fn bench(arguments: &Arguments) -> ExitCode {
     }
 }
 
-async fn measure(arguments: &Arguments, cpus: &Cpus, machine: Machine) -> Outcome<Report> {
-    let mut report = Report::new(machine, cpus);
+async fn measure(arguments: &Arguments, cpus: Cpus, machine: Machine) -> Outcome<Report> {
+    let mut report = Report::new(machine, &cpus);
     let only = arguments.only;
     if only.is_none_or(|only| matches!(only, Only::Plain | Only::Mesh)) {
-        report.throughput = Some(throughput::measure(arguments, cpus, &mut report.wrong).await?);
-    }
-    if only.is_none_or(|only| only == Only::Reload) {
-        report.reload = Some(reload::measure(arguments.reloads, cpus).await?);
+        report.throughput = Some(throughput::measure(arguments, &cpus, &mut report.wrong).await?);
     }
     if only.is_none_or(|only| only == Only::Start) {
-        report.start = Some(start::measure(cpus).await?);
+        report.start = Some(start::measure(&cpus).await?);
     }
     if only.is_none_or(|only| only == Only::Memory) {
-        report.memory = Some(memory::measure(cpus).await?);
+        report.memory = Some(memory::measure(&cpus).await?);
+    }
+    // Last, because it gives the CPUs back.
+    if only.is_none_or(|only| only == Only::Reload) {
+        report.reload = Some(reload::measure(arguments.reloads, &cpus.shared()).await?);
     }
     Ok(report)
 }

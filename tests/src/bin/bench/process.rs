@@ -17,6 +17,27 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// In which unit Linux tells the CPU time of a process, whatever its own clock does.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// Time on a CPU, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CpuTime {
+    pub(crate) user: f64,
+    pub(crate) system: f64,
+}
+
+impl CpuTime {
+    pub(crate) fn total(self) -> f64 {
+        self.user + self.system
+    }
+}
+
+impl std::ops::Sub for CpuTime {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self { user: self.user - earlier.user, system: self.system - earlier.system }
+    }
+}
+
 /// A process under measurement, or one that it needs. Ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -33,7 +54,7 @@ impl Process {
         let address = loopback(free_port());
         let mut command = itself();
         command.arg("upstream").arg("--listen").arg(address.to_string());
-        Self::start(command, address, Workdir::new(), |start| start())
+        Self::start(command, address, Workdir::new(), None)
     }
 
     /// The proxy that everything is compared with.
@@ -42,7 +63,7 @@ impl Process {
         let mut command = itself();
         command.arg("smallest-proxy").arg("--listen").arg(address.to_string());
         command.arg("--upstream").arg(upstream.to_string());
-        Self::start(command, address, Workdir::new(), |start| cpus.as_proxy(start))
+        Self::start(command, address, Workdir::new(), Some(cpus))
     }
 
     /// harmony-host with the configuration in `files`, which listens on `port`.
@@ -50,21 +71,18 @@ impl Process {
         let mut command = Command::new(harmony_tests::binary());
         command.arg("run").arg("--config").arg(files.config());
         command.env_remove("RUST_LOG").env("HOME", files.path());
-        Self::start(command, loopback(port), files, |start| cpus.as_proxy(start))
+        Self::start(command, loopback(port), files, Some(cpus))
     }
 
-    fn start(
-        mut command: Command,
-        address: SocketAddr,
-        files: Workdir,
-        place: impl FnOnce(&mut dyn FnMut() -> (Child, Instant)) -> (Child, Instant),
-    ) -> Self {
+    /// Starts it on the proxy's CPU, or where this process is.
+    fn start(mut command: Command, address: SocketAddr, files: Workdir, cpus: Option<&Cpus>) -> Self {
         let log = File::create(files.path().join("stderr")).expect("a log file");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let (child, started) = place(&mut || {
-            let started = Instant::now();
-            (command.spawn().expect("the binary runs"), started)
-        });
+        let mut spawn = || (Instant::now(), command.spawn().expect("the binary runs"));
+        let (started, child) = match cpus {
+            Some(cpus) => cpus.as_proxy(spawn),
+            None => spawn(),
+        };
         Self { address, child, started, files }
     }
 
@@ -101,15 +119,15 @@ impl Process {
         format!("it said:\n{}", self.files.read("stderr"))
     }
 
-    /// User and system time so far.
-    pub(crate) fn cpu_time(&self) -> Duration {
+    /// The time it spent on a CPU so far.
+    pub(crate) fn cpu_time(&self) -> CpuTime {
         let path = format!("/proc/{}/stat", self.child.id());
         let stat = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
         // The second field is the name, in brackets, and may have blanks. utime and stime are 14 and 15.
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks = after_name.split_whitespace().skip(11).take(2);
-        let ticks: f64 = ticks.map(|ticks| ticks.parse::<f64>().expect("a number")).sum();
-        Duration::from_secs_f64(ticks / TICKS_PER_SECOND)
+        let mut ticks = after_name.split_whitespace().skip(11).map(|ticks| ticks.parse::<f64>());
+        let mut seconds = || ticks.next().and_then(Result::ok).expect("a number") / TICKS_PER_SECOND;
+        CpuTime { user: seconds(), system: seconds() }
     }
 
     /// A size that /proc tells in KiB, such as `VmRSS`, in KiB.

@@ -41,7 +41,8 @@ pub(crate) struct Reload {
     pub(crate) worst_millis: f64,
 }
 
-/// Times edits of one pipeline file.
+/// Times edits of one pipeline file. The CPUs should be shared: on one CPU the asking, which never pauses,
+/// would be measured with the applying.
 ///
 /// # Errors
 /// When a request is answered wrongly meanwhile, or the edit shows no effect.

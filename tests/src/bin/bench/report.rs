@@ -69,7 +69,7 @@ impl fmt::Display for Report {
 
 fn throughput(f: &mut fmt::Formatter<'_>, rows: &[Throughput]) -> fmt::Result {
     writeln!(f, "\nProxying: HTTP/1.1, {CONNECTIONS} connections, answers of {BODY_BYTES} bytes")?;
-    let columns = ["", "requests/s", "ratio", "CPU us/request", "ratio", "busy", "mean us"];
+    let columns = ["", "requests/s", "ratio", "CPU us/request", "ratio", "user us", "busy", "mean us"];
     let mut table = Table::new(columns);
     for row in rows {
         table.row([
@@ -78,6 +78,7 @@ fn throughput(f: &mut fmt::Formatter<'_>, rows: &[Throughput]) -> fmt::Result {
             format!("{:.2}", row.rate_ratio),
             format!("{:.1}", row.cpu_micros_per_request),
             format!("{:.2}", row.cpu_ratio),
+            format!("{:.1}", row.user_micros_per_request),
             format!("{:.0}%", row.busy * 100.0),
             format!("{:.0}", row.mean_micros),
         ]);
@@ -88,7 +89,10 @@ fn throughput(f: &mut fmt::Formatter<'_>, rows: &[Throughput]) -> fmt::Result {
 }
 
 fn reload(f: &mut fmt::Formatter<'_>, rows: &[Reload]) -> fmt::Result {
-    writeln!(f, "\nReload: one pipeline file of many renamed into place, until the first new answer")?;
+    writeln!(
+        f,
+        "\nReload: one pipeline file of many renamed into place, until the first new answer; not pinned"
+    )?;
     let mut table = Table::new(["written before", "pipelines", "median ms", "worst ms", "ratio"]);
     for row in rows {
         let written = match row.written {

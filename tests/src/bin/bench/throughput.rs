@@ -19,6 +19,7 @@ pub(crate) struct Throughput {
     pub(crate) cpu_micros_per_request: f64,
     /// The CPU time of the smallest proxy over this one's in the same round; the median of these.
     pub(crate) cpu_ratio: f64,
+    pub(crate) user_micros_per_request: f64,
     pub(crate) busy: f64,
     pub(crate) mean_micros: f64,
 }
@@ -60,6 +61,7 @@ pub(crate) async fn measure(
             rate_ratio: median(rounds.iter().map(|round| rate(&round[n]) / rate(&round[0]))),
             cpu_micros_per_request: each(cpu),
             cpu_ratio: median(rounds.iter().map(|round| cpu(&round[0]) / cpu(&round[n]))),
+            user_micros_per_request: each(|sample| sample.user_micros_per_request),
             busy: each(|sample| sample.busy),
             mean_micros: each(|sample| sample.mean_micros),
         }

@@ -1,0 +1,161 @@
+//! Requests that the gateway and the server behind might read differently.
+
+use harmony_tests::site::{forward, ingress};
+use harmony_tests::{Raw, RawServer, Site, Upstream};
+
+use super::{open, paths};
+
+/// Behind every attack on the same connection: what an attacker would like to have taken for a request.
+const MARKER: &str = "GET /marker HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn a_request_that_can_be_read_in_two_ways_is_refused_and_its_connection_closed() {
+    let upstream = Upstream::saying("answered").await;
+    let site = open(&upstream).await;
+    let chunk = "0\r\n\r\n";
+    for (attack, body) in [
+        ("Content-Length: 3\r\nContent-Length: 4", "abcd"),
+        ("Content-Length: 3, 4", "abcd"),
+        ("Content-Length: +4", "abcd"),
+        ("Content-Length: 0x4", "abcd"),
+        ("Content-Length: -4", "abcd"),
+        ("Content-Length: ", "abcd"),
+        ("Content-Length: 99999999999999999999999", "abcd"),
+        ("Content-Length : 4", "abcd"),
+        ("Transfer-Encoding : chunked", chunk),
+        ("Transfer-Encoding: identity", chunk),
+        ("Transfer-Encoding: xchunked", chunk),
+        ("Transfer-Encoding: chunked, identity", chunk),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", chunk),
+        ("Transfer-Encoding: \"chunked\"", chunk),
+        ("Transfer-Encoding:\x0bchunked", chunk),
+        ("X-Folded: a\r\n b", ""),
+        ("X-Folded: a\r\n\tContent-Length: 4", "abcd"),
+        (" X-Leading: space", ""),
+        ("X-Return: a\rContent-Length: 4", ""),
+        ("X-Nul: a\0b", ""),
+        ("No colon at all", ""),
+        (": no name", ""),
+        ("Näme: x", ""),
+    ] {
+        let text = format!("POST /first HTTP/1.1\r\nHost: localhost\r\n{attack}\r\n\r\n{body}{MARKER}");
+        let answer = Raw::send(site.port, text).await;
+        assert!(matches!(answer.statuses()[..], [] | [400]), "{attack:?}: {}", answer.0);
+        assert_eq!(paths(&upstream), [""; 0], "{attack:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_no_host_or_for_several_is_refused() {
+    let upstream = Upstream::saying("answered").await;
+    let site = open(&upstream).await;
+    for hosts in [
+        "",
+        "Host: \r\n",
+        "Host: localhost\r\nHost: localhost\r\n",
+        "Host: localhost\r\nHost: evil.example\r\n",
+        "Host: localhost, evil.example\r\n",
+        "Host: a b\r\n",
+        "Host: localhost/path\r\n",
+        "Host: user@localhost\r\n",
+        "Host: localhost?x\r\n",
+        "Host: http://localhost\r\n",
+        "Host: loc\u{e4}lhost\r\n",
+    ] {
+        let text = format!("GET /first HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        assert_eq!(Raw::send(site.port, text).await.statuses(), [400], "{hosts:?}");
+    }
+    for target in
+        ["http://user@localhost/x", "http://user:pass@localhost/x", "http://localhost@evil.example/"]
+    {
+        let text = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        assert_eq!(Raw::send(site.port, text).await.statuses(), [400], "{target}");
+    }
+    for line in ["GET /a b HTTP/1.1", "GET /x HTTP/2.0", "GET /x", "G\0T /x HTTP/1.1", "GET  x HTTP/1.1"] {
+        let text = format!("{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        assert!(matches!(Raw::send(site.port, text).await.statuses()[..], [] | [400]), "{line:?}");
+    }
+    assert_eq!(paths(&upstream), [""; 0]);
+}
+
+/// RFC 9112, section 3.2: an invalid Host is answered 400. What is no port must not pass for the default one.
+#[tokio::test]
+async fn a_host_whose_port_is_no_port_is_refused() {
+    let upstream = Upstream::saying("answered").await;
+    let text = forward("api", "/api", &upstream.url())
+        + &ingress("api", "in", "http://api.example.com/r4", "default");
+    let site = Site::serving(&text).await;
+    for host in
+        ["api.example.com:http", "api.example.com:8o", "api.example.com:65616", "api.example.com:80:80"]
+    {
+        assert_eq!(Raw::get(site.port, host, "/r4").await.status(), 400, "{host}");
+    }
+    assert_eq!(paths(&upstream), [""; 0]);
+}
+
+#[tokio::test]
+async fn nothing_hides_a_second_request_in_the_body_of_the_first() {
+    let n = SMUGGLED.len();
+    let long = format!("{n:x}\r\n{SMUGGLED}\r\n0\r\n\r\n");
+    for (headers, body) in [
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked", format!("0\r\n\r\n{SMUGGLED}")),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 4", format!("0\r\n\r\n{SMUGGLED}")),
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked", long.clone()),
+        ("Transfer-Encoding: Chunked\r\nContent-Length: 4", long.clone()),
+        ("Transfer-Encoding: chunked", format!("2;\nxx\r\n{n:x}\r\n{SMUGGLED}0\r\n\r\n")),
+        ("Transfer-Encoding: chunked", format!("0x0\r\n\r\n{SMUGGLED}")),
+        ("Transfer-Encoding: chunked", format!("+0\r\n\r\n{SMUGGLED}")),
+        ("Transfer-Encoding: chunked", format!("\r\n0\r\n\r\n{SMUGGLED}")),
+        ("Transfer-Encoding: chunked", format!("10000000000000000\r\n\r\n{SMUGGLED}")),
+        ("Transfer-Encoding: chunked", format!("1\r\nab\r\n0\r\n\r\n{SMUGGLED}")),
+        ("Transfer-Encoding: chunked", format!("1\r\na\n\r0\r\n\r\n{SMUGGLED}")),
+        ("Content-Length: 0\r\nX: a\nTransfer-Encoding: chunked", format!("0\r\n\r\n{SMUGGLED}")),
+    ] {
+        let upstream = Upstream::saying("answered").await;
+        let site = open(&upstream).await;
+        let text = format!("POST /first HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{body}{MARKER}");
+        Raw::send(site.port, text).await;
+        let paths = paths(&upstream);
+        assert!(paths.is_empty() || paths == ["/first"], "{headers:?} {body:?}: {paths:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_two_lengths_goes_on_with_one() {
+    for headers in
+        ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 4"]
+    {
+        let upstream =
+            RawServer::writing(|_| Some("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into())).await;
+        let site = Site::serving(&forward("all", "/", &upstream.url())).await;
+        let text = format!(
+            "POST / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n6\r\nwhole!\r\n0\r\n\r\n{MARKER}"
+        );
+        let answer = Raw::send(site.port, text).await;
+        if let [arrived] = upstream.seen().as_slice() {
+            let lower = arrived.to_ascii_lowercase();
+            assert!(arrived.contains("whole!"), "{arrived}");
+            assert_ne!(lower.contains("content-length"), lower.contains("transfer-encoding"), "{arrived}");
+        } else {
+            assert_eq!(answer.statuses(), [400], "{headers}");
+        }
+    }
+}
+
+/// RFC 9112, section 6.1: what a server does not understand is answered 501. Taken off and not undone, the
+/// server behind would take compressed bytes for the content.
+#[tokio::test]
+async fn a_transfer_coding_that_is_not_undone_is_refused() {
+    let upstream = Upstream::saying("answered").await;
+    let site = open(&upstream).await;
+    for coding in ["gzip, chunked", "gzip\r\nTransfer-Encoding: chunked", "identity, chunked"] {
+        let text = format!(
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: {coding}\r\nConnection: close\r\n\r\n"
+        );
+        let answer = Raw::send(site.port, text + "3\r\n\x1f\x08\x01\r\n0\r\n\r\n").await;
+        assert!(matches!(answer.statuses()[..], [400 | 501]), "{coding}: {}", answer.0);
+    }
+    assert_eq!(paths(&upstream), [""; 0]);
+}

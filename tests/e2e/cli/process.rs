@@ -1,0 +1,105 @@
+//! `run`: how it starts, and how signals end it.
+
+use harmony_tests::site::{echo, forward};
+use harmony_tests::{Gateway, Upstream, Workdir, client, eventually, full};
+use http::Response;
+use serde_json::Value;
+use tokio::sync::{broadcast, mpsc};
+
+use super::{WRONG, WRONG_LINES, dir, run};
+
+#[tokio::test]
+async fn run_refuses_a_broken_configuration_with_all_its_problems() {
+    let dir = Workdir::with([("config.toml", WRONG.to_owned())]);
+    let mut gateway = Gateway::spawn(&dir.config(), &[]);
+    assert_eq!(gateway.exit_code().await, 1);
+    for line in WRONG_LINES {
+        gateway.until_logged(&format!("config.toml:{line}:")).await;
+    }
+    gateway.until_logged("5 problems").await;
+    assert!(!gateway.log().contains("hunter2"), "{}", gateway.log());
+}
+
+#[tokio::test]
+async fn run_refuses_an_address_that_somebody_else_has() {
+    let (dir, port, _) = dir(&echo("api", "/api"));
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let ran = run(&dir.config(), &["run"]).await.assert_code(1);
+    ran.assert_says(&["network.public", &format!("cannot listen on 127.0.0.1:{port}"), "config.toml:8:"]);
+}
+
+/// A gateway with a request on its way that ends when something is sent on the channel.
+async fn with_a_slow_request(arguments: &[&str]) -> (Gateway, u16, Slow) {
+    let (started, mut starts) = mpsc::channel(1);
+    let (release, _) = broadcast::channel::<()>(1);
+    let released = release.clone();
+    let upstream = Upstream::answering(move |_| {
+        let (started, mut released) = (started.clone(), released.subscribe());
+        async move {
+            started.send(()).await.unwrap();
+            let _ = released.recv().await;
+            Response::new(full("finished"))
+        }
+    })
+    .await;
+    let (dir, port, _) = dir(&forward("api", "/api", &upstream.url()));
+    let mut gateway = Gateway::spawn(&dir.config(), arguments);
+    gateway.until_ready().await;
+    let request = tokio::spawn(client().get(format!("http://127.0.0.1:{port}/api")).send());
+    starts.recv().await.unwrap();
+    (gateway, port, Slow { request, release, _dir: dir, _upstream: upstream })
+}
+
+struct Slow {
+    request: tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>,
+    release: broadcast::Sender<()>,
+    _dir: Workdir,
+    _upstream: Upstream,
+}
+
+#[tokio::test]
+async fn a_request_in_flight_finishes_before_sigterm_ends_the_gateway() {
+    let (mut gateway, port, slow) = with_a_slow_request(&[]).await;
+    gateway.signal("TERM").await;
+    eventually("new connections are refused", || async {
+        match tokio::net::TcpStream::connect(("127.0.0.1", port)).await {
+            Err(_) => Ok(()),
+            Ok(_) => Err("connected"),
+        }
+    })
+    .await;
+    slow.release.send(()).unwrap();
+    assert_eq!(slow.request.await.unwrap().unwrap().text().await.unwrap(), "finished");
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_gateway_that_ran_out_of_time_to_finish_says_so() {
+    let (mut gateway, _, slow) = with_a_slow_request(&["--drain-secs", "0"]).await;
+    gateway.signal("INT").await;
+    assert_eq!(gateway.exit_code().await, 6);
+    assert!(slow.request.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn sighup_reloads_and_the_log_is_one_json_object_per_line() {
+    let (dir, port, _) = dir(&echo("api", "/api"));
+    let mut gateway = Gateway::spawn(&dir.config(), &["--log-format", "json"]);
+    gateway.until_ready().await;
+    gateway.signal("HUP").await;
+    gateway.until_logged("SIGHUP: reloading").await;
+    dir.edit("config.toml", "path_prefix = \"/api\"", "path_prefix = \"/moved\"");
+    gateway.signal("HUP").await;
+    eventually("the new path is served", || async {
+        let status = client().get(format!("http://127.0.0.1:{port}/moved")).send().await.unwrap().status();
+        if status == 200 { Ok(()) } else { Err(status) }
+    })
+    .await;
+    gateway.signal("TERM").await;
+    assert_eq!(gateway.exit_code().await, 0);
+    gateway.until_logged("stopping").await;
+    for line in gateway.log().lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert!(event["level"].is_string() && event["fields"]["message"].is_string(), "{line}");
+    }
+}

@@ -1,0 +1,213 @@
+//! Bodies pass as they come, in both directions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _, stream};
+use harmony_tests::site::{BASE, forward};
+use harmony_tests::{Gateway, Raw, Upstream, Workdir, client, free_port, full, site};
+use http::{Response, StatusCode};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use reqwest::{Body, Client};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::{http2, to};
+
+fn chunks(receiver: Receiver<&'static str>) -> impl Stream<Item = std::io::Result<Bytes>> + Send + Sync {
+    stream::unfold(receiver, |mut receiver| async move {
+        let chunk = receiver.recv().await?;
+        Some((Ok(Bytes::from(chunk)), receiver))
+    })
+}
+
+/// A body that is what is sent on a channel, chunk by chunk.
+pub(super) fn chunked(receiver: Receiver<&'static str>) -> BoxBody<Bytes, std::io::Error> {
+    BodyExt::boxed(StreamBody::new(chunks(receiver).map_ok(Frame::data)))
+}
+
+fn clients() -> [Client; 2] {
+    [client(), http2()]
+}
+
+/// Sends every chunk of a request's body to `arrived` as it comes.
+async fn note(mut body: Incoming, arrived: Sender<Bytes>) {
+    while let Some(Ok(frame)) = body.frame().await {
+        let Ok(data) = frame.into_data() else { continue };
+        let _ = arrived.send(data).await;
+    }
+}
+
+#[tokio::test]
+async fn the_server_behind_sees_the_first_chunk_before_the_client_sends_the_last() {
+    for client in clients() {
+        let (arrived, mut arrivals) = channel(8);
+        let upstream = Upstream::streaming(move |request| {
+            let arrived = arrived.clone();
+            async move {
+                note(request.into_body(), arrived).await;
+                Response::new(full("all of it"))
+            }
+        })
+        .await;
+        let site = to(&upstream.url()).await;
+        let (upload, body) = channel(1);
+        let request = client.post(site.url("/api")).body(Body::wrap_stream(chunks(body)));
+        let answer = tokio::spawn(request.send());
+        upload.send("first").await.unwrap();
+        assert_eq!(arrivals.recv().await.unwrap(), "first");
+        upload.send("last").await.unwrap();
+        drop(upload);
+        assert_eq!(arrivals.recv().await.unwrap(), "last");
+        assert_eq!(answer.await.unwrap().unwrap().text().await.unwrap(), "all of it");
+    }
+}
+
+#[tokio::test]
+async fn the_client_sees_the_first_chunk_before_the_server_behind_sends_the_last() {
+    for client in clients() {
+        let (hand_over, mut upstreams) = channel(1);
+        let upstream = Upstream::streaming(move |_| {
+            let hand_over = hand_over.clone();
+            async move {
+                let (download, body) = channel(1);
+                hand_over.send(download).await.unwrap();
+                Response::new(chunked(body))
+            }
+        })
+        .await;
+        let site = to(&upstream.url()).await;
+        let mut answer = client.get(site.url("/api")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "the head comes before any of the body");
+        let download = upstreams.recv().await.unwrap();
+        download.send("first").await.unwrap();
+        assert_eq!(answer.chunk().await.unwrap().unwrap(), "first");
+        download.send("last").await.unwrap();
+        drop(download);
+        assert_eq!(answer.chunk().await.unwrap().unwrap(), "last");
+        assert!(answer.chunk().await.unwrap().is_none_or(|end| end.is_empty()));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_permission_to_send_its_body_gets_it() {
+    let upstream = Upstream::saying("answered").await;
+    let site = to(&upstream.url()).await;
+    let mut stream = TcpStream::connect(("127.0.0.1", site.port)).await.unwrap();
+    let head = "POST /api HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\
+                Connection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut permission = [0; 25];
+    stream.read_exact(&mut permission).await.unwrap();
+    assert_eq!(&permission, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"sent").await.unwrap();
+    assert_eq!(Raw::rest_of(&mut stream).await.body(), "answered");
+    assert_eq!(upstream.last().body, "sent");
+    assert!(!upstream.last().headers.contains_key("expect"));
+}
+
+/// Says on its channel that it was dropped.
+struct Dropped(Sender<()>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let _ = self.0.try_send(());
+    }
+}
+
+#[tokio::test]
+async fn when_the_client_goes_away_the_request_behind_is_given_up() {
+    for client in clients() {
+        let (started, mut starts) = channel(1);
+        let (ended, mut ends) = channel(1);
+        let upstream = Upstream::streaming(move |_| {
+            let (started, guard) = (started.clone(), Dropped(ended.clone()));
+            async move {
+                let _guard = guard;
+                started.send(()).await.unwrap();
+                std::future::pending().await
+            }
+        })
+        .await;
+        let site = to(&upstream.url()).await;
+        let request = tokio::spawn(client.get(site.url("/api")).send());
+        starts.recv().await.unwrap();
+        request.abort();
+        drop(client);
+        ends.recv().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_off_is_never_a_complete_request() {
+    for part in [
+        "POST /api HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf of it",
+        "POST /api HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf of it\r\n",
+    ] {
+        let (started, mut starts) = channel(1);
+        let (ended, mut ends) = channel(1);
+        let whole = Arc::new(AtomicBool::new(false));
+        let seen_whole = Arc::clone(&whole);
+        let upstream = Upstream::streaming(move |request| {
+            let (started, guard) = (started.clone(), Dropped(ended.clone()));
+            let seen_whole = Arc::clone(&seen_whole);
+            async move {
+                let _guard = guard;
+                let mut body = request.into_body();
+                body.frame().await;
+                started.send(()).await.unwrap();
+                seen_whole.store(body.collect().await.is_ok(), Ordering::Relaxed);
+                Response::new(full("answered"))
+            }
+        })
+        .await;
+        let site = to(&upstream.url()).await;
+        let mut stream = TcpStream::connect(("127.0.0.1", site.port)).await.unwrap();
+        stream.write_all(part.as_bytes()).await.unwrap();
+        starts.recv().await.unwrap();
+        drop(stream);
+        ends.recv().await.unwrap();
+        assert!(!whole.load(Ordering::Relaxed), "{part}");
+    }
+}
+
+/// The most memory that a process has had, in KiB.
+fn peak_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_large_body_passes_both_ways_without_being_held_in_memory() {
+    const CHUNK: usize = 64 * 1024;
+    const CHUNKS: usize = 1024;
+    let upstream = Upstream::streaming(|request| async {
+        Response::new(request.into_body().map_err(std::io::Error::other).boxed())
+    })
+    .await;
+    let (port, admin) = (free_port(), free_port());
+    let config = format!("{BASE}{}", forward("api", "/api", &upstream.url()));
+    let dir = Workdir::with([("config.toml", site::on_ports(&config, port, admin))]);
+    let gateway = Gateway::start(&dir.config()).await;
+    let url = format!("http://127.0.0.1:{port}/api");
+    client().post(&url).body("warm").send().await.unwrap();
+    let before = peak_kib(gateway.pid());
+    let body = stream::iter((0..CHUNKS).map(|n| Ok::<_, std::io::Error>(Bytes::from(vec![n as u8; CHUNK]))));
+    let mut answer = client().post(&url).body(Body::wrap_stream(body)).send().await.unwrap();
+    let mut at = 0;
+    while let Some(mut chunk) = answer.chunk().await.unwrap() {
+        while !chunk.is_empty() {
+            let same = chunk.split_to(chunk.len().min(CHUNK - at % CHUNK));
+            assert!(same == vec![(at / CHUNK) as u8; same.len()], "something else at {at}");
+            at += same.len();
+        }
+    }
+    assert_eq!(at, CHUNKS * CHUNK);
+    let grown = peak_kib(gateway.pid()) - before;
+    assert!(grown < 16 * 1024, "the gateway grew by {grown} KiB while 64 MiB passed");
+}
