@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -53,7 +54,7 @@ pub(crate) struct Applier {
     /// The tree read last, served or not: what was not touched since is not read again.
     read: Arc<Documents>,
     /// What was rejected last, as long as the files say it.
-    rejected: Option<(Digest, RejectionClass)>,
+    rejected: Option<(Digest, Refusal)>,
 }
 
 impl Applier {
@@ -116,11 +117,23 @@ impl Applier {
             Ok(Built::New(snapshot)) => *snapshot,
             Err(refusal) => return self.reject(digest, refusal, trigger),
         };
+        // What was live for a moment and did not answer is not made live again and again.
+        if let Some((_, refusal)) = self.rejected.as_ref().filter(|(tried, refusal)| {
+            trigger != Trigger::Asked && *tried == digest && refusal.class == RejectionClass::Probe
+        }) {
+            return Verdict::Rejected(refusal.clone());
+        }
         match self.publish(gateway, &served, snapshot).await {
             Ok(generation) => {
                 self.rejected = None;
                 self.note_applied(&gateway.snapshot.load());
                 tracing::info!(generation, %digest, "configuration applied");
+                let known: HashSet<String> = served.warnings.iter().map(ToString::to_string).collect();
+                for warning in gateway.snapshot.load().warnings.iter().map(ToString::to_string) {
+                    if !known.contains(&warning) {
+                        tracing::warn!("{warning}");
+                    }
+                }
                 Verdict::Applied { generation }
             }
             Err(refusal) => self.reject(digest, refusal, trigger),
@@ -151,11 +164,12 @@ impl Applier {
 
     fn reject(&mut self, digest: Digest, refusal: Refusal, trigger: Trigger) -> Verdict {
         let class = refusal.class;
-        // The slow look finds the same again and again; it is said once.
-        let known = trigger == Trigger::Poll && self.rejected == Some((digest, class));
+        // Looking again finds the same again; it is said once, unless somebody asked.
+        let same = |(tried, before): &(Digest, Refusal)| *tried == digest && before.class == class;
+        let known = trigger != Trigger::Asked && self.rejected.as_ref().is_some_and(same);
         if !known {
             tracing::error!(%class, %digest, "configuration rejected; what was served is served on");
-            for problem in refusal.problems.errors() {
+            for problem in refusal.problems.sorted_errors() {
                 tracing::error!("{problem}");
             }
             self.status.change(|status| {
@@ -164,11 +178,11 @@ impl Applier {
                     at: timestamp(SystemTime::now()),
                     verdict: "rejected",
                     class: Some(class.to_string()),
-                    problems: refusal.problems.errors().map(ProblemReport::from).collect(),
+                    problems: refusal.problems.sorted_errors().into_iter().map(ProblemReport::from).collect(),
                 });
             });
         }
-        self.rejected = Some((digest, class));
+        self.rejected = Some((digest, refusal.clone()));
         Verdict::Rejected(refusal)
     }
 

@@ -1,29 +1,24 @@
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use provider_api::{Catalogue, MeshDefinition, MeshKeys, Resource, ResourceType};
 
 use crate::config::{
-    Config, Destination, Egress, Endpoint, Ingress, LinkedBackend, LinkedMesh, LinkedPipeline,
+    Config, Destination, Egress, Endpoint, Ingress, LinkedBackend, LinkedMesh, LinkedPipeline, Mesh,
 };
 use crate::documents::Documents;
 
 /// What the configuration declares, as providers need to know it.
 pub(crate) fn catalogue(config: &Config, documents: &Documents) -> Catalogue {
     let mut resources = Vec::new();
-    // Several pipelines may share an endpoint or a backend; it is one resource all the same.
-    let mut endpoints = HashSet::new();
-    let mut backends = HashSet::new();
     for linked in &config.pipelines {
         resources.push(pipeline(linked));
         resources.extend(linked.pipeline.ingress.iter().map(|i| ingress(linked, i)));
         resources.extend(linked.pipeline.egress.iter().map(|e| egress(linked, e)));
-        let new = linked.endpoints.iter().filter(|endpoint| endpoints.insert(Arc::as_ptr(endpoint)));
-        resources.extend(new.map(|endpoint| endpoint_resource(endpoint)));
-        let new = linked.backend.iter().filter(|linked| backends.insert(Arc::as_ptr(&linked.backend)));
-        resources.extend(new.map(backend));
     }
-    resources.extend(config.meshes.iter().map(mesh));
+    resources.extend(config.endpoints.iter().map(|declared| endpoint(declared)));
+    resources.extend(config.backends.iter().map(backend));
+    resources.extend(config.meshes.iter().map(|linked| mesh(&linked.mesh)));
+    resources.extend(config.disabled_meshes.iter().map(|off| mesh(off)));
     for resource in &mut resources {
         resource.gateway_id = Some(config.proxy.id.clone());
         resource.provider = Some("local".to_owned());
@@ -67,9 +62,9 @@ fn egress(linked: &LinkedPipeline, egress: &Egress) -> Resource {
     own
 }
 
-fn endpoint_resource(endpoint: &Endpoint) -> Resource {
-    let mut own = resource(ResourceType::Endpoint, endpoint.id.as_ref(), &endpoint.name);
-    own.service_id = Some(endpoint.service.value.clone());
+fn endpoint(declared: &Endpoint) -> Resource {
+    let mut own = resource(ResourceType::Endpoint, declared.id.as_ref(), &declared.name);
+    own.service_id = Some(declared.service.value.clone());
     own
 }
 
@@ -82,9 +77,9 @@ fn backend(linked: &LinkedBackend) -> Resource {
     own
 }
 
-fn mesh(linked: &LinkedMesh) -> Resource {
-    let mesh = &linked.mesh;
-    let mut resource = Resource::new(ResourceType::Mesh, linked.identity.mesh_id(), &mesh.name);
+fn mesh(mesh: &Mesh) -> Resource {
+    let mut resource = resource(ResourceType::Mesh, mesh.id.as_ref(), &mesh.name);
+    resource.enabled = mesh.enabled;
     resource.auth_type = Some("jwt".to_owned());
     resource.protocol = mesh.protocol.as_ref().map(|at| at.value.to_owned());
     resource.description = mesh.description.clone();

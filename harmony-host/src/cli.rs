@@ -28,7 +28,7 @@ Exit codes:
   1  the configuration was refused; for `status`: not in sync
   2  the command line is wrong
   3  `resolve`: there is no such resource
-  4  `resolve`: this gateway may not use it
+  4  `resolve`: this gateway may not use it; `status`: the gateway refuses to tell
   5  something that is needed cannot be reached now
   6  `run`: requests were still in flight when the time to finish them was over";
 

@@ -36,9 +36,18 @@ pub(crate) struct Gateway {
 /// Where a request came in.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
+    pub(crate) listener: SocketAddr,
+    /// The network of the listener when the connection was made.
     pub(crate) network: Arc<str>,
     pub(crate) scheme: Scheme,
     pub(crate) peer: SocketAddr,
+}
+
+impl Arrival {
+    /// The network that the listener belongs to now: it may have been renamed since the connection was made.
+    pub(crate) fn network<'a>(&'a self, snapshot: &'a Snapshot) -> &'a Arc<str> {
+        snapshot.listeners.get(&self.listener).map_or(&self.network, |spec| &spec.network)
+    }
 }
 
 /// A request on its way, with what was found out about it.
@@ -78,19 +87,25 @@ impl Gateway {
         if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
             return Err(Refusal::MethodNotAllowed);
         }
+        if request.uri().path() == "*" {
+            return Err(Refusal::BadRequest("a request for the server as a whole is not forwarded"));
+        }
+        // A coding that is taken off the headers and left on the body would make it something else.
+        if !headers::is_plainly_framed(request.headers()) {
+            return Err(Refusal::NotImplemented("transfer codings other than chunked".to_owned()));
+        }
         if headers::is_loop(request.headers()) {
             return Err(Refusal::Loop);
         }
-        let table = snapshot.plans.tables.get(&arrival.network).ok_or(Refusal::Closing)?;
+        let table = snapshot.plans.tables.get(arrival.network(snapshot)).ok_or(Refusal::Closing)?;
         let authority = authority(request.uri(), request.headers())?;
-        let (host, port) = split_port(&authority);
+        let (host, port) =
+            split_port(&authority).ok_or(Refusal::BadRequest("the port of the host is no port"))?;
         let path = request.uri().path();
         let asked =
             Asked { scheme: arrival.scheme, host, port: port.unwrap_or(arrival.scheme.default_port()), path };
-        let found = table
-            .find(&asked)
-            .map_err(|_| Refusal::BadRequest("a path may not have . or .. segments"))?
-            .ok_or(Refusal::NoRoute)?;
+        let found =
+            table.find(&asked).map_err(|bad| Refusal::BadRequest(bad.as_str()))?.ok_or(Refusal::NoRoute)?;
         let route = found.route;
         if let Some(lacks) = &route.pipeline.unserved {
             return Err(Refusal::NotImplemented(lacks.clone()));
@@ -134,11 +149,21 @@ fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, Refusal> {
     }
 }
 
-/// Splits `host:port`, `[v6]:port`, `host`.
-pub(crate) fn split_port(authority: &str) -> (&str, Option<u16>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
+/// Splits `host:port`, `[v6]:port`, `host`. `None` when what stands for the port is none.
+pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if host.contains(':') && bare.is_none() {
+        return None;
+    }
+    match port {
+        Some(port) if !port.bytes().all(|b| b.is_ascii_digit()) => None,
+        // RFC 3986, section 3.2.3: an empty port is the scheme's own.
+        Some("") | None => Some((host, None)),
+        Some(port) => Some((host, Some(port.parse().ok()?))),
     }
 }
 
@@ -148,9 +173,13 @@ mod tests {
 
     #[test]
     fn a_port_is_split_from_names_and_addresses() {
-        assert_eq!(split_port("a.example:8080"), ("a.example", Some(8080)));
-        assert_eq!(split_port("[::1]:80"), ("[::1]", Some(80)));
-        assert_eq!(split_port("[::1]"), ("[::1]", None));
-        assert_eq!(split_port("a"), ("a", None));
+        assert_eq!(split_port("a.example:8080"), Some(("a.example", Some(8080))));
+        assert_eq!(split_port("[::1]:80"), Some(("[::1]", Some(80))));
+        assert_eq!(split_port("[::1]"), Some(("[::1]", None)));
+        assert_eq!(split_port("a"), Some(("a", None)));
+        assert_eq!(split_port("a:"), Some(("a", None)));
+        for bad in ["a:http", "a:65536", "a:80:80", "a:+80", "::1"] {
+            assert_eq!(split_port(bad), None, "{bad}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::providers::Surroundings;
 use crate::snapshot::{Refusal, Snapshot};
 use crate::status::{Status, StatusBoard};
 use crate::upstream::Upstream;
-use crate::watch::{Notice, Watch};
+use crate::watch::{Interest, Notice, Watch};
 
 /// What a gateway is started with.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ impl Host {
             management: Arc::new(Management::new(Arc::clone(&status), commands.clone())),
         });
         let mut watch = Watch::start();
-        watch.directories(&directories(&gateway.snapshot.load().documents));
+        watch.interest(interest(&gateway.snapshot.load().documents));
         applier.begin(&gateway, prepared);
         let work = tokio::spawn(work(applier, Arc::clone(&gateway), watch, inbox));
         Ok(Self { gateway, status, commands, work })
@@ -129,10 +129,11 @@ impl Host {
     /// Stops to accept requests and waits for those in flight, at most for `limit`. Says whether all finished.
     pub async fn shut_down(self, limit: Duration) -> bool {
         let (reply, finished) = oneshot::channel();
-        if self.commands.send(Command::Stop(limit, reply)).await.is_err() {
-            return false;
-        }
-        finished.await.unwrap_or(false)
+        // Also when the task that should answer hangs on a file system that does not.
+        let stopping = async {
+            self.commands.send(Command::Stop(limit, reply)).await.is_ok() && finished.await.unwrap_or(false)
+        };
+        tokio::time::timeout(limit, stopping).await.unwrap_or(false)
     }
 }
 
@@ -169,29 +170,32 @@ async fn work(
             notice = watch.next() => match notice {
                 Notice::Edited(touched) => (touched, Trigger::Edit, None),
                 Notice::Time => (Touched::Everything, Trigger::Poll, None),
+                Notice::Nothing => continue,
             },
         };
         let verdict = applier.apply(&gateway, touched, trigger).await;
-        watch.directories(&directories(applier.read()));
+        watch.interest(interest(applier.read()));
+        watch.hopeful(matches!(&verdict, Verdict::Rejected(refusal) if refusal.may_fare_better()));
         if let Some(reply) = reply {
             let _ = reply.send(verdict);
         }
     }
 }
 
-/// The directories that a configuration's files are in, those that are not there yet included.
-fn directories(documents: &Documents) -> HashSet<PathBuf> {
+/// What is to be watched for a configuration.
+fn interest(documents: &Documents) -> Interest {
     let root = documents.config_path().parent().map(Path::to_owned).unwrap_or_default();
-    let mut all: HashSet<PathBuf> =
-        documents.files().filter_map(|(name, _)| root.join(name).parent().map(Path::to_owned)).collect();
+    let files: HashSet<PathBuf> = documents.files().map(|(name, _)| root.join(name)).collect();
+    let mut directories: HashSet<PathBuf> =
+        files.iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
     for gateway in documents.fragments().filter_map(|fragment| fragment.gateway.as_ref()) {
         let proxy = &gateway.proxy;
         for directory in [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path] {
-            all.insert(root.join(&directory.path));
+            directories.insert(root.join(&directory.path));
         }
     }
-    all.insert(root);
-    all
+    directories.insert(root);
+    Interest { directories, files }
 }
 
 pub(crate) fn absolute(path: &Path) -> PathBuf {

@@ -10,6 +10,8 @@ use provider_api::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::isolate::isolated;
+
 /// What a lease is filled with: a value and how long it may be used.
 pub(crate) type Fetched<V> = Result<(V, Duration), Error>;
 
@@ -94,7 +96,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
         {
             return Err(Arc::clone(error));
         }
-        let fetched = fetch().await;
+        let fetched = isolated(fetch()).await;
         let outcome = self.settle(fetched);
         *failure = outcome.as_ref().err().cloned();
         outcome.map(Valid)
@@ -118,13 +120,18 @@ impl<V: Send + Sync + 'static> Lease<V> {
         let fetch = fetch();
         tokio::spawn(async move {
             let Ok(mut failure) = lease.flight.try_lock() else { return };
-            let outcome = lease.settle(fetch.await);
+            // Somebody else may have been here between the look and the lock.
+            if lease.current.load().as_ref().is_some_and(|now| now.until != until) {
+                return;
+            }
+            let outcome = lease.settle(isolated(fetch).await);
             *failure = outcome.err();
             if let Some(error) = &*failure {
                 // A tenth of what is left, spread, so that a source that is down is not asked per request.
                 let now = Instant::now();
                 let tenth = until.saturating_duration_since(now).mul_f64(fastrand::f64().mul_add(0.1, 0.05));
-                let wait = tenth.max(SHORTEST_RETRY).max(error.retry_after().unwrap_or_default());
+                let asked = error.retry_after().unwrap_or_default().min(LONGEST);
+                let wait = tenth.max(SHORTEST_RETRY).max(asked);
                 lease.refresh_not_before.store(lease.millis(now + wait), Ordering::Relaxed);
             }
         });

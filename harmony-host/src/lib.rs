@@ -9,6 +9,7 @@ mod digest;
 pub mod documents;
 mod gateway;
 mod host;
+mod isolate;
 mod lease;
 mod listener;
 mod management;

@@ -2,6 +2,7 @@
 
 mod bind;
 mod connection;
+mod preface;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,11 +23,15 @@ pub(crate) use bind::BindError;
 /// How many connections may be open at a time, over all listeners. Further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 16_384;
 
+/// How many of its own the network of the management API has, so that no crowd elsewhere locks it out.
+const MANAGEMENT_CONNECTIONS: usize = 64;
+
 /// The listeners that are open.
 #[derive(Debug)]
 pub(crate) struct Listeners {
     open: BTreeMap<SocketAddr, Open>,
     permits: Arc<Semaphore>,
+    management_permits: Arc<Semaphore>,
     tasks: JoinSet<()>,
 }
 
@@ -48,9 +53,9 @@ enum Control {
 pub(crate) struct Prepared(Vec<(SocketAddr, TcpListener, socket2::Socket, ListenerSpec)>);
 
 impl Prepared {
-    /// The addresses that will be new.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.0.iter().map(|(address, ..)| *address)
+    /// The addresses that will be new, and whether TLS is spoken there.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (SocketAddr, bool)> + '_ {
+        self.0.iter().map(|(address, _, _, spec)| (*address, spec.tls.is_some()))
     }
 }
 
@@ -65,6 +70,7 @@ impl Listeners {
         Self {
             open: BTreeMap::new(),
             permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            management_permits: Arc::new(Semaphore::new(MANAGEMENT_CONNECTIONS)),
             tasks: JoinSet::new(),
         }
     }
@@ -101,13 +107,9 @@ impl Listeners {
         for (address, listener, socket, spec) in prepared.0 {
             let (control, inbox) = mpsc::channel(4);
             tracing::info!(%address, network = &*spec.network, tls = spec.tls.is_some(), "listening");
-            self.tasks.spawn(listen(
-                listener,
-                address,
-                Arc::clone(gateway),
-                Arc::clone(&self.permits),
-                inbox,
-            ));
+            let permits = if spec.management { &self.management_permits } else { &self.permits };
+            let door = Door { address, spec: Arc::new(spec.clone()), gateway: Arc::clone(gateway) };
+            self.tasks.spawn(listen(listener, door, Arc::clone(permits), inbox));
             self.open.insert(address, Open { spec, control, socket });
         }
     }
@@ -145,13 +147,22 @@ impl Listeners {
 /// How long to wait when the operating system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What a listener's connections are served with.
+#[derive(Clone, Debug)]
+struct Door {
+    address: SocketAddr,
+    /// How it was served when it opened; what counts once the published snapshot no longer has it.
+    spec: Arc<ListenerSpec>,
+    gateway: Arc<Gateway>,
+}
+
 async fn listen(
     listener: TcpListener,
-    address: SocketAddr,
-    gateway: Arc<Gateway>,
+    door: Door,
     permits: Arc<Semaphore>,
     mut inbox: mpsc::Receiver<Control>,
 ) {
+    let address = door.address;
     let mut graceful = GracefulShutdown::new();
     let mut draining = JoinSet::new();
     loop {
@@ -172,8 +183,7 @@ async fn listen(
         while draining.try_join_next().is_some() {}
         match accepted {
             Some((Ok((stream, peer)), permit)) => {
-                let serving =
-                    connection::serve(stream, peer, address, Arc::clone(&gateway), graceful.watcher());
+                let serving = connection::serve(stream, peer, door.clone(), graceful.watcher());
                 tokio::spawn(async move {
                     serving.await;
                     drop(permit);
@@ -185,6 +195,10 @@ async fn listen(
             }
             None => break,
         }
+    }
+    // Who was let in by the operating system before the socket closes is served as well.
+    while let Ok(Ok((stream, peer))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+        tokio::spawn(connection::serve(stream, peer, door.clone(), graceful.watcher()));
     }
     drop(listener);
     graceful.shutdown().await;

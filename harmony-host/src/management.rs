@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::gateway::Arrival;
 use crate::gateway::body::Body;
-use crate::gateway::refusal::{json, problem};
+use crate::gateway::refusal::{json, not_allowed, problem};
 use crate::host::Command;
 use crate::path::{owned_segments, strip};
 use crate::snapshot::Snapshot;
@@ -47,7 +47,7 @@ impl Management {
     /// below the base path, or is /api/reload, which the CLI uses whatever the base path is.
     pub(crate) fn claims(&self, snapshot: &Snapshot, arrival: &Arrival, path: &str) -> Option<Claimed> {
         let config = snapshot.config.management.as_ref()?;
-        if *config.network.value != *arrival.network {
+        if *config.network.value != **arrival.network(snapshot) {
             return None;
         }
         let base = owned_segments(&config.base_path).ok()?;
@@ -87,12 +87,9 @@ impl Management {
             ("provider", true) => json(StatusCode::OK, &provider::provider(snapshot, &self.status.read())),
             ("health", true) => health::health(&self.status.read()),
             ("reload", false) if *request.method() == Method::POST => reload::reload(&self.commands).await,
-            ("info" | "pipelines" | "routes" | "config/status" | "provider" | "health" | "reload", _) => {
-                problem(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "method_not_allowed",
-                    "GET for all but reload, which is POST",
-                )
+            ("reload", _) => not_allowed("POST"),
+            ("info" | "pipelines" | "routes" | "config/status" | "provider" | "health", _) => {
+                not_allowed("GET, HEAD")
             }
             _ => problem(
                 StatusCode::NOT_FOUND,

@@ -1,15 +1,30 @@
 use std::borrow::Cow;
 
-/// A path with a `.` or `..` segment, written out or percent-encoded. It means different things to the
-/// gateway and to what stands behind it, so it is refused rather than interpreted.
+/// A path that means different things to the gateway and to what stands behind it, so that it is refused
+/// rather than interpreted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DotSegment;
+pub(crate) enum BadPath {
+    /// A `.` or `..` segment, written out or escaped, also between escaped slashes or backslashes.
+    DotSegment,
+    /// A `%` that is not followed by two hexadecimal digits.
+    Escape,
+}
+
+impl BadPath {
+    /// What is wrong, for whoever sent or wrote the path.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::DotSegment => "a path may not have . or .. segments",
+            Self::Escape => "a path may not have a % that is no escape",
+        }
+    }
+}
 
 /// The segments of a path in the form in which two paths are compared (RFC 3986, section 6.2.2): escaped
 /// unreserved characters decoded, hexadecimal digits in upper case, empty segments skipped.
 ///
 /// Each comes with the offset in `path` at which it ends.
-pub(crate) fn segments(path: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, usize), DotSegment>> {
+pub(crate) fn segments(path: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, usize), BadPath>> {
     let mut at = 0;
     path.split('/').filter_map(move |raw| {
         let end = at + raw.len();
@@ -17,38 +32,46 @@ pub(crate) fn segments(path: &str) -> impl Iterator<Item = Result<(Cow<'_, str>,
         if raw.is_empty() {
             return None;
         }
-        let segment = if raw.contains('%') { Cow::Owned(normal(raw)) } else { Cow::Borrowed(raw) };
-        Some(if segment == "." || segment == ".." { Err(DotSegment) } else { Ok((segment, end)) })
+        let plain = !raw.bytes().any(|b| matches!(b, b'%' | b'\\' | b';'));
+        let segment = if plain { Ok(Cow::Borrowed(raw)) } else { normal(raw).map(Cow::Owned) };
+        Some(segment.and_then(|segment| match hides_dots(&segment, plain) {
+            true => Err(BadPath::DotSegment),
+            false => Ok((segment, end)),
+        }))
     })
 }
 
-fn normal(raw: &str) -> String {
-    let bytes = raw.as_bytes();
+/// Whether a segment, or a part of it that some server would take for one, climbs.
+fn hides_dots(segment: &str, plain: bool) -> bool {
+    // What stands behind a semicolon is a parameter to some servers and nothing to others.
+    let climbs = |part: &str| matches!(part.split(';').next(), Some("." | ".."));
+    if plain {
+        return climbs(segment);
+    }
+    segment.replace("%2F", "/").replace("%5C", "/").replace("%3B", ";").split(['/', '\\']).any(climbs)
+}
+
+fn normal(raw: &str) -> Result<String, BadPath> {
     let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(percent) = rest.find('%') {
-        out.push_str(&rest[..percent]);
-        let at = raw.len() - rest.len() + percent;
-        let hex = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
-        let Some((hex, code)) = hex.and_then(|hex| Some((hex, u8::from_str_radix(hex, 16).ok()?))) else {
-            out.push('%');
-            rest = &raw[at + 1..];
-            continue;
-        };
+    let mut parts = raw.split('%');
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let hex = part.get(..2).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        let hex = hex.ok_or(BadPath::Escape)?;
+        let code = u8::from_str_radix(hex, 16).map_err(|_| BadPath::Escape)?;
         if code.is_ascii_alphanumeric() || matches!(code, b'-' | b'.' | b'_' | b'~') {
             out.push(char::from(code));
         } else {
             out.push('%');
             out.push_str(&hex.to_ascii_uppercase());
         }
-        rest = &raw[at + 3..];
+        out.push_str(&part[2..]);
     }
-    out.push_str(rest);
-    out
+    Ok(out)
 }
 
 /// The segments of a configured path.
-pub(crate) fn owned_segments(path: &str) -> Result<Vec<String>, DotSegment> {
+pub(crate) fn owned_segments(path: &str) -> Result<Vec<String>, BadPath> {
     segments(path).map(|segment| segment.map(|(text, _)| text.into_owned())).collect()
 }
 
@@ -82,8 +105,22 @@ mod tests {
 
     #[test]
     fn dot_segments_are_refused_however_they_are_written() {
-        for path in ["/a/../b", "/./a", "/a/%2e%2E", "/%2e", "/a/.%2e/b"] {
-            assert_eq!(owned_segments(path), Err(DotSegment), "{path}");
+        for path in [
+            "/a/../b",
+            "/./a",
+            "/a/%2e%2E",
+            "/%2e",
+            "/a/.%2e/b",
+            "/a/..%2fb",
+            "/a/x%2F%2e%5cb",
+            "/..\\b",
+            "/..;x/b",
+            "/%2e.%3b/b",
+        ] {
+            assert_eq!(owned_segments(path), Err(BadPath::DotSegment), "{path}");
+        }
+        for path in ["/%", "/a%2", "/%zz", "/%2%65", "/%é1"] {
+            assert_eq!(owned_segments(path), Err(BadPath::Escape), "{path}");
         }
         assert!(owned_segments("/a/...").is_ok());
     }

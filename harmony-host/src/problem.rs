@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration, and how it is collected.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::source::Place;
@@ -101,6 +102,17 @@ impl Problems {
             (place.map(|p| p.file().to_owned()), place.map(|p| p.span().start))
         });
         all
+    }
+
+    /// The errors, in the order of files and lines.
+    pub fn sorted_errors(&self) -> Vec<&Problem> {
+        self.sorted().into_iter().filter(|problem| problem.severity == Severity::Error).collect()
+    }
+
+    /// Keeps one of each: what two pipelines share is wrong once.
+    pub(crate) fn dedup(&mut self) {
+        let mut seen = HashSet::new();
+        self.list.retain(|problem| seen.insert(problem.to_string()));
     }
 
     /// Whether nothing was found.

@@ -41,6 +41,7 @@ impl Providers {
             catalogue: Arc::clone(catalogue),
             state_dir: surroundings.state_dir.clone(),
             clock: Arc::clone(&surroundings.clock),
+            key_lifetime: Duration::from_secs(config.proxy.jwks_cache_duration_hours * 3600),
         };
         let registry = &surroundings.registry;
         let name = ProviderName::local();
@@ -48,7 +49,14 @@ impl Providers {
         let local = registry.knows(name.as_str()).then(|| {
             with_no_settings(|settings| registry.build(name.as_str(), context(name.clone()), settings))
         });
-        let local = local.and_then(|built| accept(built, &name, None, problems));
+        let local = local.and_then(|built| match built {
+            Err(BuildError::Refused(_))
+                if refused_meshes(config, catalogue, &context, registry, problems) =>
+            {
+                None
+            }
+            built => accept(built, &name, None, problems),
+        });
         let Primary { name, section, .. } = &config.primary;
         let primary = (!name.is_local()).then(|| {
             let provider_type = config.primary.provider_type();
@@ -95,6 +103,40 @@ impl Providers {
     pub fn mesh_auth(&self, name: &ProviderName) -> Option<&dyn MeshAuth> {
         self.get(name)?.mesh_auth()
     }
+}
+
+/// Builds the local provider once per mesh, to say of each one what is wrong with it. Whether any was.
+fn refused_meshes(
+    config: &Config,
+    catalogue: &Catalogue,
+    context: &impl Fn(ProviderName) -> BuildContext,
+    registry: &Registry,
+    problems: &mut Problems,
+) -> bool {
+    let mut refused = false;
+    for linked in &config.meshes {
+        let own = catalogue.meshes.iter().filter(|mesh| mesh.identity == *linked.identity).cloned().collect();
+        let name = ProviderName::local();
+        let context = BuildContext {
+            catalogue: Arc::new(Catalogue { resources: Vec::new(), meshes: own }),
+            ..context(name.clone())
+        };
+        let Err(error) = with_no_settings(|settings| registry.build(name.as_str(), context, settings)) else {
+            continue;
+        };
+        refused = true;
+        let mesh = &linked.mesh;
+        let secret = mesh.jwt_secret.as_ref().map(|at| &at.place);
+        let private = mesh.jwt_private_key_path.as_ref().map(|at| &at.place);
+        let public = mesh.jwt_public_key_path.as_ref().map(|at| &at.place);
+        let message = error.to_string();
+        let place = match message.contains("jwt_public_key_path") {
+            true => secret.or(public),
+            false => secret.or(private).or(public),
+        };
+        problems.error(place.or(Some(&mesh.place)), format!("mesh.{}", mesh.name), message);
+    }
+    refused
 }
 
 fn accept(

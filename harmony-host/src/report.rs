@@ -45,29 +45,60 @@ fn first_line(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize
 }
 
 /// Words in a key that mean its value is not for eyes.
-const SENSITIVE: [&str; 6] = ["secret", "password", "token", "private_key", "api_key", "credential"];
+const SENSITIVE: [&str; 9] = [
+    "secret",
+    "password",
+    "passphrase",
+    "passwd",
+    "token",
+    "private_key",
+    "api_key",
+    "credential",
+    "authorization",
+];
 
-/// Replaces every value behind a sensitive key with asterisks, byte for byte, so that spans stay right.
+/// Replaces every value behind a sensitive key, and the user part of every URL, with asterisks: byte for
+/// byte, so that spans stay right.
 pub(crate) fn masked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    // What ends a value that reaches over several lines.
     let mut within: Option<&str> = None;
     for line in text.split_inclusive('\n') {
-        if let Some(quotes) = within {
+        if let Some(end) = within {
             out.extend(line.bytes().map(mask));
-            if line.contains(quotes) {
+            if line.contains(end) {
                 within = None;
             }
             continue;
         }
         let Some(value_at) = sensitive_value(line) else {
-            out.push_str(line);
+            out.push_str(&without_users(line));
             continue;
         };
         let (key, value) = line.split_at(value_at);
         out.push_str(key);
         out.extend(value.bytes().map(mask));
-        within = ["\"\"\"", "'''"].into_iter().find(|quotes| value.matches(quotes).count() == 1);
+        within = [("\"\"\"", "\"\"\""), ("'''", "'''"), ("[", "]")]
+            .into_iter()
+            .find(|(start, end)| value.starts_with(start) && !value[start.len()..].contains(end))
+            .map(|(_, end)| end);
     }
+    out
+}
+
+/// The line with `user:password` of `scheme://user:password@host` masked.
+fn without_users(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let authority = after.find(['/', '"', '\'', ' ', '\n']).unwrap_or(after.len());
+        let user = after[..authority].rfind('@').unwrap_or(0);
+        out.extend(after[..user].bytes().map(mask));
+        rest = &after[user..];
+    }
+    out.push_str(rest);
     out
 }
 
@@ -110,10 +141,17 @@ mod tests {
 
     #[test]
     fn masking_keeps_every_offset_also_over_several_lines() {
-        let text = "a = 1\ntoken = \"\"\"\nhunter2é\n\"\"\"\nb = 2\n";
-        let hidden = masked(text);
-        assert_eq!(hidden.len(), text.len());
-        assert!(!hidden.contains("hunter2"));
-        assert!(hidden.ends_with("b = 2\n"));
+        for value in [
+            "token = \"\"\"\nhunter2é\n\"\"\"",
+            "tokens = [\n  \"hunter2\",\n]",
+            "secret = '''hunter2'''",
+            "url = \"http://me:hunter2@a/x@y\"",
+        ] {
+            let text = format!("a = 1\n{value}\nb = 2\n");
+            let hidden = masked(&text);
+            assert_eq!(hidden.len(), text.len());
+            assert!(!hidden.contains("hunter2"), "{hidden}");
+            assert!(hidden.ends_with("b = 2\n"), "{hidden}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use crate::path::{DotSegment, segments};
+use crate::path::{BadPath, segments};
 use crate::url_prefix::{Scheme, UrlPrefix};
 
 /// What was asked for, as far as routing needs to know it.
@@ -52,7 +52,7 @@ impl<T> RouteTable<T> {
         self.endpoints.insert(prefix, route);
     }
 
-    pub(crate) fn find(&self, asked: &Asked<'_>) -> Result<Option<Match<'_, T>>, DotSegment> {
+    pub(crate) fn find(&self, asked: &Asked<'_>) -> Result<Option<Match<'_, T>>, BadPath> {
         let by_ingress = match self.origin(asked) {
             Some(trie) => trie.find(asked.path)?,
             None => None,
@@ -102,7 +102,7 @@ impl<T> Trie<T> {
 
     /// The longest prefix of `path` that has a value. The whole path is looked at, so that a dot segment is
     /// refused wherever it stands.
-    fn find(&self, path: &str) -> Result<Option<Match<'_, T>>, DotSegment> {
+    fn find(&self, path: &str) -> Result<Option<Match<'_, T>>, BadPath> {
         let mut found = self.value.as_ref().map(|route| Match { route, end: 0 });
         let mut node = Some(self);
         for segment in segments(path) {

@@ -13,7 +13,7 @@ use crate::host::HostOptions;
 use crate::plan::{Plans, build_plans};
 use crate::problem::{Problem, Problems};
 use crate::providers::{Providers, Surroundings};
-use crate::tls::server_config;
+use crate::tls::{WrongFile, server_config};
 
 /// Everything that one configuration makes of the gateway. Immutable; a request sees one snapshot from its
 /// first byte to its last.
@@ -31,6 +31,8 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 pub(crate) struct ListenerSpec {
     pub(crate) network: Arc<str>,
+    /// Whether the management API answers here.
+    pub(crate) management: bool,
     pub(crate) tls: Option<TlsSpec>,
 }
 
@@ -66,6 +68,13 @@ pub struct Refusal {
     pub problems: Problems,
 }
 
+impl Refusal {
+    /// Whether the same files may be served later without an edit: it depended on the machine.
+    pub fn may_fare_better(&self) -> bool {
+        self.class == RejectionClass::Bind
+    }
+}
+
 impl Snapshot {
     /// Builds a snapshot of the files, given what was wrong about reading them. Does no network I/O. `before` lends what need not be made anew.
     ///
@@ -88,6 +97,7 @@ impl Snapshot {
         check_abilities(&config, &providers, &mut problems);
         let listeners = listeners(&config, &documents, before, &mut problems);
         let plans = build_plans(&config, &mut problems);
+        problems.dedup();
         if problems.refuse() {
             return Err(Refusal { class, problems });
         }
@@ -125,6 +135,7 @@ impl Snapshot {
                 ErrorKind::Denied | ErrorKind::Unavailable => problems.warn(place, key, error.to_string()),
             };
         }
+        problems.dedup();
         self.warnings.extend(problems.warnings().cloned());
         if problems.refuse() { Err(Refusal { class: RejectionClass::Validate, problems }) } else { Ok(()) }
     }
@@ -189,7 +200,9 @@ fn listeners(
         let address = listen.address.value;
         let old = before.and_then(|before| before.listeners.get(&address)).and_then(|spec| spec.tls.as_ref());
         if let Some(tls) = tls(listen, documents, old, &network.name, problems) {
-            listeners.insert(address, ListenerSpec { network: Arc::from(network.name.as_str()), tls });
+            let management = config.management.as_ref().is_some_and(|m| m.network.value == network.name);
+            listeners
+                .insert(address, ListenerSpec { network: Arc::from(network.name.as_str()), management, tls });
         }
     }
     listeners
@@ -215,8 +228,12 @@ fn tls(
     }
     match server_config(cert, key) {
         Ok(config) => Some(Some(TlsSpec { config, digest })),
-        Err(message) => {
-            problems.error(Some(&files.cert.place), format!("network.{network}.http.cert_path"), message);
+        Err((wrong, message)) => {
+            let (at, key) = match wrong {
+                WrongFile::Cert => (&files.cert, "cert_path"),
+                WrongFile::Key => (&files.key, "key_path"),
+            };
+            problems.error(Some(&at.place), format!("network.{network}.http.{key}"), message);
             None
         }
     }

@@ -6,25 +6,33 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+/// Which file of a TLS listener is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WrongFile {
+    Cert,
+    Key,
+}
+
 /// What a TLS listener serves with: TLS 1.2 and 1.3, HTTP/2 preferred.
 ///
 /// # Errors
-/// Which of the two texts is wrong, and how. Never shows the key.
-pub(crate) fn server_config(cert: &Secret, key: &Secret) -> Result<Arc<ServerConfig>, String> {
+/// Which of the two files is wrong, and how. Never shows the key.
+pub(crate) fn server_config(cert: &Secret, key: &Secret) -> Result<Arc<ServerConfig>, (WrongFile, String)> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(cert.expose().as_bytes())
         .collect::<Result<_, _>>()
-        .map_err(|e| format!("the certificate is not PEM: {e}"))?;
+        .map_err(|e| (WrongFile::Cert, format!("the certificate is not PEM: {e}")))?;
     if chain.is_empty() {
-        return Err("the certificate file has no certificate in it".to_owned());
+        return Err((WrongFile::Cert, "the certificate file has no certificate in it".to_owned()));
     }
-    let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
-        .map_err(|_| "the key file has no PKCS#8, PKCS#1 or SEC1 private key in it".to_owned())?;
+    let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
+        (WrongFile::Key, "the key file has no PKCS#8, PKCS#1 or SEC1 private key in it".to_owned())
+    })?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
+        .map_err(|e| (WrongFile::Cert, e.to_string()))?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .map_err(|e| format!("certificate and key do not fit: {e}"))?;
+        .map_err(|e| (WrongFile::Cert, format!("certificate and key do not fit: {e}")))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

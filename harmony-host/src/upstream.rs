@@ -2,8 +2,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 
@@ -23,17 +23,12 @@ pub(crate) struct Upstream {
 /// How long a connection to a backend may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an idle connection is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an idle connection is kept: less than servers commonly do, so that they do not close first.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
 impl Upstream {
     pub(crate) fn new() -> Self {
-        let plain = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .build(connector());
-        Self { plain, secure: OnceLock::new() }
+        Self { plain: pool().build(connector()), secure: OnceLock::new() }
     }
 
     /// Sends one request.
@@ -84,9 +79,11 @@ fn secure_pool() -> Pool {
         .https_only()
         .enable_all_versions()
         .wrap_connector(plain);
-    Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_timer(TokioTimer::new())
-        .timer(TokioTimer::new())
-        .build(connector)
+    pool().build(connector)
+}
+
+fn pool() -> Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_idle_timeout(IDLE_TIMEOUT).pool_timer(TokioTimer::new()).timer(TokioTimer::new());
+    builder
 }

@@ -3,6 +3,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use toml::de::ValueDeserializer;
@@ -43,6 +44,8 @@ pub struct BuildContext {
     pub state_dir: PathBuf,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// How long a published key set may be used without asking for it again, 1 to 168 hours.
+    pub key_lifetime: Duration,
 }
 
 /// The provider types that are compiled into a gateway. An ordinary value: no globals, nothing that
@@ -62,7 +65,7 @@ pub enum BuildError {
     },
     /// The section cannot be decoded into the factory's settings.
     Settings {
-        /// What is wrong, without the value.
+        /// What is wrong, as the decoder says it: it may quote the value, so it is not to be shown as it is.
         message: String,
         /// Where, in bytes of the text the section was parsed from.
         span: Option<Range<usize>>,

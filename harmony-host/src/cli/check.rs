@@ -27,11 +27,10 @@ impl Check {
         let problems = Problems::from(problems);
         let (errors, warnings) = (problems.errors().count(), problems.warnings().count());
         if self.json {
-            let reports = |list: Vec<ProblemReport>| json!(list);
             let answer = json!({
                 "ok": snapshot.is_some(),
-                "errors": reports(problems.errors().map(ProblemReport::from).collect()),
-                "warnings": reports(problems.warnings().map(ProblemReport::from).collect()),
+                "errors": problems.errors().map(ProblemReport::from).collect::<Vec<_>>(),
+                "warnings": problems.warnings().map(ProblemReport::from).collect::<Vec<_>>(),
             });
             out::print(&format!("{answer:#}\n"));
         } else {
@@ -51,10 +50,18 @@ fn summary(snapshot: &Snapshot) -> String {
     let config = snapshot.config();
     let served = config.pipelines.iter().filter(|linked| linked.unserved.is_none()).count();
     format!(
-        "ok, provider {}, {} networks, {} pipelines ({served} served), {} meshes",
+        "ok, provider {}, {}, {} ({served} served), {}",
         config.primary.name,
-        config.networks.len(),
-        config.pipelines.len(),
-        config.meshes.len(),
+        counted(config.networks.len(), "network"),
+        counted(config.pipelines.len(), "pipeline"),
+        counted(config.meshes.len(), "mesh"),
     )
+}
+
+fn counted(n: usize, what: &str) -> String {
+    match (n, what.ends_with('h')) {
+        (1, _) => format!("1 {what}"),
+        (_, true) => format!("{n} {what}es"),
+        (_, false) => format!("{n} {what}s"),
+    }
 }

@@ -45,11 +45,13 @@ impl Status {
             }
         };
         let asked = tokio::time::timeout(LIMIT, ask(&url, token.as_ref())).await;
-        let answer = match asked.unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs()))) {
+        let answer = match asked
+            .unwrap_or_else(|_| Err((UNREACHABLE, format!("no answer within {} s", LIMIT.as_secs()))))
+        {
             Ok(answer) => answer,
-            Err(message) => {
+            Err((code, message)) => {
                 out::error(&format!("{url}: {message}"));
-                return 5;
+                return code;
             }
         };
         let in_sync = answer["in_sync"].as_bool().unwrap_or(false);
@@ -82,7 +84,21 @@ impl Status {
     }
 }
 
-async fn ask(url: &Url, token: Option<&Secret>) -> Result<Value, String> {
+/// The exit codes of a gateway that refuses, and of one that cannot be asked.
+const REFUSED: u8 = 4;
+const UNREACHABLE: u8 = 5;
+
+async fn ask(url: &Url, token: Option<&Secret>) -> Result<Value, (u8, String)> {
+    let (status, answer) = exchange(url, token).await.map_err(|message| (UNREACHABLE, message))?;
+    let message = || format!("{status}: {}", answer["message"].as_str().unwrap_or("no message"));
+    match status {
+        StatusCode::OK => Ok(answer),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err((REFUSED, message())),
+        _ => Err((UNREACHABLE, message())),
+    }
+}
+
+async fn exchange(url: &Url, token: Option<&Secret>) -> Result<(StatusCode, Value), String> {
     if url.scheme() != "http" {
         return Err("this command speaks http only; for a TLS network ask with curl".to_owned());
     }
@@ -103,10 +119,7 @@ async fn ask(url: &Url, token: Option<&Secret>) -> Result<Value, String> {
     let body =
         Limited::new(response.into_body(), MAX_BYTES).collect().await.map_err(|e| e.to_string())?.to_bytes();
     let answer: Value = serde_json::from_slice(&body).map_err(|_| format!("{status}, and no JSON"))?;
-    match status {
-        StatusCode::OK => Ok(answer),
-        other => Err(format!("{other}: {}", answer["message"].as_str().unwrap_or("no message"))),
-    }
+    Ok((status, answer))
 }
 
 /// One screen that answers: is it in sync, and if not, why.

@@ -14,7 +14,7 @@ type UrlKey<'a> = (&'a str, Scheme, &'a str, u16, &'a [String]);
 /// Adds an error for everything that two pipelines claim: a path on a network, or an ingress URL.
 pub(crate) fn check(pipelines: &[LinkedPipeline], problems: &mut Problems) {
     let mut paths: HashMap<PathKey<'_>, (&str, &Place)> = HashMap::new();
-    let mut urls: HashMap<UrlKey<'_>, (&str, &Place)> = HashMap::new();
+    let mut urls: HashMap<UrlKey<'_>, (&str, &str, &Place)> = HashMap::new();
     for linked in pipelines {
         let name = linked.pipeline.name.as_str();
         for network in &linked.pipeline.networks {
@@ -27,17 +27,25 @@ pub(crate) fn check(pipelines: &[LinkedPipeline], problems: &mut Problems) {
                     clash(&what, name, owner, place, &prefix.place, problems);
                 }
             }
-            for At { value: url, place: here } in linked.ingress.iter().flat_map(|ingress| &ingress.urls) {
-                let (owner, place) = *urls.entry(url_key(network, url)).or_insert((name, here));
-                if owner != name {
-                    clash(
-                        &format!("the URL {url} on network `{network}`"),
-                        name,
-                        owner,
-                        place,
-                        here,
-                        problems,
-                    );
+            for ingress in &linked.ingress {
+                for At { value: url, place: here } in &ingress.urls {
+                    let first = (name, ingress.name.as_str(), here);
+                    let (owner, owning, place) = *urls.entry(url_key(network, url)).or_insert(first);
+                    if owner != name {
+                        clash(
+                            &format!("the URL {url} on network `{network}`"),
+                            name,
+                            owner,
+                            place,
+                            here,
+                            problems,
+                        );
+                    } else if owning != ingress.name {
+                        let message =
+                            format!("the URL {url} already belongs to the ingress `{owning}` ({place})");
+                        let key = format!("pipelines.{name}.mesh.ingress.{}", ingress.name);
+                        problems.error(Some(here), key, message).help("a URL leads to one ingress");
+                    }
                 }
             }
         }

@@ -90,7 +90,7 @@ impl Fragment {
         } else {
             for key in GATEWAY_ONLY.into_iter().filter(|key| root.has(key)) {
                 p.warn(
-                    Some(root.place()),
+                    root.place_of(key).as_ref(),
                     key,
                     "this section is read from config.toml only and has no effect here",
                 )
@@ -118,8 +118,12 @@ impl Fragment {
             backends: named!("backends", Backend::read),
             targets: named!("targets", |n, s: &Section<'_>, p: &mut Problems| Some(Target::read(n, s, p))),
             middleware: named!("middleware", Middleware::read),
-            middleware_types: root.named("middleware_types", p).into_iter().map(|(name, _)| name).collect(),
-            open_authentications: open_authentications(&root, p),
+            middleware_types: root
+                .foreign("middleware_types")
+                .into_iter()
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+            open_authentications: open_authentications(&root),
             meshes: named!("mesh", |n, s: &Section<'_>, p: &mut Problems| Some(Mesh::read(n, s, p))),
             remote_ingress: named!("remote_ingress", |n, s: &Section<'_>, p: &mut Problems| Some(
                 RemoteIngress::read(n, s, p)
@@ -131,12 +135,14 @@ impl Fragment {
     }
 }
 
-fn open_authentications(root: &Section<'_>, problems: &mut Problems) -> Vec<String> {
-    let named = root.named("authentications", problems);
-    named
+fn open_authentications(root: &Section<'_>) -> Vec<String> {
+    let open = |table: &DeTable<'_>| {
+        table.get("method").and_then(|method| method.get_ref().as_str()) == Some("none")
+    };
+    root.foreign("authentications")
         .into_iter()
-        .filter(|(_, section)| section.text("method", problems).is_some_and(|method| method.value == "none"))
-        .map(|(name, _)| name)
+        .filter(|(_, table)| open(table))
+        .map(|(n, _)| n.to_owned())
         .collect()
 }
 
@@ -144,7 +150,15 @@ fn open_authentications(root: &Section<'_>, problems: &mut Problems) -> Vec<Stri
 pub(crate) fn without_values(message: &str) -> String {
     let mut out = String::new();
     let mut quoted = false;
+    let mut escaped = false;
     for c in message.chars() {
+        if std::mem::take(&mut escaped) {
+            continue;
+        }
+        if quoted && c == '\\' {
+            escaped = true;
+            continue;
+        }
         if c == '"' {
             quoted = !quoted;
             if !quoted {

@@ -217,6 +217,11 @@ impl Linker<'_> {
         Some(self.backend(backend, lacks, problems))
     }
 
+    /// A backend as itself, without saying what is wrong with it.
+    pub(crate) fn unused(&self, backend: &Arc<Backend>) -> LinkedBackend {
+        self.backend(Arc::clone(backend), &mut Vec::new(), &mut Problems::default())
+    }
+
     fn backend(
         &self,
         backend: Arc<Backend>,
@@ -265,11 +270,11 @@ impl Linker<'_> {
                     let reference = self.activity.reference(name, &format!("{key}.target_ref"), problems);
                     return reference.map_or(Destination::Unserved, Destination::Resource);
                 }
-                Err(_) if backend.base_url.is_none() => {
+                // Also beside a base_url: the target may have said how to prove who we are.
+                Err(_) => {
                     self.targets.find(name, &format!("{key}.target_ref"), problems);
                     return Destination::Unserved;
                 }
-                Err(_) => {}
             }
         }
         if let Some(base) = &backend.base_url {

@@ -7,7 +7,7 @@ use crate::config::addresses;
 use crate::config::link::{LinkedPipeline, Linker};
 use crate::config::lookup::Lookup;
 use crate::config::membership::LinkedMesh;
-use crate::config::{Fragment, GatewaySections, Management, Network, Proxy};
+use crate::config::{Endpoint, Fragment, GatewaySections, LinkedBackend, Management, Mesh, Network, Proxy};
 use crate::documents::Documents;
 use crate::problem::Problems;
 
@@ -27,6 +27,12 @@ pub struct Config {
     pub pipelines: Vec<LinkedPipeline>,
     /// Every enabled mesh with its members.
     pub meshes: Vec<LinkedMesh>,
+    /// Every mesh that is switched off.
+    pub disabled_meshes: Vec<Arc<Mesh>>,
+    /// Every endpoint, whether a pipeline names it or not.
+    pub endpoints: Vec<Arc<Endpoint>>,
+    /// Every backend with where it sends to, whether a pipeline names it or not.
+    pub backends: Vec<LinkedBackend>,
 }
 
 impl Config {
@@ -60,6 +66,9 @@ impl Config {
         let mut linked: Vec<LinkedPipeline> =
             pipelines.all().map(|pipeline| linker.pipeline(pipeline, problems)).collect();
         linked.sort_by(|a, b| a.pipeline.name.cmp(&b.pipeline.name));
+        // What is wrong with a backend that nobody uses hurts nobody.
+        let backends = fragments.iter().flat_map(|f| &f.backends);
+        let backends = backends.map(|backend| linker.unused(backend)).collect();
         let meshes = Lookup::unique(fragments.iter().flat_map(|f| &f.meshes), problems);
         let remote = Lookup::unique(fragments.iter().flat_map(|f| &f.remote_ingress), problems);
         let meshes = LinkedMesh::all(&meshes, &remote, &linked, &activity, problems);
@@ -71,6 +80,14 @@ impl Config {
             management: gateway.management.clone(),
             pipelines: linked,
             meshes,
+            disabled_meshes: fragments
+                .iter()
+                .flat_map(|f| &f.meshes)
+                .filter(|m| !m.enabled)
+                .cloned()
+                .collect(),
+            endpoints: fragments.iter().flat_map(|f| &f.endpoints).cloned().collect(),
+            backends,
         })
     }
 
@@ -78,19 +95,6 @@ impl Config {
     pub fn active(&self) -> impl Iterator<Item = ProviderName> + '_ {
         let primary = Some(self.primary.name.clone()).filter(|name| !name.is_local());
         std::iter::once(ProviderName::local()).chain(primary)
-    }
-
-    /// The pipeline called `name`.
-    pub fn pipeline(&self, name: &str) -> Option<&LinkedPipeline> {
-        self.pipelines
-            .binary_search_by(|linked| linked.pipeline.name.as_str().cmp(name))
-            .ok()
-            .map(|at| &self.pipelines[at])
-    }
-
-    /// The same configuration behind a shared pointer.
-    pub fn shared(self) -> Arc<Self> {
-        Arc::new(self)
     }
 }
 

@@ -165,6 +165,12 @@ impl<'a> Section<'a> {
         Some(self.below(key, table.value, table.place))
     }
 
+    /// Where `key` is written.
+    pub(crate) fn place_of(&self, key: &str) -> Option<Place> {
+        let (name, _) = self.table.get_key_value(key)?;
+        Some(Place::new(self.source, name.span()))
+    }
+
     /// Whether `key` holds a table rather than a plain value.
     pub(crate) fn is_table(&self, key: &'static str) -> bool {
         self.value(key).is_some_and(|(value, _)| value.is_table())
@@ -192,6 +198,15 @@ impl<'a> Section<'a> {
             }
         }
         named
+    }
+
+    /// The tables below a section of Harmony's own: whatever else stands there is none of ours.
+    pub(crate) fn foreign(&self, key: &'static str) -> Vec<(&'a str, &'a DeTable<'a>)> {
+        let Some((DeValue::Table(parent), _)) = self.value(key) else { return Vec::new() };
+        parent
+            .iter()
+            .filter_map(|(name, value)| Some((name.get_ref().as_ref(), value.get_ref().as_table()?)))
+            .collect()
     }
 
     fn below(&self, key: &str, table: &'a DeTable<'a>, place: Place) -> Section<'a> {

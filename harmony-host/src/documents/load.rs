@@ -52,12 +52,16 @@ impl Documents {
         let mut loader =
             Loader { root, before, served, touched, files: BTreeMap::new(), problems: Problems::default() };
         let name = config_path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        loader.toml(&name, None, Fragment::gateway);
-        if let Some(directories) = loader.directories(&name) {
-            let [pipelines, mesh, transforms] = directories;
-            loader.directory(&pipelines, "toml", |loader, name| loader.toml(name, None, Fragment::part));
-            loader.directory(&mesh, "toml", |loader, name| loader.toml(name, None, Fragment::part));
-            loader.directory(&transforms, "json", Loader::transform);
+        loader.toml(&name, Fragment::gateway);
+        if let Some([pipelines, mesh, transforms]) = loader.files.get(&name).and_then(directories) {
+            let before = served.and_then(|served| served.files.get(&name)).and_then(directories);
+            let [old_pipelines, old_mesh, old_transforms] =
+                before.map_or_else(Default::default, |all| all.map(Some));
+            loader.directory(&pipelines, old_pipelines, "toml", |loader, name| {
+                loader.toml(name, Fragment::part)
+            });
+            loader.directory(&mesh, old_mesh, "toml", |loader, name| loader.toml(name, Fragment::part));
+            loader.directory(&transforms, old_transforms, "json", Loader::transform);
         }
         loader.key_files();
         for file in loader.files.values() {
@@ -70,20 +74,28 @@ impl Documents {
 }
 
 impl Loader<'_> {
-    fn directories(&self, config: &str) -> Option<[Directory; 3]> {
-        let Content::Toml(fragment) = &self.files.get(config)?.content else { return None };
-        let proxy = &fragment.gateway.as_ref()?.proxy;
-        Some([proxy.pipelines_path.clone(), proxy.mesh_path.clone(), proxy.transforms_path.clone()])
-    }
-
-    fn directory(&mut self, directory: &Directory, extension: &str, mut add: impl FnMut(&mut Self, &str)) {
+    /// Reads the files of a directory; `old` is the directory that served files of the same role come from.
+    fn directory(
+        &mut self,
+        directory: &Directory,
+        old: Option<Directory>,
+        extension: &str,
+        mut add: impl FnMut(&mut Self, &str),
+    ) {
         let place = directory.written.as_ref().map(|at| &at.place);
-        let prefix = format!("{}/", directory.path.trim_end_matches('/'));
+        let prefix = below(directory);
+        let held = old.map(|old| below(&old)).is_some_and(|old| {
+            self.served.is_some_and(|served| served.files.keys().any(|name| name.starts_with(&old)))
+        });
         match read::list(&self.root.join(&directory.path), extension) {
             Ok(Some(names)) => names.iter().for_each(|name| add(self, &format!("{prefix}{name}"))),
-            Ok(None) if self.served.is_some_and(|s| s.files.keys().any(|name| name.starts_with(&prefix))) => {
+            Ok(None) if held => {
                 self.problems
-                    .error(place, directory.path.clone(), "this directory was there and is gone")
+                    .error(
+                        place,
+                        directory.path.clone(),
+                        "there is no such directory, and what is served came from one",
+                    )
                     .help(
                         "what it held is served on; to remove it, leave the directory and delete the files",
                     );
@@ -122,7 +134,14 @@ impl Loader<'_> {
         written: Option<&At<String>>,
         make: impl FnOnce(Vec<u8>) -> Result<Content, String>,
     ) {
-        if self.files.contains_key(name) {
+        if let Some(known) = self.files.get(name) {
+            if let (Some(at), false) = (written, matches!(known.content, Content::Pem(_))) {
+                self.problems.error(
+                    Some(&at.place),
+                    name,
+                    "this file is part of the configuration, no key or certificate",
+                );
+            }
             return;
         }
         if let Some(same) = self.untouched(name) {
@@ -152,15 +171,8 @@ impl Loader<'_> {
         }
     }
 
-    fn toml(
-        &mut self,
-        name: &str,
-        written: Option<&At<String>>,
-        parse: impl FnOnce(&Arc<Source>) -> Fragment,
-    ) {
-        self.read(name, written, |bytes| {
-            Ok(Content::Toml(Box::new(parse(&Source::new(name, utf8(bytes)?)))))
-        });
+    fn toml(&mut self, name: &str, parse: impl FnOnce(&Arc<Source>) -> Fragment) {
+        self.read(name, None, |bytes| Ok(Content::Toml(Box::new(parse(&Source::new(name, utf8(bytes)?))))));
     }
 
     fn transform(&mut self, name: &str) {
@@ -193,6 +205,17 @@ impl Loader<'_> {
             });
         }
     }
+}
+
+/// The directories of pipelines, meshes and transforms that config.toml names.
+fn directories(config: &Arc<Document>) -> Option<[Directory; 3]> {
+    let Content::Toml(fragment) = &config.content else { return None };
+    let proxy = &fragment.gateway.as_ref()?.proxy;
+    Some([proxy.pipelines_path.clone(), proxy.mesh_path.clone(), proxy.transforms_path.clone()])
+}
+
+fn below(directory: &Directory) -> String {
+    format!("{}/", directory.path.trim_end_matches('/'))
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, String> {
@@ -242,7 +265,11 @@ mod tests {
         let before = Documents::load(&config, None, None, &Touched::Everything);
         fs::remove_dir_all(dir.path().join("pipelines")).unwrap();
         let after = Documents::load(&config, None, Some(&before.documents), &Touched::Everything);
-        assert!(after.problems.errors().any(|p| p.message.contains("is gone")), "{:?}", after.problems);
+        assert!(
+            after.problems.errors().any(|p| p.message.contains("no such directory")),
+            "{:?}",
+            after.problems
+        );
     }
 
     #[test]

@@ -17,11 +17,12 @@ const ATTEMPTS: usize = 8;
 /// keeps changing under the reader's hands.
 pub(super) fn stable(path: &Path) -> io::Result<Vec<u8>> {
     for _ in 0..ATTEMPTS {
-        let mut file = fs::File::open(path)?;
-        let before = file.metadata()?;
-        if !before.is_file() {
+        // Looked at before it is opened: opening a pipe waits for somebody who writes to it.
+        if !fs::metadata(path)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "this is no regular file"));
         }
+        let mut file = fs::File::open(path)?;
+        let before = file.metadata()?;
         let mut bytes = Vec::new();
         (&mut file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {

@@ -5,6 +5,7 @@ use http::header::AUTHORIZATION;
 use provider_api::{ErrorKind, Expected};
 
 use crate::gateway::refusal::Refusal;
+use crate::isolate::isolated;
 use crate::plan::{Admission, MeshPlan};
 use crate::providers::Providers;
 
@@ -35,7 +36,7 @@ pub(crate) async fn admit(
         let url = url();
         for mesh in &admission.meshes {
             let Some(auth) = providers.mesh_auth(&mesh.provider) else { continue };
-            match auth.verify(&Expected { mesh: &mesh.identity, url: &url }, token).await {
+            match isolated(auth.verify(&Expected { mesh: &mesh.identity, url: &url }, token)).await {
                 Ok(claims) => {
                     return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender: claims.subject }));
                 }

@@ -1,6 +1,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -115,6 +115,7 @@ struct Source {
     limit: u64,
     read: AtomicU64,
     frames: AtomicU32,
+    finished: AtomicBool,
 }
 
 /// A request body that is larger than `proxy.content_limits.max_body_size` allows.
@@ -139,6 +140,7 @@ impl Upload {
             limit: limit.unwrap_or(u64::MAX),
             read: AtomicU64::new(0),
             frames: AtomicU32::new(0),
+            finished: AtomicBool::new(false),
         }))
     }
 
@@ -155,6 +157,11 @@ impl Upload {
     /// A number that changes whenever some of it was read.
     pub(crate) fn progress(&self) -> u32 {
         self.0.frames.load(Ordering::Relaxed)
+    }
+
+    /// Whether all of it was read.
+    pub(crate) fn finished(&self) -> bool {
+        self.0.empty || self.0.finished.load(Ordering::Relaxed)
     }
 
     /// Whether it is known to be too large before reading it.
@@ -184,6 +191,9 @@ impl HttpBody for Upload {
         };
         let frame = std::task::ready!(Pin::new(&mut *incoming).poll_frame(cx));
         self.0.frames.fetch_add(1, Ordering::Relaxed);
+        if incoming.is_end_stream() {
+            self.0.finished.store(true, Ordering::Relaxed);
+        }
         let Some(frame) = frame else { return Poll::Ready(None) };
         let frame = frame?;
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);

@@ -20,15 +20,24 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let (parts, mut body) = request.into_parts();
+    let limit = passage.snapshot.config.proxy.max_body_size;
     let mut shown = Vec::new();
     let mut truncated = false;
+    let mut length = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::BadRequest("the request body broke off"))?;
         let Some(data) = frame.data_ref() else { continue };
+        length += data.len() as u64;
+        if limit.is_some_and(|limit| length > limit) {
+            return Err(Refusal::BodyTooLarge);
+        }
         let room = SHOWN_BYTES - shown.len();
         shown.extend_from_slice(&data[..data.len().min(room)]);
         if data.len() > room {
             truncated = true;
+        }
+        // Without a limit there is no reason to read what will not be shown.
+        if truncated && limit.is_none() {
             break;
         }
     }

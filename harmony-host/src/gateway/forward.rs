@@ -1,7 +1,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
@@ -54,6 +54,7 @@ pub(crate) async fn forward(
         let error = match sent {
             Ok(Ok(response)) => return Ok(answer(response, plan.timeout)),
             Ok(Err(error)) => error,
+            Err(()) if !upload.finished() => return Err(Refusal::RequestTimeout),
             Err(()) => {
                 let seconds = plan.timeout.as_secs();
                 let why = format!("backend `{}` was silent for {seconds} s", plan.backend);
@@ -84,6 +85,10 @@ async fn outgoing(
     *request.method_mut() = parts.method.clone();
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = parts.headers.clone();
+    if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
+        // Without it hyper takes a GET for one that has no body.
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     if let Some(authorization) = authorization(base, plan, passage).await? {
         request.headers_mut().insert(AUTHORIZATION, authorization);
     }
@@ -130,6 +135,10 @@ fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, Refusal> 
 
 fn answer(response: Response<Incoming>, silence: Duration) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        // RFC 9112, section 6.3: of the two, chunks count; a length left behind would cut the body.
+        parts.headers.remove(CONTENT_LENGTH);
+    }
     remove_hop_by_hop(&mut parts.headers);
     append_via(&mut parts.headers, parts.version);
     parts.version = Version::default();

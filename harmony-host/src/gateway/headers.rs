@@ -64,11 +64,10 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender:
         join_cookies(headers);
     }
     let peer = sender.peer.to_canonical();
-    let forwarded_for = match headers.get(X_FORWARDED_FOR).and_then(|value| value.to_str().ok()) {
-        Some(chain) => format!("{chain}, {peer}"),
-        None => peer.to_string(),
-    };
-    put(headers, X_FORWARDED_FOR, &forwarded_for);
+    for name in ["x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip"] {
+        headers.remove(name);
+    }
+    append(headers, X_FORWARDED_FOR, peer.to_string());
     put(headers, X_FORWARDED_HOST, sender.authority);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(sender.scheme.as_str()));
     append_forwarded(headers, peer, sender);
@@ -83,11 +82,24 @@ fn append_forwarded(headers: &mut HeaderMap, peer: IpAddr, sender: &Sender<'_>) 
         return;
     }
     let element = format!("for={node};host=\"{host}\";proto={proto}");
-    let whole = match headers.get(FORWARDED).and_then(|value| value.to_str().ok()) {
-        Some(chain) => format!("{chain}, {element}"),
-        None => element,
-    };
-    put(headers, FORWARDED, &whole);
+    append(headers, FORWARDED, element);
+}
+
+/// Adds to a list that may stand in several lines; it leaves in one.
+fn append(headers: &mut HeaderMap, name: HeaderName, element: String) {
+    let lines = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok().map(str::to_owned));
+    let whole = lines.chain([element]).collect::<Vec<_>>().join(", ");
+    put(headers, name, &whole);
+}
+
+/// Whether the body is framed by its length or by chunks alone (RFC 9112, section 6.1).
+pub(crate) fn is_plainly_framed(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(only), None) => only.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    }
 }
 
 /// RFC 9110, section 7.6.3.

@@ -1,4 +1,4 @@
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use provider_api::{Error, ErrorKind};
 
@@ -15,6 +15,8 @@ pub(crate) enum Refusal {
     MethodNotAllowed,
     /// The body is larger than the configuration allows.
     BodyTooLarge,
+    /// The client stopped sending in the middle of its body.
+    RequestTimeout,
     /// The pipeline needs what this host does not have.
     NotImplemented(String),
     /// The request needs mesh context and has none.
@@ -53,6 +55,9 @@ impl Refusal {
             ),
             Self::BodyTooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", super::body::TooLarge.to_string())
+            }
+            Self::RequestTimeout => {
+                (StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request body stopped coming".to_owned())
             }
             Self::NotImplemented(lacks) => (
                 StatusCode::NOT_IMPLEMENTED,
@@ -100,6 +105,10 @@ pub(crate) fn respond(refusal: &Refusal) -> Response<Body> {
     if let Some(seconds) = refusal.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if matches!(refusal, Refusal::MethodNotAllowed) {
+        let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        response.headers_mut().insert(ALLOW, allowed);
+    }
     response
 }
 
@@ -109,6 +118,14 @@ pub(crate) fn problem(status: StatusCode, code: &str, message: &str) -> Response
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    response
+}
+
+/// An answer 405, which must say what is allowed (RFC 9110, section 15.5.6).
+pub(crate) fn not_allowed(allowed: &'static str) -> Response<Body> {
+    let message = format!("allowed here: {allowed}");
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &message);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 

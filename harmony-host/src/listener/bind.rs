@@ -33,8 +33,9 @@ pub(super) fn bind<'a>(
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     let shared: Vec<&Socket> = in_the_way.collect();
-    share(&shared, &socket, true)?;
-    let bound = socket.bind(&address.into()).and_then(|()| socket.listen(BACKLOG));
+    let bound = share(&shared, &socket, true)
+        .and_then(|()| socket.bind(&address.into()))
+        .and_then(|()| socket.listen(BACKLOG));
     share(&shared, &socket, false)?;
     bound?;
     let handle = socket.try_clone()?;

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::gateway::{Arrival, Gateway};
+use crate::listener::{Door, preface};
 use crate::url_prefix::Scheme;
 
 /// How long a client may take to send the head of a request, which bounds idle connections as well.
@@ -30,31 +31,35 @@ const MAX_STREAMS: u32 = 256;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Serves one connection to its end.
-pub(super) async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    address: SocketAddr,
-    gateway: Arc<Gateway>,
-    watcher: Watcher,
-) {
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, door: Door, watcher: Watcher) {
+    let Door { address, spec: own, gateway } = door;
     let _ = stream.set_nodelay(true);
     // How a new connection is served is the published snapshot's to say; a request then sees the one that
     // is published when it arrives.
     let snapshot = gateway.snapshot.load_full();
-    let Some(spec) = snapshot.listeners.get(&address) else { return };
-    let arrival = |scheme| Arc::new(Arrival { network: Arc::clone(&spec.network), scheme, peer });
+    let spec = snapshot.listeners.get(&address).unwrap_or(&own);
+    let arrival =
+        |scheme| Arc::new(Arrival { listener: address, network: Arc::clone(&spec.network), scheme, peer });
     match &spec.tls {
         None => {
             let arrival = arrival(Scheme::Http);
             drop(snapshot);
-            http(stream, arrival, gateway, watcher).await;
+            match tokio::time::timeout(HEAD_TIMEOUT, preface::version(&stream)).await {
+                Ok(Ok(version)) => http(stream, version, arrival, gateway, watcher).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended early"),
+                Err(_) => tracing::debug!(%peer, "nothing was asked in time"),
+            }
         }
         Some(tls) => {
             let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
             let arrival = arrival(Scheme::Https);
             drop(snapshot);
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => http(stream, arrival, gateway, watcher).await,
+                Ok(Ok(stream)) => {
+                    let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
+                    http(stream, version, arrival, gateway, watcher).await;
+                }
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                 Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
             }
@@ -62,7 +67,8 @@ pub(super) async fn serve(
     }
 }
 
-async fn http<S>(stream: S, arrival: Arc<Arrival>, gateway: Arc<Gateway>, watcher: Watcher)
+/// hyper's own detection of the version waits for the first bytes without a limit, so it is not used.
+async fn http<S>(stream: S, version: Version, arrival: Arc<Arrival>, gateway: Arc<Gateway>, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -74,6 +80,7 @@ where
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEAD_BYTES as u32)
         .keep_alive_interval(PING_INTERVAL);
+    let builder = if version == Version::HTTP_2 { builder.http2_only() } else { builder.http1_only() };
     let peer = arrival.peer;
     let service = service_fn(move |request: Request<Incoming>| {
         let (gateway, arrival) = (Arc::clone(&gateway), Arc::clone(&arrival));

@@ -41,8 +41,8 @@ fn judge(config: &Management, knock: &Knock<'_>) -> Result<(), (StatusCode, &'st
     let token = knock
         .headers
         .get(AUTHORIZATION)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.strip_prefix("Bearer "));
+        .and_then(|value| value.to_str().ok()?.split_once(' '))
+        .and_then(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer").then_some(token));
     let proven = match (&config.token, token) {
         (Some(token), Some(given)) => token.matches(given.trim()),
         _ => false,
@@ -77,7 +77,7 @@ fn is_local(knock: &Knock<'_>) -> bool {
 fn host_is_ours(knock: &Knock<'_>) -> bool {
     let host = knock.authority.or_else(|| knock.headers.get(HOST)?.to_str().ok());
     let Some(host) = host else { return false };
-    let host = split_port(host).0;
+    let Some((host, _)) = split_port(host) else { return false };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
 }

@@ -22,7 +22,8 @@ pub(super) async fn reload(commands: &mpsc::Sender<Command>) -> Response<Body> {
                      "message": "the files are what is served already" }),
         ),
         Some(Verdict::Rejected(refused)) => {
-            let problems: Vec<ProblemReport> = refused.problems.errors().map(ProblemReport::from).collect();
+            let problems: Vec<ProblemReport> =
+                refused.problems.sorted_errors().into_iter().map(ProblemReport::from).collect();
             refusal::json(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 &json!({ "success": false, "verdict": "rejected", "class": refused.class.to_string(),

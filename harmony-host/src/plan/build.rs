@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use provider_api::{Mode, Reference};
 
-use crate::config::{Config, Destination as Configured, LinkedMesh, LinkedPipeline};
+use crate::config::{Config, Destination as Configured, Endpoint, LinkedMesh, LinkedPipeline};
 use crate::path::owned_segments;
 use crate::plan::outlet::{BaseUrl, Destination, ForwardPlan, Outlet, Target};
 use crate::plan::{Admission, MeshPlan, PipelinePlan, Route, Tables};
@@ -124,6 +124,13 @@ impl Planner<'_> {
                 self.problems.warn(place, key, message).help("name it in the `ingress` list of a mesh");
             }
         }
+        // Switching a mesh-only ingress off closes the door; it does not open it to everybody.
+        for off in linked.pipeline.ingress.iter().filter(|i| !i.enabled && i.mode == Mode::Mesh) {
+            let first = linked.endpoints.first().map(|endpoint| endpoint.name.as_str());
+            if let Some(endpoint) = off.endpoint.as_ref().map(|at| at.value.as_str()).or(first) {
+                direct.entry(endpoint).or_default().required = true;
+            }
+        }
         if mesh_auth && of_pipeline.is_empty() {
             let message = "mesh_auth is required and no ingress of this pipeline belongs to an enabled mesh: every request is refused";
             self.problems.warn(Some(&linked.pipeline.place), format!("pipelines.{pipeline}"), message);
@@ -149,7 +156,13 @@ impl Planner<'_> {
             }
             for endpoint in &linked.endpoints {
                 let Some(path) = &endpoint.path_prefix else { continue };
-                let mut admission = direct.get(endpoint.name.as_str()).cloned().unwrap_or_default();
+                let mut admission = Admission::default();
+                for same in linked.endpoints.iter().filter(|other| same_path(other, endpoint)) {
+                    if let Some(theirs) = direct.get(same.name.as_str()) {
+                        admission.required |= theirs.required;
+                        join(&mut admission.meshes, &theirs.meshes);
+                    }
+                }
                 if linked.mesh_auth.is_some() {
                     join(&mut admission.meshes, &of_pipeline);
                     admission.required |= mesh_auth;
@@ -166,6 +179,13 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Whether two endpoints are reached by the same path; then the stricter of the two holds for it.
+fn same_path(a: &Endpoint, b: &Endpoint) -> bool {
+    let path =
+        |endpoint: &Endpoint| endpoint.path_prefix.as_ref().and_then(|at| owned_segments(&at.value).ok());
+    path(a) == path(b)
 }
 
 fn join(into: &mut Vec<Arc<MeshPlan>>, more: &[Arc<MeshPlan>]) {

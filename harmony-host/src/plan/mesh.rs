@@ -1,12 +1,13 @@
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderValue;
-use provider_api::{Error, MeshIdentity, ProviderName, TokenRequest};
+use provider_api::{Error, ErrorKind, MeshIdentity, ProviderName, TokenRequest};
 
 use crate::config::LinkedMesh;
 use crate::lease::{Fetch, Lease};
-use crate::plan::outlet::{ResolvedTarget, Target};
+use crate::plan::outlet::Target;
 use crate::providers::Providers;
 use crate::url_prefix::UrlPrefix;
 
@@ -19,6 +20,8 @@ pub(crate) struct MeshPlan {
     pub(crate) members: Vec<Arc<Member>>,
     /// The ingresses whose URLs have to be resolved.
     pub(crate) remote: Vec<Arc<Target>>,
+    /// The ingresses that references resolved to, by URL. Each mesh has its own: a token is for one mesh.
+    resolved: Mutex<HashMap<UrlPrefix, Arc<Member>>>,
     sender: Arc<str>,
 }
 
@@ -31,6 +34,9 @@ pub(crate) struct Member {
 /// Tokens are not used in the last seconds of their life: the request still has to get there.
 const EXPIRY_MARGIN: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// How many resolved ingresses a mesh remembers the tokens of.
+const MAX_RESOLVED: usize = 1024;
+
 impl MeshPlan {
     pub(crate) fn new(
         linked: &LinkedMesh,
@@ -42,38 +48,52 @@ impl MeshPlan {
             provider: linked.provider.clone(),
             members: linked.urls.iter().cloned().map(Member::new).map(Arc::new).collect(),
             remote: linked.remote.iter().map(&mut remote).collect(),
+            resolved: Mutex::default(),
             sender: Arc::clone(sender),
         }
     }
 
-    /// The ingress of this mesh that a request to `path` below `base` reaches. The most specific one.
+    /// The ingress of this mesh that a request to `path` below `base` reaches: the most specific one that the
+    /// configuration knows, else the first that a reference leads to.
     ///
     /// # Errors
-    /// When that depends on references that cannot be resolved now.
+    /// Unavailable, when that depends on a reference that cannot be resolved now.
     pub(crate) async fn member(
         &self,
         base: &UrlPrefix,
         path: &str,
         providers: &Providers,
     ) -> Result<Option<Arc<Member>>, Arc<Error>> {
-        let longest = |a: &Arc<Member>, b: &Arc<Member>| a.url.segments().len().cmp(&b.url.segments().len());
-        let known = self.members.iter().filter(|m| m.url.covers(base, path)).max_by(|a, b| longest(a, b));
-        if let Some(member) = known {
-            return Ok(Some(Arc::clone(member)));
+        let covering = self.members.iter().filter(|member| member.url.covers(base, path));
+        if let Some(known) = covering.max_by_key(|member| member.url.segments().len()) {
+            return Ok(Some(Arc::clone(known)));
         }
-        let mut unresolved = None;
+        let mut unknown = None;
         for target in &self.remote {
             match target.resolve(providers).await {
                 Ok(resolved) => {
-                    if let Some(member) = resolved.member(base, path) {
-                        return Ok(Some(member));
+                    if let Some(url) =
+                        resolved.urls.iter().map(|url| &url.prefix).find(|url| url.covers(base, path))
+                    {
+                        return Ok(Some(self.resolved(url)));
                     }
                 }
                 // It may be the one: sending without its token would be a guess.
-                Err(error) => unresolved = Some(error),
+                Err(error) if error.kind() == ErrorKind::Unavailable => unknown = Some(error),
+                // It does not exist, or is nothing this gateway may use or can send to.
+                Err(error) => tracing::debug!(reference = %target.reference, %error, "no member of the mesh"),
             }
         }
-        unresolved.map_or(Ok(None), Err)
+        unknown.map_or(Ok(None), Err)
+    }
+
+    fn resolved(&self, url: &UrlPrefix) -> Arc<Member> {
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        if resolved.len() >= MAX_RESOLVED && !resolved.contains_key(url) {
+            resolved.clear();
+        }
+        let member = resolved.entry(url.clone()).or_insert_with(|| Arc::new(Member::new(url.clone())));
+        Arc::clone(member)
     }
 
     /// The Authorization header for a request to `member`.
@@ -121,12 +141,5 @@ impl Member {
 impl fmt::Debug for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Member").field("url", &self.url).finish_non_exhaustive()
-    }
-}
-
-impl ResolvedTarget {
-    /// The member that a request to `path` below `base` reaches.
-    pub(crate) fn member(&self, base: &UrlPrefix, path: &str) -> Option<Arc<Member>> {
-        self.members.iter().find(|member| member.url.covers(base, path)).cloned()
     }
 }

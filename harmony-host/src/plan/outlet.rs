@@ -6,7 +6,7 @@ use provider_api::{Error, Freshness, Reference, ResourceType};
 use url::Url;
 
 use crate::lease::{Fetch, Fetched, Lease, Valid};
-use crate::plan::mesh::{Member, MeshPlan};
+use crate::plan::mesh::MeshPlan;
 use crate::providers::Providers;
 use crate::url_prefix::UrlPrefix;
 
@@ -80,8 +80,6 @@ pub(crate) struct Target {
 pub(crate) struct ResolvedTarget {
     /// In the order in which they are tried. Never empty.
     pub(crate) urls: Vec<BaseUrl>,
-    /// The same URLs as members of a mesh.
-    pub(crate) members: Vec<Arc<Member>>,
 }
 
 impl Target {
@@ -128,10 +126,9 @@ async fn fetch(reference: &Reference, providers: &Providers) -> Fetched<Resolved
     if urls.is_empty() {
         return Err(Error::invalid(format!("{reference} has no URL")));
     }
-    let members = urls.iter().map(|base| Arc::new(Member::new(base.prefix.clone()))).collect();
     let fresh = match resolved.fresh {
         Freshness::For(time) => time,
         Freshness::UntilReload => Duration::MAX,
     };
-    Ok((ResolvedTarget { urls, members }, fresh))
+    Ok((ResolvedTarget { urls }, fresh))
 }

@@ -60,6 +60,7 @@ impl Gateway {
             catalogue: Arc::new(catalogue),
             state_dir: "/nonexistent".into(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            key_lifetime: std::time::Duration::from_secs(24 * 3600),
         };
         let settings = toml::de::ValueDeserializer::parse("{ type = 'local', api = 7 }").unwrap();
         let mut registry = Registry::new();

@@ -51,7 +51,7 @@ impl fmt::Display for Report {
         if cfg!(debug_assertions) {
             writeln!(f, "NOT A RELEASE BUILD: these figures say little")?;
         }
-        if let Some(rows) = &self.throughput {
+        if let Some(rows) = self.throughput.as_ref().filter(|rows| !rows.is_empty()) {
             throughput(f, rows)?;
         }
         if let Some(rows) = &self.reload {

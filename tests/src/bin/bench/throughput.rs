@@ -51,6 +51,9 @@ pub(crate) async fn measure(
             rounds.push(round);
         }
     }
+    if rounds.is_empty() {
+        return Ok(Vec::new());
+    }
     let row = |(n, subject): (usize, &Subject)| {
         let each = |value: fn(&Sample) -> f64| median(rounds.iter().map(|round| value(&round[n])));
         let rate = |sample: &Sample| sample.requests_per_second;

@@ -1,0 +1,32 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+use provider_api::{Error, Result};
+
+/// Runs a call of a provider. One that panics has failed, and that is all: the request gets its answer, and
+/// what called goes on.
+pub(crate) async fn isolated<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut call = pin!(call);
+    std::future::poll_fn(move |cx| {
+        catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))).unwrap_or_else(|_| {
+            tracing::error!("a provider panicked; the call has failed");
+            Poll::Ready(Err(Error::unavailable("the provider failed")))
+        })
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use provider_api::ErrorKind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_the_call() {
+        let failed = isolated::<()>(async { panic!("from a provider") }).await;
+        assert_eq!(failed.map_err(|e| e.kind()), Err(ErrorKind::Unavailable));
+        assert_eq!(isolated(async { Ok(7) }).await.ok(), Some(7));
+    }
+}
