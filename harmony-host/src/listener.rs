@@ -125,8 +125,10 @@ impl Listeners {
         }
         for (address, open) in &mut self.open {
             let Some(spec) = wanted.get(address) else { continue };
+            // A new name is looked up per request. What came in the clear must not stay where TLS is asked
+            // for now, nor what trusted a certificate that was replaced.
             let tls = |spec: &ListenerSpec| spec.tls.as_ref().map(|tls| tls.digest);
-            let differs = open.spec.network != spec.network || tls(&open.spec) != tls(spec);
+            let differs = tls(&open.spec) != tls(spec);
             open.spec = spec.clone();
             if differs {
                 let _ = open.control.send(Control::Drain).await;

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod cli;
+mod doors;
 mod forwarding;
 mod load;
 mod management;

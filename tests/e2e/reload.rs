@@ -273,3 +273,73 @@ async fn a_port_that_is_taken_is_refused_as_such_and_bound_once_it_is_free() {
     until(wanted, "a", "one").await;
     until_in_sync(&host).await;
 }
+
+#[tokio::test]
+async fn a_misspelled_directory_removes_nothing() {
+    let port = free_port();
+    let text = config(port).replace("[network", "pipelines_path = \"pipelines\"\n[network");
+    let dir = Workdir::with([("config.toml", text), ("pipelines/a.toml", pipeline("a", "kept"))]);
+    let host = start(&dir).await;
+    dir.edit("config.toml", "\"pipelines\"", "\"pipelnes\"");
+    let reason = until_rejected(&host).await;
+    assert!(reason.contains("config.toml:4: pipelnes"), "{reason}");
+    assert_eq!(answer(port, "a").await, "kept");
+}
+
+#[tokio::test]
+async fn a_pipe_among_the_files_is_refused_and_hangs_nothing() {
+    let port = free_port();
+    let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "kept"))]);
+    let host = start(&dir).await;
+    let pipe = dir.path().join("pipelines/b.toml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(until_rejected(&host).await.contains("no regular file"));
+    fs::remove_file(pipe).unwrap();
+    until_in_sync(&host).await;
+    assert!(host.shut_down(std::time::Duration::from_secs(20)).await);
+}
+
+#[tokio::test]
+async fn files_of_others_beside_the_configuration_are_no_edits() {
+    let port = free_port();
+    let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", "no toml".to_owned())]);
+    dir.replace("pipelines/a.toml", &pipeline("a", "good"));
+    let host = start(&dir).await;
+    dir.replace("pipelines/a.toml", "this is no toml\n");
+    until_rejected(&host).await;
+    let tried = host.status().attempted.clone().expect("an attempt").at;
+    for n in 0..50 {
+        dir.write("gateway.log", &format!("line {n}\n"));
+    }
+    dir.write("pipelines/b.toml", &pipeline("b", "next"));
+    let later = eventually("the next edit was tried", || async {
+        let at = host.status().desired.read_at;
+        if at > tried { Ok(at) } else { Err(at) }
+    });
+    later.await;
+    assert_eq!(answer(port, "a").await, "good");
+}
+
+#[tokio::test]
+async fn a_connection_survives_the_renaming_of_its_network() {
+    let port = free_port();
+    let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "one"))]);
+    let _host = start(&dir).await;
+    let client = harmony_tests::client();
+    let url = format!("http://127.0.0.1:{port}/a");
+    assert_eq!(client.get(&url).send().await.unwrap().status(), StatusCode::OK);
+    // Two files cannot change at once: the pipeline listens on both names, of which one is there at a time.
+    let both = pipeline("a", "two").replace("\"default\"", "\"default\", \"renamed\"");
+    let second =
+        format!("[network.renamed.http]\nbind_address = \"127.0.0.1\"\nbind_port = {}\n", free_port());
+    dir.replace("config.toml", &(config(port) + &second));
+    dir.replace("pipelines/a.toml", &both);
+    until(port, "a", "two").await;
+    let swapped = config(port) + &second;
+    let swapped =
+        swapped.replace("network.default", "network.x").replace("network.renamed", "network.default");
+    dir.replace("config.toml", &swapped.replace("network.x", "network.renamed"));
+    for _ in 0..50 {
+        assert_eq!(client.get(&url).send().await.unwrap().status(), StatusCode::OK);
+    }
+}

@@ -65,6 +65,7 @@ impl Resolver for TestCloud {
                 resource.urls.push(self.api.clone());
                 Ok(Resolved { resource, fresh: Freshness::UntilReload })
             }
+            ResourceKey::Name(name) if name == "panics" => panic!("a bug of the provider"),
             ResourceKey::Name(name) if name == "forbidden" => Err(Error::denied("not for this gateway")),
             ResourceKey::Name(name) if name == "away" => {
                 Err(Error::unavailable("the cloud is away")
@@ -192,4 +193,67 @@ async fn settings_that_do_not_decode_are_refused_with_their_line_and_without_the
     let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
     assert!(problems[0].starts_with("config.toml:6: provider.testcloud"), "{problems:?}");
     assert!(!problems[0].contains("hunter2"), "{problems:?}");
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_fails_its_call_and_nothing_else() {
+    let upstream = Upstream::saying("hello").await;
+    let port = free_port();
+    let dir = Workdir::with([
+        ("config.toml", config(port, "testcloud", &upstream.url())),
+        ("pipelines/panics.toml", remote("panics")),
+        ("pipelines/there.toml", remote("there")),
+    ]);
+    let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
+    for _ in 0..3 {
+        assert_eq!(status(port, "/panics").await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status(port, "/there").await, StatusCode::OK);
+    }
+}
+
+/// A pipeline whose egress belongs to the local mesh `name`, and that mesh with a remote ingress.
+fn sender(name: &str, reference: &str, upstream: &str) -> String {
+    let target = format!("options.base_url = \"{upstream}\"");
+    pipeline(name, &target)
+        + &format!(
+            "[pipelines.{name}.mesh.egress.{name}_out]\ntype = \"http\"\n\
+             [mesh.{name}]\ntype = \"http\"\nprovider = \"local\"\njwt_secret = \"{}-{name}\"\n\
+             ingress = [\"testcloud.team.ingress.name.{reference}\"]\negress = [\"{name}_out\"]\n",
+            harmony_tests::SECRET
+        )
+}
+
+#[tokio::test]
+async fn two_meshes_with_the_same_member_each_send_their_own_token() {
+    let upstream = Upstream::saying("hello").await;
+    let port = free_port();
+    let dir = Workdir::with([
+        ("config.toml", config(port, "testcloud", &upstream.url())),
+        ("pipelines/m1.toml", sender("m1", "there", &upstream.url())),
+        ("pipelines/m2.toml", sender("m2", "there", &upstream.url())),
+    ]);
+    let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
+    for mesh in ["m1", "m2", "m1"] {
+        assert_eq!(status(port, &format!("/{mesh}")).await, StatusCode::OK);
+        let seen = upstream.last();
+        let token = seen.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+        let claims: serde_json::Value = jsonwebtoken::dangerous::insecure_decode_claims(token).unwrap();
+        assert_eq!(claims["iss"], mesh);
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_does_not_exist_is_none_and_one_that_cannot_be_known_is_waited_for() {
+    let upstream = Upstream::saying("hello").await;
+    let port = free_port();
+    let dir = Workdir::with([
+        ("config.toml", config(port, "testcloud", &upstream.url())),
+        ("pipelines/m1.toml", sender("m1", "missing", &upstream.url())),
+        ("pipelines/m2.toml", sender("m2", "away", &upstream.url())),
+    ]);
+    let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
+    assert_eq!(status(port, "/m1").await, StatusCode::OK);
+    assert!(!upstream.last().headers.contains_key("authorization"));
+    assert_eq!(status(port, "/m2").await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(upstream.seen().len(), 1, "nothing is sent without the token it may need");
 }

@@ -1,0 +1,63 @@
+//! Ways around a mesh-only ingress that an edit, not an attacker, could open.
+
+use harmony_host::{Host, HostOptions};
+use harmony_tests::site::{echo, ingress, mesh};
+use harmony_tests::{Forged, Site, Workdir, client, free_port};
+use reqwest::StatusCode;
+
+/// The status of a request without, and of one with, a token of the mesh `clinic`.
+async fn statuses(site: &Site, path: &str) -> [StatusCode; 2] {
+    let without = client().get(site.url(path)).send().await.expect("an answer").status();
+    let token = Forged::of("clinic").jwt();
+    let with = client().get(site.url(path)).bearer_auth(token).send().await.expect("an answer").status();
+    [without, with]
+}
+
+fn sealed() -> String {
+    echo("records", "/records")
+        + &ingress("records", "in", "http://records.example/x", "mesh")
+        + &mesh("clinic", "in")
+}
+
+#[tokio::test]
+async fn the_endpoint_of_a_mesh_only_ingress_needs_a_token_by_any_address() {
+    let site = Site::serving(&sealed()).await;
+    assert_eq!(statuses(&site, "/records/7").await, [StatusCode::FORBIDDEN, StatusCode::OK]);
+}
+
+#[tokio::test]
+async fn switching_a_mesh_only_ingress_off_closes_the_door() {
+    let text = sealed().replace("mode = \"mesh\"", "mode = \"mesh\"\nenabled = false");
+    let site = Site::serving(&text).await;
+    assert_eq!(statuses(&site, "/records/7").await, [StatusCode::FORBIDDEN; 2]);
+}
+
+#[tokio::test]
+async fn switching_the_mesh_off_closes_the_door() {
+    let site = Site::serving(&sealed().replace("[mesh.clinic]", "[mesh.clinic]\nenabled = false")).await;
+    assert_eq!(statuses(&site, "/records/7").await, [StatusCode::FORBIDDEN; 2]);
+}
+
+#[tokio::test]
+async fn of_two_endpoints_on_one_path_the_stricter_counts() {
+    let text = sealed().replace("endpoints = [\"records\"]", "endpoints = [\"open\", \"records\"]")
+        + "[endpoints.open]\nservice = \"http\"\noptions.path_prefix = \"/records/\"\n";
+    let text = text.replace("mode = \"mesh\"", "mode = \"mesh\"\nendpoint = \"records\"");
+    let site = Site::serving(&text).await;
+    assert_eq!(statuses(&site, "/records/7").await, [StatusCode::FORBIDDEN, StatusCode::OK]);
+}
+
+#[tokio::test]
+async fn a_url_that_two_ingresses_of_a_pipeline_claim_is_refused() {
+    let port = free_port();
+    let text = format!(
+        "[proxy]\nid = \"x\"\nprimary_provider = \"local\"\n[network.public.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n{}{}",
+        sealed(),
+        ingress("records", "also", "http://records.example/x", "default")
+    );
+    let dir = Workdir::with([("config.toml", text)]);
+    let started = Host::start(HostOptions::new(dir.config(), harmony_host::registry())).await;
+    let refusal = started.expect_err("it is refused");
+    let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
+    assert!(problems.iter().any(|p| p.contains("already belongs to the ingress")), "{problems:?}");
+}
