@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use provider_api::{Catalogue, MeshDefinition, MeshKeys, Resource, ResourceType};
@@ -16,7 +17,11 @@ pub(crate) fn catalogue(config: &Config, documents: &Documents) -> Catalogue {
         resources.extend(linked.pipeline.egress.iter().map(|e| egress(linked, e)));
     }
     resources.extend(config.endpoints.iter().map(|declared| endpoint(declared)));
-    resources.extend(config.backends.iter().map(backend));
+    // Several pipelines may share a backend; it is one resource all the same.
+    let mut seen = HashSet::new();
+    let used = config.pipelines.iter().filter_map(|linked| linked.backend.as_ref());
+    resources.extend(used.filter(|linked| seen.insert(Arc::as_ptr(&linked.backend))).map(backend));
+    resources.extend(config.unused_backends.iter().map(backend));
     resources.extend(config.meshes.iter().map(|linked| mesh(&linked.mesh)));
     resources.extend(config.disabled_meshes.iter().map(|off| mesh(off)));
     for resource in &mut resources {

@@ -4,7 +4,7 @@ mod admission;
 pub(crate) mod body;
 mod echo;
 mod forward;
-mod headers;
+pub(crate) mod headers;
 pub(crate) mod refusal;
 
 use std::net::SocketAddr;
@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 
 use crate::gateway::admission::MeshContext;
 use crate::gateway::body::Body;
+use crate::gateway::headers::Peer;
 use crate::gateway::refusal::Refusal;
 use crate::management::Management;
 use crate::plan::{Outlet, Route};
@@ -41,6 +42,8 @@ pub(crate) struct Arrival {
     pub(crate) network: Arc<str>,
     pub(crate) scheme: Scheme,
     pub(crate) peer: SocketAddr,
+    /// The peer as the headers write it.
+    pub(crate) written: Peer,
 }
 
 impl Arrival {

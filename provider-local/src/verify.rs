@@ -120,22 +120,22 @@ fn same(name: &str, claim: Claim, expected: &str) -> Result<String> {
 }
 
 fn check_audience(claim: &Claim, expected: &Expected<'_>) -> Result<()> {
-    let (fits, given) = match claim {
+    let (fits, first) = match claim {
         Claim::Absent => return Ok(()),
-        Claim::Text(aud) => (Audience::of(expected).admits(aud), quote(aud)),
+        Claim::Text(aud) => (Audience::of(expected).admits(aud), Some(aud)),
         Claim::Texts(auds) => {
             let audience = Audience::of(expected);
-            let given = auds.first().map_or_else(|| "an empty list".to_owned(), |aud| quote(aud));
-            (auds.iter().any(|aud| audience.admits(aud)), given)
+            (auds.iter().any(|aud| audience.admits(aud)), auds.first())
         }
         _ => return Err(Error::denied("`aud` of the token is neither a string nor a list of strings")),
     };
-    match fits {
-        true => Ok(()),
-        false => Err(Error::denied(format!(
-            "`aud` of the token is {given}, which does not cover {} in mesh {}",
-            quote(expected.url),
-            quote(expected.mesh.mesh_id())
-        ))),
+    if fits {
+        return Ok(());
     }
+    Err(Error::denied(format!(
+        "`aud` of the token is {}, which does not cover {} in mesh {}",
+        first.map_or_else(|| "an empty list".to_owned(), |aud| quote(aud)),
+        quote(expected.url),
+        quote(expected.mesh.mesh_id())
+    )))
 }

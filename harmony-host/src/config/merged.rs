@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use provider_api::{ProviderName, Registry};
@@ -31,8 +32,8 @@ pub struct Config {
     pub disabled_meshes: Vec<Arc<Mesh>>,
     /// Every endpoint, whether a pipeline names it or not.
     pub endpoints: Vec<Arc<Endpoint>>,
-    /// Every backend with where it sends to, whether a pipeline names it or not.
-    pub backends: Vec<LinkedBackend>,
+    /// Every backend that no pipeline sends to, with where it would send.
+    pub unused_backends: Vec<LinkedBackend>,
 }
 
 impl Config {
@@ -68,7 +69,10 @@ impl Config {
         linked.sort_by(|a, b| a.pipeline.name.cmp(&b.pipeline.name));
         // What is wrong with a backend that nobody uses hurts nobody.
         let backends = fragments.iter().flat_map(|f| &f.backends);
-        let backends = backends.map(|backend| linker.unused(backend)).collect();
+        let used: HashSet<_> =
+            linked.iter().filter_map(|l| Some(Arc::as_ptr(&l.backend.as_ref()?.backend))).collect();
+        let unused_backends =
+            backends.filter(|b| !used.contains(&Arc::as_ptr(b))).map(|b| linker.unused(b)).collect();
         let meshes = Lookup::unique(fragments.iter().flat_map(|f| &f.meshes), problems);
         let remote = Lookup::unique(fragments.iter().flat_map(|f| &f.remote_ingress), problems);
         let meshes = LinkedMesh::all(&meshes, &remote, &linked, &activity, problems);
@@ -87,7 +91,7 @@ impl Config {
                 .cloned()
                 .collect(),
             endpoints: fragments.iter().flat_map(|f| &f.endpoints).cloned().collect(),
-            backends,
+            unused_backends,
         })
     }
 

@@ -1,7 +1,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
@@ -33,7 +33,7 @@ pub(crate) async fn forward(
     }
     let version = parts.version;
     let sender = Sender {
-        peer: passage.arrival.peer.ip(),
+        peer: &passage.arrival.written,
         scheme: passage.arrival.scheme,
         authority: &passage.authority,
     };
@@ -85,6 +85,7 @@ async fn outgoing(
     *request.method_mut() = parts.method.clone();
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = parts.headers.clone();
+    request.headers_mut().insert(HOST, base.host.clone());
     if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
         // Without it hyper takes a GET for one that has no body.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

@@ -1,8 +1,8 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, COOKIE, EXPECT, FORWARDED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
+    UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
@@ -32,15 +32,25 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         }
         headers.remove(CONNECTION);
     }
-    for name in [
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        TE,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ] {
+    take_out(headers, &HOP_BY_HOP);
+}
+
+const HOP_BY_HOP: [HeaderName; 7] =
+    [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE];
+
+/// What this gateway says itself, or what a client has no business to say.
+const OWN: [HeaderName; 5] = [
+    EXPECT,
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// Removes what is there of `names`. One look at what there is costs less than asking for each.
+fn take_out(headers: &mut HeaderMap, names: &[HeaderName]) {
+    let found: Vec<HeaderName> = headers.keys().filter(|name| names.contains(name)).cloned().collect();
+    for name in found {
         headers.remove(name);
     }
 }
@@ -48,7 +58,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// Who sent a request, as the next server is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender<'a> {
-    pub(crate) peer: IpAddr,
+    pub(crate) peer: &'a Peer,
     pub(crate) scheme: Scheme,
     /// Host and port as the client wrote them.
     pub(crate) authority: &'a str,
@@ -58,36 +68,48 @@ pub(crate) struct Sender<'a> {
 /// to, never trusted for anything here; X-Forwarded-Host and -Proto say what this gateway saw.
 pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender: &Sender<'_>) {
     remove_hop_by_hop(headers);
-    headers.remove(HOST);
-    headers.remove(EXPECT);
+    take_out(headers, &OWN);
     if version == Version::HTTP_2 {
         join_cookies(headers);
     }
-    let peer = sender.peer.to_canonical();
-    for name in ["x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip"] {
-        headers.remove(name);
-    }
-    append(headers, X_FORWARDED_FOR, peer.to_string());
+    headers.reserve(6);
+    append(headers, X_FORWARDED_FOR, &sender.peer.address);
     put(headers, X_FORWARDED_HOST, sender.authority);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(sender.scheme.as_str()));
-    append_forwarded(headers, peer, sender);
+    append_forwarded(headers, sender);
     append_via(headers, version);
 }
 
-/// RFC 7239, section 4.
-fn append_forwarded(headers: &mut HeaderMap, peer: IpAddr, sender: &Sender<'_>) {
-    let node = if peer.is_ipv6() { format!("\"[{peer}]\"") } else { peer.to_string() };
-    let (host, proto) = (sender.authority, sender.scheme.as_str());
-    if host.contains(['"', '\\']) {
-        return;
+/// The address of a client as the headers write it; worked out once per connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    address: String,
+    /// As a node of Forwarded (RFC 7239, section 6).
+    node: String,
+}
+
+impl Peer {
+    pub(crate) fn new(ip: IpAddr) -> Self {
+        let ip = ip.to_canonical();
+        let node = if ip.is_ipv6() { format!("\"[{ip}]\"") } else { ip.to_string() };
+        Self { address: ip.to_string(), node }
     }
-    let element = format!("for={node};host=\"{host}\";proto={proto}");
-    append(headers, FORWARDED, element);
+}
+
+/// RFC 7239, section 4.
+fn append_forwarded(headers: &mut HeaderMap, sender: &Sender<'_>) {
+    let (node, host, proto) = (&sender.peer.node, sender.authority, sender.scheme.as_str());
+    if !host.contains(['"', '\\']) {
+        append(headers, FORWARDED, &format!("for={node};host=\"{host}\";proto={proto}"));
+    }
 }
 
 /// Adds to a list that may stand in several lines; it leaves in one.
-fn append(headers: &mut HeaderMap, name: HeaderName, element: String) {
-    let lines = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok().map(str::to_owned));
+fn append(headers: &mut HeaderMap, name: HeaderName, element: &str) {
+    if !headers.contains_key(&name) {
+        return put(headers, name, element);
+    }
+    let lines = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok());
     let whole = lines.chain([element]).collect::<Vec<_>>().join(", ");
     put(headers, name, &whole);
 }
@@ -176,8 +198,8 @@ mod tests {
             ("cookie", "a=1"),
             ("cookie", "b=2"),
         ]);
-        let sender =
-            Sender { peer: "::ffff:10.0.0.1".parse().unwrap(), scheme: Scheme::Http, authority: "a:8080" };
+        let peer = Peer::new("::ffff:10.0.0.1".parse().unwrap());
+        let sender = Sender { peer: &peer, scheme: Scheme::Http, authority: "a:8080" };
         prepare_request(&mut map, Version::HTTP_2, &sender);
         assert_eq!(map["x-forwarded-for"], "203.0.113.7, 10.0.0.1");
         assert_eq!(map["x-forwarded-proto"], "http");

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::gateway::headers::Peer;
 use crate::gateway::{Arrival, Gateway};
 use crate::listener::{Door, preface};
 use crate::url_prefix::Scheme;
@@ -38,8 +39,10 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, door: Door, watch
     // is published when it arrives.
     let snapshot = gateway.snapshot.load_full();
     let spec = snapshot.listeners.get(&address).unwrap_or(&own);
-    let arrival =
-        |scheme| Arc::new(Arrival { listener: address, network: Arc::clone(&spec.network), scheme, peer });
+    let arrival = |scheme| {
+        let network = Arc::clone(&spec.network);
+        Arc::new(Arrival { listener: address, network, scheme, peer, written: Peer::new(peer.ip()) })
+    };
     match &spec.tls {
         None => {
             let arrival = arrival(Scheme::Http);

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 use provider_api::{Error, Freshness, Reference, ResourceType};
 use url::Url;
@@ -46,6 +47,8 @@ pub(crate) enum Destination {
 pub(crate) struct BaseUrl {
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
+    /// The authority as the Host header has it.
+    pub(crate) host: HeaderValue,
     /// Without a slash at its end.
     pub(crate) path: String,
     pub(crate) prefix: UrlPrefix,
@@ -60,6 +63,7 @@ impl BaseUrl {
             None => host.to_owned(),
         };
         Ok(Self {
+            host: HeaderValue::from_str(&authority).map_err(|e| e.to_string())?,
             scheme: if url.scheme() == "https" { Scheme::HTTPS } else { Scheme::HTTP },
             authority: Authority::try_from(authority).map_err(|e| e.to_string())?,
             path: url.path().trim_end_matches('/').to_owned(),
