@@ -290,3 +290,17 @@ async fn status_says_in_sync_or_why_not_or_that_nobody_answers() {
     .await;
     drop(gateway);
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_a_section_is_said_once_and_not_again_wherever_it_is_named() {
+    let base = "[proxy]\nid = \"x\"\nprimary_provider = \"local\"\n[network.n.http]\nbind_port = 1\n\
+                [pipelines.p]\nnetworks = [\"n\"]\nendpoints = [\"e\"]\nbackends = [\"b\"]\n\
+                [backends.b]\nservice = \"echo\"\n";
+    for wrong in [
+        "[endpoints.e]\nservice = 7\n",
+        "[x\n[endpoints.e]\nservice = \"echo\"\noptions.path_prefix = \"/\"\n",
+    ] {
+        let ran = check(&format!("{base}{wrong}")).await.assert_code(1);
+        assert_eq!(ran.out.matches("error:").count(), 1, "{}", ran.out);
+    }
+}

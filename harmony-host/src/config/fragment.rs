@@ -41,6 +41,8 @@ pub struct Fragment {
     pub meshes: Vec<Arc<Mesh>>,
     /// `[remote_ingress.*]`
     pub remote_ingress: Vec<Arc<RemoteIngress>>,
+    /// The sections that could not be read, as `endpoints.x`. What names them is not wrong on its own.
+    pub broken: Vec<String>,
     /// What is wrong in this file, seen alone.
     pub problems: Problems,
 }
@@ -58,6 +60,9 @@ pub struct GatewaySections {
     pub management: Option<Management>,
 }
 
+/// Stands in [`Fragment::broken`] for everything that broken syntax may hide.
+pub(crate) const TORN: &str = "*";
+
 const GATEWAY_ONLY: [&str; 5] = ["proxy", "provider", "runbeam", "network", "management"];
 
 impl Fragment {
@@ -74,6 +79,8 @@ impl Fragment {
     fn read(source: &Arc<Source>, is_gateway: bool) -> Self {
         let mut problems = Problems::default();
         let (document, syntax) = DeTable::parse_recoverable(source.text());
+        // After broken syntax anything may be missing.
+        let torn = (!syntax.is_empty()).then(|| TORN.to_owned());
         for error in syntax {
             let place = error.span().map(|span| Place::new(source, span));
             problems.error(place.as_ref(), source.name(), without_values(error.message()));
@@ -98,14 +105,18 @@ impl Fragment {
             }
             None
         };
+        let mut broken: Vec<String> = torn.into_iter().collect();
         macro_rules! named {
             ($key:literal, $read:expr) => {{
                 let read = $read;
-                root.named($key, p)
-                    .into_iter()
-                    .filter_map(|(name, s)| read(name, &s, p))
-                    .map(Arc::new)
-                    .collect()
+                let mut all = Vec::new();
+                for (name, section) in root.named($key, p) {
+                    match read(name.clone(), &section, p) {
+                        Some(item) => all.push(Arc::new(item)),
+                        None => broken.push(format!("{}.{name}", $key)),
+                    }
+                }
+                all
             }};
         }
         let fragment = Self {
@@ -128,10 +139,11 @@ impl Fragment {
             remote_ingress: named!("remote_ingress", |n, s: &Section<'_>, p: &mut Problems| Some(
                 RemoteIngress::read(n, s, p)
             )),
+            broken: Vec::new(),
             problems: Problems::default(),
         };
         root.finish(p);
-        Self { problems, ..fragment }
+        Self { problems, broken, ..fragment }
     }
 }
 

@@ -1,3 +1,6 @@
+mod backend;
+mod mesh;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -6,7 +9,7 @@ use url::Url;
 
 use crate::config::activity::Activity;
 use crate::config::lookup::{Lookup, listed};
-use crate::config::{Backend, Egress, Endpoint, Ingress, Middleware, Pipeline, Target, Timing};
+use crate::config::{Backend, Endpoint, Middleware, Pipeline, Target, Timing};
 use crate::problem::Problems;
 use crate::source::At;
 use crate::url_prefix::UrlPrefix;
@@ -194,193 +197,5 @@ impl Linker<'_> {
             }
         }
         mesh_auth
-    }
-
-    fn backend_of(
-        &self,
-        pipeline: &Pipeline,
-        key: &str,
-        lacks: &mut Vec<String>,
-        problems: &mut Problems,
-    ) -> Option<LinkedBackend> {
-        let key = format!("{key}.backends");
-        let found: Vec<Option<Arc<Backend>>> =
-            pipeline.backends.iter().map(|name| self.backends.find(name, &key, problems)).collect();
-        if pipeline.backends.is_empty() {
-            lacks.push("a backend to send requests to".to_owned());
-        }
-        if let Some(second) = pipeline.backends.get(1) {
-            let message = "only the first backend is used; this one gets no requests";
-            problems.warn(Some(&second.place), key, message);
-        }
-        let backend = found.into_iter().next()??;
-        Some(self.backend(backend, lacks, problems))
-    }
-
-    /// A backend as itself, without saying what is wrong with it.
-    pub(crate) fn unused(&self, backend: &Arc<Backend>) -> LinkedBackend {
-        self.backend(Arc::clone(backend), &mut Vec::new(), &mut Problems::default())
-    }
-
-    fn backend(
-        &self,
-        backend: Arc<Backend>,
-        lacks: &mut Vec<String>,
-        problems: &mut Problems,
-    ) -> LinkedBackend {
-        self.authentication("backend", &backend.name, backend.authentication.as_ref(), lacks);
-        for option in &backend.unserved_options {
-            lacks.push(format!("the option `{}` of backend `{}`", option.value, backend.name));
-        }
-        let mut timing = backend.timing.clone();
-        let destination = match backend.service.value.as_str() {
-            "echo" => Destination::Echo,
-            "http" => self.http_destination(&backend, &mut timing, lacks, problems),
-            other => {
-                lacks.push(format!("the backend service `{}`", other.escape_debug()));
-                Destination::Unserved
-            }
-        };
-        LinkedBackend { backend, destination, timing }
-    }
-
-    fn http_destination(
-        &self,
-        backend: &Backend,
-        timing: &mut Timing,
-        lacks: &mut Vec<String>,
-        problems: &mut Problems,
-    ) -> Destination {
-        let key = format!("backends.{}", backend.name);
-        let mut connection = backend.connection.clone();
-        if let Some(name) = &backend.target_ref {
-            match self.targets.get(&name.value, name.place.source()) {
-                Ok(target) => {
-                    connection = connection.over(&target.connection);
-                    *timing = timing.over(&target.timing);
-                    if backend.authentication.is_none() {
-                        self.authentication("target", &target.name, target.authentication.as_ref(), lacks);
-                    }
-                    if !target.enabled {
-                        lacks.push(format!("the target `{}`, which is disabled", target.name));
-                        return Destination::Unserved;
-                    }
-                }
-                Err([]) if name.value.contains('.') => {
-                    let reference = self.activity.reference(name, &format!("{key}.target_ref"), problems);
-                    return reference.map_or(Destination::Unserved, Destination::Resource);
-                }
-                // Also beside a base_url: the target may have said how to prove who we are.
-                Err(_) => {
-                    self.targets.find(name, &format!("{key}.target_ref"), problems);
-                    return Destination::Unserved;
-                }
-            }
-        }
-        if let Some(base) = &backend.base_url {
-            return match crate::config::connection::base_url(&base.value) {
-                Ok(url) => Destination::Url(url),
-                Err(message) => {
-                    problems.error(Some(&base.place), format!("{key}.options.base_url"), message);
-                    Destination::Unserved
-                }
-            };
-        }
-        if !connection.spoken() {
-            let protocol = connection.protocol.as_ref().map_or("", |p| p.value.as_str());
-            lacks.push(format!("the protocol `{}` of backend `{}`", protocol.escape_debug(), backend.name));
-            return Destination::Unserved;
-        }
-        match connection.url() {
-            Some(Ok(url)) => Destination::Url(url),
-            Some(Err(message)) => {
-                let place = connection.host.as_ref().map_or(&backend.place, |host| &host.place);
-                problems.error(Some(place), format!("{key}.connection"), message);
-                Destination::Unserved
-            }
-            None => {
-                problems
-                    .error(Some(&backend.place), key, "an http backend needs to know where to send requests")
-                    .help("set options.base_url, target_ref or connection.host");
-                Destination::Unserved
-            }
-        }
-    }
-
-    fn ingress(
-        &self,
-        pipeline: &Pipeline,
-        ingress: &Ingress,
-        endpoints: &[Arc<Endpoint>],
-        lacks: &mut Vec<String>,
-        problems: &mut Problems,
-    ) -> Option<LinkedIngress> {
-        let key = format!("pipelines.{}.mesh.ingress.{}", pipeline.name, ingress.name);
-        let mut urls = Vec::new();
-        for url in &ingress.urls {
-            match UrlPrefix::parse(&url.value) {
-                Ok(prefix) => urls.push(At::new(prefix, url.place.clone())),
-                Err(message) => {
-                    problems.error(Some(&url.place), format!("{key}.urls"), message);
-                }
-            }
-        }
-        if ingress.protocol.as_deref() == Some("http3") {
-            problems.warn(
-                Some(&ingress.place),
-                &key,
-                "HTTP/3 is not served by this host; the URLs answer over HTTP/1.1 and HTTP/2",
-            );
-        }
-        let endpoint = match &ingress.endpoint {
-            Some(name) => self.endpoints.find(name, &format!("{key}.endpoint"), problems)?,
-            None => match endpoints.first() {
-                Some(first) => Arc::clone(first),
-                None => {
-                    problems
-                        .error(
-                            Some(&ingress.place),
-                            key,
-                            "the pipeline has no endpoint that this ingress could lead to",
-                        )
-                        .help("name one: `endpoint = \"...\"`");
-                    return None;
-                }
-            },
-        };
-        if !endpoints.iter().any(|known| Arc::ptr_eq(known, &endpoint)) {
-            self.endpoint(&endpoint, lacks);
-        }
-        Some(LinkedIngress { name: ingress.name.clone(), urls, endpoint, mode: ingress.mode })
-    }
-
-    /// The egress, when requests of the pipeline leave through it.
-    fn egress(
-        &self,
-        pipeline: &Pipeline,
-        egress: &Egress,
-        backend: Option<&LinkedBackend>,
-        problems: &mut Problems,
-    ) -> Option<LinkedEgress> {
-        let key = format!("pipelines.{}.mesh.egress.{}", pipeline.name, egress.name);
-        if let Some(name) = &egress.backend {
-            let found = self.backends.find(name, &format!("{key}.backend"), problems)?;
-            if backend.is_none_or(|used| used.backend.name != found.name) {
-                let message =
-                    format!("requests of this pipeline do not leave through the backend `{}`", found.name);
-                problems
-                    .warn(Some(&name.place), key, message)
-                    .help("name it first in the pipeline's `backends`");
-                return None;
-            }
-        }
-        if egress.protocol.as_deref() == Some("http3") {
-            problems.warn(
-                Some(&egress.place),
-                key,
-                "HTTP/3 is not spoken by this host; requests leave over HTTP/1.1 or HTTP/2",
-            );
-        }
-        Some(LinkedEgress { name: egress.name.clone(), mode: egress.mode })
     }
 }

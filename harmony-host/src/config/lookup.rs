@@ -1,6 +1,7 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::config::fragment::TORN;
 use crate::problem::Problems;
 use crate::source::{At, Place, Source};
 
@@ -40,6 +41,9 @@ named! {
 #[derive(Debug)]
 pub(crate) struct Lookup<T> {
     by_name: HashMap<String, Vec<Arc<T>>>,
+    broken: HashSet<String>,
+    /// Whether broken syntax may hide definitions.
+    torn: bool,
 }
 
 impl<T: Named> Lookup<T> {
@@ -51,7 +55,18 @@ impl<T: Named> Lookup<T> {
         for item in all {
             by_name.entry(item.name().to_owned()).or_default().push(Arc::clone(item));
         }
-        Self { by_name }
+        Self { by_name, broken: HashSet::new(), torn: false }
+    }
+
+    /// Knows of sections that are there and could not be read, given as `endpoints.x`.
+    #[must_use]
+    pub(crate) fn with_broken<'a>(mut self, sections: impl Iterator<Item = &'a String>) -> Self {
+        for section in sections {
+            self.torn |= section == TORN;
+            let own = section.strip_prefix(T::SECTION).and_then(|name| name.strip_prefix('.'));
+            self.broken.extend(own.map(str::to_owned));
+        }
+        self
     }
 
     /// Like [`new`](Self::new), for things whose name may be given once only.
@@ -75,6 +90,8 @@ impl<T: Named> Lookup<T> {
         let file = name.place.source();
         match self.get(&name.value, file) {
             Ok(found) => Some(found),
+            // It was said already what is wrong with the section itself.
+            Err([]) if self.torn || self.broken.contains(&name.value) => None,
             Err(candidates) => {
                 let section = T::SECTION;
                 let what = name.value.escape_debug();

@@ -45,11 +45,12 @@ impl Config {
         let activity = Activity::of(gateway, registry, problems);
         addresses::check(&gateway.networks, problems);
         check_management(gateway, problems);
+        let broken = || fragments.iter().flat_map(|f| &f.broken);
         let linker = Linker {
-            endpoints: Lookup::new(fragments.iter().flat_map(|f| &f.endpoints)),
-            backends: Lookup::new(fragments.iter().flat_map(|f| &f.backends)),
-            targets: Lookup::new(fragments.iter().flat_map(|f| &f.targets)),
-            middleware: Lookup::new(fragments.iter().flat_map(|f| &f.middleware)),
+            endpoints: Lookup::new(fragments.iter().flat_map(|f| &f.endpoints)).with_broken(broken()),
+            backends: Lookup::new(fragments.iter().flat_map(|f| &f.backends)).with_broken(broken()),
+            targets: Lookup::new(fragments.iter().flat_map(|f| &f.targets)).with_broken(broken()),
+            middleware: Lookup::new(fragments.iter().flat_map(|f| &f.middleware)).with_broken(broken()),
             middleware_types: fragments
                 .iter()
                 .flat_map(|f| &f.middleware_types)

@@ -1,0 +1,87 @@
+use std::sync::Arc;
+
+use crate::config::link::{LinkedBackend, LinkedEgress, LinkedIngress, Linker};
+use crate::config::{Egress, Endpoint, Ingress, Pipeline};
+use crate::problem::Problems;
+use crate::source::At;
+use crate::url_prefix::UrlPrefix;
+
+/// Where a pipeline meets a mesh.
+impl Linker<'_> {
+    pub(super) fn ingress(
+        &self,
+        pipeline: &Pipeline,
+        ingress: &Ingress,
+        endpoints: &[Arc<Endpoint>],
+        lacks: &mut Vec<String>,
+        problems: &mut Problems,
+    ) -> Option<LinkedIngress> {
+        let key = format!("pipelines.{}.mesh.ingress.{}", pipeline.name, ingress.name);
+        let mut urls = Vec::new();
+        for url in &ingress.urls {
+            match UrlPrefix::parse(&url.value) {
+                Ok(prefix) => urls.push(At::new(prefix, url.place.clone())),
+                Err(message) => {
+                    problems.error(Some(&url.place), format!("{key}.urls"), message);
+                }
+            }
+        }
+        if ingress.protocol.as_deref() == Some("http3") {
+            problems.warn(
+                Some(&ingress.place),
+                &key,
+                "HTTP/3 is not served by this host; the URLs answer over HTTP/1.1 and HTTP/2",
+            );
+        }
+        let endpoint = match &ingress.endpoint {
+            Some(name) => self.endpoints.find(name, &format!("{key}.endpoint"), problems)?,
+            None => match endpoints.first() {
+                Some(first) => Arc::clone(first),
+                None => {
+                    problems
+                        .error(
+                            Some(&ingress.place),
+                            key,
+                            "the pipeline has no endpoint that this ingress could lead to",
+                        )
+                        .help("name one: `endpoint = \"...\"`");
+                    return None;
+                }
+            },
+        };
+        if !endpoints.iter().any(|known| Arc::ptr_eq(known, &endpoint)) {
+            self.endpoint(&endpoint, lacks);
+        }
+        Some(LinkedIngress { name: ingress.name.clone(), urls, endpoint, mode: ingress.mode })
+    }
+
+    /// The egress, when requests of the pipeline leave through it.
+    pub(super) fn egress(
+        &self,
+        pipeline: &Pipeline,
+        egress: &Egress,
+        backend: Option<&LinkedBackend>,
+        problems: &mut Problems,
+    ) -> Option<LinkedEgress> {
+        let key = format!("pipelines.{}.mesh.egress.{}", pipeline.name, egress.name);
+        if let Some(name) = &egress.backend {
+            let found = self.backends.find(name, &format!("{key}.backend"), problems)?;
+            if backend.is_none_or(|used| used.backend.name != found.name) {
+                let message =
+                    format!("requests of this pipeline do not leave through the backend `{}`", found.name);
+                problems
+                    .warn(Some(&name.place), key, message)
+                    .help("name it first in the pipeline's `backends`");
+                return None;
+            }
+        }
+        if egress.protocol.as_deref() == Some("http3") {
+            problems.warn(
+                Some(&egress.place),
+                key,
+                "HTTP/3 is not spoken by this host; requests leave over HTTP/1.1 or HTTP/2",
+            );
+        }
+        Some(LinkedEgress { name: egress.name.clone(), mode: egress.mode })
+    }
+}
