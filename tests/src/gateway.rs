@@ -128,7 +128,7 @@ pub fn binary() -> PathBuf {
     BINARY
         .get_or_init(|| {
             let mut cargo = std::process::Command::new(env!("CARGO"));
-            cargo.args(["build", "--quiet", "--package", "harmony-host", "--bin", "harmony-host"]);
+            cargo.args(["build", "--quiet", "--workspace", "--bin", "harmony-host"]);
             cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
             if !cfg!(debug_assertions) {
                 cargo.arg("--release");
