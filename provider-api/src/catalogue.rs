@@ -39,3 +39,11 @@ pub enum MeshKeys {
         public_pem: Option<Arc<str>>,
     },
 }
+
+impl MeshKeys {
+    /// The fewest bytes a shared secret should have: as many as SHA-256 puts out (RFC 7518, section 3.2).
+    ///
+    /// A shorter one works, since gateways out there have them, but it can be guessed offline from one
+    /// captured token. Whoever reads the configuration warns about it.
+    pub const MIN_SHARED_BYTES: usize = 32;
+}

@@ -13,4 +13,3 @@ mod resource_index;
 mod verify;
 
 pub use factory::{LocalFactory, LocalSettings};
-pub use mesh_keys::MIN_SECRET_BYTES;

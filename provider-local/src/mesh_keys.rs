@@ -5,12 +5,6 @@ use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use provider_api::{Error, MeshDefinition, MeshIdentity, MeshKeys, Result, Secret};
 
-/// The fewest bytes a `jwt_secret` should have: as many as SHA-256 puts out (RFC 7518, section 3.2).
-///
-/// A shorter secret works, since gateways out there have them, but it can be guessed offline from one
-/// captured token. Whoever runs this provider warns about it when the configuration loads.
-pub const MIN_SECRET_BYTES: usize = 32;
-
 /// The moduli, in bytes, that aws-lc verifies with. A key outside could be parsed and would refuse every token.
 const RSA_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 

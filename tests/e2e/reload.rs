@@ -300,27 +300,6 @@ async fn a_pipe_among_the_files_is_refused_and_hangs_nothing() {
 }
 
 #[tokio::test]
-async fn files_of_others_beside_the_configuration_are_no_edits() {
-    let port = free_port();
-    let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", "no toml".to_owned())]);
-    dir.replace("pipelines/a.toml", &pipeline("a", "good"));
-    let host = start(&dir).await;
-    dir.replace("pipelines/a.toml", "this is no toml\n");
-    until_rejected(&host).await;
-    let tried = host.status().attempted.clone().expect("an attempt").at;
-    for n in 0..50 {
-        dir.write("gateway.log", &format!("line {n}\n"));
-    }
-    dir.write("pipelines/b.toml", &pipeline("b", "next"));
-    let later = eventually("the next edit was tried", || async {
-        let at = host.status().desired.read_at;
-        if at > tried { Ok(at) } else { Err(at) }
-    });
-    later.await;
-    assert_eq!(answer(port, "a").await, "good");
-}
-
-#[tokio::test]
 async fn a_connection_survives_the_renaming_of_its_network() {
     let port = free_port();
     let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "one"))]);

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use provider_api::{MeshIdentity, ProviderName, Reference, ResourceType};
+use provider_api::{MeshIdentity, MeshKeys, ProviderName, Reference, ResourceType};
 
 use crate::config::activity::Activity;
 use crate::config::link::LinkedPipeline;
@@ -39,8 +39,6 @@ struct Members<'a> {
     remote: &'a Lookup<RemoteIngress>,
     activity: &'a Activity,
 }
-
-const MIN_SECRET_BYTES: usize = 32;
 
 impl LinkedMesh {
     pub(crate) fn all(
@@ -245,10 +243,11 @@ fn check_keys(linked: &LinkedMesh, key: &str, problems: &mut Problems) {
     let (private, public) = (&mesh.jwt_private_key_path, &mesh.jwt_public_key_path);
     match &mesh.jwt_secret {
         Some(secret) => {
-            if secret.value.len() < MIN_SECRET_BYTES {
+            if secret.value.len() < MeshKeys::MIN_SHARED_BYTES {
                 let message = format!(
-                    "the secret has {} bytes; HS256 needs at least {MIN_SECRET_BYTES} to be as strong as it should be (RFC 7518, section 3.2)",
-                    secret.value.len()
+                    "the secret has {} bytes; HS256 needs at least {} to be as strong as it should be (RFC 7518, section 3.2)",
+                    secret.value.len(),
+                    MeshKeys::MIN_SHARED_BYTES
                 );
                 problems
                     .warn(Some(&secret.place), format!("{key}.jwt_secret"), message)

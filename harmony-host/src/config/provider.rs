@@ -157,6 +157,8 @@ pub(crate) fn with_no_settings<R>(use_them: impl FnOnce(ValueDeserializer<'_>) -
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize as _;
+
     use super::*;
 
     #[test]
@@ -166,5 +168,39 @@ mod tests {
             let table: toml::Table = toml::from_str(&written).unwrap();
             assert_eq!(table["k"].as_str(), Some(text));
         }
+    }
+
+    fn read(text: &str) -> (ProviderSections, Problems) {
+        let source = Source::new("config.toml", text);
+        let (document, _) = DeTable::parse_recoverable(source.text());
+        let mut problems = Problems::default();
+        let root = Section::root(&source, document.get_ref());
+        (ProviderSections::read(&root, &source, &mut problems), problems)
+    }
+
+    #[test]
+    fn the_old_form_is_accepted_with_a_warning_and_means_the_same() {
+        let legacy = "[runbeam]\nenabled = true\ncloud_api_base_url = \"https://cloud.example\"\npoll_interval_secs = 60\n";
+        let (sections, problems) = read(legacy);
+        assert!(!problems.refuse());
+        assert_eq!(problems.warnings().count(), 1);
+        assert_eq!(sections.legacy_primary.as_ref().map(ProviderName::as_str), Some("runbeam"));
+        let section = sections.by_name.values().next().unwrap();
+        assert_eq!(section.poll_interval_secs, 60);
+        let settings = section.with_settings(|settings| toml::Table::deserialize(settings).unwrap());
+        assert_eq!(settings["api"].as_str(), Some("https://cloud.example"));
+        assert_eq!(read("[runbeam]\nenabled = false\n").0.legacy_primary, Some(ProviderName::local()));
+    }
+
+    #[test]
+    fn both_forms_at_once_are_refused_with_the_one_to_delete() {
+        let (_, problems) = read("[provider.runbeam]\napi = \"https://a\"\n[runbeam]\nenabled = true\n");
+        let errors: Vec<String> = problems.errors().map(ToString::to_string).collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].starts_with("config.toml:3: runbeam:"), "{errors:?}");
+        assert!(
+            errors[0].contains("config.toml:1") && errors[0].contains("delete the section [runbeam]"),
+            "{errors:?}"
+        );
     }
 }
