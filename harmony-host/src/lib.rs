@@ -10,7 +10,6 @@ pub mod documents;
 mod gateway;
 mod host;
 mod isolate;
-mod lease;
 mod listener;
 mod management;
 mod path;

@@ -25,7 +25,8 @@ pub trait Enrollment: Send + Sync {
     /// [`Unavailable`](crate::ErrorKind::Unavailable) when it could not be stored.
     async fn adopt(&self, credential: MachineCredential) -> Result<Enrolled>;
 
-    /// What is known of the credential now, without asking anybody.
+    /// What is known of the credential now, without asking the control plane. A credential that somebody
+    /// else stored since is noticed, so that a host can tell when asking again makes sense.
     fn standing(&self) -> Standing;
 }
 
@@ -40,6 +41,8 @@ pub struct EnrollmentRequest {
     pub machine_public_key: Option<String>,
     /// Free text that goes along.
     pub metadata: Vec<String>,
+    /// The key the credential is to be stored under from now on; the provider's own when absent.
+    pub storage_key: Option<Secret>,
 }
 
 /// A gateway's own credential.
@@ -55,6 +58,11 @@ pub struct MachineCredential {
     pub gateway_code: Option<String>,
     /// What the token permits.
     pub abilities: Vec<String>,
+    /// The control plane it says it is for. A provider refuses a credential of another origin than the
+    /// configured one: whoever brings it must not lead the gateway elsewhere.
+    pub control_plane: Option<String>,
+    /// The key it is to be stored under from now on; the provider's own when absent.
+    pub storage_key: Option<Secret>,
 }
 
 /// What the control plane says of a gateway it authorized.

@@ -6,6 +6,8 @@ mod clock;
 mod config_source;
 mod enrollment;
 mod error;
+#[cfg(feature = "lease")]
+mod lease;
 mod mesh_auth;
 mod name;
 mod provider;
@@ -25,6 +27,8 @@ pub use clock::{Clock, SystemClock};
 pub use config_source::{Cadence, ConfigSource, Pending};
 pub use enrollment::{Enrolled, Enrollment, EnrollmentRequest, MachineCredential, Standing};
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "lease")]
+pub use lease::{Fetch, Fetched, Lease, Valid};
 pub use mesh_auth::{Claims, Expected, MeshAuth, MeshIdentity, MeshToken, TokenRequest};
 pub use name::{InvalidName, ProviderName};
 pub use provider::Provider;

@@ -24,7 +24,8 @@ pub trait MeshAuth: Send + Sync {
     ///
     /// The signature, with the algorithm that belongs to the key and never the one the token names;
     /// the issuer, the mesh, the audience where there is one, the destination where there is one, and
-    /// the times.
+    /// the times. A token that is good for a URL is good for every URL below it, by whole segments, and the
+    /// host may remember that for as long as the claims last.
     ///
     /// # Errors
     /// [`Denied`](crate::ErrorKind::Denied) for every token that is not good here, whatever is wrong with

@@ -3,10 +3,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderValue;
-use provider_api::{Error, ErrorKind, MeshIdentity, ProviderName, TokenRequest};
+use provider_api::{Error, ErrorKind, Fetch, Lease, MeshIdentity, ProviderName, TokenRequest};
 
 use crate::config::LinkedMesh;
-use crate::lease::{Fetch, Lease};
+use crate::isolate::isolated;
 use crate::plan::outlet::Target;
 use crate::providers::Providers;
 use crate::url_prefix::UrlPrefix;
@@ -116,7 +116,7 @@ impl MeshPlan {
             sender: self.sender.to_string(),
         };
         let (providers, provider) = (providers.clone(), self.provider.clone());
-        Box::pin(async move {
+        Box::pin(isolated(async move {
             let auth = providers.mesh_auth(&provider).ok_or_else(|| {
                 Error::unavailable(format!("the provider `{provider}` issues no mesh tokens"))
             })?;
@@ -128,7 +128,7 @@ impl MeshPlan {
                 })?;
             header.set_sensitive(true);
             Ok((header, left.saturating_sub(EXPIRY_MARGIN)))
-        })
+        }))
     }
 }
 

@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
-use provider_api::{Error, Freshness, Reference, ResourceType};
+use provider_api::{Error, Fetch, Fetched, Freshness, Lease, Reference, ResourceType, Valid};
 use url::Url;
 
-use crate::lease::{Fetch, Fetched, Lease, Valid};
+use crate::isolate::isolated;
 use crate::plan::mesh::MeshPlan;
 use crate::providers::Providers;
 use crate::url_prefix::UrlPrefix;
@@ -101,7 +101,7 @@ impl Target {
 
     fn fetch(&self, providers: &Providers) -> Fetch<ResolvedTarget> {
         let (reference, providers) = (self.reference.clone(), providers.clone());
-        Box::pin(async move { fetch(&reference, &providers).await })
+        Box::pin(isolated(async move { fetch(&reference, &providers).await }))
     }
 }
 

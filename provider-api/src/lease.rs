@@ -6,35 +6,38 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use provider_api::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::isolate::isolated;
+use crate::Error;
 
 /// What a lease is filled with: a value and how long it may be used.
-pub(crate) type Fetched<V> = Result<(V, Duration), Error>;
+pub type Fetched<V> = Result<(V, Duration), Error>;
 
 /// A future that fills a lease; it may outlive the request that asked for it.
-pub(crate) type Fetch<V> = Pin<Box<dyn Future<Output = Fetched<V>> + Send>>;
+pub type Fetch<V> = Pin<Box<dyn Future<Output = Fetched<V>> + Send>>;
 
-/// A value of somebody else's that expires.
+/// A value of somebody else's that expires: a token, a key set, what a reference resolved to.
 ///
 /// * A valid value is handed out at once, without a lock and without an allocation.
 /// * It is fetched again ahead of its end, in the background, at a moment that differs from gateway to
 ///   gateway. A failed refresh takes nothing away.
 /// * Without a valid value, however many ask, one fetches and all get its answer.
 /// * Failures are not kept: who asks afterwards tries again.
-pub(crate) struct Lease<V> {
+pub struct Lease<V> {
     current: ArcSwapOption<Held<V>>,
     /// How many fetches have ended; lets those who waited for one know that it was theirs.
     ended: AtomicU64,
     /// When the next refresh may start, in milliseconds since `born`; later after one that failed.
     refresh_not_before: AtomicU64,
+    /// When the last fetch started and ended, in milliseconds since `born`, plus one; zero before the first.
+    attempted: AtomicU64,
+    settled: AtomicU64,
     born: Instant,
     flight: Mutex<Option<Arc<Error>>>,
 }
 
+#[derive(Debug)]
 struct Held<V> {
     value: V,
     refresh_at: Instant,
@@ -42,7 +45,8 @@ struct Held<V> {
 }
 
 /// A valid value of a lease.
-pub(crate) struct Valid<V>(Arc<Held<V>>);
+#[derive(Debug)]
+pub struct Valid<V>(Arc<Held<V>>);
 
 impl<V> std::ops::Deref for Valid<V> {
     type Target = V;
@@ -59,11 +63,14 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 const SHORTEST_RETRY: Duration = Duration::from_millis(500);
 
 impl<V: Send + Sync + 'static> Lease<V> {
-    pub(crate) fn new() -> Arc<Self> {
+    /// A lease that holds nothing.
+    pub fn new() -> Arc<Self> {
         Arc::new(Self {
             current: ArcSwapOption::empty(),
             ended: AtomicU64::new(0),
             refresh_not_before: AtomicU64::new(0),
+            attempted: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
             born: Instant::now(),
             flight: Mutex::new(None),
         })
@@ -75,10 +82,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
     ///
     /// # Errors
     /// What the fetch that this call made, or waited for, said.
-    pub(crate) async fn get(
-        self: &Arc<Self>,
-        fetch: impl FnOnce() -> Fetch<V>,
-    ) -> Result<Valid<V>, Arc<Error>> {
+    pub async fn get(self: &Arc<Self>, fetch: impl FnOnce() -> Fetch<V>) -> Result<Valid<V>, Arc<Error>> {
         let now = Instant::now();
         if let Some(held) = self.valid(now) {
             if now >= held.refresh_at && self.millis(now) >= self.refresh_not_before.load(Ordering::Relaxed) {
@@ -96,10 +100,74 @@ impl<V: Send + Sync + 'static> Lease<V> {
         {
             return Err(Arc::clone(error));
         }
-        let fetched = isolated(fetch()).await;
-        let outcome = self.settle(fetched);
+        let outcome = self.settle(self.attempt(fetch).await);
         *failure = outcome.as_ref().err().cloned();
         outcome.map(Valid)
+    }
+
+    /// A valid value that was asked for no longer than `cooldown` ago: the one held, or what `fetch` brings.
+    ///
+    /// For a value in which something is missing that a newer one may have. However often and by however
+    /// many this is called, there is at most one fetch per `cooldown`. A fetch that fails takes nothing away:
+    /// the value held is handed out as long as it is valid. Cancel safe, like [`get`](Self::get).
+    ///
+    /// # Errors
+    /// What the last fetch said, when there is no valid value.
+    pub async fn newer(
+        self: &Arc<Self>,
+        cooldown: Duration,
+        fetch: impl FnOnce() -> Fetch<V>,
+    ) -> Result<Valid<V>, Arc<Error>> {
+        if self.within(&self.settled, cooldown)
+            && let Some(held) = self.valid(Instant::now())
+        {
+            return Ok(Valid(held));
+        }
+        let mut failure = self.flight.lock().await;
+        if self.within(&self.attempted, cooldown) {
+            match (self.valid(Instant::now()), &*failure) {
+                (Some(held), _) => return Ok(Valid(held)),
+                (None, Some(error)) => return Err(Arc::clone(error)),
+                (None, None) => {}
+            }
+        }
+        let outcome = self.settle(self.attempt(fetch).await);
+        *failure = outcome.as_ref().err().cloned();
+        outcome.or_else(|error| self.valid(Instant::now()).ok_or(error)).map(Valid)
+    }
+
+    /// The valid value that is held, if there is one. Asks nobody.
+    pub fn held(&self) -> Option<Valid<V>> {
+        self.valid(Instant::now()).map(Valid)
+    }
+
+    /// Holds a value that came another way, for `fresh` from now; one that is held already is replaced.
+    pub fn hold(&self, value: V, fresh: Duration) {
+        self.current.store(Some(held(value, fresh)));
+    }
+
+    /// Lets go of what is held: the next who asks fetches.
+    pub fn clear(&self) {
+        self.current.store(None);
+        self.attempted.store(0, Ordering::Relaxed);
+        self.settled.store(0, Ordering::Relaxed);
+    }
+
+    fn attempt(&self, fetch: impl FnOnce() -> Fetch<V>) -> Fetch<V> {
+        self.stamp(&self.attempted);
+        fetch()
+    }
+
+    fn stamp(&self, moment: &AtomicU64) {
+        moment.store(self.millis(Instant::now()).saturating_add(1), Ordering::Relaxed);
+    }
+
+    fn within(&self, moment: &AtomicU64, time: Duration) -> bool {
+        let limit = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        match moment.load(Ordering::Relaxed) {
+            0 => false,
+            at => self.millis(Instant::now()).saturating_add(1).saturating_sub(at) < limit,
+        }
     }
 
     fn valid(&self, now: Instant) -> Option<Arc<Held<V>>> {
@@ -117,14 +185,14 @@ impl<V: Send + Sync + 'static> Lease<V> {
         if self.flight.try_lock().is_err() {
             return;
         }
-        let fetch = fetch();
+        let fetch = self.attempt(fetch);
         tokio::spawn(async move {
             let Ok(mut failure) = lease.flight.try_lock() else { return };
             // Somebody else may have been here between the look and the lock.
             if lease.current.load().as_ref().is_some_and(|now| now.until != until) {
                 return;
             }
-            let outcome = lease.settle(isolated(fetch).await);
+            let outcome = lease.settle(fetch.await);
             *failure = outcome.err();
             if let Some(error) = &*failure {
                 // A tenth of what is left, spread, so that a source that is down is not asked per request.
@@ -139,17 +207,22 @@ impl<V: Send + Sync + 'static> Lease<V> {
 
     fn settle(&self, fetched: Fetched<V>) -> Result<Arc<Held<V>>, Arc<Error>> {
         let outcome = fetched.map_err(Arc::new).map(|(value, fresh)| {
-            let fresh = fresh.min(LONGEST);
-            let now = Instant::now();
-            // Somewhere in the third quarter of its time, so that gateways do not ask all at once.
-            let share = fastrand::f64().mul_add(0.25, 0.5);
-            let held = Arc::new(Held { value, refresh_at: now + fresh.mul_f64(share), until: now + fresh });
+            let held = held(value, fresh);
             self.current.store(Some(Arc::clone(&held)));
             held
         });
+        self.stamp(&self.settled);
         self.ended.fetch_add(1, Ordering::AcqRel);
         outcome
     }
+}
+
+fn held<V>(value: V, fresh: Duration) -> Arc<Held<V>> {
+    let fresh = fresh.min(LONGEST);
+    let now = Instant::now();
+    // Somewhere in the third quarter of its time, so that gateways do not ask all at once.
+    let share = fastrand::f64().mul_add(0.25, 0.5);
+    Arc::new(Held { value, refresh_at: now + fresh.mul_f64(share), until: now + fresh })
 }
 
 impl<V> fmt::Debug for Lease<V> {
@@ -246,5 +319,36 @@ mod tests {
         let first = tokio::time::timeout(Duration::from_millis(10), lease.get(|| upstream.fetch(60))).await;
         assert!(first.is_err());
         assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn asking_for_something_newer_fetches_once_per_cooldown_whatever_comes_of_it() {
+        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
+        let cooldown = Duration::from_secs(30);
+        assert_eq!(*lease.get(|| upstream.fetch(1_000)).await.unwrap(), 1);
+        for _ in 0..1_000 {
+            assert_eq!(*lease.newer(cooldown, || upstream.fetch(1_000)).await.unwrap(), 1);
+        }
+        tokio::time::advance(cooldown).await;
+        let asking: Vec<_> = (0..1_000)
+            .map(|_| {
+                let (lease, upstream) = (Arc::clone(&lease), Arc::clone(&upstream));
+                tokio::spawn(async move { *lease.newer(cooldown, || upstream.fetch(1_000)).await.unwrap() })
+            })
+            .collect();
+        for one in asking {
+            assert_eq!(one.await.unwrap(), 2);
+        }
+        upstream.down.store(true, Ordering::SeqCst);
+        tokio::time::advance(cooldown).await;
+        for _ in 0..1_000 {
+            assert_eq!(*lease.newer(cooldown, || upstream.fetch(1_000)).await.unwrap(), 2);
+        }
+        assert_eq!(upstream.asked(), 3);
+        tokio::time::advance(Duration::from_secs(2_000)).await;
+        for _ in 0..1_000 {
+            assert!(lease.newer(cooldown, || upstream.fetch(1_000)).await.is_err());
+        }
+        assert_eq!(upstream.asked(), 4);
     }
 }
