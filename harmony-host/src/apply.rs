@@ -1,14 +1,19 @@
+mod change;
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use provider_api::RejectionClass;
+use provider_api::{Change, RejectionClass};
 
+use crate::commit::{self, NotWritten};
 use crate::digest::Digest;
 use crate::documents::{Documents, Loaded, Touched};
+use crate::edits::Edits;
 use crate::gateway::Gateway;
 use crate::host::{HostOptions, absolute};
+use crate::journal::{Before, Journal};
 use crate::listener::{Listeners, Prepared};
 use crate::probe::probe;
 use crate::problem::Problems;
@@ -33,6 +38,17 @@ pub enum Verdict {
     Rejected(Refusal),
 }
 
+/// What became of a provider's change.
+#[derive(Clone, Debug)]
+pub(crate) enum ChangeVerdict {
+    /// It is live.
+    Applied { generation: u64 },
+    /// It is not, and nothing of it was kept.
+    Rejected(Refusal),
+    /// It cannot be judged, for a reason that is not its own; it waits.
+    Held(String),
+}
+
 /// How a configuration comes to be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trigger {
@@ -42,6 +58,34 @@ pub(crate) enum Trigger {
     Edit,
     /// It was time for the slow look that catches what no event told.
     Poll,
+}
+
+/// A change that is in the journal.
+#[derive(Clone, Debug)]
+pub(crate) struct NotedChange {
+    pub(crate) sequence: u64,
+    pub(crate) change: Arc<Change>,
+    pub(crate) journal: Arc<Journal>,
+}
+
+/// How often a change is tried anew because its files were edited meanwhile.
+const MAX_TRIES: usize = 5;
+
+enum NotCommitted {
+    Edited,
+    Held(String),
+    Rejected(Refusal),
+}
+
+impl From<NotWritten> for NotCommitted {
+    fn from(error: NotWritten) -> Self {
+        match &error {
+            NotWritten::Edited(_) => Self::Edited,
+            NotWritten::Refused { file, .. } => {
+                Self::Rejected(refusal(RejectionClass::Build, file, &error.to_string()))
+            }
+        }
+    }
 }
 
 /// The only door through which a configuration becomes what is served.
@@ -123,7 +167,11 @@ impl Applier {
         }) {
             return Verdict::Rejected(refusal.clone());
         }
-        match self.publish(gateway, &served, snapshot).await {
+        let published = match prepare(&self.listeners, &snapshot) {
+            Ok(prepared) => self.publish(gateway, &served, snapshot, prepared).await,
+            Err(refusal) => Err(refusal),
+        };
+        match published {
             Ok(generation) => {
                 self.rejected = None;
                 self.note_applied(&gateway.snapshot.load());
@@ -140,15 +188,107 @@ impl Applier {
         }
     }
 
-    /// Bind, publish, open, probe, retire: add before remove.
+    /// Tries a provider's change. Whatever goes wrong, what was served is served on, and the files are what they
+    /// were.
+    pub(crate) async fn apply_change(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        noted: &NotedChange,
+    ) -> ChangeVerdict {
+        for _ in 0..MAX_TRIES {
+            if let Some(verdict) = self.try_change(gateway, noted).await {
+                return verdict;
+            }
+        }
+        ChangeVerdict::Held("files that it would write are being edited".to_owned())
+    }
+
+    /// `None` when files changed under its hands.
+    async fn try_change(&mut self, gateway: &Arc<Gateway>, noted: &NotedChange) -> Option<ChangeVerdict> {
+        let served = gateway.snapshot.load_full();
+        let surroundings = self.surroundings.clone();
+        let (read, before, change) = (Arc::clone(&self.read), Arc::clone(&served), Arc::clone(&noted.change));
+        let path = self.config_path.clone();
+        let built = change::build(path, surroundings, read, before, change).await;
+        let (files, snapshot, edits) = match built {
+            change::Built::Same => return Some(ChangeVerdict::Applied { generation: served.generation }),
+            change::Built::New { files, snapshot, edits } => (files, *snapshot, edits),
+            change::Built::Rejected(refusal) => return Some(ChangeVerdict::Rejected(refusal)),
+            change::Built::Held(why) => return Some(ChangeVerdict::Held(why)),
+        };
+        let prepared = match prepare(&self.listeners, &snapshot) {
+            Ok(prepared) => prepared,
+            Err(refusal) => return Some(ChangeVerdict::Rejected(refusal)),
+        };
+        let commit = match self.commit(noted, files, edits).await {
+            Ok(before) => before,
+            Err(NotCommitted::Edited) => return None,
+            Err(NotCommitted::Held(why)) => return Some(ChangeVerdict::Held(why)),
+            Err(NotCommitted::Rejected(refusal)) => return Some(ChangeVerdict::Rejected(refusal)),
+        };
+        let documents = Arc::clone(&snapshot.documents);
+        match self.publish(gateway, &served, snapshot, prepared).await {
+            Ok(generation) => {
+                self.read = documents;
+                self.rejected = None;
+                self.note_applied(&gateway.snapshot.load());
+                tracing::info!(generation, change = %noted.change.id, "change applied");
+                Some(ChangeVerdict::Applied { generation })
+            }
+            Err(refusal) => {
+                self.take_back(commit).await;
+                Some(ChangeVerdict::Rejected(refusal))
+            }
+        }
+    }
+
+    /// Writes the files, after noting in the journal what they were.
+    async fn commit(
+        &self,
+        noted: &NotedChange,
+        files: Arc<Documents>,
+        edits: Edits,
+    ) -> Result<Vec<Before>, NotCommitted> {
+        let (root, noted) = (self.root(), noted.clone());
+        let work = move || {
+            if edits.is_empty() {
+                return Ok(Vec::new());
+            }
+            let held =
+                |error: std::io::Error| NotCommitted::Held(format!("the journal cannot be written: {error}"));
+            let before = commit::before(&root, &files, &edits)?;
+            noted.journal.commit(noted.sequence, &edits, before.clone()).map_err(held)?;
+            if let Err(error) = commit::write(&root, &edits, &before) {
+                noted.journal.taken_back(noted.sequence).map_err(held)?;
+                return Err(error.into());
+            }
+            Ok(before)
+        };
+        let written = tokio::task::spawn_blocking(work).await;
+        written.unwrap_or_else(|_| Err(NotCommitted::Held("writing the files failed".to_owned())))
+    }
+
+    async fn take_back(&self, before: Vec<Before>) {
+        let root = self.root();
+        let work = move || commit::take_back(&root, &before);
+        if !tokio::task::spawn_blocking(work).await.unwrap_or(false) {
+            tracing::error!("files of a change that was rejected are still there");
+        }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.config_path.parent().map(std::path::Path::to_owned).unwrap_or_default()
+    }
+
+    /// Publish, open, probe, retire: add before remove. The addresses are bound already.
     async fn publish(
         &mut self,
         gateway: &Arc<Gateway>,
         served: &Arc<Snapshot>,
         snapshot: Snapshot,
+        prepared: Prepared,
     ) -> Result<u64, Refusal> {
         let generation = snapshot.generation;
-        let prepared = prepare(&self.listeners, &snapshot)?;
         let new: Vec<_> = prepared.addresses().collect();
         let snapshot = Arc::new(snapshot);
         gateway.snapshot.store(Arc::clone(&snapshot));
@@ -159,6 +299,7 @@ impl Applier {
             return Err(refusal(RejectionClass::Probe, "listeners", &message));
         }
         self.listeners.retire(&snapshot.listeners).await;
+        gateway.primary.send_replace(snapshot.providers.primary().cloned());
         Ok(generation)
     }
 

@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::source::Source;
 
 pub use load::{Loaded, Touched};
+pub(crate) use read::MAX_FILE_BYTES;
 
 /// All files of a configuration as they were at one moment. Never changed: a new tree shares with the old
 /// one every file whose bytes are the same.
@@ -90,6 +91,26 @@ impl Documents {
             Content::Pem(pem) => Some(pem),
             _ => None,
         }
+    }
+
+    /// The text of the file `name`, unless it is a key or certificate.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        match &self.files.get(name)?.content {
+            Content::Toml(fragment) => Some(fragment.source.text()),
+            Content::Transform(source) => Some(source.text()),
+            Content::Pem(_) => None,
+        }
+    }
+
+    /// The transforms: the name of each without its ending, and its text.
+    pub(crate) fn transforms(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().filter_map(|(path, file)| match &file.content {
+            Content::Transform(source) => {
+                let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
+                Some((name.strip_suffix(".json").unwrap_or(name), source.text()))
+            }
+            _ => None,
+        })
     }
 
     /// How many files there are.

@@ -14,6 +14,8 @@ use arc_swap::ArcSwap;
 use http::header::HOST;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Incoming;
+use provider_api::Provider;
+use tokio::sync::watch;
 
 use crate::gateway::admission::MeshContext;
 use crate::gateway::body::Body;
@@ -30,6 +32,8 @@ use crate::url_prefix::Scheme;
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) snapshot: ArcSwap<Snapshot>,
+    /// The primary provider of the current snapshot, for those who wait for another one.
+    pub(crate) primary: watch::Sender<Option<Arc<dyn Provider>>>,
     pub(crate) upstream: Upstream,
     pub(crate) management: Arc<Management>,
 }

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use provider_api::{Clock, Registry, SystemClock};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::apply::{Applier, Trigger, Verdict};
+use crate::apply::{Applier, ChangeVerdict, NotedChange, Trigger, Verdict};
 use crate::documents::{Documents, Touched};
 use crate::gateway::Gateway;
 use crate::management::Management;
 use crate::providers::Surroundings;
+use crate::recovery;
 use crate::snapshot::{Refusal, Snapshot};
 use crate::status::{Status, StatusBoard};
+use crate::sync::{Sync, SyncCommand, SyncParts, SyncReport};
 use crate::upstream::Upstream;
 use crate::watch::{Interest, Notice, Watch};
 
@@ -31,6 +33,8 @@ pub struct HostOptions {
     pub clock: Arc<dyn Clock>,
     /// Where the gateway and its providers keep what must survive a restart.
     pub state_dir: PathBuf,
+    /// Whether the local configuration is pushed up to the primary provider before it is followed.
+    pub push_on_start: bool,
 }
 
 impl HostOptions {
@@ -42,6 +46,7 @@ impl HostOptions {
             registry,
             clock: Arc::new(SystemClock),
             state_dir: home.join(".runbeam"),
+            push_on_start: false,
         }
     }
 
@@ -60,13 +65,17 @@ pub struct Host {
     gateway: Arc<Gateway>,
     status: Arc<StatusBoard>,
     commands: mpsc::Sender<Command>,
+    sync: mpsc::Sender<SyncCommand>,
     work: JoinHandle<()>,
+    following: JoinHandle<()>,
 }
 
 /// What the loop that owns the applier is told.
 pub(crate) enum Command {
     /// Read the files and apply them.
     Reload(oneshot::Sender<Verdict>),
+    /// Apply a provider's change.
+    Change(NotedChange, oneshot::Sender<ChangeVerdict>),
     /// Stop, letting requests in flight finish for this long.
     Stop(Duration, oneshot::Sender<bool>),
 }
@@ -75,6 +84,7 @@ impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Reload(_) => "Reload",
+            Self::Change(..) => "Change",
             Self::Stop(..) => "Stop",
         })
     }
@@ -88,22 +98,40 @@ impl Host {
     pub async fn start(options: HostOptions) -> Result<Self, Refusal> {
         let status = StatusBoard::new();
         let config = absolute(&options.config);
+        let (path, state_dir) = (config.clone(), options.state_dir.clone());
+        let recovering = tokio::task::spawn_blocking(move || recovery::recover(&path, &state_dir));
+        let journal = recovering.await.unwrap_or_default();
         let (mut applier, snapshot, prepared) =
             Applier::first(config, options.surroundings(), Arc::clone(&status)).await?;
         for warning in &snapshot.warnings {
             tracing::warn!("{warning}");
         }
         let (commands, inbox) = mpsc::channel(16);
+        let (sync, sync_inbox) = mpsc::channel(16);
+        let (primary, followed) = watch::channel(snapshot.providers.primary().cloned());
+        let snapshot = Arc::new(*snapshot);
         let gateway = Arc::new(Gateway {
-            snapshot: ArcSwap::from_pointee(*snapshot),
+            snapshot: ArcSwap::new(Arc::clone(&snapshot)),
+            primary,
             upstream: Upstream::new(),
-            management: Arc::new(Management::new(Arc::clone(&status), commands.clone())),
+            management: Arc::new(Management::new(Arc::clone(&status), commands.clone(), sync.clone())),
         });
+        let parts = SyncParts {
+            inbox: sync_inbox,
+            apply: commands.clone(),
+            primary: followed,
+            status: Arc::clone(&status),
+            journal_directory: recovery::journal_directory(&options.state_dir, &snapshot.config.proxy.id),
+            journal,
+            push: options.push_on_start.then(|| Arc::clone(&snapshot)),
+            random: fastrand::Rng::new(),
+        };
         let mut watch = Watch::start();
         watch.interest(interest(&gateway.snapshot.load().documents));
         applier.begin(&gateway, prepared);
         let work = tokio::spawn(work(applier, Arc::clone(&gateway), watch, inbox));
-        Ok(Self { gateway, status, commands, work })
+        let following = tokio::spawn(Sync::new(parts).run());
+        Ok(Self { gateway, status, commands, sync, work, following })
     }
 
     /// The configuration that is served.
@@ -126,8 +154,15 @@ impl Host {
         reload(&self.commands).await
     }
 
+    /// Asks the primary provider for changes now and applies them, whatever its interval is. `None` when the
+    /// gateway is stopping.
+    pub async fn sync(&self) -> Option<SyncReport> {
+        sync_now(&self.sync).await
+    }
+
     /// Stops to accept requests and waits for those in flight, at most for `limit`. Says whether all finished.
     pub async fn shut_down(self, limit: Duration) -> bool {
+        self.following.abort();
         let (reply, finished) = oneshot::channel();
         // Also when the task that should answer hangs on a file system that does not.
         let stopping = async {
@@ -140,7 +175,14 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.work.abort();
+        self.following.abort();
     }
+}
+
+pub(crate) async fn sync_now(sync: &mpsc::Sender<SyncCommand>) -> Option<SyncReport> {
+    let (reply, report) = oneshot::channel();
+    sync.send(SyncCommand::Now(reply)).await.ok()?;
+    report.await.ok()
 }
 
 pub(crate) async fn reload(commands: &mpsc::Sender<Command>) -> Option<Verdict> {
@@ -161,6 +203,12 @@ async fn work(
             biased;
             command = inbox.recv() => match command {
                 Some(Command::Reload(reply)) => (Touched::Everything, Trigger::Asked, Some(reply)),
+                Some(Command::Change(noted, reply)) => {
+                    let verdict = applier.apply_change(&gateway, &noted).await;
+                    watch.interest(interest(applier.read()));
+                    let _ = reply.send(verdict);
+                    continue;
+                }
                 Some(Command::Stop(limit, reply)) => {
                     let _ = reply.send(applier.shut_down(limit).await);
                     return;

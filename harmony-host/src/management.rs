@@ -22,12 +22,14 @@ use crate::host::Command;
 use crate::path::{owned_segments, strip};
 use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
+use crate::sync::SyncCommand;
 
 /// What the management API needs beside the snapshot.
 #[derive(Debug)]
 pub(crate) struct Management {
     status: Arc<StatusBoard>,
     commands: mpsc::Sender<Command>,
+    sync: mpsc::Sender<SyncCommand>,
     started: Instant,
 }
 
@@ -39,8 +41,12 @@ pub(crate) struct Claimed {
 }
 
 impl Management {
-    pub(crate) fn new(status: Arc<StatusBoard>, commands: mpsc::Sender<Command>) -> Self {
-        Self { status, commands, started: Instant::now() }
+    pub(crate) fn new(
+        status: Arc<StatusBoard>,
+        commands: mpsc::Sender<Command>,
+        sync: mpsc::Sender<SyncCommand>,
+    ) -> Self {
+        Self { status, commands, sync, started: Instant::now() }
     }
 
     /// Whether a request is for the management API: it came in on the configured network, and its path is

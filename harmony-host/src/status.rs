@@ -1,12 +1,16 @@
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::problem::Problem;
+
+mod board;
+mod sync;
+
+pub(crate) use board::StatusBoard;
+pub use sync::{SyncFailure, SyncStatus};
 
 /// Whether the gateway serves what it should, and if not, why.
 ///
@@ -20,6 +24,8 @@ pub struct Status {
     pub attempted: Option<Attempted>,
     /// What is served.
     pub effective: Option<Effective>,
+    /// How following the provider goes; `None` without one that has changes.
+    pub sync: Option<SyncStatus>,
 }
 
 /// What the configuration files say.
@@ -95,6 +101,7 @@ impl Status {
     pub fn in_sync(&self) -> bool {
         self.effective.as_ref().is_some_and(|effective| effective.digest == self.desired.digest)
             && self.attempted.as_ref().is_none_or(|attempted| attempted.verdict == "applied")
+            && self.sync.as_ref().is_none_or(|sync| sync.reason().is_none())
     }
 
     /// Why not, in one sentence.
@@ -104,7 +111,8 @@ impl Status {
         }
         let Some(attempted) = self.attempted.as_ref().filter(|attempted| attempted.verdict == "rejected")
         else {
-            return Some("a change of the files is being applied".to_owned());
+            let sync = self.sync.as_ref().and_then(SyncStatus::reason);
+            return Some(sync.unwrap_or_else(|| "a change of the files is being applied".to_owned()));
         };
         let class = attempted.class.as_deref().unwrap_or("unknown");
         let first = attempted.problems.first().map_or_else(String::new, |p| {
@@ -120,31 +128,6 @@ impl Status {
             n => format!(" (and {} more)", n - 1),
         };
         Some(format!("the files were rejected ({class}){first}{more}"))
-    }
-}
-
-/// The status where the gateway writes it and the management API reads it.
-#[derive(Debug)]
-pub(crate) struct StatusBoard(ArcSwap<Status>);
-
-impl StatusBoard {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(ArcSwap::from_pointee(Status {
-            desired: Desired { digest: String::new(), read_at: timestamp(SystemTime::now()) },
-            attempted: None,
-            effective: None,
-        })))
-    }
-
-    pub(crate) fn read(&self) -> Arc<Status> {
-        self.0.load_full()
-    }
-
-    /// Only the applier calls this, so nothing is lost between reading and writing.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Status)) {
-        let mut status = Status::clone(&self.0.load());
-        change(&mut status);
-        self.0.store(Arc::new(status));
     }
 }
 

@@ -33,6 +33,13 @@ pub struct Directory {
     pub written: Option<At<String>>,
 }
 
+impl Directory {
+    /// What the names of its files start with.
+    pub(crate) fn below(&self) -> String {
+        format!("{}/", self.path.trim_end_matches('/'))
+    }
+}
+
 impl Proxy {
     pub(crate) fn read(root: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let Some(section) = root.section("proxy", problems) else {

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use provider_api::Secret;
 use crate::config::{Directory, Fragment};
 use crate::digest::Digest;
 use crate::documents::{Content, Document, Documents, read};
+use crate::edits::Edits;
 use crate::problem::Problems;
 use crate::source::{At, Source};
 
@@ -33,6 +34,7 @@ struct Loader<'a> {
     before: Option<&'a Documents>,
     served: Option<&'a Documents>,
     touched: &'a Touched,
+    proposed: Option<&'a Edits>,
     files: BTreeMap<String, Arc<Document>>,
     problems: Problems,
 }
@@ -48,9 +50,27 @@ impl Documents {
         served: Option<&Self>,
         touched: &Touched,
     ) -> Loaded {
+        Self::load_with(config_path, before, served, touched, None)
+    }
+
+    /// Reads the configuration as it would be with the proposed files in place.
+    pub(crate) fn load_with(
+        config_path: &Path,
+        before: Option<&Self>,
+        served: Option<&Self>,
+        touched: &Touched,
+        proposed: Option<&Edits>,
+    ) -> Loaded {
         let root = config_path.parent().map(Path::to_owned).unwrap_or_default();
-        let mut loader =
-            Loader { root, before, served, touched, files: BTreeMap::new(), problems: Problems::default() };
+        let mut loader = Loader {
+            root,
+            before,
+            served,
+            touched,
+            proposed,
+            files: BTreeMap::new(),
+            problems: Problems::default(),
+        };
         let name = config_path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         loader.toml(&name, Fragment::gateway);
         if let Some([pipelines, mesh, transforms]) = loader.files.get(&name).and_then(directories) {
@@ -83,11 +103,23 @@ impl Loader<'_> {
         mut add: impl FnMut(&mut Self, &str),
     ) {
         let place = directory.written.as_ref().map(|at| &at.place);
-        let prefix = below(directory);
-        let held = old.map(|old| below(&old)).is_some_and(|old| {
+        let prefix = directory.below();
+        let held = old.map(|old| old.below()).is_some_and(|old| {
             self.served.is_some_and(|served| served.files.keys().any(|name| name.starts_with(&old)))
         });
-        match read::list(&self.root.join(&directory.path), extension) {
+        let listed = read::list(&self.root.join(&directory.path), extension).map(|names| {
+            let proposed: Vec<String> = self
+                .proposed
+                .into_iter()
+                .flat_map(|edits| edits.below(&prefix, extension))
+                .map(str::to_owned)
+                .collect();
+            match names {
+                None if proposed.is_empty() => None,
+                names => Some(names.into_iter().flatten().chain(proposed).collect::<BTreeSet<_>>()),
+            }
+        });
+        match listed {
             Ok(Some(names)) => names.iter().for_each(|name| add(self, &format!("{prefix}{name}"))),
             Ok(None) if held => {
                 self.problems
@@ -122,6 +154,7 @@ impl Loader<'_> {
     fn untouched(&self, name: &str) -> Option<Arc<Document>> {
         match self.touched {
             Touched::Everything => None,
+            Touched::Files(_) if self.proposed.is_some_and(|edits| edits.get(name).is_some()) => None,
             Touched::Files(paths) if paths.contains(&self.root.join(name)) => None,
             Touched::Files(_) => self.before?.files.get(name).cloned(),
         }
@@ -149,7 +182,9 @@ impl Loader<'_> {
             return;
         }
         let place = written.map(|at| &at.place);
-        let bytes = match read::stable(&self.root.join(name)) {
+        let proposed = self.proposed.and_then(|edits| edits.get(name));
+        let bytes = match proposed.map_or_else(|| read::stable(&self.root.join(name)), |text| Ok(text.into()))
+        {
             Ok(bytes) => bytes,
             Err(e) => {
                 self.problems.error(place, name, format!("the file cannot be read: {e}"));
@@ -212,10 +247,6 @@ fn directories(config: &Arc<Document>) -> Option<[Directory; 3]> {
     let Content::Toml(fragment) = &config.content else { return None };
     let proxy = &fragment.gateway.as_ref()?.proxy;
     Some([proxy.pipelines_path.clone(), proxy.mesh_path.clone(), proxy.transforms_path.clone()])
-}
-
-fn below(directory: &Directory) -> String {
-    format!("{}/", directory.path.trim_end_matches('/'))
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, String> {

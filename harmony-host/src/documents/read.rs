@@ -3,7 +3,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 /// The largest file that is read.
-pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The most files a directory of the configuration may hold.
 pub(super) const MAX_FILES: usize = 10_000;

@@ -1,0 +1,93 @@
+//! Writing the files of a proposal, and taking them back.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::atomic_file;
+use crate::digest::Digest;
+use crate::documents::Documents;
+use crate::edits::Edits;
+use crate::journal::Before;
+
+/// Why files were not written.
+#[derive(Debug)]
+pub(crate) enum NotWritten {
+    /// A file is not what it was when the proposal was checked: somebody edited it meanwhile.
+    Edited(String),
+    /// The operating system refused; what was written is taken back.
+    Refused { file: String, error: io::Error },
+}
+
+/// What the files are before they are written.
+///
+/// # Errors
+/// `Edited`, when one is not what `documents` say.
+pub(crate) fn before(root: &Path, documents: &Documents, edits: &Edits) -> Result<Vec<Before>, NotWritten> {
+    edits
+        .iter()
+        .map(|(name, new)| {
+            let text = match fs::read(root.join(name)) {
+                Ok(bytes) => Some(String::from_utf8(bytes).map_err(|_| NotWritten::Edited(name.to_owned()))?),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(NotWritten::Refused { file: name.to_owned(), error }),
+            };
+            // A file that the configuration does not take in, such as one that was just put there.
+            if text.as_deref() != documents.text(name) {
+                return Err(NotWritten::Edited(name.to_owned()));
+            }
+            Ok(Before { name: name.to_owned(), text, written: hex(new) })
+        })
+        .collect()
+}
+
+/// Writes the files, each whole or not at all.
+///
+/// # Errors
+/// The first that could not be written; those before it are taken back.
+pub(crate) fn write(root: &Path, edits: &Edits, before: &[Before]) -> Result<(), NotWritten> {
+    for (name, text) in edits.iter() {
+        let path = root.join(name);
+        let parent = path.parent().map_or(Ok(()), |parent| atomic_file::make_directory(parent, 0o755));
+        if let Err(error) = parent.and_then(|()| atomic_file::write(&path, text.as_bytes(), 0o644)) {
+            take_back(root, before);
+            return Err(NotWritten::Refused { file: name.to_owned(), error });
+        }
+    }
+    Ok(())
+}
+
+/// Puts back what was there before, file by file; a file that is not what was written is somebody's edit and
+/// is left alone. Returns whether all that was written is gone.
+pub(crate) fn take_back(root: &Path, before: &[Before]) -> bool {
+    let mut all = true;
+    for file in before {
+        let path = root.join(&file.name);
+        let is_written = fs::read_to_string(&path).is_ok_and(|text| hex(&text) == file.written);
+        if !is_written {
+            continue;
+        }
+        let result = match &file.text {
+            Some(text) => atomic_file::write(&path, text.as_bytes(), 0o644),
+            None => atomic_file::remove(&path),
+        };
+        if let Err(error) = result {
+            all = false;
+            tracing::error!(file = file.name, %error, "what was there before the change cannot be put back");
+        }
+    }
+    all
+}
+
+fn hex(text: &str) -> String {
+    format!("{:#}", Digest::of(text.as_bytes()))
+}
+
+impl std::fmt::Display for NotWritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Edited(file) => write!(f, "{file} was edited while the change was checked"),
+            Self::Refused { file, error } => write!(f, "{file} cannot be written: {error}"),
+        }
+    }
+}

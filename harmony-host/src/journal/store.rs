@@ -1,0 +1,112 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::atomic_file;
+use crate::digest::Digest;
+use crate::journal::Entry;
+
+/// The version of the notes' form. Notes of another version are put aside, never guessed at.
+const SCHEMA: u32 = 1;
+
+/// The longest note that is read.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// One file per change, replaced whole at every step, so that a kill at any moment leaves the step before or
+/// the step after.
+///
+/// The first line of a file is the SHA-256 of the rest.
+pub(super) struct Store {
+    directory: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Note<'a> {
+    schema: u32,
+    #[serde(flatten)]
+    entry: &'a Entry,
+}
+
+#[derive(Deserialize)]
+struct ReadNote {
+    schema: u32,
+    #[serde(flatten)]
+    entry: Entry,
+}
+
+impl Store {
+    pub(super) fn open(directory: &Path) -> io::Result<Self> {
+        atomic_file::make_directory(directory, 0o700)?;
+        atomic_file::sweep(directory);
+        Ok(Self { directory: directory.to_owned() })
+    }
+
+    /// All notes, oldest first.
+    pub(super) fn read(&self) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for file in fs::read_dir(&self.directory)? {
+            let path = file?.path();
+            if path.extension().is_none_or(|extension| extension != "note") {
+                continue;
+            }
+            match read(&path) {
+                Ok(entry) if self.path(&entry) == path => entries.push(entry),
+                Ok(_) => put_aside(&path, "it is about another change than its name says"),
+                Err(why) => put_aside(&path, &why),
+            }
+        }
+        entries.sort_by_key(|entry: &Entry| entry.sequence);
+        Ok(entries)
+    }
+
+    pub(super) fn write(&self, entry: &Entry) -> io::Result<()> {
+        atomic_file::write(&self.path(entry), &encode(entry)?, 0o600)
+    }
+
+    pub(super) fn remove(&self, entry: &Entry) -> io::Result<()> {
+        atomic_file::remove(&self.path(entry))
+    }
+
+    fn path(&self, entry: &Entry) -> PathBuf {
+        self.directory.join(format!("{:012}.note", entry.sequence))
+    }
+}
+
+fn encode(entry: &Entry) -> io::Result<Vec<u8>> {
+    let body = serde_json::to_string(&Note { schema: SCHEMA, entry }).map_err(io::Error::other)?;
+    Ok(format!("{:#}\n{body}\n", Digest::of(body.as_bytes())).into_bytes())
+}
+
+/// Reads a note. Never panics, whatever the bytes.
+pub(super) fn decode(bytes: &[u8]) -> Result<Entry, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
+    let (seal, body) = text.split_once('\n').ok_or("it has no seal")?;
+    let body = body.strip_suffix('\n').ok_or("its end is missing")?;
+    if format!("{:#}", Digest::of(body.as_bytes())) != seal {
+        return Err("its seal does not fit".to_owned());
+    }
+    let note: ReadNote = serde_json::from_str(body).map_err(|e| format!("it cannot be understood: {e}"))?;
+    match note.schema {
+        SCHEMA => Ok(note.entry),
+        other => Err(format!("it has the form {other}, and this gateway knows the form {SCHEMA}")),
+    }
+}
+
+fn read(path: &Path) -> Result<Entry, String> {
+    let length = fs::metadata(path).map_err(|e| e.to_string())?.len();
+    if length > MAX_BYTES {
+        return Err(format!("it has {length} bytes"));
+    }
+    decode(&fs::read(path).map_err(|e| e.to_string())?)
+}
+
+fn put_aside(path: &Path, why: &str) {
+    let aside = path.with_extension("damaged");
+    let kept = fs::rename(path, &aside).map_or("in its place", |()| "beside the journal");
+    tracing::error!(
+        note = %path.display(), why, kept,
+        "a note of the journal cannot be used; the change it is about gets no verdict from this gateway"
+    );
+}

@@ -1,0 +1,94 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use provider_api::Provider;
+use tokio::time::Instant;
+
+use crate::status::sync::{SyncFailure, SyncStatus};
+use crate::status::{Desired, Status, timestamp};
+use crate::sync::ChangeReport;
+
+/// The status where the gateway writes it and the management API reads it.
+#[derive(Debug)]
+pub(crate) struct StatusBoard {
+    status: ArcSwap<Status>,
+    writing: Mutex<()>,
+}
+
+impl StatusBoard {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            status: ArcSwap::from_pointee(Status {
+                desired: Desired { digest: String::new(), read_at: now() },
+                attempted: None,
+                effective: None,
+                sync: None,
+            }),
+            writing: Mutex::new(()),
+        })
+    }
+
+    pub(crate) fn read(&self) -> Arc<Status> {
+        self.status.load_full()
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Status)) {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut status = Status::clone(&self.status.load());
+        change(&mut status);
+        self.status.store(Arc::new(status));
+    }
+
+    fn sync(&self, change: impl FnOnce(&mut SyncStatus)) {
+        self.change(|status| {
+            if let Some(sync) = &mut status.sync {
+                change(sync);
+            }
+        });
+    }
+
+    /// The provider that is followed now.
+    pub(crate) fn following(&self, provider: Option<&dyn Provider>) {
+        self.change(|status| match (provider, &mut status.sync) {
+            (None, sync) => *sync = None,
+            (Some(provider), Some(sync)) if sync.provider == provider.name().as_str() => sync.look(provider),
+            (Some(provider), sync) => *sync = Some(SyncStatus::new(provider)),
+        });
+    }
+
+    /// The provider answered.
+    pub(crate) fn heard(&self) {
+        self.sync(|sync| sync.heard_at = Some(now()));
+    }
+
+    /// How a round ended.
+    pub(crate) fn walked(&self, failure: Option<(String, u32)>) {
+        self.sync(|sync| {
+            let since = sync.failure.as_ref().map_or_else(now, |failure| failure.since);
+            sync.failure = failure.map(|(message, times)| SyncFailure { message, times, since });
+        });
+    }
+
+    /// When the provider is asked next.
+    pub(crate) fn due(&self, due: Option<Instant>) {
+        let at = due.map(|due| {
+            let left = due.saturating_duration_since(Instant::now());
+            SystemTime::now().checked_add(left).map_or_else(now, timestamp)
+        });
+        self.sync(|sync| sync.due_at = at);
+    }
+
+    pub(crate) fn change_ended(&self, change: &ChangeReport) {
+        self.sync(|sync| sync.last_change = Some(change.clone()));
+    }
+
+    /// How much waits in the journal.
+    pub(crate) fn waiting(&self, unsettled: usize, undelivered: usize) {
+        self.sync(|sync| (sync.unsettled, sync.undelivered) = (unsettled, undelivered));
+    }
+}
+
+fn now() -> jiff::Timestamp {
+    timestamp(SystemTime::now())
+}

@@ -1,0 +1,107 @@
+use jiff::Timestamp;
+use provider_api::{Cadence, Provider, Standing};
+use serde::Serialize;
+
+use crate::status::timestamp;
+use crate::sync::ChangeReport;
+
+/// How following the provider goes.
+#[derive(Clone, Debug, Serialize)]
+pub struct SyncStatus {
+    /// Its name.
+    pub provider: String,
+    /// When it is asked: `every 30 s`, `on demand` or `all the time`.
+    pub cadence: String,
+    /// Whether this gateway is authorized there: `valid`, `missing`, `expired`, `refused`, or `none` where
+    /// nobody has to be.
+    pub authorization: &'static str,
+    /// When the authorization ends, or ended.
+    pub authorized_until: Option<Timestamp>,
+    /// When the provider last answered.
+    pub heard_at: Option<Timestamp>,
+    /// What went wrong since.
+    pub failure: Option<SyncFailure>,
+    /// When it is asked next by itself.
+    pub due_at: Option<Timestamp>,
+    /// How many changes are here that have no verdict.
+    pub unsettled: usize,
+    /// How many verdicts the provider does not know.
+    pub undelivered: usize,
+    /// The last change that was tried.
+    pub last_change: Option<ChangeReport>,
+}
+
+/// Why a provider cannot be followed now.
+#[derive(Clone, Debug, Serialize)]
+pub struct SyncFailure {
+    /// What happened last.
+    pub message: String,
+    /// How often in a row.
+    pub times: u32,
+    /// When it happened first.
+    pub since: Timestamp,
+}
+
+impl SyncStatus {
+    pub(super) fn new(provider: &dyn Provider) -> Self {
+        let mut status = Self {
+            provider: provider.name().to_string(),
+            cadence: String::new(),
+            authorization: "none",
+            authorized_until: None,
+            heard_at: None,
+            failure: None,
+            due_at: None,
+            unsettled: 0,
+            undelivered: 0,
+            last_change: None,
+        };
+        status.look(provider);
+        status
+    }
+
+    /// Takes up what the provider says of itself now.
+    pub(super) fn look(&mut self, provider: &dyn Provider) {
+        self.cadence = match provider.source().map(provider_api::ConfigSource::cadence) {
+            Some(Cadence::Every(interval)) => format!("every {} s", interval.as_secs()),
+            Some(Cadence::OnDemand) => "on demand".to_owned(),
+            Some(Cadence::Waits) => "all the time".to_owned(),
+            None => "never".to_owned(),
+        };
+        (self.authorization, self.authorized_until) =
+            match provider.enrollment().map(provider_api::Enrollment::standing) {
+                None => ("none", None),
+                Some(Standing::Missing) => ("missing", None),
+                Some(Standing::Refused) => ("refused", None),
+                Some(Standing::Valid { expires_at }) => ("valid", Some(timestamp(expires_at))),
+                Some(Standing::Expired { expired_at }) => ("expired", Some(timestamp(expired_at))),
+            };
+    }
+
+    /// Why the gateway may not be what the provider wants it to be.
+    pub(super) fn reason(&self) -> Option<String> {
+        let provider = &self.provider;
+        match self.authorization {
+            "missing" => {
+                return Some(format!("this gateway is not authorized at `{provider}`: authorize it"));
+            }
+            "expired" => {
+                return Some(format!("the authorization at `{provider}` has expired: authorize it again"));
+            }
+            "refused" => {
+                return Some(format!("`{provider}` refused the credential: authorize this gateway again"));
+            }
+            _ => {}
+        }
+        if let Some(failure) = &self.failure {
+            let SyncFailure { message, times, since } = failure;
+            return Some(format!(
+                "`{provider}` could not be followed since {since} ({times} times): {message}"
+            ));
+        }
+        let change = self.last_change.as_ref().filter(|change| change.verdict != "applied")?;
+        let class = change.class.as_ref().map_or_else(String::new, |class| format!(" ({class})"));
+        let why = change.summary.as_deref().unwrap_or("no reason is known");
+        Some(format!("the {} change {} was {}{class}: {why}", change.kind, change.id, change.verdict))
+    }
+}

@@ -1,0 +1,280 @@
+//! Following a provider: asking for changes at its cadence, applying them, reporting the verdicts.
+
+mod backoff;
+mod outbox;
+mod push;
+mod report;
+mod round;
+mod schedule;
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use provider_api::{Cadence, Error, ErrorKind, Provider, Result, Standing};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+pub(crate) use backoff::Backoff;
+pub use push::PushReport;
+pub use report::{ChangeReport, SyncReport};
+pub(crate) use round::JournalPlace;
+
+use crate::host::Command;
+use crate::journal::Journal;
+use crate::snapshot::Snapshot;
+use crate::status::StatusBoard;
+use outbox::Outbox;
+use round::{Round, said};
+use schedule::Schedule;
+
+/// What the sync loop is told.
+pub(crate) enum SyncCommand {
+    /// Walk now, whatever the cadence is.
+    Now(oneshot::Sender<SyncReport>),
+    /// Push the local configuration up.
+    Push(Arc<Snapshot>, oneshot::Sender<Result<PushReport>>),
+    /// There is another credential.
+    Authorized,
+}
+
+/// What the sync loop is made of.
+pub(crate) struct SyncParts {
+    pub(crate) inbox: mpsc::Receiver<SyncCommand>,
+    pub(crate) apply: mpsc::Sender<Command>,
+    pub(crate) primary: watch::Receiver<Option<Arc<dyn Provider>>>,
+    pub(crate) status: Arc<StatusBoard>,
+    pub(crate) journal_directory: PathBuf,
+    /// The journal, when there was one at the start.
+    pub(crate) journal: Option<Arc<Journal>>,
+    /// The configuration to push up before the first round.
+    pub(crate) push: Option<Arc<Snapshot>>,
+    pub(crate) random: fastrand::Rng,
+}
+
+/// How long a gateway that is not authorized waits before it asks again by itself.
+const UNAUTHORIZED: Duration = Duration::from_secs(300);
+
+/// How often it looks for a credential that somebody else stored.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// The one loop that asks a provider for changes. It outlives every error.
+pub(crate) struct Sync {
+    inbox: mpsc::Receiver<SyncCommand>,
+    primary: watch::Receiver<Option<Arc<dyn Provider>>>,
+    status: Arc<StatusBoard>,
+    round: Round,
+    outbox: Arc<Outbox>,
+    backoff: Backoff,
+    schedule: Schedule,
+    followed: Option<Arc<dyn Provider>>,
+    push: Option<Arc<Snapshot>>,
+    telling: Option<tokio::task::JoinHandle<()>>,
+    /// Whether the last round failed because nobody authorized this gateway.
+    unauthorized: bool,
+}
+
+impl Sync {
+    pub(crate) fn new(parts: SyncParts) -> Self {
+        let outbox = Outbox::new();
+        let round = Round {
+            apply: parts.apply,
+            primary: parts.primary.clone(),
+            journal: JournalPlace { directory: parts.journal_directory, open: parts.journal },
+            outbox: Arc::clone(&outbox),
+            status: Arc::clone(&parts.status),
+            listed: Vec::new(),
+            unfetched: std::collections::HashMap::new(),
+            announced: std::collections::HashSet::new(),
+        };
+        Self {
+            inbox: parts.inbox,
+            primary: parts.primary,
+            status: parts.status,
+            round,
+            outbox,
+            backoff: Backoff::new(parts.random),
+            schedule: Schedule::now(),
+            followed: None,
+            push: parts.push,
+            telling: None,
+            unauthorized: false,
+        }
+    }
+
+    /// Runs until the gateway stops.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.follow();
+            let cadence = self.cadence();
+            let due = cadence.and_then(|cadence| self.schedule.due(cadence));
+            self.status.due(due);
+            let watched = self.followed.clone().filter(|_| self.unauthorized);
+            let authorized = pin!(another_credential(watched));
+            tokio::select! {
+                biased;
+                changed = self.primary.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                command = self.inbox.recv() => match command {
+                    Some(command) => self.told(command).await,
+                    None => return,
+                },
+                () = authorized => {
+                    tracing::info!("there is another credential; asking for changes again");
+                    self.authorized();
+                }
+                () = until(due) => {
+                    self.walk().await;
+                }
+            }
+        }
+    }
+
+    /// Takes up the primary provider as it is now.
+    fn follow(&mut self) {
+        let primary = self.primary.borrow_and_update().clone();
+        let primary = primary.filter(|provider| provider.source().is_some());
+        let same = match (&self.followed, &primary) {
+            (Some(before), Some(now)) => before.name() == now.name(),
+            (None, None) => true,
+            _ => false,
+        };
+        if let Some(provider) = &primary {
+            self.outbox.meet(provider);
+        }
+        if !same {
+            self.authorized();
+            self.round.listed.clear();
+            self.outbox.wake();
+            match &primary {
+                Some(provider) => tracing::info!(provider = %provider.name(), "following"),
+                None => tracing::info!("no remote provider is followed"),
+            }
+        }
+        self.followed = primary;
+        self.status.following(self.followed.as_deref());
+    }
+
+    fn cadence(&self) -> Option<Cadence> {
+        Some(self.followed.as_ref()?.source()?.cadence())
+    }
+
+    async fn told(&mut self, command: SyncCommand) {
+        match command {
+            SyncCommand::Now(reply) => {
+                let report = self.walk().await;
+                let _ = reply.send(report);
+            }
+            SyncCommand::Push(snapshot, reply) => {
+                let _ = reply.send(self.push_up(&snapshot).await);
+            }
+            SyncCommand::Authorized => self.authorized(),
+        }
+    }
+
+    fn authorized(&mut self) {
+        self.backoff.succeeded();
+        self.unauthorized = false;
+        self.schedule = Schedule::now();
+    }
+
+    async fn push_up(&self, snapshot: &Snapshot) -> Result<PushReport> {
+        let followed = self.followed.as_ref().and_then(|provider| provider.publisher());
+        let publisher =
+            followed.ok_or_else(|| Error::invalid("the primary provider takes no configuration"))?;
+        push::push(publisher, snapshot).await
+    }
+
+    async fn walk(&mut self) -> SyncReport {
+        let Some(provider) = self.followed.clone() else {
+            let error = Some("no remote provider is followed".to_owned());
+            return SyncReport { error, ..SyncReport::default() };
+        };
+        if let Some(snapshot) = self.push.take() {
+            match self.push_up(&snapshot).await {
+                Ok(report) => tracing::info!(%report, "the local configuration was pushed"),
+                Err(error) => {
+                    tracing::warn!(error = said(&error), "the local configuration could not be pushed");
+                    if error.kind() == ErrorKind::Unavailable {
+                        self.push = Some(snapshot);
+                    }
+                }
+            }
+        }
+        let (report, result) = self.round.run(&provider).await;
+        self.tell_verdicts();
+        match result {
+            Ok(()) => self.good(),
+            Err(error) => self.bad(&provider, &error),
+        }
+        report
+    }
+
+    fn good(&mut self) {
+        if self.backoff.failures() > 0 {
+            tracing::info!("the provider answers again");
+        }
+        self.backoff.succeeded();
+        self.unauthorized = false;
+        self.schedule = Schedule::steady(self.backoff.spread());
+        self.status.walked(None);
+        // What could not be told meanwhile can be told now.
+        self.outbox.wake();
+    }
+
+    fn bad(&mut self, provider: &Arc<dyn Provider>, error: &Error) {
+        let wait = self.backoff.failed(error.retry_after());
+        let standing = provider.enrollment().map(provider_api::Enrollment::standing);
+        self.unauthorized = standing.is_some_and(|standing| !matches!(standing, Standing::Valid { .. }));
+        let wait =
+            if self.unauthorized { wait.max(UNAUTHORIZED.mul_f64(self.backoff.spread())) } else { wait };
+        self.schedule = Schedule::after(wait);
+        let message = said(error);
+        let failures = self.backoff.failures();
+        tracing::warn!(error = message, failures, ?wait, unauthorized = self.unauthorized, "sync failed");
+        self.status.walked(Some((message, failures)));
+    }
+
+    /// Starts to deliver verdicts when there is a journal.
+    fn tell_verdicts(&mut self) {
+        let running = self.telling.as_ref().is_some_and(|task| !task.is_finished());
+        if let (false, Some(journal)) = (running, self.round.journal.open.clone()) {
+            let (outbox, status) = (Arc::clone(&self.outbox), Arc::clone(&self.status));
+            self.telling = Some(tokio::spawn(async move { outbox.run(journal, status).await }));
+        }
+    }
+}
+
+impl Drop for Sync {
+    fn drop(&mut self) {
+        if let Some(task) = &self.telling {
+            task.abort();
+        }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends when a provider that was refused has a credential that nobody refused.
+async fn another_credential(provider: Option<Arc<dyn Provider>>) {
+    let Some(provider) = provider else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let standing = provider.enrollment().map(provider_api::Enrollment::standing);
+        if matches!(standing, Some(Standing::Valid { .. })) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use provider_api::{ChangeStatus, ErrorKind, Provider, Result};
+use tokio::sync::Notify;
+
+use crate::isolate::isolated;
+use crate::journal::{Delivery, Entry, Journal};
+use crate::status::StatusBoard;
+use crate::sync::backoff::Backoff;
+use crate::sync::round::{note, said};
+
+/// Tells providers the verdicts, in order, until each was heard. On its own, so that a provider that does not
+/// listen delays no change.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    work: Notify,
+    /// The providers that verdicts may be for, also one that was primary before: the change that switches a
+    /// provider off is reported to it.
+    providers: Mutex<BTreeMap<String, Arc<dyn Provider>>>,
+}
+
+impl Outbox {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { work: Notify::new(), providers: Mutex::default() })
+    }
+
+    /// There is something to tell, or somebody to tell it to.
+    pub(super) fn wake(&self) {
+        self.work.notify_one();
+    }
+
+    /// A provider as it is configured now.
+    pub(super) fn meet(&self, provider: &Arc<dyn Provider>) {
+        let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
+        providers.insert(provider.name().to_string(), Arc::clone(provider));
+    }
+
+    fn provider(&self, name: &str) -> Option<Arc<dyn Provider>> {
+        self.providers.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) async fn run(&self, journal: Arc<Journal>, status: Arc<StatusBoard>) {
+        let mut backoff = Backoff::new(fastrand::Rng::new());
+        loop {
+            let failure = self.deliver(&journal).await.err();
+            status.waiting(journal.unsettled().len(), journal.undelivered().len());
+            match failure {
+                None => {
+                    backoff.succeeded();
+                    self.work.notified().await;
+                }
+                Some(error) => {
+                    let wait = backoff.failed(error.retry_after());
+                    tracing::warn!(
+                        error = said(&error),
+                        ?wait,
+                        "a verdict could not be reported; it is kept"
+                    );
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    async fn deliver(&self, journal: &Arc<Journal>) -> Result<()> {
+        for entry in journal.undelivered() {
+            let Some(provider) = self.provider(&entry.provider) else { continue };
+            if let Some(delivery) = tell(&*provider, journal, &entry).await? {
+                let sequence = entry.sequence;
+                note(journal, move |journal| journal.delivered(sequence, delivery)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `None` when there is nobody to tell it to.
+async fn tell(provider: &dyn Provider, journal: &Arc<Journal>, entry: &Entry) -> Result<Option<Delivery>> {
+    let (Some(source), Some(id), Some(status)) = (provider.source(), entry.change_id(), entry.status())
+    else {
+        return Ok(None);
+    };
+    if !entry.acknowledged {
+        match isolated(source.report(&id, &ChangeStatus::Received)).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+            // It may be known to be here from an answer that was lost; the verdict will show.
+            _ => {
+                let sequence = entry.sequence;
+                note(journal, move |journal| journal.acknowledged(sequence)).await?;
+            }
+        }
+    }
+    match isolated(source.report(&id, &status)).await {
+        Ok(()) => Ok(Some(Delivery::Told)),
+        Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+        Err(error) => {
+            tracing::error!(change = %id, error = said(&error), "the provider does not take the verdict");
+            Ok(Some(Delivery::Refused(said(&error))))
+        }
+    }
+}
