@@ -1,0 +1,8 @@
+//! Through real sockets.
+
+mod changes;
+mod client;
+mod credentials;
+mod faults;
+mod keys;
+mod rights;
