@@ -42,6 +42,7 @@ mod login;
 mod mesh;
 mod mesh_token;
 mod observe;
+mod overview;
 mod page;
 mod paging;
 mod reference;

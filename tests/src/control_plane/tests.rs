@@ -5,4 +5,5 @@ mod client;
 mod credentials;
 mod faults;
 mod keys;
+mod page;
 mod rights;
