@@ -10,6 +10,7 @@ mod mesh;
 mod references;
 mod reload;
 mod routing;
+mod sdk;
 mod switching;
 mod tls;
 mod trees;
