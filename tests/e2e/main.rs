@@ -2,6 +2,7 @@
 
 mod attacks;
 mod cli;
+mod control_plane;
 mod doors;
 mod forwarding;
 mod load;

@@ -200,7 +200,7 @@ async fn the_sdk_gets_a_mesh_token_that_the_key_set_verifies() {
     let url = "https://api.example.com/r4/Patient";
     let answer = client.request_mesh_token(&sdk.token, &mesh, url).await.unwrap();
     assert_eq!(answer.mesh_id, mesh);
-    let keys = reqwest::get(format!("{}/api/.well-known/jwks.json", sdk.cloud.url())).await.unwrap();
+    let keys = harmony_tests::get(format!("{}/api/.well-known/jwks.json", sdk.cloud.url())).await.unwrap();
     let keys: JwkSet = keys.json().await.unwrap();
     let kid = jsonwebtoken::decode_header(&answer.token).unwrap().kid.unwrap();
     let key = jsonwebtoken::DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
@@ -223,6 +223,15 @@ async fn the_sdk_validates_a_users_token_with_the_published_keys() {
     assert_eq!(claims.api_base_url(), cloud.url());
     assert_eq!(claims.team.unwrap().name, "radiology-dept");
     assert_eq!(claims.aud, None);
+    let login =
+        harmony_tests::client().post(format!("{}/api/cli/start-login", cloud.url())).send().await.unwrap();
+    let login: serde_json::Value = login.json().await.unwrap();
+    let device = login["device_token"].as_str().unwrap();
+    cloud.approve_login(device, "radiology-dept");
+    let done = harmony_tests::get(format!("{}/api/cli/check-login/{device}", cloud.url())).await.unwrap();
+    let done: serde_json::Value = done.json().await.unwrap();
+    let claims = validate_jwt_token(done["token"].as_str().unwrap(), &options).await.unwrap();
+    assert_eq!((claims.api_base_url(), claims.user.unwrap().id), (cloud.url().to_owned(), claims.sub));
     // A key that came after the SDK fetched the set.
     cloud.rotate_keys();
     validate_jwt_token(&cloud.user_token("radiology-dept"), &options).await.unwrap();

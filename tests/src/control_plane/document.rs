@@ -67,6 +67,7 @@ impl FromStr for Kind {
 pub(super) struct Document {
     pub(super) id: String,
     pub(super) gateway_id: String,
+    #[serde(rename = "type")]
     pub(super) kind: Kind,
     pub(super) name: String,
     pub(super) toml: String,

@@ -1,8 +1,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::{Answer, Outcome, Refusal};
+use super::call::Call;
 use super::core::Core;
 use super::id::secret;
 
@@ -19,7 +20,10 @@ pub(super) struct Login {
     pub(super) user_id: Option<String>,
 }
 
-pub(super) fn start(core: &Core) -> Outcome {
+pub(super) fn start(core: &Core, call: &Call) -> Outcome {
+    if !call.body.is_empty() {
+        call.json::<Value>()?;
+    }
     let device_token = secret();
     let expires_at = Timestamp::now() + SignedDuration::from_secs(SECONDS);
     core.change(|state| {

@@ -38,7 +38,7 @@ pub(super) fn answer(core: &Core, call: &Call, caller: &Caller) -> Outcome {
         }
         ["harmony", "resources", "resolve"] => get().and_then(|()| resolve::resolve(core, call, caller)),
         ["harmony", "mesh", "token"] => post().and_then(|()| mesh_token::issue(core, call, caller)),
-        ["cli", "start-login"] => post().and_then(|()| login::start(core)),
+        ["cli", "start-login"] => post().and_then(|()| login::start(core, call)),
         ["cli", "check-login", device] => get().and_then(|()| login::check(core, device)),
         ["transforms"] if call.method == Method::POST => lists::create_transform(core, call, caller),
         [kind] if lists::KINDS.contains(&kind) => get().and_then(|()| lists::list(core, call, caller, kind)),

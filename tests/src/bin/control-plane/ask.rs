@@ -1,4 +1,5 @@
-use reqwest::{Client, RequestBuilder};
+use harmony_tests::client;
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use crate::arguments::Ask;
@@ -9,7 +10,7 @@ pub(crate) async fn ask(ask: &Ask) -> Result<String, String> {
         Ask::Token { team, sanctum, url } => token(url, team, *sanctum).await,
         Ask::Authorize { team, code, url } => {
             let user = token(url, team, false).await?;
-            let request = Client::new().post(format!("{}/harmony/authorize", base(url))).bearer_auth(&user);
+            let request = client().post(format!("{}/harmony/authorize", base(url))).bearer_auth(&user);
             let answer = send(request.json(&json!({ "token": user, "gateway_code": code }))).await?;
             let machine = json!({
                 "machine_token": answer["machine_token"],
@@ -24,7 +25,7 @@ pub(crate) async fn ask(ask: &Ask) -> Result<String, String> {
 }
 
 async fn token(url: &str, team: &str, sanctum: bool) -> Result<String, String> {
-    let request = Client::new().post(format!("{}/dev/tokens", base(url)));
+    let request = client().post(format!("{}/dev/tokens", base(url)));
     let answer = send(request.json(&json!({ "team": team, "sanctum": sanctum }))).await?;
     answer["token"].as_str().map(str::to_owned).ok_or_else(|| "the answer has no token".to_owned())
 }

@@ -12,7 +12,7 @@ pub(super) struct Answered {
 
 pub(super) fn request(cloud: &ControlPlane, method: &str, path: &str, token: &str) -> RequestBuilder {
     let method: Method = method.parse().unwrap();
-    let request = reqwest::Client::new().request(method, format!("{}{path}", cloud.url()));
+    let request = crate::client().request(method, format!("{}{path}", cloud.url()));
     if token.is_empty() { request } else { request.bearer_auth(token) }
 }
 

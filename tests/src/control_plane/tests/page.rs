@@ -2,7 +2,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::client::{get, post, request, send};
-use crate::control_plane::ControlPlane;
+use crate::control_plane::{ControlPlane, Fault, When};
 
 async fn save(cloud: &ControlPlane, gateway: &str, provider: &str) -> String {
     let form = json!({ "name": gateway, "poll_interval_secs": 60, "primary_provider": provider });
@@ -52,13 +52,24 @@ async fn a_document_that_is_saved_goes_to_its_gateway() {
     assert_eq!(edited["id"], id, "{edited}");
     assert_eq!(cloud.view(edited["change_id"].as_str().unwrap()).toml_config, "[pipelines.web]\n");
     let read = get(&cloud, &format!("/dev/documents/{id}"), "").await.body;
-    assert_eq!(read["data"]["name"], "web");
+    assert_eq!((&read["data"]["name"], &read["data"]["type"]), (&json!("web"), &json!("pipeline")));
+    let foreign = cloud.authorized("radiology", "other").gateway_id;
+    let foreign = json!({ "gateway_id": foreign, "type": "pipeline", "id": id, "toml": "[pipelines.web]\n" });
+    assert_eq!(post(&cloud, "/dev/documents", "", &foreign).await.status, StatusCode::NOT_FOUND);
     let wrong = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines" });
     assert_eq!(post(&cloud, "/dev/documents", "", &wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let state = get(&cloud, "/dev/state", "").await.body;
     assert_eq!(state["changes"].as_array().unwrap().len(), 2);
     assert_eq!(state["gateways"][0]["sync"], "never seen");
     assert_eq!(state["gateways"][0]["documents"], json!([{ "id": id, "type": "pipeline", "name": "web" }]));
+}
+
+#[tokio::test]
+async fn the_page_works_while_everything_else_fails_and_is_not_in_the_log() {
+    let cloud = ControlPlane::start().await;
+    cloud.fault(When::default(), Fault::Cut);
+    assert_eq!(get(&cloud, "/dev/state", "").await.status, StatusCode::OK);
+    assert!(cloud.requests().is_empty());
 }
 
 #[tokio::test]
@@ -84,7 +95,7 @@ async fn the_pages_are_there_and_bring_everything_along() {
     let cloud = ControlPlane::start().await;
     let begun = post(&cloud, "/cli/start-login", "", &Value::Null).await.body;
     for url in [format!("{}/", cloud.url()), begun["verification_url"].as_str().unwrap().to_owned()] {
-        let page = reqwest::get(&url).await.unwrap();
+        let page = crate::get(&url).await.unwrap();
         assert_eq!(page.status(), StatusCode::OK, "{url}");
         let text = page.text().await.unwrap();
         assert!(!text.contains("src=") && !text.contains("https://"), "{url} needs something from elsewhere");
