@@ -2,6 +2,7 @@
 
 mod attacks;
 mod cli;
+mod control_plane;
 mod doors;
 mod forwarding;
 mod load;
@@ -10,6 +11,7 @@ mod mesh;
 mod references;
 mod reload;
 mod routing;
+mod sdk;
 mod switching;
 mod tls;
 mod trees;

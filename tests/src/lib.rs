@@ -4,6 +4,7 @@
 //! Nothing here sleeps for luck; [`eventually`] waits for a condition.
 
 mod client;
+pub mod control_plane;
 mod eventually;
 mod gateway;
 mod identity;

@@ -1,0 +1,85 @@
+use toml_edit::{DocumentMut, Item, Table, value};
+
+/// What the form of a gateway can change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choices {
+    pub(super) name: Option<String>,
+    pub(super) primary_provider: String,
+    pub(super) poll_interval_secs: u16,
+}
+
+impl Choices {
+    /// What a configuration says now, or would mean if it said nothing.
+    pub(super) fn read(config: &str) -> Self {
+        let document: DocumentMut = config.parse().unwrap_or_default();
+        let text = |key: &str| Some(document.get("proxy")?.get(key)?.as_str()?.to_owned());
+        let seconds = || document.get("provider")?.get("runbeam")?.get("poll_interval_secs")?.as_integer();
+        Self {
+            name: text("name"),
+            primary_provider: text("primary_provider").unwrap_or_else(|| "runbeam".to_owned()),
+            poll_interval_secs: seconds().and_then(|seconds| seconds.try_into().ok()).unwrap_or(30),
+        }
+    }
+
+    /// The configuration with these choices in it and everything else, comments included, as it was.
+    pub(super) fn write(&self, config: &str) -> Result<String, String> {
+        let mut document: DocumentMut =
+            config.parse().map_err(|wrong: toml_edit::TomlError| wrong.to_string())?;
+        let proxy = section(document.as_item_mut(), "proxy")?;
+        if let Some(name) = &self.name {
+            set(proxy, "name", name.as_str().into());
+        }
+        set(proxy, "primary_provider", self.primary_provider.as_str().into());
+        let providers = section(document.as_item_mut(), "provider")?;
+        if let Some(table) = providers.as_table_mut() {
+            table.set_implicit(true);
+        }
+        let runbeam = section(providers, "runbeam")?;
+        set(runbeam, "poll_interval_secs", i64::from(self.poll_interval_secs).into());
+        Ok(document.to_string())
+    }
+}
+
+fn section<'a>(parent: &'a mut Item, key: &str) -> Result<&'a mut Item, String> {
+    let table = parent.as_table_like_mut().ok_or_else(|| format!("what holds `{key}` is not a table"))?;
+    let item = table.entry(key).or_insert_with(|| Item::Table(Table::new()));
+    if item.is_table_like() { Ok(item) } else { Err(format!("`{key}` is not a table")) }
+}
+
+/// Replaces a value and keeps the comment behind it.
+fn set(table: &mut Item, key: &str, new: toml_edit::Value) {
+    match table.get_mut(key).and_then(Item::as_value_mut) {
+        Some(old) => {
+            let decor = old.decor().clone();
+            *old = new;
+            *old.decor_mut() = decor;
+        }
+        None => table[key] = value(new),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Choices;
+
+    #[test]
+    fn only_the_choices_change_and_comments_stay() {
+        let before = "# ours\n[proxy]\nid = \"gw\" # the code\nprimary_provider = \"local\" # for now\n\n\
+                      [network.default.http]\nbind_port = 8080\n\n[provider.runbeam]\napi = \"https://x\"\n";
+        let choices = Choices { name: None, primary_provider: "runbeam".to_owned(), poll_interval_secs: 60 };
+        let after = choices.write(before).unwrap();
+        let expected = before.replace("\"local\"", "\"runbeam\"") + "poll_interval_secs = 60\n";
+        assert_eq!(after, expected);
+        assert_eq!(Choices::read(&after), choices);
+    }
+
+    #[test]
+    fn without_a_configuration_the_document_holds_the_choices_only() {
+        let choices = Choices { name: None, primary_provider: "local".to_owned(), poll_interval_secs: 5 };
+        let written = choices.write("").unwrap();
+        assert_eq!(
+            written,
+            "[proxy]\nprimary_provider = \"local\"\n\n[provider.runbeam]\npoll_interval_secs = 5\n"
+        );
+    }
+}

@@ -1,0 +1,70 @@
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Outcome, Refusal};
+use super::call::Call;
+use super::core::Core;
+use super::id::secret;
+
+/// How long a person has to approve.
+const SECONDS: i64 = 600;
+/// How long the token that comes of it lasts.
+pub(super) const USER_TOKEN_SECONDS: i64 = 24 * 3600;
+
+/// A login that the command line began and a person finishes in the browser.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Login {
+    pub(super) device_token: String,
+    pub(super) expires_at: Timestamp,
+    pub(super) user_id: Option<String>,
+}
+
+pub(super) fn start(core: &Core, call: &Call) -> Outcome {
+    if !call.body.is_empty() {
+        call.json::<Value>()?;
+    }
+    let device_token = secret();
+    let expires_at = Timestamp::now() + SignedDuration::from_secs(SECONDS);
+    core.change(|state| {
+        state.logins.push(Login { device_token: device_token.clone(), expires_at, user_id: None });
+    });
+    Answer::ok(&json!({
+        "verification_url": format!("{}/login/{device_token}", core.url),
+        "device_token": device_token,
+        "expires_in_seconds": SECONDS,
+    }))
+}
+
+pub(super) fn check(core: &Core, device_token: &str) -> Outcome {
+    let mut state = core.state();
+    let Some(login) = state.logins.iter().find(|login| login.device_token == device_token) else {
+        return Answer::ok(&json!({ "status": "invalid" }));
+    };
+    if login.expires_at <= Timestamp::now() {
+        return Answer::ok(&json!({ "status": "expired" }));
+    }
+    let Some(user) = login.user_id.as_ref().and_then(|id| state.user(id)).cloned() else {
+        return Answer::ok(&json!({ "status": "pending" }));
+    };
+    let issuer = format!("{}/api/cli/check-login/{device_token}", core.url);
+    let token = state.user_jwt(&issuer, &user, USER_TOKEN_SECONDS);
+    Answer::ok(&json!({
+        "status": "authenticated", "token": token, "expires_in": USER_TOKEN_SECONDS, "user": user.json(),
+    }))
+}
+
+/// The person agrees.
+pub(super) fn approve(core: &Core, device_token: &str, user_id: &str) -> Result<(), Refusal> {
+    core.change(|state| {
+        if state.user(user_id).is_none() {
+            return Err(Refusal::not_found("there is no such user"));
+        }
+        let now = Timestamp::now();
+        let mut logins = state.logins.iter_mut();
+        let login = logins.find(|login| login.device_token == device_token && login.expires_at > now);
+        login.ok_or_else(|| Refusal::not_found("there is no such login, or it has expired"))?.user_id =
+            Some(user_id.to_owned());
+        Ok(())
+    })
+}

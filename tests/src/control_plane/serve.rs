@@ -1,0 +1,195 @@
+use std::io::{Error, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http::header::{CONTENT_LENGTH, LOCATION, RETRY_AFTER};
+use http::{Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::answer::{Answer, Refusal};
+use super::call::Call;
+use super::core::Core;
+use super::credential::Caller;
+use super::faults::Fault;
+use super::routes;
+use super::wire::Scissors;
+
+type Body = UnsyncBoxBody<Bytes, Error>;
+
+/// More than any configuration that a gateway hands in.
+const LARGEST: usize = 16 * 1024 * 1024;
+/// A client has its request sent long before, or it is none.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Answers one request, or breaks as it was programmed to. An error cuts the connection.
+pub(super) async fn serve(
+    core: Arc<Core>,
+    scissors: Scissors,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Error> {
+    let (parts, body) = request.into_parts();
+    let body = tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await;
+    let (body, too_large) = match body {
+        Ok(Ok(body)) => (body.to_bytes(), false),
+        Ok(Err(_)) => (Bytes::new(), true),
+        Err(_) => return Err(ErrorKind::TimedOut.into()),
+    };
+    let call = Call::new(parts, body);
+    if call.route().starts_with("/dev/") {
+        // The page asks once a second; what it asks is no gateway's traffic, and it shows faults rather than has them.
+        let caller = identify(&core, &call);
+        return Ok(whole(routes::answer(&core, &call, &caller).unwrap_or_else(|refusal| refusal.answer())));
+    }
+    let caller = identify(&core, &call);
+    let number = core.log().begin(&call, caller.credential, caller.gateway_id());
+    let struck = core.rules().strike(&call, caller.gateway_id());
+    if !struck.is_empty() {
+        let names: Vec<_> = struck.iter().map(|(_, fault)| format!("{fault:?}")).collect();
+        core.log().amend(number, |entry| entry.fault = Some(names.join(" and ")));
+    }
+    core.wake();
+
+    let mut fault = None;
+    for (id, struck) in struck {
+        match struck {
+            Fault::Delay(time) => tokio::time::sleep(time).await,
+            Fault::Hold => core.until(|| (!core.rules().exists(id)).then_some(())).await,
+            other => fault = Some(other),
+        }
+    }
+    let carry_out = || match too_large {
+        true => refused(&core, number, &Refusal::too_large("the body is too large")),
+        false => {
+            // Who calls is looked at again: a request that was held may have lost its right meanwhile.
+            let caller = identify(&core, &call);
+            routes::answer(&core, &call, &caller).unwrap_or_else(|refusal| refused(&core, number, &refusal))
+        }
+    };
+    let response = match fault {
+        None => whole(carry_out()),
+        Some(fault) => broken(fault, carry_out, &scissors).await?,
+    };
+    let status = response.status().as_u16();
+    core.log().amend(number, |entry| entry.status = Some(status));
+    if core.settings.narrate {
+        let gateway = caller.gateway().map(|gateway| format!(" from {}", gateway.code)).unwrap_or_default();
+        println!("{} {status} {} {}{gateway}", clock(), call.method, call.path);
+    }
+    core.wake();
+    Ok(response)
+}
+
+fn clock() -> String {
+    Timestamp::now().strftime("%H:%M:%S").to_string()
+}
+
+fn identify(core: &Core, call: &Call) -> Caller {
+    let mut state = core.state();
+    let caller = Caller::of(call, core, &state);
+    let gateway =
+        caller.gateway_id().and_then(|id| state.gateways.iter_mut().find(|gateway| gateway.id == id));
+    if let Some(gateway) = gateway {
+        gateway.last_contact = Some(Timestamp::now());
+    }
+    caller
+}
+
+fn refused(core: &Core, number: u64, refusal: &Refusal) -> Answer {
+    if refusal.violation {
+        core.log().amend(number, |entry| entry.violation = Some(refusal.message.clone()));
+    }
+    refusal.answer()
+}
+
+async fn broken(
+    fault: Fault,
+    carry_out: impl FnOnce() -> Answer,
+    scissors: &Scissors,
+) -> Result<Response<Body>, Error> {
+    let status = |code| StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Ok(match fault {
+        Fault::Status(code, body) => whole(Answer::json(status(code), &body)),
+        Fault::RetryAfter(code, seconds) => {
+            let refusal = serde_json::json!({ "error": "fault", "message": "come back later" });
+            whole(Answer::json(status(code), &refusal).with(RETRY_AFTER, &seconds.to_string()))
+        }
+        Fault::Answer { status: code, content_type, body } => {
+            whole(Answer::new(status(code), content_type, body))
+        }
+        Fault::Redirect(to) => whole(Answer::json(StatusCode::FOUND, &Value::Null).with(LOCATION, &to)),
+        Fault::Silence => std::future::pending().await,
+        Fault::Cut => return Err(ErrorKind::ConnectionReset.into()),
+        Fault::LoseAnswer => {
+            carry_out();
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        Fault::HalfHeaders => {
+            let answer = carry_out();
+            scissors.after(24);
+            whole(answer)
+        }
+        Fault::HalfBody => half(carry_out()),
+        Fault::EndlessBody => endless(),
+        Fault::Oversized(size) => {
+            let mut answer = carry_out();
+            let mut body = answer.body.to_vec();
+            body.resize(body.len().max(size), b' ');
+            answer.body = body.into();
+            whole(answer)
+        }
+        Fault::NextLink(url) => whole(edited(carry_out(), |body| body["links"]["next"] = url.into())),
+        Fault::BaseUrl(url) => whole(edited(carry_out(), |body| {
+            body["base_url"] = url.clone().into();
+            body["full_url"] = url.into();
+        })),
+        // These were seen to before.
+        Fault::Delay(_) | Fault::Hold => whole(carry_out()),
+    })
+}
+
+fn edited(mut answer: Answer, edit: impl FnOnce(&mut Value)) -> Answer {
+    if let Ok(mut body) = serde_json::from_slice::<Value>(&answer.body)
+        && body.is_object()
+    {
+        edit(&mut body);
+        answer.body = body.to_string().into();
+    }
+    answer
+}
+
+fn response(answer: &Answer, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers.clone();
+    response
+}
+
+fn whole(answer: Answer) -> Response<Body> {
+    let body = Full::new(answer.body.clone()).map_err(|never| match never {}).boxed_unsync();
+    response(&answer, body)
+}
+
+fn half(answer: Answer) -> Response<Body> {
+    let first = answer.body.slice(..answer.body.len() / 2);
+    let first = stream::once(async { Ok(Frame::data(first)) });
+    let cut = stream::once(async {
+        // The connection sends what it has when there is nothing more for the moment.
+        tokio::task::yield_now().await;
+        Err(Error::from(ErrorKind::ConnectionReset))
+    });
+    let answer = answer.clone().with(CONTENT_LENGTH, &answer.body.len().to_string());
+    response(&answer, StreamBody::new(first.chain(cut)).boxed_unsync())
+}
+
+fn endless() -> Response<Body> {
+    let answer = Answer::new(StatusCode::OK, "application/json", "");
+    let start = stream::iter([Ok(Frame::data(Bytes::from_static(b"{\"data\":[")))]);
+    let more = stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[b' '; 16 * 1024]))));
+    response(&answer, StreamBody::new(start.chain(more)).boxed_unsync())
+}

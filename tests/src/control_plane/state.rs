@@ -1,0 +1,30 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::change::ChangeView;
+use super::document::Document;
+use super::gateway::{Gateway, MachineToken};
+use super::keys::Keys;
+use super::login::Login;
+use super::team::{SanctumToken, Team, User};
+
+/// Everything the control plane knows, and what its file holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct State {
+    pub(super) teams: Vec<Team>,
+    pub(super) users: Vec<User>,
+    pub(super) sanctum_tokens: Vec<SanctumToken>,
+    pub(super) logins: Vec<Login>,
+    pub(super) gateways: Vec<Gateway>,
+    pub(super) machine_tokens: Vec<MachineToken>,
+    pub(super) documents: Vec<Document>,
+    /// Oldest first.
+    pub(super) changes: Vec<ChangeView>,
+    /// Ids of what documents define, by gateway, type and name, so that they last when a document is edited.
+    pub(super) resource_ids: BTreeMap<String, String>,
+    /// Resources that only their own team may see.
+    pub(super) private_resources: BTreeSet<String>,
+    pub(super) keys: Keys,
+}

@@ -1,0 +1,9 @@
+//! Through real sockets.
+
+mod changes;
+mod client;
+mod credentials;
+mod faults;
+mod keys;
+mod page;
+mod rights;

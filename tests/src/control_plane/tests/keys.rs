@@ -1,0 +1,43 @@
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde_json::Value;
+
+use super::client::{get, request};
+use crate::control_plane::ControlPlane;
+
+async fn published(cloud: &ControlPlane) -> JwkSet {
+    let plain = get(cloud, "/.well-known/jwks.json", "").await.body;
+    assert_eq!(plain, get(cloud, "/api/.well-known/jwks.json", "").await.body);
+    serde_json::from_value(plain).unwrap()
+}
+
+fn verifies(keys: &JwkSet, token: &str) -> bool {
+    let kid = decode_header(token).unwrap().kid.unwrap();
+    let Some(key) = keys.find(&kid) else { return false };
+    decode::<Value>(token, &DecodingKey::from_jwk(key).unwrap(), &Validation::new(Algorithm::RS256)).is_ok()
+}
+
+#[tokio::test]
+async fn an_old_key_stays_published_until_it_is_dropped() {
+    let cloud = ControlPlane::start().await;
+    let old = cloud.user_token("radiology");
+    cloud.rotate_keys();
+    let new = cloud.user_token("radiology");
+    let both = published(&cloud).await;
+    assert!(verifies(&both, &old) && verifies(&both, &new));
+    assert_ne!(decode_header(&old).unwrap().kid, decode_header(&new).unwrap().kid);
+    cloud.drop_old_keys();
+    let one = published(&cloud).await;
+    assert!(!verifies(&one, &old) && verifies(&one, &new));
+    assert_eq!(get(&cloud, "/gateways", &old).await.status, 401, "its own calls follow the keys");
+}
+
+#[tokio::test]
+async fn the_key_set_can_say_how_long_it_lasts() {
+    let cloud = ControlPlane::builder().jwks_max_age(60).start().await.unwrap();
+    let ask = || request(&cloud, "GET", "/.well-known/jwks.json", "");
+    let first = ask().send().await.unwrap();
+    assert_eq!(first.headers()["cache-control"], "public, max-age=60");
+    let again = ask().header("if-none-match", &first.headers()["etag"]).send().await.unwrap();
+    assert_eq!(again.status(), 304);
+}

@@ -1,0 +1,103 @@
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::client::{get, post, request, send};
+use crate::control_plane::{ControlPlane, Fault, When};
+
+async fn save(cloud: &ControlPlane, gateway: &str, provider: &str) -> String {
+    let form = json!({ "name": gateway, "poll_interval_secs": 60, "primary_provider": provider });
+    let saved = post(cloud, &format!("/dev/gateways/{gateway}"), "", &form).await;
+    assert_eq!(saved.status, StatusCode::OK, "{:?}", saved.body);
+    saved.body["change_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_form_of_a_gateway_changes_its_configuration_and_nothing_else() {
+    let cloud = ControlPlane::start().await;
+    cloud.authorized("radiology", "gw");
+    let config = "# ours\n[proxy]\nid = \"gw\"\n\n[network.default.http]\nbind_port = 8080 # not 80\n";
+    cloud.seed("gw", "gateway", config);
+    let change = cloud.view(&save(&cloud, "gw", "local").await);
+    assert_eq!(change.kind, "gateway");
+    assert_eq!(
+        change.toml_config,
+        "# ours\n[proxy]\nid = \"gw\"\nprimary_provider = \"local\"\n\n[network.default.http]\n\
+         bind_port = 8080 # not 80\n\n[provider.runbeam]\npoll_interval_secs = 60\n"
+    );
+    assert_eq!(cloud.document("gw", "gateway", "config"), Some(change.toml_config));
+}
+
+#[tokio::test]
+async fn a_gateway_whose_configuration_is_unknown_is_sent_the_choices_only() {
+    let cloud = ControlPlane::start().await;
+    cloud.authorized("radiology", "gw");
+    let change = cloud.view(&save(&cloud, "gw", "runbeam").await);
+    let document: toml::Table = change.toml_config.parse().unwrap();
+    let expected: toml::Table =
+        "[proxy]\nprimary_provider = \"runbeam\"\n[provider.runbeam]\npoll_interval_secs = 60"
+            .parse()
+            .unwrap();
+    assert_eq!(document, expected);
+}
+
+#[tokio::test]
+async fn a_document_that_is_saved_goes_to_its_gateway() {
+    let cloud = ControlPlane::start().await;
+    let gateway = cloud.authorized("radiology", "gw").gateway_id;
+    let new = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines.api]\n" });
+    let saved = post(&cloud, "/dev/documents", "", &new).await.body;
+    let id = saved["id"].as_str().unwrap();
+    let edit = json!({ "gateway_id": gateway, "type": "pipeline", "id": id, "toml": "[pipelines.web]\n" });
+    let edited = post(&cloud, "/dev/documents", "", &edit).await.body;
+    assert_eq!(edited["id"], id, "{edited}");
+    assert_eq!(cloud.view(edited["change_id"].as_str().unwrap()).toml_config, "[pipelines.web]\n");
+    let read = get(&cloud, &format!("/dev/documents/{id}"), "").await.body;
+    assert_eq!((&read["data"]["name"], &read["data"]["type"]), (&json!("web"), &json!("pipeline")));
+    let foreign = cloud.authorized("radiology", "other").gateway_id;
+    let foreign = json!({ "gateway_id": foreign, "type": "pipeline", "id": id, "toml": "[pipelines.web]\n" });
+    assert_eq!(post(&cloud, "/dev/documents", "", &foreign).await.status, StatusCode::NOT_FOUND);
+    let wrong = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines" });
+    assert_eq!(post(&cloud, "/dev/documents", "", &wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let state = get(&cloud, "/dev/state", "").await.body;
+    assert_eq!(state["changes"].as_array().unwrap().len(), 2);
+    assert_eq!(state["gateways"][0]["sync"], "never seen");
+    assert_eq!(state["gateways"][0]["documents"], json!([{ "id": id, "type": "pipeline", "name": "web" }]));
+}
+
+#[tokio::test]
+async fn the_page_works_while_everything_else_fails_and_is_not_in_the_log() {
+    let cloud = ControlPlane::start().await;
+    cloud.fault(When::default(), Fault::Cut);
+    assert_eq!(get(&cloud, "/dev/state", "").await.status, StatusCode::OK);
+    assert!(cloud.requests().is_empty());
+}
+
+#[tokio::test]
+async fn another_site_cannot_use_the_page() {
+    let cloud = ControlPlane::start().await;
+    cloud.team("radiology");
+    let body = json!({ "team": "radiology" }).to_string();
+    let ask = |header: &'static str, value: &'static str| {
+        let headers = [("content-type", "application/json"), (header, value)];
+        let request = request(&cloud, "POST", "/dev/tokens", "").body(body.clone());
+        send(headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)))
+    };
+    assert_eq!(ask("accept", "*/*").await.status, StatusCode::OK);
+    assert_eq!(ask("origin", "http://evil.example").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(ask("host", "evil.example").await.status, StatusCode::FORBIDDEN);
+    let form =
+        request(&cloud, "POST", "/dev/tokens", "").header("content-type", "text/plain").body(body.clone());
+    assert_eq!(send(form).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn the_pages_are_there_and_bring_everything_along() {
+    let cloud = ControlPlane::start().await;
+    let begun = post(&cloud, "/cli/start-login", "", &Value::Null).await.body;
+    for url in [format!("{}/", cloud.url()), begun["verification_url"].as_str().unwrap().to_owned()] {
+        let page = crate::get(&url).await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK, "{url}");
+        let text = page.text().await.unwrap();
+        assert!(!text.contains("src=") && !text.contains("https://"), "{url} needs something from elsewhere");
+    }
+}
