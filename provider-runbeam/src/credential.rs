@@ -1,0 +1,193 @@
+use std::fmt;
+use std::time::SystemTime;
+
+use provider_api::{Error, MachineCredential, Result, Secret};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// The most bytes a machine token may have.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// The most bytes an id of the control plane's may have.
+const MAX_ID_BYTES: usize = 128;
+
+/// The machine token of this gateway and what belongs to it, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Credential {
+    pub(crate) token: Secret,
+    pub(crate) expires_at: SystemTime,
+    pub(crate) gateway_id: String,
+    pub(crate) gateway_code: Option<String>,
+    pub(crate) abilities: Vec<String>,
+    /// The origin it is for; unknown where other software stored it.
+    pub(crate) control_plane: Option<String>,
+}
+
+/// The JSON in which a credential is stored, and in which it stands in the environment. The names are the
+/// official SDK's, which ignores the ones it does not know.
+#[derive(Deserialize)]
+struct Stored {
+    machine_token: Secret,
+    expires_at: jiff::Timestamp,
+    gateway_id: String,
+    #[serde(default)]
+    gateway_code: Option<String>,
+    #[serde(default)]
+    abilities: Option<Vec<String>>,
+    #[serde(default)]
+    control_plane: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Storing<'a> {
+    machine_token: &'a str,
+    expires_at: jiff::Timestamp,
+    gateway_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_code: Option<&'a str>,
+    abilities: &'a [String],
+    issued_at: jiff::Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control_plane: Option<&'a str>,
+}
+
+impl Credential {
+    /// # Errors
+    /// Invalid with what is wrong, without the token.
+    pub(crate) fn checked(self) -> Result<Self> {
+        let token = self.token.expose();
+        let fits = !token.is_empty() && token.len() <= MAX_TOKEN_BYTES;
+        if !fits || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Error::invalid(
+                "`machine_token` is blank, too long, or has spaces or other signs in it",
+            ));
+        }
+        match is_id(&self.gateway_id) {
+            true => Ok(self),
+            false => {
+                Err(Error::invalid("`gateway_id` is not what an id is made of: letters, digits, . : _ and -"))
+            }
+        }
+    }
+
+    /// Reads the JSON form.
+    ///
+    /// # Errors
+    /// Invalid with what is wrong and where, without anything of the text.
+    pub(crate) fn from_json(json: &[u8]) -> Result<Self> {
+        let stored: Stored = serde_json::from_slice(json).map_err(|e| {
+            let (line, column) = (e.line(), e.column());
+            Error::invalid(format!(
+                "at {line}:{column}: expected a JSON object with `machine_token`, `expires_at` (RFC 3339) and \
+                 `gateway_id`"
+            ))
+        })?;
+        let credential = Self {
+            token: stored.machine_token,
+            expires_at: SystemTime::try_from(stored.expires_at)
+                .map_err(|_| Error::invalid("`expires_at` is a date beyond all dates"))?,
+            gateway_id: stored.gateway_id,
+            gateway_code: stored.gateway_code.filter(|code| !code.is_empty()),
+            abilities: stored.abilities.unwrap_or_default(),
+            control_plane: stored.control_plane.filter(|origin| !origin.is_empty()),
+        };
+        credential.checked()
+    }
+
+    /// Writes the JSON form.
+    pub(crate) fn to_json(&self, now: SystemTime) -> Result<Zeroizing<Vec<u8>>> {
+        let time = |time| {
+            jiff::Timestamp::try_from(time)
+                .map_err(|e| Error::invalid("a date of the credential is none").with_source(e))
+        };
+        let storing = Storing {
+            machine_token: self.token.expose(),
+            expires_at: time(self.expires_at)?,
+            gateway_id: &self.gateway_id,
+            gateway_code: self.gateway_code.as_deref(),
+            abilities: &self.abilities,
+            issued_at: time(now)?,
+            control_plane: self.control_plane.as_deref(),
+        };
+        // Large enough from the start: a buffer that grows leaves copies behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(2 * MAX_TOKEN_BYTES + 1024));
+        serde_json::to_writer(&mut *json, &storing)
+            .map_err(|e| Error::invalid("the credential cannot be written").with_source(e))?;
+        Ok(json)
+    }
+
+    pub(crate) fn is_expired(&self, now: SystemTime) -> bool {
+        self.expires_at <= now
+    }
+
+    /// The same credential, for `origin`.
+    pub(crate) fn bound_to(self, origin: &str) -> Self {
+        Self { control_plane: Some(origin.to_owned()), ..self }
+    }
+}
+
+impl From<MachineCredential> for Credential {
+    fn from(given: MachineCredential) -> Self {
+        Self {
+            token: given.token,
+            expires_at: given.expires_at,
+            gateway_id: given.gateway_id,
+            gateway_code: given.gateway_code,
+            abilities: given.abilities,
+            control_plane: None,
+        }
+    }
+}
+
+/// A moment as people read it in an error.
+pub(crate) struct Moment(pub(crate) SystemTime);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::try_from(self.0) {
+            Ok(moment) => write!(f, "{moment:.0}"),
+            Err(_) => f.write_str("a date beyond all dates"),
+        }
+    }
+}
+
+/// Whether `text` can be an id of the control plane's, so that it may stand in a URL.
+pub(crate) fn is_id(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
+    !text.is_empty()
+        && text.len() <= MAX_ID_BYTES
+        && text.bytes().all(allowed)
+        && !text.bytes().all(|b| b == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let json = r#"{"machine_token":"canary","expires_at":"2030-01-02T03:04:05.123456+00:00","gateway_id":"01H",
+                       "abilities":["harmony:read"],"issued_at":"2029-01-01T00:00:00Z"}"#;
+        let read = Credential::from_json(json.as_bytes()).unwrap();
+        let again = Credential::from_json(&read.to_json(SystemTime::UNIX_EPOCH).unwrap()).unwrap();
+        assert_eq!(read, again);
+        assert!(!format!("{read:?}").contains("canary"));
+    }
+
+    #[test]
+    fn what_is_no_credential_is_refused_without_being_repeated() {
+        for bad in [
+            "canary",
+            "\"canary\"",
+            r#"{"machine_token":"canary"}"#,
+            r#"{"machine_token":"","expires_at":"2030-01-01T00:00:00Z","gateway_id":"01H"}"#,
+            r#"{"machine_token":"can ary","expires_at":"2030-01-01T00:00:00Z","gateway_id":"01H"}"#,
+            r#"{"machine_token":"canary","expires_at":"2030-01-01T00:00:00Z","gateway_id":".."}"#,
+            r#"{"machine_token":"canary","expires_at":"2030-01-01T00:00:00Z","gateway_id":"a/b"}"#,
+            r#"{"machine_token":"canary","expires_at":"canary","gateway_id":"01H"}"#,
+        ] {
+            let error = Credential::from_json(bad.as_bytes()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("canary"), "{bad}: {error:?}");
+        }
+    }
+}

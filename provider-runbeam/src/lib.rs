@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod base;
+mod call;
+mod changes;
+mod claims;
+mod credential;
+mod credentials;
+mod deadlines;
+mod enroll;
+mod environment;
+mod factory;
+mod kept;
+mod key;
+mod key_sets;
+mod mesh_auth;
+mod pool;
+mod private_file;
+mod publish;
+mod report;
+mod resolve;
+mod runbeam;
+mod settings;
+mod status;
+mod store;
+mod store_key;
+mod transforms;
+mod verify;
+mod wire;
+
+pub use deadlines::Deadlines;
+pub use environment::Environment;
+pub use factory::RunbeamFactory;
+pub use settings::Settings;
