@@ -57,7 +57,7 @@ impl Credentials {
     /// Unavailable when there is none, or it has ended: somebody has to authorize the gateway. One that was
     /// refused is handed out as long as there is no better: the control plane may have been wrong.
     pub(crate) async fn current(&self, now: SystemTime) -> Result<Arc<Credential>> {
-        if !self.is_fresh() {
+        if !self.is_fresh() || self.state().to_store {
             let this = self.clone();
             tokio::task::spawn_blocking(move || this.reload(now, true)).await.map_err(|e| {
                 Error::unavailable("the stored machine token could not be read").with_source(e)
