@@ -13,5 +13,6 @@ mod reload;
 mod routing;
 mod sdk;
 mod switching;
+mod sync;
 mod tls;
 mod trees;

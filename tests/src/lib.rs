@@ -5,6 +5,7 @@
 
 mod client;
 pub mod control_plane;
+mod edge;
 mod eventually;
 mod gateway;
 mod identity;
@@ -17,6 +18,7 @@ mod upstream;
 mod workdir;
 
 pub use client::{client, get};
+pub use edge::{EDGE, Edge, EdgeOptions};
 pub use eventually::eventually;
 pub use gateway::{Gateway, binary};
 pub use identity::{Identity, handshake};

@@ -1,0 +1,156 @@
+//! Changes that are wrong.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};
+use harmony_tests::site::echo;
+use harmony_tests::{Edge, free_port};
+
+use super::status;
+
+/// All files of the configuration.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(dir).unwrap().display().to_string();
+            if path.is_dir() {
+                if name != "state" {
+                    open.push(path);
+                }
+            } else {
+                all.insert(name, std::fs::read(path).unwrap());
+            }
+        }
+    }
+    all
+}
+
+/// Applies `toml`, which must be rejected in the step `class` with a reason that has all of `words`, leaves the
+/// files and what is served as they were, and stands in the way of nothing.
+async fn rejected(kind: &str, toml: &str, class: &str, words: &[&str]) {
+    let cloud = ControlPlane::start().await;
+    let edge = Edge::following(&cloud).await;
+    rejected_by(&cloud, &edge, kind, toml, class, words).await;
+}
+
+async fn rejected_by(cloud: &ControlPlane, edge: &Edge, kind: &str, toml: &str, class: &str, words: &[&str]) {
+    let first = cloud.put_document("edge", "pipeline", &echo("first", "/first"));
+    assert_eq!(cloud.settled(&first).await.status, Status::Applied);
+    let (before, generation) = (files(edge.dir.path()), edge.host.snapshot().generation());
+    let bad = cloud.change("edge", kind, toml);
+    let view = cloud.settled(&bad).await;
+    assert_eq!(view.status, Status::Failed, "{toml}");
+    let reason = format!("{} {:?}", view.error_message.clone().unwrap_or_default(), view.error_details);
+    assert!(view.error_message.unwrap_or_default().starts_with(&format!("{class}: ")), "{reason}");
+    for word in words {
+        assert!(reason.contains(word), "no {word} in {reason}");
+    }
+    assert_eq!(files(edge.dir.path()), before);
+    assert_eq!(edge.host.snapshot().generation(), generation);
+    assert_eq!(status(edge.url("/first")).await, 200);
+    let good = cloud.put_document("edge", "pipeline", &echo("good", "/good"));
+    assert_eq!(cloud.settled(&good).await.status, Status::Applied);
+    assert_eq!(status(edge.url("/good")).await, 200);
+    assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
+}
+
+#[tokio::test]
+async fn broken_syntax_is_rejected_with_its_line() {
+    rejected("pipeline", "[pipelines.x]\nnetworks = [\n", "parse", &["pipeline change", ":2: "]).await;
+}
+
+#[tokio::test]
+async fn a_missing_endpoint_is_rejected_with_file_and_line() {
+    let toml = "[pipelines.x]\nnetworks = [\"public\"]\nendpoints = [\"nowhere\"]\nbackends = []\n";
+    rejected("pipeline", toml, "validate", &["pipelines/x.toml:3", "nowhere"]).await;
+}
+
+#[tokio::test]
+async fn every_problem_of_a_change_is_reported() {
+    let toml = "[pipelines.x]\nnetworks = [\"void\"]\nendpoints = [\"nowhere\"]\nbackends = [\"gone\"]\n";
+    rejected("pipeline", toml, "validate", &["void", "nowhere", "gone"]).await;
+}
+
+#[tokio::test]
+async fn a_port_that_somebody_else_has_is_rejected_as_such() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let toml = format!(
+        "[network.public.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n\
+         [network.management.http]\nbind_address = \"127.0.0.1\"\nbind_port = {}\n",
+        free_port()
+    );
+    rejected("gateway", &toml, "bind", &[&port.to_string(), "network.public"]).await;
+}
+
+#[tokio::test]
+async fn two_networks_on_one_port_are_rejected() {
+    let port = free_port();
+    let toml = format!(
+        "[network.public.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n\
+         [network.management.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n"
+    );
+    rejected("gateway", &toml, "validate", &[&port.to_string()]).await;
+}
+
+#[tokio::test]
+async fn a_name_that_leads_out_of_the_directory_is_rejected() {
+    for (kind, toml) in [
+        ("pipeline", "[pipelines.\"../../x\"]\n"),
+        ("mesh", "[mesh.\"../../x\"]\n"),
+        ("transform", "[transform.\"../../x\"]\ninstructions = \"[]\"\n"),
+        ("pipeline", "[pipelines.\"/etc/passwd\"]\n"),
+    ] {
+        rejected(kind, toml, "validate", &["file name"]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_type_is_rejected_and_overwrites_nothing() {
+    rejected("firmware", "[proxy]\nid = \"stolen\"\n", "validate", &["firmware"]).await;
+}
+
+#[tokio::test]
+async fn a_change_may_not_say_who_the_gateway_is_where_its_control_plane_is_or_how_it_is_managed() {
+    for (toml, key) in [
+        ("[proxy]\nid = \"other\"\n", "proxy.id"),
+        ("[provider.runbeam]\napi = \"https://evil.example\"\n", "provider.runbeam.api"),
+        ("[provider.runbeam]\nallow_insecure = true\n", "allow_insecure"),
+        ("[provider.other]\napi = \"https://evil.example\"\n", "provider.other"),
+        ("[management]\nnetwork = \"public\"\n", "management.network"),
+        ("[management]\nenabled = false\n", "management.enabled"),
+        ("[runbeam]\nenabled = true\ncloud_api_base_url = \"https://evil.example\"\n", "runbeam"),
+        ("[proxy]\npipelines_path = \"/etc\"\n", "pipelines_path"),
+    ] {
+        rejected("gateway", toml, "validate", &[key, "by hand"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_transform_that_cannot_be_downloaded_fails_the_change_that_needs_it() {
+    let needs = |id: &str| {
+        echo("needy", "/needy")
+            + &format!("[middleware.shape]\ntype = \"transform\"\noptions.spec_path = \"{id}.json\"\n")
+    };
+    rejected("pipeline", &needs("01MISSING"), "fetch", &["01MISSING"]).await;
+    rejected("pipeline", &needs("../../x"), "fetch", &["../../x"]).await;
+    let cloud = ControlPlane::start().await;
+    let edge = Edge::following(&cloud).await;
+    let id = cloud.transform("edge", "flatten", "[]");
+    cloud.fault(When::call("GET", "/transforms/*"), Fault::status(500));
+    rejected_by(&cloud, &edge, "pipeline", &needs(&id), "fetch", &[&id, "500"]).await;
+}
+
+#[tokio::test]
+async fn a_change_without_a_document_is_rejected() {
+    rejected("pipeline", "   ", "fetch", &["toml_config"]).await;
+}
+
+#[tokio::test]
+async fn a_change_that_names_several_pipelines_is_rejected() {
+    rejected("pipeline", "[pipelines.a]\n[pipelines.b]\n", "validate", &["`a`, `b`"]).await;
+}
