@@ -42,7 +42,7 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 pub(crate) enum ChangeVerdict {
     /// It is live.
-    Applied { generation: u64 },
+    Applied,
     /// It is not, and nothing of it was kept.
     Rejected(Refusal),
     /// It cannot be judged, for a reason that is not its own; it waits.
@@ -211,7 +211,7 @@ impl Applier {
         let path = self.config_path.clone();
         let built = change::build(path, surroundings, read, before, change).await;
         let (files, snapshot, edits) = match built {
-            change::Built::Same => return Some(ChangeVerdict::Applied { generation: served.generation }),
+            change::Built::Same => return Some(ChangeVerdict::Applied),
             change::Built::New { files, snapshot, edits } => (files, *snapshot, edits),
             change::Built::Rejected(refusal) => return Some(ChangeVerdict::Rejected(refusal)),
             change::Built::Held(why) => return Some(ChangeVerdict::Held(why)),
@@ -233,7 +233,7 @@ impl Applier {
                 self.rejected = None;
                 self.note_applied(&gateway.snapshot.load());
                 tracing::info!(generation, change = %noted.change.id, "change applied");
-                Some(ChangeVerdict::Applied { generation })
+                Some(ChangeVerdict::Applied)
             }
             Err(refusal) => {
                 self.take_back(commit).await;

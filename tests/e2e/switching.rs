@@ -171,7 +171,10 @@ async fn an_unknown_primary_provider_is_refused_with_the_names_that_are_compiled
     let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].starts_with("config.toml:3: proxy.primary_provider"), "{problems:?}");
-    assert!(problems[0].contains("acme") && problems[0].contains("local, testcloud"), "{problems:?}");
+    assert!(
+        problems[0].contains("acme") && problems[0].contains("local, runbeam, testcloud"),
+        "{problems:?}"
+    );
 }
 
 #[tokio::test]

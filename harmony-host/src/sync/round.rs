@@ -160,7 +160,7 @@ impl Round {
         }
         let (id, kind) = (entry.id.clone(), entry.kind.clone());
         let settlement = match self.apply(journal, sequence, change).await? {
-            ChangeVerdict::Applied { .. } => Settlement::Applied,
+            ChangeVerdict::Applied => Settlement::Applied,
             ChangeVerdict::Rejected(refusal) => rejection(&refusal).into(),
             ChangeVerdict::Held(why) => {
                 let held = told(&id, &kind, "held", None, Some(why.clone()), Vec::new());

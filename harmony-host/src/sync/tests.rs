@@ -1,1 +1,284 @@
+//! The loop on a clock that is turned: when it asks, and how long it waits after what.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use provider_api::{
+    Change, ChangeHead, ChangeId, ChangeStatus, ConfigSource, DocumentKind, Enrolled, Enrollment,
+    EnrollmentRequest, MachineCredential, MeshAuth, Pending, ProviderName, Publisher, Resolver, async_trait,
+};
+
+use super::*;
+use crate::apply::ChangeVerdict;
+
+/// A provider that answers what it is told to, and remembers when it was asked.
+#[derive(Debug)]
+struct Scripted {
+    name: ProviderName,
+    cadence: Cadence,
+    asked: Mutex<Vec<Instant>>,
+    count: watch::Sender<usize>,
+    script: Mutex<Vec<Answer>>,
+    standing: Mutex<Standing>,
+    reports: Mutex<Vec<ChangeStatus>>,
+    fetched: AtomicUsize,
+}
+
+#[derive(Clone, Debug)]
+enum Answer {
+    Nothing,
+    Change(&'static str),
+    Away(Option<u64>),
+    Refused,
+    Panics,
+}
+
+impl Scripted {
+    fn new(cadence: Cadence, script: impl IntoIterator<Item = Answer>) -> Arc<Self> {
+        let mut script: Vec<Answer> = script.into_iter().collect();
+        script.reverse();
+        Arc::new(Self {
+            name: "scripted".parse().unwrap(),
+            cadence,
+            asked: Mutex::default(),
+            count: watch::channel(0).0,
+            script: Mutex::new(script),
+            standing: Mutex::new(valid()),
+            reports: Mutex::default(),
+            fetched: AtomicUsize::new(0),
+        })
+    }
+
+    /// The waits between one question and the next.
+    fn waits(&self) -> Vec<Duration> {
+        let asked = self.asked.lock().unwrap();
+        asked.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+
+    async fn until_asked(&self, times: usize) {
+        self.count.subscribe().wait_for(|count| *count >= times).await.unwrap();
+    }
+}
+
+fn valid() -> Standing {
+    Standing::Valid { expires_at: SystemTime::UNIX_EPOCH }
+}
+
+impl Provider for Scripted {
+    fn name(&self) -> &ProviderName {
+        &self.name
+    }
+    fn source(&self) -> Option<&dyn ConfigSource> {
+        Some(self)
+    }
+    fn resolver(&self) -> Option<&dyn Resolver> {
+        None
+    }
+    fn mesh_auth(&self) -> Option<&dyn MeshAuth> {
+        None
+    }
+    fn enrollment(&self) -> Option<&dyn Enrollment> {
+        Some(self)
+    }
+    fn publisher(&self) -> Option<&dyn Publisher> {
+        None
+    }
+}
+
+#[async_trait]
+impl ConfigSource for Scripted {
+    async fn pending(&self) -> Result<Pending> {
+        self.asked.lock().unwrap().push(Instant::now());
+        self.count.send_modify(|count| *count += 1);
+        let answer = self.script.lock().unwrap().pop().unwrap_or(Answer::Nothing);
+        match answer {
+            Answer::Nothing => Ok(Pending::Changes(Vec::new())),
+            Answer::Change(id) => Ok(Pending::Changes(vec![ChangeHead {
+                id: ChangeId::new(id).unwrap(),
+                kind: DocumentKind::Mesh,
+                created_at: None,
+            }])),
+            Answer::Away(None) => Err(Error::unavailable("away")),
+            Answer::Away(Some(seconds)) => {
+                Err(Error::unavailable("away").with_retry_after(Duration::from_secs(seconds)))
+            }
+            Answer::Refused => {
+                *self.standing.lock().unwrap() = Standing::Refused;
+                Err(Error::unavailable("refused"))
+            }
+            Answer::Panics => panic!("from a provider"),
+        }
+    }
+
+    async fn fetch(&self, id: &ChangeId) -> Result<Change> {
+        self.fetched.fetch_add(1, Ordering::SeqCst);
+        Ok(Change {
+            id: id.clone(),
+            kind: DocumentKind::Mesh,
+            document: "x".to_owned(),
+            attachments: Vec::new(),
+        })
+    }
+
+    async fn report(&self, _: &ChangeId, status: &ChangeStatus) -> Result<()> {
+        self.reports.lock().unwrap().push(status.clone());
+        Ok(())
+    }
+
+    fn cadence(&self) -> Cadence {
+        self.cadence
+    }
+}
+
+#[async_trait]
+impl Enrollment for Scripted {
+    async fn enroll(&self, _: &EnrollmentRequest) -> Result<Enrolled> {
+        Err(Error::invalid("not here"))
+    }
+    async fn adopt(&self, _: MachineCredential) -> Result<Enrolled> {
+        Err(Error::invalid("not here"))
+    }
+    fn standing(&self) -> Standing {
+        self.standing.lock().unwrap().clone()
+    }
+}
+
+/// A loop that follows a provider; every change it applies is good.
+struct Running {
+    commands: mpsc::Sender<SyncCommand>,
+    _primary: watch::Sender<Option<Arc<dyn Provider>>>,
+    _journal: tempfile::TempDir,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn follow(provider: &Arc<Scripted>, seed: u64) -> Running {
+    let (commands, inbox) = mpsc::channel(16);
+    let (apply, mut applied) = mpsc::channel(16);
+    let followed: Arc<dyn Provider> = Arc::clone(provider) as _;
+    let (primary, receiver) = watch::channel(Some(followed));
+    let journal = tempfile::tempdir().unwrap();
+    let parts = SyncParts {
+        inbox,
+        apply,
+        primary: receiver,
+        status: StatusBoard::new(),
+        journal_directory: journal.path().to_owned(),
+        journal: None,
+        push: None,
+        random: fastrand::Rng::with_seed(seed),
+    };
+    tokio::spawn(async move {
+        while let Some(command) = applied.recv().await {
+            if let Command::Change(_, reply) = command {
+                let _ = reply.send(ChangeVerdict::Applied);
+            }
+        }
+    });
+    let task = tokio::spawn(Sync::new(parts).run());
+    Running { commands, _primary: primary, _journal: journal, task }
+}
+
+const EVERY: Cadence = Cadence::Every(Duration::from_secs(30));
+
+#[tokio::test(start_paused = true)]
+async fn the_first_question_is_asked_at_once_and_the_others_at_a_spread_interval() {
+    let (provider, start) = (Scripted::new(EVERY, []), Instant::now());
+    let _running = follow(&provider, 1);
+    provider.until_asked(50).await;
+    assert!(provider.asked.lock().unwrap()[0] - start < Duration::from_secs(1));
+    let waits = provider.waits();
+    let (low, high) = (Duration::from_secs(27), Duration::from_millis(33_100));
+    assert!(waits.iter().all(|wait| (low..=high).contains(wait)), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait < Duration::from_secs(29)), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait > Duration::from_secs(31)), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_errors_the_waits_stay_below_a_bound_that_doubles_to_its_cap_and_are_spread_below_it() {
+    let mut at_the_cap = Vec::new();
+    for seed in 0..20 {
+        let provider = Scripted::new(EVERY, vec![Answer::Away(None); 20]);
+        let _running = follow(&provider, seed);
+        provider.until_asked(20).await;
+        for (failures, wait) in (1..).zip(provider.waits()) {
+            let bound = Backoff::bound(failures);
+            assert!(wait <= bound + Duration::from_millis(200), "failure {failures}: {wait:?}");
+            if bound == Duration::from_secs(300) {
+                at_the_cap.push(wait);
+            }
+        }
+    }
+    let below_half = at_the_cap.iter().filter(|wait| **wait < Duration::from_secs(150)).count();
+    let share = below_half as f64 / at_the_cap.len() as f64;
+    assert!((0.3..0.7).contains(&share), "{share} of {} waits", at_the_cap.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_obeyed_and_spread_and_recovery_needs_nobody() {
+    let provider = Scripted::new(EVERY, [Answer::Away(Some(120)), Answer::Away(None), Answer::Nothing]);
+    let _running = follow(&provider, 7);
+    provider.until_asked(4).await;
+    let waits = provider.waits();
+    assert!((120.0..133.0).contains(&waits[0].as_secs_f64()), "{waits:?}");
+    assert!(waits[1] <= Duration::from_secs(3), "{waits:?}");
+    assert!((26.0..34.0).contains(&waits[2].as_secs_f64()), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_gateway_asks_rarely_and_at_once_when_there_is_another_credential() {
+    let provider = Scripted::new(EVERY, [Answer::Refused, Answer::Refused, Answer::Nothing]);
+    let running = follow(&provider, 3);
+    provider.until_asked(2).await;
+    assert!(provider.waits()[0] >= Duration::from_secs(270), "{:?}", provider.waits());
+    // Somebody stores another one beside the gateway.
+    *provider.standing.lock().unwrap() = valid();
+    provider.until_asked(3).await;
+    assert!(provider.waits()[1] <= LOOK * 2, "{:?}", provider.waits());
+    // Somebody authorizes it through the gateway.
+    provider.script.lock().unwrap().push(Answer::Refused);
+    provider.until_asked(4).await;
+    running.commands.send(SyncCommand::Authorized).await.unwrap();
+    provider.until_asked(5).await;
+    assert!(provider.waits()[3] < Duration::from_secs(1), "{:?}", provider.waits());
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_demand_asks_only_when_told_to() {
+    let provider = Scripted::new(Cadence::OnDemand, [Answer::Change("01A")]);
+    let running = follow(&provider, 1);
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    assert!(provider.asked.lock().unwrap().is_empty());
+    let (reply, report) = oneshot::channel();
+    running.commands.send(SyncCommand::Now(reply)).await.unwrap();
+    assert_eq!(report.await.unwrap().applied.len(), 1);
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    assert_eq!(provider.asked.lock().unwrap().len(), 1);
+    assert_eq!(*provider.reports.lock().unwrap(), [ChangeStatus::Received, ChangeStatus::Applied]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_loop_outlives_a_provider_that_panics() {
+    let provider = Scripted::new(EVERY, [Answer::Panics, Answer::Panics, Answer::Change("01A")]);
+    let _running = follow(&provider, 1);
+    provider.until_asked(4).await;
+    assert_eq!(provider.fetched.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_listed_again_is_not_applied_again_and_its_verdict_is_repeated() {
+    let provider = Scripted::new(EVERY, [Answer::Change("01A"), Answer::Change("01A"), Answer::Nothing]);
+    let _running = follow(&provider, 1);
+    provider.until_asked(3).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(provider.fetched.load(Ordering::SeqCst), 1);
+    let applied =
+        || provider.reports.lock().unwrap().iter().filter(|status| **status == ChangeStatus::Applied).count();
+    assert_eq!(applied(), 2);
+}

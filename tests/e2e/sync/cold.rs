@@ -35,8 +35,11 @@ async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> E
     let egress = "[pipelines.mesh.mesh.egress.out]\ntype = \"http\"\nbackend = \"mesh\"\n";
     cloud.seed("edge", "pipeline", &front("mesh", egress));
     let id = cloud.mesh("edge", &mesh(&format!("\"{reference}\""), "\"out\""));
-    let with_id =
-        mesh(&format!("\"{reference}\""), "\"out\"").replacen("type = ", &format!("id = \"{id}\"\ntype = "), 1);
+    let with_id = mesh(&format!("\"{reference}\""), "\"out\"").replacen(
+        "type = ",
+        &format!("id = \"{id}\"\ntype = "),
+        1,
+    );
     let sections = front("open", "") + &front("mesh", egress) + &with_id;
     Edge::with(cloud, EdgeOptions { interval, sections, ..EdgeOptions::default() }).await
 }
