@@ -1,12 +1,14 @@
 //! The command line of a gateway. A third party's gateway is a `main` that registers its providers and
 //! calls [`main`].
 
+mod ask;
 mod check;
 mod log;
 mod out;
 mod resolve;
 mod run;
 mod status;
+mod sync;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,11 +27,11 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; for `status`: in sync
-  1  the configuration was refused; for `status`: not in sync
+  1  the configuration was refused; `status`: not in sync; `sync`: a change was rejected or waits
   2  the command line is wrong
   3  `resolve`: there is no such resource
-  4  `resolve`: this gateway may not use it; `status`: the gateway refuses to tell
-  5  something that is needed cannot be reached now
+  4  `resolve`: this gateway may not use it; `status`, `sync`: the gateway refuses
+  5  something that is needed, such as the gateway or its provider, cannot be reached now
   6  `run`: requests were still in flight when the time to finish them was over";
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +49,10 @@ enum Command {
     Resolve(resolve::Resolve),
     /// Ask a running gateway whether it is in sync, and if not, why
     Status(status::Status),
+    /// Let a running gateway ask its provider for changes now, and show what became of each
+    ///
+    /// This is how changes arrive when poll_interval_secs is 0; with an interval it need not be waited for.
+    Sync(sync::Sync),
 }
 
 /// Where the configuration is.
@@ -73,6 +79,7 @@ pub fn main(registry: Registry) -> ExitCode {
             Command::Check(check) => check.run(registry).await,
             Command::Resolve(resolve) => resolve.run(registry).await,
             Command::Status(status) => status.run().await,
+            Command::Sync(sync) => sync.run().await,
         }
     });
     // A name look-up that hangs must not keep the process.

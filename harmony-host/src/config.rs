@@ -23,6 +23,7 @@ pub(crate) mod proxy;
 pub(crate) mod section;
 
 pub use activity::Primary;
+pub(crate) use activity::{DEFAULT_API, DEFAULT_PRIMARY};
 pub use backend::{Backend, Target, Timing};
 pub use connection::Connection;
 pub use endpoint::Endpoint;
@@ -35,5 +36,6 @@ pub use mesh::{Mesh, RemoteIngress};
 pub use middleware::Middleware;
 pub use network::{Listen, Network, TlsFiles};
 pub use pipeline::{Egress, Ingress, Pipeline};
+pub(crate) use provider::DEFAULT_INTERVAL_SECS;
 pub use provider::{ProviderSection, ProviderSections};
 pub use proxy::{Directory, Proxy};

@@ -31,10 +31,6 @@ impl Edits {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
-    pub(crate) fn remove(&mut self, name: &str) {
-        self.0.remove(name);
-    }
 }
 
 impl fmt::Debug for Edits {

@@ -22,7 +22,7 @@ use crate::gateway::body::Body;
 use crate::gateway::headers::Peer;
 use crate::gateway::refusal::Refusal;
 use crate::management::Management;
-use crate::plan::{Outlet, Route};
+use crate::plan::{Base, Outlet, Route};
 use crate::routes::Asked;
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
@@ -120,8 +120,10 @@ impl Gateway {
         // An ingress URL stands for its endpoint, so whichever prefix the client used comes off.
         let end = crate::path::strip(path, &route.endpoint_prefix).unwrap_or(found.end);
         let rest = path.get(end..).unwrap_or_default().to_owned();
-        let url = || format!("{}://{authority}{path}", arrival.scheme.as_str());
-        let mesh = admission::admit(&route.admission, &snapshot.providers, request.headers(), url).await?;
+        let prefix = path.get(..found.end).unwrap_or(path);
+        let base = Base { scheme: arrival.scheme, authority: &authority, prefix };
+        let mesh =
+            admission::admit(&route.admission, &snapshot.providers, request.headers(), &base, path).await?;
         if mesh.is_some() {
             // It was meant for this gateway; the backend has no business with it.
             request.headers_mut().remove(http::header::AUTHORIZATION);

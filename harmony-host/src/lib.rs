@@ -21,6 +21,7 @@ mod plan;
 mod probe;
 pub mod problem;
 mod proposal;
+mod provider_section;
 mod providers;
 mod recovery;
 pub mod report;

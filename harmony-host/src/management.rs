@@ -1,12 +1,17 @@
 //! The management API: what operators, the CLI and a load balancer ask a gateway.
 
+mod enroll;
 mod guard;
 mod health;
 mod info;
 mod pipelines;
 mod provider;
+mod read_json;
 mod reload;
+mod remote;
 mod routes;
+mod sync;
+mod update;
 
 use std::sync::Arc;
 
@@ -15,6 +20,7 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::config;
 use crate::gateway::Arrival;
 use crate::gateway::body::Body;
 use crate::gateway::refusal::{json, not_allowed, problem};
@@ -67,7 +73,7 @@ impl Management {
     /// Answers a request that was claimed.
     pub(crate) async fn answer(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         arrival: &Arrival,
         claimed: Claimed,
         request: Request<Incoming>,
@@ -92,16 +98,42 @@ impl Management {
             }
             ("provider", true) => json(StatusCode::OK, &provider::provider(snapshot, &self.status.read())),
             ("health", true) => health::health(&self.status.read()),
-            ("reload", false) if *request.method() == Method::POST => reload::reload(&self.commands).await,
-            ("reload", _) => not_allowed("POST"),
+            ("reload" | "sync" | "update" | "authorize" | "token", _)
+                if *request.method() == Method::POST =>
+            {
+                self.change(path.to_owned(), snapshot, config, request).await
+            }
+            ("reload" | "sync" | "update" | "authorize" | "token", _) => not_allowed("POST"),
             ("info" | "pipelines" | "routes" | "config/status" | "provider" | "health", _) => {
                 not_allowed("GET, HEAD")
             }
             _ => problem(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "the management API has info, pipelines, routes, config/status, provider, health and reload",
+                "the management API has info, pipelines, routes, config/status, provider and health to read, and \
+                 reload, sync, update, authorize and token to post to",
             ),
+        }
+    }
+
+    /// Answers what changes something.
+    async fn change(
+        &self,
+        path: String,
+        snapshot: &Arc<Snapshot>,
+        config: &config::Management,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let enroller = enroll::Enroller { snapshot, commands: &self.commands, sync: &self.sync };
+        match path.as_str() {
+            "sync" => sync::sync(snapshot, &self.sync).await,
+            "update" => update::update(snapshot, &self.sync).await,
+            "authorize" => enroller.authorize(request).await,
+            "token" => match enroll::may_bring(config, request.headers()) {
+                Ok(()) => enroller.token(request).await,
+                Err(refusal) => *refusal,
+            },
+            _ => reload::reload(&self.commands).await,
         }
     }
 }

@@ -4,12 +4,14 @@
 mod build;
 mod mesh;
 mod outlet;
+mod verified;
 
 use std::sync::Arc;
 
 pub(crate) use build::{Plans, build_plans};
 pub(crate) use mesh::MeshPlan;
 pub(crate) use outlet::{BaseUrl, Destination, ForwardPlan, Outlet};
+pub(crate) use verified::Base;
 
 use crate::routes::RouteTable;
 

@@ -43,8 +43,8 @@ impl Proposed<'_> {
             return RejectionClass::Validate;
         }
         let source = Source::new(format!("{} change {id}", kind.as_str()), document.as_str());
-        let all = std::iter::once(document).chain(attachments.iter().map(|a| &a.content));
-        for text in all.filter(|text| text.len() as u64 > MAX_FILE_BYTES) {
+        let mut all = std::iter::once(document).chain(attachments.iter().map(|a| &a.content));
+        if let Some(text) = all.find(|text| text.len() as u64 > MAX_FILE_BYTES) {
             let message = format!("{} bytes are more than the {MAX_FILE_BYTES} of a file", text.len());
             self.problems.error(None, "toml_config", message);
             return RejectionClass::Validate;

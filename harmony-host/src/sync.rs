@@ -26,7 +26,8 @@ use crate::journal::Journal;
 use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
 use outbox::Outbox;
-use round::{Round, said};
+use round::Round;
+pub(crate) use round::said;
 use schedule::Schedule;
 
 /// What the sync loop is told.

@@ -4,6 +4,7 @@ mod attacks;
 mod cli;
 mod control_plane;
 mod doors;
+mod enrollment;
 mod forwarding;
 mod load;
 mod management;

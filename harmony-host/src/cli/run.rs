@@ -18,6 +18,11 @@ pub(super) struct Run {
     /// How long requests in flight may take to finish when the gateway stops, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain_secs: u64,
+
+    /// Push the local configuration up to the primary provider before following it
+    #[arg(long, env = "RUNBEAM_PUSH_CONFIG_ON_STARTUP", value_parser = clap::builder::BoolishValueParser::new(),
+          num_args = 0..=1, default_value = "false", default_missing_value = "true", require_equals = true)]
+    push_on_start: bool,
 }
 
 impl Run {
@@ -38,7 +43,9 @@ impl Run {
             providers = compiled.join(", "),
             "harmony-host starts"
         );
-        let host = match Host::start(HostOptions::new(&self.config.config, registry)).await {
+        let mut options = HostOptions::new(&self.config.config, registry);
+        options.push_on_start = self.push_on_start;
+        let host = match Host::start(options).await {
             Ok(host) => host,
             Err(refusal) => {
                 out::eprint(&report::render(refusal.problems.sorted(), out::colour_of_errors()));

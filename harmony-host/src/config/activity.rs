@@ -33,8 +33,9 @@ pub(crate) struct Activity {
     compiled: Vec<&'static str>,
 }
 
-/// The provider a gateway has unless it says otherwise.
-const DEFAULT_PRIMARY: &str = "runbeam";
+/// The provider a gateway has unless it says otherwise, and where that is.
+pub(crate) const DEFAULT_PRIMARY: &str = "runbeam";
+pub(crate) const DEFAULT_API: &str = "https://api.runbeam.cloud";
 
 impl Activity {
     pub(crate) fn of(gateway: &GatewaySections, registry: &Registry, problems: &mut Problems) -> Self {

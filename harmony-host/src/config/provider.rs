@@ -5,6 +5,7 @@ use provider_api::ProviderName;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use crate::config::activity::DEFAULT_API;
 use crate::config::section::Section;
 use crate::problem::Problems;
 use crate::source::{At, Place, Source};
@@ -38,7 +39,7 @@ enum Settings {
     Translated(String),
 }
 
-const DEFAULT_INTERVAL_SECS: u64 = 30;
+pub(crate) const DEFAULT_INTERVAL_SECS: u64 = 30;
 
 impl ProviderSections {
     pub(crate) fn read(root: &Section<'_>, source: &Arc<Source>, problems: &mut Problems) -> Self {
@@ -84,7 +85,7 @@ impl ProviderSections {
         let interval = section.integer("poll_interval_secs", 0..=3600, problems);
         section.finish(problems);
         self.legacy_primary = Some(if enabled { runbeam.clone() } else { ProviderName::local() });
-        let api = api.map_or_else(|| "https://api.runbeam.cloud".to_owned(), |at| at.value);
+        let api = api.map_or_else(|| DEFAULT_API.to_owned(), |at| at.value);
         let section = ProviderSection {
             place: section.place().clone(),
             provider_type: "runbeam".to_owned(),

@@ -2,18 +2,18 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use provider_api::{ErrorKind, Expected};
+use provider_api::{Error, ErrorKind, Expected};
 
 use crate::gateway::refusal::Refusal;
 use crate::isolate::isolated;
-use crate::plan::{Admission, MeshPlan};
+use crate::plan::{Admission, Base, MeshPlan};
 use crate::providers::Providers;
 
 /// The mesh that a request came in from, with the gateway that sent it.
 #[derive(Clone, Debug)]
 pub(crate) struct MeshContext {
     pub(crate) mesh: Arc<MeshPlan>,
-    pub(crate) sender: String,
+    pub(crate) sender: Arc<str>,
 }
 
 /// Looks for a valid mesh token where the route has meshes.
@@ -24,7 +24,8 @@ pub(crate) async fn admit(
     admission: &Admission,
     providers: &Providers,
     headers: &HeaderMap,
-    url: impl FnOnce() -> String,
+    base: &Base<'_>,
+    path: &str,
 ) -> Result<Option<MeshContext>, Refusal> {
     let token = bearer(headers);
     let mut why = match token {
@@ -33,13 +34,14 @@ pub(crate) async fn admit(
     };
     let mut unavailable = None;
     if let Some(token) = token.filter(|_| !admission.meshes.is_empty()) {
-        let url = url();
         for mesh in &admission.meshes {
-            let Some(auth) = providers.mesh_auth(&mesh.provider) else { continue };
-            match isolated(auth.verify(&Expected { mesh: &mesh.identity, url: &url }, token)).await {
-                Ok(claims) => {
-                    return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender: claims.subject }));
-                }
+            if let Some(sender) = mesh.verified.sender(token, base) {
+                return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender }));
+            }
+        }
+        for mesh in &admission.meshes {
+            match verify(mesh, providers, token, base, path).await {
+                Ok(sender) => return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender })),
                 Err(error) if error.kind() == ErrorKind::Unavailable => unavailable = Some(error),
                 Err(error) => why = error.to_string(),
             }
@@ -52,6 +54,30 @@ pub(crate) async fn admit(
         Some(error) => Err(Refusal::Provider(Arc::new(error))),
         None => Err(Refusal::NoMeshContext(format!("this needs a request from a member of the mesh: {why}"))),
     }
+}
+
+/// The sender of a good token. A token that is good for the URL the route stands for is good for everything
+/// below it and is remembered; one that is only good for this very URL is looked at each time.
+async fn verify(
+    mesh: &MeshPlan,
+    providers: &Providers,
+    token: &str,
+    base: &Base<'_>,
+    path: &str,
+) -> Result<Arc<str>, Error> {
+    let provider = &mesh.provider;
+    let auth = providers
+        .mesh_auth(provider)
+        .ok_or_else(|| Error::denied(format!("the provider `{provider}` verifies no mesh tokens")))?;
+    let check =
+        async |url: String| isolated(auth.verify(&Expected { mesh: &mesh.identity, url: &url }, token)).await;
+    let claims = check(Base { prefix: path, ..*base }.to_string()).await?;
+    let sender = Arc::from(claims.subject);
+    let below = path.len() > base.prefix.len();
+    if !below || check(base.to_string()).await.is_ok() {
+        mesh.verified.remember(token, base, &sender, providers.time_until(claims.expires_at));
+    }
+    Ok(sender)
 }
 
 /// A bearer token that looks like a JWT; anything else is the application's own business.

@@ -52,7 +52,7 @@ pub(crate) async fn answer(
     let mesh = passage
         .mesh
         .as_ref()
-        .map(|context| serde_json::json!({ "name": context.mesh.identity.name, "sender": context.sender }));
+        .map(|context| serde_json::json!({ "name": context.mesh.identity.name, "sender": &*context.sender }));
     let path = if passage.rest.is_empty() { "/" } else { &passage.rest };
     let echo = serde_json::json!({
         "pipeline": &*passage.route.pipeline.name,

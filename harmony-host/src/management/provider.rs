@@ -34,6 +34,7 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
         "desired": status.desired,
         "attempted": status.attempted,
         "effective": status.effective,
+        "sync": status.sync,
     })
 }
 

@@ -8,6 +8,7 @@ use provider_api::{Error, ErrorKind, Fetch, Lease, MeshIdentity, ProviderName, T
 use crate::config::LinkedMesh;
 use crate::isolate::isolated;
 use crate::plan::outlet::Target;
+use crate::plan::verified::VerifiedTokens;
 use crate::providers::Providers;
 use crate::url_prefix::UrlPrefix;
 
@@ -22,6 +23,8 @@ pub(crate) struct MeshPlan {
     pub(crate) remote: Vec<Arc<Target>>,
     /// The ingresses that references resolved to, by URL. Each mesh has its own: a token is for one mesh.
     resolved: Mutex<HashMap<UrlPrefix, Arc<Member>>>,
+    /// The tokens of its members that were found good.
+    pub(crate) verified: VerifiedTokens,
     sender: Arc<str>,
 }
 
@@ -49,6 +52,7 @@ impl MeshPlan {
             members: linked.urls.iter().cloned().map(Member::new).map(Arc::new).collect(),
             remote: linked.remote.iter().map(&mut remote).collect(),
             resolved: Mutex::default(),
+            verified: VerifiedTokens::new(),
             sender: Arc::clone(sender),
         }
     }

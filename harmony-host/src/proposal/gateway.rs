@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use provider_api::RejectionClass;
-use toml_edit::{DocumentMut, Item, TableLike};
+use toml_edit::{DocumentMut, Item, Table, TableLike};
 
 use crate::config::fragment::without_values;
 use crate::proposal::Proposed;
@@ -34,7 +34,8 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
             "runbeam" => merge.unchanged(own.get(key), item, key),
             _ if same(own.get(key), item) => {}
             _ => {
-                own.insert(key, item.clone());
+                let position = own.get(key).and_then(Item::as_table).and_then(Table::position);
+                own.insert(key, placed(item.clone(), position));
             }
         }
     }
@@ -157,12 +158,27 @@ impl Merge<'_, '_> {
     }
 }
 
+/// A part of another document, to stand at `position` of this one, or at its end.
+fn placed(mut item: Item, position: Option<isize>) -> Item {
+    match &mut item {
+        Item::Table(table) => {
+            table.set_position(position);
+            for (_, inner) in table.iter_mut() {
+                *inner = placed(std::mem::take(inner), position);
+            }
+        }
+        Item::ArrayOfTables(tables) => tables.iter_mut().for_each(|table| table.set_position(position)),
+        _ => {}
+    }
+    item
+}
+
 /// Sets one key of a table, which is made when it is missing, and keeps the comments around the value.
 pub(crate) fn set(document: &mut DocumentMut, path: &[&str], key: &str, value: &Item) {
     let mut table: &mut dyn TableLike = document.as_table_mut();
     for (depth, name) in path.iter().enumerate() {
         let item = table.entry(name).or_insert_with(|| {
-            let mut made = toml_edit::Table::new();
+            let mut made = Table::new();
             made.set_implicit(depth + 1 < path.len());
             Item::Table(made)
         });

@@ -42,7 +42,7 @@ pub(super) async fn push(publisher: &dyn Publisher, snapshot: &Snapshot) -> Resu
             publish(publisher, &DocumentKind::Pipeline, None, text).await?;
             report.pipeline_count += 1;
         } else if let Some(mesh) = fragment.meshes.first() {
-            let id = mesh.id.as_ref().map(String::as_str);
+            let id = mesh.id.as_deref();
             publish(publisher, &DocumentKind::Mesh, id, text).await?;
             report.mesh_count += 1;
         }

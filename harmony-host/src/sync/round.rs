@@ -270,7 +270,7 @@ pub(super) async fn note<T: Send + 'static>(
 }
 
 /// An error with its causes, for people.
-pub(super) fn said(error: &Error) -> String {
+pub(crate) fn said(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

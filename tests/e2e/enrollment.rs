@@ -1,0 +1,189 @@
+//! Becoming authorized, over the management API as the CLI calls it.
+
+use std::process::Command;
+
+use harmony_tests::control_plane::{ControlPlane, Status};
+use harmony_tests::site::echo;
+use harmony_tests::{Edge, EdgeOptions, Site, Workdir, binary, client};
+use serde_json::{Value, json};
+
+/// A gateway that nobody authorized yet.
+async fn stranger(cloud: &ControlPlane, sections: &str) -> Edge {
+    let options = EdgeOptions { authorized: false, sections: sections.to_owned(), ..EdgeOptions::default() };
+    Edge::with(cloud, options).await
+}
+
+/// A POST of JSON; its status and answer.
+async fn post(url: String, bearer: Option<&str>, body: &Value) -> (u16, Value) {
+    let mut request = client().post(url).json(body);
+    if let Some(bearer) = bearer {
+        request = request.bearer_auth(bearer);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_user_authorizes_a_gateway_which_then_follows_and_still_does_after_a_restart() {
+    for sanctum in [false, true] {
+        let cloud = ControlPlane::start().await;
+        let edge = stranger(&cloud, "").await;
+        let user = if sanctum { cloud.sanctum_token("acme") } else { cloud.user_token("acme") };
+        let (status, answer) =
+            post(edge.admin_url("/admin/authorize"), Some(&user), &json!({ "gateway_code": "edge" })).await;
+        assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer}");
+        assert_eq!(answer["gateway"]["id"], json!(cloud.gateway_id("edge")));
+        assert!(answer["expires_at"].is_string() && answer["expires_in"].is_number(), "{answer}");
+        let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
+        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+        let _edge = edge.restarted().await;
+        let change = cloud.put_document("edge", "pipeline", &echo("more", "/more"));
+        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+    }
+}
+
+#[tokio::test]
+async fn who_is_no_user_authorizes_nothing() {
+    let cloud = ControlPlane::start().await;
+    let edge = stranger(&cloud, "").await;
+    let url = || edge.admin_url("/admin/authorize");
+    assert_eq!(post(url(), None, &json!({ "gateway_code": "edge" })).await.0, 401);
+    let (status, answer) = post(url(), Some("1|nobody"), &json!({ "gateway_code": "edge" })).await;
+    assert_eq!(status, 403, "{answer}");
+    assert!(!answer.to_string().contains("nobody"), "{answer}");
+    assert_eq!(post(url(), Some("1|nobody"), &json!({ "gateway_code": 7 })).await.0, 422);
+    let long = "x".repeat(70_000);
+    assert_eq!(post(url(), Some("1|nobody"), &json!({ "gateway_code": long })).await.0, 413);
+}
+
+#[tokio::test]
+async fn a_machine_token_that_is_brought_is_used_unless_it_leads_elsewhere() {
+    let cloud = ControlPlane::start().await;
+    let edge = stranger(&cloud, "").await;
+    let own = serde_json::to_value(cloud.authorized("acme", "edge")).unwrap();
+    let with = |key: &str, value: Value| {
+        let mut token = own.clone();
+        token[key] = value;
+        token
+    };
+    let url = || edge.admin_url("/admin/token");
+    let (status, answer) = post(url(), None, &with("api_base_url", json!("https://evil.example"))).await;
+    assert_eq!(status, 400, "{answer}");
+    assert!(!answer.to_string().contains(own["machine_token"].as_str().unwrap()), "{answer}");
+    assert_eq!(post(url(), None, &with("expires_at", json!("2001-01-01T00:00:00Z"))).await.0, 400);
+    let (status, answer) =
+        post(url(), None, &with("api_base_url", json!(format!("{}/api", cloud.url())))).await;
+    assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer}");
+    let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
+    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+    let another = serde_json::to_value(cloud.authorized("acme", "another")).unwrap();
+    let (status, answer) = post(url(), None, &another).await;
+    assert_eq!(status, 400, "a gateway that is authorized is not made another one: {answer}");
+}
+
+#[tokio::test]
+async fn other_sites_and_forms_change_nothing() {
+    let cloud = ControlPlane::start().await;
+    let edge = stranger(&cloud, "").await;
+    let token = cloud.authorized("acme", "edge").to_string();
+    for path in ["token", "authorize", "update", "sync"] {
+        let url = edge.admin_url(&format!("/admin/{path}"));
+        let request = || client().post(&url).header("content-type", "application/json").body(token.clone());
+        let foreign = request().header("origin", "https://evil.example").send().await.unwrap();
+        assert_eq!(foreign.status(), 403, "{path}");
+        let rebound = request().header("host", "evil.example").send().await.unwrap();
+        assert_eq!(rebound.status(), 403, "{path}");
+        let form = client().post(&url).header("content-type", "text/plain").body(token.clone());
+        assert_eq!(form.send().await.unwrap().status(), 415, "{path}");
+    }
+    assert_eq!(edge.host.status().sync.as_ref().map(|sync| sync.authorization), Some("missing"));
+}
+
+#[tokio::test]
+async fn where_a_management_token_is_configured_only_who_has_it_brings_a_machine_token() {
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    let cloud = ControlPlane::start().await;
+    let edge = stranger(&cloud, &format!("token = \"{TOKEN}\"\n")).await;
+    let token = serde_json::to_value(cloud.authorized("acme", "edge")).unwrap();
+    assert_eq!(post(edge.admin_url("/admin/token"), None, &token).await.0, 401);
+    assert_eq!(post(edge.admin_url("/admin/token"), Some(TOKEN), &token).await.0, 200);
+}
+
+#[tokio::test]
+async fn under_local_there_is_nothing_to_authorize_to_push_or_to_sync() {
+    let site = Site::serving("").await;
+    for path in ["authorize", "token", "update", "sync"] {
+        let (status, answer) = post(site.admin_url(&format!("/admin/{path}")), Some("x"), &json!({})).await;
+        let message = answer["message"].as_str().unwrap_or_default();
+        assert!(
+            status == 403 && message.contains("Runbeam Cloud integration is disabled") || status == 422,
+            "{path} {status} {answer}"
+        );
+        assert!(path == "token" || status == 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_is_pushed_up_without_what_is_secret() {
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    let cloud = ControlPlane::start().await;
+    let sections = format!("token = \"{TOKEN}\"\n");
+    let edge = Edge::with(&cloud, EdgeOptions { interval: 0, sections, ..EdgeOptions::default() }).await;
+    edge.dir.write("pipelines/fhir.toml", &echo("fhir", "/fhir"));
+    edge.dir.write("transforms/flatten.json", "[{\"operation\": \"shift\"}]");
+    edge.dir.write(
+        "mesh/own.toml",
+        "[mesh.own]\nprovider = \"local\"\njwt_secret = \"only-here-only-here-only-here-only-here\"\n",
+    );
+    edge.host.reload().await.unwrap();
+    let (status, answer) = post(edge.admin_url("/admin/update"), Some(TOKEN), &json!({})).await;
+    assert_eq!(status, 200, "{answer}");
+    let counts =
+        ["pipeline_count", "transform_count", "mesh_count", "kept_count"].map(|key| answer[key].as_u64());
+    assert_eq!(counts, [Some(1), Some(1), Some(0), Some(1)], "{answer}");
+    let sent = format!("{:?}", cloud.requests());
+    assert!(!sent.contains(TOKEN) && !sent.contains("only-here"), "{sent}");
+    assert_eq!(cloud.document("edge", "pipeline", "fhir").as_deref(), Some(echo("fhir", "/fhir").as_str()));
+}
+
+#[tokio::test]
+async fn the_command_sync_applies_what_is_pending_and_says_what_was_rejected() {
+    let cloud = ControlPlane::start().await;
+    let edge = Edge::on_demand(&cloud).await;
+    let good = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
+    let run = async |command: &str| {
+        let (config, command) = (edge.dir.config(), command.to_owned());
+        let run = move || Command::new(binary()).args([&command, "--config"]).arg(config).output().unwrap();
+        let output = tokio::task::spawn_blocking(run).await.unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(run("sync").await, (0, format!("applied   pipeline {good}\n")));
+    assert_eq!(run("sync").await, (0, "nothing is pending\n".to_owned()));
+    let bad = cloud.change("edge", "pipeline", "[pipelines.x]\nendpoints = [\"nowhere\"]\n");
+    let (code, printed) = run("sync").await;
+    assert!(code == 1 && printed.starts_with(&format!("rejected  pipeline {bad} (validate)\n")), "{printed}");
+    assert!(printed.contains("pipelines/x.toml:2"), "{printed}");
+    let (code, screen) = run("status").await;
+    assert!(code == 1 && screen.starts_with("NOT in sync\n") && screen.contains(&bad), "{screen}");
+    cloud.stop().await;
+    assert_eq!(run("sync").await.0, 5);
+}
+
+#[tokio::test]
+async fn a_gateway_that_runs_on_the_default_gets_its_section_written_with_comments_kept() {
+    let site = {
+        let config = harmony_tests::site::BASE.replace("primary_provider = \"local\"\n", "# none chosen\n");
+        Site::with(&config, Workdir::new()).await
+    };
+    assert_eq!(site.host.snapshot().providers().primary_name().as_str(), "runbeam");
+    let token = json!({ "machine_token": "mt", "expires_at": "2099-01-01T00:00:00Z", "gateway_id": "01H" });
+    let (status, answer) = post(site.admin_url("/admin/token"), None, &token).await;
+    assert_eq!(status, 200, "{answer}");
+    let written = site.dir.read("config.toml");
+    assert!(written.contains("# none chosen\n"), "{written}");
+    assert!(
+        written
+            .ends_with("[provider.runbeam]\napi = \"https://api.runbeam.cloud\"\npoll_interval_secs = 30\n"),
+        "{written}"
+    );
+}
