@@ -57,7 +57,7 @@ async fn garbage_and_pages_of_a_proxy_are_survived() {
         away(Fault::HalfBody),
         away(Fault::Answer {
             status: 200,
-            content_type: "application/json".into(),
+            content_type: "application/json",
             body: "{\"data\":".into()
         }),
     );
