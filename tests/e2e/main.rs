@@ -3,6 +3,7 @@
 mod attacks;
 mod cli;
 mod control_plane;
+mod demo;
 mod doors;
 mod enrollment;
 mod forwarding;

@@ -55,11 +55,7 @@ async fn garbage_and_pages_of_a_proxy_are_survived() {
         away(Fault::Status(200, json!([]))),
         away(Fault::html(200)),
         away(Fault::HalfBody),
-        away(Fault::Answer {
-            status: 200,
-            content_type: "application/json",
-            body: "{\"data\":".into()
-        }),
+        away(Fault::Answer { status: 200, content_type: "application/json", body: "{\"data\":".into() }),
     );
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::ControlPlane;
 use super::authorize;
 use super::change::Status;
-use super::document::Kind;
+use super::document::{Document, Kind};
 use super::gateway::ABILITIES;
 use super::lists::transform_toml;
 use super::login::{self, USER_TOKEN_SECONDS};
@@ -111,15 +111,15 @@ impl ControlPlane {
     /// key in the TOML; a document of the same name is replaced. Gives the id of the change.
     pub fn put_document(&self, gateway: &str, kind: &str, toml: &str) -> String {
         self.core.change(|state| {
+            // The document itself and not its id, which members of one mesh share.
             let document = stored(state, gateway, kind, toml);
-            let document = state.document(&document).expect("it was just stored").clone();
             state.announce(&document)
         })
     }
 
     /// Keeps a document as if the gateway had handed it in long ago: no change is issued. Gives the document's id.
     pub fn seed(&self, gateway: &str, kind: &str, toml: &str) -> String {
-        self.core.change(|state| stored(state, gateway, kind, toml))
+        self.core.change(|state| stored(state, gateway, kind, toml).id)
     }
 
     /// Keeps a transform. Gives its id, which is what `spec_path` names.
@@ -193,8 +193,8 @@ fn known(state: &State, gateway: &str) -> String {
     state.gateway(gateway).unwrap_or_else(|| panic!("there is no gateway {gateway}")).id.clone()
 }
 
-fn stored(state: &mut State, gateway: &str, kind: &str, toml: &str) -> String {
+fn stored(state: &mut State, gateway: &str, kind: &str, toml: &str) -> Document {
     let id = known(state, gateway);
     let kind = kind.parse().unwrap_or_else(|wrong| panic!("{wrong}"));
-    state.store(&id, kind, None, toml).unwrap_or_else(|wrong| panic!("{wrong}")).0.id
+    state.store(&id, kind, None, toml).unwrap_or_else(|wrong| panic!("{wrong}")).0
 }

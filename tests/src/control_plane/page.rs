@@ -113,7 +113,8 @@ fn save_document(core: &Core, saved: &SavedDocument) -> Outcome {
         let gateway = gateway(state, &saved.gateway_id)?;
         let id = saved.id.as_deref();
         let own = |id: &str| {
-            state.document(id).is_some_and(|known| known.gateway_id == gateway && known.kind == kind)
+            let mut all = state.documents.iter();
+            all.any(|known| known.id == id && known.gateway_id == gateway && known.kind == kind)
         };
         if let Some(unknown) = id.filter(|id| !own(id)) {
             return Err(Refusal::not_found(format!("this gateway has no {} {unknown}", kind.name())));
