@@ -39,6 +39,8 @@ pub use apply::Verdict;
 pub use builtin::registry;
 pub use digest::Digest;
 pub use host::{Host, HostOptions};
+#[doc(hidden)]
+pub use plan::{Base, VerifiedTokens};
 pub use providers::Providers;
 pub use snapshot::{Refusal, Snapshot};
 pub use status::{Attempted, Desired, Effective, ProblemReport, Status, SyncFailure, SyncStatus};

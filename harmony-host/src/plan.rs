@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) use build::{Plans, build_plans};
 pub(crate) use mesh::MeshPlan;
 pub(crate) use outlet::{BaseUrl, Destination, ForwardPlan, Outlet};
-pub(crate) use verified::Base;
+pub use verified::{Base, VerifiedTokens};
 
 use crate::routes::RouteTable;
 

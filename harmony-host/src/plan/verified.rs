@@ -13,17 +13,20 @@ use crate::url_prefix::Scheme;
 /// Only what was verified gets in, and only a token that is the same to its last byte is found. What is
 /// remembered is that it is good for a URL and, as the contract says, for all below it; never that one is bad.
 /// Reading takes no lock and makes nothing.
-pub(crate) struct VerifiedTokens {
+pub struct VerifiedTokens {
     known: ArcSwap<HashMap<Tail, Arc<Verified>>>,
     writing: Mutex<()>,
 }
 
 /// The URL that a route stands for, as the request wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Base<'a> {
-    pub(crate) scheme: Scheme,
-    pub(crate) authority: &'a str,
-    pub(crate) prefix: &'a str,
+pub struct Base<'a> {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// Host and port, as the request wrote them.
+    pub authority: &'a str,
+    /// The part of the path that chose the route.
+    pub prefix: &'a str,
 }
 
 /// The end of a token, which is of its signature: as good as random, and quicker to hash than all of it.
@@ -46,13 +49,20 @@ const MAX: usize = 4096;
 /// How long a token is taken to be good at most: by then its key may have been withdrawn.
 const LONGEST: Duration = Duration::from_secs(300);
 
+impl Default for VerifiedTokens {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl VerifiedTokens {
-    pub(crate) fn new() -> Self {
+    /// None yet.
+    pub fn new() -> Self {
         Self { known: ArcSwap::default(), writing: Mutex::new(()) }
     }
 
     /// The sender of a token that is known to be good for `base`.
-    pub(crate) fn sender(&self, token: &str, base: &Base<'_>) -> Option<Arc<str>> {
+    pub fn sender(&self, token: &str, base: &Base<'_>) -> Option<Arc<str>> {
         let known = self.known.load();
         let verified = known.get(&tail(token)?)?;
         let same = *verified.token == *token && verified.bases.iter().any(|known| base.is(known));
@@ -60,7 +70,7 @@ impl VerifiedTokens {
     }
 
     /// Remembers that a token of `sender` is good for `base` for another `left`.
-    pub(crate) fn remember(&self, token: &str, base: &Base<'_>, sender: &Arc<str>, left: Duration) {
+    pub fn remember(&self, token: &str, base: &Base<'_>, sender: &Arc<str>, left: Duration) {
         let Some(tail) = tail(token) else { return };
         if left.is_zero() {
             return;
