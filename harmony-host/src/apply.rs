@@ -11,13 +11,15 @@ use crate::commit::{self, NotWritten};
 use crate::digest::Digest;
 use crate::documents::{Documents, Loaded, Touched};
 use crate::edits::Edits;
+use crate::fault_points::kill;
 use crate::gateway::Gateway;
 use crate::host::{HostOptions, absolute};
-use crate::journal::{Before, Journal};
+use crate::journal::{Before, Journal, Target, Trial};
+use crate::last_good::{Generation, LastGood};
 use crate::listener::{Listeners, Prepared};
-use crate::probe::probe;
 use crate::problem::Problems;
 use crate::providers::Surroundings;
+use crate::resolutions::Resolutions;
 use crate::snapshot::{Refusal, Snapshot};
 use crate::status::{Attempted, Desired, Effective, ProblemReport, StatusBoard, full, timestamp};
 
@@ -43,8 +45,10 @@ pub enum Verdict {
 pub(crate) enum ChangeVerdict {
     /// It is live.
     Applied,
-    /// It is not, and nothing of it was kept.
-    Rejected(Refusal),
+    /// It is not, and nothing of it was kept. With what is known of this try, when another may fare better.
+    Rejected(Refusal, Option<Trial>),
+    /// A file it would write is not what it was when the change was rejected: something newer is there.
+    Overtaken,
     /// It cannot be judged, for a reason that is not its own; it waits.
     Held(String),
 }
@@ -66,6 +70,8 @@ pub(crate) struct NotedChange {
     pub(crate) sequence: u64,
     pub(crate) change: Arc<Change>,
     pub(crate) journal: Arc<Journal>,
+    /// What its files must still be, when it was rejected before.
+    pub(crate) targets: Vec<Target>,
 }
 
 /// How often a change is tried anew because its files were edited meanwhile.
@@ -99,33 +105,87 @@ pub(crate) struct Applier {
     read: Arc<Documents>,
     /// What was rejected last, as long as the files say it.
     rejected: Option<(Digest, Refusal)>,
+    last_good: Arc<LastGood>,
+}
+
+/// The first configuration, ready to be served.
+#[derive(Debug)]
+pub(crate) struct First {
+    snapshot: Box<Snapshot>,
+    prepared: Prepared,
+    /// The files and what is wrong with them, when what is served first is not what they say.
+    refused: Option<(Digest, Refusal)>,
+}
+
+impl First {
+    pub(crate) fn split(self) -> (Box<Snapshot>, Prepared, Option<(Digest, Refusal)>) {
+        (self.snapshot, self.prepared, self.refused)
+    }
 }
 
 impl Applier {
-    /// Reads, checks and builds the first configuration and binds its addresses.
+    /// Reads, checks and builds the first configuration and binds its addresses. When it cannot be served, and one
+    /// that was good is kept, that takes its place.
     ///
     /// # Errors
-    /// Every problem. Nothing is left open.
+    /// Every problem of the files. Nothing is left open.
     pub(crate) async fn first(
         config_path: PathBuf,
         surroundings: Surroundings,
         status: Arc<StatusBoard>,
-    ) -> Result<(Self, Box<Snapshot>, Prepared), Refusal> {
-        let (_, built) =
-            build(config_path.clone(), surroundings.clone(), None, None, Touched::Everything).await;
-        let Built::New(snapshot) = built? else {
-            return Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build"));
-        };
+        last_good: Arc<LastGood>,
+        kept: Option<Generation>,
+    ) -> Result<(Self, First), Refusal> {
         let listeners = Listeners::new();
-        let prepared = prepare(&listeners, &snapshot)?;
-        let read = Arc::clone(&snapshot.documents);
-        Ok((Self { config_path, surroundings, status, listeners, read, rejected: None }, snapshot, prepared))
+        let (path, around) = (config_path.clone(), surroundings.clone());
+        let (documents, built) = build(path, around, None, None, Touched::Everything).await;
+        let built = match built {
+            Ok(Built::New(snapshot)) => {
+                prepare(&listeners, &snapshot).map(|prepared| First { snapshot, prepared, refused: None })
+            }
+            Ok(Built::Same) => {
+                Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build"))
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let first = match built {
+            Ok(first) => first,
+            Err(refusal) => {
+                let digest = documents.map_or(Digest::of(b""), |documents| documents.digest());
+                let kept = kept.filter(|kept| kept.marks.digest != full(digest));
+                let Some(kept) = kept else { return Err(refusal) };
+                match built_of(config_path.clone(), surroundings.clone(), kept).await {
+                    Ok(snapshot) => {
+                        let prepared = prepare(&listeners, &snapshot)?;
+                        First { snapshot, prepared, refused: Some((digest, refusal)) }
+                    }
+                    Err(_) => return Err(refusal),
+                }
+            }
+        };
+        let read = Arc::clone(&first.snapshot.documents);
+        let applier = Self { config_path, surroundings, status, listeners, read, rejected: None, last_good };
+        Ok((applier, first))
     }
 
     /// Serves the first configuration.
-    pub(crate) fn begin(&mut self, gateway: &Arc<Gateway>, prepared: Prepared) {
+    pub(crate) fn begin(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        prepared: Prepared,
+        refused: Option<(Digest, Refusal)>,
+    ) {
         self.listeners.open(prepared, gateway);
-        self.note_applied(&gateway.snapshot.load());
+        let snapshot = gateway.snapshot.load_full();
+        self.note_applied(&snapshot);
+        match refused {
+            None => self.last_good.committed(snapshot),
+            Some((digest, refusal)) => {
+                tracing::error!("the files cannot be served; what was good last is served instead");
+                self.status.change(|status| status.desired = desired(digest));
+                self.reject(digest, refusal, Trigger::Asked);
+            }
+        }
     }
 
     /// Tries what the files say now. Whatever goes wrong, what was served is served on.
@@ -168,7 +228,7 @@ impl Applier {
             return Verdict::Rejected(refusal.clone());
         }
         let published = match prepare(&self.listeners, &snapshot) {
-            Ok(prepared) => self.publish(gateway, &served, snapshot, prepared).await,
+            Ok(prepared) => self.publish(gateway, &served, snapshot, prepared, None).await,
             Err(refusal) => Err(refusal),
         };
         match published {
@@ -209,25 +269,39 @@ impl Applier {
         let surroundings = self.surroundings.clone();
         let (read, before, change) = (Arc::clone(&self.read), Arc::clone(&served), Arc::clone(&noted.change));
         let path = self.config_path.clone();
-        let built = change::build(path, surroundings, read, before, change).await;
+        let built = change::build(path, surroundings, read, before, change, &noted.targets).await;
         let (files, snapshot, edits) = match built {
             change::Built::Same => return Some(ChangeVerdict::Applied),
             change::Built::New { files, snapshot, edits } => (files, *snapshot, edits),
-            change::Built::Rejected(refusal) => return Some(ChangeVerdict::Rejected(refusal)),
+            change::Built::Rejected(refusal, trial) => {
+                return Some(ChangeVerdict::Rejected(refusal, trial));
+            }
+            change::Built::Overtaken => return Some(ChangeVerdict::Overtaken),
             change::Built::Held(why) => return Some(ChangeVerdict::Held(why)),
+        };
+        kill("built");
+        let targets = change::targets(&files, &edits);
+        let against = full(served.documents.digest());
+        let rejected = |refusal: Refusal| {
+            let trial = Trial::new(refusal.class, against.clone(), targets.clone());
+            Some(ChangeVerdict::Rejected(refusal, Some(trial)))
         };
         let prepared = match prepare(&self.listeners, &snapshot) {
             Ok(prepared) => prepared,
-            Err(refusal) => return Some(ChangeVerdict::Rejected(refusal)),
+            Err(refusal) => return rejected(refusal),
         };
+        kill("bound");
         let commit = match self.commit(noted, files, edits).await {
             Ok(before) => before,
             Err(NotCommitted::Edited) => return None,
             Err(NotCommitted::Held(why)) => return Some(ChangeVerdict::Held(why)),
-            Err(NotCommitted::Rejected(refusal)) => return Some(ChangeVerdict::Rejected(refusal)),
+            Err(NotCommitted::Rejected(refusal)) => {
+                let trial = Trial::new(refusal.class, against, targets).machine();
+                return Some(ChangeVerdict::Rejected(refusal, Some(trial)));
+            }
         };
         let documents = Arc::clone(&snapshot.documents);
-        match self.publish(gateway, &served, snapshot, prepared).await {
+        match self.publish(gateway, &served, snapshot, prepared, Some(noted)).await {
             Ok(generation) => {
                 self.read = documents;
                 self.rejected = None;
@@ -237,7 +311,7 @@ impl Applier {
             }
             Err(refusal) => {
                 self.take_back(commit).await;
-                Some(ChangeVerdict::Rejected(refusal))
+                rejected(refusal)
             }
         }
     }
@@ -257,11 +331,18 @@ impl Applier {
             let held =
                 |error: std::io::Error| NotCommitted::Held(format!("the journal cannot be written: {error}"));
             let before = commit::before(&root, &files, &edits)?;
-            noted.journal.commit(noted.sequence, &edits, before.clone()).map_err(held)?;
+            noted.journal.staged(noted.sequence, before.clone()).map_err(held)?;
+            kill("staged");
             if let Err(error) = commit::write(&root, &edits, &before) {
                 noted.journal.taken_back(noted.sequence).map_err(held)?;
                 return Err(error.into());
             }
+            kill("written");
+            if let Err(error) = noted.journal.committed(noted.sequence) {
+                commit::take_back(&root, &before);
+                return Err(held(error));
+            }
+            kill("committed");
             Ok(before)
         };
         let written = tokio::task::spawn_blocking(work).await;
@@ -287,19 +368,25 @@ impl Applier {
         served: &Arc<Snapshot>,
         snapshot: Snapshot,
         prepared: Prepared,
+        noted: Option<&NotedChange>,
     ) -> Result<u64, Refusal> {
         let generation = snapshot.generation;
-        let new: Vec<_> = prepared.addresses().collect();
         let snapshot = Arc::new(snapshot);
         gateway.snapshot.store(Arc::clone(&snapshot));
         self.listeners.open(prepared, gateway);
-        if let Err(message) = probe(new.into_iter()).await {
+        note(noted, Journal::published).await;
+        kill("published");
+        if let Err(message) = gateway.probe.look(&snapshot, served).await {
             gateway.snapshot.store(Arc::clone(served));
             self.listeners.retire(&served.listeners).await;
             return Err(refusal(RejectionClass::Probe, "listeners", &message));
         }
+        kill("looked");
+        note(noted, Journal::probed).await;
+        kill("probed");
         self.listeners.retire(&snapshot.listeners).await;
         gateway.primary.send_replace(snapshot.providers.primary().cloned());
+        self.last_good.committed(snapshot);
         Ok(generation)
     }
 
@@ -362,11 +449,21 @@ impl Applier {
     }
 }
 
+/// Notes how far a change has come. That it cannot be noted takes nothing back: after a kill it is taken back and
+/// tried again, as it says in the note before.
+async fn note(noted: Option<&NotedChange>, step: fn(&Journal, u64) -> std::io::Result<()>) {
+    let Some(noted) = noted.cloned() else { return };
+    let written = tokio::task::spawn_blocking(move || step(&noted.journal, noted.sequence)).await;
+    if let Ok(Err(error)) = written {
+        tracing::warn!(%error, "the journal cannot be written");
+    }
+}
+
 fn desired(digest: Digest) -> Desired {
     Desired { digest: full(digest), read_at: timestamp(SystemTime::now()) }
 }
 
-fn refusal(class: RejectionClass, key: &str, message: &str) -> Refusal {
+pub(crate) fn refusal(class: RejectionClass, key: &str, message: &str) -> Refusal {
     let mut problems = Problems::default();
     problems.error(None, key, message);
     Refusal { class, problems }
@@ -392,10 +489,28 @@ fn prepare(listeners: &Listeners, snapshot: &Snapshot) -> Result<Prepared, Refus
 /// Every problem.
 pub(crate) async fn look(options: &HostOptions) -> Result<Snapshot, Refusal> {
     let path = absolute(&options.config);
-    match build(path, options.surroundings(), None, None, Touched::Everything).await.1? {
+    let resolutions = Resolutions::new(Arc::clone(&options.clock), Vec::new());
+    let surroundings = options.surroundings(resolutions);
+    match build(path, surroundings, None, None, Touched::Everything).await.1? {
         Built::New(snapshot) => Ok(*snapshot),
         Built::Same => Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build")),
     }
+}
+
+/// Builds a configuration that was kept, without its files.
+async fn built_of(
+    config_path: PathBuf,
+    surroundings: Surroundings,
+    kept: Generation,
+) -> Result<Box<Snapshot>, Refusal> {
+    let work = move || {
+        let Loaded { documents, problems } = Documents::of_kept(&config_path, &kept.files);
+        Snapshot::build(Arc::new(documents), problems, 1, &surroundings, None)
+    };
+    let panicked = |_| refusal(RejectionClass::Build, "provider", "a provider panicked while it was built");
+    let mut snapshot = Box::new(tokio::task::spawn_blocking(work).await.map_err(panicked)??);
+    snapshot.check_local_references().await?;
+    Ok(snapshot)
 }
 
 /// What came of reading the files.

@@ -16,6 +16,7 @@ mod reference;
 mod registry;
 mod resolver;
 mod resource;
+mod retention;
 mod secret;
 
 pub use async_trait::async_trait;
@@ -37,6 +38,7 @@ pub use reference::{InvalidReference, Reference, ResourceKey, Scope};
 pub use registry::{BuildContext, BuildError, ProviderFactory, Registry};
 pub use resolver::{Freshness, Resolved, Resolver};
 pub use resource::{Mode, Resource, ResourceType};
+pub use retention::Retention;
 pub use secret::Secret;
 /// How a section of a configuration is handed to [`Registry::build`].
 pub use toml::de::ValueDeserializer;

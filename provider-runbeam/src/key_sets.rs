@@ -1,9 +1,10 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 use provider_api::{Error, ErrorKind, Fetch, Lease, Result, Valid};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::api::{Api, decode};
@@ -43,6 +44,16 @@ pub(crate) struct KeySet {
     /// Where it may be, in the order in which it is looked for; or why nowhere.
     places: Result<Vec<Url>, String>,
     lease: Arc<Lease<Keys>>,
+    /// What was fetched last, as it was published.
+    last: Arc<Mutex<Option<LastKeys>>>,
+}
+
+/// A key set as it was published.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LastKeys {
+    /// When it was fetched, in seconds since 1970.
+    pub(crate) at: u64,
+    keys: Vec<serde_json::Value>,
 }
 
 impl KeySets {
@@ -53,6 +64,14 @@ impl KeySets {
     /// The set at `url`, or the control plane's own.
     pub(crate) fn of(&self, url: Option<&str>) -> Arc<KeySet> {
         self.sets.get(url.map(str::to_owned), || KeySet::new(Arc::clone(&self.api), url))
+    }
+
+    /// The sets that were fetched, as they were published last, in the order of where they are.
+    pub(crate) fn last(&self) -> Vec<(Option<String>, LastKeys)> {
+        let mut all: Vec<_> =
+            self.sets.all().into_iter().filter_map(|(url, set)| Some((url, set.lock().clone()?))).collect();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all
     }
 }
 
@@ -65,7 +84,7 @@ impl KeySet {
                 .filter_map(|path| api.configured().join(path).ok())
                 .collect()),
         };
-        Self { api, places, lease: Lease::new() }
+        Self { api, places, lease: Lease::new(), last: Arc::default() }
     }
 
     /// The keys as they are known, at most `lifetime` old.
@@ -85,8 +104,21 @@ impl KeySet {
         self.lease.newer(COOLDOWN, || self.fetch(lifetime)).await.map_err(|error| passed_on(&error))
     }
 
+    /// Takes up keys that a former process fetched, for `left`; keys of this process stay.
+    pub(crate) fn recall(&self, former: LastKeys, left: Duration) {
+        let mut last = self.lock();
+        if last.is_none() && self.lease.held().is_none() {
+            self.lease.hold(keys(&Jwks { keys: former.keys.clone() }), left);
+            *last = Some(former);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<LastKeys>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn fetch(&self, lifetime: Duration) -> Fetch<Keys> {
-        let (api, places) = (Arc::clone(&self.api), self.places.clone());
+        let (api, places, last) = (Arc::clone(&self.api), self.places.clone(), Arc::clone(&self.last));
         Box::pin(async move {
             let places = places.map_err(Error::unavailable)?;
             let what = "fetching the keys of the control plane";
@@ -94,7 +126,14 @@ impl KeySet {
             for url in places {
                 let call = Call { what, asking: Asking::Public, bearer: Bearer::Nobody };
                 match api.get_bytes(&call, url, MAX_BYTES).await {
-                    Ok(body) => return Ok((keys(&decode::<Jwks>(what, &body)?), lifetime)),
+                    Ok(body) => {
+                        let set = decode::<Jwks>(what, &body)?;
+                        let usable = keys(&set);
+                        let at = api.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+                        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                        *last = Some(LastKeys { at, keys: set.keys });
+                        return Ok((usable, lifetime));
+                    }
                     Err(error) if error.kind() == ErrorKind::NotFound => failure = not_there(what),
                     Err(error) => return Err(error),
                 }

@@ -20,6 +20,7 @@ mod private_file;
 mod publish;
 mod report;
 mod resolve;
+mod retention;
 mod runbeam;
 mod settings;
 mod status;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use provider_api::{ChangeStatus, ErrorKind, Provider, Result};
 use tokio::sync::Notify;
 
+use crate::fault_points::kill;
 use crate::isolate::isolated;
 use crate::journal::{Delivery, Entry, Journal};
 use crate::status::StatusBoard;
@@ -69,6 +70,7 @@ impl Outbox {
             if let Some(delivery) = tell(&*provider, journal, &entry).await? {
                 let sequence = entry.sequence;
                 note(journal, move |journal| journal.delivered(sequence, delivery)).await?;
+                kill("delivered");
             }
         }
         Ok(())
@@ -91,7 +93,9 @@ async fn tell(provider: &dyn Provider, journal: &Arc<Journal>, entry: &Entry) ->
             }
         }
     }
-    match isolated(source.report(&id, &status)).await {
+    let told = isolated(source.report(&id, &status)).await;
+    kill("reported");
+    match told {
         Ok(()) => Ok(Some(Delivery::Told)),
         Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
         Err(error) => {
