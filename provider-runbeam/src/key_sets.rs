@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provider_api::{Error, ErrorKind, Fetch, Lease, Result, Valid};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::api::{Api, decode};
@@ -25,8 +26,11 @@ const MAX_KEYS: usize = 64;
 const MAX_BYTES: usize = 256 * 1024;
 pub(crate) const MAX_KID_BYTES: usize = 256;
 
-/// The published keys, by id.
-pub(crate) type Keys = HashMap<String, Key>;
+/// The published keys, by id, and since when they are known.
+pub(crate) struct Keys {
+    by_id: HashMap<String, Key>,
+    since: Instant,
+}
 
 /// The key sets that meshes are verified with: the control plane's own, and those that the configuration
 /// names. They outlive a configuration.
@@ -56,6 +60,17 @@ impl KeySets {
     }
 }
 
+impl Keys {
+    pub(crate) fn get(&self, kid: &str) -> Option<&Key> {
+        self.by_id.get(kid)
+    }
+
+    /// A configuration may permit less time than the one they were fetched under.
+    fn is_permitted(&self, lifetime: Duration) -> bool {
+        self.since.elapsed() < lifetime
+    }
+}
+
 impl KeySet {
     fn new(api: Arc<Api>, url: Option<&str>) -> Self {
         let places = match url {
@@ -74,15 +89,15 @@ impl KeySet {
     /// Unavailable when there are none: nothing can be verified.
     pub(crate) async fn keys(&self, lifetime: Duration) -> Result<Valid<Keys>> {
         let got = match self.lease.held() {
-            Some(_) => self.lease.get(|| self.fetch(lifetime)).await,
-            None => self.lease.newer(RETRY, || self.fetch(lifetime)).await,
+            Some(keys) if keys.is_permitted(lifetime) => self.lease.get(|| self.fetch(lifetime)).await,
+            _ => self.lease.newer(RETRY, || self.fetch(lifetime)).await,
         };
-        got.map_err(|error| passed_on(&error))
+        permitted(got, lifetime)
     }
 
     /// The keys after somebody used an id that is not among them: they may have been rotated.
     pub(crate) async fn newer(&self, lifetime: Duration) -> Result<Valid<Keys>> {
-        self.lease.newer(COOLDOWN, || self.fetch(lifetime)).await.map_err(|error| passed_on(&error))
+        permitted(self.lease.newer(COOLDOWN, || self.fetch(lifetime)).await, lifetime)
     }
 
     fn fetch(&self, lifetime: Duration) -> Fetch<Keys> {
@@ -94,13 +109,27 @@ impl KeySet {
             for url in places {
                 let call = Call { what, asking: Asking::Public, bearer: Bearer::Nobody };
                 match api.get_bytes(&call, url, MAX_BYTES).await {
-                    Ok(body) => return Ok((keys(&decode::<Jwks>(what, &body)?), lifetime)),
+                    Ok(body) => {
+                        let by_id = usable(&decode::<Jwks>(what, &body)?);
+                        return Ok((Keys { by_id, since: Instant::now() }, lifetime));
+                    }
                     Err(error) if error.kind() == ErrorKind::NotFound => failure = not_there(what),
                     Err(error) => return Err(error),
                 }
             }
             Err(failure)
         })
+    }
+}
+
+/// A failed fetch leaves what was known, which may be older than it may be by now.
+fn permitted(got: Result<Valid<Keys>, Arc<Error>>, lifetime: Duration) -> Result<Valid<Keys>> {
+    let keys = got.map_err(|error| passed_on(&error))?;
+    match keys.is_permitted(lifetime) {
+        true => Ok(keys),
+        false => Err(Error::unavailable(
+            "the keys of the control plane are older than the configuration permits, and newer ones cannot be had",
+        )),
     }
 }
 
@@ -121,13 +150,13 @@ fn named(configured: &Url, url: &str) -> Result<Vec<Url>, String> {
 }
 
 /// The usable keys. One that is not understood hides none of the others.
-fn keys(set: &Jwks) -> Keys {
+fn usable(set: &Jwks) -> HashMap<String, Key> {
     let known = set.keys.iter().filter_map(|value| serde_json::from_value::<Jwk>(value.clone()).ok());
-    let usable = known.filter_map(|jwk| {
+    let keys = known.filter_map(|jwk| {
         let kid = jwk.kid.clone().filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES)?;
         Some((kid, Key::of(&jwk)?))
     });
-    usable.take(MAX_KEYS).collect()
+    keys.take(MAX_KEYS).collect()
 }
 
 /// An error that several wait for, once more for each of them.
@@ -167,7 +196,7 @@ mod tests {
             all.push(bad);
         }
         all.push(serde_json::json!("no object"));
-        let keys = keys(&Jwks { keys: all });
+        let keys = usable(&Jwks { keys: all });
         assert_eq!(keys.keys().collect::<Vec<_>>(), ["a"]);
     }
 

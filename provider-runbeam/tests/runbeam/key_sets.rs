@@ -153,6 +153,24 @@ async fn keys_are_not_used_when_they_are_older_than_the_configuration_permits() 
 }
 
 #[tokio::test]
+async fn a_configuration_that_permits_less_holds_for_keys_that_are_known_already() {
+    let mut cloud = Cloud::publishing().await;
+    let token = cloud.token(&OURS);
+    cloud.gateway.key_lifetime = 24 * HOUR;
+    verify(&cloud.gateway.provider(&cloud.stand_in.url()), &token).await.unwrap();
+    cloud.is_away();
+    turn(2 * HOUR).await;
+    cloud.gateway.key_lifetime = 3 * HOUR;
+    verify(&cloud.gateway.provider(&cloud.stand_in.url()), &token).await.unwrap();
+    cloud.gateway.key_lifetime = HOUR;
+    let strict = cloud.gateway.provider(&cloud.stand_in.url());
+    assert_eq!(verify(&strict, &token).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    cloud.publish(&[ours]);
+    turn(Duration::from_secs(10)).await;
+    verify(&strict, &token).await.unwrap();
+}
+
+#[tokio::test]
 async fn keys_are_fetched_ahead_of_their_end_and_nobody_waits_for_it() {
     let cloud = Cloud::publishing().await;
     let token = cloud.token(&OURS);
