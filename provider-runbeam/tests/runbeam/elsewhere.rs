@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use provider_api::{ErrorKind, Provider};
+use provider_runbeam::Environment;
 use serde_json::json;
 
 use crate::answer::Answer;
-use crate::calls::{ALL, USER_TOKEN, call};
+use crate::calls::{ALL, USER_TOKEN, as_user, authorized, call};
 use crate::claims::{Cloud, JWKS};
+use crate::credential::brought;
 use crate::forge::{OURS, key_set};
-use crate::gateway::{Gateway, TOKEN, source, verify};
+use crate::gateway::{Gateway, TOKEN, enrollment, source, verify};
 use crate::stand_in::{StandIn, list};
 
 /// Who would answer anything that is asked, if only somebody did.
 async fn elsewhere() -> StandIn {
     StandIn::answering(|asked| match asked {
         _ if asked.is_for("base-url") => None,
+        _ if asked.is_for("authorize") => Some(Answer::json(&authorized(TOKEN))),
         _ if asked.is_for("jwks.json") => Some(Answer::json(&key_set(&[&OURS]))),
         _ => Some(Answer::json(&list(&[]))),
     })
@@ -132,15 +135,29 @@ async fn published_keys_are_asked_for_without_a_credential_here_and_elsewhere() 
 }
 
 #[tokio::test]
-async fn a_token_that_was_stored_for_one_control_plane_is_not_sent_to_another() {
-    let (first, other) = (elsewhere().await, elsewhere().await);
-    let started = Gateway::authorized();
-    source(&started.provider(&first.url())).pending().await.unwrap();
-    assert_eq!(first.asked().last().unwrap().bearer.as_deref(), Some(TOKEN));
-    let later = Gateway::at(Arc::clone(&started.home), Default::default());
-    let error = source(&later.provider(&other.url())).pending().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.to_string().contains(&first.url()) && error.to_string().contains("authorize"), "{error}");
-    assert!(other.asked().is_empty(), "{:?}", other.asked());
-    source(&later.provider(&first.url())).pending().await.expect("it is still good where it is for");
+async fn a_token_that_was_stored_for_one_control_plane_is_not_sent_to_another_however_it_came() {
+    for came in ["by the environment", "by a user", "by hand"] {
+        let (first, other) = (elsewhere().await, elsewhere().await);
+        let started = match came {
+            "by the environment" => Gateway::authorized(),
+            _ => Gateway::stranger(),
+        };
+        let provider = started.provider(&first.url());
+        match came {
+            "by a user" => drop(enrollment(&provider).enroll(&as_user()).await.unwrap()),
+            "by hand" => drop(enrollment(&provider).adopt(brought(TOKEN)).await.unwrap()),
+            _ => {}
+        }
+        source(&provider).pending().await.unwrap();
+        assert_eq!(first.asked().last().unwrap().bearer.as_deref(), Some(TOKEN), "{came}");
+        let later = Gateway::at(Arc::clone(&started.home), Environment::default());
+        let error = source(&later.provider(&other.url())).pending().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{came}");
+        assert!(
+            error.to_string().contains(&first.url()) && error.to_string().contains("authorize"),
+            "{error}"
+        );
+        assert!(other.asked().is_empty(), "{came}: {:?}", other.asked());
+        source(&later.provider(&first.url())).pending().await.expect("it is still good where it is for");
+    }
 }

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -75,19 +76,24 @@ impl StandIn {
 
     /// Waits until `path` was asked for.
     pub(crate) async fn reached(&self, path: &str) {
-        let mut asked = self.state.asked.subscribe();
-        asked.wait_for(|all| all.iter().any(|asked| asked.is_for(path))).await.unwrap();
+        self.until(|all| all.iter().any(|asked| asked.is_for(path))).await;
     }
 
     /// Waits until anything was asked for that is not `path`.
     pub(crate) async fn reached_but(&self, path: &str) {
-        let mut asked = self.state.asked.subscribe();
-        asked.wait_for(|all| all.iter().any(|asked| !asked.is_for(path))).await.unwrap();
+        self.until(|all| all.iter().any(|asked| !asked.is_for(path))).await;
     }
 
     /// Waits until more than `count` questions were asked.
     pub(crate) async fn reached_more_than(&self, count: usize) {
-        self.state.asked.subscribe().wait_for(|all| all.len() > count).await.unwrap();
+        self.until(|all| all.len() > count).await;
+    }
+
+    async fn until(&self, done: impl Fn(&[Asked]) -> bool + Send + Sync) {
+        let mut asked = self.state.asked.subscribe();
+        let waiting = asked.wait_for(|all| done(all));
+        let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
+        drop(waited.expect("the question").unwrap());
     }
 
     pub(crate) fn url(&self) -> String {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use provider_api::{ErrorKind, MachineCredential, Secret, Standing};
 use provider_runbeam::Environment;
 use serde_json::json;
@@ -124,6 +126,8 @@ async fn what_is_stored_is_for_its_owner_only_and_nobody_can_read_the_token_in_i
     let sealed = std::fs::read(home.join("runbeam/auth.json")).unwrap();
     assert!(!sealed.windows(TOKEN.len()).any(|bytes| bytes == TOKEN.as_bytes()));
     assert_eq!(std::fs::read_dir(home.join("runbeam")).unwrap().count(), 1, "nothing is left over");
+    let key = STANDARD.decode(std::fs::read(home.join("encryption.key")).unwrap()).unwrap();
+    assert!(key.starts_with(b"AGE-SECRET-KEY-1"), "the form that the official SDK writes");
     // A key that everybody can read protects nothing.
     std::fs::set_permissions(home.join("encryption.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
     let later = Gateway::at(Arc::clone(&gateway.home), Environment::default());
