@@ -46,10 +46,8 @@ impl Retention for Runbeam {
         for KeptSet { url, last } in kept.sets {
             let at = UNIX_EPOCH.checked_add(Duration::from_secs(last.at));
             // A clock that was turned back says nothing about the age.
-            let age = at.and_then(|at| self.context.clock.now().duration_since(at).ok());
-            let left = age.and_then(|age| self.context.key_lifetime.checked_sub(age));
-            if let Some(left) = left.filter(|left| !left.is_zero()) {
-                self.keys.of(url.as_deref()).recall(last, left);
+            if let Some(age) = at.and_then(|at| self.context.clock.now().duration_since(at).ok()) {
+                self.keys.of(url.as_deref()).recall(last, age, self.context.key_lifetime);
             }
         }
     }
