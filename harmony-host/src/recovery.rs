@@ -91,3 +91,6 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> Option<Arc<Journal
     }
     Some(journal)
 }
+
+#[cfg(test)]
+mod model;
