@@ -2,6 +2,7 @@
 //! a control plane that is away changes nothing.
 
 mod away;
+mod by_hand;
 mod cold;
 mod rejected;
 mod switched;
