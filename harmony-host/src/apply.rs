@@ -333,6 +333,13 @@ impl Applier {
             let before = commit::before(&root, &files, &edits)?;
             noted.journal.staged(noted.sequence, before.clone()).map_err(held)?;
             kill("staged");
+            for file in noted.journal.by_hand(&before) {
+                tracing::warn!(
+                    file,
+                    change = %noted.change.id,
+                    "the change replaces what was written here by hand; the configuration before is kept"
+                );
+            }
             if let Err(error) = commit::write(&root, &edits, &before) {
                 noted.journal.taken_back(noted.sequence).map_err(held)?;
                 return Err(error.into());

@@ -11,30 +11,35 @@ pub(crate) fn kill(point: &str) {
     let _ = point;
 }
 
-/// The error that the disk gives here when the file named by `HARMONY_DISK_FAULT` exists: the number in it, as in
+/// The error that the disk gives here while the file named by `HARMONY_DISK_FAULT` exists: the number in it, as in
 /// errno. The file may come and go while the process runs.
 ///
 /// # Errors
 /// That one.
-#[cfg(feature = "failpoints")]
 pub(crate) fn disk() -> io::Result<()> {
-    static FAULT: std::sync::OnceLock<Option<std::path::PathBuf>> = std::sync::OnceLock::new();
-    let fault = FAULT.get_or_init(|| std::env::var_os("HARMONY_DISK_FAULT").map(Into::into));
-    let code = fault.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-    match code.and_then(|code| code.trim().parse().ok()) {
+    match while_there("HARMONY_DISK_FAULT").and_then(|code| code.trim().parse().ok()) {
         Some(code) => Err(io::Error::from_raw_os_error(code)),
         None => Ok(()),
     }
 }
 
-/// The disk as it is.
+/// What a probe finds here while the file named by `HARMONY_PROBE_FAULT` exists.
 ///
 /// # Errors
-/// None.
+/// What is in that file.
+pub(crate) fn probe() -> Result<(), String> {
+    while_there("HARMONY_PROBE_FAULT").map_or(Ok(()), Err)
+}
+
+/// The text of the file that a variable names, while there is one.
+#[cfg(feature = "failpoints")]
+fn while_there(variable: &str) -> Option<String> {
+    std::fs::read_to_string(std::env::var_os(variable)?).ok()
+}
+
 #[cfg(not(feature = "failpoints"))]
-#[expect(clippy::unnecessary_wraps, reason = "the other build has errors")]
-pub(crate) fn disk() -> io::Result<()> {
-    Ok(())
+fn while_there(_: &str) -> Option<String> {
+    None
 }
 
 /// Reads `FAILPOINTS`. The points are as it says for as long as what is returned lives.

@@ -16,6 +16,7 @@ use provider_api::{Change, ChangeHead, ChangeId, ProviderName};
 pub(crate) use entry::{Before, Delivery, Entry, Phase, Settlement};
 pub(crate) use quarantine::{Quarantine, Target, Trial};
 
+use crate::digest::Digest;
 use store::Store;
 
 /// The journal of one gateway. Every method blocks until what it notes is durable.
@@ -129,7 +130,7 @@ impl Journal {
     /// # Errors
     /// As [`fetching`](Self::fetching).
     pub(crate) fn probed(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, |entry| entry.phase = Phase::Probed)
+        self.note(sequence, Entry::probed)
     }
 
     /// Notes that nothing of the change is written any more.
@@ -204,6 +205,19 @@ impl Journal {
         self.store.remove(entry)?;
         state.entries.remove(&sequence);
         Ok(())
+    }
+
+    /// The files of those that are not as a change left them: what is in them was written by hand.
+    pub(crate) fn by_hand<'a>(&self, files: &'a [Before]) -> Vec<&'a str> {
+        let all = self.all();
+        let left = |name: &str| {
+            let mut wrote = all.iter().rev().flat_map(|entry| &entry.wrote);
+            wrote.find(|file| file.name == name).and_then(|file| file.held.as_deref())
+        };
+        let hex = |text: &str| format!("{:#}", Digest::of(text.as_bytes()));
+        let differs =
+            |file: &&Before| file.text.as_ref().is_some_and(|text| left(&file.name) != Some(&hex(text)));
+        files.iter().filter(differs).map(|file| file.name.as_str()).collect()
     }
 
     /// The changes that are here and have no verdict, oldest first.

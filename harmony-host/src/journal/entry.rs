@@ -6,7 +6,7 @@ use provider_api::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::journal::quarantine::Quarantine;
+use crate::journal::quarantine::{Quarantine, Target};
 
 /// What is noted of one change.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub(crate) struct Entry {
     /// Set while a change that was rejected may be tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) quarantine: Option<Quarantine>,
+    /// The files it wrote, as they were seen live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) wrote: Vec<Target>,
     pub(crate) delivery: Delivery,
 }
 
@@ -119,6 +122,7 @@ impl Entry {
             phase: Phase::Seen,
             settlement: None,
             quarantine: None,
+            wrote: Vec::new(),
             delivery: Delivery::Waiting,
         }
     }
@@ -133,6 +137,13 @@ impl Entry {
 
     pub(crate) fn is(&self, provider: &ProviderName, id: &ChangeId) -> bool {
         self.provider == provider.as_str() && self.id == id.as_str()
+    }
+
+    /// It was seen live.
+    pub(super) fn probed(&mut self) {
+        let written = |file: &Before| Target { name: file.name.clone(), held: Some(file.written.clone()) };
+        self.wrote = self.phase.before().unwrap_or_default().iter().map(written).collect();
+        self.phase = Phase::Probed;
     }
 
     /// Takes a verdict. Telling the provider the same once more would be an echo.

@@ -114,6 +114,25 @@ fn a_change_that_is_tried_again_keeps_its_verdict_until_there_is_another_which_i
 }
 
 #[test]
+fn what_a_change_left_is_told_from_what_was_written_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let file = |text: &str, new: &str| {
+        let written = format!("{:#}", Digest::of(new.as_bytes()));
+        vec![Before { name: "a.toml".to_owned(), text: Some(text.to_owned()), written }]
+    };
+    assert_eq!(journal.by_hand(&file("mine", "theirs")), ["a.toml"]);
+    let sequence = fetch(&journal, "01A").sequence;
+    journal.staged(sequence, file("mine", "theirs")).unwrap();
+    journal.committed(sequence).unwrap();
+    journal.probed(sequence).unwrap();
+    journal.settle(sequence, Settlement::Applied, None).unwrap();
+    let again = Journal::open(dir.path()).unwrap();
+    assert!(again.by_hand(&file("theirs", "newer")).is_empty());
+    assert_eq!(again.by_hand(&file("mine again", "newer")), ["a.toml"]);
+}
+
+#[test]
 fn of_two_rejected_changes_of_one_file_the_newer_is_what_is_wanted() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path()).unwrap();
