@@ -3,8 +3,10 @@
 //!
 //! Nothing here sleeps for luck; [`eventually`] waits for a condition.
 
+mod binary;
 mod client;
 pub mod control_plane;
+pub mod crash;
 mod edge;
 mod eventually;
 mod gateway;
@@ -17,10 +19,11 @@ mod token;
 mod upstream;
 mod workdir;
 
+pub use binary::{binary, faulty_binary};
 pub use client::{client, get};
 pub use edge::{EDGE, Edge, EdgeOptions};
 pub use eventually::eventually;
-pub use gateway::{Gateway, binary};
+pub use gateway::Gateway;
 pub use identity::{Identity, handshake};
 pub use ports::free_port;
 pub use raw::Raw;

@@ -42,6 +42,10 @@ pub enum Fault {
     Redirect(String),
     /// The list's `links.next` is this URL.
     NextLink(String),
+    /// Every entry of the list is in it twice.
+    Repeated,
+    /// The list is in the opposite order, and so are the times that its entries were made at.
+    Reversed,
     /// The base URL that is discovered is this one.
     BaseUrl(String),
 }

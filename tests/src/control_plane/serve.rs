@@ -144,6 +144,12 @@ async fn broken(
             whole(answer)
         }
         Fault::NextLink(url) => whole(edited(carry_out(), |body| body["links"]["next"] = url.into())),
+        Fault::Repeated => whole(edited(carry_out(), |body| {
+            listed(body, |list| {
+                *list = list.iter().flat_map(|entry| [entry.clone(), entry.clone()]).collect()
+            });
+        })),
+        Fault::Reversed => whole(edited(carry_out(), |body| listed(body, reverse))),
         Fault::BaseUrl(url) => whole(edited(carry_out(), |body| {
             body["base_url"] = url.clone().into();
             body["full_url"] = url.into();
@@ -161,6 +167,20 @@ fn edited(mut answer: Answer, edit: impl FnOnce(&mut Value)) -> Answer {
         answer.body = body.to_string().into();
     }
     answer
+}
+
+fn listed(body: &mut Value, edit: impl FnOnce(&mut Vec<Value>)) {
+    if let Some(list) = body["data"].as_array_mut() {
+        edit(list);
+    }
+}
+
+fn reverse(list: &mut Vec<Value>) {
+    let times: Vec<Value> = list.iter().map(|entry| entry["created_at"].clone()).collect();
+    list.reverse();
+    for (entry, time) in list.iter_mut().zip(times) {
+        entry["created_at"] = time;
+    }
 }
 
 fn response(answer: &Answer, body: Body) -> Response<Body> {
