@@ -7,6 +7,7 @@ mod client;
 pub mod control_plane;
 mod edge;
 mod eventually;
+pub mod fault_proxy;
 mod gateway;
 mod identity;
 mod ports;
