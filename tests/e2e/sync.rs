@@ -3,6 +3,7 @@
 
 mod away;
 mod cold;
+mod network;
 mod rejected;
 mod switched;
 
