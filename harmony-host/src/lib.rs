@@ -10,6 +10,9 @@ pub mod config;
 mod digest;
 pub mod documents;
 mod edits;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod host;
 mod isolate;
