@@ -62,6 +62,19 @@ async fn lists_out_of_order_and_with_entries_that_are_there_twice_are_survived()
 }
 
 #[tokio::test]
+async fn of_a_list_out_of_order_the_newest_version_is_what_stays() {
+    let (cloud, proxy) = FaultProxy::before(ControlPlane::builder()).await;
+    let edge = Edge::on_demand(&cloud).await;
+    for n in 0..5 {
+        cloud.put_document("edge", "pipeline", &echo("fhir", &format!("/v{n}")));
+    }
+    let rule = proxy.fault(When::path("/harmony/changes/*").times(1), Mishap::Reverse);
+    settle(&edge, &cloud).await;
+    assert_eq!(proxy.hits(rule), 1);
+    assert_eq!((status(edge.url("/v4")).await, status(edge.url("/v0")).await), (200, 404));
+}
+
+#[tokio::test]
 async fn a_network_that_says_nothing_or_refuses_is_survived() {
     let (cloud, proxy) = FaultProxy::before(ControlPlane::builder()).await;
     let edge = Edge::on_demand(&cloud).await;
