@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime};
 use provider_api::Clock;
 use tokio::sync::Notify;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use generation::decode;
 pub(crate) use generation::{Generation, Marks};
 pub(crate) use ring::Ring;
 

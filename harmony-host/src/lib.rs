@@ -11,6 +11,9 @@ mod digest;
 pub mod documents;
 mod edits;
 mod fault_points;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod host;
 mod isolate;

@@ -9,6 +9,7 @@ mod enrollment;
 mod forwarding;
 mod load;
 mod management;
+mod marks;
 mod mesh;
 mod references;
 mod reload;

@@ -9,6 +9,7 @@ pub mod control_plane;
 pub mod crash;
 mod edge;
 mod eventually;
+pub mod fault_proxy;
 mod gateway;
 mod identity;
 mod ports;
