@@ -280,6 +280,15 @@ impl Applier {
             change::Built::Held(why) => return Some(ChangeVerdict::Held(why)),
         };
         kill("built");
+        // Its body came late; what it says is no longer what is wanted.
+        let names = edits.iter().map(|(name, _)| name);
+        if let Some(newer) = noted.journal.newer(noted.sequence, names) {
+            let message = format!("the change {} came after this one and is live", newer.id);
+            return Some(ChangeVerdict::Rejected(
+                refusal(RejectionClass::Superseded, "change", &message),
+                None,
+            ));
+        }
         let targets = change::targets(&files, &edits);
         let against = full(served.documents.digest());
         let rejected = |refusal: Refusal| {

@@ -5,7 +5,7 @@ mod entry;
 mod quarantine;
 pub(crate) mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -205,6 +205,17 @@ impl Journal {
         self.store.remove(entry)?;
         state.entries.remove(&sequence);
         Ok(())
+    }
+
+    /// The change that came after `sequence`, is live, and wrote one of these files.
+    pub(crate) fn newer<'a>(
+        &self,
+        sequence: u64,
+        files: impl Iterator<Item = &'a str>,
+    ) -> Option<Arc<Entry>> {
+        let files: HashSet<&str> = files.collect();
+        let wrote = |entry: &Arc<Entry>| entry.wrote.iter().any(|file| files.contains(file.name.as_str()));
+        self.all().into_iter().rev().find(|entry| entry.sequence > sequence && wrote(entry))
     }
 
     /// The files of those that are not as a change left them: what is in them was written by hand.

@@ -227,7 +227,7 @@ impl Sync {
         self.schedule = Schedule::steady(self.backoff.spread());
         self.status.walked(None);
         // What could not be told meanwhile can be told now.
-        self.outbox.wake();
+        self.outbox.answered();
     }
 
     fn bad(&mut self, provider: &Arc<dyn Provider>, error: &Error) {

@@ -128,6 +128,9 @@ fn what_a_change_left_is_told_from_what_was_written_by_hand() {
     journal.probed(sequence).unwrap();
     journal.settle(sequence, Settlement::Applied, None).unwrap();
     let again = Journal::open(dir.path()).unwrap();
+    assert!(again.newer(sequence - 1, ["a.toml", "b.toml"].into_iter()).is_some());
+    assert!(again.newer(sequence, ["a.toml"].into_iter()).is_none(), "it is not newer than itself");
+    assert!(again.newer(sequence - 1, ["b.toml"].into_iter()).is_none(), "another file");
     assert!(again.by_hand(&file("theirs", "newer")).is_empty());
     assert_eq!(again.by_hand(&file("mine again", "newer")), ["a.toml"]);
 }

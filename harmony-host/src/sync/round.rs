@@ -251,6 +251,7 @@ impl Round {
         };
         note(journal, move |journal| journal.settle(sequence, settlement, quarantine)).await?;
         kill("settled");
+        self.status.waiting(journal.unsettled().len(), journal.undelivered().len());
         self.status.change_ended(&ended);
         let list = if ended.verdict == "applied" { &mut report.applied } else { &mut report.rejected };
         list.push(ended);
