@@ -178,13 +178,11 @@ impl Applier {
         self.listeners.open(prepared, gateway);
         let snapshot = gateway.snapshot.load_full();
         self.note_applied(&snapshot);
-        match refused {
-            None => self.last_good.committed(snapshot),
-            Some((digest, refusal)) => {
-                tracing::error!("the files cannot be served; what was good last is served instead");
-                self.status.change(|status| status.desired = desired(digest));
-                self.reject(digest, refusal, Trigger::Asked);
-            }
+        self.last_good.committed(snapshot);
+        if let Some((digest, refusal)) = refused {
+            tracing::error!("the files cannot be served; what was good last is served instead");
+            self.status.change(|status| status.desired = desired(digest));
+            self.reject(digest, refusal, Trigger::Asked);
         }
     }
 
