@@ -72,7 +72,12 @@ pub(crate) struct NotedChange {
     pub(crate) journal: Arc<Journal>,
     /// What its files must still be, when it was rejected before.
     pub(crate) targets: Vec<Target>,
+    /// What its files were before an earlier try that did not come to its end.
+    pub(crate) before: Vec<Before>,
 }
+
+/// Why a change waits whose files are in the way of another try.
+const LEFT: &str = "what an earlier try wrote cannot be taken back";
 
 /// How often a change is tried anew because its files were edited meanwhile.
 const MAX_TRIES: usize = 5;
@@ -87,6 +92,7 @@ impl From<NotWritten> for NotCommitted {
     fn from(error: NotWritten) -> Self {
         match &error {
             NotWritten::Edited(_) => Self::Edited,
+            NotWritten::Half { .. } => Self::Held(error.to_string()),
             NotWritten::Refused { file, .. } => {
                 Self::Rejected(refusal(RejectionClass::Build, file, &error.to_string()))
             }
@@ -253,6 +259,9 @@ impl Applier {
         gateway: &Arc<Gateway>,
         noted: &NotedChange,
     ) -> ChangeVerdict {
+        if let Err(why) = self.take_back_earlier(&gateway.snapshot.load_full(), noted).await {
+            return ChangeVerdict::Held(why);
+        }
         for _ in 0..MAX_TRIES {
             if let Some(verdict) = self.try_change(gateway, noted).await {
                 return verdict;
@@ -316,10 +325,11 @@ impl Applier {
                 tracing::info!(generation, change = %noted.change.id, "change applied");
                 Some(ChangeVerdict::Applied)
             }
-            Err(refusal) => {
-                self.take_back(commit).await;
-                rejected(refusal)
-            }
+            Err(refusal) => match self.take_back(commit).await {
+                true => rejected(refusal),
+                // Rejected with its files in place it would be served after all, by the next look at them.
+                false => Some(ChangeVerdict::Held(LEFT.to_owned())),
+            },
         }
     }
 
@@ -348,7 +358,9 @@ impl Applier {
                 );
             }
             if let Err(error) = commit::write(&root, &edits, &before) {
-                noted.journal.taken_back(noted.sequence).map_err(held)?;
+                if !matches!(error, NotWritten::Half { .. }) {
+                    noted.journal.taken_back(noted.sequence).map_err(held)?;
+                }
                 return Err(error.into());
             }
             kill("written");
@@ -363,11 +375,31 @@ impl Applier {
         written.unwrap_or_else(|_| Err(NotCommitted::Held("writing the files failed".to_owned())))
     }
 
-    async fn take_back(&self, before: Vec<Before>) {
+    /// Whether nothing of it is there any more.
+    async fn take_back(&self, before: Vec<Before>) -> bool {
         let root = self.root();
         let work = move || commit::take_back(&root, &before);
-        if !tokio::task::spawn_blocking(work).await.unwrap_or(false) {
-            tracing::error!("files of a change that was rejected are still there");
+        tokio::task::spawn_blocking(work).await.unwrap_or(false)
+    }
+
+    /// Takes back what an earlier try of a change wrote and could not take back then, unless it is what is served
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// Why it cannot be tried again yet.
+    async fn take_back_earlier(&self, served: &Snapshot, noted: &NotedChange) -> Result<(), String> {
+        if noted.before.is_empty() || commit::are_in(&served.documents, &noted.before) {
+            return Ok(());
+        }
+        if !self.take_back(noted.before.clone()).await {
+            return Err(LEFT.to_owned());
+        }
+        let noted = noted.clone();
+        let work = move || noted.journal.taken_back(noted.sequence);
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(format!("the journal cannot be written: {error}")),
+            Err(error) => Err(error.to_string()),
         }
     }
 

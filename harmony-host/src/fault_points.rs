@@ -1,6 +1,7 @@
 //! Where tests end the process, or let the disk refuse. Without the feature `failpoints` there is nothing here.
 
 use std::io;
+use std::path::Path;
 
 /// Ends the process here, as a kill or a power cut does, when `FAILPOINTS` says so: `committed=return` at the
 /// first time, `committed=2*off->return` at the third.
@@ -11,13 +12,18 @@ pub(crate) fn kill(point: &str) {
     let _ = point;
 }
 
-/// The error that the disk gives here while the file named by `HARMONY_DISK_FAULT` exists: the number in it, as in
-/// errno. The file may come and go while the process runs.
+/// The error that the disk gives for `path` while the file named by `HARMONY_DISK_FAULT` exists: the number in it, as
+/// in errno. With a word after it, only for paths that have that in them. The file may come and go while the process
+/// runs.
 ///
 /// # Errors
 /// That one.
-pub(crate) fn disk() -> io::Result<()> {
-    match while_there("HARMONY_DISK_FAULT").and_then(|code| code.trim().parse().ok()) {
+pub(crate) fn disk(path: &Path) -> io::Result<()> {
+    let Some(text) = while_there("HARMONY_DISK_FAULT") else { return Ok(()) };
+    let mut words = text.split_whitespace();
+    let code = words.next().and_then(|code| code.parse().ok());
+    let struck = words.next().is_none_or(|part| path.to_string_lossy().contains(part));
+    match code.filter(|_| struck) {
         Some(code) => Err(io::Error::from_raw_os_error(code)),
         None => Ok(()),
     }

@@ -86,11 +86,19 @@ impl LastGood {
         let failure = kept.err().map(|error| error.to_string());
         match &failure {
             None => *written = Some(marks),
+            Some(error) if !self.is_news(error) => {}
             Some(error) => {
                 tracing::error!(error, "the configuration that is served cannot be kept for a restart")
             }
         }
         self.note(now, failure);
+    }
+
+    /// Whether it is another failure than the one before: the same is not said every few seconds.
+    fn is_news(&self, error: &str) -> bool {
+        let before = self.status.read();
+        let before = before.last_good.as_ref().and_then(|kept| kept.failure.as_deref());
+        before != Some(error)
     }
 
     fn note(&self, now: SystemTime, failure: Option<String>) {

@@ -3,7 +3,10 @@
 mod attacks;
 mod cli;
 mod control_plane;
+mod crashes;
+mod damaged;
 mod demo;
+mod disk;
 mod doors;
 mod enrollment;
 mod forwarding;

@@ -172,8 +172,10 @@ impl Round {
                 }
             }
             kill("announced");
-            self.announced.remove(&sequence);
+            // Should this not be noted, it is said again, and whatever is answered then, it is known.
+            self.announced.insert(sequence);
             note(journal, move |journal| journal.acknowledged(sequence)).await?;
+            self.announced.remove(&sequence);
             kill("acknowledged");
         }
         self.judge(journal, entry, change, report).await
@@ -267,6 +269,7 @@ impl Round {
             change: Arc::new(change),
             journal: Arc::clone(journal),
             targets: entry.quarantine.as_ref().map(|held| held.targets().to_vec()).unwrap_or_default(),
+            before: entry.phase.before().unwrap_or_default().to_vec(),
         };
         self.apply.send(Command::Change(noted, reply)).await.map_err(|_| stopping())?;
         verdict.await.map_err(|_| stopping())

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::kill::{KILLS, Kill, TWICE};
@@ -16,15 +17,21 @@ pub struct Case {
     pub seed: u64,
 }
 
-/// Every point, at each of its times, under everything that the network does.
+/// Every point, at each of its times, under everything that the network does. With a seed that is not 0, the times are
+/// drawn anew, none later than the last.
 pub fn matrix(seed: u64) -> Vec<Case> {
-    let once = KILLS
-        .iter()
-        .flat_map(|(point, times)| times.iter().map(move |time| (Kill { point, time: *time }, None)));
-    let twice = TWICE.into_iter().map(|(point, second)| (Kill::first(point), Some(second)));
-    let kills: Vec<_> = once.chain(twice).collect();
-    let with = |wire: Wire| kills.iter().map(move |&(first, second)| Case { first, second, wire, seed });
-    Wire::ALL.into_iter().flat_map(with).collect()
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut all = Vec::new();
+    for wire in Wire::ALL {
+        for (point, times) in KILLS {
+            let last = times.last().copied().unwrap_or(1);
+            let drawn = times.iter().map(|time| if seed == 0 { *time } else { random.u32(1..=last) });
+            let times: BTreeSet<u32> = drawn.collect();
+            all.extend(times.into_iter().map(|time| (wire, Kill { point, time }, None)));
+        }
+        all.extend(TWICE.map(|(point, second)| (wire, Kill::first(point), Some(second))));
+    }
+    all.into_iter().map(|(wire, first, second)| Case { first, second, wire, seed }).collect()
 }
 
 /// Every point once, at its last time, the network doing one thing after the other; and one that is ended twice.

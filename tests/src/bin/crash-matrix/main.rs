@@ -25,7 +25,7 @@ struct Arguments {
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
 
-    /// Another order of the changes; 0 is the order in which they are written down
+    /// Another order of the changes and other times at each point; 0 is what is written down
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
 
