@@ -83,7 +83,7 @@ async fn with_a_silent_control_plane(cpus: &Cpus, upstream: SocketAddr) -> Outco
     // Where the reference leads is kept soon after.
     let kept = files.path().join(".runbeam/harmony/last-good");
     let since = Instant::now();
-    while !mentions(&kept, "runbeam.partner.ingress.name.api") {
+    while !mentions(&kept, r#""reference":"runbeam.partner.ingress.name.api""#) {
         if since.elapsed() > PATIENCE {
             return Err("start: where a reference led was not kept".to_owned());
         }

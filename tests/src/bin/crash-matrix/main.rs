@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+
 
 use clap::Parser;
 use futures_util::StreamExt as _;
@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
         cases.iter().for_each(|case| println!("{case}"));
         return ExitCode::SUCCESS;
     }
-    let (start, runs) = (Instant::now(), cases.len());
+    let (start, runs) = (tokio::time::Instant::now(), cases.len());
     let mut failures = 0;
     let mut outcomes = std::pin::pin!(run_all(cases, arguments.jobs.max(1)));
     while let Some(outcome) = outcomes.next().await {
