@@ -290,6 +290,11 @@ impl Applier {
         };
         kill("built");
         let targets = change::targets(&files, &edits);
+        if let Some((file, newer)) = noted.journal.newer(noted.sequence, &targets) {
+            let message = format!("the change {newer}, which is newer, has written it already");
+            let refusal = refusal(RejectionClass::Superseded, &file, &message);
+            return Some(ChangeVerdict::Rejected(refusal, None));
+        }
         let against = full(served.documents.digest());
         let rejected = |refusal: Refusal| {
             let trial = Trial::new(refusal.class, against.clone(), targets.clone());

@@ -220,6 +220,18 @@ impl Journal {
         files.iter().filter(differs).map(|file| file.name.as_str()).collect()
     }
 
+    /// A change that came after the one of that number and has written one of these files already: the file and
+    /// the change's id.
+    pub(crate) fn newer(&self, sequence: u64, files: &[Target]) -> Option<(String, String)> {
+        let all = self.all();
+        let mut wrote = all
+            .iter()
+            .filter(|entry| entry.sequence > sequence)
+            .flat_map(|entry| entry.wrote.iter().map(|file| (file.name.as_str(), entry.id.as_str())));
+        let (name, id) = wrote.find(|(name, _)| files.iter().any(|file| file.name == *name))?;
+        Some((name.to_owned(), id.to_owned()))
+    }
+
     /// The changes that are here and have no verdict, oldest first.
     pub(crate) fn unsettled(&self) -> Vec<Arc<Entry>> {
         let open = |entry: &Arc<Entry>| !matches!(entry.phase, Phase::Settled | Phase::Seen);

@@ -3,6 +3,7 @@
 
 mod away;
 mod cold;
+mod late;
 mod rejected;
 mod switched;
 

@@ -55,11 +55,11 @@ async fn main() -> ExitCode {
     let mut failures = 0;
     let mut outcomes = std::pin::pin!(run_all(cases, arguments.jobs.max(1)));
     while let Some(outcome) = outcomes.next().await {
+        tell(&outcome);
         if !outcome.wrong.is_empty() {
             failures += 1;
             keep(&arguments, &outcome);
         }
-        tell(&outcome);
     }
     println!("{runs} runs, {failures} failures, {:.0} s", start.elapsed().as_secs_f64());
     if failures == 0 && runs > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
