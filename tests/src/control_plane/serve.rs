@@ -149,7 +149,7 @@ async fn broken(
                 *list = list.iter().flat_map(|entry| [entry.clone(), entry.clone()]).collect()
             });
         })),
-        Fault::Reversed => whole(edited(carry_out(), |body| listed(body, reverse))),
+        Fault::Reversed => whole(edited(carry_out(), |body| listed(body, |list| reverse(list)))),
         Fault::BaseUrl(url) => whole(edited(carry_out(), |body| {
             body["base_url"] = url.clone().into();
             body["full_url"] = url.into();
@@ -175,7 +175,7 @@ fn listed(body: &mut Value, edit: impl FnOnce(&mut Vec<Value>)) {
     }
 }
 
-fn reverse(list: &mut Vec<Value>) {
+fn reverse(list: &mut [Value]) {
     let times: Vec<Value> = list.iter().map(|entry| entry["created_at"].clone()).collect();
     list.reverse();
     for (entry, time) in list.iter_mut().zip(times) {

@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::Parser;
 use futures_util::StreamExt as _;
 use harmony_tests::crash::{Outcome, matrix, run_all};
+use tokio::time::Instant;
 
 /// Ends the gateway's process at each step of a change, under everything that the network may do, and starts it again:
 /// every change must end in one verdict, and what a request shows must agree with it.
