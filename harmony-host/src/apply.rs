@@ -1,4 +1,5 @@
 mod change;
+mod writing;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -7,10 +8,8 @@ use std::time::SystemTime;
 
 use provider_api::{Change, RejectionClass};
 
-use crate::commit::{self, NotWritten};
 use crate::digest::Digest;
 use crate::documents::{Documents, Loaded, Touched};
-use crate::edits::Edits;
 use crate::fault_points::kill;
 use crate::gateway::Gateway;
 use crate::host::{HostOptions, absolute};
@@ -22,6 +21,7 @@ use crate::providers::Surroundings;
 use crate::resolutions::Resolutions;
 use crate::snapshot::{Refusal, Snapshot};
 use crate::status::{Attempted, Desired, Effective, ProblemReport, StatusBoard, full, timestamp};
+use writing::{LEFT, NotCommitted};
 
 /// What became of a configuration that was tried.
 #[derive(Clone, Debug)]
@@ -76,29 +76,8 @@ pub(crate) struct NotedChange {
     pub(crate) before: Vec<Before>,
 }
 
-/// Why a change waits whose files are in the way of another try.
-const LEFT: &str = "what an earlier try wrote cannot be taken back";
-
 /// How often a change is tried anew because its files were edited meanwhile.
 const MAX_TRIES: usize = 5;
-
-enum NotCommitted {
-    Edited,
-    Held(String),
-    Rejected(Refusal),
-}
-
-impl From<NotWritten> for NotCommitted {
-    fn from(error: NotWritten) -> Self {
-        match &error {
-            NotWritten::Edited(_) => Self::Edited,
-            NotWritten::Half { .. } => Self::Held(error.to_string()),
-            NotWritten::Refused { file, .. } => {
-                Self::Rejected(refusal(RejectionClass::Build, file, &error.to_string()))
-            }
-        }
-    }
-}
 
 /// The only door through which a configuration becomes what is served.
 #[derive(Debug)]
@@ -287,16 +266,12 @@ impl Applier {
             change::Built::Held(why) => return Some(ChangeVerdict::Held(why)),
         };
         kill("built");
-        // Its body came late; what it says is no longer what is wanted.
-        let names = edits.iter().map(|(name, _)| name);
-        if let Some(newer) = noted.journal.newer(noted.sequence, names) {
-            let message = format!("the change {} came after this one and is live", newer.id);
-            return Some(ChangeVerdict::Rejected(
-                refusal(RejectionClass::Superseded, "change", &message),
-                None,
-            ));
-        }
         let targets = change::targets(&files, &edits);
+        if let Some((file, newer)) = noted.journal.newer(noted.sequence, &targets) {
+            let message = format!("the change {newer}, which is newer, has written it already");
+            let refusal = refusal(RejectionClass::Superseded, &file, &message);
+            return Some(ChangeVerdict::Rejected(refusal, None));
+        }
         let against = full(served.documents.digest());
         let rejected = |refusal: Refusal| {
             let trial = Trial::new(refusal.class, against.clone(), targets.clone());
@@ -330,76 +305,6 @@ impl Applier {
                 // Rejected with its files in place it would be served after all, by the next look at them.
                 false => Some(ChangeVerdict::Held(LEFT.to_owned())),
             },
-        }
-    }
-
-    /// Writes the files, after noting in the journal what they were.
-    async fn commit(
-        &self,
-        noted: &NotedChange,
-        files: Arc<Documents>,
-        edits: Edits,
-    ) -> Result<Vec<Before>, NotCommitted> {
-        let (root, noted) = (self.root(), noted.clone());
-        let work = move || {
-            if edits.is_empty() {
-                return Ok(Vec::new());
-            }
-            let held =
-                |error: std::io::Error| NotCommitted::Held(format!("the journal cannot be written: {error}"));
-            let before = commit::before(&root, &files, &edits)?;
-            noted.journal.staged(noted.sequence, before.clone()).map_err(held)?;
-            kill("staged");
-            for file in noted.journal.by_hand(&before) {
-                tracing::warn!(
-                    file,
-                    change = %noted.change.id,
-                    "the change replaces what was written here by hand; the configuration before is kept"
-                );
-            }
-            if let Err(error) = commit::write(&root, &edits, &before) {
-                if !matches!(error, NotWritten::Half { .. }) {
-                    noted.journal.taken_back(noted.sequence).map_err(held)?;
-                }
-                return Err(error.into());
-            }
-            kill("written");
-            if let Err(error) = noted.journal.committed(noted.sequence) {
-                commit::take_back(&root, &before);
-                return Err(held(error));
-            }
-            kill("committed");
-            Ok(before)
-        };
-        let written = tokio::task::spawn_blocking(work).await;
-        written.unwrap_or_else(|_| Err(NotCommitted::Held("writing the files failed".to_owned())))
-    }
-
-    /// Whether nothing of it is there any more.
-    async fn take_back(&self, before: Vec<Before>) -> bool {
-        let root = self.root();
-        let work = move || commit::take_back(&root, &before);
-        tokio::task::spawn_blocking(work).await.unwrap_or(false)
-    }
-
-    /// Takes back what an earlier try of a change wrote and could not take back then, unless it is what is served
-    /// meanwhile.
-    ///
-    /// # Errors
-    /// Why it cannot be tried again yet.
-    async fn take_back_earlier(&self, served: &Snapshot, noted: &NotedChange) -> Result<(), String> {
-        if noted.before.is_empty() || commit::are_in(&served.documents, &noted.before) {
-            return Ok(());
-        }
-        if !self.take_back(noted.before.clone()).await {
-            return Err(LEFT.to_owned());
-        }
-        let noted = noted.clone();
-        let work = move || noted.journal.taken_back(noted.sequence);
-        match tokio::task::spawn_blocking(work).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(format!("the journal cannot be written: {error}")),
-            Err(error) => Err(error.to_string()),
         }
     }
 

@@ -5,7 +5,7 @@ mod entry;
 mod quarantine;
 pub(crate) mod store;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -207,17 +207,6 @@ impl Journal {
         Ok(())
     }
 
-    /// The change that came after `sequence`, is live, and wrote one of these files.
-    pub(crate) fn newer<'a>(
-        &self,
-        sequence: u64,
-        files: impl Iterator<Item = &'a str>,
-    ) -> Option<Arc<Entry>> {
-        let files: HashSet<&str> = files.collect();
-        let wrote = |entry: &Arc<Entry>| entry.wrote.iter().any(|file| files.contains(file.name.as_str()));
-        self.all().into_iter().rev().find(|entry| entry.sequence > sequence && wrote(entry))
-    }
-
     /// The files of those that are not as a change left them: what is in them was written by hand.
     pub(crate) fn by_hand<'a>(&self, files: &'a [Before]) -> Vec<&'a str> {
         let all = self.all();
@@ -229,6 +218,18 @@ impl Journal {
         let differs =
             |file: &&Before| file.text.as_ref().is_some_and(|text| left(&file.name) != Some(&hex(text)));
         files.iter().filter(differs).map(|file| file.name.as_str()).collect()
+    }
+
+    /// A change that came after the one of that number and has written one of these files already: the file and
+    /// the change's id.
+    pub(crate) fn newer(&self, sequence: u64, files: &[Target]) -> Option<(String, String)> {
+        let all = self.all();
+        let mut wrote = all
+            .iter()
+            .filter(|entry| entry.sequence > sequence)
+            .flat_map(|entry| entry.wrote.iter().map(|file| (file.name.as_str(), entry.id.as_str())));
+        let (name, id) = wrote.find(|(name, _)| files.iter().any(|file| file.name == *name))?;
+        Some((name.to_owned(), id.to_owned()))
     }
 
     /// The changes that are here and have no verdict, oldest first.

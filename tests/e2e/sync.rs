@@ -4,6 +4,7 @@
 mod away;
 mod by_hand;
 mod cold;
+mod late;
 mod network;
 mod rejected;
 mod switched;

@@ -149,6 +149,10 @@ impl Entry {
     /// Takes a verdict. Telling the provider the same once more would be an echo.
     pub(super) fn settle(&mut self, settlement: Settlement, quarantine: Option<Quarantine>) {
         let verdict = |settlement: &Settlement| matches!(settlement, Settlement::Applied);
+        if verdict(&settlement) && self.phase.before().is_some() {
+            // That it was seen live could not be noted then.
+            self.probed();
+        }
         if self.settlement.as_ref().map(verdict) != Some(verdict(&settlement)) {
             self.delivery = Delivery::Waiting;
             self.settlement = Some(settlement);

@@ -128,11 +128,26 @@ fn what_a_change_left_is_told_from_what_was_written_by_hand() {
     journal.probed(sequence).unwrap();
     journal.settle(sequence, Settlement::Applied, None).unwrap();
     let again = Journal::open(dir.path()).unwrap();
-    assert!(again.newer(sequence - 1, ["a.toml", "b.toml"].into_iter()).is_some());
-    assert!(again.newer(sequence, ["a.toml"].into_iter()).is_none(), "it is not newer than itself");
-    assert!(again.newer(sequence - 1, ["b.toml"].into_iter()).is_none(), "another file");
     assert!(again.by_hand(&file("theirs", "newer")).is_empty());
     assert_eq!(again.by_hand(&file("mine again", "newer")), ["a.toml"]);
+}
+
+#[test]
+fn an_older_change_learns_that_a_newer_one_has_written_its_file_and_not_the_other_way_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let older = fetch(&journal, "01A").sequence;
+    let newer = fetch(&journal, "01B").sequence;
+    let target = |name: &str| vec![Target { name: name.to_owned(), held: None }];
+    let before = vec![Before { name: "a.toml".to_owned(), text: None, written: "00".to_owned() }];
+    journal.staged(newer, before).unwrap();
+    journal.committed(newer).unwrap();
+    assert_eq!(journal.newer(older, &target("a.toml")), None, "it may be taken back yet");
+    journal.settle(newer, Settlement::Applied, None).unwrap();
+    let again = Journal::open(dir.path()).unwrap();
+    assert_eq!(again.newer(older, &target("a.toml")), Some(("a.toml".to_owned(), "01B".to_owned())));
+    assert_eq!(again.newer(older, &target("b.toml")), None);
+    assert_eq!(again.newer(newer, &target("a.toml")), None);
 }
 
 #[test]

@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-
 use clap::Parser;
 use futures_util::StreamExt as _;
 use harmony_tests::crash::{Outcome, matrix, run_all};
+use tokio::time::Instant;
 
 /// Ends the gateway's process at each step of a change, under everything that the network may do, and starts it again:
 /// every change must end in one verdict, and what a request shows must agree with it.
@@ -51,15 +51,15 @@ async fn main() -> ExitCode {
         cases.iter().for_each(|case| println!("{case}"));
         return ExitCode::SUCCESS;
     }
-    let (start, runs) = (tokio::time::Instant::now(), cases.len());
+    let (start, runs) = (Instant::now(), cases.len());
     let mut failures = 0;
     let mut outcomes = std::pin::pin!(run_all(cases, arguments.jobs.max(1)));
     while let Some(outcome) = outcomes.next().await {
+        tell(&outcome);
         if !outcome.wrong.is_empty() {
             failures += 1;
             keep(&arguments, &outcome);
         }
-        tell(&outcome);
     }
     println!("{runs} runs, {failures} failures, {:.0} s", start.elapsed().as_secs_f64());
     if failures == 0 && runs > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
