@@ -257,7 +257,15 @@ impl Applier {
         let path = self.config_path.clone();
         let built = change::build(path, surroundings, read, before, change, &noted.targets).await;
         let (files, snapshot, edits) = match built {
-            change::Built::Same => return Some(ChangeVerdict::Applied),
+            change::Built::Same(files) => {
+                let noted = noted.clone();
+                let work = move || noted.journal.says_the_same(noted.sequence, files);
+                return match tokio::task::spawn_blocking(work).await {
+                    Ok(Ok(())) => Some(ChangeVerdict::Applied),
+                    Ok(Err(error)) => Some(ChangeVerdict::Held(unwritable(&error))),
+                    Err(error) => Some(ChangeVerdict::Held(error.to_string())),
+                };
+            }
             change::Built::New { files, snapshot, edits } => (files, *snapshot, edits),
             change::Built::Rejected(refusal, trial) => {
                 return Some(ChangeVerdict::Rejected(refusal, trial));
@@ -273,7 +281,14 @@ impl Applier {
             return Some(ChangeVerdict::Rejected(refusal, None));
         }
         let against = full(served.documents.digest());
+        // With an edit that is not served, it cannot be told whose fault it is.
+        let edited = files.digest() != served.documents.digest();
         let rejected = |refusal: Refusal| {
+            if edited {
+                let first = refusal.problems.sorted_errors().first().map(ToString::to_string);
+                let first = first.unwrap_or_default();
+                return Some(ChangeVerdict::Held(format!("beside an edit that is not served yet: {first}")));
+            }
             let trial = Trial::new(refusal.class, against.clone(), targets.clone());
             Some(ChangeVerdict::Rejected(refusal, Some(trial)))
         };
@@ -408,6 +423,10 @@ async fn note(noted: Option<&NotedChange>, step: fn(&Journal, u64) -> std::io::R
     if let Ok(Err(error)) = written {
         tracing::warn!(%error, "the journal cannot be written");
     }
+}
+
+fn unwritable(error: &std::io::Error) -> String {
+    format!("the journal cannot be written: {error}")
 }
 
 fn desired(digest: Digest) -> Desired {

@@ -43,13 +43,20 @@ pub(crate) fn before(root: &Path, documents: &Documents, edits: &Edits) -> Resul
         .collect()
 }
 
-/// Writes the files, each whole or not at all.
+/// Writes the files, each whole or not at all, and none that was edited since `before` was taken.
 ///
 /// # Errors
 /// The first that could not be written; those before it are taken back, or it says that they are not.
 pub(crate) fn write(root: &Path, edits: &Edits, before: &[Before]) -> Result<(), NotWritten> {
     for (name, text) in edits.iter() {
         let path = root.join(name);
+        let was = before.iter().find(|file| file.name == name).and_then(|file| file.text.as_deref());
+        if fs::read_to_string(&path).ok().as_deref() != was {
+            return Err(match take_back(root, before) {
+                true => NotWritten::Edited(name.to_owned()),
+                false => NotWritten::Half { file: name.to_owned(), error: io::ErrorKind::Other.into() },
+            });
+        }
         let parent = path.parent().map_or(Ok(()), |parent| atomic_file::make_directory(parent, 0o755));
         if let Err(error) = parent.and_then(|()| atomic_file::write(&path, text.as_bytes(), 0o644)) {
             let file = name.to_owned();
@@ -82,6 +89,15 @@ pub(crate) fn take_back(root: &Path, before: &[Before]) -> bool {
         }
     }
     all
+}
+
+/// Which of these files are neither what they were nor what was written: somebody edited them.
+pub(crate) fn edited(root: &Path, before: &[Before]) -> Vec<String> {
+    let differs = |file: &&Before| {
+        let now = fs::read_to_string(root.join(&file.name)).ok();
+        now != file.text && now.as_deref().map(hex).as_ref() != Some(&file.written)
+    };
+    before.iter().filter(differs).map(|file| file.name.clone()).collect()
 }
 
 /// Whether these files, as `before` says that they were written, are what `documents` hold.

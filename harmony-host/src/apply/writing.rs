@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use provider_api::RejectionClass;
 
-use crate::apply::{Applier, NotedChange, refusal};
+use crate::apply::{Applier, NotedChange, change, refusal, unwritable};
 use crate::commit::{self, NotWritten};
 use crate::documents::Documents;
 use crate::edits::Edits;
@@ -48,18 +48,23 @@ impl Applier {
             if edits.is_empty() {
                 return Ok(Vec::new());
             }
-            let held =
-                |error: std::io::Error| NotCommitted::Held(format!("the journal cannot be written: {error}"));
+            let held = |error: std::io::Error| NotCommitted::Held(unwritable(&error));
             let before = commit::before(&root, &files, &edits)?;
-            noted.journal.staged(noted.sequence, before.clone()).map_err(held)?;
-            kill("staged");
+            let same = change::same(&files, &edits);
+            if !same.is_empty() {
+                noted.journal.says_the_same(noted.sequence, same).map_err(held)?;
+            }
             for file in noted.journal.by_hand(&before) {
+                let kept = noted.journal.keep_replaced(noted.sequence, file).map_err(held)?;
                 tracing::warn!(
-                    file,
+                    file = file.name,
                     change = %noted.change.id,
-                    "the change replaces what was written here by hand; the configuration before is kept"
+                    kept = %kept.display(),
+                    "the change replaces what was written here by hand"
                 );
             }
+            noted.journal.staged(noted.sequence, before.clone()).map_err(held)?;
+            kill("staged");
             if let Err(error) = commit::write(&root, &edits, &before) {
                 if !matches!(error, NotWritten::Half { .. }) {
                     noted.journal.taken_back(noted.sequence).map_err(held)?;
@@ -105,7 +110,7 @@ impl Applier {
         let work = move || noted.journal.taken_back(noted.sequence);
         match tokio::task::spawn_blocking(work).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(format!("the journal cannot be written: {error}")),
+            Ok(Err(error)) => Err(unwritable(&error)),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -192,6 +192,10 @@ impl World {
         let entry = self.entry(&journal, n);
         let live = life.good && life.killed >= Killed::Probed;
         assert_eq!(entry.settlement == Some(Settlement::Applied), live, "{entry:?} of {edits:?}");
+        // An edit by hand after the kill is the newer: the change is not applied over it.
+        let staged = (Killed::Staged..=Killed::Published).contains(&life.killed);
+        let overtaken = staged && life.edited.is_some_and(|file| life.files.contains(&file));
+        assert_eq!(entry.settlement.is_some(), live || overtaken, "{entry:?}");
         journal
     }
 
