@@ -17,6 +17,8 @@ mod registry;
 mod resolver;
 mod resource;
 mod secret;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub use async_trait::async_trait;
 pub use catalogue::{Catalogue, MeshDefinition, MeshKeys};
