@@ -17,12 +17,11 @@ impl Canary {
     }
 
     /// Whether it is in `text`, whole or in a part that is long enough to be of use: a JWT is seen when its
-    /// signature is.
+    /// signature is. One of fewer than 8 bytes is not looked for, since it may be in any text by chance.
     pub fn is_in(&self, text: &str) -> bool {
         let secret = self.secret.expose();
         let parts = secret.split('.').filter(|part| part.len() >= 12);
-        !secret.trim().is_empty()
-            && (text.contains(secret) || parts.into_iter().any(|part| text.contains(part)))
+        secret.len() >= 8 && (text.contains(secret) || parts.into_iter().any(|part| text.contains(part)))
     }
 }
 

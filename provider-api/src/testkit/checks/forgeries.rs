@@ -69,7 +69,7 @@ pub(crate) async fn the_algorithm_none(subject: &dyn Subject) -> Verdict {
 /// What everybody can read must not serve as the secret of an HMAC.
 pub(crate) async fn an_hmac_with_the_public_key(subject: &dyn Subject) -> Verdict {
     let (issued, jwt) = taken_apart(subject).await?;
-    let public = issued.world.meshes()?.public_key()?;
+    let public = issued.world.meshes()?.public_key().await?;
     let text = String::from_utf8_lossy(&public);
     for secret in [public.as_slice(), text.trim_end().as_bytes(), b""] {
         let kid = jwt.header["kid"].as_str().map(str::to_owned);

@@ -50,7 +50,7 @@ pub trait MeshWorld: Send + Sync {
     ///
     /// # Errors
     /// When there is none, since the key is a shared secret.
-    fn public_key(&self) -> Result<Vec<u8>, Cannot>;
+    async fn public_key(&self) -> Result<Vec<u8>, Cannot>;
 
     /// Whoever signs uses a new key from now on, which the provider has not seen.
     ///

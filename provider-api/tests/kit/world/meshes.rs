@@ -44,7 +44,7 @@ impl MeshWorld for ReferenceWorld {
         Ok(self.cloud.state().sign(claims))
     }
 
-    fn public_key(&self) -> Result<Vec<u8>, Cannot> {
+    async fn public_key(&self) -> Result<Vec<u8>, Cannot> {
         Ok(KEYS[0].public_pem().unwrap().into())
     }
 
