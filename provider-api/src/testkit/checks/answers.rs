@@ -1,4 +1,5 @@
 use super::kinds::of_nonsense;
+use crate::ErrorKind;
 use crate::testkit::stage::{Stage, pointless};
 use crate::testkit::verdict::Verdict;
 use crate::testkit::{Exchange, Subject, Trouble};
@@ -43,6 +44,12 @@ pub(crate) async fn an_answer_of_another_shape(subject: &dyn Subject, exchange: 
 pub(crate) async fn blank_fields(subject: &dyn Subject, exchange: Exchange) -> Verdict {
     if exchange == Exchange::Report {
         return pointless("the answer to a report need not say anything");
+    }
+    if exchange == Exchange::Keys {
+        // Keys that are none may be left out of the set, and then nothing is signed with one of them.
+        let stage = Stage::of(subject, exchange).await?;
+        let kinds = [ErrorKind::Unavailable, ErrorKind::Denied];
+        return stage.refused(exchange, &Trouble::Blank, &kinds).await.map(drop);
     }
     nonsense(subject, exchange, Trouble::Blank).await
 }
