@@ -47,6 +47,9 @@ impl Reference {
             Mutation::SecondBreaksFirst if *shared.busy.lock().unwrap() > 1 => {
                 return Err(Error::unavailable("the pool belongs to another provider now"));
             }
+            Mutation::OneTaskForEver if !std::mem::replace(&mut *shared.failed.lock().unwrap(), true) => {
+                drop(tokio::spawn(std::future::pending::<()>()));
+            }
             Mutation::LeavesATask => drop(tokio::spawn(std::future::pending::<()>())),
             _ => {}
         }
@@ -171,6 +174,8 @@ impl Reference {
             (403, Resolve) if self.is(Mutation::ForbiddenIsNotFound) => ErrorKind::NotFound,
             (404, Resolve) if self.is(Mutation::MissingIsUnavailable) => ErrorKind::Unavailable,
             (404, Fetch) if self.is(Mutation::UnknownChangeIsUnavailable) => ErrorKind::Unavailable,
+            (404, Issue) if self.is(Mutation::NoMeshIsDenied) => ErrorKind::Denied,
+            (403, Issue) if self.is(Mutation::ForbiddenWayIsUnavailable) => ErrorKind::Unavailable,
             (422, Publish) if self.is(Mutation::UnacceptableIsUnavailable) => ErrorKind::Unavailable,
             (401 | 403, Enroll) if self.is(Mutation::StrangerIsUnavailable) => ErrorKind::Unavailable,
             (500.., _) if self.is(Mutation::BrokenIsNotFound) => ErrorKind::NotFound,

@@ -72,7 +72,9 @@ impl Enrollment for Fellow {
             false => this.factory.disk.lock().unwrap().clone(),
         };
         match stored {
+            None if this.is(Mutation::MissingIsRefused) => Standing::Refused,
             None => Standing::Missing,
+            Some(_) if this.is(Mutation::EndIsForgotten) => Standing::Valid { expires_at: UNIX_EPOCH },
             Some(stored)
                 if stored.expires_at <= this.factory.clock.now() && !this.is(Mutation::NeverExpired) =>
             {

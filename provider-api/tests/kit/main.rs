@@ -18,4 +18,5 @@ mod right;
 mod source;
 mod stand_in;
 mod store;
+mod vacuous;
 mod world;

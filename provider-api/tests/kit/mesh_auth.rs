@@ -13,6 +13,9 @@ use crate::mutation::Mutation;
 use crate::source::text;
 
 const COOLDOWN: Duration = Duration::from_secs(60);
+/// A mesh whose tokens this gateway can judge and not make.
+pub(crate) const KEYLESS: &str = "mesh-without-a-key";
+
 const LEEWAY: u64 = 60;
 
 #[async_trait]
@@ -25,9 +28,18 @@ impl MeshAuth for Fellow {
             tokio::task::yield_now().await;
             destination = this.factory.shared.slot.lock().unwrap().clone();
         }
+        if request.mesh.mesh_id() == KEYLESS {
+            return Err(match this.is(Mutation::NoKeyIsUnavailable) {
+                true => Error::unavailable("there is no key to sign with"),
+                false => Error::invalid("there is no key to sign with"),
+            });
+        }
         let ask = json!({ "mesh": request.mesh.mesh_id(), "destination": destination });
         let answer = this.ask(Exchange::Issue, "issue", ask).await?;
         let token = Secret::new(text(&answer, "token")?);
+        if this.is(Mutation::DebugShowsIssuedTokens) {
+            *this.factory.shared.slot.lock().unwrap() = token.expose().to_owned();
+        }
         let mut expires = answer["expires"].as_u64().ok_or_else(|| Error::unavailable("it has no end"))?;
         if this.is(Mutation::EndsLate) {
             expires += 3600;
@@ -142,6 +154,9 @@ impl Fellow {
             return denied("`sub` is blank");
         }
         let expires_at = UNIX_EPOCH + Duration::from_secs(exp);
+        if this.is(Mutation::NobodyInTheClaims) {
+            return Ok(Claims::new(claim("iss").into(), String::new(), claim("mesh_id").into(), expires_at));
+        }
         Ok(Claims::new(claim("iss").into(), claim("sub").into(), claim("mesh_id").into(), expires_at))
     }
 
