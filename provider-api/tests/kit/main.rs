@@ -11,6 +11,7 @@ mod fellow;
 mod mesh_auth;
 mod mutants;
 mod mutation;
+mod over_http;
 mod publisher;
 mod reference;
 mod resolver;

@@ -17,7 +17,7 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut read = Vec::new();
     while let Ok(Some(asked)) = request(&mut stream, &mut read).await {
         locked(&shared.asked).push(asked.clone());
-        let trouble = shared.trouble(&asked.path);
+        let trouble = shared.trouble(&asked);
         if !matches!(respond(&mut stream, &shared, &asked, trouble).await, Ok(true)) {
             return;
         }
