@@ -23,6 +23,8 @@ pub enum Trouble {
     Shape,
     /// The right answer with every text in it blank.
     Blank,
+    /// The right answer with every number in it larger than anything can be counted or dated with.
+    HugeNumbers,
     /// The right answer with fields that nobody knows yet.
     MoreFields,
     /// No answer, on a connection that stays open.

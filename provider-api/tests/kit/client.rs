@@ -89,7 +89,15 @@ impl Reference {
 
     async fn talk(&self, ask: Ask) -> Result<Value> {
         let (what, exchange, bearer) = (ask.what, ask.exchange, ask.bearer.clone());
-        let broken = |Broken| Error::unavailable(format!("{what}: the exchange broke off"));
+        let broken = |Broken| match self.factory.mutation {
+            Mutation::SaysNothing => Error::unavailable(""),
+            Mutation::SaysTheCauseTwice => {
+                Error::unavailable("it broke off: connection reset").with_source("connection reset")
+            }
+            _ => {
+                Error::unavailable(format!("{what}: the exchange broke off")).with_source("connection reset")
+            }
+        };
         let mut reply = match self.factory.cloud.exchange(ask, self.now()).await {
             Ok(reply) => reply,
             Err(Broken) if exchange == Exchange::Report && self.is(Mutation::ALostAnswerIsFine) => {

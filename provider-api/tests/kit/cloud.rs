@@ -94,6 +94,7 @@ impl Cloud {
             Some(Trouble::Garbage) => Reply::garbage(),
             Some(Trouble::Shape) => Reply::json(200, &json!({ "unexpected": true })),
             Some(Trouble::Blank) => right().blank(),
+            Some(Trouble::HugeNumbers) => right().with_huge_numbers(),
             Some(Trouble::MoreFields) => right().with_more_fields(),
             Some(Trouble::Silence) => std::future::pending().await,
             Some(Trouble::Cut | Trouble::Unreachable) => return Err(Broken),

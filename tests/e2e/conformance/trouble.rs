@@ -31,6 +31,7 @@ pub(crate) fn fault(exchange: Exchange, trouble: &Trouble, secrets: &str) -> Res
         Trouble::Garbage => answer("application/json", "{\"data\": [oh".to_owned()),
         Trouble::Shape => json(&json!({ "unexpected": [true] })),
         Trouble::Blank => json(&blank(exchange)),
+        Trouble::HugeNumbers => Fault::HugeNumbers,
         Trouble::MoreFields => Fault::MoreFields,
         Trouble::Silence => Fault::Silence,
         Trouble::Cut => Fault::Cut,

@@ -143,6 +143,7 @@ async fn broken(
             answer.body = body.into();
             whole(answer)
         }
+        Fault::HugeNumbers => whole(edited(carry_out(), with_huge_numbers)),
         Fault::MoreFields => whole(edited(carry_out(), with_more_fields)),
         Fault::NextLink(url) => whole(edited(carry_out(), |body| body["links"]["next"] = url.into())),
         Fault::BaseUrl(url) => whole(edited(carry_out(), |body| {
@@ -162,6 +163,16 @@ fn edited(mut answer: Answer, edit: impl FnOnce(&mut Value)) -> Answer {
         answer.body = body.to_string().into();
     }
     answer
+}
+
+fn with_huge_numbers(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(with_huge_numbers),
+        Value::Object(all) => all.values_mut().for_each(with_huge_numbers),
+        Value::Number(_) => *value = u64::MAX.into(),
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => *text = "9999-12-31T23:59:59Z".to_owned(),
+        _ => {}
+    }
 }
 
 fn with_more_fields(value: &mut Value) {

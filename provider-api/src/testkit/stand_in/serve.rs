@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::edited::{blank, with_more_fields};
+use super::edited::{blank, with_huge_numbers, with_more_fields};
 use super::{Answer, Asked, Shared, locked};
 use crate::testkit::Trouble;
 
@@ -72,6 +72,7 @@ async fn respond(
         Some(Trouble::Garbage) => Answer::of(200, "application/json", b"{\"data\": [\xff\xfe oh".to_vec()),
         Some(Trouble::Shape) => Answer::json(200, &json!({ "unexpected": [true] })),
         Some(Trouble::Blank) => blank(&right()),
+        Some(Trouble::HugeNumbers) => with_huge_numbers(&right()),
         Some(Trouble::MoreFields) => with_more_fields(&right()),
         Some(Trouble::Redirect(url)) => refusal(302).with("location", url),
         Some(Trouble::Silence) => return silence(stream).await,

@@ -61,6 +61,14 @@ impl Reply {
         })
     }
 
+    pub(crate) fn with_huge_numbers(self) -> Self {
+        self.edited(|value| {
+            if value.is_number() {
+                *value = u64::MAX.into();
+            }
+        })
+    }
+
     pub(crate) fn with_more_fields(self) -> Self {
         self.edited(|value| {
             if let Some(object) = value.as_object_mut() {
