@@ -126,7 +126,7 @@ macro_rules! __testkit_exchange {
             fields_that_nobody_knows_are_no_error
             @ transport
             a_cut_connection half_an_answer silence_has_an_end an_endless_answer_has_an_end
-            a_control_plane_that_is_away a_redirection_is_not_followed it_recovers
+            an_answer_that_drips_has_an_end a_slow_answer_is_one a_control_plane_that_is_away a_redirection_is_not_followed it_recovers
             @ calls
             it_is_cancel_safe it_can_be_dropped_in_silence many_at_once it_asks_once no_secret_in_errors
             errors_say_something_and_nothing_twice

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use provider_api::testkit::Exchange;
 use provider_api::{Error, ErrorKind, Result, Secret};
@@ -74,9 +75,14 @@ impl Reference {
         let mut told = Err(Error::unavailable("not asked"));
         for _ in 0..times {
             let talk = self.talk(ask.clone());
-            told = match matches!(self.factory.mutation, Mutation::NoDeadline | Mutation::NoLimit) {
-                true => talk.await,
-                false => tokio::time::timeout(self.factory.deadline, talk)
+            let deadline = match self.factory.mutation {
+                Mutation::NoDeadline | Mutation::NoLimit | Mutation::DeadlineForEachPiece => None,
+                Mutation::Impatient => Some(Duration::from_millis(10)),
+                _ => Some(self.factory.deadline),
+            };
+            told = match deadline {
+                None => talk.await,
+                Some(deadline) => tokio::time::timeout(deadline, talk)
                     .await
                     .unwrap_or_else(|_| Err(Error::unavailable(format!("{}: no answer in time", ask.what)))),
             };
@@ -143,7 +149,9 @@ impl Reference {
     async fn read(&self, reply: &mut Reply) -> Result<Vec<u8>, Option<Error>> {
         let mut body = Vec::new();
         loop {
-            match reply.chunk().await {
+            // The deadline of the whole exchange is around all of this; a mutant has one for each piece only.
+            let chunk = tokio::time::timeout(self.factory.deadline, reply.chunk()).await;
+            match chunk.unwrap_or(Err(Broken)) {
                 Ok(Some(more)) => body.extend(more),
                 Ok(None) => return Ok(body),
                 Err(Broken) if self.is(Mutation::HalfIsEnough) => return Ok(b"{\"changes\":[]}".to_vec()),
@@ -163,9 +171,7 @@ impl Reference {
         };
         match reply.retry_after.filter(|_| !self.is(Mutation::RetryAfterIsLost)) {
             Some(wait) => error.with_retry_after(wait),
-            None if self.is(Mutation::InventsRetryAfter) => {
-                error.with_retry_after(std::time::Duration::from_secs(60))
-            }
+            None if self.is(Mutation::InventsRetryAfter) => error.with_retry_after(Duration::from_secs(60)),
             None => error,
         }
     }

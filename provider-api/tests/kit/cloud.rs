@@ -100,6 +100,11 @@ impl Cloud {
             Some(Trouble::Cut | Trouble::Unreachable) => return Err(Broken),
             Some(Trouble::HalfBody) => right().half(),
             Some(Trouble::EndlessBody) => Reply { body: Body::Endless, ..right() },
+            Some(Trouble::Drip) => Reply { body: Body::Drip, ..right() },
+            Some(Trouble::Delay(time)) => {
+                tokio::time::sleep(time).await;
+                right()
+            }
             Some(Trouble::Redirect(url)) => Reply { location: Some(url), ..Reply::refusal(302, "there") },
             Some(Trouble::LostAnswer) => {
                 right();

@@ -129,6 +129,8 @@ mutations! {
     NoNewFields => "fetch::fields_that_nobody_knows_are_no_error",
     HalfIsEnough => "pending::half_an_answer",
     NoDeadline => "issue::silence_has_an_end",
+    DeadlineForEachPiece => "resolve::an_answer_that_drips_has_an_end",
+    Impatient => "fetch::a_slow_answer_is_one",
     NoLimit => "enroll::an_endless_answer_has_an_end",
     FollowsRedirections => "publish::a_redirection_is_not_followed",
     RemembersFailure => "pending::it_recovers",

@@ -37,6 +37,8 @@ pub(crate) fn fault(exchange: Exchange, trouble: &Trouble, secrets: &str) -> Res
         Trouble::Cut => Fault::Cut,
         Trouble::HalfBody => Fault::HalfBody,
         Trouble::EndlessBody => Fault::EndlessBody,
+        Trouble::Drip => Fault::Drip,
+        Trouble::Delay(time) => Fault::Delay(*time),
         Trouble::Redirect(url) => Fault::Redirect(url.clone()),
         Trouble::LostAnswer => Fault::LoseAnswer,
         Trouble::Unreachable => return Ok(None),

@@ -36,6 +36,8 @@ pub enum Fault {
     HalfBody,
     /// A JSON answer whose body never ends.
     EndlessBody,
+    /// The same, a byte at a time: there is never a long silence.
+    Drip,
     /// The answer, made longer than this by spaces that JSON permits.
     Oversized(usize),
     /// The answer, with every number as large and every date as far as can be.

@@ -136,6 +136,7 @@ async fn broken(
         }
         Fault::HalfBody => half(carry_out()),
         Fault::EndlessBody => endless(),
+        Fault::Drip => drip(),
         Fault::Oversized(size) => {
             let mut answer = carry_out();
             let mut body = answer.body.to_vec();
@@ -215,4 +216,13 @@ fn endless() -> Response<Body> {
     let start = stream::iter([Ok(Frame::data(Bytes::from_static(b"{\"data\":[")))]);
     let more = stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[b' '; 16 * 1024]))));
     response(&answer, StreamBody::new(start.chain(more)).boxed_unsync())
+}
+
+fn drip() -> Response<Body> {
+    let answer = Answer::new(StatusCode::OK, "application/json", "");
+    let drops = stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Some((Ok(Frame::data(Bytes::from_static(b" "))), ()))
+    });
+    response(&answer, StreamBody::new(drops).boxed_unsync())
 }

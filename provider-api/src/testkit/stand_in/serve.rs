@@ -1,5 +1,6 @@
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,6 +12,9 @@ use crate::testkit::Trouble;
 
 /// More than any provider sends.
 const LARGEST: usize = 16 * 1024 * 1024;
+
+/// How long a byte of an answer takes that drips.
+const DROP: Duration = Duration::from_millis(20);
 
 /// One connection, request after request. Its end, whoever ends it, is no error of anybody's.
 pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
@@ -83,6 +87,11 @@ async fn respond(
         }
         Some(Trouble::HalfBody) => return half(stream, &right()).await,
         Some(Trouble::EndlessBody) => return endless(stream).await,
+        Some(Trouble::Drip) => return drip(stream).await,
+        Some(Trouble::Delay(time)) => {
+            tokio::time::sleep(time).await;
+            right()
+        }
     };
     stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
     stream.write_all(&answer.body).await?;
@@ -105,10 +114,24 @@ async fn half(stream: &mut TcpStream, answer: &Answer) -> io::Result<bool> {
 }
 
 async fn endless(stream: &mut TcpStream) -> io::Result<bool> {
-    let start = Answer::of(200, "application/json", b"{\"data\":[".to_vec());
-    stream.write_all(start.head(None).as_bytes()).await?;
-    stream.write_all(&start.body).await?;
+    begin(stream).await?;
     loop {
         stream.write_all(&[b' '; 16 * 1024]).await?;
     }
+}
+
+async fn drip(stream: &mut TcpStream) -> io::Result<bool> {
+    begin(stream).await?;
+    loop {
+        stream.write_all(b" ").await?;
+        tokio::time::sleep(DROP).await;
+    }
+}
+
+/// The beginning of an answer whose end is the end of the connection.
+async fn begin(stream: &mut TcpStream) -> io::Result<()> {
+    let start = Answer::of(200, "application/json", b"{\"data\":[".to_vec());
+    stream.write_all(start.head(None).as_bytes()).await?;
+    stream.write_all(&start.body).await?;
+    stream.flush().await
 }

@@ -20,6 +20,7 @@ pub(crate) enum Body {
     /// So much, and then the connection breaks off.
     Half(Vec<u8>),
     Endless,
+    Drip,
     Read,
 }
 
@@ -104,6 +105,11 @@ impl Reply {
                 self.body = Body::Endless;
                 tokio::time::sleep(CHUNK).await;
                 Ok(Some(vec![b' '; 1024]))
+            }
+            Body::Drip => {
+                self.body = Body::Drip;
+                tokio::time::sleep(20 * CHUNK).await;
+                Ok(Some(vec![b' ']))
             }
             Body::Read => Ok(None),
         }
