@@ -11,13 +11,15 @@ use crate::commit::{self, NotWritten};
 use crate::digest::Digest;
 use crate::documents::{Documents, Loaded, Touched};
 use crate::edits::Edits;
+use crate::fault_points::kill;
 use crate::gateway::Gateway;
 use crate::host::{HostOptions, absolute};
-use crate::journal::{Before, Journal};
+use crate::journal::{Before, Journal, Target, Trial};
+use crate::last_good::{Generation, LastGood};
 use crate::listener::{Listeners, Prepared};
-use crate::probe::probe;
 use crate::problem::Problems;
 use crate::providers::Surroundings;
+use crate::resolutions::Resolutions;
 use crate::snapshot::{Refusal, Snapshot};
 use crate::status::{Attempted, Desired, Effective, ProblemReport, StatusBoard, full, timestamp};
 
@@ -43,8 +45,10 @@ pub enum Verdict {
 pub(crate) enum ChangeVerdict {
     /// It is live.
     Applied,
-    /// It is not, and nothing of it was kept.
-    Rejected(Refusal),
+    /// It is not, and nothing of it was kept. With what is known of this try, when another may fare better.
+    Rejected(Refusal, Option<Trial>),
+    /// A file it would write is not what it was when the change was rejected: something newer is there.
+    Overtaken,
     /// It cannot be judged, for a reason that is not its own; it waits.
     Held(String),
 }
@@ -66,7 +70,14 @@ pub(crate) struct NotedChange {
     pub(crate) sequence: u64,
     pub(crate) change: Arc<Change>,
     pub(crate) journal: Arc<Journal>,
+    /// What its files must still be, when it was rejected before.
+    pub(crate) targets: Vec<Target>,
+    /// What its files were before an earlier try that did not come to its end.
+    pub(crate) before: Vec<Before>,
 }
+
+/// Why a change waits whose files are in the way of another try.
+const LEFT: &str = "what an earlier try wrote cannot be taken back";
 
 /// How often a change is tried anew because its files were edited meanwhile.
 const MAX_TRIES: usize = 5;
@@ -81,6 +92,7 @@ impl From<NotWritten> for NotCommitted {
     fn from(error: NotWritten) -> Self {
         match &error {
             NotWritten::Edited(_) => Self::Edited,
+            NotWritten::Half { .. } => Self::Held(error.to_string()),
             NotWritten::Refused { file, .. } => {
                 Self::Rejected(refusal(RejectionClass::Build, file, &error.to_string()))
             }
@@ -99,33 +111,85 @@ pub(crate) struct Applier {
     read: Arc<Documents>,
     /// What was rejected last, as long as the files say it.
     rejected: Option<(Digest, Refusal)>,
+    last_good: Arc<LastGood>,
+}
+
+/// The first configuration, ready to be served.
+#[derive(Debug)]
+pub(crate) struct First {
+    snapshot: Box<Snapshot>,
+    prepared: Prepared,
+    /// The files and what is wrong with them, when what is served first is not what they say.
+    refused: Option<(Digest, Refusal)>,
+}
+
+impl First {
+    pub(crate) fn split(self) -> (Box<Snapshot>, Prepared, Option<(Digest, Refusal)>) {
+        (self.snapshot, self.prepared, self.refused)
+    }
 }
 
 impl Applier {
-    /// Reads, checks and builds the first configuration and binds its addresses.
+    /// Reads, checks and builds the first configuration and binds its addresses. When it cannot be served, and one
+    /// that was good is kept, that takes its place.
     ///
     /// # Errors
-    /// Every problem. Nothing is left open.
+    /// Every problem of the files. Nothing is left open.
     pub(crate) async fn first(
         config_path: PathBuf,
         surroundings: Surroundings,
         status: Arc<StatusBoard>,
-    ) -> Result<(Self, Box<Snapshot>, Prepared), Refusal> {
-        let (_, built) =
-            build(config_path.clone(), surroundings.clone(), None, None, Touched::Everything).await;
-        let Built::New(snapshot) = built? else {
-            return Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build"));
-        };
+        last_good: Arc<LastGood>,
+        kept: Option<Generation>,
+    ) -> Result<(Self, First), Refusal> {
         let listeners = Listeners::new();
-        let prepared = prepare(&listeners, &snapshot)?;
-        let read = Arc::clone(&snapshot.documents);
-        Ok((Self { config_path, surroundings, status, listeners, read, rejected: None }, snapshot, prepared))
+        let (path, around) = (config_path.clone(), surroundings.clone());
+        let (documents, built) = build(path, around, None, None, Touched::Everything).await;
+        let built = match built {
+            Ok(Built::New(snapshot)) => {
+                prepare(&listeners, &snapshot).map(|prepared| First { snapshot, prepared, refused: None })
+            }
+            Ok(Built::Same) => {
+                Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build"))
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let first = match built {
+            Ok(first) => first,
+            Err(refusal) => {
+                let digest = documents.map_or(Digest::of(b""), |documents| documents.digest());
+                let kept = kept.filter(|kept| kept.marks.digest != full(digest));
+                let Some(kept) = kept else { return Err(refusal) };
+                match built_of(config_path.clone(), surroundings.clone(), kept).await {
+                    Ok(snapshot) => {
+                        let prepared = prepare(&listeners, &snapshot)?;
+                        First { snapshot, prepared, refused: Some((digest, refusal)) }
+                    }
+                    Err(_) => return Err(refusal),
+                }
+            }
+        };
+        let read = Arc::clone(&first.snapshot.documents);
+        let applier = Self { config_path, surroundings, status, listeners, read, rejected: None, last_good };
+        Ok((applier, first))
     }
 
     /// Serves the first configuration.
-    pub(crate) fn begin(&mut self, gateway: &Arc<Gateway>, prepared: Prepared) {
+    pub(crate) fn begin(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        prepared: Prepared,
+        refused: Option<(Digest, Refusal)>,
+    ) {
         self.listeners.open(prepared, gateway);
-        self.note_applied(&gateway.snapshot.load());
+        let snapshot = gateway.snapshot.load_full();
+        self.note_applied(&snapshot);
+        self.last_good.committed(snapshot);
+        if let Some((digest, refusal)) = refused {
+            tracing::error!("the files cannot be served; what was good last is served instead");
+            self.status.change(|status| status.desired = desired(digest));
+            self.reject(digest, refusal, Trigger::Asked);
+        }
     }
 
     /// Tries what the files say now. Whatever goes wrong, what was served is served on.
@@ -168,7 +232,7 @@ impl Applier {
             return Verdict::Rejected(refusal.clone());
         }
         let published = match prepare(&self.listeners, &snapshot) {
-            Ok(prepared) => self.publish(gateway, &served, snapshot, prepared).await,
+            Ok(prepared) => self.publish(gateway, &served, snapshot, prepared, None).await,
             Err(refusal) => Err(refusal),
         };
         match published {
@@ -195,6 +259,9 @@ impl Applier {
         gateway: &Arc<Gateway>,
         noted: &NotedChange,
     ) -> ChangeVerdict {
+        if let Err(why) = self.take_back_earlier(&gateway.snapshot.load_full(), noted).await {
+            return ChangeVerdict::Held(why);
+        }
         for _ in 0..MAX_TRIES {
             if let Some(verdict) = self.try_change(gateway, noted).await {
                 return verdict;
@@ -209,25 +276,48 @@ impl Applier {
         let surroundings = self.surroundings.clone();
         let (read, before, change) = (Arc::clone(&self.read), Arc::clone(&served), Arc::clone(&noted.change));
         let path = self.config_path.clone();
-        let built = change::build(path, surroundings, read, before, change).await;
+        let built = change::build(path, surroundings, read, before, change, &noted.targets).await;
         let (files, snapshot, edits) = match built {
             change::Built::Same => return Some(ChangeVerdict::Applied),
             change::Built::New { files, snapshot, edits } => (files, *snapshot, edits),
-            change::Built::Rejected(refusal) => return Some(ChangeVerdict::Rejected(refusal)),
+            change::Built::Rejected(refusal, trial) => {
+                return Some(ChangeVerdict::Rejected(refusal, trial));
+            }
+            change::Built::Overtaken => return Some(ChangeVerdict::Overtaken),
             change::Built::Held(why) => return Some(ChangeVerdict::Held(why)),
+        };
+        kill("built");
+        // Its body came late; what it says is no longer what is wanted.
+        let names = edits.iter().map(|(name, _)| name);
+        if let Some(newer) = noted.journal.newer(noted.sequence, names) {
+            let message = format!("the change {} came after this one and is live", newer.id);
+            return Some(ChangeVerdict::Rejected(
+                refusal(RejectionClass::Superseded, "change", &message),
+                None,
+            ));
+        }
+        let targets = change::targets(&files, &edits);
+        let against = full(served.documents.digest());
+        let rejected = |refusal: Refusal| {
+            let trial = Trial::new(refusal.class, against.clone(), targets.clone());
+            Some(ChangeVerdict::Rejected(refusal, Some(trial)))
         };
         let prepared = match prepare(&self.listeners, &snapshot) {
             Ok(prepared) => prepared,
-            Err(refusal) => return Some(ChangeVerdict::Rejected(refusal)),
+            Err(refusal) => return rejected(refusal),
         };
+        kill("bound");
         let commit = match self.commit(noted, files, edits).await {
             Ok(before) => before,
             Err(NotCommitted::Edited) => return None,
             Err(NotCommitted::Held(why)) => return Some(ChangeVerdict::Held(why)),
-            Err(NotCommitted::Rejected(refusal)) => return Some(ChangeVerdict::Rejected(refusal)),
+            Err(NotCommitted::Rejected(refusal)) => {
+                let trial = Trial::new(refusal.class, against, targets).machine();
+                return Some(ChangeVerdict::Rejected(refusal, Some(trial)));
+            }
         };
         let documents = Arc::clone(&snapshot.documents);
-        match self.publish(gateway, &served, snapshot, prepared).await {
+        match self.publish(gateway, &served, snapshot, prepared, Some(noted)).await {
             Ok(generation) => {
                 self.read = documents;
                 self.rejected = None;
@@ -235,10 +325,11 @@ impl Applier {
                 tracing::info!(generation, change = %noted.change.id, "change applied");
                 Some(ChangeVerdict::Applied)
             }
-            Err(refusal) => {
-                self.take_back(commit).await;
-                Some(ChangeVerdict::Rejected(refusal))
-            }
+            Err(refusal) => match self.take_back(commit).await {
+                true => rejected(refusal),
+                // Rejected with its files in place it would be served after all, by the next look at them.
+                false => Some(ChangeVerdict::Held(LEFT.to_owned())),
+            },
         }
     }
 
@@ -257,22 +348,58 @@ impl Applier {
             let held =
                 |error: std::io::Error| NotCommitted::Held(format!("the journal cannot be written: {error}"));
             let before = commit::before(&root, &files, &edits)?;
-            noted.journal.commit(noted.sequence, &edits, before.clone()).map_err(held)?;
+            noted.journal.staged(noted.sequence, before.clone()).map_err(held)?;
+            kill("staged");
+            for file in noted.journal.by_hand(&before) {
+                tracing::warn!(
+                    file,
+                    change = %noted.change.id,
+                    "the change replaces what was written here by hand; the configuration before is kept"
+                );
+            }
             if let Err(error) = commit::write(&root, &edits, &before) {
-                noted.journal.taken_back(noted.sequence).map_err(held)?;
+                if !matches!(error, NotWritten::Half { .. }) {
+                    noted.journal.taken_back(noted.sequence).map_err(held)?;
+                }
                 return Err(error.into());
             }
+            kill("written");
+            if let Err(error) = noted.journal.committed(noted.sequence) {
+                commit::take_back(&root, &before);
+                return Err(held(error));
+            }
+            kill("committed");
             Ok(before)
         };
         let written = tokio::task::spawn_blocking(work).await;
         written.unwrap_or_else(|_| Err(NotCommitted::Held("writing the files failed".to_owned())))
     }
 
-    async fn take_back(&self, before: Vec<Before>) {
+    /// Whether nothing of it is there any more.
+    async fn take_back(&self, before: Vec<Before>) -> bool {
         let root = self.root();
         let work = move || commit::take_back(&root, &before);
-        if !tokio::task::spawn_blocking(work).await.unwrap_or(false) {
-            tracing::error!("files of a change that was rejected are still there");
+        tokio::task::spawn_blocking(work).await.unwrap_or(false)
+    }
+
+    /// Takes back what an earlier try of a change wrote and could not take back then, unless it is what is served
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// Why it cannot be tried again yet.
+    async fn take_back_earlier(&self, served: &Snapshot, noted: &NotedChange) -> Result<(), String> {
+        if noted.before.is_empty() || commit::are_in(&served.documents, &noted.before) {
+            return Ok(());
+        }
+        if !self.take_back(noted.before.clone()).await {
+            return Err(LEFT.to_owned());
+        }
+        let noted = noted.clone();
+        let work = move || noted.journal.taken_back(noted.sequence);
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(format!("the journal cannot be written: {error}")),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -287,19 +414,25 @@ impl Applier {
         served: &Arc<Snapshot>,
         snapshot: Snapshot,
         prepared: Prepared,
+        noted: Option<&NotedChange>,
     ) -> Result<u64, Refusal> {
         let generation = snapshot.generation;
-        let new: Vec<_> = prepared.addresses().collect();
         let snapshot = Arc::new(snapshot);
         gateway.snapshot.store(Arc::clone(&snapshot));
         self.listeners.open(prepared, gateway);
-        if let Err(message) = probe(new.into_iter()).await {
+        note(noted, Journal::published).await;
+        kill("published");
+        if let Err(message) = gateway.probe.look(&snapshot, served).await {
             gateway.snapshot.store(Arc::clone(served));
             self.listeners.retire(&served.listeners).await;
             return Err(refusal(RejectionClass::Probe, "listeners", &message));
         }
+        kill("looked");
+        note(noted, Journal::probed).await;
+        kill("probed");
         self.listeners.retire(&snapshot.listeners).await;
         gateway.primary.send_replace(snapshot.providers.primary().cloned());
+        self.last_good.committed(snapshot);
         Ok(generation)
     }
 
@@ -362,11 +495,21 @@ impl Applier {
     }
 }
 
+/// Notes how far a change has come. That it cannot be noted takes nothing back: after a kill it is taken back and
+/// tried again, as it says in the note before.
+async fn note(noted: Option<&NotedChange>, step: fn(&Journal, u64) -> std::io::Result<()>) {
+    let Some(noted) = noted.cloned() else { return };
+    let written = tokio::task::spawn_blocking(move || step(&noted.journal, noted.sequence)).await;
+    if let Ok(Err(error)) = written {
+        tracing::warn!(%error, "the journal cannot be written");
+    }
+}
+
 fn desired(digest: Digest) -> Desired {
     Desired { digest: full(digest), read_at: timestamp(SystemTime::now()) }
 }
 
-fn refusal(class: RejectionClass, key: &str, message: &str) -> Refusal {
+pub(crate) fn refusal(class: RejectionClass, key: &str, message: &str) -> Refusal {
     let mut problems = Problems::default();
     problems.error(None, key, message);
     Refusal { class, problems }
@@ -392,10 +535,28 @@ fn prepare(listeners: &Listeners, snapshot: &Snapshot) -> Result<Prepared, Refus
 /// Every problem.
 pub(crate) async fn look(options: &HostOptions) -> Result<Snapshot, Refusal> {
     let path = absolute(&options.config);
-    match build(path, options.surroundings(), None, None, Touched::Everything).await.1? {
+    let resolutions = Resolutions::new(Arc::clone(&options.clock), Vec::new());
+    let surroundings = options.surroundings(resolutions);
+    match build(path, surroundings, None, None, Touched::Everything).await.1? {
         Built::New(snapshot) => Ok(*snapshot),
         Built::Same => Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build")),
     }
+}
+
+/// Builds a configuration that was kept, without its files.
+async fn built_of(
+    config_path: PathBuf,
+    surroundings: Surroundings,
+    kept: Generation,
+) -> Result<Box<Snapshot>, Refusal> {
+    let work = move || {
+        let Loaded { documents, problems } = Documents::of_kept(&config_path, &kept.files);
+        Snapshot::build(Arc::new(documents), problems, 1, &surroundings, None)
+    };
+    let panicked = |_| refusal(RejectionClass::Build, "provider", "a provider panicked while it was built");
+    let mut snapshot = Box::new(tokio::task::spawn_blocking(work).await.map_err(panicked)??);
+    snapshot.check_local_references().await?;
+    Ok(snapshot)
 }
 
 /// What came of reading the files.

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::fault_points;
+
 /// What the name of a file that is not yet in its place starts and ends with.
 const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
 
@@ -25,10 +27,13 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     };
     let (prefix, suffix) = TEMPORARY;
     let mut file = tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(&directory)?;
+    fault_points::disk(&place)?;
     file.write_all(bytes)?;
     file.as_file().set_permissions(permissions)?;
     file.as_file().sync_all()?;
+    fault_points::kill("file-made");
     file.persist(&place).map_err(|e| e.error)?;
+    fault_points::kill("file-renamed");
     sync(&directory)
 }
 
@@ -37,6 +42,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// # Errors
 /// What the operating system says.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    fault_points::disk(path)?;
     match fs::remove_file(path) {
         Ok(()) => sync(&directory(path)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),

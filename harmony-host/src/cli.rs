@@ -66,6 +66,8 @@ struct ConfigPath {
 /// Runs the command line of a gateway with the given providers.
 pub fn main(registry: Registry) -> ExitCode {
     let cli = Cli::parse();
+    #[cfg(feature = "failpoints")]
+    let _points = crate::fault_points::set_up();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -102,6 +102,18 @@ impl Documents {
         }
     }
 
+    /// Every file: its name and its text, of keys too.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|(name, file)| {
+            let text = match &file.content {
+                Content::Toml(fragment) => fragment.source.text(),
+                Content::Transform(source) => source.text(),
+                Content::Pem(pem) => pem.expose(),
+            };
+            (name.as_str(), text)
+        })
+    }
+
     /// The transforms: the name of each without its ending, and its text.
     pub(crate) fn transforms(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().filter_map(|(path, file)| match &file.content {

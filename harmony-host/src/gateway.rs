@@ -23,6 +23,7 @@ use crate::gateway::headers::Peer;
 use crate::gateway::refusal::Refusal;
 use crate::management::Management;
 use crate::plan::{Base, Outlet, Route};
+use crate::probe::Probe;
 use crate::routes::Asked;
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
@@ -35,6 +36,7 @@ pub(crate) struct Gateway {
     /// The primary provider of the current snapshot, for those who wait for another one.
     pub(crate) primary: watch::Sender<Option<Arc<dyn Provider>>>,
     pub(crate) upstream: Upstream,
+    pub(crate) probe: Probe,
     pub(crate) management: Arc<Management>,
 }
 
@@ -73,6 +75,11 @@ impl Gateway {
     /// Answers one request. It sees one snapshot from its first byte to its last.
     pub(crate) async fn serve(&self, arrival: &Arrival, request: Request<Incoming>) -> Response<Body> {
         let snapshot = self.snapshot.load_full();
+        if *request.method() == Method::OPTIONS
+            && let Some(answer) = self.probed(&snapshot, arrival, &request)
+        {
+            return answer;
+        }
         if let Some(access) = self.management.claims(&snapshot, arrival, request.uri().path()) {
             return self.management.answer(&snapshot, arrival, access, request).await;
         }
@@ -83,6 +90,20 @@ impl Gateway {
                 refusal::respond(&refusal)
             }
         }
+    }
+
+    fn probed(
+        &self,
+        snapshot: &Snapshot,
+        arrival: &Arrival,
+        request: &Request<Incoming>,
+    ) -> Option<Response<Body>> {
+        let authority = authority(request.uri(), request.headers()).ok()?;
+        let (host, port) = split_port(&authority)?;
+        let (scheme, path) = (arrival.scheme, request.uri().path());
+        let asked = Asked { scheme, host, port: port.unwrap_or(scheme.default_port()), path };
+        let asked = (path != "*").then_some(&asked);
+        self.probe.answer(snapshot, arrival, request.headers(), asked)
     }
 
     async fn pass(

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use provider_api::{Clock, Registry, SystemClock};
+use provider_api::{Clock, Registry, RejectionClass, SystemClock};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::apply::{Applier, ChangeVerdict, NotedChange, Trigger, Verdict};
+use crate::apply::{Applier, ChangeVerdict, NotedChange, Trigger, Verdict, refusal};
 use crate::documents::{Documents, Touched};
 use crate::gateway::Gateway;
+use crate::last_good::LastGood;
 use crate::management::Management;
+use crate::probe::Probe;
 use crate::providers::Surroundings;
-use crate::recovery;
+use crate::recovery::{self, Recovered};
+use crate::resolutions::Resolutions;
 use crate::snapshot::{Refusal, Snapshot};
 use crate::status::{Status, StatusBoard};
 use crate::sync::{Sync, SyncCommand, SyncParts, SyncReport};
@@ -50,11 +53,12 @@ impl HostOptions {
         }
     }
 
-    pub(crate) fn surroundings(&self) -> Surroundings {
+    pub(crate) fn surroundings(&self, resolutions: Arc<Resolutions>) -> Surroundings {
         Surroundings {
             registry: self.registry.clone(),
             clock: Arc::clone(&self.clock),
             state_dir: self.state_dir.clone(),
+            resolutions,
         }
     }
 }
@@ -68,6 +72,8 @@ pub struct Host {
     sync: mpsc::Sender<SyncCommand>,
     work: JoinHandle<()>,
     following: JoinHandle<()>,
+    keeping: JoinHandle<()>,
+    last_good: Arc<LastGood>,
 }
 
 /// What the loop that owns the applier is told.
@@ -100,9 +106,20 @@ impl Host {
         let config = absolute(&options.config);
         let (path, state_dir) = (config.clone(), options.state_dir.clone());
         let recovering = tokio::task::spawn_blocking(move || recovery::recover(&path, &state_dir));
-        let journal = recovering.await.unwrap_or_default();
-        let (mut applier, snapshot, prepared) =
-            Applier::first(config, options.surroundings(), Arc::clone(&status)).await?;
+        let stopped =
+            |_| refusal(RejectionClass::Build, "state", "what was left here cannot be looked through");
+        let Recovered { journal, ring, kept } = recovering.await.map_err(stopped)?;
+        let former = kept.as_ref().map(|kept| kept.marks.references.clone()).unwrap_or_default();
+        let resolutions = Resolutions::new(Arc::clone(&options.clock), former);
+        let surroundings = options.surroundings(Arc::clone(&resolutions));
+        let last_good = LastGood::new(ring, resolutions, Arc::clone(&options.clock), Arc::clone(&status));
+        let of_provider = kept.as_ref().and_then(|kept| kept.marks.provider.clone());
+        let (mut applier, first) =
+            Applier::first(config, surroundings, Arc::clone(&status), Arc::clone(&last_good), kept).await?;
+        let (snapshot, prepared, refused) = first.split();
+        if let Some((name, text)) = of_provider {
+            recall(&snapshot, &name, &text);
+        }
         for warning in &snapshot.warnings {
             tracing::warn!("{warning}");
         }
@@ -114,6 +131,7 @@ impl Host {
             snapshot: ArcSwap::new(Arc::clone(&snapshot)),
             primary,
             upstream: Upstream::new(),
+            probe: Probe::new(),
             management: Arc::new(Management::new(Arc::clone(&status), commands.clone(), sync.clone())),
         });
         let parts = SyncParts {
@@ -125,13 +143,15 @@ impl Host {
             journal,
             push: options.push_on_start.then(|| Arc::clone(&snapshot)),
             random: fastrand::Rng::new(),
+            clock: Arc::clone(&options.clock),
         };
         let mut watch = Watch::start();
         watch.interest(interest(&gateway.snapshot.load().documents));
-        applier.begin(&gateway, prepared);
+        applier.begin(&gateway, prepared, refused);
         let work = tokio::spawn(work(applier, Arc::clone(&gateway), watch, inbox));
         let following = tokio::spawn(Sync::new(parts).run());
-        Ok(Self { gateway, status, commands, sync, work, following })
+        let keeping = tokio::spawn(Arc::clone(&last_good).run());
+        Ok(Self { gateway, status, commands, sync, work, following, keeping, last_good })
     }
 
     /// The configuration that is served.
@@ -163,12 +183,17 @@ impl Host {
     /// Stops to accept requests and waits for those in flight, at most for `limit`. Says whether all finished.
     pub async fn shut_down(self, limit: Duration) -> bool {
         self.following.abort();
+        self.keeping.abort();
+        let keeper = Arc::clone(&self.last_good);
+        let kept = tokio::task::spawn_blocking(move || keeper.keep());
         let (reply, finished) = oneshot::channel();
         // Also when the task that should answer hangs on a file system that does not.
         let stopping = async {
             self.commands.send(Command::Stop(limit, reply)).await.is_ok() && finished.await.unwrap_or(false)
         };
-        tokio::time::timeout(limit, stopping).await.unwrap_or(false)
+        let finished = tokio::time::timeout(limit, stopping).await.unwrap_or(false);
+        let _ = tokio::time::timeout(KEEPING, kept).await;
+        finished
     }
 }
 
@@ -176,6 +201,21 @@ impl Drop for Host {
     fn drop(&mut self) {
         self.work.abort();
         self.following.abort();
+        self.keeping.abort();
+    }
+}
+
+/// How long a disk may take to keep what was learned last, when the gateway stops.
+const KEEPING: Duration = Duration::from_secs(2);
+
+/// Hands a provider what it kept before the restart. One that panics about it has forgotten it.
+fn recall(snapshot: &Snapshot, name: &str, kept: &str) {
+    let primary = snapshot.providers.primary().filter(|provider| provider.name().as_str() == name);
+    if let Some(retention) = primary.and_then(|provider| provider.retention()) {
+        let recalled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| retention.recall(kept)));
+        if recalled.is_err() {
+            tracing::error!(provider = name, "a provider panicked over what it had kept");
+        }
     }
 }
 

@@ -2,27 +2,32 @@
 //! list, so from then on it is remembered here or nowhere.
 
 mod entry;
-mod store;
+mod quarantine;
+pub(crate) mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use provider_api::{Change, ChangeHead, ChangeId, ProviderName, Rejection};
+use provider_api::{Change, ChangeHead, ChangeId, ProviderName};
 
 pub(crate) use entry::{Before, Delivery, Entry, Phase, Settlement};
+pub(crate) use quarantine::{Quarantine, Target, Trial};
 
-use crate::edits::Edits;
+use crate::digest::Digest;
 use store::Store;
 
 /// The journal of one gateway. Every method blocks until what it notes is durable.
 ///
-/// A change goes through these phases, and only forward:
-/// *received* (it is here, whole) -> *acknowledged* (the provider knows that) -> *committing* (its files are
-/// being written; what was there before is kept) -> *settled* (there is a verdict) -> delivered (the provider
-/// knows the verdict).
+/// A change goes through these phases, and only forward, but for being taken back:
+/// *seen* (the provider listed it) -> *fetched* (it is here, whole) -> *acknowledged* (the provider knows that) ->
+/// *staged* (what its files were is kept; they are being written) -> *committed* (they are written) -> *published*
+/// (requests are answered from it) -> *probed* (it was seen live) -> *settled* (there is a verdict) -> delivered
+/// (the provider knows the verdict).
+///
+/// After a kill, what was staged, committed or published is taken back and tried again; what was probed is applied.
 pub(crate) struct Journal {
     store: Store,
     state: Mutex<State>,
@@ -34,7 +39,7 @@ struct State {
 }
 
 /// How many delivered verdicts are remembered, so that a change that is listed once more is known.
-const REMEMBERED: usize = 1_000;
+const REMEMBERED: usize = 256;
 
 impl Journal {
     /// Opens the journal in `directory`, which is made when it is missing. A note that cannot be read is put
@@ -53,25 +58,25 @@ impl Journal {
         self.all().into_iter().rev().find(|entry| entry.is(provider, id))
     }
 
-    /// Notes a change that is here whole.
+    /// Notes that the body of a change is about to be asked for, and for the first time that there is one.
     ///
     /// # Errors
     /// What the operating system says; it is then not noted.
-    pub(crate) fn receive(&self, provider: &ProviderName, change: &Change) -> io::Result<Arc<Entry>> {
-        self.add(|sequence| Entry::received(sequence, provider, change))
+    pub(crate) fn fetching(&self, provider: &ProviderName, head: &ChangeHead) -> io::Result<Arc<Entry>> {
+        match self.find(provider, &head.id) {
+            Some(known) => {
+                self.change(known.sequence, |entry| entry.fetches = entry.fetches.saturating_add(1))
+            }
+            None => self.add(|sequence| Entry::seen(sequence, provider, head)),
+        }
     }
 
-    /// Notes a change that could not be brought here and never will be.
+    /// Notes a change that is here whole.
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
-    pub(crate) fn refuse(
-        &self,
-        provider: &ProviderName,
-        head: &ChangeHead,
-        rejection: Rejection,
-    ) -> io::Result<Arc<Entry>> {
-        self.add(|sequence| Entry::refused(sequence, provider, head, rejection))
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn fetched(&self, sequence: u64, change: &Change) -> io::Result<Arc<Entry>> {
+        self.change(sequence, |entry| entry.fetched(change))
     }
 
     fn add(&self, make: impl FnOnce(u64) -> Entry) -> io::Result<Arc<Entry>> {
@@ -86,11 +91,11 @@ impl Journal {
     /// Notes that the provider knows that the change is here.
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
+    /// As [`fetching`](Self::fetching).
     pub(crate) fn acknowledged(&self, sequence: u64) -> io::Result<()> {
-        self.change(sequence, |entry| {
+        self.note(sequence, |entry| {
             entry.acknowledged = true;
-            if entry.phase == Phase::Received {
+            if entry.phase == Phase::Fetched {
                 entry.phase = Phase::Acknowledged;
             }
         })
@@ -99,36 +104,78 @@ impl Journal {
     /// Notes what the files were before the change, which is about to write them.
     ///
     /// # Errors
-    /// As [`receive`](Self::receive); nothing may be written then.
-    pub(crate) fn commit(&self, sequence: u64, edits: &Edits, before: Vec<Before>) -> io::Result<()> {
-        debug_assert_eq!(edits.iter().count(), before.len());
-        self.change(sequence, |entry| entry.phase = Phase::Committing { before })
+    /// As [`fetching`](Self::fetching); nothing may be written then.
+    pub(crate) fn staged(&self, sequence: u64, before: Vec<Before>) -> io::Result<()> {
+        self.note(sequence, |entry| entry.phase = Phase::Staged { before })
+    }
+
+    /// Notes that its files are written.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn committed(&self, sequence: u64) -> io::Result<()> {
+        self.note(sequence, |entry| entry.phase.onward(|before| Phase::Committed { before }))
+    }
+
+    /// Notes that requests are answered from it.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn published(&self, sequence: u64) -> io::Result<()> {
+        self.note(sequence, |entry| entry.phase.onward(|before| Phase::Published { before }))
+    }
+
+    /// Notes that it was seen live.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn probed(&self, sequence: u64) -> io::Result<()> {
+        self.note(sequence, Entry::probed)
     }
 
     /// Notes that nothing of the change is written any more.
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
+    /// As [`fetching`](Self::fetching).
     pub(crate) fn taken_back(&self, sequence: u64) -> io::Result<()> {
-        self.change(sequence, |entry| {
-            entry.phase = if entry.acknowledged { Phase::Acknowledged } else { Phase::Received };
-        })
+        self.note(sequence, Entry::taken_back)
     }
 
-    /// Notes the verdict.
+    /// Notes the verdict, and that the change may be tried again when it goes into quarantine. Older changes in
+    /// quarantine that would write the same files are given up: the newer is what is wanted.
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
-    pub(crate) fn settle(&self, sequence: u64, settlement: Settlement) -> io::Result<()> {
-        self.change(sequence, |entry| entry.settle(settlement))
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn settle(
+        &self,
+        sequence: u64,
+        settlement: Settlement,
+        quarantine: Option<Quarantine>,
+    ) -> io::Result<()> {
+        if let Some(newer) = &quarantine {
+            for older in self.quarantined().iter().filter(|older| older.sequence < sequence) {
+                if older.quarantine.as_ref().is_some_and(|older| older.overlaps(newer)) {
+                    self.release(older.sequence)?;
+                }
+            }
+        }
+        self.note(sequence, |entry| entry.settle(settlement, quarantine))
+    }
+
+    /// Notes that a change in quarantine is not tried again.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn release(&self, sequence: u64) -> io::Result<()> {
+        self.note(sequence, Entry::release)
     }
 
     /// Notes what came of telling the provider the verdict.
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
+    /// As [`fetching`](Self::fetching).
     pub(crate) fn delivered(&self, sequence: u64, delivery: Delivery) -> io::Result<()> {
-        self.change(sequence, |entry| entry.delivery = delivery)?;
+        self.note(sequence, |entry| entry.delivery = delivery)?;
         let done: Vec<u64> =
             self.all().iter().filter(|entry| entry.is_done()).map(|entry| entry.sequence).collect();
         for sequence in done.iter().take(done.len().saturating_sub(REMEMBERED)) {
@@ -140,9 +187,9 @@ impl Journal {
     /// Lets the provider be told the verdict again: it lists the change as if it had not been.
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
+    /// As [`fetching`](Self::fetching).
     pub(crate) fn deliver_again(&self, sequence: u64) -> io::Result<()> {
-        self.change(sequence, |entry| {
+        self.note(sequence, |entry| {
             entry.acknowledged = false;
             entry.delivery = Delivery::Waiting;
         })
@@ -160,9 +207,40 @@ impl Journal {
         Ok(())
     }
 
-    /// The changes without a verdict, oldest first.
+    /// The change that came after `sequence`, is live, and wrote one of these files.
+    pub(crate) fn newer<'a>(
+        &self,
+        sequence: u64,
+        files: impl Iterator<Item = &'a str>,
+    ) -> Option<Arc<Entry>> {
+        let files: HashSet<&str> = files.collect();
+        let wrote = |entry: &Arc<Entry>| entry.wrote.iter().any(|file| files.contains(file.name.as_str()));
+        self.all().into_iter().rev().find(|entry| entry.sequence > sequence && wrote(entry))
+    }
+
+    /// The files of those that are not as a change left them: what is in them was written by hand.
+    pub(crate) fn by_hand<'a>(&self, files: &'a [Before]) -> Vec<&'a str> {
+        let all = self.all();
+        let left = |name: &str| {
+            let mut wrote = all.iter().rev().flat_map(|entry| &entry.wrote);
+            wrote.find(|file| file.name == name).and_then(|file| file.held.as_deref())
+        };
+        let hex = |text: &str| format!("{:#}", Digest::of(text.as_bytes()));
+        let differs =
+            |file: &&Before| file.text.as_ref().is_some_and(|text| left(&file.name) != Some(&hex(text)));
+        files.iter().filter(differs).map(|file| file.name.as_str()).collect()
+    }
+
+    /// The changes that are here and have no verdict, oldest first.
     pub(crate) fn unsettled(&self) -> Vec<Arc<Entry>> {
-        self.all().into_iter().filter(|entry| !matches!(entry.phase, Phase::Settled(_))).collect()
+        let open = |entry: &Arc<Entry>| !matches!(entry.phase, Phase::Settled | Phase::Seen);
+        self.all().into_iter().filter(open).collect()
+    }
+
+    /// The changes that were rejected and may be tried again, oldest first.
+    pub(crate) fn quarantined(&self) -> Vec<Arc<Entry>> {
+        let held = |entry: &Arc<Entry>| entry.phase == Phase::Settled && entry.quarantine.is_some();
+        self.all().into_iter().filter(held).collect()
     }
 
     /// The verdicts that the provider does not know, oldest first.
@@ -175,16 +253,21 @@ impl Journal {
         self.lock().entries.values().cloned().collect()
     }
 
-    fn change(&self, sequence: u64, change: impl FnOnce(&mut Entry)) -> io::Result<()> {
+    fn note(&self, sequence: u64, change: impl FnOnce(&mut Entry)) -> io::Result<()> {
+        self.change(sequence, change).map(drop)
+    }
+
+    fn change(&self, sequence: u64, change: impl FnOnce(&mut Entry)) -> io::Result<Arc<Entry>> {
         let mut state = self.lock();
         let known = state.entries.get(&sequence);
         let known =
             known.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the journal does not know it"))?;
         let mut entry = Entry::clone(known);
         change(&mut entry);
+        let entry = Arc::new(entry);
         self.store.write(&entry)?;
-        state.entries.insert(sequence, Arc::new(entry));
-        Ok(())
+        state.entries.insert(sequence, Arc::clone(&entry));
+        Ok(entry)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

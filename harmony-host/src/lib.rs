@@ -10,10 +10,15 @@ pub mod config;
 mod digest;
 pub mod documents;
 mod edits;
+mod fault_points;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod host;
 mod isolate;
 mod journal;
+mod last_good;
 mod listener;
 mod management;
 mod path;
@@ -25,6 +30,7 @@ mod provider_section;
 mod providers;
 mod recovery;
 pub mod report;
+mod resolutions;
 mod routes;
 mod snapshot;
 pub mod source;
@@ -43,6 +49,8 @@ pub use host::{Host, HostOptions};
 pub use plan::{Base, VerifiedTokens};
 pub use providers::Providers;
 pub use snapshot::{Refusal, Snapshot};
-pub use status::{Attempted, Desired, Effective, ProblemReport, Status, SyncFailure, SyncStatus};
+pub use status::{
+    Attempted, Desired, Effective, LastGoodStatus, ProblemReport, Status, SyncFailure, SyncStatus,
+};
 pub use sync::{ChangeReport, PushReport, SyncReport};
 pub use url_prefix::{Scheme, UrlPrefix};

@@ -9,6 +9,7 @@ use provider_api::{
 use crate::config::provider::with_no_settings;
 use crate::config::{Config, Primary};
 use crate::problem::Problems;
+use crate::resolutions::Resolutions;
 
 /// The providers of one configuration: `local`, and the primary one when that is another.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Surroundings {
     pub(crate) registry: Registry,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state_dir: std::path::PathBuf,
+    /// Where references led before.
+    pub(crate) resolutions: Arc<Resolutions>,
 }
 
 impl Providers {

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use crate::atomic_file;
 use crate::commit;
+use crate::config::Proxy;
 use crate::digest::Digest;
 use crate::documents::{Documents, Touched};
-use crate::journal::{Journal, Phase};
+use crate::fault_points::kill;
+use crate::journal::{Journal, Phase, Settlement};
+use crate::last_good::{self, Generation, Ring};
 
 /// Where the journal of the gateway `id` is. An id that may not become a directory's name is replaced by its
 /// digest.
@@ -19,13 +22,34 @@ pub(crate) fn journal_directory(state: &Path, id: &str) -> PathBuf {
     state.join(name).join("harmony").join("journal")
 }
 
-/// Takes back what changes without a verdict wrote: they are applied again once the gateway serves, and then
-/// get their verdict. Returns the journal, when there is one. Blocks.
-pub(crate) fn recover(config_path: &Path, state: &Path) -> Option<Arc<Journal>> {
+/// What was left here by the process before.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    /// The journal, when there is one.
+    pub(crate) journal: Option<Arc<Journal>>,
+    pub(crate) ring: Ring,
+    /// The newest configuration that is kept whole.
+    pub(crate) kept: Option<Generation>,
+}
+
+/// Looks through what is left here, and takes back what changes wrote that were not seen live: they are applied again
+/// once the gateway serves, and then get their verdict. What was seen live is applied. Blocks.
+pub(crate) fn recover(config_path: &Path, state: &Path) -> Recovered {
+    let (ring, kept) = Ring::open(last_good::directory(state, config_path));
     let loaded = Documents::load(config_path, None, None, &Touched::Everything);
-    let gateway = loaded.documents.fragments().find_map(|fragment| fragment.gateway.as_ref())?;
+    let whole = kept.as_ref().map(|kept| Documents::of_kept(config_path, &kept.files));
+    // The files may be so damaged that they do not say where the others are.
+    let proxy = proxy_of(&loaded.documents).or_else(|| proxy_of(&whole.as_ref()?.documents));
+    let journal = proxy.and_then(|proxy| replay(config_path, state, proxy));
+    Recovered { journal, ring, kept }
+}
+
+fn proxy_of(documents: &Documents) -> Option<&Proxy> {
+    documents.fragments().find_map(|fragment| fragment.gateway.as_ref()).map(|gateway| &gateway.proxy)
+}
+
+fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> Option<Arc<Journal>> {
     let root = config_path.parent().map(Path::to_owned).unwrap_or_default();
-    let proxy = &gateway.proxy;
     atomic_file::sweep(&root);
     for directory in [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path] {
         atomic_file::sweep(&root.join(&directory.path));
@@ -41,17 +65,32 @@ pub(crate) fn recover(config_path: &Path, state: &Path) -> Option<Arc<Journal>> 
             return None;
         }
     };
-    for entry in journal.unsettled() {
-        let Phase::Committing { before } = &entry.phase else { continue };
-        tracing::info!(
-            change = entry.id,
-            "a change without a verdict is taken back; it will be applied again"
-        );
-        if commit::take_back(&root, before)
-            && let Err(error) = journal.taken_back(entry.sequence)
-        {
+    for entry in journal.all() {
+        let sequence = entry.sequence;
+        let noted = match (&entry.phase, entry.phase.before()) {
+            (Phase::Probed, _) => {
+                tracing::info!(change = entry.id, "a change was seen live before its verdict was noted");
+                journal.settle(sequence, Settlement::Applied, None)
+            }
+            (_, Some(before)) => {
+                tracing::info!(
+                    change = entry.id,
+                    "a change without a verdict is taken back, to be applied again"
+                );
+                match commit::take_back(&root, before) {
+                    true => journal.taken_back(sequence),
+                    false => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = noted {
             tracing::error!(%error, "the journal cannot be written");
         }
+        kill("recovered");
     }
     Some(journal)
 }
+
+#[cfg(test)]
+mod model;

@@ -96,7 +96,7 @@ impl Snapshot {
         let providers = Providers::build(&config, &catalogue, surroundings, &mut problems);
         check_abilities(&config, &providers, &mut problems);
         let listeners = listeners(&config, &documents, before, &mut problems);
-        let plans = build_plans(&config, &mut problems);
+        let plans = build_plans(&config, &surroundings.resolutions, &mut problems);
         problems.dedup();
         if problems.refuse() {
             return Err(Refusal { class, problems });

@@ -26,6 +26,18 @@ pub struct Status {
     pub effective: Option<Effective>,
     /// How following the provider goes; `None` without one that has changes.
     pub sync: Option<SyncStatus>,
+    /// What is kept of it for a start with a damaged file, or with the control plane away.
+    pub last_good: Option<LastGoodStatus>,
+}
+
+/// How keeping the last good configuration goes.
+#[derive(Clone, Debug, Serialize)]
+pub struct LastGoodStatus {
+    /// When it was kept last.
+    pub at: Option<Timestamp>,
+    /// Why what is served now is not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// What the configuration files say.

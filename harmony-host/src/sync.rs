@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provider_api::{Cadence, Error, ErrorKind, Provider, Result, Standing};
+use provider_api::{Cadence, Clock, Error, ErrorKind, Provider, Result, Standing};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -52,6 +52,8 @@ pub(crate) struct SyncParts {
     /// The configuration to push up before the first round.
     pub(crate) push: Option<Arc<Snapshot>>,
     pub(crate) random: fastrand::Rng,
+    /// The wall clock.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// How long a gateway that is not authorized waits before it asks again by itself.
@@ -86,8 +88,9 @@ impl Sync {
             outbox: Arc::clone(&outbox),
             status: Arc::clone(&parts.status),
             listed: Vec::new(),
-            unfetched: std::collections::HashMap::new(),
             announced: std::collections::HashSet::new(),
+            repeated: std::collections::HashMap::new(),
+            clock: parts.clock,
         };
         Self {
             inbox: parts.inbox,
@@ -224,7 +227,7 @@ impl Sync {
         self.schedule = Schedule::steady(self.backoff.spread());
         self.status.walked(None);
         // What could not be told meanwhile can be told now.
-        self.outbox.wake();
+        self.outbox.answered();
     }
 
     fn bad(&mut self, provider: &Arc<dyn Provider>, error: &Error) {

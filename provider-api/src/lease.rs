@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// What a lease is filled with: a value and how long it may be used.
 pub type Fetched<V> = Result<(V, Duration), Error>;
@@ -42,6 +42,8 @@ struct Held<V> {
     value: V,
     refresh_at: Instant,
     until: Instant,
+    /// Whether it may be out of date.
+    stale: bool,
 }
 
 /// A valid value of a lease.
@@ -58,6 +60,9 @@ impl<V> std::ops::Deref for Valid<V> {
 
 /// The longest that anything is held, where its owner sets no end.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long a failed refresh of what may be out of date is left alone at most.
+const STALE_RETRY: Duration = Duration::from_secs(10);
 
 /// How long a failed refresh is left alone at least.
 const SHORTEST_RETRY: Duration = Duration::from_millis(500);
@@ -146,6 +151,15 @@ impl<V: Send + Sync + 'static> Lease<V> {
         self.current.store(Some(held(value, fresh)));
     }
 
+    /// Holds a value that may be out of date, because what it is of cannot be asked. It is handed out for at most
+    /// `longest`; the next who asks has it fetched again in the background, and so on until that brings a newer one, or
+    /// the word that there is none: then it is let go of.
+    pub fn hold_for_now(&self, value: V, longest: Duration) {
+        let now = Instant::now();
+        let until = now + longest.min(LONGEST);
+        self.current.store(Some(Arc::new(Held { value, refresh_at: now, until, stale: true })));
+    }
+
     /// Lets go of what is held: the next who asks fetches.
     pub fn clear(&self) {
         self.current.store(None);
@@ -180,7 +194,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
 
     fn refresh(self: &Arc<Self>, held: &Held<V>, fetch: impl FnOnce() -> Fetch<V>) {
         let lease = Arc::clone(self);
-        let until = held.until;
+        let (until, stale) = (held.until, held.stale);
         // Somebody else is at it already when the lock is taken.
         if self.flight.try_lock().is_err() {
             return;
@@ -199,7 +213,11 @@ impl<V: Send + Sync + 'static> Lease<V> {
                 let now = Instant::now();
                 let tenth = until.saturating_duration_since(now).mul_f64(fastrand::f64().mul_add(0.1, 0.05));
                 let asked = error.retry_after().unwrap_or_default().min(LONGEST);
+                let tenth = if stale { tenth.min(STALE_RETRY) } else { tenth };
                 let wait = tenth.max(SHORTEST_RETRY).max(asked);
+                if stale && error.kind() != ErrorKind::Unavailable {
+                    lease.current.store(None);
+                }
                 lease.refresh_not_before.store(lease.millis(now + wait), Ordering::Relaxed);
             }
         });
@@ -222,7 +240,7 @@ fn held<V>(value: V, fresh: Duration) -> Arc<Held<V>> {
     let now = Instant::now();
     // Somewhere in the third quarter of its time, so that gateways do not ask all at once.
     let share = fastrand::f64().mul_add(0.25, 0.5);
-    Arc::new(Held { value, refresh_at: now + fresh.mul_f64(share), until: now + fresh })
+    Arc::new(Held { value, refresh_at: now + fresh.mul_f64(share), until: now + fresh, stale: false })
 }
 
 impl<V> fmt::Debug for Lease<V> {
@@ -311,6 +329,35 @@ mod tests {
         assert_eq!(upstream.asked(), 2, "a source that is down is not asked again at once");
         tokio::time::advance(Duration::from_secs(60)).await;
         assert!(lease.get(|| upstream.fetch(100)).await.is_err(), "an expired value is not handed out");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_be_out_of_date_is_handed_out_at_once_and_asked_for_until_there_is_something_newer() {
+        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
+        upstream.down.store(true, Ordering::SeqCst);
+        lease.hold_for_now(7, Duration::from_secs(86_400));
+        for _ in 0..100 {
+            let before = Instant::now();
+            assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 7);
+            assert_eq!(Instant::now(), before);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!((8..=60).contains(&upstream.asked()), "{}", upstream.asked());
+        upstream.down.store(false, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 7);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), upstream.asked());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_be_out_of_date_is_let_go_of_when_there_is_no_such_thing_any_more() {
+        let lease = Lease::new();
+        lease.hold_for_now(7, Duration::from_secs(86_400));
+        let gone = || -> Fetch<usize> { Box::pin(async { Err(Error::not_found("gone")) }) };
+        assert_eq!(*lease.get(gone).await.unwrap(), 7);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(lease.get(gone).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,9 @@ mod clock;
 mod config_source;
 mod enrollment;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "lease")]
 mod lease;
 mod mesh_auth;
@@ -16,6 +19,7 @@ mod reference;
 mod registry;
 mod resolver;
 mod resource;
+mod retention;
 mod secret;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -39,6 +43,7 @@ pub use reference::{InvalidReference, Reference, ResourceKey, Scope};
 pub use registry::{BuildContext, BuildError, ProviderFactory, Registry};
 pub use resolver::{Freshness, Resolved, Resolver};
 pub use resource::{Mode, Resource, ResourceType};
+pub use retention::Retention;
 pub use secret::Secret;
 /// How a section of a configuration is handed to [`Registry::build`].
 pub use toml::de::ValueDeserializer;

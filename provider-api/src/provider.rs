@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{ConfigSource, Enrollment, MeshAuth, ProviderName, Publisher, Resolver};
+use crate::{ConfigSource, Enrollment, MeshAuth, ProviderName, Publisher, Resolver, Retention};
 
 /// A place that a gateway's configuration and resources come from.
 ///
@@ -39,6 +39,9 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
     /// Pushing local configuration up.
     fn publisher(&self) -> Option<&dyn Publisher>;
+
+    /// What it wants to find again after a restart.
+    fn retention(&self) -> Option<&dyn Retention>;
 }
 
 const _: fn(&dyn Provider) = |_| {};

@@ -1,4 +1,6 @@
-use provider_api::{ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver};
+use provider_api::{
+    ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver, Retention,
+};
 
 use crate::mesh_auth::LocalMeshAuth;
 use crate::resource_index::ResourceIndex;
@@ -40,6 +42,10 @@ impl Provider for Local {
     }
 
     fn publisher(&self) -> Option<&dyn Publisher> {
+        None
+    }
+
+    fn retention(&self) -> Option<&dyn Retention> {
         None
     }
 }

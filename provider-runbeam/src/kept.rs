@@ -18,6 +18,15 @@ impl<K: Eq + Hash, V> Kept<K, V> {
         }
         Arc::clone(values.entry(key).or_insert_with(|| Arc::new(make())))
     }
+
+    /// Everything that is held.
+    pub(crate) fn all(&self) -> Vec<(K, Arc<V>)>
+    where
+        K: Clone,
+    {
+        let values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        values.iter().map(|(key, value)| (key.clone(), Arc::clone(value))).collect()
+    }
 }
 
 impl<K, V> Default for Kept<K, V> {

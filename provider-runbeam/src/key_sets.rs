@@ -1,9 +1,11 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 use provider_api::{Error, ErrorKind, Fetch, Lease, Result, Valid};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::api::{Api, decode};
@@ -25,8 +27,11 @@ const MAX_KEYS: usize = 64;
 const MAX_BYTES: usize = 256 * 1024;
 pub(crate) const MAX_KID_BYTES: usize = 256;
 
-/// The published keys, by id.
-pub(crate) type Keys = HashMap<String, Key>;
+/// The published keys, by id, and since when they are known.
+pub(crate) struct Keys {
+    by_id: HashMap<String, Key>,
+    since: Instant,
+}
 
 /// The key sets that meshes are verified with: the control plane's own, and those that the configuration
 /// names. They outlive a configuration.
@@ -43,6 +48,16 @@ pub(crate) struct KeySet {
     /// Where it may be, in the order in which it is looked for; or why nowhere.
     places: Result<Vec<Url>, String>,
     lease: Arc<Lease<Keys>>,
+    /// What was fetched last, as it was published.
+    last: Arc<Mutex<Option<LastKeys>>>,
+}
+
+/// A key set as it was published.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LastKeys {
+    /// When it was fetched, in seconds since 1970.
+    pub(crate) at: u64,
+    keys: Vec<serde_json::Value>,
 }
 
 impl KeySets {
@@ -53,6 +68,25 @@ impl KeySets {
     /// The set at `url`, or the control plane's own.
     pub(crate) fn of(&self, url: Option<&str>) -> Arc<KeySet> {
         self.sets.get(url.map(str::to_owned), || KeySet::new(Arc::clone(&self.api), url))
+    }
+
+    /// The sets that were fetched, as they were published last, in the order of where they are.
+    pub(crate) fn last(&self) -> Vec<(Option<String>, LastKeys)> {
+        let mut all: Vec<_> =
+            self.sets.all().into_iter().filter_map(|(url, set)| Some((url, set.lock().clone()?))).collect();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all
+    }
+}
+
+impl Keys {
+    pub(crate) fn get(&self, kid: &str) -> Option<&Key> {
+        self.by_id.get(kid)
+    }
+
+    /// A configuration may permit less time than the one they were fetched under.
+    fn is_permitted(&self, lifetime: Duration) -> bool {
+        self.since.elapsed() < lifetime
     }
 }
 
@@ -65,7 +99,7 @@ impl KeySet {
                 .filter_map(|path| api.configured().join(path).ok())
                 .collect()),
         };
-        Self { api, places, lease: Lease::new() }
+        Self { api, places, lease: Lease::new(), last: Arc::default() }
     }
 
     /// The keys as they are known, at most `lifetime` old.
@@ -74,19 +108,35 @@ impl KeySet {
     /// Unavailable when there are none: nothing can be verified.
     pub(crate) async fn keys(&self, lifetime: Duration) -> Result<Valid<Keys>> {
         let got = match self.lease.held() {
-            Some(_) => self.lease.get(|| self.fetch(lifetime)).await,
-            None => self.lease.newer(RETRY, || self.fetch(lifetime)).await,
+            Some(keys) if keys.is_permitted(lifetime) => self.lease.get(|| self.fetch(lifetime)).await,
+            _ => self.lease.newer(RETRY, || self.fetch(lifetime)).await,
         };
-        got.map_err(|error| passed_on(&error))
+        permitted(got, lifetime)
     }
 
     /// The keys after somebody used an id that is not among them: they may have been rotated.
     pub(crate) async fn newer(&self, lifetime: Duration) -> Result<Valid<Keys>> {
-        self.lease.newer(COOLDOWN, || self.fetch(lifetime)).await.map_err(|error| passed_on(&error))
+        permitted(self.lease.newer(COOLDOWN, || self.fetch(lifetime)).await, lifetime)
+    }
+
+    /// Takes up keys that a former process fetched `age` ago, until they are `lifetime` old; keys of this process stay.
+    pub(crate) fn recall(&self, former: LastKeys, age: Duration, lifetime: Duration) {
+        let left = lifetime.checked_sub(age).filter(|left| !left.is_zero());
+        let (Some(left), Some(since)) = (left, Instant::now().checked_sub(age)) else { return };
+        let mut last = self.lock();
+        if last.is_none() && self.lease.held().is_none() {
+            let by_id = usable(&Jwks { keys: former.keys.clone() });
+            self.lease.hold(Keys { by_id, since }, left);
+            *last = Some(former);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<LastKeys>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fetch(&self, lifetime: Duration) -> Fetch<Keys> {
-        let (api, places) = (Arc::clone(&self.api), self.places.clone());
+        let (api, places, last) = (Arc::clone(&self.api), self.places.clone(), Arc::clone(&self.last));
         Box::pin(async move {
             let places = places.map_err(Error::unavailable)?;
             let what = "fetching the keys of the control plane";
@@ -94,13 +144,31 @@ impl KeySet {
             for url in places {
                 let call = Call { what, asking: Asking::Public, bearer: Bearer::Nobody };
                 match api.get_bytes(&call, url, MAX_BYTES).await {
-                    Ok(body) => return Ok((keys(&decode::<Jwks>(what, &body)?), lifetime)),
+                    Ok(body) => {
+                        let set = decode::<Jwks>(what, &body)?;
+                        let keys = Keys { by_id: usable(&set), since: Instant::now() };
+                        let at = api.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+                        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                        *last = Some(LastKeys { at, keys: set.keys });
+                        return Ok((keys, lifetime));
+                    }
                     Err(error) if error.kind() == ErrorKind::NotFound => failure = not_there(what),
                     Err(error) => return Err(error),
                 }
             }
             Err(failure)
         })
+    }
+}
+
+/// A failed fetch leaves what was known, which may be older than it may be by now.
+fn permitted(got: Result<Valid<Keys>, Arc<Error>>, lifetime: Duration) -> Result<Valid<Keys>> {
+    let keys = got.map_err(|error| passed_on(&error))?;
+    match keys.is_permitted(lifetime) {
+        true => Ok(keys),
+        false => Err(Error::unavailable(
+            "the keys of the control plane are older than the configuration permits, and newer ones cannot be had",
+        )),
     }
 }
 
@@ -121,13 +189,13 @@ fn named(configured: &Url, url: &str) -> Result<Vec<Url>, String> {
 }
 
 /// The usable keys. One that is not understood hides none of the others.
-fn keys(set: &Jwks) -> Keys {
+pub(crate) fn usable(set: &Jwks) -> HashMap<String, Key> {
     let known = set.keys.iter().filter_map(|value| serde_json::from_value::<Jwk>(value.clone()).ok());
-    let usable = known.filter_map(|jwk| {
+    let keys = known.filter_map(|jwk| {
         let kid = jwk.kid.clone().filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES)?;
         Some((kid, Key::of(&jwk)?))
     });
-    usable.take(MAX_KEYS).collect()
+    keys.take(MAX_KEYS).collect()
 }
 
 /// An error that several wait for, once more for each of them.
@@ -167,7 +235,7 @@ mod tests {
             all.push(bad);
         }
         all.push(serde_json::json!("no object"));
-        let keys = keys(&Jwks { keys: all });
+        let keys = usable(&Jwks { keys: all });
         assert_eq!(keys.keys().collect::<Vec<_>>(), ["a"]);
     }
 

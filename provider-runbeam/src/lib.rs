@@ -11,6 +11,9 @@ mod deadlines;
 mod enroll;
 mod environment;
 mod factory;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kept;
 mod key;
 mod key_sets;
@@ -20,6 +23,7 @@ mod private_file;
 mod publish;
 mod report;
 mod resolve;
+mod retention;
 mod runbeam;
 mod settings;
 mod status;

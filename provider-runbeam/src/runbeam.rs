@@ -3,7 +3,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use provider_api::{
     BuildContext, Cadence, ConfigSource, Enrollment, Error, MeshAuth, Provider, ProviderName, Publisher,
-    Resolver, Result,
+    Resolver, Result, Retention,
 };
 use reqwest::header::HeaderValue;
 
@@ -64,6 +64,10 @@ impl Provider for Runbeam {
     }
 
     fn publisher(&self) -> Option<&dyn Publisher> {
+        Some(self)
+    }
+
+    fn retention(&self) -> Option<&dyn Retention> {
         Some(self)
     }
 }

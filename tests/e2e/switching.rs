@@ -7,7 +7,7 @@ use harmony_tests::{Upstream, Workdir, eventually, free_port};
 use provider_api::{
     BuildContext, ConfigSource, Enrollment, Error, Freshness, MeshAuth, Provider, ProviderFactory,
     ProviderName, Publisher, Reference, Registry, Resolved, Resolver, Resource, ResourceKey, ResourceType,
-    Result, async_trait,
+    Result, Retention, async_trait,
 };
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -52,6 +52,9 @@ impl Provider for TestCloud {
         None
     }
     fn publisher(&self) -> Option<&dyn Publisher> {
+        None
+    }
+    fn retention(&self) -> Option<&dyn Retention> {
         None
     }
 }

@@ -2,7 +2,9 @@
 //! a control plane that is away changes nothing.
 
 mod away;
+mod by_hand;
 mod cold;
+mod network;
 mod rejected;
 mod switched;
 

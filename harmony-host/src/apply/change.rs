@@ -4,11 +4,14 @@ use std::sync::Arc;
 use provider_api::{Change, RejectionClass};
 
 use crate::apply::refusal;
+use crate::digest::Digest;
 use crate::documents::{Documents, Loaded, Touched};
 use crate::edits::Edits;
+use crate::journal::{Target, Trial};
 use crate::proposal;
 use crate::providers::Surroundings;
 use crate::snapshot::{Refusal, Snapshot};
+use crate::status::full;
 
 /// What a change makes of the files.
 pub(super) enum Built {
@@ -16,8 +19,10 @@ pub(super) enum Built {
     Same,
     /// It makes this; `files` is what the proposal was made against.
     New { files: Arc<Documents>, snapshot: Box<Snapshot>, edits: Edits },
-    /// It is wrong.
-    Rejected(Refusal),
+    /// It is wrong; with what is known of this try, when it may be right beside another configuration.
+    Rejected(Refusal, Option<Trial>),
+    /// A file it would write is not what it was when the change was rejected.
+    Overtaken,
     /// The files are wrong without it.
     Held(String),
 }
@@ -29,8 +34,9 @@ pub(super) async fn build(
     read: Arc<Documents>,
     served: Arc<Snapshot>,
     change: Arc<Change>,
+    expected: &[Target],
 ) -> Built {
-    let alone = Alone { config_path, surroundings, served };
+    let alone = Alone { config_path, surroundings, served, expected: Arc::from(expected) };
     let work = {
         let alone = alone.clone();
         move || alone.with(&read, &change)
@@ -39,14 +45,20 @@ pub(super) async fn build(
         Ok(built) => built,
         Err(_) => {
             let message = "a provider panicked while it was built";
-            Built::Rejected(refusal(RejectionClass::Build, "provider", message))
+            Built::Rejected(refusal(RejectionClass::Build, "provider", message), None)
         }
     };
     let Built::New { files, mut snapshot, edits } = built else { return built };
     match snapshot.check_local_references().await {
         Ok(()) => Built::New { files, snapshot, edits },
-        Err(refusal) => alone.blame(refusal, &files),
+        Err(refusal) => alone.blame(refusal, &files, Some(&edits)),
     }
+}
+
+/// The files that are proposed, and what they hold now.
+pub(super) fn targets(files: &Documents, edits: &Edits) -> Vec<Target> {
+    let held = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
+    edits.iter().map(|(name, _)| Target { name: name.to_owned(), held: held(name) }).collect()
 }
 
 #[derive(Clone)]
@@ -54,6 +66,7 @@ struct Alone {
     config_path: PathBuf,
     surroundings: Surroundings,
     served: Arc<Snapshot>,
+    expected: Arc<[Target]>,
 }
 
 impl Alone {
@@ -64,9 +77,14 @@ impl Alone {
         let files = Arc::new(documents);
         let edits = match proposal::edits(change, &files) {
             Ok(edits) => edits,
-            Err(refusal) if problems.refuse() => return self.blame(refusal, &files),
-            Err(refusal) => return Built::Rejected(refusal),
+            Err(refusal) if problems.refuse() => return self.blame(refusal, &files, None),
+            // Wrong in itself: no other configuration makes it right.
+            Err(refusal) => return Built::Rejected(refusal, None),
         };
+        let overtaken = !edits.is_empty() && !self.expected.is_empty();
+        if overtaken && targets(&files, &edits) != *self.expected {
+            return Built::Overtaken;
+        }
         let same = files.digest() == served.documents.digest();
         if edits.is_empty() && same && !problems.refuse() {
             return Built::Same;
@@ -77,14 +95,16 @@ impl Alone {
         let built = Snapshot::build(documents, loaded.problems, generation, &self.surroundings, Some(served));
         match built {
             Ok(snapshot) => Built::New { files, snapshot: Box::new(snapshot), edits },
-            Err(refusal) => self.blame(refusal, &files),
+            Err(refusal) => self.blame(refusal, &files, Some(&edits)),
         }
     }
 
     /// Whether a refusal is the change's fault: only when the files are good without it.
-    fn blame(&self, refusal: Refusal, files: &Arc<Documents>) -> Built {
-        if files.digest() == self.served.documents.digest() {
-            return Built::Rejected(refusal);
+    fn blame(&self, refusal: Refusal, files: &Arc<Documents>, edits: Option<&Edits>) -> Built {
+        let against = self.served.documents.digest();
+        let trial = edits.map(|edits| Trial::new(refusal.class, full(against), targets(files, edits)));
+        if files.digest() == against {
+            return Built::Rejected(refusal, trial);
         }
         let Loaded { documents, problems } = Documents::load(
             &self.config_path,
@@ -94,7 +114,7 @@ impl Alone {
         );
         let alone = Snapshot::build(Arc::new(documents), problems, 0, &self.surroundings, Some(&self.served));
         match alone {
-            Ok(_) => Built::Rejected(refusal),
+            Ok(_) => Built::Rejected(refusal, trial),
             Err(own) => {
                 let first = own.problems.sorted_errors().first().map(ToString::to_string).unwrap_or_default();
                 Built::Held(format!("the files of this gateway are wrong without it: {first}"))

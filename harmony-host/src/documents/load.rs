@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ struct Loader<'a> {
     served: Option<&'a Documents>,
     touched: &'a Touched,
     proposed: Option<&'a Edits>,
+    /// Files that were kept, to be read instead of those on the disk.
+    kept: Option<&'a BTreeMap<String, String>>,
     files: BTreeMap<String, Arc<Document>>,
     problems: Problems,
 }
@@ -62,38 +65,58 @@ impl Documents {
         proposed: Option<&Edits>,
     ) -> Loaded {
         let root = config_path.parent().map(Path::to_owned).unwrap_or_default();
-        let mut loader = Loader {
+        let loader = Loader {
             root,
             before,
             served,
             touched,
             proposed,
+            kept: None,
             files: BTreeMap::new(),
             problems: Problems::default(),
         };
-        let name = config_path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        loader.toml(&name, Fragment::gateway);
-        if let Some([pipelines, mesh, transforms]) = loader.files.get(&name).and_then(directories) {
-            let before = served.and_then(|served| served.files.get(&name)).and_then(directories);
-            let [old_pipelines, old_mesh, old_transforms] =
-                before.map_or_else(Default::default, |all| all.map(Some));
-            loader.directory(&pipelines, old_pipelines, "toml", |loader, name| {
-                loader.toml(name, Fragment::part)
-            });
-            loader.directory(&mesh, old_mesh, "toml", |loader, name| loader.toml(name, Fragment::part));
-            loader.directory(&transforms, old_transforms, "json", Loader::transform);
-        }
-        loader.key_files();
-        for file in loader.files.values() {
-            if let Content::Toml(fragment) = &file.content {
-                loader.problems.extend(&fragment.problems);
-            }
-        }
-        Loaded { documents: Self::new(config_path.to_owned(), loader.files), problems: loader.problems }
+        loader.load(config_path)
+    }
+
+    /// Reads a configuration that was kept, whatever is on the disk now.
+    pub(crate) fn of_kept(config_path: &Path, kept: &BTreeMap<String, String>) -> Loaded {
+        let loader = Loader {
+            root: config_path.parent().map(Path::to_owned).unwrap_or_default(),
+            before: None,
+            served: None,
+            touched: &Touched::Everything,
+            proposed: None,
+            kept: Some(kept),
+            files: BTreeMap::new(),
+            problems: Problems::default(),
+        };
+        loader.load(config_path)
     }
 }
 
 impl Loader<'_> {
+    fn load(mut self, config_path: &Path) -> Loaded {
+        let served = self.served;
+        let name = config_path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        self.toml(&name, Fragment::gateway);
+        if let Some([pipelines, mesh, transforms]) = self.files.get(&name).and_then(directories) {
+            let before = served.and_then(|served| served.files.get(&name)).and_then(directories);
+            let [old_pipelines, old_mesh, old_transforms] =
+                before.map_or_else(Default::default, |all| all.map(Some));
+            let part = |loader: &mut Self, name: &str| loader.toml(name, Fragment::part);
+            self.directory(&pipelines, old_pipelines, "toml", part);
+            self.directory(&mesh, old_mesh, "toml", part);
+            self.directory(&transforms, old_transforms, "json", Loader::transform);
+        }
+        self.key_files();
+        for file in self.files.values() {
+            if let Content::Toml(fragment) = &file.content {
+                self.problems.extend(&fragment.problems);
+            }
+        }
+        Loaded { documents: Documents::new(config_path.to_owned(), self.files), problems: self.problems }
+    }
+
     /// Reads the files of a directory; `old` is the directory that served files of the same role come from.
     fn directory(
         &mut self,
@@ -107,7 +130,7 @@ impl Loader<'_> {
         let held = old.map(|old| old.below()).is_some_and(|old| {
             self.served.is_some_and(|served| served.files.keys().any(|name| name.starts_with(&old)))
         });
-        let listed = read::list(&self.root.join(&directory.path), extension).map(|names| {
+        let listed = self.list(directory, extension).map(|names| {
             let proposed: Vec<String> = self
                 .proposed
                 .into_iter()
@@ -183,8 +206,7 @@ impl Loader<'_> {
         }
         let place = written.map(|at| &at.place);
         let proposed = self.proposed.and_then(|edits| edits.get(name));
-        let bytes = match proposed.map_or_else(|| read::stable(&self.root.join(name)), |text| Ok(text.into()))
-        {
+        let bytes = match proposed.map_or_else(|| self.bytes(name), |text| Ok(text.into())) {
             Ok(bytes) => bytes,
             Err(e) => {
                 self.problems.error(place, name, format!("the file cannot be read: {e}"));
@@ -204,6 +226,28 @@ impl Loader<'_> {
                 self.problems.error(place, name, message);
             }
         }
+    }
+
+    /// The bytes of a file as it is, or as it was kept.
+    fn bytes(&self, name: &str) -> io::Result<Vec<u8>> {
+        match self.kept {
+            None => read::stable(&self.root.join(name)),
+            Some(kept) => kept.get(name).map(|text| text.clone().into_bytes()).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, "it was not kept with the configuration")
+            }),
+        }
+    }
+
+    /// The names of the files of a directory; `None` when there is no such directory.
+    fn list(&self, directory: &Directory, extension: &str) -> io::Result<Option<Vec<String>>> {
+        let Some(kept) = self.kept else {
+            return read::list(&self.root.join(&directory.path), extension);
+        };
+        let below = directory.below();
+        let named = kept.keys().filter_map(|name| name.strip_prefix(&below)).filter(|rest| {
+            !rest.contains('/') && Path::new(rest).extension().is_some_and(|e| e == extension)
+        });
+        Ok(Some(named.map(str::to_owned).collect()))
     }
 
     fn toml(&mut self, name: &str, parse: impl FnOnce(&Arc<Source>) -> Fragment) {

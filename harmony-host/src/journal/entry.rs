@@ -6,6 +6,8 @@ use provider_api::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::journal::quarantine::{Quarantine, Target};
+
 /// What is noted of one change.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
@@ -14,7 +16,9 @@ pub(crate) struct Entry {
     pub(crate) provider: String,
     pub(crate) id: String,
     pub(crate) kind: String,
-    /// Let go of when there is a verdict.
+    /// How often its body was asked for.
+    pub(crate) fetches: u32,
+    /// Let go of when it will not be tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     document: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -22,6 +26,15 @@ pub(crate) struct Entry {
     /// Whether the provider knows that it is here.
     pub(crate) acknowledged: bool,
     pub(crate) phase: Phase,
+    /// The verdict, once there is one. A change in quarantine that is tried again keeps it meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) settlement: Option<Settlement>,
+    /// Set while a change that was rejected may be tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) quarantine: Option<Quarantine>,
+    /// The files it wrote, as they were seen live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) wrote: Vec<Target>,
     pub(crate) delivery: Delivery,
 }
 
@@ -29,13 +42,22 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
-    Received,
+    /// The provider listed it; its body is not here.
+    Seen,
+    /// It is here, whole.
+    Fetched,
+    /// And the provider knows that.
     Acknowledged,
-    /// Its files are being written, or are written and not yet judged.
-    Committing {
-        before: Vec<Before>,
-    },
-    Settled(Settlement),
+    /// Its files are about to be written, or some of them are.
+    Staged { before: Vec<Before> },
+    /// All its files are written.
+    Committed { before: Vec<Before> },
+    /// It is what requests are answered from.
+    Published { before: Vec<Before> },
+    /// It was seen live: from here on it stays.
+    Probed,
+    /// There is a verdict.
+    Settled,
 }
 
 /// A file that a change writes.
@@ -69,63 +91,108 @@ pub(crate) enum Delivery {
     Refused(String),
 }
 
-impl Entry {
-    pub(super) fn received(sequence: u64, provider: &ProviderName, change: &Change) -> Self {
-        Self {
-            sequence,
-            provider: provider.to_string(),
-            id: change.id.to_string(),
-            kind: change.kind.as_str().to_owned(),
-            document: Some(change.document.clone()),
-            attachments: change.attachments.iter().map(|a| (a.name.clone(), a.content.clone())).collect(),
-            acknowledged: false,
-            phase: Phase::Received,
-            delivery: Delivery::Waiting,
+impl Phase {
+    /// What the files were before the change, while they may be its own.
+    pub(crate) fn before(&self) -> Option<&[Before]> {
+        match self {
+            Self::Staged { before } | Self::Committed { before } | Self::Published { before } => Some(before),
+            _ => None,
         }
     }
 
-    pub(super) fn refused(
-        sequence: u64,
-        provider: &ProviderName,
-        head: &ChangeHead,
-        rejection: Rejection,
-    ) -> Self {
+    /// The next step of a change whose files are being written.
+    pub(super) fn onward(&mut self, next: fn(Vec<Before>) -> Self) {
+        let before = self.before().map(<[Before]>::to_vec).unwrap_or_default();
+        *self = next(before);
+    }
+}
+
+impl Entry {
+    /// Its body is about to be asked for, for the first time.
+    pub(super) fn seen(sequence: u64, provider: &ProviderName, head: &ChangeHead) -> Self {
         Self {
             sequence,
             provider: provider.to_string(),
             id: head.id.to_string(),
             kind: head.kind.as_str().to_owned(),
+            fetches: 1,
             document: None,
             attachments: Vec::new(),
             acknowledged: false,
-            phase: Phase::Settled(rejection.into()),
+            phase: Phase::Seen,
+            settlement: None,
+            quarantine: None,
+            wrote: Vec::new(),
             delivery: Delivery::Waiting,
         }
+    }
+
+    /// Its body came.
+    pub(super) fn fetched(&mut self, change: &Change) {
+        self.kind = change.kind.as_str().to_owned();
+        self.document = Some(change.document.clone());
+        self.attachments = change.attachments.iter().map(|a| (a.name.clone(), a.content.clone())).collect();
+        self.phase = Phase::Fetched;
     }
 
     pub(crate) fn is(&self, provider: &ProviderName, id: &ChangeId) -> bool {
         self.provider == provider.as_str() && self.id == id.as_str()
     }
 
-    pub(super) fn settle(&mut self, settlement: Settlement) {
-        self.phase = Phase::Settled(settlement);
-        self.document = None;
-        self.attachments = Vec::new();
+    /// It was seen live.
+    pub(super) fn probed(&mut self) {
+        let written = |file: &Before| Target { name: file.name.clone(), held: Some(file.written.clone()) };
+        self.wrote = self.phase.before().unwrap_or_default().iter().map(written).collect();
+        self.phase = Phase::Probed;
+    }
+
+    /// Takes a verdict. Telling the provider the same once more would be an echo.
+    pub(super) fn settle(&mut self, settlement: Settlement, quarantine: Option<Quarantine>) {
+        let verdict = |settlement: &Settlement| matches!(settlement, Settlement::Applied);
+        if self.settlement.as_ref().map(verdict) != Some(verdict(&settlement)) {
+            self.delivery = Delivery::Waiting;
+            self.settlement = Some(settlement);
+        }
+        self.phase = Phase::Settled;
+        self.quarantine = quarantine;
+        self.let_go();
+    }
+
+    /// Gives up to try it again.
+    pub(super) fn release(&mut self) {
+        self.quarantine = None;
+        self.let_go();
+    }
+
+    fn let_go(&mut self) {
+        if self.quarantine.is_none() {
+            self.document = None;
+            self.attachments = Vec::new();
+        }
+    }
+
+    /// Nothing of it is written any more: it is where it was before it was tried.
+    pub(super) fn taken_back(&mut self) {
+        self.phase = match (&self.settlement, self.acknowledged) {
+            (Some(_), _) => Phase::Settled,
+            (None, true) => Phase::Acknowledged,
+            (None, false) => Phase::Fetched,
+        };
     }
 
     pub(crate) fn is_undelivered(&self) -> bool {
-        matches!(self.phase, Phase::Settled(_)) && self.delivery == Delivery::Waiting
+        self.phase == Phase::Settled && self.delivery == Delivery::Waiting
     }
 
     pub(super) fn is_done(&self) -> bool {
-        matches!(self.phase, Phase::Settled(_)) && self.delivery != Delivery::Waiting
+        self.phase == Phase::Settled && self.delivery != Delivery::Waiting && self.quarantine.is_none()
     }
 
     pub(crate) fn change_id(&self) -> Option<ChangeId> {
         ChangeId::new(self.id.as_str())
     }
 
-    /// The change itself, as long as there is no verdict.
+    /// The change itself, as long as it may be tried.
     pub(crate) fn change(&self) -> Option<Change> {
         Some(Change {
             id: self.change_id()?,
@@ -141,17 +208,14 @@ impl Entry {
 
     /// What the provider is told.
     pub(crate) fn status(&self) -> Option<ChangeStatus> {
-        match &self.phase {
-            Phase::Settled(Settlement::Applied) => Some(ChangeStatus::Applied),
-            Phase::Settled(Settlement::Rejected { class, summary, problems }) => {
-                Some(ChangeStatus::Rejected(Rejection {
-                    class: class_of(class),
-                    summary: summary.clone(),
-                    problems: problems.clone(),
-                }))
-            }
-            _ => None,
-        }
+        Some(match self.settlement.as_ref()? {
+            Settlement::Applied => ChangeStatus::Applied,
+            Settlement::Rejected { class, summary, problems } => ChangeStatus::Rejected(Rejection {
+                class: class_of(class),
+                summary: summary.clone(),
+                problems: problems.clone(),
+            }),
+        })
     }
 }
 
@@ -176,6 +240,7 @@ impl fmt::Debug for Entry {
             .field("id", &self.id)
             .field("kind", &self.kind)
             .field("phase", &self.phase)
+            .field("settlement", &self.settlement)
             .field("delivery", &self.delivery)
             .finish_non_exhaustive()
     }

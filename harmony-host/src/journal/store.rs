@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::journal::Entry;
 
 /// The version of the notes' form. Notes of another version are put aside, never guessed at.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The longest note that is read.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;

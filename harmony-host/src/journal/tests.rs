@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use provider_api::{DocumentKind, RejectionClass};
+use provider_api::{DocumentKind, Rejection, RejectionClass};
 
 use super::*;
 
@@ -16,14 +16,32 @@ fn change(id: &str) -> Change {
     }
 }
 
+fn head(id: &str) -> ChangeHead {
+    ChangeHead { id: ChangeId::new(id).unwrap(), kind: DocumentKind::Pipeline, created_at: None }
+}
+
+fn fetch(journal: &Journal, id: &str) -> Arc<Entry> {
+    let seen = journal.fetching(&provider(), &head(id)).unwrap();
+    journal.fetched(seen.sequence, &change(id)).unwrap()
+}
+
+fn rejected() -> Settlement {
+    Rejection { class: RejectionClass::Parse, summary: "no".to_owned(), problems: Vec::new() }.into()
+}
+
+fn quarantine(file: &str) -> Option<Quarantine> {
+    let targets = vec![Target { name: file.to_owned(), held: None }];
+    Quarantine::after(None, Trial::new(RejectionClass::Validate, "digest".to_owned(), targets), 0)
+}
+
 #[test]
 fn what_was_noted_is_there_after_a_restart_in_the_order_it_came() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path()).unwrap();
-    let first = journal.receive(&provider(), &change("01A")).unwrap();
-    let second = journal.receive(&provider(), &change("01B")).unwrap();
+    let first = fetch(&journal, "01A");
+    let second = fetch(&journal, "01B");
     journal.acknowledged(first.sequence).unwrap();
-    journal.settle(second.sequence, Settlement::Applied).unwrap();
+    journal.settle(second.sequence, Settlement::Applied, None).unwrap();
     let again = Journal::open(dir.path()).unwrap();
     assert_eq!(again.unsettled().iter().map(|e| e.id.clone()).collect::<Vec<_>>(), ["01A"]);
     assert_eq!(again.unsettled()[0].change().unwrap(), change("01A"));
@@ -40,8 +58,8 @@ fn what_was_noted_is_there_after_a_restart_in_the_order_it_came() {
 fn a_note_that_was_tampered_with_is_put_aside_and_the_others_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path()).unwrap();
-    journal.receive(&provider(), &change("01A")).unwrap();
-    journal.receive(&provider(), &change("01B")).unwrap();
+    fetch(&journal, "01A");
+    fetch(&journal, "01B");
     let path = dir.path().join("000000000001.note");
     let text = std::fs::read_to_string(&path).unwrap().replace("pipelines.a", "pipelines.b");
     std::fs::write(&path, text).unwrap();
@@ -54,20 +72,78 @@ fn a_note_that_was_tampered_with_is_put_aside_and_the_others_are_read() {
 fn old_verdicts_are_let_go_of_and_undelivered_ones_are_not() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path()).unwrap();
-    let rejection =
-        || Rejection { class: RejectionClass::Parse, summary: "no".to_owned(), problems: Vec::new() };
-    let kept = journal.receive(&provider(), &change("00")).unwrap();
+    let kept = fetch(&journal, "00");
     for n in 0..REMEMBERED + 5 {
-        let head = ChangeHead {
-            id: ChangeId::new(format!("{n}")).unwrap(),
-            kind: DocumentKind::Mesh,
-            created_at: None,
-        };
-        let entry = journal.refuse(&provider(), &head, rejection()).unwrap();
+        let entry = journal.fetching(&provider(), &head(&n.to_string())).unwrap();
+        journal.settle(entry.sequence, rejected(), None).unwrap();
         journal.delivered(entry.sequence, Delivery::Told).unwrap();
     }
     assert_eq!(journal.all().len(), REMEMBERED + 1);
     assert_eq!(journal.unsettled()[0].sequence, kept.sequence);
+}
+
+#[test]
+fn how_often_a_body_was_asked_for_is_known_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    for times in 1..=3 {
+        let journal = Journal::open(dir.path()).unwrap();
+        assert_eq!(journal.fetching(&provider(), &head("01A")).unwrap().fetches, times);
+        assert!(journal.unsettled().is_empty(), "it is not here");
+    }
+}
+
+#[test]
+fn a_change_that_is_tried_again_keeps_its_verdict_until_there_is_another_which_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let sequence = fetch(&journal, "01A").sequence;
+    journal.settle(sequence, rejected(), quarantine("a")).unwrap();
+    journal.delivered(sequence, Delivery::Told).unwrap();
+    assert_eq!(journal.quarantined()[0].change().unwrap(), change("01A"));
+    journal.staged(sequence, Vec::new()).unwrap();
+    journal.committed(sequence).unwrap();
+    let again = Journal::open(dir.path()).unwrap();
+    assert!(again.all()[0].phase.before().is_some());
+    again.taken_back(sequence).unwrap();
+    assert!(again.undelivered().is_empty() && again.quarantined().len() == 1);
+    again.settle(sequence, rejected(), quarantine("a")).unwrap();
+    assert!(again.undelivered().is_empty(), "it is known to be rejected");
+    again.settle(sequence, Settlement::Applied, None).unwrap();
+    assert_eq!(again.undelivered().len(), 1);
+    assert!(again.all()[0].change().is_none());
+}
+
+#[test]
+fn what_a_change_left_is_told_from_what_was_written_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let file = |text: &str, new: &str| {
+        let written = format!("{:#}", Digest::of(new.as_bytes()));
+        vec![Before { name: "a.toml".to_owned(), text: Some(text.to_owned()), written }]
+    };
+    assert_eq!(journal.by_hand(&file("mine", "theirs")), ["a.toml"]);
+    let sequence = fetch(&journal, "01A").sequence;
+    journal.staged(sequence, file("mine", "theirs")).unwrap();
+    journal.committed(sequence).unwrap();
+    journal.probed(sequence).unwrap();
+    journal.settle(sequence, Settlement::Applied, None).unwrap();
+    let again = Journal::open(dir.path()).unwrap();
+    assert!(again.newer(sequence - 1, ["a.toml", "b.toml"].into_iter()).is_some());
+    assert!(again.newer(sequence, ["a.toml"].into_iter()).is_none(), "it is not newer than itself");
+    assert!(again.newer(sequence - 1, ["b.toml"].into_iter()).is_none(), "another file");
+    assert!(again.by_hand(&file("theirs", "newer")).is_empty());
+    assert_eq!(again.by_hand(&file("mine again", "newer")), ["a.toml"]);
+}
+
+#[test]
+fn of_two_rejected_changes_of_one_file_the_newer_is_what_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    for (id, file) in [("01A", "a"), ("01B", "b"), ("01C", "a")] {
+        journal.settle(fetch(&journal, id).sequence, rejected(), quarantine(file)).unwrap();
+    }
+    let left: Vec<String> = journal.quarantined().iter().map(|entry| entry.id.clone()).collect();
+    assert_eq!(left, ["01B", "01C"]);
 }
 
 proptest! {

@@ -8,9 +8,11 @@ use crate::path::owned_segments;
 use crate::plan::outlet::{BaseUrl, Destination, ForwardPlan, Outlet, Target};
 use crate::plan::{Admission, MeshPlan, PipelinePlan, Route, Tables};
 use crate::problem::Problems;
+use crate::resolutions::Resolutions;
 
 struct Planner<'a> {
     sender: Arc<str>,
+    resolutions: &'a Arc<Resolutions>,
     /// One target per reference, however many use it: one fetch serves them all.
     targets: HashMap<Reference, Arc<Target>>,
     meshes: Vec<(&'a LinkedMesh, Arc<MeshPlan>)>,
@@ -27,9 +29,10 @@ pub(crate) struct Plans {
 }
 
 /// Works out the routes of every network.
-pub(crate) fn build_plans(config: &Config, problems: &mut Problems) -> Plans {
+pub(crate) fn build_plans(config: &Config, resolutions: &Arc<Resolutions>, problems: &mut Problems) -> Plans {
     let mut planner = Planner {
         sender: Arc::from(config.proxy.id.as_str()),
+        resolutions,
         targets: HashMap::new(),
         meshes: Vec::new(),
         problems,
@@ -53,7 +56,8 @@ pub(crate) fn build_plans(config: &Config, problems: &mut Problems) -> Plans {
 impl Planner<'_> {
     fn target(&mut self, reference: &Reference) -> Arc<Target> {
         let target = self.targets.entry(reference.clone());
-        Arc::clone(target.or_insert_with(|| Arc::new(Target::new(reference.clone()))))
+        let resolutions = self.resolutions;
+        Arc::clone(target.or_insert_with(|| Arc::new(Target::new(reference.clone(), resolutions))))
     }
 
     fn pipeline(&mut self, linked: &LinkedPipeline) -> Arc<PipelinePlan> {

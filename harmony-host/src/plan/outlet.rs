@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
-use provider_api::{Error, Fetch, Fetched, Freshness, Lease, Reference, ResourceType, Valid};
+use provider_api::{Error, ErrorKind, Fetch, Fetched, Freshness, Lease, Reference, ResourceType, Valid};
 use url::Url;
 
 use crate::isolate::isolated;
 use crate::plan::mesh::MeshPlan;
 use crate::providers::Providers;
+use crate::resolutions::Resolutions;
 use crate::url_prefix::UrlPrefix;
 
 /// Where requests leave a pipeline.
@@ -77,6 +78,8 @@ impl BaseUrl {
 pub(crate) struct Target {
     pub(crate) reference: Reference,
     lease: Arc<Lease<ResolvedTarget>>,
+    /// Where it led before, for when its provider is away; nothing for what is resolved here.
+    resolutions: Option<Arc<Resolutions>>,
 }
 
 /// Where a resource can be reached.
@@ -87,8 +90,22 @@ pub(crate) struct ResolvedTarget {
 }
 
 impl Target {
-    pub(crate) fn new(reference: Reference) -> Self {
-        Self { reference, lease: Lease::new() }
+    /// What only a former process has resolved is used at once, and asked for in the background.
+    pub(crate) fn new(reference: Reference, resolutions: &Arc<Resolutions>) -> Self {
+        let resolutions = (!reference.provider().is_local()).then(|| Arc::clone(resolutions));
+        let target = Self { reference, lease: Lease::new(), resolutions };
+        target.hold(|resolutions| resolutions.recall_former(&target.reference));
+        target
+    }
+
+    /// Holds what is recalled, for as long as its provider does not answer. Whether there is something.
+    fn hold(&self, recall: impl FnOnce(&Resolutions) -> Option<(Vec<String>, Duration)>) -> bool {
+        let recalled = self.resolutions.as_ref().and_then(|resolutions| recall(resolutions));
+        let Some((urls, left)) = recalled else { return false };
+        let usable = urls.iter().map(|url| base_of(url)).collect::<Result<Vec<_>, _>>();
+        let Some(urls) = usable.ok().filter(|urls| !urls.is_empty()) else { return false };
+        self.lease.hold_for_now(ResolvedTarget { urls }, left);
+        true
     }
 
     /// Where the resource can be reached now.
@@ -96,13 +113,45 @@ impl Target {
     /// # Errors
     /// What the provider said, or that the resource has no URL.
     pub(crate) async fn resolve(&self, providers: &Providers) -> Result<Valid<ResolvedTarget>, Arc<Error>> {
-        self.lease.get(|| self.fetch(providers)).await
+        let resolved = self.lease.get(|| self.fetch(providers)).await;
+        match resolved {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                if !self.hold(|resolutions| resolutions.recall(&self.reference)) {
+                    return Err(error);
+                }
+                tracing::warn!(reference = %self.reference, %error, "its provider is away; it is followed to where it led last");
+                self.lease.held().ok_or(error)
+            }
+            resolved => resolved,
+        }
     }
 
     fn fetch(&self, providers: &Providers) -> Fetch<ResolvedTarget> {
         let (reference, providers) = (self.reference.clone(), providers.clone());
-        Box::pin(isolated(async move { fetch(&reference, &providers).await }))
+        let resolutions = self.resolutions.clone();
+        Box::pin(isolated(async move {
+            let fetched = fetch(&reference, &providers).await;
+            match (&fetched, resolutions) {
+                (Ok((resolved, _)), Some(resolutions)) => resolutions.learn(&reference, resolved.written()),
+                (Err(error), Some(resolutions)) if error.kind() != ErrorKind::Unavailable => {
+                    resolutions.forget(&reference);
+                }
+                _ => {}
+            }
+            fetched
+        }))
     }
+}
+
+impl ResolvedTarget {
+    fn written(&self) -> Vec<String> {
+        let whole = |url: &BaseUrl| format!("{}://{}{}", url.scheme, url.authority, url.path);
+        self.urls.iter().map(whole).collect()
+    }
+}
+
+fn base_of(url: &str) -> Result<BaseUrl, String> {
+    crate::config::connection::base_url(url).and_then(|url| BaseUrl::new(&url))
 }
 
 async fn fetch(reference: &Reference, providers: &Providers) -> Fetched<ResolvedTarget> {
@@ -122,9 +171,9 @@ async fn fetch(reference: &Reference, providers: &Providers) -> Fetched<Resolved
     }
     let mut urls = Vec::new();
     for url in &resource.urls {
-        let base = crate::config::connection::base_url(url).and_then(|url| BaseUrl::new(&url));
         urls.push(
-            base.map_err(|e| Error::invalid(format!("{reference} has a URL that cannot be used: {e}")))?,
+            base_of(url)
+                .map_err(|e| Error::invalid(format!("{reference} has a URL that cannot be used: {e}")))?,
         );
     }
     if urls.is_empty() {

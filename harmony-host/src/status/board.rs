@@ -24,6 +24,7 @@ impl StatusBoard {
                 attempted: None,
                 effective: None,
                 sync: None,
+                last_good: None,
             }),
             writing: Mutex::new(()),
         })

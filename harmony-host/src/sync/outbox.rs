@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use provider_api::{ChangeStatus, ErrorKind, Provider, Result};
 use tokio::sync::Notify;
 
+use crate::fault_points::kill;
 use crate::isolate::isolated;
 use crate::journal::{Delivery, Entry, Journal};
 use crate::status::StatusBoard;
@@ -15,6 +16,7 @@ use crate::sync::round::{note, said};
 #[derive(Debug)]
 pub(super) struct Outbox {
     work: Notify,
+    answers: Notify,
     /// The providers that verdicts may be for, also one that was primary before: the change that switches a
     /// provider off is reported to it.
     providers: Mutex<BTreeMap<String, Arc<dyn Provider>>>,
@@ -22,12 +24,18 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { work: Notify::new(), providers: Mutex::default() })
+        Arc::new(Self { work: Notify::new(), answers: Notify::new(), providers: Mutex::default() })
     }
 
     /// There is something to tell, or somebody to tell it to.
     pub(super) fn wake(&self) {
         self.work.notify_one();
+    }
+
+    /// The provider answers: what could not be told can be now.
+    pub(super) fn answered(&self) {
+        self.answers.notify_one();
+        self.wake();
     }
 
     /// A provider as it is configured now.
@@ -43,7 +51,7 @@ impl Outbox {
     pub(super) async fn run(&self, journal: Arc<Journal>, status: Arc<StatusBoard>) {
         let mut backoff = Backoff::new(fastrand::Rng::new());
         loop {
-            let failure = self.deliver(&journal).await.err();
+            let failure = self.deliver(&journal, &status, &mut backoff).await.err();
             status.waiting(journal.unsettled().len(), journal.undelivered().len());
             match failure {
                 None => {
@@ -57,18 +65,36 @@ impl Outbox {
                         ?wait,
                         "a verdict could not be reported; it is kept"
                     );
-                    tokio::time::sleep(wait).await;
+                    // Unless it said when: then nobody else knows better.
+                    let answers = async {
+                        match error.retry_after() {
+                            Some(_) => std::future::pending().await,
+                            None => self.answers.notified().await,
+                        }
+                    };
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = answers => {}
+                    }
                 }
             }
         }
     }
 
-    async fn deliver(&self, journal: &Arc<Journal>) -> Result<()> {
+    async fn deliver(
+        &self,
+        journal: &Arc<Journal>,
+        status: &StatusBoard,
+        backoff: &mut Backoff,
+    ) -> Result<()> {
         for entry in journal.undelivered() {
             let Some(provider) = self.provider(&entry.provider) else { continue };
             if let Some(delivery) = tell(&*provider, journal, &entry).await? {
                 let sequence = entry.sequence;
                 note(journal, move |journal| journal.delivered(sequence, delivery)).await?;
+                kill("delivered");
+                backoff.succeeded();
+                status.waiting(journal.unsettled().len(), journal.undelivered().len());
             }
         }
         Ok(())
@@ -91,7 +117,9 @@ async fn tell(provider: &dyn Provider, journal: &Arc<Journal>, entry: &Entry) ->
             }
         }
     }
-    match isolated(source.report(&id, &status)).await {
+    let told = isolated(source.report(&id, &status)).await;
+    kill("reported");
+    match told {
         Ok(()) => Ok(Some(Delivery::Told)),
         Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
         Err(error) => {

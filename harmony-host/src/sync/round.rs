@@ -1,18 +1,20 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use provider_api::{
-    Change, ChangeHead, ChangeStatus, ConfigSource, Error, ErrorKind, Pending, Provider, Rejection,
+    Change, ChangeHead, ChangeStatus, Clock, ConfigSource, Error, ErrorKind, Pending, Provider, Rejection,
     RejectionClass, Result,
 };
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::apply::{ChangeVerdict, NotedChange};
+use crate::fault_points::kill;
 use crate::host::Command;
 use crate::isolate::isolated;
-use crate::journal::{Delivery, Entry, Journal, Phase, Settlement};
+use crate::journal::{Delivery, Entry, Journal, Phase, Quarantine, Settlement};
 use crate::snapshot::Refusal;
 use crate::status::{StatusBoard, timestamp};
 use crate::sync::outbox::Outbox;
@@ -27,10 +29,11 @@ pub(super) struct Round {
     pub(super) status: Arc<StatusBoard>,
     /// What the last list named: `Unchanged` means that it still stands.
     pub(super) listed: Vec<ChangeHead>,
-    /// How often the body of a change could not be brought here.
-    pub(super) unfetched: HashMap<String, u32>,
     /// The changes that the provider was told to be here, and may know so although it did not say it.
     pub(super) announced: HashSet<u64>,
+    /// How often a verdict was repeated because the provider goes on listing the change, and when it may be again.
+    pub(super) repeated: HashMap<u64, (u32, Instant)>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// The journal, opened when it is first needed: a gateway without a remote provider has none.
@@ -40,11 +43,15 @@ pub(crate) struct JournalPlace {
     pub(crate) open: Option<Arc<Journal>>,
 }
 
-/// How often the body of a change is asked for before the change is rejected.
+/// How often the body of a change is asked for, over restarts too, before the change is rejected.
 const FETCHES: u32 = 3;
 
 /// After this many bodies in a row that could not be had, the provider is taken to be away.
 const MISSES: u32 = 3;
+
+/// How long after a verdict was repeated it may be once more; doubled each time, up to the cap.
+const REPEAT: Duration = Duration::from_secs(60);
+const REPEAT_CAP: Duration = Duration::from_secs(6 * 3600);
 
 /// The most problems that are reported of one change, and the most characters of one.
 const MAX_PROBLEMS: usize = 100;
@@ -87,26 +94,31 @@ impl Round {
             if !self.is_primary(provider) {
                 break;
             }
-            if let Some(entry) = journal.find(provider.name(), &head.id) {
+            if let Some(entry) =
+                journal.find(provider.name(), &head.id).filter(|entry| !wants_its_body(entry))
+            {
                 self.listed_again(&journal, &entry).await?;
                 continue;
             }
+            let seen = note(&journal, {
+                let (name, head) = (provider.name().clone(), head.clone());
+                move |journal| journal.fetching(&name, &head)
+            })
+            .await?;
+            kill("seen");
             let fetched = isolated(source.fetch(&head.id)).await;
+            let sequence = seen.sequence;
             let entry = match fetched {
                 Ok(change) if change.id == head.id => {
                     misses = 0;
-                    note(&journal, {
-                        let name = provider.name().clone();
-                        move |journal| journal.receive(&name, &change)
-                    })
-                    .await?
+                    note(&journal, move |journal| journal.fetched(sequence, &change)).await?
                 }
                 Ok(_) => {
                     let error = Error::invalid("the provider sent another change than it was asked for");
-                    self.refuse(provider, &journal, &head, &error, report).await?;
+                    self.refuse(&journal, &seen, &error, report).await?;
                     continue;
                 }
-                Err(error) if error.kind() == ErrorKind::Unavailable && !self.is_hopeless(&head) => {
+                Err(error) if error.kind() == ErrorKind::Unavailable && seen.fetches < FETCHES => {
                     misses += 1;
                     tracing::warn!(change = %head.id, error = said(&error), "the change cannot be fetched now");
                     failure.get_or_insert(error);
@@ -116,17 +128,21 @@ impl Round {
                     continue;
                 }
                 Err(error) => {
-                    self.refuse(provider, &journal, &head, &error, report).await?;
+                    self.refuse(&journal, &seen, &error, report).await?;
                     continue;
                 }
             };
-            self.unfetched.remove(head.id.as_str());
+            kill("fetched");
             self.work_off(source, &journal, &entry, report).await?;
         }
         let (listed, known) = (std::mem::take(&mut self.listed), &journal);
-        self.listed =
-            listed.into_iter().filter(|head| known.find(provider.name(), &head.id).is_none()).collect();
-        self.unfetched.retain(|id, _| self.listed.iter().any(|head| head.id.as_str() == id));
+        let to_come = |head: &ChangeHead| {
+            known.find(provider.name(), &head.id).is_none_or(|entry| wants_its_body(&entry))
+        };
+        self.listed = listed.into_iter().filter(to_come).collect();
+        let noted: HashSet<u64> = journal.all().iter().map(|entry| entry.sequence).collect();
+        self.repeated.retain(|sequence, _| noted.contains(sequence));
+        self.try_again(provider, &journal, report).await?;
         failure.map_or(Ok(()), Err)
     }
 
@@ -155,32 +171,79 @@ impl Round {
                     return note(journal, move |journal| journal.forget(sequence)).await;
                 }
             }
-            self.announced.remove(&sequence);
+            kill("announced");
+            // Should this not be noted, it is said again, and whatever is answered then, it is known.
+            self.announced.insert(sequence);
             note(journal, move |journal| journal.acknowledged(sequence)).await?;
+            self.announced.remove(&sequence);
+            kill("acknowledged");
         }
-        let (id, kind) = (entry.id.clone(), entry.kind.clone());
-        let settlement = match self.apply(journal, sequence, change).await? {
-            ChangeVerdict::Applied => Settlement::Applied,
-            ChangeVerdict::Rejected(refusal) => rejection(&refusal).into(),
+        self.judge(journal, entry, change, report).await
+    }
+
+    /// Applies a change that is here, and notes the verdict.
+    async fn judge(
+        &self,
+        journal: &Arc<Journal>,
+        entry: &Entry,
+        change: Change,
+        report: &mut SyncReport,
+    ) -> Result<()> {
+        let before = entry.quarantine.as_ref();
+        let now = self.clock.unix_now();
+        let (settlement, quarantine) = match self.apply(journal, entry, change).await? {
+            ChangeVerdict::Applied => (Settlement::Applied, None),
+            ChangeVerdict::Rejected(refusal, trial) => {
+                let again = trial.and_then(|trial| Quarantine::after(before, trial, now));
+                (rejection(&refusal).into(), again)
+            }
+            ChangeVerdict::Overtaken => {
+                let sequence = entry.sequence;
+                return note(journal, move |journal| journal.release(sequence)).await;
+            }
             ChangeVerdict::Held(why) => {
-                let held = told(&id, &kind, "held", None, Some(why.clone()), Vec::new());
-                tracing::warn!(change = id, why, "the change waits");
+                let held = told(&entry.id, &entry.kind, "held", None, Some(why.clone()), Vec::new());
+                tracing::warn!(change = entry.id, why, "the change waits");
                 self.status.change_ended(&held);
                 report.held.push(held);
                 return Ok(());
             }
         };
-        self.settled(journal, sequence, (&id, &kind), settlement, report).await
+        self.settled(journal, entry, settlement, quarantine, report).await
+    }
+
+    /// Tries changes again that were rejected for what may have come right since.
+    async fn try_again(
+        &self,
+        provider: &Arc<dyn Provider>,
+        journal: &Arc<Journal>,
+        report: &mut SyncReport,
+    ) -> Result<()> {
+        for entry in journal.quarantined() {
+            let digest = self.status.read().effective.as_ref().map(|served| served.digest.clone());
+            let due = entry
+                .quarantine
+                .as_ref()
+                .zip(digest)
+                .is_some_and(|(quarantine, digest)| quarantine.is_due(self.clock.unix_now(), &digest));
+            let ours = entry.provider == provider.name().as_str() && self.is_primary(provider);
+            if let Some(change) = entry.change().filter(|_| due && ours) {
+                tracing::info!(change = entry.id, "a change that was rejected is tried again");
+                self.judge(journal, &entry, change, report).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn settled(
         &self,
         journal: &Arc<Journal>,
-        sequence: u64,
-        (id, kind): (&str, &str),
+        entry: &Entry,
         settlement: Settlement,
+        quarantine: Option<Quarantine>,
         report: &mut SyncReport,
     ) -> Result<()> {
+        let (sequence, id, kind) = (entry.sequence, entry.id.as_str(), entry.kind.as_str());
         let ended = match &settlement {
             Settlement::Applied => told(id, kind, "applied", None, None, Vec::new()),
             Settlement::Rejected { class, summary, problems } => {
@@ -188,7 +251,9 @@ impl Round {
                 told(id, kind, "rejected", Some(class.clone()), Some(summary.clone()), problems.clone())
             }
         };
-        note(journal, move |journal| journal.settle(sequence, settlement)).await?;
+        note(journal, move |journal| journal.settle(sequence, settlement, quarantine)).await?;
+        kill("settled");
+        self.status.waiting(journal.unsettled().len(), journal.undelivered().len());
         self.status.change_ended(&ended);
         let list = if ended.verdict == "applied" { &mut report.applied } else { &mut report.rejected };
         list.push(ended);
@@ -196,10 +261,16 @@ impl Round {
         Ok(())
     }
 
-    async fn apply(&self, journal: &Arc<Journal>, sequence: u64, change: Change) -> Result<ChangeVerdict> {
+    async fn apply(&self, journal: &Arc<Journal>, entry: &Entry, change: Change) -> Result<ChangeVerdict> {
         let stopping = || Error::unavailable("the gateway is stopping");
         let (reply, verdict) = oneshot::channel();
-        let noted = NotedChange { sequence, change: Arc::new(change), journal: Arc::clone(journal) };
+        let noted = NotedChange {
+            sequence: entry.sequence,
+            change: Arc::new(change),
+            journal: Arc::clone(journal),
+            targets: entry.quarantine.as_ref().map(|held| held.targets().to_vec()).unwrap_or_default(),
+            before: entry.phase.before().unwrap_or_default().to_vec(),
+        };
         self.apply.send(Command::Change(noted, reply)).await.map_err(|_| stopping())?;
         verdict.await.map_err(|_| stopping())
     }
@@ -207,39 +278,41 @@ impl Round {
     /// A change that could not be brought here and never will be is rejected like one that is wrong.
     async fn refuse(
         &self,
-        provider: &Arc<dyn Provider>,
         journal: &Arc<Journal>,
-        head: &ChangeHead,
+        entry: &Entry,
         error: &Error,
         report: &mut SyncReport,
     ) -> Result<()> {
         let summary = format!("the change could not be fetched: {}", said(error));
         let rejection = Rejection { class: RejectionClass::Fetch, summary, problems: Vec::new() };
-        let settlement = rejection.clone().into();
-        let (name, owned) = (provider.name().clone(), head.clone());
-        let entry = note(journal, move |journal| journal.refuse(&name, &owned, rejection)).await?;
-        self.settled(journal, entry.sequence, (&entry.id, &entry.kind), settlement, report).await
+        self.settled(journal, entry, rejection.into(), None, report).await
     }
 
     /// A change with a verdict that is listed again: the verdict did not arrive, or was forgotten there.
-    async fn listed_again(&self, journal: &Arc<Journal>, entry: &Arc<Entry>) -> Result<()> {
-        if matches!(entry.phase, Phase::Settled(_)) && entry.delivery == Delivery::Told {
-            let sequence = entry.sequence;
+    /// It is repeated at once, then less and less often: who does not hear it is not to be hammered.
+    async fn listed_again(&mut self, journal: &Arc<Journal>, entry: &Arc<Entry>) -> Result<()> {
+        if entry.phase == Phase::Settled && entry.delivery == Delivery::Told {
+            let (sequence, now) = (entry.sequence, Instant::now());
+            let (times, due) = self.repeated.get(&sequence).copied().unwrap_or((0, now));
+            if now < due {
+                return Ok(());
+            }
+            let wait = REPEAT.saturating_mul(2_u32.saturating_pow(times)).min(REPEAT_CAP);
+            self.repeated.insert(sequence, (times.saturating_add(1), now + wait));
             note(journal, move |journal| journal.deliver_again(sequence)).await?;
             self.outbox.wake();
         }
         Ok(())
     }
 
-    fn is_hopeless(&mut self, head: &ChangeHead) -> bool {
-        let tried = self.unfetched.entry(head.id.to_string()).or_insert(0);
-        *tried += 1;
-        *tried >= FETCHES
-    }
-
     fn is_primary(&self, provider: &Arc<dyn Provider>) -> bool {
         self.primary.borrow().as_ref().is_some_and(|primary| primary.name() == provider.name())
     }
+}
+
+/// Whether the body of a change that is known is not here yet.
+fn wants_its_body(entry: &Entry) -> bool {
+    entry.phase == Phase::Seen
 }
 
 impl JournalPlace {

@@ -1,12 +1,15 @@
 //! The loop on a clock that is turned: when it asks, and how long it waits after what.
 
+mod poison;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use provider_api::{
     Change, ChangeHead, ChangeId, ChangeStatus, ConfigSource, DocumentKind, Enrolled, Enrollment,
-    EnrollmentRequest, MachineCredential, MeshAuth, Pending, ProviderName, Publisher, Resolver, async_trait,
+    EnrollmentRequest, MachineCredential, MeshAuth, Pending, ProviderName, Publisher, Resolver, Retention,
+    SystemClock, async_trait,
 };
 
 use super::*;
@@ -82,6 +85,9 @@ impl Provider for Scripted {
         Some(self)
     }
     fn publisher(&self) -> Option<&dyn Publisher> {
+        None
+    }
+    fn retention(&self) -> Option<&dyn Retention> {
         None
     }
 }
@@ -173,6 +179,7 @@ fn follow(provider: &Arc<Scripted>, seed: u64) -> Running {
         journal: None,
         push: None,
         random: fastrand::Rng::with_seed(seed),
+        clock: Arc::new(SystemClock),
     };
     tokio::spawn(async move {
         while let Some(command) = applied.recv().await {

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use provider_api::{ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver};
+use provider_api::{
+    ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver, Retention,
+};
 
 use crate::mutation::Mutation;
 use crate::reference::Reference;
@@ -33,5 +35,9 @@ impl Provider for Fellow {
 
     fn publisher(&self) -> Option<&dyn Publisher> {
         (!self.0.is(Mutation::NoPublisher)).then_some(self as &dyn Publisher)
+    }
+
+    fn retention(&self) -> Option<&dyn Retention> {
+        None
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use provider_api::testkit::run;
 use provider_api::{
     ConfigSource, Enrollment, Error, Freshness, MeshAuth, Provider, ProviderName, Publisher, Reference,
-    Resolved, Resolver, Resource, Result, Secret, async_trait,
+    Resolved, Resolver, Resource, Result, Retention, Secret, async_trait,
 };
 
 mod client;
@@ -41,6 +41,10 @@ impl Provider for OverHttp {
     }
 
     fn publisher(&self) -> Option<&dyn Publisher> {
+        None
+    }
+
+    fn retention(&self) -> Option<&dyn Retention> {
         None
     }
 }

@@ -70,7 +70,8 @@ impl ChangeView {
         self.status == Status::Acknowledged
     }
 
-    /// Takes the verdict. The same one again is fine: the answer to the first may have been lost.
+    /// Takes the verdict. The same one again is fine: the answer to the first may have been lost. A change that has
+    /// failed may be applied later, once what it needs is there; the other way round is a contradiction.
     pub(super) fn settle(&mut self, verdict: Verdict) -> Result<(), Refusal> {
         let wanted = verdict.status();
         if self.is_waiting() {
@@ -79,9 +80,15 @@ impl ChangeView {
         }
         if self.is_settled() {
             let (id, was) = (&self.id, self.status);
-            return match was == wanted {
-                true => Ok(()),
-                false => Err(Refusal::contradiction(format!(
+            return match (was, wanted) {
+                (Status::Failed, Status::Applied) => {
+                    self.status = Status::Applied;
+                    self.applied_at = Some(Timestamp::now());
+                    (self.failed_at, self.error_message, self.error_details) = (None, None, None);
+                    Ok(())
+                }
+                (was, wanted) if was == wanted => Ok(()),
+                _ => Err(Refusal::contradiction(format!(
                     "change {id} was {was:?} and is now called {wanted:?}"
                 ))),
             };

@@ -28,7 +28,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<(), String> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|wrong| wrong.to_string())?;
+    // Before anybody is told that it is up: whoever reads that may end it.
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        return Err("signals cannot be received".to_owned());
+    };
     let mut builder = ControlPlane::builder().listen(arguments.listen);
     if let Some(data) = &arguments.data {
         builder = builder.data(data);
@@ -44,7 +48,7 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
     }
     greet(cloud.url(), arguments.seed.is_some());
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     cloud.stop().await;

@@ -1,0 +1,140 @@
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use crate::atomic_file;
+use crate::last_good::generation::{Generation, decode};
+
+/// How many generations are kept.
+const KEPT: usize = 3;
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The generations on the disk, one file each, replaced whole. The directory and its files are for their owner only:
+/// a configuration holds secrets.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    directory: PathBuf,
+    /// The newest, when it is known to be whole: its number and the digest of its files.
+    newest: Option<(u64, String)>,
+}
+
+impl Ring {
+    /// The ring in `directory`, which need not be there, and the newest generation that is whole.
+    pub(crate) fn open(directory: PathBuf) -> (Self, Option<Generation>) {
+        atomic_file::sweep(&directory);
+        let mut ring = Self { directory, newest: None };
+        for number in ring.numbers().into_iter().rev() {
+            match ring.read(number) {
+                Ok(generation) => {
+                    ring.newest = Some((number, generation.marks.digest.clone()));
+                    return (ring, Some(generation));
+                }
+                Err(why) => {
+                    let file = ring.path(number);
+                    tracing::error!(file = %file.display(), why, "a kept configuration cannot be used; looking at the one before");
+                }
+            }
+        }
+        (ring, None)
+    }
+
+    /// Keeps a generation: as another one when its files are others, else in the place of the newest.
+    ///
+    /// # Errors
+    /// What the operating system says; the generations before are then what they were.
+    pub(crate) fn keep(&mut self, generation: &Generation) -> io::Result<()> {
+        let number = match &self.newest {
+            Some((number, digest)) if *digest == generation.marks.digest => *number,
+            _ => self.numbers().last().map_or(1, |last| last + 1),
+        };
+        atomic_file::make_directory(&self.directory, 0o700)?;
+        atomic_file::write(&self.path(number), &generation.encode()?, 0o600)?;
+        self.newest = Some((number, generation.marks.digest.clone()));
+        let numbers = self.numbers();
+        for old in numbers.iter().take(numbers.len().saturating_sub(KEPT)) {
+            atomic_file::remove(&self.path(*old))?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, number: u64) -> Result<Generation, String> {
+        let path = self.path(number);
+        let length = fs::metadata(&path).map_err(|e| e.to_string())?.len();
+        if length > MAX_BYTES {
+            return Err(format!("it has {length} bytes"));
+        }
+        decode(&fs::read(&path).map_err(|e| e.to_string())?)
+    }
+
+    /// The numbers of the generations that are there, oldest first.
+    fn numbers(&self) -> Vec<u64> {
+        let files = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let mut numbers: Vec<u64> = files
+            .filter_map(|file| file.file_name().to_str()?.strip_suffix(".generation")?.parse().ok())
+            .collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.directory.join(format!("{number:012}.generation"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn generation(name: &str) -> Generation {
+        let body = serde_json::json!({
+            "schema": 1, "digest": name, "kept_at": 0, "references": [], "provider": null,
+            "files": BTreeMap::from([("config.toml", name)]),
+        });
+        serde_json::from_value(body).unwrap()
+    }
+
+    fn newest(directory: &std::path::Path) -> Option<String> {
+        Ring::open(directory.to_owned()).1.map(|generation| generation.marks.digest)
+    }
+
+    #[test]
+    fn three_generations_are_kept_and_the_same_files_take_one_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut ring, found) = Ring::open(dir.path().join("ring"));
+        assert!(found.is_none());
+        for name in ["a", "b", "b", "c", "d"] {
+            ring.keep(&generation(name)).unwrap();
+        }
+        let directory = dir.path().join("ring");
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 3);
+        assert_eq!(newest(&directory).as_deref(), Some("d"));
+        fs::remove_file(ring.path(4)).unwrap();
+        assert_eq!(newest(&directory).as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn cut_or_flipped_at_any_byte_the_newest_is_passed_over_for_the_one_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut ring, _) = Ring::open(dir.path().to_owned());
+        ring.keep(&generation("before")).unwrap();
+        ring.keep(&generation("newest")).unwrap();
+        let path = ring.path(2);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            fs::write(&path, &whole[..at]).unwrap();
+            assert_eq!(newest(dir.path()).as_deref(), Some("before"), "cut at {at}");
+            for mask in [1, 0x20, 0xff] {
+                let mut flipped = whole.clone();
+                flipped[at] ^= mask;
+                fs::write(&path, &flipped).unwrap();
+                assert_eq!(newest(dir.path()).as_deref(), Some("before"), "{mask} at {at}");
+            }
+        }
+        fs::write(&path, &whole).unwrap();
+        assert_eq!(newest(dir.path()).as_deref(), Some("newest"));
+    }
+}

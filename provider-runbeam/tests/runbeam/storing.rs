@@ -1,0 +1,135 @@
+//! What becomes the stored machine token, what does not, and who can read it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use provider_api::{ErrorKind, MachineCredential, Secret, Standing};
+use provider_runbeam::Environment;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::calls::{as_user, authorized};
+use crate::credential::{accepting, asks_with, brought, unavailable};
+use crate::gateway::{GATEWAY, Gateway, TOKEN, enrollment};
+use crate::stand_in::StandIn;
+
+#[tokio::test]
+async fn a_token_that_is_brought_for_another_control_plane_is_refused_and_not_stored() {
+    let cloud = accepting().await;
+    let gateway = Gateway::stranger();
+    let provider = gateway.provider(&cloud.url());
+    let port = cloud.url().rsplit(':').next().unwrap().to_owned();
+    for other in [
+        "https://api.runbeam.cloud".to_owned(),
+        cloud.url().replace("http:", "https:"),
+        format!("http://localhost:{port}"),
+        format!("http://127.0.0.1.evil.example:{port}"),
+        format!("http://127.0.0.1:{port}@evil.example"),
+        "127.0.0.1".to_owned(),
+        String::new(),
+    ] {
+        let credential = MachineCredential { control_plane: Some(other.clone()), ..brought("canary") };
+        let error = enrollment(&provider).adopt(credential).await.expect_err(&other);
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{other}");
+        assert!(error.to_string().contains(&cloud.url()) && !error.to_string().contains("evil"), "{error}");
+    }
+    assert_eq!(enrollment(&provider).standing(), Standing::Missing);
+    assert!(!gateway.state_dir().exists());
+    let own = MachineCredential { control_plane: Some(cloud.url() + "/api"), ..brought("good-token") };
+    enrollment(&provider).adopt(own).await.unwrap();
+    assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some("good-token"));
+}
+
+#[tokio::test]
+async fn a_token_that_is_none_has_ended_or_is_another_gateways_is_refused_and_nothing_changes() {
+    let cloud = accepting().await;
+    let provider = Gateway::authorized().provider(&cloud.url());
+    let good = || brought("canary");
+    for bad in [
+        brought(""),
+        brought("can ary"),
+        brought("can\r\nary"),
+        brought(&"canary".repeat(2_000)),
+        MachineCredential { gateway_id: String::new(), ..good() },
+        MachineCredential { gateway_id: "a/../b".to_owned(), ..good() },
+        MachineCredential { gateway_id: "01ANOTHER".to_owned(), ..good() },
+        MachineCredential { expires_at: SystemTime::UNIX_EPOCH, ..good() },
+        MachineCredential { storage_key: Some(Secret::new("canary")), ..good() },
+    ] {
+        let error = enrollment(&provider).adopt(bad).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some(TOKEN));
+    }
+}
+
+#[tokio::test]
+async fn an_authorization_without_a_usable_token_stores_nothing() {
+    for (field, value) in [
+        ("machine_token", json!("")),
+        ("machine_token", json!("two words")),
+        ("machine_token", json!(null)),
+        ("expires_at", json!("2001-01-01T00:00:00Z")),
+        ("expires_at", json!(7)),
+        ("gateway", json!({ "id": "" })),
+        ("gateway", json!({ "id": "../x" })),
+    ] {
+        let mut answer = authorized("canary");
+        answer[field] = value.clone();
+        let cloud = StandIn::with("authorize", move || Answer::json(&answer)).await;
+        let gateway = Gateway::stranger();
+        let provider = gateway.provider(&cloud.url());
+        let error = enrollment(&provider).enroll(&as_user()).await.expect_err(field);
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{field} {value}: {error}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        assert!(!gateway.state_dir().exists(), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn a_stored_token_that_is_damaged_says_so_and_a_better_one_is_picked_up() {
+    let cloud = accepting().await;
+    let gateway = Gateway::stranger();
+    let provider = gateway.provider(&cloud.url());
+    enrollment(&provider).adopt(brought("first-token")).await.unwrap();
+    let file = gateway.state_dir().join(GATEWAY).join("runbeam/auth.json");
+    let whole = std::fs::read(&file).unwrap();
+    for damaged in [&whole[..whole.len() / 2], b"", b"{\"machine_token\":\"canary\"}"] {
+        std::fs::write(&file, damaged).unwrap();
+        let why = unavailable(&provider).await;
+        assert!(why.contains("auth.json") && why.contains("authorize"), "{why}");
+        std::fs::write(&file, &whole).unwrap();
+        assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some("first-token"));
+    }
+    std::fs::remove_file(&file).unwrap();
+    unavailable(&provider).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_stored_is_for_its_owner_only_and_nobody_can_read_the_token_in_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let cloud = accepting().await;
+    let gateway = Gateway::stranger();
+    let provider = gateway.provider(&cloud.url());
+    enrollment(&provider).adopt(brought(TOKEN)).await.unwrap();
+    let home = gateway.state_dir().join(GATEWAY);
+    for (name, mode) in
+        [("", 0o700), ("runbeam", 0o700), ("runbeam/auth.json", 0o600), ("encryption.key", 0o600)]
+    {
+        let found = std::fs::metadata(home.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{name}");
+    }
+    let sealed = std::fs::read(home.join("runbeam/auth.json")).unwrap();
+    assert!(!sealed.windows(TOKEN.len()).any(|bytes| bytes == TOKEN.as_bytes()));
+    assert_eq!(std::fs::read_dir(home.join("runbeam")).unwrap().count(), 1, "nothing is left over");
+    let key = STANDARD.decode(std::fs::read(home.join("encryption.key")).unwrap()).unwrap();
+    assert!(key.starts_with(b"AGE-SECRET-KEY-1"), "the form that the official SDK writes");
+    // A key that everybody can read protects nothing.
+    std::fs::set_permissions(home.join("encryption.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let later = Gateway::at(Arc::clone(&gateway.home), Environment::default());
+    assert!(unavailable(&later.provider(&cloud.url())).await.contains("open to everybody"));
+}
