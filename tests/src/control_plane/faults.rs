@@ -36,8 +36,14 @@ pub enum Fault {
     HalfBody,
     /// A JSON answer whose body never ends.
     EndlessBody,
+    /// The same, a byte at a time: there is never a long silence.
+    Drip,
     /// The answer, made longer than this by spaces that JSON permits.
     Oversized(usize),
+    /// The answer, with every number as large and every date as far as can be.
+    HugeNumbers,
+    /// The answer, with a field in every object that nobody knows yet.
+    MoreFields,
     /// 302 to this URL. The call is not carried out.
     Redirect(String),
     /// The list's `links.next` is this URL.

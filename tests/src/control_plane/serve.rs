@@ -144,6 +144,7 @@ async fn broken(
         }
         Fault::HalfBody => half(carry_out()),
         Fault::EndlessBody => endless(),
+        Fault::Drip => drip(),
         Fault::Oversized(size) => {
             let mut answer = carry_out();
             let mut body = answer.body.to_vec();
@@ -151,6 +152,8 @@ async fn broken(
             answer.body = body.into();
             whole(answer)
         }
+        Fault::HugeNumbers => whole(edited(carry_out(), with_huge_numbers)),
+        Fault::MoreFields => whole(edited(carry_out(), with_more_fields)),
         Fault::NextLink(url) => whole(edited(carry_out(), |body| body["links"]["next"] = url.into())),
         Fault::Repeated => whole(edited(carry_out(), |body| {
             listed(body, |list| {
@@ -175,6 +178,27 @@ fn edited(mut answer: Answer, edit: impl FnOnce(&mut Value)) -> Answer {
         answer.body = body.to_string().into();
     }
     answer
+}
+
+fn with_huge_numbers(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(with_huge_numbers),
+        Value::Object(all) => all.values_mut().for_each(with_huge_numbers),
+        Value::Number(_) => *value = u64::MAX.into(),
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => *text = "9999-12-31T23:59:59Z".to_owned(),
+        _ => {}
+    }
+}
+
+fn with_more_fields(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(with_more_fields),
+        Value::Object(all) => {
+            all.values_mut().for_each(with_more_fields);
+            all.insert("a_new_field".to_owned(), serde_json::json!({ "of": ["a", "later", 1, null] }));
+        }
+        _ => {}
+    }
 }
 
 fn listed(body: &mut Value, edit: impl FnOnce(&mut Vec<Value>)) {
@@ -220,4 +244,13 @@ fn endless() -> Response<Body> {
     let start = stream::iter([Ok(Frame::data(Bytes::from_static(b"{\"data\":[")))]);
     let more = stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[b' '; 16 * 1024]))));
     response(&answer, StreamBody::new(start.chain(more)).boxed_unsync())
+}
+
+fn drip() -> Response<Body> {
+    let answer = Answer::new(StatusCode::OK, "application/json", "");
+    let drops = stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Some((Ok(Frame::data(Bytes::from_static(b" "))), ()))
+    });
+    response(&answer, StreamBody::new(drops).boxed_unsync())
 }
