@@ -152,7 +152,8 @@ async fn with_a_control_plane_that_says_nothing_a_start_follows_references_and_v
     // Connections are taken by the operating system and nobody ever answers.
     let hole = TcpListener::bind(members.cloud.address()).unwrap();
     members.outpost.start_again().await;
-    assert_eq!(members.outpost.status_of("/open/x").await, 200);
+    let answer = client().get(members.outpost.url("/open/x")).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{:?}\n{}", answer.text().await, members.outpost.gateway.log());
     assert_eq!(members.asks_edge(&token).await, 200);
     let says = members.outpost.says().await;
     assert!(says["sync"]["failure"].is_null(), "the control plane is not even given up on yet: {says}");

@@ -119,6 +119,8 @@ impl Outpost {
             for path in fs::read_dir(next).into_iter().flatten().flatten().map(|entry| entry.path()) {
                 if path.is_dir() {
                     todo.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "tmp") {
+                    // Not in its place yet: a kill would take it away.
                 } else if fs::read_to_string(&path).is_ok_and(|held| held.contains(text)) {
                     return true;
                 }
