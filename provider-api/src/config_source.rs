@@ -35,7 +35,8 @@ pub trait ConfigSource: Send + Sync {
     /// was answered, so the control plane may already have heard it, and that is no error.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) when the control plane does not know the change; otherwise
+    /// [`NotFound`](crate::ErrorKind::NotFound) when the control plane does not know the change,
+    /// [`Invalid`](crate::ErrorKind::Invalid) when it knows it and will never take this report, otherwise
     /// [`Unavailable`](crate::ErrorKind::Unavailable).
     async fn report(&self, id: &ChangeId, status: &ChangeStatus) -> Result<()>;
 

@@ -18,6 +18,8 @@ mod resolver;
 mod resource;
 mod retention;
 mod secret;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub use async_trait::async_trait;
 pub use catalogue::{Catalogue, MeshDefinition, MeshKeys};

@@ -13,6 +13,7 @@ pub trait Publisher: Send + Sync {
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) when the control plane does not accept the document,
     /// [`Denied`](crate::ErrorKind::Denied) when this gateway may not publish it,
+    /// [`NotFound`](crate::ErrorKind::NotFound) when the control plane has no document of that id,
     /// [`Unavailable`](crate::ErrorKind::Unavailable) otherwise.
     async fn publish(&self, publication: &Publication<'_>) -> Result<Published>;
 }

@@ -16,7 +16,8 @@ pub trait Resolver: Send + Sync {
     /// [`NotFound`](crate::ErrorKind::NotFound) when there is none,
     /// [`Denied`](crate::ErrorKind::Denied) when this gateway may not use it,
     /// [`Unavailable`](crate::ErrorKind::Unavailable) when that cannot be known now,
-    /// [`Invalid`](crate::ErrorKind::Invalid) when the reference fits several, with the candidates.
+    /// [`Invalid`](crate::ErrorKind::Invalid) when the reference fits several, with the candidates, and when it
+    /// is for another provider to resolve.
     async fn resolve(&self, reference: &Reference) -> Result<Resolved>;
 }
 

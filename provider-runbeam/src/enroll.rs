@@ -1,7 +1,8 @@
 use std::time::SystemTime;
 
 use provider_api::{
-    Enrolled, Enrollment, EnrollmentRequest, Error, MachineCredential, Result, Standing, async_trait,
+    Enrolled, Enrollment, EnrollmentRequest, Error, ErrorKind, MachineCredential, Result, Standing,
+    async_trait,
 };
 use url::Url;
 
@@ -64,7 +65,8 @@ impl Runbeam {
             machine_public_key: request.machine_public_key.as_deref(),
             metadata: &request.metadata,
         };
-        let answer: Authorized = self.api.post(&call, "harmony/authorize", &asked).await?;
+        let answer: Result<Authorized> = self.api.post(&call, "harmony/authorize", &asked).await;
+        let answer = answer.map_err(no_such_place)?;
         let now = self.context.clock.now();
         let gateway = answer.gateway;
         let credential = Credential {
@@ -102,5 +104,13 @@ impl Runbeam {
                 ours.ascii_serialization()
             ))),
         }
+    }
+}
+
+/// Where nobody can be authorized, nothing is missing that was asked for: the control plane is not there.
+fn no_such_place(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => Error::unavailable(error.to_string()),
+        _ => error,
     }
 }

@@ -24,6 +24,14 @@ impl Resolver for Runbeam {
 
 impl Runbeam {
     async fn ask(&self, what: &str, reference: &Reference) -> Result<Resolved> {
+        // The control plane does not look at whom a reference is for.
+        if *reference.provider() != self.context.name {
+            return Err(Error::invalid(format!(
+                "{what}: it is for the provider `{}` to resolve, not for `{}`",
+                reference.provider(),
+                self.context.name
+            )));
+        }
         let credential = self.credential().await?;
         let call = self.call(what, Asking::ForResource, &credential);
         let mut url = self.api.url(&call, "harmony/resources/resolve", &[]).await?;

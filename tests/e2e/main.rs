@@ -2,6 +2,7 @@
 
 mod attacks;
 mod cli;
+mod conformance;
 mod control_plane;
 mod demo;
 mod doors;

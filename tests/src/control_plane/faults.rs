@@ -38,6 +38,8 @@ pub enum Fault {
     EndlessBody,
     /// The answer, made longer than this by spaces that JSON permits.
     Oversized(usize),
+    /// The answer, with a field in every object that nobody knows yet.
+    MoreFields,
     /// 302 to this URL. The call is not carried out.
     Redirect(String),
     /// The list's `links.next` is this URL.

@@ -143,6 +143,7 @@ async fn broken(
             answer.body = body.into();
             whole(answer)
         }
+        Fault::MoreFields => whole(edited(carry_out(), with_more_fields)),
         Fault::NextLink(url) => whole(edited(carry_out(), |body| body["links"]["next"] = url.into())),
         Fault::BaseUrl(url) => whole(edited(carry_out(), |body| {
             body["base_url"] = url.clone().into();
@@ -161,6 +162,17 @@ fn edited(mut answer: Answer, edit: impl FnOnce(&mut Value)) -> Answer {
         answer.body = body.to_string().into();
     }
     answer
+}
+
+fn with_more_fields(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(with_more_fields),
+        Value::Object(all) => {
+            all.values_mut().for_each(with_more_fields);
+            all.insert("a_new_field".to_owned(), serde_json::json!({ "of": ["a", "later", 1, null] }));
+        }
+        _ => {}
+    }
 }
 
 fn response(answer: &Answer, body: Body) -> Response<Body> {

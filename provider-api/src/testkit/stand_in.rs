@@ -1,0 +1,133 @@
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::Trouble;
+
+mod answer;
+mod asked;
+mod edited;
+mod serve;
+
+pub use answer::Answer;
+pub use asked::Asked;
+
+type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
+
+/// A control plane made of a function: plain HTTP/1.1 on a free port of the loopback, until it is dropped.
+///
+/// It remembers what it was asked, and breaks in the ways that networks and proxies do.
+pub struct StandIn {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    serving: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    handler: Box<Handler>,
+    asked: Mutex<Vec<Asked>>,
+    troubles: Mutex<Vec<(String, Trouble)>>,
+}
+
+impl StandIn {
+    /// Listens, and answers with what `handler` says.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn start(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let shared =
+            Shared { handler: Box::new(handler), asked: Mutex::default(), troubles: Mutex::default() };
+        let shared = Arc::new(shared);
+        let serving = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { address, shared, serving: Mutex::new(Some(serving)) })
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request so far, in the order in which they came.
+    pub fn asked(&self) -> Vec<Asked> {
+        locked(&self.shared.asked).clone()
+    }
+
+    /// Requests whose path begins so meet with this trouble from now on; the last one that fits counts.
+    /// [`Trouble::Unreachable`] closes the port, to everybody.
+    pub async fn trouble(&self, path: &str, trouble: &Trouble) {
+        match trouble {
+            Trouble::Unreachable => self.stop().await,
+            _ => locked(&self.shared.troubles).push((path.to_owned(), trouble.clone())),
+        }
+    }
+
+    /// Nothing is wrong any more.
+    ///
+    /// # Errors
+    /// When the port was closed, and somebody else has taken it since.
+    pub async fn calm(&self) -> io::Result<()> {
+        locked(&self.shared.troubles).clear();
+        if locked(&self.serving).is_none() {
+            let listener = TcpListener::bind(self.address).await?;
+            let serving = tokio::spawn(accept(listener, Arc::clone(&self.shared)));
+            *locked(&self.serving) = Some(serving);
+        }
+        Ok(())
+    }
+
+    async fn stop(&self) {
+        let serving = locked(&self.serving).take();
+        if let Some(serving) = serving {
+            serving.abort();
+            // The port is closed once the task has gone; that it was aborted is no news.
+            serving.await.ok();
+        }
+    }
+}
+
+impl Shared {
+    /// What is wrong with requests to `path`.
+    fn trouble(&self, path: &str) -> Option<Trouble> {
+        let troubles = locked(&self.troubles);
+        troubles.iter().rev().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, trouble)| trouble.clone())
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    // Dropped with this task, and all connections with it.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(serve::serve(stream, Arc::clone(&shared)));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        if let Some(serving) = locked(&self.serving).take() {
+            serving.abort();
+        }
+    }
+}
+
+impl fmt::Debug for StandIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StandIn").field("address", &self.address).finish_non_exhaustive()
+    }
+}

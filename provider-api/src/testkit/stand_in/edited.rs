@@ -1,0 +1,40 @@
+use serde_json::Value;
+
+use super::Answer;
+
+/// The answer with every text in it blank.
+pub(super) fn blank(answer: &Answer) -> Answer {
+    edited(answer, &mut |value| {
+        if value.is_string() {
+            *value = Value::from("");
+        }
+    })
+}
+
+/// The answer with more fields in every object.
+pub(super) fn with_more_fields(answer: &Answer) -> Answer {
+    edited(answer, &mut |value| {
+        if let Some(object) = value.as_object_mut() {
+            object.insert("kit_new_field".to_owned(), serde_json::json!({ "of": ["a", "later", 1, null] }));
+        }
+    })
+}
+
+fn edited(answer: &Answer, edit: &mut dyn FnMut(&mut Value)) -> Answer {
+    match serde_json::from_slice::<Value>(&answer.body) {
+        Ok(mut body) => {
+            each(&mut body, edit);
+            Answer { body: body.to_string().into(), ..answer.clone() }
+        }
+        Err(_) => answer.clone(),
+    }
+}
+
+fn each(value: &mut Value, edit: &mut dyn FnMut(&mut Value)) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(|inner| each(inner, edit)),
+        Value::Object(all) => all.values_mut().for_each(|inner| each(inner, edit)),
+        _ => {}
+    }
+    edit(value);
+}

@@ -1,0 +1,113 @@
+use std::io;
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::edited::{blank, with_more_fields};
+use super::{Answer, Asked, Shared, locked};
+use crate::testkit::Trouble;
+
+/// More than any provider sends.
+const LARGEST: usize = 16 * 1024 * 1024;
+
+/// One connection, request after request. Its end, whoever ends it, is no error of anybody's.
+pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
+    let mut read = Vec::new();
+    while let Ok(Some(asked)) = request(&mut stream, &mut read).await {
+        locked(&shared.asked).push(asked.clone());
+        let trouble = shared.trouble(&asked.path);
+        if !matches!(respond(&mut stream, &shared, &asked, trouble).await, Ok(true)) {
+            return;
+        }
+    }
+}
+
+/// The next request; `None` when there is none, or it is none.
+async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<Asked>> {
+    let end = loop {
+        if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end;
+        }
+        if read.len() > LARGEST || stream.read_buf(read).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let head = String::from_utf8_lossy(&read[..end]).into_owned();
+    let Some((mut asked, length)) = Asked::of_head(&head) else { return Ok(None) };
+    let end = end + 4;
+    while read.len() < end.saturating_add(length) {
+        if length > LARGEST || stream.read_buf(read).await? == 0 {
+            return Ok(None);
+        }
+    }
+    asked.body = read[end..end + length].to_vec();
+    read.drain(..end + length);
+    Ok(Some(asked))
+}
+
+/// Answers as the trouble has it; says whether the connection goes on.
+async fn respond(
+    stream: &mut TcpStream,
+    shared: &Shared,
+    asked: &Asked,
+    trouble: Option<Trouble>,
+) -> io::Result<bool> {
+    let right = || (shared.handler)(asked);
+    let refusal = |status| Answer::refusal(status, "this was asked for");
+    let answer = match trouble {
+        None => right(),
+        Some(Trouble::Status(status)) => refusal(status),
+        Some(Trouble::Wait(status, wait)) => refusal(status).with("retry-after", wait.as_secs().to_string()),
+        Some(Trouble::Quotes(status)) => {
+            let credential = asked.header("authorization").unwrap_or_default();
+            Answer::refusal(status, &format!("nobody knows {credential}, says {}", asked.json()))
+        }
+        Some(Trouble::Page(status)) => {
+            let page = format!("<!doctype html><title>{status}</title><h1>{status} from a proxy</h1>\n");
+            Answer::of(status, "text/html; charset=utf-8", page)
+        }
+        Some(Trouble::ContentType) => right().with("content-type", "text/plain"),
+        Some(Trouble::Garbage) => Answer::of(200, "application/json", b"{\"data\": [\xff\xfe oh".to_vec()),
+        Some(Trouble::Shape) => Answer::json(200, &json!({ "unexpected": [true] })),
+        Some(Trouble::Blank) => blank(&right()),
+        Some(Trouble::MoreFields) => with_more_fields(&right()),
+        Some(Trouble::Redirect(url)) => refusal(302).with("location", url),
+        Some(Trouble::Silence) => return silence(stream).await,
+        Some(Trouble::Cut | Trouble::Unreachable) => return Ok(false),
+        Some(Trouble::LostAnswer) => {
+            right();
+            return Ok(false);
+        }
+        Some(Trouble::HalfBody) => return half(stream, &right()).await,
+        Some(Trouble::EndlessBody) => return endless(stream).await,
+    };
+    stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
+    stream.write_all(&answer.body).await?;
+    stream.flush().await?;
+    Ok(true)
+}
+
+/// Waits until the other side has had enough.
+async fn silence(stream: &mut TcpStream) -> io::Result<bool> {
+    let mut more = [0; 1024];
+    while stream.read(&mut more).await? > 0 {}
+    Ok(false)
+}
+
+async fn half(stream: &mut TcpStream, answer: &Answer) -> io::Result<bool> {
+    stream.write_all(answer.head(Some(answer.body.len().max(2))).as_bytes()).await?;
+    stream.write_all(&answer.body[..answer.body.len() / 2]).await?;
+    stream.flush().await?;
+    Ok(false)
+}
+
+async fn endless(stream: &mut TcpStream) -> io::Result<bool> {
+    let start = Answer::of(200, "application/json", b"{\"data\":[".to_vec());
+    stream.write_all(start.head(None).as_bytes()).await?;
+    stream.write_all(&start.body).await?;
+    loop {
+        stream.write_all(&[b' '; 16 * 1024]).await?;
+    }
+}

@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Broken, CHUNK};
+
+/// An answer whose body is still to be read.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) location: Option<String>,
+    pub(crate) body: Body,
+}
+
+#[derive(Debug)]
+pub(crate) enum Body {
+    Whole(Vec<u8>),
+    /// So much, and then the connection breaks off.
+    Half(Vec<u8>),
+    Endless,
+    Read,
+}
+
+impl Reply {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        let body = Body::Whole(body.to_string().into());
+        Self { status, content_type: "application/json", retry_after: None, location: None, body }
+    }
+
+    pub(crate) fn refusal(status: u16, message: &str) -> Self {
+        Self::json(status, &json!({ "error": "refused", "message": message }))
+    }
+
+    pub(crate) fn page(status: u16) -> Self {
+        let body = Body::Whole(format!("<h1>{status} from a proxy</h1>").into());
+        Self { content_type: "text/html", body, ..Self::json(status, &Value::Null) }
+    }
+
+    pub(crate) fn garbage() -> Self {
+        Self { body: Body::Whole(b"{\"data\": [\xff\xfe".to_vec()), ..Self::json(200, &Value::Null) }
+    }
+
+    pub(crate) fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    pub(crate) fn half(self) -> Self {
+        match self.body {
+            Body::Whole(bytes) => Self { body: Body::Half(bytes[..bytes.len() / 2].to_vec()), ..self },
+            _ => self,
+        }
+    }
+
+    pub(crate) fn blank(self) -> Self {
+        self.edited(|value| {
+            if value.is_string() {
+                *value = "".into();
+            }
+        })
+    }
+
+    pub(crate) fn with_more_fields(self) -> Self {
+        self.edited(|value| {
+            if let Some(object) = value.as_object_mut() {
+                object.insert("kit_new_field".to_owned(), json!([1, "two"]));
+            }
+        })
+    }
+
+    fn edited(self, edit: fn(&mut Value)) -> Self {
+        fn each(value: &mut Value, edit: fn(&mut Value)) {
+            match value {
+                Value::Array(all) => all.iter_mut().for_each(|inner| each(inner, edit)),
+                Value::Object(all) => all.values_mut().for_each(|inner| each(inner, edit)),
+                _ => {}
+            }
+            edit(value);
+        }
+        let Body::Whole(bytes) = &self.body else { return self };
+        let mut value: Value = serde_json::from_slice(bytes).unwrap();
+        each(&mut value, edit);
+        Self { body: Body::Whole(value.to_string().into()), ..self }
+    }
+
+    /// The next piece of the body; `None` at its end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        match std::mem::replace(&mut self.body, Body::Read) {
+            Body::Whole(bytes) => Ok(Some(bytes)),
+            Body::Half(bytes) => {
+                self.body = Body::Half(Vec::new());
+                if bytes.is_empty() { Err(Broken) } else { Ok(Some(bytes)) }
+            }
+            Body::Endless => {
+                self.body = Body::Endless;
+                tokio::time::sleep(CHUNK).await;
+                Ok(Some(vec![b' '; 1024]))
+            }
+            Body::Read => Ok(None),
+        }
+    }
+}

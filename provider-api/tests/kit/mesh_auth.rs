@@ -1,0 +1,167 @@
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use provider_api::testkit::{Exchange, Jwt, SigningKey};
+use provider_api::{Claims, Error, Expected, MeshAuth, MeshToken, Result, Secret, TokenRequest, async_trait};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::cloud::{KEYS, ORIGIN};
+use crate::factory::Factory;
+use crate::fellow::Fellow;
+use crate::mutation::Mutation;
+use crate::source::text;
+
+const COOLDOWN: Duration = Duration::from_secs(60);
+const LEEWAY: u64 = 60;
+
+#[async_trait]
+impl MeshAuth for Fellow {
+    async fn issue(&self, request: &TokenRequest) -> Result<MeshToken> {
+        let this = &self.0;
+        let mut destination = request.destination.clone();
+        if this.is(Mutation::OneDestination) {
+            *this.factory.shared.slot.lock().unwrap() = destination;
+            tokio::task::yield_now().await;
+            destination = this.factory.shared.slot.lock().unwrap().clone();
+        }
+        let ask = json!({ "mesh": request.mesh.mesh_id(), "destination": destination });
+        let answer = this.ask(Exchange::Issue, "issue", ask).await?;
+        let token = Secret::new(text(&answer, "token")?);
+        let mut expires = answer["expires"].as_u64().ok_or_else(|| Error::unavailable("it has no end"))?;
+        if this.is(Mutation::EndsLate) {
+            expires += 3600;
+        }
+        Ok(MeshToken { token, expires_at: UNIX_EPOCH + Duration::from_secs(expires) })
+    }
+
+    async fn verify(&self, expected: &Expected<'_>, token: &str) -> Result<Claims> {
+        let this = &self.0;
+        let denied = |why: &'static str| Err(Error::denied(why));
+        let Some(jwt) = (token.len() < 8192).then(|| Jwt::parse(token)).flatten() else {
+            return match this.is(Mutation::QuotesTokens) {
+                true => {
+                    Err(Error::denied(format!("no token: {}", token.chars().take(900).collect::<String>())))
+                }
+                false => denied("it is no token"),
+            };
+        };
+        if !self.is_signed(&jwt).await? {
+            return denied("it is not signed as it should be");
+        }
+        self.claims(expected, &jwt)
+    }
+}
+
+impl Fellow {
+    async fn is_signed(&self, jwt: &Jwt) -> Result<bool> {
+        let this = &self.0;
+        let algorithm = jwt.header["alg"].as_str().unwrap_or_default();
+        match this.factory.mutation {
+            Mutation::NoSignature => return Ok(true),
+            Mutation::NoneIsAnAlgorithm if algorithm.eq_ignore_ascii_case("none") => return Ok(true),
+            Mutation::AlgorithmOfTheToken if algorithm == "HS256" => {
+                let key = SigningKey::shared(KEYS[0].public_pem().unwrap());
+                return Ok(key.verifies(jwt.message().as_bytes(), &jwt.signature()));
+            }
+            _ => {}
+        }
+        let Some(kid) = jwt.header["kid"].as_str() else { return Ok(false) };
+        let key = match self.key(kid).await {
+            Err(_) if this.is(Mutation::AcceptsWithoutKeys) => return Ok(true),
+            other => other?,
+        };
+        let Some(key) = key.as_ref().and_then(Factory::key) else {
+            return Ok(this.is(Mutation::TrustsUnknownKeys));
+        };
+        Ok(algorithm == "RS256" && key.verifies(jwt.message().as_bytes(), &jwt.signature()))
+    }
+
+    /// The key of that id. One fetches, the others wait; an unknown id makes one fetch per cooldown.
+    async fn key(&self, kid: &str) -> Result<Option<Value>> {
+        let this = &self.0;
+        let mut keys = this.factory.keys.lock().await;
+        let cold = keys.asked.is_none_or(|asked| asked.elapsed() >= COOLDOWN);
+        let found = keys.known.as_ref().and_then(|known| known.get(kid)).cloned();
+        let again = cold && !this.is(Mutation::KeysForEver) || this.is(Mutation::FetchesForEveryKeyId);
+        if found.is_some() || (keys.known.is_some() && !again) {
+            return Ok(found);
+        }
+        let answer = this.call(Exchange::Keys, "keys", None, Value::Null).await?;
+        let listed = answer["keys"].as_array().ok_or_else(|| Error::unavailable("there are no keys"))?;
+        let mut known = HashMap::new();
+        for jwk in listed {
+            known.insert(text(jwk, "kid")?.to_owned(), jwk.clone());
+        }
+        let found = known.get(kid).cloned();
+        keys.known = Some(known);
+        keys.asked = Some(Instant::now());
+        Ok(found)
+    }
+
+    fn claims(&self, expected: &Expected<'_>, jwt: &Jwt) -> Result<Claims> {
+        let this = &self.0;
+        let denied = |why: &'static str| Err(Error::denied(why));
+        let now = match this.is(Mutation::ClockOfTheMachine) {
+            true => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs(),
+            false => this.now(),
+        };
+        let claims = &jwt.claims;
+        let claim = |name: &str| claims[name].as_str().unwrap_or_default();
+        let exp = match claims["exp"].as_u64() {
+            Some(exp) => exp,
+            None if claims["exp"].is_null() && this.is(Mutation::EndIsOptional) => now + 300,
+            None if this.is(Mutation::AnyEnd) && !claims["exp"].is_null() => now + 300,
+            None => return denied("`exp` is missing, or no date"),
+        };
+        if exp + LEEWAY <= now && !this.is(Mutation::NoExpiry) {
+            return denied("it has expired");
+        }
+        for (name, ignored) in [("nbf", Mutation::NoNotBefore), ("iat", Mutation::NoIssuedAt)] {
+            if claims[name].as_u64().is_some_and(|moment| moment > now + LEEWAY) && !this.is(ignored) {
+                return denied("it is from the future");
+            }
+        }
+        let mesh = expected.mesh.mesh_id();
+        if claim("iss") != ORIGIN && !this.is(Mutation::AnyIssuer) {
+            return denied("`iss` is another control plane");
+        }
+        if claim("mesh_id") != mesh && !this.is(Mutation::AnyMesh) {
+            return denied("`mesh_id` is another mesh");
+        }
+        let audience = claim("aud");
+        if audience != format!("mesh:{mesh}")
+            && !matches!(this.factory.mutation, Mutation::AnyAudience | Mutation::AnyMesh)
+        {
+            return denied("`aud` is another audience");
+        }
+        if !self.covers(claim("dest_url"), expected.url) {
+            return denied("`dest_url` is another destination");
+        }
+        if claim("sub").trim().is_empty() && !this.is(Mutation::NobodySends) {
+            return denied("`sub` is blank");
+        }
+        let expires_at = UNIX_EPOCH + Duration::from_secs(exp);
+        Ok(Claims::new(claim("iss").into(), claim("sub").into(), claim("mesh_id").into(), expires_at))
+    }
+
+    fn covers(&self, destination: &str, asked: &str) -> bool {
+        match self.0.factory.mutation {
+            Mutation::AnyDestination => return true,
+            Mutation::DestinationBegins => return asked.starts_with(destination) && !climbs(asked),
+            Mutation::PathsAsWritten => {
+                let rest = asked.strip_prefix(destination);
+                return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            }
+            Mutation::ExactDestination => return asked == destination,
+            _ => {}
+        }
+        let rest = asked.strip_prefix(destination);
+        !climbs(asked) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// Whether a segment of the path means the one above it.
+fn climbs(url: &str) -> bool {
+    url.split('/').any(|segment| segment.to_ascii_lowercase().replace("%2e", ".") == "..")
+}

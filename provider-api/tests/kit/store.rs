@@ -1,0 +1,16 @@
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use provider_api::Secret;
+
+/// What stands in for the disk: it outlives factories.
+pub(crate) type Disk = Arc<Mutex<Option<Credential>>>;
+
+/// A machine credential.
+#[derive(Clone, Debug)]
+pub(crate) struct Credential {
+    pub(crate) token: Secret,
+    pub(crate) gateway: String,
+    pub(crate) expires_at: SystemTime,
+    pub(crate) refused: bool,
+}

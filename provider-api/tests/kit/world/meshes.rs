@@ -1,0 +1,55 @@
+use provider_api::testkit::{Cannot, MeshWorld};
+use provider_api::{MeshIdentity, Result, async_trait};
+use serde_json::Value;
+
+use super::ReferenceWorld;
+use crate::cloud::KEYS;
+use crate::cloud::carry_out::REACHABLE;
+
+fn mesh(name: &str, id: &str) -> MeshIdentity {
+    MeshIdentity { name: name.to_owned(), id: Some(id.to_owned()) }
+}
+
+#[async_trait]
+impl MeshWorld for ReferenceWorld {
+    async fn mesh(&self) -> MeshIdentity {
+        mesh("imaging", "mesh-1")
+    }
+
+    async fn other_mesh(&self) -> Result<MeshIdentity, Cannot> {
+        Ok(mesh("pharmacy", "mesh-2"))
+    }
+
+    async fn keyless_mesh(&self) -> Result<MeshIdentity, Cannot> {
+        Err(Cannot::because("the control plane signs"))
+    }
+
+    fn unknown_mesh(&self) -> MeshIdentity {
+        mesh("nowhere", "mesh-0")
+    }
+
+    fn destination(&self) -> String {
+        REACHABLE.to_owned()
+    }
+
+    fn forbidden_destination(&self) -> Result<String, Cannot> {
+        Ok("https://forbidden.kit.example/r4".to_owned())
+    }
+
+    fn sender(&self) -> String {
+        "gateway-1".to_owned()
+    }
+
+    async fn sign(&self, claims: &Value) -> Result<String, Cannot> {
+        Ok(self.cloud.state().sign(claims))
+    }
+
+    async fn public_key(&self) -> Result<Vec<u8>, Cannot> {
+        Ok(KEYS[0].public_pem().unwrap().into())
+    }
+
+    async fn rotate(&self) -> Result<(), Cannot> {
+        self.cloud.state().signing = 1;
+        Ok(())
+    }
+}
