@@ -33,6 +33,7 @@
 //!     fn mesh_auth(&self) -> Option<&dyn MeshAuth> { None }
 //!     fn enrollment(&self) -> Option<&dyn Enrollment> { None }
 //!     fn publisher(&self) -> Option<&dyn Publisher> { None }
+//!     fn retention(&self) -> Option<&dyn Retention> { None }
 //! }
 //!
 //! #[async_trait]

@@ -34,4 +34,8 @@ impl Provider for Fellow {
     fn publisher(&self) -> Option<&dyn Publisher> {
         (!self.0.is(Mutation::NoPublisher)).then_some(self as &dyn Publisher)
     }
+
+    fn retention(&self) -> Option<&dyn Retention> {
+        None
+    }
 }
