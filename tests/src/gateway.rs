@@ -31,7 +31,16 @@ impl Gateway {
     /// # Panics
     /// When the binary cannot be run.
     pub fn spawn(config: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(binary())
+        Self::spawn_binary(&binary(), config, arguments)
+    }
+
+    /// Starts one that somebody else has built, in the directory of its configuration; does not wait.
+    ///
+    /// # Panics
+    /// When the binary cannot be run.
+    pub fn spawn_binary(binary: &Path, config: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(binary)
+            .current_dir(config.parent().unwrap_or(config))
             .arg("run")
             .arg("--config")
             .arg(config)
@@ -134,10 +143,17 @@ pub fn binary() -> PathBuf {
                 cargo.arg("--release");
             }
             assert!(cargo.status().expect("cargo runs").success(), "harmony-host cannot be built");
-            let test = std::env::current_exe().expect("this test has a path");
-            let profile =
-                test.ancestors().find(|path| path.join("deps").is_dir()).expect("a target directory");
-            profile.join("harmony-host")
+            built("harmony-host")
         })
         .clone()
+}
+
+/// Where Cargo puts the binary `name`, when it is built as this test is.
+///
+/// # Panics
+/// When this test is not where Cargo puts tests.
+pub fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this test has a path");
+    let profile = test.ancestors().find(|path| path.join("deps").is_dir()).expect("a target directory");
+    profile.join(name)
 }

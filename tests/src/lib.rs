@@ -20,7 +20,7 @@ mod workdir;
 pub use client::{client, get};
 pub use edge::{EDGE, Edge, EdgeOptions};
 pub use eventually::eventually;
-pub use gateway::{Gateway, binary};
+pub use gateway::{Gateway, binary, built};
 pub use identity::{Identity, handshake};
 pub use ports::free_port;
 pub use raw::Raw;
@@ -29,3 +29,8 @@ pub use site::Site;
 pub use token::{Forged, SECRET, rsa_pair};
 pub use upstream::{Answer, Seen, Upstream, full};
 pub use workdir::Workdir;
+
+/// The guide's provider compiles as it stands on the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/PROVIDERS.md")]
+pub struct Guide;

@@ -1,0 +1,62 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use provider_api::{
+    Cadence, ConfigSource, Enrollment, Error, MeshAuth, Provider, ProviderName, Publisher, Resolver, Result,
+    Retention,
+};
+
+use crate::followed::{Followed, Moment};
+
+/// A repository whose signed commits are changes, and whose directories are what references name.
+#[derive(Debug)]
+pub(crate) struct Git {
+    pub(crate) name: ProviderName,
+    pub(crate) cadence: Cadence,
+    pub(crate) followed: Arc<Followed>,
+    /// What the list was made of that was delivered last.
+    pub(crate) seen: Mutex<Option<Moment>>,
+}
+
+/// How long a disk may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+impl Git {
+    /// Reads off the request threads, with a deadline. What is dropped meanwhile has changed nothing half.
+    pub(crate) async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Followed) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let followed = Arc::clone(&self.followed);
+        let work = tokio::task::spawn_blocking(move || work(&followed));
+        match tokio::time::timeout(DEADLINE, work).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => Err(Error::unavailable("reading the repository failed").with_source(panic)),
+            Err(late) => Err(Error::unavailable("the repository does not answer").with_source(late)),
+        }
+    }
+}
+
+impl Provider for Git {
+    fn name(&self) -> &ProviderName {
+        &self.name
+    }
+    fn source(&self) -> Option<&dyn ConfigSource> {
+        Some(self)
+    }
+    fn resolver(&self) -> Option<&dyn Resolver> {
+        Some(self)
+    }
+    fn mesh_auth(&self) -> Option<&dyn MeshAuth> {
+        None
+    }
+    fn enrollment(&self) -> Option<&dyn Enrollment> {
+        None
+    }
+    fn publisher(&self) -> Option<&dyn Publisher> {
+        None
+    }
+    fn retention(&self) -> Option<&dyn Retention> {
+        None
+    }
+}

@@ -1,0 +1,73 @@
+use std::time::Duration;
+
+use git2::{Repository, Tree};
+use provider_api::{
+    Error, Freshness, Reference, Resolved, Resolver, Resource, ResourceKey, ResourceType, Result, Scope, async_trait,
+};
+use toml::{Table, Value};
+
+use crate::followed::Followed;
+use crate::git::Git;
+
+/// How long an answer holds: a branch may move at any time.
+const FRESH: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl Resolver for Git {
+    async fn resolve(&self, reference: &Reference) -> Result<Resolved> {
+        if *reference.provider() != self.name {
+            return Err(Error::invalid(format!("{reference} is of another provider")));
+        }
+        let reference = reference.clone();
+        self.off_thread(move |git| resolve(git, &reference)).await
+    }
+}
+
+/// Looks at what the team's directory says at the head of the branch, which must be signed.
+fn resolve(git: &Followed, reference: &Reference) -> Result<Resolved> {
+    let nothing = || Error::not_found(format!("{reference} is not declared in the repository"));
+    let Scope::Typed(team, kind) = reference.scope() else { return Err(nothing()) };
+    let (ResourceKey::Name(name) | ResourceKey::Id(name)) = reference.key();
+    let repository = git.open()?;
+    let head = git.head(&repository)?;
+    git.signers.check(&repository, head.id())?;
+    let unreadable = |error| Error::unavailable("the head of the branch cannot be read").with_source(error);
+    let tree = head.tree().map_err(unreadable)?;
+    let found = declared(&repository, &tree, team, *kind, name).map_err(unreadable)?.ok_or_else(nothing)?;
+    let mut resource = Resource::new(*kind, name, name);
+    resource.team_id = Some(team.clone());
+    resource.enabled = found.get("enabled").and_then(Value::as_bool).unwrap_or(true);
+    let urls = found.get("urls").and_then(Value::as_array).into_iter().flatten();
+    resource.urls = urls.filter_map(|url| url.as_str().map(str::to_owned)).collect();
+    Ok(Resolved { resource, fresh: Freshness::For(FRESH) })
+}
+
+/// An ingress or a pipeline of one of the team's pipeline files.
+fn declared(
+    repository: &Repository,
+    tree: &Tree<'_>,
+    team: &str,
+    kind: ResourceType,
+    name: &str,
+) -> Result<Option<Table>, git2::Error> {
+    let Ok(directory) = tree.get_path(format!("{team}/pipelines").as_ref()) else { return Ok(None) };
+    let Some(directory) = directory.to_object(repository)?.into_tree().ok() else { return Ok(None) };
+    for file in directory.iter() {
+        let Some(blob) = file.to_object(repository)?.into_blob().ok() else { continue };
+        // A file that its team has broken hides what it declares, and nothing else.
+        let text = std::str::from_utf8(blob.content()).ok();
+        let Some(file) = text.and_then(|text| text.parse::<Table>().ok()) else { continue };
+        let pipelines = file.get("pipelines").and_then(Value::as_table).into_iter().flatten();
+        for (pipeline, body) in pipelines {
+            let found = match kind {
+                ResourceType::Pipeline => Some(body).filter(|_| pipeline == name),
+                ResourceType::Ingress => body.get("mesh").and_then(|mesh| mesh.get("ingress")?.get(name)),
+                _ => None,
+            };
+            if let Some(found) = found.and_then(Value::as_table) {
+                return Ok(Some(found.clone()));
+            }
+        }
+    }
+    Ok(None)
+}
