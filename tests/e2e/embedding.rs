@@ -1,7 +1,5 @@
 //! What another gateway that embeds this one gets: snapshots to follow, and answers through the host's caches.
 
-mod counting;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -10,7 +8,7 @@ use harmony_host::{Host, HostOptions, Verdict};
 use harmony_tests::Workdir;
 use provider_api::{ErrorKind, Reference};
 
-use counting::{Counted, CountingFactory, TOKEN};
+use crate::counting::{Counted, CountingFactory, TOKEN};
 
 /// No network: whoever embeds the gateway listens.
 const CONFIG: &str = "[proxy]\nid = \"embedded\"\nprimary_provider = \"counting\"\n\n[provider.counting]\napi = \"x\"\n\n\

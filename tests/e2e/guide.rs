@@ -27,8 +27,7 @@ fn cargo(dir: &Path, arguments: &[&str]) -> Command {
     for name in ["provider-api", "provider-local", "provider-runbeam", "harmony-host"] {
         cargo.arg("--config").arg(format!("patch.crates-io.{name}.path = \"{ROOT}/{name}\""));
     }
-    let target = built("").parent().and_then(Path::parent).map(Path::to_owned);
-    cargo.env("CARGO_TARGET_DIR", target.expect("a target directory"));
+    cargo.env("CARGO_TARGET_DIR", built("").parent().expect("a target directory"));
     if std::env::var_os("CARGO_PROFILE_DEV_DEBUG").is_none() {
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
     }

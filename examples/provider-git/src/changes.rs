@@ -22,11 +22,14 @@ pub(crate) fn changed(repository: &Repository, commit: Oid, team: &str) -> Resul
         let before = commit.parents().next().map(|parent| parent.tree()).transpose()?;
         let mut options = DiffOptions::new();
         options.pathspec(format!("{team}/")).disable_pathspec_match(true);
-        let diff = repository.diff_tree_to_tree(before.as_ref(), Some(&commit.tree()?), Some(&mut options))?;
+        let diff =
+            repository.diff_tree_to_tree(before.as_ref(), Some(&commit.tree()?), Some(&mut options))?;
         let mut all = Vec::new();
         for delta in diff.deltas().filter(|delta| delta.status() != Delta::Deleted) {
             let path = delta.new_file().path().and_then(|path| path.strip_prefix(team).ok()?.to_str());
-            let Some((path, (kind, order))) = path.and_then(|path| Some((path, kind(path)?))) else { continue };
+            let Some((path, (kind, order))) = path.and_then(|path| Some((path, kind(path)?))) else {
+                continue;
+            };
             let file = Oid::hash_object(ObjectType::Blob, path.as_bytes())?.to_string();
             let Some(id) = ChangeId::new(format!("{}-{}", commit.id(), &file[..16])) else { continue };
             let name = path.rsplit('/').next().unwrap_or(path);
@@ -37,7 +40,9 @@ pub(crate) fn changed(repository: &Repository, commit: Oid, team: &str) -> Resul
         all.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
         Ok(all.into_iter().map(|(_, _, change)| change).collect())
     };
-    read().map_err(|error: git2::Error| Error::unavailable(format!("the commit {commit} cannot be read")).with_source(error))
+    read().map_err(|error: git2::Error| {
+        Error::unavailable(format!("the commit {commit} cannot be read")).with_source(error)
+    })
 }
 
 /// What a file is, and when its turn is among those of one commit.
@@ -64,7 +69,9 @@ impl Changed {
             return Err(Error::invalid(format!("the change {} is larger than 4 MiB", self.id)));
         }
         let text = std::str::from_utf8(blob.content());
-        let text = text.map_err(|error| Error::invalid(format!("the change {} is no text", self.id)).with_source(error))?;
+        let text = text.map_err(|error| {
+            Error::invalid(format!("the change {} is no text", self.id)).with_source(error)
+        })?;
         let document = match self.kind {
             DocumentKind::Transform => {
                 let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();

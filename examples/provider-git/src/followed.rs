@@ -23,12 +23,14 @@ pub(crate) type Moment = (Oid, usize);
 
 impl Followed {
     pub(crate) fn open(&self) -> Result<Repository> {
-        Repository::open(&self.path).map_err(|error| Error::unavailable("the repository cannot be opened").with_source(error))
+        Repository::open(&self.path)
+            .map_err(|error| Error::unavailable("the repository cannot be opened").with_source(error))
     }
 
     pub(crate) fn head<'r>(&self, repository: &'r Repository) -> Result<Commit<'r>> {
         let found = repository.find_reference(&self.branch).and_then(|branch| branch.peel_to_commit());
-        found.map_err(|error| Error::unavailable(format!("{} cannot be read", self.branch)).with_source(error))
+        found
+            .map_err(|error| Error::unavailable(format!("{} cannot be read", self.branch)).with_source(error))
     }
 
     /// What nobody has taken yet, oldest first, up to the first commit that is not signed. `None` when nothing has
@@ -60,7 +62,8 @@ impl Followed {
     /// A change of the branch, from a commit that is signed.
     pub(crate) fn find(&self, repository: &Repository, id: &ChangeId) -> Result<Changed> {
         let unknown = || Error::not_found(format!("there is no change {id} on {}", self.branch));
-        let commit = id.as_str().split('-').next().and_then(|hash| Oid::from_str(hash).ok()).ok_or_else(unknown)?;
+        let commit =
+            id.as_str().split('-').next().and_then(|hash| Oid::from_str(hash).ok()).ok_or_else(unknown)?;
         repository.find_object(commit, Some(ObjectType::Commit)).map_err(|_| unknown())?;
         let head = self.head(repository)?.id();
         let within = head == commit || repository.graph_descendant_of(head, commit).unwrap_or(false);

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use git2::{Repository, Tree};
 use provider_api::{
-    Error, Freshness, Reference, Resolved, Resolver, Resource, ResourceKey, ResourceType, Result, Scope, async_trait,
+    Error, Freshness, Reference, Resolved, Resolver, Resource, ResourceKey, ResourceType, Result, Scope,
+    async_trait,
 };
 use toml::{Table, Value};
 

@@ -17,7 +17,9 @@ impl Signers {
             PublicKey::from_openssh(key.trim()).map_err(|error| error.to_string())
         };
         let keys = lines.iter().map(key).collect::<Result<Vec<_>, String>>();
-        let keys = keys.map_err(|error| Error::invalid("`allowed_signers` has a line that is none").with_source(error))?;
+        let keys = keys.map_err(|error| {
+            Error::invalid("`allowed_signers` has a line that is none").with_source(error)
+        })?;
         match keys.is_empty() {
             true => Err(Error::invalid("`allowed_signers` is empty, so no commit would ever be followed")),
             false => Ok(Self(keys)),
