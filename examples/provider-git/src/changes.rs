@@ -1,6 +1,8 @@
 use git2::{Delta, DiffOptions, ObjectType, Oid, Repository};
 use provider_api::{Change, ChangeHead, ChangeId, DocumentKind, Error, Result};
 
+use crate::git::unavailable;
+
 /// A file that a commit has put there.
 pub(crate) struct Changed {
     pub(crate) id: ChangeId,
@@ -8,7 +10,6 @@ pub(crate) struct Changed {
     /// The file's name without directory and ending.
     stem: String,
     blob: Oid,
-    at: i64,
 }
 
 /// The largest file that is a change.
@@ -22,27 +23,24 @@ pub(crate) fn changed(repository: &Repository, commit: Oid, team: &str) -> Resul
         let before = commit.parents().next().map(|parent| parent.tree()).transpose()?;
         let mut options = DiffOptions::new();
         options.pathspec(format!("{team}/")).disable_pathspec_match(true);
-        let diff =
-            repository.diff_tree_to_tree(before.as_ref(), Some(&commit.tree()?), Some(&mut options))?;
+        let after = commit.tree()?;
+        let diff = repository.diff_tree_to_tree(before.as_ref(), Some(&after), Some(&mut options))?;
         let mut all = Vec::new();
         for delta in diff.deltas().filter(|delta| delta.status() != Delta::Deleted) {
             let path = delta.new_file().path().and_then(|path| path.strip_prefix(team).ok()?.to_str());
-            let Some((path, (kind, order))) = path.and_then(|path| Some((path, kind(path)?))) else {
-                continue;
-            };
+            let Some(path) = path else { continue };
+            let Some((kind, order)) = kind(path) else { continue };
             let file = Oid::hash_object(ObjectType::Blob, path.as_bytes())?.to_string();
             let Some(id) = ChangeId::new(format!("{}-{}", commit.id(), &file[..16])) else { continue };
             let name = path.rsplit('/').next().unwrap_or(path);
             let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
-            let change = Changed { id, kind, stem, blob: delta.new_file().id(), at: commit.time().seconds() };
+            let change = Changed { id, kind, stem, blob: delta.new_file().id() };
             all.push((order, path.to_owned(), change));
         }
         all.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
         Ok(all.into_iter().map(|(_, _, change)| change).collect())
     };
-    read().map_err(|error: git2::Error| {
-        Error::unavailable(format!("the commit {commit} cannot be read")).with_source(error)
-    })
+    read().map_err(unavailable::<git2::Error>("a commit cannot be read"))
 }
 
 /// What a file is, and when its turn is among those of one commit.
@@ -58,20 +56,17 @@ fn kind(path: &str) -> Option<(DocumentKind, u8)> {
 
 impl Changed {
     pub(crate) fn head(self) -> ChangeHead {
-        ChangeHead { id: self.id, kind: self.kind, created_at: Some(format!("{} s after 1970", self.at)) }
+        ChangeHead { id: self.id, kind: self.kind, created_at: None }
     }
 
     /// The file with the change around it. A transform is JSON in the repository and TOML on its way.
     pub(crate) fn read(self, repository: &Repository) -> Result<Change> {
-        let blob = repository.find_blob(self.blob);
-        let blob = blob.map_err(|error| Error::unavailable("a file cannot be read").with_source(error))?;
+        let blob = repository.find_blob(self.blob).map_err(unavailable("a file cannot be read"))?;
         if blob.size() > LIMIT {
             return Err(Error::invalid(format!("the change {} is larger than 4 MiB", self.id)));
         }
-        let text = std::str::from_utf8(blob.content());
-        let text = text.map_err(|error| {
-            Error::invalid(format!("the change {} is no text", self.id)).with_source(error)
-        })?;
+        let no_text = |_| Error::invalid(format!("the change {} is no text", self.id));
+        let text = std::str::from_utf8(blob.content()).map_err(no_text)?;
         let document = match self.kind {
             DocumentKind::Transform => {
                 let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();

@@ -44,32 +44,23 @@ impl ProviderFactory for GitFactory {
         }
         let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
         if settings.team.is_empty() || !settings.team.bytes().all(plain) {
-            return Err(Error::invalid(
-                "`team`: expected a directory of the repository, of a-z, 0-9, _ and -",
-            ));
+            return Err(Error::invalid("`team`: expected a directory, of a-z, 0-9, _ and -"));
         }
         let after = settings.after.as_deref().map(git2::Oid::from_str).transpose();
-        let after = after
-            .map_err(|error| Error::invalid("`after`: expected the hash of a commit").with_source(error))?;
+        let log = format!("git-{}-{}.log", context.gateway, context.name);
         let followed = Followed {
             path: path.into(),
             branch: format!("refs/heads/{}", settings.branch),
             team: settings.team,
-            after,
+            after: after.map_err(|_| Error::invalid("`after`: expected the hash of a commit"))?,
             signers: Signers::parse(&settings.allowed_signers)?,
-            reports: Reports::at(
-                context.state_dir.join(format!("git-{}-{}.log", context.gateway, context.name)),
-            ),
+            reports: Reports::at(context.state_dir.join(log)),
         };
         let cadence = match settings.poll_interval_secs.unwrap_or(30) {
             0 => Cadence::OnDemand,
             seconds => Cadence::Every(Duration::from_secs(seconds)),
         };
-        Ok(Arc::new(Git {
-            name: context.name,
-            cadence,
-            followed: Arc::new(followed),
-            seen: Mutex::default(),
-        }))
+        let (followed, seen) = (Arc::new(followed), Mutex::default());
+        Ok(Arc::new(Git { name: context.name, cadence, followed, seen }))
     }
 }

@@ -4,6 +4,7 @@ use git2::{Commit, ObjectType, Oid, Repository, Sort};
 use provider_api::{ChangeHead, ChangeId, Error, Result};
 
 use crate::changes::{Changed, changed};
+use crate::git::unavailable;
 use crate::reports::Reports;
 use crate::signers::Signers;
 
@@ -23,14 +24,12 @@ pub(crate) type Moment = (Oid, usize);
 
 impl Followed {
     pub(crate) fn open(&self) -> Result<Repository> {
-        Repository::open(&self.path)
-            .map_err(|error| Error::unavailable("the repository cannot be opened").with_source(error))
+        Repository::open(&self.path).map_err(unavailable("the repository cannot be opened"))
     }
 
     pub(crate) fn head<'r>(&self, repository: &'r Repository) -> Result<Commit<'r>> {
         let found = repository.find_reference(&self.branch).and_then(|branch| branch.peel_to_commit());
-        found
-            .map_err(|error| Error::unavailable(format!("{} cannot be read", self.branch)).with_source(error))
+        found.map_err(unavailable("the branch cannot be read"))
     }
 
     /// What nobody has taken yet, oldest first, up to the first commit that is not signed. `None` when nothing has
@@ -62,8 +61,8 @@ impl Followed {
     /// A change of the branch, from a commit that is signed.
     pub(crate) fn find(&self, repository: &Repository, id: &ChangeId) -> Result<Changed> {
         let unknown = || Error::not_found(format!("there is no change {id} on {}", self.branch));
-        let commit =
-            id.as_str().split('-').next().and_then(|hash| Oid::from_str(hash).ok()).ok_or_else(unknown)?;
+        let hash = id.as_str().split('-').next().unwrap_or_default();
+        let commit = Oid::from_str(hash).map_err(|_| unknown())?;
         repository.find_object(commit, Some(ObjectType::Commit)).map_err(|_| unknown())?;
         let head = self.head(repository)?.id();
         let within = head == commit || repository.graph_descendant_of(head, commit).unwrap_or(false);
@@ -82,6 +81,6 @@ impl Followed {
             self.after.map_or(Ok(()), |after| walk.hide(after))?;
             walk.collect::<Result<Vec<_>, git2::Error>>()
         };
-        walk().map_err(|error| Error::unavailable("the history cannot be read").with_source(error))
+        walk().map_err(unavailable("the history cannot be read"))
     }
 }

@@ -31,10 +31,17 @@ impl Git {
         let work = tokio::task::spawn_blocking(move || work(&followed));
         match tokio::time::timeout(DEADLINE, work).await {
             Ok(Ok(done)) => done,
-            Ok(Err(panic)) => Err(Error::unavailable("reading the repository failed").with_source(panic)),
-            Err(late) => Err(Error::unavailable("the repository does not answer").with_source(late)),
+            Ok(Err(panic)) => Err(unavailable("reading the repository failed")(panic)),
+            Err(late) => Err(unavailable("the repository does not answer")(late)),
         }
     }
+}
+
+/// What the disk or the repository said, as the gateway understands it.
+pub(crate) fn unavailable<E: std::error::Error + Send + Sync + 'static>(
+    what: &'static str,
+) -> impl Fn(E) -> Error {
+    move |error| Error::unavailable(what).with_source(error)
 }
 
 impl Provider for Git {

@@ -4,7 +4,9 @@ use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use provider_api::{ChangeId, Error, Result};
+use provider_api::{ChangeId, Result};
+
+use crate::git::unavailable;
 
 /// What became of each change: a repository takes no reports, so they stand beside the gateway's own state. Lines
 /// `<id> <status>` that are only ever added.
@@ -13,6 +15,9 @@ pub(crate) struct Reports {
     path: PathBuf,
     writing: Mutex<()>,
 }
+
+/// What cannot be used when this fails.
+const LOG: &str = "the log of what became of changes cannot be used";
 
 /// The last line about each change.
 pub(crate) type Told = HashMap<String, String>;
@@ -27,7 +32,7 @@ impl Reports {
         let text = match std::fs::read_to_string(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(unusable(error)),
+            Err(error) => return Err(unavailable(LOG)(error)),
         };
         // A line that was cut off by a crash has not been written.
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
@@ -43,17 +48,13 @@ impl Reports {
             return Ok(());
         }
         if let Some(directory) = self.path.parent() {
-            std::fs::create_dir_all(directory).map_err(unusable)?;
+            std::fs::create_dir_all(directory).map_err(unavailable(LOG))?;
         }
         let written = OpenOptions::new().create(true).append(true).open(&self.path).and_then(|mut log| {
             log.write_all(format!("\n{id} {status}\n").as_bytes())?;
             log.sync_all()?;
             self.path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
         });
-        written.map_err(unusable)
+        written.map_err(unavailable(LOG))
     }
-}
-
-fn unusable(error: std::io::Error) -> Error {
-    Error::unavailable("the log of what became of changes cannot be used").with_source(error)
 }

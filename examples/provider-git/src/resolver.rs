@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use git2::{Repository, Tree};
+use git2::{Commit, Repository};
 use provider_api::{
     Error, Freshness, Reference, Resolved, Resolver, Resource, ResourceKey, ResourceType, Result, Scope,
     async_trait,
@@ -8,7 +8,7 @@ use provider_api::{
 use toml::{Table, Value};
 
 use crate::followed::Followed;
-use crate::git::Git;
+use crate::git::{Git, unavailable};
 
 /// How long an answer holds: a branch may move at any time.
 const FRESH: Duration = Duration::from_secs(60);
@@ -32,9 +32,9 @@ fn resolve(git: &Followed, reference: &Reference) -> Result<Resolved> {
     let repository = git.open()?;
     let head = git.head(&repository)?;
     git.signers.check(&repository, head.id())?;
-    let unreadable = |error| Error::unavailable("the head of the branch cannot be read").with_source(error);
-    let tree = head.tree().map_err(unreadable)?;
-    let found = declared(&repository, &tree, team, *kind, name).map_err(unreadable)?.ok_or_else(nothing)?;
+    let found =
+        declared(&repository, &head, team, *kind, name).map_err(unavailable("the head cannot be read"))?;
+    let found = found.ok_or_else(nothing)?;
     let mut resource = Resource::new(*kind, name, name);
     resource.team_id = Some(team.clone());
     resource.enabled = found.get("enabled").and_then(Value::as_bool).unwrap_or(true);
@@ -46,28 +46,30 @@ fn resolve(git: &Followed, reference: &Reference) -> Result<Resolved> {
 /// An ingress or a pipeline of one of the team's pipeline files.
 fn declared(
     repository: &Repository,
-    tree: &Tree<'_>,
+    head: &Commit<'_>,
     team: &str,
     kind: ResourceType,
     name: &str,
 ) -> Result<Option<Table>, git2::Error> {
-    let Ok(directory) = tree.get_path(format!("{team}/pipelines").as_ref()) else { return Ok(None) };
+    let Ok(directory) = head.tree()?.get_path(format!("{team}/pipelines").as_ref()) else { return Ok(None) };
     let Some(directory) = directory.to_object(repository)?.into_tree().ok() else { return Ok(None) };
     for file in directory.iter() {
         let Some(blob) = file.to_object(repository)?.into_blob().ok() else { continue };
         // A file that its team has broken hides what it declares, and nothing else.
         let text = std::str::from_utf8(blob.content()).ok();
         let Some(file) = text.and_then(|text| text.parse::<Table>().ok()) else { continue };
-        let pipelines = file.get("pipelines").and_then(Value::as_table).into_iter().flatten();
-        for (pipeline, body) in pipelines {
-            let found = match kind {
-                ResourceType::Pipeline => Some(body).filter(|_| pipeline == name),
-                ResourceType::Ingress => body.get("mesh").and_then(|mesh| mesh.get("ingress")?.get(name)),
-                _ => None,
-            };
-            if let Some(found) = found.and_then(Value::as_table) {
-                return Ok(Some(found.clone()));
+        let pipelines = || file.get("pipelines").and_then(Value::as_table).into_iter().flatten();
+        let found = match kind {
+            ResourceType::Pipeline => {
+                pipelines().find(|(pipeline, _)| *pipeline == name).map(|(_, body)| body)
             }
+            ResourceType::Ingress => {
+                pipelines().find_map(|(_, body)| body.get("mesh")?.get("ingress")?.get(name))
+            }
+            _ => None,
+        };
+        if let Some(found) = found.and_then(Value::as_table) {
+            return Ok(Some(found.clone()));
         }
     }
     Ok(None)

@@ -14,12 +14,11 @@ impl Signers {
     pub(crate) fn parse(lines: &[String]) -> Result<Self> {
         let key = |line: &String| {
             let (_, key) = line.trim().split_once(' ').ok_or("expected a principal and a key")?;
-            PublicKey::from_openssh(key.trim()).map_err(|error| error.to_string())
+            let key = PublicKey::from_openssh(key.trim()).map_err(|error| error.to_string())?;
+            if key.algorithm().is_ed25519() { Ok(key) } else { Err("expected an Ed25519 key".to_owned()) }
         };
         let keys = lines.iter().map(key).collect::<Result<Vec<_>, String>>();
-        let keys = keys.map_err(|error| {
-            Error::invalid("`allowed_signers` has a line that is none").with_source(error)
-        })?;
+        let keys = keys.map_err(|why| Error::invalid(format!("`allowed_signers` has a bad line: {why}")))?;
         match keys.is_empty() {
             true => Err(Error::invalid("`allowed_signers` is empty, so no commit would ever be followed")),
             false => Ok(Self(keys)),

@@ -121,3 +121,41 @@ async fn a_gateway_applies_what_is_committed_and_does_not_again_after_a_restart(
     };
     tokio::time::timeout(Duration::from_secs(20), told()).await.expect("the reasons are in the log");
 }
+
+/// Runs a program in `directory`; `None` when it is not on this machine.
+fn run(directory: &std::path::Path, program: &str, arguments: &[&str]) -> Option<()> {
+    let mut command = std::process::Command::new(program);
+    command.current_dir(directory).args(arguments).env("HOME", directory).env_remove("GIT_DIR");
+    let output = command.output().ok()?;
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(())
+}
+
+#[tokio::test]
+async fn what_git_itself_signs_is_followed() {
+    let root = tempfile::tempdir().unwrap();
+    let work = root.path().join("work");
+    std::fs::create_dir_all(work.join("edge/pipelines")).unwrap();
+    std::fs::write(work.join("edge/pipelines/hello.toml"), HELLO).unwrap();
+    let git = |arguments: &str| run(&work, "git", &arguments.split(' ').collect::<Vec<_>>());
+    let keys = run(root.path(), "ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "me", "-f", "key"]);
+    let made = keys.and_then(|()| {
+        git("init -q -b main")?;
+        git("config user.name Me")?;
+        git("config user.email me@example.com")?;
+        git("config gpg.format ssh")?;
+        git("config user.signingkey ../key.pub")?;
+        git("add .")?;
+        git("commit -q -S -m one")
+    });
+    if made.is_none() {
+        eprintln!("SKIPPED: there is no git or no ssh-keygen here");
+        return;
+    }
+    let public = std::fs::read_to_string(root.path().join("key.pub")).unwrap();
+    let allowed = format!("me@example.com {}", public.trim());
+    let repository = TestRepository::around(root, "work");
+    let settings = format!("allowed_signers = [{allowed:?}]");
+    let provider = built(&repository, &"git".parse().unwrap(), &TurnedClock::new(), &settings).unwrap();
+    assert_eq!(pending(&*provider).await.unwrap(), 1);
+}

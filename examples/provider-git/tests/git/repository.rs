@@ -9,6 +9,7 @@ use tempfile::TempDir;
 /// A repository with one branch, and the key of somebody who may write to it.
 pub(crate) struct TestRepository {
     root: TempDir,
+    name: &'static str,
     pub(crate) key: PrivateKey,
     /// One commit after the other.
     writing: Mutex<i64>,
@@ -23,9 +24,14 @@ impl TestRepository {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         Repository::init_bare(root.path().join("repository")).unwrap();
-        let repository = Self { root, key: key(1), writing: Mutex::new(1_700_000_000) };
+        let repository = Self::around(root, "repository");
         repository.commit("README", "the first", Some(&repository.key));
         repository
+    }
+
+    /// One that is there already, as `name` below `root`.
+    pub(crate) fn around(root: TempDir, name: &'static str) -> Self {
+        Self { root, name, key: key(1), writing: Mutex::new(1_700_000_000) }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -33,7 +39,7 @@ impl TestRepository {
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.root().join("repository")
+        self.root().join(self.name)
     }
 
     pub(crate) fn away(&self) -> PathBuf {
