@@ -35,7 +35,10 @@ impl IntoResponse for Refusal {
             ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::Invalid => StatusCode::BAD_GATEWAY,
         };
-        let wait = error.retry_after().map(|wait| [(RETRY_AFTER, wait.as_secs().to_string())]);
-        (status, wait.into_iter().flatten().collect::<axum::http::HeaderMap>(), error.to_string()).into_response()
+        let mut response = (status, error.to_string()).into_response();
+        if let Some(wait) = error.retry_after() {
+            response.headers_mut().insert(RETRY_AFTER, wait.as_secs().into());
+        }
+        response
     }
 }

@@ -27,15 +27,14 @@ impl Resolver for Git {
 /// Looks at what the team's directory says at the head of the branch, which must be signed.
 fn resolve(git: &Followed, reference: &Reference) -> Result<Resolved> {
     let nothing = || Error::not_found(format!("{reference} is not declared in the repository"));
-    let Scope::Typed(team, kind) = reference.scope() else { return Err(nothing()) };
+    let Scope::Typed(team, ResourceType::Ingress) = reference.scope() else { return Err(nothing()) };
     let (ResourceKey::Name(name) | ResourceKey::Id(name)) = reference.key();
     let repository = git.open()?;
     let head = git.head(&repository)?;
     git.signers.check(&repository, head.id())?;
-    let found =
-        declared(&repository, &head, team, *kind, name).map_err(unavailable("the head cannot be read"))?;
+    let found = declared(&repository, &head, team, name).map_err(unavailable("the head cannot be read"))?;
     let found = found.ok_or_else(nothing)?;
-    let mut resource = Resource::new(*kind, name, name);
+    let mut resource = Resource::new(ResourceType::Ingress, name, name);
     resource.team_id = Some(team.clone());
     resource.enabled = found.get("enabled").and_then(Value::as_bool).unwrap_or(true);
     let urls = found.get("urls").and_then(Value::as_array).into_iter().flatten();
@@ -43,12 +42,11 @@ fn resolve(git: &Followed, reference: &Reference) -> Result<Resolved> {
     Ok(Resolved { resource, fresh: Freshness::For(FRESH) })
 }
 
-/// An ingress or a pipeline of one of the team's pipeline files.
+/// An ingress of one of the team's pipeline files.
 fn declared(
     repository: &Repository,
     head: &Commit<'_>,
     team: &str,
-    kind: ResourceType,
     name: &str,
 ) -> Result<Option<Table>, git2::Error> {
     let Ok(directory) = head.tree()?.get_path(format!("{team}/pipelines").as_ref()) else { return Ok(None) };
@@ -58,17 +56,9 @@ fn declared(
         // A file that its team has broken hides what it declares, and nothing else.
         let text = std::str::from_utf8(blob.content()).ok();
         let Some(file) = text.and_then(|text| text.parse::<Table>().ok()) else { continue };
-        let pipelines = || file.get("pipelines").and_then(Value::as_table).into_iter().flatten();
-        let found = match kind {
-            ResourceType::Pipeline => {
-                pipelines().find(|(pipeline, _)| *pipeline == name).map(|(_, body)| body)
-            }
-            ResourceType::Ingress => {
-                pipelines().find_map(|(_, body)| body.get("mesh")?.get("ingress")?.get(name))
-            }
-            _ => None,
-        };
-        if let Some(found) = found.and_then(Value::as_table) {
+        let pipelines = file.get("pipelines").and_then(Value::as_table).into_iter().flatten();
+        let mut ingresses = pipelines.filter_map(|(_, body)| body.get("mesh")?.get("ingress")?.get(name));
+        if let Some(found) = ingresses.next().and_then(Value::as_table) {
             return Ok(Some(found.clone()));
         }
     }

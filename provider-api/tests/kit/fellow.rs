@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use provider_api::{ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver};
+use provider_api::{
+    ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver, Retention,
+};
 
 use crate::mutation::Mutation;
 use crate::reference::Reference;

@@ -163,8 +163,7 @@ impl ResourceWorld for GitWorld {
         let table = match wanted.kind {
             _ if wanted.private => return Err(Cannot::because("who reads the repository reads all of it")),
             ResourceType::Ingress => format!("pipelines.p.mesh.ingress.{name}"),
-            ResourceType::Pipeline => format!("pipelines.{name}"),
-            _ => return Err(Cannot::because("ingresses and pipelines are found, nothing else")),
+            _ => return Err(Cannot::because("ingresses are found, nothing else")),
         };
         let text = format!("[{table}]\nenabled = {}\nurls = {urls:?}\n", wanted.enabled);
         self.repository.commit(&format!("partner/pipelines/{name}.toml"), &text, Some(&self.repository.key));
