@@ -52,7 +52,7 @@ async fn the_files_of_the_guide_make_a_gateway_that_serves_what_its_provider_del
     ];
     assert_eq!(names, expected);
     let (_, provider) = &files[1];
-    assert!(provider.lines().count() < 130, "the smallest provider has {} lines", provider.lines().count());
+    assert!(provider.lines().count() < 120, "the smallest provider has {} lines", provider.lines().count());
     let port = free_port();
     let dir = Workdir::with(files);
     dir.edit("config.toml", "8080", &port.to_string());
