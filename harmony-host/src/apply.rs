@@ -1,4 +1,5 @@
 mod change;
+mod writing;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -8,10 +9,8 @@ use std::time::SystemTime;
 use provider_api::{Change, RejectionClass};
 use tokio::sync::watch;
 
-use crate::commit::{self, NotWritten};
 use crate::digest::Digest;
 use crate::documents::{Documents, Loaded, Touched};
-use crate::edits::Edits;
 use crate::fault_points::kill;
 use crate::gateway::Gateway;
 use crate::host::{HostOptions, absolute};
@@ -24,6 +23,7 @@ use crate::resolutions::Resolutions;
 use crate::snapshot::{Refusal, Snapshot};
 use crate::snapshots::Snapshots;
 use crate::status::{Attempted, Desired, Effective, ProblemReport, StatusBoard, full, timestamp};
+use writing::{LEFT, NotCommitted};
 
 /// What became of a configuration that was tried.
 #[derive(Clone, Debug)]
@@ -74,27 +74,12 @@ pub(crate) struct NotedChange {
     pub(crate) journal: Arc<Journal>,
     /// What its files must still be, when it was rejected before.
     pub(crate) targets: Vec<Target>,
+    /// What its files were before an earlier try that did not come to its end.
+    pub(crate) before: Vec<Before>,
 }
 
 /// How often a change is tried anew because its files were edited meanwhile.
 const MAX_TRIES: usize = 5;
-
-enum NotCommitted {
-    Edited,
-    Held(String),
-    Rejected(Refusal),
-}
-
-impl From<NotWritten> for NotCommitted {
-    fn from(error: NotWritten) -> Self {
-        match &error {
-            NotWritten::Edited(_) => Self::Edited,
-            NotWritten::Refused { file, .. } => {
-                Self::Rejected(refusal(RejectionClass::Build, file, &error.to_string()))
-            }
-        }
-    }
-}
 
 /// The only door through which a configuration becomes what is served.
 #[derive(Debug)]
@@ -186,13 +171,11 @@ impl Applier {
         self.listeners.open(prepared, gateway);
         let snapshot = gateway.snapshot.load_full();
         self.note_applied(&snapshot);
-        match refused {
-            None => self.last_good.committed(snapshot),
-            Some((digest, refusal)) => {
-                tracing::error!("the files cannot be served; what was good last is served instead");
-                self.status.change(|status| status.desired = desired(digest));
-                self.reject(digest, refusal, Trigger::Asked);
-            }
+        self.last_good.committed(snapshot);
+        if let Some((digest, refusal)) = refused {
+            tracing::error!("the files cannot be served; what was good last is served instead");
+            self.status.change(|status| status.desired = desired(digest));
+            self.reject(digest, refusal, Trigger::Asked);
         }
     }
 
@@ -263,6 +246,9 @@ impl Applier {
         gateway: &Arc<Gateway>,
         noted: &NotedChange,
     ) -> ChangeVerdict {
+        if let Err(why) = self.take_back_earlier(&gateway.snapshot.load_full(), noted).await {
+            return ChangeVerdict::Held(why);
+        }
         for _ in 0..MAX_TRIES {
             if let Some(verdict) = self.try_change(gateway, noted).await {
                 return verdict;
@@ -279,7 +265,15 @@ impl Applier {
         let path = self.config_path.clone();
         let built = change::build(path, surroundings, read, before, change, &noted.targets).await;
         let (files, snapshot, edits) = match built {
-            change::Built::Same => return Some(ChangeVerdict::Applied),
+            change::Built::Same(files) => {
+                let noted = noted.clone();
+                let work = move || noted.journal.says_the_same(noted.sequence, files);
+                return match tokio::task::spawn_blocking(work).await {
+                    Ok(Ok(())) => Some(ChangeVerdict::Applied),
+                    Ok(Err(error)) => Some(ChangeVerdict::Held(unwritable(&error))),
+                    Err(error) => Some(ChangeVerdict::Held(error.to_string())),
+                };
+            }
             change::Built::New { files, snapshot, edits } => (files, *snapshot, edits),
             change::Built::Rejected(refusal, trial) => {
                 return Some(ChangeVerdict::Rejected(refusal, trial));
@@ -289,8 +283,20 @@ impl Applier {
         };
         kill("built");
         let targets = change::targets(&files, &edits);
+        if let Some((file, newer)) = noted.journal.newer(noted.sequence, &targets) {
+            let message = format!("the change {newer}, which is newer, has written it already");
+            let refusal = refusal(RejectionClass::Superseded, &file, &message);
+            return Some(ChangeVerdict::Rejected(refusal, None));
+        }
         let against = full(served.documents.digest());
+        // With an edit that is not served, it cannot be told whose fault it is.
+        let edited = files.digest() != served.documents.digest();
         let rejected = |refusal: Refusal| {
+            if edited {
+                let first = refusal.problems.sorted_errors().first().map(ToString::to_string);
+                let first = first.unwrap_or_default();
+                return Some(ChangeVerdict::Held(format!("beside an edit that is not served yet: {first}")));
+            }
             let trial = Trial::new(refusal.class, against.clone(), targets.clone());
             Some(ChangeVerdict::Rejected(refusal, Some(trial)))
         };
@@ -317,51 +323,11 @@ impl Applier {
                 tracing::info!(generation, change = %noted.change.id, "change applied");
                 Some(ChangeVerdict::Applied)
             }
-            Err(refusal) => {
-                self.take_back(commit).await;
-                rejected(refusal)
-            }
-        }
-    }
-
-    /// Writes the files, after noting in the journal what they were.
-    async fn commit(
-        &self,
-        noted: &NotedChange,
-        files: Arc<Documents>,
-        edits: Edits,
-    ) -> Result<Vec<Before>, NotCommitted> {
-        let (root, noted) = (self.root(), noted.clone());
-        let work = move || {
-            if edits.is_empty() {
-                return Ok(Vec::new());
-            }
-            let held =
-                |error: std::io::Error| NotCommitted::Held(format!("the journal cannot be written: {error}"));
-            let before = commit::before(&root, &files, &edits)?;
-            noted.journal.staged(noted.sequence, before.clone()).map_err(held)?;
-            kill("staged");
-            if let Err(error) = commit::write(&root, &edits, &before) {
-                noted.journal.taken_back(noted.sequence).map_err(held)?;
-                return Err(error.into());
-            }
-            kill("written");
-            if let Err(error) = noted.journal.committed(noted.sequence) {
-                commit::take_back(&root, &before);
-                return Err(held(error));
-            }
-            kill("committed");
-            Ok(before)
-        };
-        let written = tokio::task::spawn_blocking(work).await;
-        written.unwrap_or_else(|_| Err(NotCommitted::Held("writing the files failed".to_owned())))
-    }
-
-    async fn take_back(&self, before: Vec<Before>) {
-        let root = self.root();
-        let work = move || commit::take_back(&root, &before);
-        if !tokio::task::spawn_blocking(work).await.unwrap_or(false) {
-            tracing::error!("files of a change that was rejected are still there");
+            Err(refusal) => match self.take_back(commit).await {
+                true => rejected(refusal),
+                // Rejected with its files in place it would be served after all, by the next look at them.
+                false => Some(ChangeVerdict::Held(LEFT.to_owned())),
+            },
         }
     }
 
@@ -471,6 +437,10 @@ async fn note(noted: Option<&NotedChange>, step: fn(&Journal, u64) -> std::io::R
     if let Ok(Err(error)) = written {
         tracing::warn!(%error, "the journal cannot be written");
     }
+}
+
+fn unwritable(error: &std::io::Error) -> String {
+    format!("the journal cannot be written: {error}")
 }
 
 fn desired(digest: Digest) -> Desired {

@@ -27,7 +27,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     };
     let (prefix, suffix) = TEMPORARY;
     let mut file = tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(&directory)?;
-    fault_points::disk()?;
+    fault_points::disk(&place)?;
     file.write_all(bytes)?;
     file.as_file().set_permissions(permissions)?;
     file.as_file().sync_all()?;
@@ -42,7 +42,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// # Errors
 /// What the operating system says.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    fault_points::disk()?;
+    fault_points::disk(path)?;
     match fs::remove_file(path) {
         Ok(()) => sync(&directory(path)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -17,6 +17,8 @@ pub(crate) enum NotWritten {
     Edited(String),
     /// The operating system refused; what was written is taken back.
     Refused { file: String, error: io::Error },
+    /// The operating system refused that too: some of it is written.
+    Half { file: String, error: io::Error },
 }
 
 /// What the files are before they are written.
@@ -41,17 +43,27 @@ pub(crate) fn before(root: &Path, documents: &Documents, edits: &Edits) -> Resul
         .collect()
 }
 
-/// Writes the files, each whole or not at all.
+/// Writes the files, each whole or not at all, and none that was edited since `before` was taken.
 ///
 /// # Errors
-/// The first that could not be written; those before it are taken back.
+/// The first that could not be written; those before it are taken back, or it says that they are not.
 pub(crate) fn write(root: &Path, edits: &Edits, before: &[Before]) -> Result<(), NotWritten> {
     for (name, text) in edits.iter() {
         let path = root.join(name);
+        let was = before.iter().find(|file| file.name == name).and_then(|file| file.text.as_deref());
+        if fs::read_to_string(&path).ok().as_deref() != was {
+            return Err(match take_back(root, before) {
+                true => NotWritten::Edited(name.to_owned()),
+                false => NotWritten::Half { file: name.to_owned(), error: io::ErrorKind::Other.into() },
+            });
+        }
         let parent = path.parent().map_or(Ok(()), |parent| atomic_file::make_directory(parent, 0o755));
         if let Err(error) = parent.and_then(|()| atomic_file::write(&path, text.as_bytes(), 0o644)) {
-            take_back(root, before);
-            return Err(NotWritten::Refused { file: name.to_owned(), error });
+            let file = name.to_owned();
+            return Err(match take_back(root, before) {
+                true => NotWritten::Refused { file, error },
+                false => NotWritten::Half { file, error },
+            });
         }
     }
     Ok(())
@@ -79,6 +91,20 @@ pub(crate) fn take_back(root: &Path, before: &[Before]) -> bool {
     all
 }
 
+/// Which of these files are neither what they were nor what was written: somebody edited them.
+pub(crate) fn edited(root: &Path, before: &[Before]) -> Vec<String> {
+    let differs = |file: &&Before| {
+        let now = fs::read_to_string(root.join(&file.name)).ok();
+        now != file.text && now.as_deref().map(hex).as_ref() != Some(&file.written)
+    };
+    before.iter().filter(differs).map(|file| file.name.clone()).collect()
+}
+
+/// Whether these files, as `before` says that they were written, are what `documents` hold.
+pub(crate) fn are_in(documents: &Documents, before: &[Before]) -> bool {
+    before.iter().all(|file| documents.text(&file.name).is_some_and(|text| hex(text) == file.written))
+}
+
 fn hex(text: &str) -> String {
     format!("{:#}", Digest::of(text.as_bytes()))
 }
@@ -88,6 +114,9 @@ impl std::fmt::Display for NotWritten {
         match self {
             Self::Edited(file) => write!(f, "{file} was edited while the change was checked"),
             Self::Refused { file, error } => write!(f, "{file} cannot be written: {error}"),
+            Self::Half { file, error } => {
+                write!(f, "{file} cannot be written, and what was written cannot be taken back: {error}")
+            }
         }
     }
 }

@@ -3,19 +3,21 @@
 
 mod entry;
 mod quarantine;
+mod replaced;
 pub(crate) mod store;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use provider_api::{Change, ChangeHead, ChangeId, ProviderName};
 
 pub(crate) use entry::{Before, Delivery, Entry, Phase, Settlement};
-pub(crate) use quarantine::{Quarantine, Target, Trial};
+pub(crate) use quarantine::{Quarantine, TRIES, Target, Trial};
 
+use crate::digest::Digest;
 use store::Store;
 
 /// The journal of one gateway. Every method blocks until what it notes is durable.
@@ -29,6 +31,8 @@ use store::Store;
 /// After a kill, what was staged, committed or published is taken back and tried again; what was probed is applied.
 pub(crate) struct Journal {
     store: Store,
+    /// Held while something is written, which may take long; never while something is looked up.
+    writing: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -49,7 +53,12 @@ impl Journal {
     pub(crate) fn open(directory: &Path) -> io::Result<Arc<Self>> {
         let store = Store::open(directory)?;
         let entries = store.read()?.into_iter().map(|entry| (entry.sequence, Arc::new(entry))).collect();
-        Ok(Arc::new(Self { store, state: Mutex::new(State { entries }) }))
+        Ok(Arc::new(Self { store, writing: Mutex::new(()), state: Mutex::new(State { entries }) }))
+    }
+
+    /// What is known of the change with that number.
+    pub(crate) fn get(&self, sequence: u64) -> Option<Arc<Entry>> {
+        self.lock().entries.get(&sequence).cloned()
     }
 
     /// What is known of a change.
@@ -63,11 +72,17 @@ impl Journal {
     /// What the operating system says; it is then not noted.
     pub(crate) fn fetching(&self, provider: &ProviderName, head: &ChangeHead) -> io::Result<Arc<Entry>> {
         match self.find(provider, &head.id) {
-            Some(known) => {
-                self.change(known.sequence, |entry| entry.fetches = entry.fetches.saturating_add(1))
-            }
+            Some(known) => self.change(known.sequence, Entry::fetching),
             None => self.add(|sequence| Entry::seen(sequence, provider, head)),
         }
+    }
+
+    /// Notes that the body could not be had at `now`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn missed(&self, sequence: u64, now: u64) -> io::Result<()> {
+        self.note(sequence, |entry| entry.missed(now))
     }
 
     /// Notes a change that is here whole.
@@ -79,12 +94,20 @@ impl Journal {
     }
 
     fn add(&self, make: impl FnOnce(u64) -> Entry) -> io::Result<Arc<Entry>> {
-        let mut state = self.lock();
-        let sequence = state.entries.keys().next_back().map_or(1, |last| last + 1);
+        let _alone = self.alone();
+        let sequence = self.lock().entries.keys().next_back().map_or(1, |last| last + 1);
         let entry = Arc::new(make(sequence));
         self.store.write(&entry)?;
-        state.entries.insert(sequence, Arc::clone(&entry));
+        self.lock().entries.insert(sequence, Arc::clone(&entry));
         Ok(entry)
+    }
+
+    /// Notes that the provider is about to be told that the change is here.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn announcing(&self, sequence: u64) -> io::Result<()> {
+        self.note(sequence, |entry| entry.announced = true)
     }
 
     /// Notes that the provider knows that the change is here.
@@ -105,7 +128,10 @@ impl Journal {
     /// # Errors
     /// As [`fetching`](Self::fetching); nothing may be written then.
     pub(crate) fn staged(&self, sequence: u64, before: Vec<Before>) -> io::Result<()> {
-        self.note(sequence, |entry| entry.phase = Phase::Staged { before })
+        self.note(sequence, |entry| {
+            entry.tries = entry.tries.saturating_add(1);
+            entry.phase = Phase::Staged { before };
+        })
     }
 
     /// Notes that its files are written.
@@ -129,7 +155,15 @@ impl Journal {
     /// # Errors
     /// As [`fetching`](Self::fetching).
     pub(crate) fn probed(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, |entry| entry.phase = Phase::Probed)
+        self.note(sequence, Entry::probed)
+    }
+
+    /// Notes that the files of a change are what it would have written.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn says_the_same(&self, sequence: u64, files: Vec<Target>) -> io::Result<()> {
+        self.note(sequence, |entry| entry.wrote = files)
     }
 
     /// Notes that nothing of the change is written any more.
@@ -169,12 +203,21 @@ impl Journal {
         self.note(sequence, Entry::release)
     }
 
-    /// Notes what came of telling the provider the verdict.
+    /// Notes what came of telling the provider the verdict `told`; another one that came meanwhile is still to be told.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn delivered(&self, sequence: u64, delivery: Delivery) -> io::Result<()> {
-        self.note(sequence, |entry| entry.delivery = delivery)?;
+    pub(crate) fn delivered(
+        &self,
+        sequence: u64,
+        told: Option<&Settlement>,
+        delivery: Delivery,
+    ) -> io::Result<()> {
+        self.note(sequence, |entry| {
+            if entry.settlement.as_ref() == told {
+                entry.delivery = delivery;
+            }
+        })?;
         let done: Vec<u64> =
             self.all().iter().filter(|entry| entry.is_done()).map(|entry| entry.sequence).collect();
         for sequence in done.iter().take(done.len().saturating_sub(REMEMBERED)) {
@@ -199,17 +242,61 @@ impl Journal {
     /// # Errors
     /// What the operating system says.
     pub(crate) fn forget(&self, sequence: u64) -> io::Result<()> {
-        let mut state = self.lock();
-        let Some(entry) = state.entries.get(&sequence) else { return Ok(()) };
-        self.store.remove(entry)?;
-        state.entries.remove(&sequence);
+        let _alone = self.alone();
+        let Some(entry) = self.lock().entries.get(&sequence).cloned() else { return Ok(()) };
+        self.store.remove(&entry)?;
+        self.lock().entries.remove(&sequence);
         Ok(())
+    }
+
+    /// Keeps what was written by hand in a file that a change is about to replace, readable for its owner only. The
+    /// newest hundred are kept. Gives where.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching); the file must not be replaced then.
+    pub(crate) fn keep_replaced(&self, sequence: u64, file: &Before) -> io::Result<PathBuf> {
+        replaced::keep(self.store.directory(), sequence, &file.name, file.text.as_deref().unwrap_or_default())
+    }
+
+    /// The files of those that are not as a change left them: what is in them was written by hand.
+    pub(crate) fn by_hand<'a>(&self, files: &'a [Before]) -> Vec<&'a Before> {
+        let all = self.all();
+        let left = |name: &str| {
+            let mut wrote = all.iter().rev().flat_map(|entry| &entry.wrote);
+            wrote.find(|file| file.name == name).and_then(|file| file.held.as_deref())
+        };
+        let hex = |text: &str| format!("{:#}", Digest::of(text.as_bytes()));
+        let differs =
+            |file: &&Before| file.text.as_ref().is_some_and(|text| left(&file.name) != Some(&hex(text)));
+        files.iter().filter(differs).collect()
+    }
+
+    /// A change that came after the one of that number and has written one of these files already: the file and
+    /// the change's id.
+    pub(crate) fn newer(&self, sequence: u64, files: &[Target]) -> Option<(String, String)> {
+        let all = self.all();
+        // A transform that both need says nothing about which of them is wanted.
+        let transforms_only = files.iter().all(|file| file.name.ends_with(".json"));
+        let counts = |name: &str| transforms_only || !name.ends_with(".json");
+        let mut wrote = all
+            .iter()
+            .filter(|entry| entry.sequence > sequence && entry.is_live())
+            .flat_map(|entry| entry.wrote.iter().map(|file| (file.name.as_str(), entry.id.as_str())));
+        let (name, id) =
+            wrote.find(|(name, _)| counts(name) && files.iter().any(|file| file.name == *name))?;
+        Some((name.to_owned(), id.to_owned()))
     }
 
     /// The changes that are here and have no verdict, oldest first.
     pub(crate) fn unsettled(&self) -> Vec<Arc<Entry>> {
         let open = |entry: &Arc<Entry>| !matches!(entry.phase, Phase::Settled | Phase::Seen);
         self.all().into_iter().filter(open).collect()
+    }
+
+    /// The changes of a provider whose bodies are not here, oldest first.
+    pub(crate) fn without_body(&self, provider: &ProviderName) -> Vec<Arc<Entry>> {
+        let seen = |entry: &Arc<Entry>| entry.phase == Phase::Seen && entry.provider == provider.as_str();
+        self.all().into_iter().filter(seen).collect()
     }
 
     /// The changes that were rejected and may be tried again, oldest first.
@@ -233,16 +320,20 @@ impl Journal {
     }
 
     fn change(&self, sequence: u64, change: impl FnOnce(&mut Entry)) -> io::Result<Arc<Entry>> {
-        let mut state = self.lock();
-        let known = state.entries.get(&sequence);
+        let _alone = self.alone();
+        let known = self.lock().entries.get(&sequence).cloned();
         let known =
             known.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the journal does not know it"))?;
-        let mut entry = Entry::clone(known);
+        let mut entry = Entry::clone(&known);
         change(&mut entry);
         let entry = Arc::new(entry);
         self.store.write(&entry)?;
-        state.entries.insert(sequence, Arc::clone(&entry));
+        self.lock().entries.insert(sequence, Arc::clone(&entry));
         Ok(entry)
+    }
+
+    fn alone(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime};
 use provider_api::Clock;
 use tokio::sync::Notify;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use generation::decode;
 pub(crate) use generation::{Generation, Marks};
 pub(crate) use ring::Ring;
 
@@ -84,11 +86,19 @@ impl LastGood {
         let failure = kept.err().map(|error| error.to_string());
         match &failure {
             None => *written = Some(marks),
+            Some(error) if !self.is_news(error) => {}
             Some(error) => {
                 tracing::error!(error, "the configuration that is served cannot be kept for a restart")
             }
         }
         self.note(now, failure);
+    }
+
+    /// Whether it is another failure than the one before: the same is not said every few seconds.
+    fn is_news(&self, error: &str) -> bool {
+        let before = self.status.read();
+        let before = before.last_good.as_ref().and_then(|kept| kept.failure.as_deref());
+        before != Some(error)
     }
 
     fn note(&self, now: SystemTime, failure: Option<String>) {

@@ -12,6 +12,9 @@ pub mod documents;
 mod edits;
 mod embedding;
 mod fault_points;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod host;
 mod isolate;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use provider_api::Secret;
 
+use crate::fault_points;
 use crate::gateway::Arrival;
 use crate::gateway::body::Body;
 use crate::routes::Asked;
@@ -49,6 +50,7 @@ impl Probe {
     /// # Errors
     /// The first listener that does not answer, or the first route that leads elsewhere.
     pub(crate) async fn look(&self, snapshot: &Snapshot, before: &Snapshot) -> Result<(), String> {
+        fault_points::probe()?;
         let mut asked: BTreeMap<SocketAddr, Vec<Question>> =
             snapshot.listeners.keys().map(|address| (*address, vec![Question::whole()])).collect();
         for (address, question) in questions(snapshot, before) {

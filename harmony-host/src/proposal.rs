@@ -82,7 +82,9 @@ impl Proposed<'_> {
 
     /// Proposes a file, unless it says this already.
     fn write(&mut self, name: String, text: &str) {
-        if self.documents.text(&name) != Some(text) {
+        if self.documents.text(&name) == Some(text) {
+            self.edits.insert_same(name);
+        } else {
             self.edits.insert(name, text);
         }
     }

@@ -4,13 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use provider_api::{Rejection, RejectionClass};
+
 use crate::atomic_file;
 use crate::commit;
 use crate::config::Proxy;
 use crate::digest::Digest;
 use crate::documents::{Documents, Touched};
 use crate::fault_points::kill;
-use crate::journal::{Journal, Phase, Settlement};
+use crate::journal::{Entry, Journal, Phase, Settlement, TRIES};
 use crate::last_good::{self, Generation, Ring};
 
 /// Where the journal of the gateway `id` is. An id that may not become a directory's name is replaced by its
@@ -77,8 +79,9 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> Option<Arc<Journal
                     change = entry.id,
                     "a change without a verdict is taken back, to be applied again"
                 );
+                let edited = commit::edited(&root, before);
                 match commit::take_back(&root, before) {
-                    true => journal.taken_back(sequence),
+                    true => journal.taken_back(sequence).and_then(|()| given_up(&journal, &entry, &edited)),
                     false => Ok(()),
                 }
             }
@@ -91,3 +94,30 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> Option<Arc<Journal
     }
     Some(journal)
 }
+
+/// Rejects a change that is not to be tried again: a file of it was edited after the kill, and the last one wins; or
+/// the process has ended again and again while it was applied.
+fn given_up(journal: &Journal, entry: &Entry, edited: &[String]) -> std::io::Result<()> {
+    let rejected = |class, summary: String| {
+        let rejection = Rejection { class, summary, problems: Vec::new() };
+        journal.settle(entry.sequence, rejection.into(), None)
+    };
+    if entry.settlement.is_some() {
+        return Ok(());
+    }
+    if let Some(file) = edited.first() {
+        let summary =
+            format!("{file} was edited by hand after the gateway was ended while it applied the change");
+        return rejected(RejectionClass::Superseded, summary);
+    }
+    match entry.tries >= TRIES {
+        true => rejected(
+            RejectionClass::Build,
+            format!("the gateway was ended {TRIES} times while it applied the change"),
+        ),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod model;

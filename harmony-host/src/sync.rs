@@ -6,6 +6,7 @@ mod push;
 mod report;
 mod round;
 mod schedule;
+mod standing;
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -88,7 +89,6 @@ impl Sync {
             outbox: Arc::clone(&outbox),
             status: Arc::clone(&parts.status),
             listed: Vec::new(),
-            announced: std::collections::HashSet::new(),
             repeated: std::collections::HashMap::new(),
             clock: parts.clock,
         };
@@ -109,6 +109,8 @@ impl Sync {
 
     /// Runs until the gateway stops.
     pub(crate) async fn run(mut self) {
+        self.follow();
+        self.take_up().await;
         loop {
             self.follow();
             let cadence = self.cadence();
@@ -132,10 +134,26 @@ impl Sync {
                     self.authorized();
                 }
                 () = until(due) => {
-                    self.walk().await;
+                    self.walk(false).await;
                 }
             }
         }
+    }
+
+    /// Goes on with what a former process left: verdicts that were not told, and, where nobody asks by the clock,
+    /// changes that are here and have none.
+    async fn take_up(&mut self) {
+        let (Some(provider), Some(journal)) = (self.followed.clone(), self.round.journal.open.clone()) else {
+            return;
+        };
+        standing::show(&journal, &provider, &self.status);
+        self.tell_verdicts();
+        if self.cadence() == Some(Cadence::OnDemand)
+            && let Err(error) = self.round.finish(&provider).await
+        {
+            tracing::warn!(error = said(&error), "what a former process left cannot be finished now");
+        }
+        self.outbox.wake();
     }
 
     /// Takes up the primary provider as it is now.
@@ -170,7 +188,7 @@ impl Sync {
     async fn told(&mut self, command: SyncCommand) {
         match command {
             SyncCommand::Now(reply) => {
-                let report = self.walk().await;
+                let report = self.walk(true).await;
                 let _ = reply.send(report);
             }
             SyncCommand::Push(snapshot, reply) => {
@@ -193,7 +211,7 @@ impl Sync {
         push::push(publisher, snapshot).await
     }
 
-    async fn walk(&mut self) -> SyncReport {
+    async fn walk(&mut self, asked: bool) -> SyncReport {
         let Some(provider) = self.followed.clone() else {
             let error = Some("no remote provider is followed".to_owned());
             return SyncReport { error, ..SyncReport::default() };
@@ -209,7 +227,7 @@ impl Sync {
                 }
             }
         }
-        let (report, result) = self.round.run(&provider).await;
+        let (report, result) = self.round.run(&provider, asked).await;
         self.tell_verdicts();
         match result {
             Ok(()) => self.good(),
@@ -227,7 +245,7 @@ impl Sync {
         self.schedule = Schedule::steady(self.backoff.spread());
         self.status.walked(None);
         // What could not be told meanwhile can be told now.
-        self.outbox.wake();
+        self.outbox.answered();
     }
 
     fn bad(&mut self, provider: &Arc<dyn Provider>, error: &Error) {

@@ -6,6 +6,9 @@ mod clock;
 mod config_source;
 mod enrollment;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "lease")]
 mod lease;
 mod mesh_auth;

@@ -10,6 +10,10 @@
 //! or [`run`] them all and print the table. What your world cannot do, and what your provider has no ability
 //! for, is listed as skipped, with your reason; it never counts as passed.
 //!
+//! A good order to write a world in: `build` and one ability, with [`Cannot`] for the rest; then
+//! [`trouble`](World::trouble), after which most of the table fills; then what is left among the skipped ones. Every
+//! check makes a world of its own, so a world has to be cheap, and nothing of one may be seen in another.
+//!
 //! What a control plane is made of is here: [`StandIn`], an HTTP server on the loopback that answers with your
 //! function and knows every [`Trouble`]; [`TurnedClock`]; [`Canary`], a secret that is looked for where it must not
 //! be; [`SigningKey`] and [`Jwt`] for tokens, good and forged.

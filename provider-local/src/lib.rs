@@ -3,6 +3,9 @@
 mod audience;
 mod claims;
 mod factory;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod issue;
 mod local;
 mod mesh_auth;

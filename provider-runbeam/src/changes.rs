@@ -172,8 +172,14 @@ impl List {
         }
     }
 
+    /// By when they were made, where every one says so: in a list that came in another order than it should, an
+    /// old version would be the last to be applied.
     fn oldest_first(mut self) -> Vec<ChangeHead> {
         self.heads.reverse();
+        let made = |head: &ChangeHead| head.created_at.as_deref()?.parse::<jiff::Timestamp>().ok();
+        if self.heads.iter().all(|head| made(head).is_some()) {
+            self.heads.sort_by_cached_key(made);
+        }
         self.heads
     }
 }
@@ -191,6 +197,25 @@ fn no_such_gateway(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn changes_are_in_the_order_in_which_they_were_made_or_else_from_the_end_of_the_list() {
+        let order = |all: &[(&str, Option<&str>)]| {
+            let data: Vec<_> = all
+                .iter()
+                .map(|(id, made)| serde_json::json!({ "id": id, "type": "mesh", "created_at": made }))
+                .collect();
+            let page = serde_json::from_value(serde_json::json!({ "data": data })).unwrap();
+            let mut list = List::default();
+            list.add(&page).unwrap();
+            list.oldest_first().iter().map(|head| head.id.to_string()).collect::<String>()
+        };
+        let (early, late) = (Some("2026-01-01T00:00:00Z"), Some("2026-01-01T02:00:00+01:00"));
+        assert_eq!(order(&[("c", late), ("b", early), ("a", early)]), "abc");
+        assert_eq!(order(&[("a", early), ("c", late)]), "ac");
+        assert_eq!(order(&[("a", early), ("c", late), ("d", None)]), "dca");
+        assert_eq!(order(&[("a", early), ("c", Some("soon"))]), "ca");
+    }
 
     #[test]
     fn transforms_are_below_api_wherever_that_is() {

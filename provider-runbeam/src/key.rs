@@ -39,7 +39,7 @@ fn rsa(jwk: &Jwk) -> Option<DecodingKey> {
 }
 
 /// The signature and the algorithm; the claims are checked by hand, against a clock that is given.
-fn validation(algorithm: Algorithm) -> Validation {
+pub(crate) fn validation(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.algorithms = vec![algorithm];
     validation.required_spec_claims.clear();

@@ -189,7 +189,7 @@ fn named(configured: &Url, url: &str) -> Result<Vec<Url>, String> {
 }
 
 /// The usable keys. One that is not understood hides none of the others.
-fn usable(set: &Jwks) -> HashMap<String, Key> {
+pub(crate) fn usable(set: &Jwks) -> HashMap<String, Key> {
     let known = set.keys.iter().filter_map(|value| serde_json::from_value::<Jwk>(value.clone()).ok());
     let keys = known.filter_map(|jwk| {
         let kid = jwk.kid.clone().filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES)?;

@@ -11,6 +11,9 @@ mod deadlines;
 mod enroll;
 mod environment;
 mod factory;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kept;
 mod key;
 mod key_sets;

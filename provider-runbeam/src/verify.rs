@@ -24,18 +24,7 @@ pub(crate) async fn verify(
     now: SystemTime,
     lifetime: Duration,
 ) -> Result<Claims> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(Error::denied(format!("the token has more than {MAX_TOKEN_BYTES} bytes")));
-    }
-    let header = decode_header(token).map_err(|_| {
-        Error::denied("the header of the token cannot be read, or its `alg` is `none` or unknown")
-    })?;
-    // RFC 7515, section 4.1.11: whoever does not understand a critical extension refuses, and none is known here.
-    if header.crit.is_some() {
-        return Err(Error::denied("the header of the token has `crit`; no extension is understood here"));
-    }
-    let kid = header.kid.filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES);
-    let kid = kid.ok_or_else(|| Error::denied("the header of the token names no key (`kid`)"))?;
+    let kid = key_id(token)?;
     let keys = set.keys(lifetime).await?;
     if let Some(key) = keys.get(&kid) {
         return checked(key, cloud, expected, token, now);
@@ -47,7 +36,30 @@ pub(crate) async fn verify(
     checked(key, cloud, expected, token, now)
 }
 
-fn checked(key: &Key, cloud: &Url, expected: &Expected<'_>, token: &str, now: SystemTime) -> Result<Claims> {
+/// The key that the token names, once its header is one to go on with.
+pub(crate) fn key_id(token: &str) -> Result<String> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Error::denied(format!("the token has more than {MAX_TOKEN_BYTES} bytes")));
+    }
+    let header = decode_header(token).map_err(|_| {
+        Error::denied("the header of the token cannot be read, or its `alg` is `none` or unknown")
+    })?;
+    // RFC 7515, section 4.1.11: whoever does not understand a critical extension refuses, and none is known here.
+    if header.crit.is_some() {
+        return Err(Error::denied("the header of the token has `crit`; no extension is understood here"));
+    }
+    let kid = header.kid.filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES);
+    kid.ok_or_else(|| Error::denied("the header of the token names no key (`kid`)"))
+}
+
+/// Everything that `key` and the claims decide.
+pub(crate) fn checked(
+    key: &Key,
+    cloud: &Url,
+    expected: &Expected<'_>,
+    token: &str,
+    now: SystemTime,
+) -> Result<Claims> {
     let decoded = decode::<TokenClaims>(token, &key.decoding, &key.validation).map_err(|error| {
         use jsonwebtoken::errors::ErrorKind;
         // The errors of jsonwebtoken quote what they could not parse, so none of them is passed on.

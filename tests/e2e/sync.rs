@@ -2,7 +2,10 @@
 //! a control plane that is away changes nothing.
 
 mod away;
+mod by_hand;
 mod cold;
+mod late;
+mod network;
 mod rejected;
 mod switched;
 

@@ -22,7 +22,7 @@
 mod answer;
 mod authorize;
 mod builder;
-mod call;
+pub(crate) mod call;
 mod change;
 mod change_calls;
 mod core;
@@ -30,7 +30,7 @@ mod credential;
 mod discovery;
 mod document;
 mod etag;
-mod faults;
+pub(crate) mod faults;
 mod gateway;
 mod gateway_document;
 mod id;
@@ -49,15 +49,16 @@ mod reference;
 mod resolve;
 mod resource;
 mod routes;
+pub(crate) mod rules;
 mod serve;
-mod server;
+pub(crate) mod server;
 mod state;
 mod store;
 mod team;
 #[cfg(test)]
 mod tests;
 mod update;
-mod wire;
+pub(crate) mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,9 +68,10 @@ use tokio::sync::Mutex;
 pub use self::builder::Builder;
 pub use self::change::{ChangeView, Status};
 pub use self::credential::Credential;
-pub use self::faults::{Fault, RuleId, When};
+pub use self::faults::{Fault, When};
 pub use self::library::MachineTokenJson;
 pub use self::log::Logged;
+pub use self::rules::RuleId;
 
 use self::core::Core;
 use self::server::Server;
@@ -96,7 +98,7 @@ impl ControlPlane {
         Builder::default()
     }
 
-    /// `http://127.0.0.1:PORT`, without `/api`.
+    /// `http://127.0.0.1:PORT`, without `/api`; of what stands in front of it, where something does.
     pub fn url(&self) -> &str {
         &self.core.url
     }
@@ -121,7 +123,7 @@ impl ControlPlane {
         let mut server = self.server.lock().await;
         if server.is_none() {
             let listener = Server::listen(self.address).await.expect("the address it had before");
-            *server = Some(Server::start(listener, Arc::clone(&self.core)));
+            *server = Some(Server::start(listener, serve::service(&self.core)));
         }
     }
 }

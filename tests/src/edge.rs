@@ -1,7 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use harmony_host::{Host, HostOptions};
-use provider_api::{Registry, Secret};
+use provider_api::{Clock, Registry, Secret};
 use provider_local::LocalFactory;
 use provider_runbeam::{Deadlines, Environment, RunbeamFactory};
 
@@ -60,6 +61,8 @@ pub struct EdgeOptions {
     pub authorized: bool,
     /// Whether it pushes its configuration up first.
     pub push: bool,
+    /// Its wall clock, when it is not the machine's.
+    pub clock: Option<Arc<dyn Clock>>,
 }
 
 impl Default for EdgeOptions {
@@ -71,6 +74,7 @@ impl Default for EdgeOptions {
             sections: String::new(),
             authorized: true,
             push: false,
+            clock: None,
         }
     }
 }
@@ -100,7 +104,7 @@ impl Edge {
             .replace("id = \"edge\"", &format!("id = \"{}\"", options.code));
         let dir = Workdir::new();
         dir.write("config.toml", &on_ports(&format!("{config}{}", options.sections), port, admin));
-        let host = start(&dir, machine_token, options.push).await;
+        let host = start(&dir, machine_token, options.push, options.clock).await;
         Self { port, admin, dir, host }
     }
 
@@ -108,7 +112,7 @@ impl Edge {
     pub async fn restarted(self) -> Self {
         let Self { port, admin, dir, host } = self;
         host.shut_down(Duration::from_secs(5)).await;
-        let host = start(&dir, None, false).await;
+        let host = start(&dir, None, false, None).await;
         Self { port, admin, dir, host }
     }
 
@@ -123,7 +127,12 @@ impl Edge {
     }
 }
 
-async fn start(dir: &Workdir, machine_token: Option<Secret>, push: bool) -> Host {
+async fn start(
+    dir: &Workdir,
+    machine_token: Option<Secret>,
+    push: bool,
+    clock: Option<Arc<dyn Clock>>,
+) -> Host {
     let environment = Environment { machine_token, ..Environment::default() };
     let deadlines = Deadlines {
         connect: Duration::from_secs(2),
@@ -135,6 +144,7 @@ async fn start(dir: &Workdir, machine_token: Option<Secret>, push: bool) -> Host
     let mut options = HostOptions::new(dir.config(), registry);
     options.state_dir = dir.path().join("state");
     options.push_on_start = push;
+    options.clock = clock.unwrap_or(options.clock);
     Host::start(options).await.unwrap_or_else(|refusal| {
         let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
         panic!("refused ({}):\n{}", refusal.class, problems.join("\n"))

@@ -1,18 +1,20 @@
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
-use crate::eventually;
+use crate::{binary, eventually};
 
 /// A gateway as a process of its own: the real binary on real files. Killed when dropped.
 #[derive(Debug)]
 pub struct Gateway {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    reading: JoinHandle<()>,
 }
 
 impl Gateway {
@@ -31,15 +33,16 @@ impl Gateway {
     /// # Panics
     /// When the binary cannot be run.
     pub fn spawn(config: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_binary(&binary(), config, arguments)
+        Self::spawn_as(&binary(), config, arguments, &[])
     }
 
-    /// Starts one that somebody else has built, in the directory of its configuration; does not wait.
+    /// Starts a gateway's program with more arguments and an environment of its own, in the directory of its
+    /// configuration; does not wait.
     ///
     /// # Panics
-    /// When the binary cannot be run.
-    pub fn spawn_binary(binary: &Path, config: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(binary)
+    /// When it cannot be run.
+    pub fn spawn_as(program: &Path, config: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(program)
             .current_dir(config.parent().unwrap_or(config))
             .arg("run")
             .arg("--config")
@@ -47,6 +50,7 @@ impl Gateway {
             .args(arguments)
             .env_remove("RUST_LOG")
             .env("HOME", config.parent().unwrap_or(config))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -55,13 +59,13 @@ impl Gateway {
             .expect("the gateway's binary runs");
         let log = Arc::new(Mutex::new(Vec::new()));
         let (lines, stderr) = (Arc::clone(&log), child.stderr.take().expect("piped"));
-        tokio::spawn(async move {
+        let reading = tokio::spawn(async move {
             let mut reader = BufReader::new(stderr).lines();
             while let Ok(Some(line)) = reader.next_line().await {
                 lines.lock().expect("no panic").push(line);
             }
         });
-        Self { child, log }
+        Self { child, log, reading }
     }
 
     /// Waits until the log says ready.
@@ -109,12 +113,29 @@ impl Gateway {
         assert!(sent.expect("kill runs").success(), "the signal {name} was not sent");
     }
 
+    /// Waits for its end, however it comes, and for the last line of its log. Cancel safe.
+    ///
+    /// # Panics
+    /// Never.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let status = self.child.wait().await.expect("it can be waited for");
+        if !self.reading.is_finished() {
+            let _ = (&mut self.reading).await;
+        }
+        status
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+
     /// Waits for its end and gives the exit code.
     ///
     /// # Panics
     /// When a signal ended it.
     pub async fn exit_code(&mut self) -> i32 {
-        let status = self.child.wait().await.expect("it can be waited for");
+        let status = self.ended().await;
         status.code().unwrap_or_else(|| panic!("ended by a signal: {status}"))
     }
 
@@ -126,34 +147,4 @@ impl Gateway {
         let url = format!("http://127.0.0.1:{port}/admin/{path}");
         crate::get(&url).await.unwrap_or_else(|e| panic!("{url}: {e}")).json().await.expect("JSON")
     }
-}
-
-/// The gateway's binary, built as this test is.
-///
-/// # Panics
-/// When it cannot be built.
-pub fn binary() -> PathBuf {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY
-        .get_or_init(|| {
-            let mut cargo = std::process::Command::new(env!("CARGO"));
-            cargo.args(["build", "--quiet", "--workspace", "--bin", "harmony-host"]);
-            cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-            if !cfg!(debug_assertions) {
-                cargo.arg("--release");
-            }
-            assert!(cargo.status().expect("cargo runs").success(), "harmony-host cannot be built");
-            built("harmony-host")
-        })
-        .clone()
-}
-
-/// Where Cargo puts the binary `name`, when it is built as this test is.
-///
-/// # Panics
-/// When this test is not where Cargo puts tests.
-pub fn built(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("this test has a path");
-    let profile = test.ancestors().find(|path| path.join("deps").is_dir()).expect("a target directory");
-    profile.join(name)
 }

@@ -3,12 +3,16 @@
 //!
 //! Nothing here sleeps for luck; [`eventually`] waits for a condition.
 
+mod binary;
 mod client;
 pub mod control_plane;
+pub mod crash;
 mod edge;
 mod eventually;
+pub mod fault_proxy;
 mod gateway;
 mod identity;
+mod outpost;
 mod ports;
 mod raw;
 mod raw_server;
@@ -17,11 +21,13 @@ mod token;
 mod upstream;
 mod workdir;
 
+pub use binary::{binary, faulty_binary, place_of};
 pub use client::{client, get};
 pub use edge::{EDGE, Edge, EdgeOptions};
 pub use eventually::eventually;
-pub use gateway::{Gateway, binary, built};
+pub use gateway::Gateway;
 pub use identity::{Identity, handshake};
+pub use outpost::Outpost;
 pub use ports::free_port;
 pub use raw::Raw;
 pub use raw_server::RawServer;

@@ -15,8 +15,8 @@ use crate::status::full;
 
 /// What a change makes of the files.
 pub(super) enum Built {
-    /// It is what is served already.
-    Same,
+    /// It is what is served already, in these files.
+    Same(Vec<Target>),
     /// It makes this; `files` is what the proposal was made against.
     New { files: Arc<Documents>, snapshot: Box<Snapshot>, edits: Edits },
     /// It is wrong; with what is known of this try, when it may be right beside another configuration.
@@ -61,6 +61,12 @@ pub(super) fn targets(files: &Documents, edits: &Edits) -> Vec<Target> {
     edits.iter().map(|(name, _)| Target { name: name.to_owned(), held: held(name) }).collect()
 }
 
+/// The files that say already what is proposed.
+pub(super) fn same(files: &Documents, edits: &Edits) -> Vec<Target> {
+    let held = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
+    edits.same().map(|name| Target { name: name.to_owned(), held: held(name) }).collect()
+}
+
 #[derive(Clone)]
 struct Alone {
     config_path: PathBuf,
@@ -85,9 +91,9 @@ impl Alone {
         if overtaken && targets(&files, &edits) != *self.expected {
             return Built::Overtaken;
         }
-        let same = files.digest() == served.documents.digest();
-        if edits.is_empty() && same && !problems.refuse() {
-            return Built::Same;
+        let served_already = files.digest() == served.documents.digest();
+        if edits.is_empty() && served_already && !problems.refuse() {
+            return Built::Same(same(&files, &edits));
         }
         let loaded = Documents::load_with(path, Some(&files), vanish, &Touched::Everything, Some(&edits));
         let documents = Arc::new(loaded.documents);

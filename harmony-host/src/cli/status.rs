@@ -84,6 +84,12 @@ fn screen(answer: &Value) -> String {
     for (name, value) in rows {
         screen.push_str(&format!("  {name:<10} {value}\n"));
     }
+    let kept = &answer["last_good"];
+    let kept = match (kept["at"].as_str(), kept["failure"].as_str()) {
+        (at, Some(failure)) => format!("{} (NOT what is served: {failure})", at.unwrap_or("nothing")),
+        (at, None) => at.unwrap_or("not yet").to_owned(),
+    };
+    screen.push_str(&format!("  {:<10} {kept}\n", "kept"));
     sync_rows(&answer["sync"], &mut screen);
     for (title, problems) in [("problem", &attempted["problems"]), ("warning", &effective["warnings"])] {
         for problem in problems.as_array().into_iter().flatten() {

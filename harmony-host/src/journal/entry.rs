@@ -6,7 +6,7 @@ use provider_api::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::journal::quarantine::Quarantine;
+use crate::journal::quarantine::{Quarantine, Target, machine_rung};
 
 /// What is noted of one change.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,11 +18,20 @@ pub(crate) struct Entry {
     pub(crate) kind: String,
     /// How often its body was asked for.
     pub(crate) fetches: u32,
+    /// When that failed last, in seconds since 1970; zero when it did not.
+    #[serde(default)]
+    missed_at: u64,
+    /// How often its files were about to be written without a verdict coming of it.
+    #[serde(default)]
+    pub(crate) tries: u32,
     /// Let go of when it will not be tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     document: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<(String, String)>,
+    /// Whether the provider may know that it is here: it was about to be told.
+    #[serde(default)]
+    pub(crate) announced: bool,
     /// Whether the provider knows that it is here.
     pub(crate) acknowledged: bool,
     pub(crate) phase: Phase,
@@ -32,6 +41,12 @@ pub(crate) struct Entry {
     /// Set while a change that was rejected may be tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) quarantine: Option<Quarantine>,
+    /// Whether something newer is in the place of what was rejected.
+    #[serde(default)]
+    pub(crate) overtaken: bool,
+    /// The files it wrote, or found as it would have written them, as they were seen live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) wrote: Vec<Target>,
     pub(crate) delivery: Delivery,
 }
 
@@ -113,14 +128,34 @@ impl Entry {
             id: head.id.to_string(),
             kind: head.kind.as_str().to_owned(),
             fetches: 1,
+            missed_at: 0,
+            tries: 0,
             document: None,
             attachments: Vec::new(),
+            announced: false,
             acknowledged: false,
             phase: Phase::Seen,
             settlement: None,
             quarantine: None,
+            overtaken: false,
+            wrote: Vec::new(),
             delivery: Delivery::Waiting,
         }
+    }
+
+    /// Its body is about to be asked for once more.
+    pub(super) fn fetching(&mut self) {
+        self.fetches = self.fetches.saturating_add(1);
+    }
+
+    /// Its body could not be had.
+    pub(super) fn missed(&mut self, now: u64) {
+        self.missed_at = now;
+    }
+
+    /// Whether its body is to be asked for by now: after a miss, a minute, ten minutes and an hour later.
+    pub(crate) fn wants_its_body(&self, now: u64) -> bool {
+        self.phase == Phase::Seen && (self.missed_at == 0 || machine_rung(self.fetches, self.missed_at, now))
     }
 
     /// Its body came.
@@ -135,9 +170,20 @@ impl Entry {
         self.provider == provider.as_str() && self.id == id.as_str()
     }
 
+    /// It was seen live.
+    pub(super) fn probed(&mut self) {
+        let written = |file: &Before| Target { name: file.name.clone(), held: Some(file.written.clone()) };
+        self.wrote.extend(self.phase.before().unwrap_or_default().iter().map(written));
+        self.phase = Phase::Probed;
+    }
+
     /// Takes a verdict. Telling the provider the same once more would be an echo.
     pub(super) fn settle(&mut self, settlement: Settlement, quarantine: Option<Quarantine>) {
         let verdict = |settlement: &Settlement| matches!(settlement, Settlement::Applied);
+        if verdict(&settlement) && self.phase.before().is_some() {
+            // That it was seen live could not be noted then.
+            self.probed();
+        }
         if self.settlement.as_ref().map(verdict) != Some(verdict(&settlement)) {
             self.delivery = Delivery::Waiting;
             self.settlement = Some(settlement);
@@ -147,9 +193,10 @@ impl Entry {
         self.let_go();
     }
 
-    /// Gives up to try it again.
+    /// Gives up to try it again: something newer is in its place.
     pub(super) fn release(&mut self) {
         self.quarantine = None;
+        self.overtaken = true;
         self.let_go();
     }
 
@@ -167,6 +214,11 @@ impl Entry {
             (None, true) => Phase::Acknowledged,
             (None, false) => Phase::Fetched,
         };
+    }
+
+    /// Whether it was seen live.
+    pub(super) fn is_live(&self) -> bool {
+        self.phase == Phase::Probed || self.settlement == Some(Settlement::Applied)
     }
 
     pub(crate) fn is_undelivered(&self) -> bool {

@@ -77,13 +77,11 @@ impl Quarantine {
 
     /// Whether it is to be tried again, with the configuration `digest` being served.
     pub(crate) fn is_due(&self, now: u64, digest: &str) -> bool {
-        let ladder = match self.trial.waits_for {
-            WaitsFor::Configuration if self.trial.against == digest => return false,
-            WaitsFor::Configuration => CONFIGURATION,
-            WaitsFor::Machine => MACHINE,
-        };
-        let rung = ladder.get(self.tried.saturating_sub(1) as usize);
-        rung.is_some_and(|wait| now.saturating_sub(self.tried_at) >= wait.as_secs())
+        match self.trial.waits_for {
+            WaitsFor::Configuration if self.trial.against == digest => false,
+            WaitsFor::Configuration => rung(&CONFIGURATION, self.tried, self.tried_at, now),
+            WaitsFor::Machine => machine_rung(self.tried, self.tried_at, now),
+        }
     }
 
     /// The files it would write.
@@ -95,6 +93,17 @@ impl Quarantine {
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.targets().iter().any(|target| other.targets().iter().any(|theirs| theirs.name == target.name))
     }
+}
+
+/// Whether what only the machine, or the other side, stands in the way of is due after so many tries.
+pub(super) fn machine_rung(tried: u32, at: u64, now: u64) -> bool {
+    rung(&MACHINE, tried, at, now)
+}
+
+fn rung(ladder: &[Duration], tried: u32, at: u64, now: u64) -> bool {
+    let wait = ladder.get(tried.saturating_sub(1) as usize);
+    // A clock that was turned back says nothing: rather once too early than never.
+    wait.is_some_and(|wait| now < at || now - at >= wait.as_secs())
 }
 
 #[cfg(test)]

@@ -43,6 +43,11 @@ impl Store {
         Ok(Self { directory: directory.to_owned() })
     }
 
+    /// Where the notes are.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// All notes, oldest first.
     pub(super) fn read(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();

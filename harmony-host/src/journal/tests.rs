@@ -25,6 +25,11 @@ fn fetch(journal: &Journal, id: &str) -> Arc<Entry> {
     journal.fetched(seen.sequence, &change(id)).unwrap()
 }
 
+fn told(journal: &Journal, sequence: u64) -> io::Result<()> {
+    let settlement = journal.get(sequence).unwrap().settlement.clone();
+    journal.delivered(sequence, settlement.as_ref(), Delivery::Told)
+}
+
 fn rejected() -> Settlement {
     Rejection { class: RejectionClass::Parse, summary: "no".to_owned(), problems: Vec::new() }.into()
 }
@@ -49,7 +54,7 @@ fn what_was_noted_is_there_after_a_restart_in_the_order_it_came() {
     let undelivered = again.undelivered();
     assert_eq!(undelivered.len(), 1);
     assert!(undelivered[0].change().is_none(), "a document is let go of with the verdict");
-    again.delivered(second.sequence, Delivery::Told).unwrap();
+    told(&again, second.sequence).unwrap();
     assert!(Journal::open(dir.path()).unwrap().undelivered().is_empty());
     assert!(again.find(&provider(), &ChangeId::new("01B").unwrap()).is_some());
 }
@@ -76,7 +81,7 @@ fn old_verdicts_are_let_go_of_and_undelivered_ones_are_not() {
     for n in 0..REMEMBERED + 5 {
         let entry = journal.fetching(&provider(), &head(&n.to_string())).unwrap();
         journal.settle(entry.sequence, rejected(), None).unwrap();
-        journal.delivered(entry.sequence, Delivery::Told).unwrap();
+        told(&journal, entry.sequence).unwrap();
     }
     assert_eq!(journal.all().len(), REMEMBERED + 1);
     assert_eq!(journal.unsettled()[0].sequence, kept.sequence);
@@ -98,7 +103,7 @@ fn a_change_that_is_tried_again_keeps_its_verdict_until_there_is_another_which_i
     let journal = Journal::open(dir.path()).unwrap();
     let sequence = fetch(&journal, "01A").sequence;
     journal.settle(sequence, rejected(), quarantine("a")).unwrap();
-    journal.delivered(sequence, Delivery::Told).unwrap();
+    told(&journal, sequence).unwrap();
     assert_eq!(journal.quarantined()[0].change().unwrap(), change("01A"));
     journal.staged(sequence, Vec::new()).unwrap();
     journal.committed(sequence).unwrap();
@@ -114,6 +119,48 @@ fn a_change_that_is_tried_again_keeps_its_verdict_until_there_is_another_which_i
 }
 
 #[test]
+fn what_a_change_left_is_told_from_what_was_written_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let file = |text: &str, new: &str| {
+        let written = format!("{:#}", Digest::of(new.as_bytes()));
+        vec![Before { name: "a.toml".to_owned(), text: Some(text.to_owned()), written }]
+    };
+    let names = |journal: &Journal, files: &[Before]| -> Vec<String> {
+        journal.by_hand(files).iter().map(|file| file.name.clone()).collect()
+    };
+    assert_eq!(names(&journal, &file("mine", "theirs")), ["a.toml"]);
+    let kept = journal.keep_replaced(1, &file("mine", "theirs")[0]).unwrap();
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "mine");
+    let sequence = fetch(&journal, "01A").sequence;
+    journal.staged(sequence, file("mine", "theirs")).unwrap();
+    journal.committed(sequence).unwrap();
+    journal.probed(sequence).unwrap();
+    journal.settle(sequence, Settlement::Applied, None).unwrap();
+    let again = Journal::open(dir.path()).unwrap();
+    assert!(again.by_hand(&file("theirs", "newer")).is_empty());
+    assert_eq!(names(&again, &file("mine again", "newer")), ["a.toml"]);
+}
+
+#[test]
+fn an_older_change_learns_that_a_newer_one_has_written_its_file_and_not_the_other_way_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let older = fetch(&journal, "01A").sequence;
+    let newer = fetch(&journal, "01B").sequence;
+    let target = |name: &str| vec![Target { name: name.to_owned(), held: None }];
+    let before = vec![Before { name: "a.toml".to_owned(), text: None, written: "00".to_owned() }];
+    journal.staged(newer, before).unwrap();
+    journal.committed(newer).unwrap();
+    assert_eq!(journal.newer(older, &target("a.toml")), None, "it may be taken back yet");
+    journal.settle(newer, Settlement::Applied, None).unwrap();
+    let again = Journal::open(dir.path()).unwrap();
+    assert_eq!(again.newer(older, &target("a.toml")), Some(("a.toml".to_owned(), "01B".to_owned())));
+    assert_eq!(again.newer(older, &target("b.toml")), None);
+    assert_eq!(again.newer(newer, &target("a.toml")), None);
+}
+
+#[test]
 fn of_two_rejected_changes_of_one_file_the_newer_is_what_is_wanted() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path()).unwrap();
@@ -122,6 +169,36 @@ fn of_two_rejected_changes_of_one_file_the_newer_is_what_is_wanted() {
     }
     let left: Vec<String> = journal.quarantined().iter().map(|entry| entry.id.clone()).collect();
     assert_eq!(left, ["01B", "01C"]);
+}
+
+#[test]
+fn a_verdict_that_came_while_another_was_told_is_still_to_be_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let sequence = fetch(&journal, "01A").sequence;
+    journal.settle(sequence, rejected(), quarantine("a")).unwrap();
+    let telling = journal.get(sequence).unwrap().settlement.clone();
+    journal.settle(sequence, Settlement::Applied, None).unwrap();
+    journal.delivered(sequence, telling.as_ref(), Delivery::Told).unwrap();
+    assert_eq!(journal.undelivered().len(), 1);
+    told(&journal, sequence).unwrap();
+    assert!(journal.undelivered().is_empty());
+}
+
+#[test]
+fn a_body_that_could_not_be_had_is_asked_for_after_a_minute_ten_minutes_and_an_hour() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut asked = Vec::new();
+    for now in (1..24 * 3600).step_by(60) {
+        let journal = Journal::open(dir.path()).unwrap();
+        let known = journal.find(&provider(), &ChangeId::new("01A").unwrap());
+        if known.is_none_or(|entry| entry.wants_its_body(now)) {
+            let sequence = journal.fetching(&provider(), &head("01A")).unwrap().sequence;
+            journal.missed(sequence, now).unwrap();
+            asked.push(now);
+        }
+    }
+    assert_eq!(asked, [1, 61, 661, 4261]);
 }
 
 proptest! {

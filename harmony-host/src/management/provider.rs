@@ -35,6 +35,7 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
         "attempted": status.attempted,
         "effective": status.effective,
         "sync": status.sync,
+        "last_good": status.last_good,
     })
 }
 

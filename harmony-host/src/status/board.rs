@@ -84,9 +84,18 @@ impl StatusBoard {
         self.sync(|sync| sync.last_change = Some(change.clone()));
     }
 
-    /// How much waits in the journal.
-    pub(crate) fn waiting(&self, unsettled: usize, undelivered: usize) {
-        self.sync(|sync| (sync.unsettled, sync.undelivered) = (unsettled, undelivered));
+    /// What the journal says of the changes of the provider.
+    pub(crate) fn journal(
+        &self,
+        unsettled: usize,
+        undelivered: usize,
+        quarantined: usize,
+        rejected: Option<String>,
+    ) {
+        self.sync(|sync| {
+            (sync.unsettled, sync.undelivered, sync.quarantined) = (unsettled, undelivered, quarantined);
+            sync.rejected = rejected;
+        });
     }
 }
 

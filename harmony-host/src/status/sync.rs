@@ -23,10 +23,15 @@ pub struct SyncStatus {
     pub failure: Option<SyncFailure>,
     /// When it is asked next by itself.
     pub due_at: Option<Timestamp>,
-    /// How many changes are here that have no verdict.
+    /// How many changes have no verdict.
     pub unsettled: usize,
     /// How many verdicts the provider does not know.
     pub undelivered: usize,
+    /// How many changes were rejected and may be tried again.
+    pub quarantined: usize,
+    /// The change that stands rejected, and why: the newest that may be tried again, or else the newest of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
     /// The last change that was tried.
     pub last_change: Option<ChangeReport>,
 }
@@ -54,6 +59,8 @@ impl SyncStatus {
             due_at: None,
             unsettled: 0,
             undelivered: 0,
+            quarantined: 0,
+            rejected: None,
             last_change: None,
         };
         status.look(provider);
@@ -99,9 +106,11 @@ impl SyncStatus {
                 "`{provider}` could not be followed since {since} ({times} times): {message}"
             ));
         }
-        let change = self.last_change.as_ref().filter(|change| change.verdict != "applied")?;
-        let class = change.class.as_ref().map_or_else(String::new, |class| format!(" ({class})"));
-        let why = change.summary.as_deref().unwrap_or("no reason is known");
-        Some(format!("the {} change {} was {}{class}: {why}", change.kind, change.id, change.verdict))
+        let held = self.last_change.as_ref().filter(|change| change.verdict == "held").map(|change| {
+            let why = change.summary.as_deref().unwrap_or("no reason is known");
+            format!("the {} change {} was held: {why}", change.kind, change.id)
+        });
+        let waits = (self.unsettled > 0).then(|| format!("{} changes have no verdict yet", self.unsettled));
+        self.rejected.clone().or(held).or(waits)
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use provider_api::{ChangeStatus, ErrorKind, Provider, Result};
@@ -10,12 +10,17 @@ use crate::journal::{Delivery, Entry, Journal};
 use crate::status::StatusBoard;
 use crate::sync::backoff::Backoff;
 use crate::sync::round::{note, said};
+use crate::sync::standing;
+
+/// How often a verdict may not be heard before those after it go first.
+const PATIENCE: u32 = 5;
 
 /// Tells providers the verdicts, in order, until each was heard. On its own, so that a provider that does not
 /// listen delays no change.
 #[derive(Debug)]
 pub(super) struct Outbox {
     work: Notify,
+    answers: Notify,
     /// The providers that verdicts may be for, also one that was primary before: the change that switches a
     /// provider off is reported to it.
     providers: Mutex<BTreeMap<String, Arc<dyn Provider>>>,
@@ -23,12 +28,18 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { work: Notify::new(), providers: Mutex::default() })
+        Arc::new(Self { work: Notify::new(), answers: Notify::new(), providers: Mutex::default() })
     }
 
     /// There is something to tell, or somebody to tell it to.
     pub(super) fn wake(&self) {
         self.work.notify_one();
+    }
+
+    /// The provider answers: what could not be told can be now.
+    pub(super) fn answered(&self) {
+        self.answers.notify_one();
+        self.wake();
     }
 
     /// A provider as it is configured now.
@@ -42,10 +53,9 @@ impl Outbox {
     }
 
     pub(super) async fn run(&self, journal: Arc<Journal>, status: Arc<StatusBoard>) {
-        let mut backoff = Backoff::new(fastrand::Rng::new());
+        let (mut backoff, mut unheard) = (Backoff::new(fastrand::Rng::new()), HashMap::new());
         loop {
-            let failure = self.deliver(&journal).await.err();
-            status.waiting(journal.unsettled().len(), journal.undelivered().len());
+            let failure = self.deliver(&journal, &status, &mut backoff, &mut unheard).await.err();
             match failure {
                 None => {
                     backoff.succeeded();
@@ -58,22 +68,59 @@ impl Outbox {
                         ?wait,
                         "a verdict could not be reported; it is kept"
                     );
-                    tokio::time::sleep(wait).await;
+                    // Unless it said when: then nobody else knows better.
+                    let answers = async {
+                        match error.retry_after() {
+                            Some(_) => std::future::pending().await,
+                            None => self.answers.notified().await,
+                        }
+                    };
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = answers => {}
+                    }
                 }
             }
         }
     }
 
-    async fn deliver(&self, journal: &Arc<Journal>) -> Result<()> {
-        for entry in journal.undelivered() {
-            let Some(provider) = self.provider(&entry.provider) else { continue };
-            if let Some(delivery) = tell(&*provider, journal, &entry).await? {
-                let sequence = entry.sequence;
-                note(journal, move |journal| journal.delivered(sequence, delivery)).await?;
-                kill("delivered");
+    /// Tells what is to be told. A verdict that is not heard keeps those after it waiting, so that they come in order;
+    /// one that was not heard again and again no longer does, nor one of another provider.
+    async fn deliver(
+        &self,
+        journal: &Arc<Journal>,
+        status: &StatusBoard,
+        backoff: &mut Backoff,
+        unheard: &mut HashMap<u64, u32>,
+    ) -> Result<()> {
+        let (mut silent, mut failure) = (HashSet::new(), None);
+        for sequence in journal.undelivered().iter().map(|entry| entry.sequence).collect::<Vec<_>>() {
+            // As it is now: another verdict may have come while those before were told.
+            let Some(entry) = journal.get(sequence).filter(|entry| entry.is_undelivered()) else { continue };
+            let provider = self.provider(&entry.provider).filter(|_| !silent.contains(&entry.provider));
+            let Some(provider) = provider else { continue };
+            match tell(&*provider, journal, &entry).await {
+                Ok(None) => {}
+                Ok(Some(delivery)) => {
+                    let told = entry.settlement.clone();
+                    note(journal, move |journal| journal.delivered(sequence, told.as_ref(), delivery))
+                        .await?;
+                    kill("delivered");
+                    unheard.remove(&sequence);
+                    backoff.succeeded();
+                    standing::show(journal, &provider, status);
+                }
+                Err(error) => {
+                    let times = unheard.entry(sequence).or_insert(0);
+                    *times = times.saturating_add(1);
+                    if *times < PATIENCE {
+                        silent.insert(entry.provider.clone());
+                    }
+                    failure.get_or_insert(error);
+                }
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 }
 

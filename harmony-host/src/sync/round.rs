@@ -14,11 +14,12 @@ use crate::apply::{ChangeVerdict, NotedChange};
 use crate::fault_points::kill;
 use crate::host::Command;
 use crate::isolate::isolated;
-use crate::journal::{Delivery, Entry, Journal, Phase, Quarantine, Settlement};
+use crate::journal::{Delivery, Entry, Journal, Phase, Quarantine, Settlement, TRIES};
 use crate::snapshot::Refusal;
 use crate::status::{StatusBoard, timestamp};
 use crate::sync::outbox::Outbox;
 use crate::sync::report::{ChangeReport, SyncReport};
+use crate::sync::standing;
 
 /// One walk through what a provider has for this gateway.
 pub(super) struct Round {
@@ -29,8 +30,6 @@ pub(super) struct Round {
     pub(super) status: Arc<StatusBoard>,
     /// What the last list named: `Unchanged` means that it still stands.
     pub(super) listed: Vec<ChangeHead>,
-    /// The changes that the provider was told to be here, and may know so although it did not say it.
-    pub(super) announced: HashSet<u64>,
     /// How often a verdict was repeated because the provider goes on listing the change, and when it may be again.
     pub(super) repeated: HashMap<u64, (u32, Instant)>,
     pub(super) clock: Arc<dyn Clock>,
@@ -43,8 +42,9 @@ pub(crate) struct JournalPlace {
     pub(crate) open: Option<Arc<Journal>>,
 }
 
-/// How often the body of a change is asked for, over restarts too, before the change is rejected.
-const FETCHES: u32 = 3;
+/// How often the body of a change is asked for, over restarts too, before the change is rejected: at once, and a minute,
+/// ten minutes and an hour after it could not be had.
+const FETCHES: u32 = TRIES;
 
 /// After this many bodies in a row that could not be had, the provider is taken to be away.
 const MISSES: u32 = 3;
@@ -58,34 +58,75 @@ const MAX_PROBLEMS: usize = 100;
 const MAX_PROBLEM_CHARS: usize = 2_000;
 
 impl Round {
-    /// Works off what is in the journal, then what the provider lists, oldest first.
-    pub(super) async fn run(&mut self, provider: &Arc<dyn Provider>) -> (SyncReport, Result<()>) {
+    /// Works off what is in the journal, then what the provider lists, oldest first. Somebody who asks does not want to
+    /// wait for what could not be had before.
+    pub(super) async fn run(
+        &mut self,
+        provider: &Arc<dyn Provider>,
+        asked: bool,
+    ) -> (SyncReport, Result<()>) {
         let mut report = SyncReport::default();
         let result = match provider.source() {
-            Some(source) => self.walk(provider, source, &mut report).await,
+            Some(source) => self.walk(provider, source, asked, &mut report).await,
             None => Err(Error::invalid("the provider has no changes to ask for")),
         };
         report.error = result.as_ref().err().map(said);
         (report, result)
     }
 
+    /// Works off what is in the journal. Asks for nothing new.
+    pub(super) async fn finish(&mut self, provider: &Arc<dyn Provider>) -> Result<()> {
+        let Some(source) = provider.source() else { return Ok(()) };
+        let mut report = SyncReport::default();
+        let journal = self.journal.get().await?;
+        let finished = self.work_off_all(provider, source, &journal, &mut report).await;
+        standing::show(&journal, provider, &self.status);
+        finished
+    }
+
+    async fn work_off_all(
+        &mut self,
+        provider: &Arc<dyn Provider>,
+        source: &dyn ConfigSource,
+        journal: &Arc<Journal>,
+        report: &mut SyncReport,
+    ) -> Result<()> {
+        for entry in journal.unsettled() {
+            if entry.provider == provider.name().as_str() && self.is_primary(provider) {
+                self.work_off(source, journal, &entry, report).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn walk(
         &mut self,
         provider: &Arc<dyn Provider>,
         source: &dyn ConfigSource,
+        asked: bool,
         report: &mut SyncReport,
     ) -> Result<()> {
         let journal = self.journal.get().await?;
-        for entry in journal.unsettled() {
-            if entry.provider == provider.name().as_str() && self.is_primary(provider) {
-                self.work_off(source, &journal, &entry, report).await?;
-            }
-        }
+        let walked = self.walk_through(provider, source, asked, &journal, report).await;
+        standing::show(&journal, provider, &self.status);
+        walked
+    }
+
+    async fn walk_through(
+        &mut self,
+        provider: &Arc<dyn Provider>,
+        source: &dyn ConfigSource,
+        asked: bool,
+        journal: &Arc<Journal>,
+        report: &mut SyncReport,
+    ) -> Result<()> {
+        self.work_off_all(provider, source, journal, report).await?;
         if !self.is_primary(provider) {
             return Ok(());
         }
         if let Pending::Changes(heads) = isolated(source.pending()).await? {
             self.listed = heads;
+            self.forget_withdrawn(provider, journal).await?;
         }
         self.status.heard();
         let mut failure = None;
@@ -94,13 +135,16 @@ impl Round {
             if !self.is_primary(provider) {
                 break;
             }
-            if let Some(entry) =
-                journal.find(provider.name(), &head.id).filter(|entry| !wants_its_body(entry))
-            {
-                self.listed_again(&journal, &entry).await?;
-                continue;
+            if let Some(entry) = journal.find(provider.name(), &head.id) {
+                if entry.phase != Phase::Seen {
+                    self.listed_again(journal, &entry).await?;
+                    continue;
+                }
+                if !asked && !entry.wants_its_body(self.clock.unix_now()) {
+                    continue;
+                }
             }
-            let seen = note(&journal, {
+            let seen = note(journal, {
                 let (name, head) = (provider.name().clone(), head.clone());
                 move |journal| journal.fetching(&name, &head)
             })
@@ -111,15 +155,17 @@ impl Round {
             let entry = match fetched {
                 Ok(change) if change.id == head.id => {
                     misses = 0;
-                    note(&journal, move |journal| journal.fetched(sequence, &change)).await?
+                    note(journal, move |journal| journal.fetched(sequence, &change)).await?
                 }
                 Ok(_) => {
                     let error = Error::invalid("the provider sent another change than it was asked for");
-                    self.refuse(&journal, &seen, &error, report).await?;
+                    self.refuse(journal, &seen, &error, report).await?;
                     continue;
                 }
                 Err(error) if error.kind() == ErrorKind::Unavailable && seen.fetches < FETCHES => {
                     misses += 1;
+                    let now = self.clock.unix_now();
+                    note(journal, move |journal| journal.missed(sequence, now)).await?;
                     tracing::warn!(change = %head.id, error = said(&error), "the change cannot be fetched now");
                     failure.get_or_insert(error);
                     if misses >= MISSES {
@@ -128,21 +174,21 @@ impl Round {
                     continue;
                 }
                 Err(error) => {
-                    self.refuse(&journal, &seen, &error, report).await?;
+                    self.refuse(journal, &seen, &error, report).await?;
                     continue;
                 }
             };
             kill("fetched");
-            self.work_off(source, &journal, &entry, report).await?;
+            self.work_off(source, journal, &entry, report).await?;
         }
-        let (listed, known) = (std::mem::take(&mut self.listed), &journal);
+        let (listed, known) = (std::mem::take(&mut self.listed), journal);
         let to_come = |head: &ChangeHead| {
-            known.find(provider.name(), &head.id).is_none_or(|entry| wants_its_body(&entry))
+            known.find(provider.name(), &head.id).is_none_or(|entry| entry.phase == Phase::Seen)
         };
         self.listed = listed.into_iter().filter(to_come).collect();
         let noted: HashSet<u64> = journal.all().iter().map(|entry| entry.sequence).collect();
         self.repeated.retain(|sequence, _| noted.contains(sequence));
-        self.try_again(provider, &journal, report).await?;
+        self.try_again(provider, journal, report).await?;
         failure.map_or(Ok(()), Err)
     }
 
@@ -157,22 +203,22 @@ impl Round {
         let sequence = entry.sequence;
         let Some(change) = entry.change() else { return Ok(()) };
         if !entry.acknowledged {
+            // Whether it may have been told before, and the answer was lost, or the process ended over it.
+            let before = entry.announced;
+            if !before {
+                note(journal, move |journal| journal.announcing(sequence)).await?;
+            }
             let told = isolated(source.report(&change.id, &ChangeStatus::Received)).await;
             match told {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Unavailable => {
-                    self.announced.insert(sequence);
-                    return Err(error);
-                }
-                // The answer to the first time may have been lost.
-                Err(_) if self.announced.contains(&sequence) => {}
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                Err(_) if before => {}
                 Err(error) => {
                     tracing::warn!(change = %change.id, error = said(&error), "the provider took the change back");
                     return note(journal, move |journal| journal.forget(sequence)).await;
                 }
             }
             kill("announced");
-            self.announced.remove(&sequence);
             note(journal, move |journal| journal.acknowledged(sequence)).await?;
             kill("acknowledged");
         }
@@ -266,6 +312,7 @@ impl Round {
             change: Arc::new(change),
             journal: Arc::clone(journal),
             targets: entry.quarantine.as_ref().map(|held| held.targets().to_vec()).unwrap_or_default(),
+            before: entry.phase.before().unwrap_or_default().to_vec(),
         };
         self.apply.send(Command::Change(noted, reply)).await.map_err(|_| stopping())?;
         verdict.await.map_err(|_| stopping())
@@ -282,6 +329,16 @@ impl Round {
         let summary = format!("the change could not be fetched: {}", said(error));
         let rejection = Rejection { class: RejectionClass::Fetch, summary, problems: Vec::new() };
         self.settled(journal, entry, rejection.into(), None, report).await
+    }
+
+    /// Forgets changes whose bodies never came and that are not listed any more.
+    async fn forget_withdrawn(&self, provider: &Arc<dyn Provider>, journal: &Arc<Journal>) -> Result<()> {
+        for entry in journal.without_body(provider.name()) {
+            if !self.listed.iter().any(|head| head.id.as_str() == entry.id) {
+                note(journal, move |journal| journal.forget(entry.sequence)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A change with a verdict that is listed again: the verdict did not arrive, or was forgotten there.
@@ -304,11 +361,6 @@ impl Round {
     fn is_primary(&self, provider: &Arc<dyn Provider>) -> bool {
         self.primary.borrow().as_ref().is_some_and(|primary| primary.name() == provider.name())
     }
-}
-
-/// Whether the body of a change that is known is not here yet.
-fn wants_its_body(entry: &Entry) -> bool {
-    entry.phase == Phase::Seen
 }
 
 impl JournalPlace {

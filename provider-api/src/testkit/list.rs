@@ -122,12 +122,14 @@ macro_rules! __testkit_exchange {
             a_broken_control_plane too_many_requests_says_when_to_come_back overload_says_when_to_come_back
             @ answers
             the_right_answer a_page_of_a_proxy a_page_with_an_error another_content_type garbage
-            an_answer_of_another_shape blank_fields fields_that_nobody_knows_are_no_error
+            an_answer_of_another_shape blank_fields numbers_beyond_all_bounds
+            fields_that_nobody_knows_are_no_error
             @ transport
             a_cut_connection half_an_answer silence_has_an_end an_endless_answer_has_an_end
-            a_control_plane_that_is_away a_redirection_is_not_followed it_recovers
+            an_answer_that_drips_has_an_end a_slow_answer_is_one a_control_plane_that_is_away a_redirection_is_not_followed it_recovers
             @ calls
             it_is_cancel_safe it_can_be_dropped_in_silence many_at_once it_asks_once no_secret_in_errors
+            errors_say_something_and_nothing_twice
             @ tasks
             no_task_is_left no_task_is_left_by_calls_that_were_dropped no_task_outlives_the_provider
         ] }

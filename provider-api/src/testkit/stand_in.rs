@@ -21,6 +21,24 @@ type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
 /// A control plane made of a function: plain HTTP/1.1 on a free port of the loopback, until it is dropped.
 ///
 /// It remembers what it was asked, and breaks in the ways that networks and proxies do.
+///
+/// ```
+/// use provider_api::testkit::{Answer, StandIn, Trouble};
+/// use serde_json::json;
+///
+/// # async fn example() -> std::io::Result<()> {
+/// let cloud = StandIn::start(|asked| match (asked.path.as_str(), asked.bearer()) {
+///     (_, None) => Answer::refusal(401, "who are you?"),
+///     ("/changes", _) => Answer::json(200, &json!({ "changes": [] })),
+///     _ => Answer::refusal(404, "there is no such thing"),
+/// })
+/// .await?;
+/// // A provider is given `cloud.url()`; what it sent is in `cloud.asked()`.
+/// cloud.trouble("GET /changes", &Trouble::Silence).await;
+/// cloud.calm().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct StandIn {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -58,12 +76,12 @@ impl StandIn {
         locked(&self.shared.asked).clone()
     }
 
-    /// Requests whose path begins so meet with this trouble from now on; the last one that fits counts.
-    /// [`Trouble::Unreachable`] closes the port, to everybody.
-    pub async fn trouble(&self, path: &str, trouble: &Trouble) {
+    /// Requests that begin so meet with this trouble from now on: `/changes`, or only `POST /changes`. The last
+    /// one that fits counts. [`Trouble::Unreachable`] closes the port, to everybody.
+    pub async fn trouble(&self, request: &str, trouble: &Trouble) {
         match trouble {
             Trouble::Unreachable => self.stop().await,
-            _ => locked(&self.shared.troubles).push((path.to_owned(), trouble.clone())),
+            _ => locked(&self.shared.troubles).push((request.to_owned(), trouble.clone())),
         }
     }
 
@@ -92,10 +110,12 @@ impl StandIn {
 }
 
 impl Shared {
-    /// What is wrong with requests to `path`.
-    fn trouble(&self, path: &str) -> Option<Trouble> {
+    /// What is wrong with this request.
+    fn trouble(&self, asked: &Asked) -> Option<Trouble> {
+        let (path, whole) = (&asked.path, format!("{} {}", asked.method, asked.path));
         let troubles = locked(&self.troubles);
-        troubles.iter().rev().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, trouble)| trouble.clone())
+        let fits = |request: &str| path.starts_with(request) || whole.starts_with(request);
+        troubles.iter().rev().find(|(request, _)| fits(request)).map(|(_, trouble)| trouble.clone())
     }
 }
 

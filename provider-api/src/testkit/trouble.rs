@@ -23,6 +23,8 @@ pub enum Trouble {
     Shape,
     /// The right answer with every text in it blank.
     Blank,
+    /// The right answer with every number in it larger than anything can be counted or dated with.
+    HugeNumbers,
     /// The right answer with fields that nobody knows yet.
     MoreFields,
     /// No answer, on a connection that stays open.
@@ -31,8 +33,12 @@ pub enum Trouble {
     Cut,
     /// The connection is cut in the middle of the answer.
     HalfBody,
-    /// An answer without an end.
+    /// An answer without an end, as fast as it can be read.
     EndlessBody,
+    /// An answer without an end that comes a byte at a time, so that there is never a long silence.
+    Drip,
+    /// The right answer, so much later.
+    Delay(Duration),
     /// A redirection to this URL, which is of another origin.
     Redirect(String),
     /// The request is carried out, and the connection cut before the answer.

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use provider_api::testkit::Exchange;
 use provider_api::{Error, ErrorKind, Result, Secret};
@@ -47,6 +48,9 @@ impl Reference {
             Mutation::SecondBreaksFirst if *shared.busy.lock().unwrap() > 1 => {
                 return Err(Error::unavailable("the pool belongs to another provider now"));
             }
+            Mutation::OneTaskForEver if !std::mem::replace(&mut *shared.failed.lock().unwrap(), true) => {
+                drop(tokio::spawn(std::future::pending::<()>()));
+            }
             Mutation::LeavesATask => drop(tokio::spawn(std::future::pending::<()>())),
             _ => {}
         }
@@ -71,9 +75,14 @@ impl Reference {
         let mut told = Err(Error::unavailable("not asked"));
         for _ in 0..times {
             let talk = self.talk(ask.clone());
-            told = match matches!(self.factory.mutation, Mutation::NoDeadline | Mutation::NoLimit) {
-                true => talk.await,
-                false => tokio::time::timeout(self.factory.deadline, talk)
+            let deadline = match self.factory.mutation {
+                Mutation::NoDeadline | Mutation::NoLimit | Mutation::DeadlineForEachPiece => None,
+                Mutation::Impatient => Some(Duration::from_millis(10)),
+                _ => Some(self.factory.deadline),
+            };
+            told = match deadline {
+                None => talk.await,
+                Some(deadline) => tokio::time::timeout(deadline, talk)
                     .await
                     .unwrap_or_else(|_| Err(Error::unavailable(format!("{}: no answer in time", ask.what)))),
             };
@@ -86,7 +95,15 @@ impl Reference {
 
     async fn talk(&self, ask: Ask) -> Result<Value> {
         let (what, exchange, bearer) = (ask.what, ask.exchange, ask.bearer.clone());
-        let broken = |Broken| Error::unavailable(format!("{what}: the exchange broke off"));
+        let broken = |Broken| match self.factory.mutation {
+            Mutation::SaysNothing => Error::unavailable(""),
+            Mutation::SaysTheCauseTwice => {
+                Error::unavailable("it broke off: connection reset").with_source("connection reset")
+            }
+            _ => {
+                Error::unavailable(format!("{what}: the exchange broke off")).with_source("connection reset")
+            }
+        };
         let mut reply = match self.factory.cloud.exchange(ask, self.now()).await {
             Ok(reply) => reply,
             Err(Broken) if exchange == Exchange::Report && self.is(Mutation::ALostAnswerIsFine) => {
@@ -132,7 +149,9 @@ impl Reference {
     async fn read(&self, reply: &mut Reply) -> Result<Vec<u8>, Option<Error>> {
         let mut body = Vec::new();
         loop {
-            match reply.chunk().await {
+            // The deadline of the whole exchange is around all of this; a mutant has one for each piece only.
+            let chunk = tokio::time::timeout(self.factory.deadline, reply.chunk()).await;
+            match chunk.unwrap_or(Err(Broken)) {
                 Ok(Some(more)) => body.extend(more),
                 Ok(None) => return Ok(body),
                 Err(Broken) if self.is(Mutation::HalfIsEnough) => return Ok(b"{\"changes\":[]}".to_vec()),
@@ -152,9 +171,7 @@ impl Reference {
         };
         match reply.retry_after.filter(|_| !self.is(Mutation::RetryAfterIsLost)) {
             Some(wait) => error.with_retry_after(wait),
-            None if self.is(Mutation::InventsRetryAfter) => {
-                error.with_retry_after(std::time::Duration::from_secs(60))
-            }
+            None if self.is(Mutation::InventsRetryAfter) => error.with_retry_after(Duration::from_secs(60)),
             None => error,
         }
     }
@@ -171,6 +188,8 @@ impl Reference {
             (403, Resolve) if self.is(Mutation::ForbiddenIsNotFound) => ErrorKind::NotFound,
             (404, Resolve) if self.is(Mutation::MissingIsUnavailable) => ErrorKind::Unavailable,
             (404, Fetch) if self.is(Mutation::UnknownChangeIsUnavailable) => ErrorKind::Unavailable,
+            (404, Issue) if self.is(Mutation::NoMeshIsDenied) => ErrorKind::Denied,
+            (403, Issue) if self.is(Mutation::ForbiddenWayIsUnavailable) => ErrorKind::Unavailable,
             (422, Publish) if self.is(Mutation::UnacceptableIsUnavailable) => ErrorKind::Unavailable,
             (401 | 403, Enroll) if self.is(Mutation::StrangerIsUnavailable) => ErrorKind::Unavailable,
             (500.., _) if self.is(Mutation::BrokenIsNotFound) => ErrorKind::NotFound,

@@ -94,11 +94,17 @@ impl Cloud {
             Some(Trouble::Garbage) => Reply::garbage(),
             Some(Trouble::Shape) => Reply::json(200, &json!({ "unexpected": true })),
             Some(Trouble::Blank) => right().blank(),
+            Some(Trouble::HugeNumbers) => right().with_huge_numbers(),
             Some(Trouble::MoreFields) => right().with_more_fields(),
             Some(Trouble::Silence) => std::future::pending().await,
             Some(Trouble::Cut | Trouble::Unreachable) => return Err(Broken),
             Some(Trouble::HalfBody) => right().half(),
             Some(Trouble::EndlessBody) => Reply { body: Body::Endless, ..right() },
+            Some(Trouble::Drip) => Reply { body: Body::Drip, ..right() },
+            Some(Trouble::Delay(time)) => {
+                tokio::time::sleep(time).await;
+                right()
+            }
             Some(Trouble::Redirect(url)) => Reply { location: Some(url), ..Reply::refusal(302, "there") },
             Some(Trouble::LostAnswer) => {
                 right();

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::cloud::ORIGIN;
 use crate::fellow::Fellow;
+use crate::mesh_auth::date;
 use crate::mutation::Mutation;
 use crate::source::text;
 use crate::store::Credential;
@@ -37,7 +38,7 @@ impl Enrollment for Fellow {
         };
         let (token, gateway) = (text(&answer, "token")?, text(&answer, "gateway")?);
         let expires = answer["expires"].as_u64().ok_or_else(|| Error::unavailable("it has no end"))?;
-        let expires_at = UNIX_EPOCH + Duration::from_secs(expires);
+        let expires_at = date(expires).ok_or_else(|| Error::unavailable("its end is no date"))?;
         self.store(Secret::new(token), gateway, expires_at);
         let gateway_id = gateway.to_owned();
         Ok(Enrolled { gateway_id, gateway_code: None, gateway_name: None, expires_at })
@@ -72,7 +73,9 @@ impl Enrollment for Fellow {
             false => this.factory.disk.lock().unwrap().clone(),
         };
         match stored {
+            None if this.is(Mutation::MissingIsRefused) => Standing::Refused,
             None => Standing::Missing,
+            Some(_) if this.is(Mutation::EndIsForgotten) => Standing::Valid { expires_at: UNIX_EPOCH },
             Some(stored)
                 if stored.expires_at <= this.factory.clock.now() && !this.is(Mutation::NeverExpired) =>
             {

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use provider_api::testkit::{SigningKey, TurnedClock};
+use provider_api::testkit::{SigningKey, Trouble, TurnedClock};
 use provider_api::{Cadence, Error, Provider, ProviderName, Resolved, Result};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -59,6 +59,10 @@ impl Factory {
             if secs > 3600 {
                 return refuse("the interval is longer than an hour".to_owned());
             }
+        }
+        let away = self.cloud.state().troubles.values().any(|trouble| *trouble == Trouble::Unreachable);
+        if away && self.mutation == Mutation::NeedsACloudToBuild {
+            return Err(Error::unavailable("the control plane does not answer"));
         }
         let cadence = match self.mutation {
             Mutation::NoInterval => Cadence::Every(Duration::ZERO),

@@ -13,6 +13,9 @@ use crate::mutation::Mutation;
 use crate::source::text;
 
 const COOLDOWN: Duration = Duration::from_secs(60);
+/// A mesh whose tokens this gateway can judge and not make.
+pub(crate) const KEYLESS: &str = "mesh-without-a-key";
+
 const LEEWAY: u64 = 60;
 
 #[async_trait]
@@ -25,14 +28,27 @@ impl MeshAuth for Fellow {
             tokio::task::yield_now().await;
             destination = this.factory.shared.slot.lock().unwrap().clone();
         }
+        if request.mesh.mesh_id() == KEYLESS {
+            return Err(match this.is(Mutation::NoKeyIsUnavailable) {
+                true => Error::unavailable("there is no key to sign with"),
+                false => Error::invalid("there is no key to sign with"),
+            });
+        }
         let ask = json!({ "mesh": request.mesh.mesh_id(), "destination": destination });
         let answer = this.ask(Exchange::Issue, "issue", ask).await?;
         let token = Secret::new(text(&answer, "token")?);
+        if this.is(Mutation::DebugShowsIssuedTokens) {
+            *this.factory.shared.slot.lock().unwrap() = token.expose().to_owned();
+        }
         let mut expires = answer["expires"].as_u64().ok_or_else(|| Error::unavailable("it has no end"))?;
         if this.is(Mutation::EndsLate) {
-            expires += 3600;
+            expires = expires.saturating_add(3600);
         }
-        Ok(MeshToken { token, expires_at: UNIX_EPOCH + Duration::from_secs(expires) })
+        let expires_at = match this.is(Mutation::AnyDateIsOne) {
+            true => UNIX_EPOCH + Duration::from_secs(expires),
+            false => date(expires).ok_or_else(|| Error::unavailable("its end is no date"))?,
+        };
+        Ok(MeshToken { token, expires_at })
     }
 
     async fn verify(&self, expected: &Expected<'_>, token: &str) -> Result<Claims> {
@@ -114,7 +130,7 @@ impl Fellow {
             None if this.is(Mutation::AnyEnd) && !claims["exp"].is_null() => now + 300,
             None => return denied("`exp` is missing, or no date"),
         };
-        if exp + LEEWAY <= now && !this.is(Mutation::NoExpiry) {
+        if exp.saturating_add(LEEWAY) <= now && !this.is(Mutation::NoExpiry) {
             return denied("it has expired");
         }
         for (name, ignored) in [("nbf", Mutation::NoNotBefore), ("iat", Mutation::NoIssuedAt)] {
@@ -141,7 +157,10 @@ impl Fellow {
         if claim("sub").trim().is_empty() && !this.is(Mutation::NobodySends) {
             return denied("`sub` is blank");
         }
-        let expires_at = UNIX_EPOCH + Duration::from_secs(exp);
+        let Some(expires_at) = date(exp) else { return denied("`exp` is beyond all dates") };
+        if this.is(Mutation::NobodyInTheClaims) {
+            return Ok(Claims::new(claim("iss").into(), String::new(), claim("mesh_id").into(), expires_at));
+        }
         Ok(Claims::new(claim("iss").into(), claim("sub").into(), claim("mesh_id").into(), expires_at))
     }
 
@@ -159,6 +178,11 @@ impl Fellow {
         let rest = asked.strip_prefix(destination);
         !climbs(asked) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
+}
+
+/// The moment, when this machine can express it.
+pub(crate) fn date(seconds: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 /// Whether a segment of the path means the one above it.

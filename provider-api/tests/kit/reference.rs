@@ -72,6 +72,9 @@ impl fmt::Debug for Reference {
             let disk = self.factory.disk.lock().unwrap();
             shown.field("token", &disk.as_ref().map(|credential| credential.token.expose().to_owned()));
         }
+        if self.is(Mutation::DebugShowsIssuedTokens) {
+            shown.field("last", &self.factory.shared.slot.lock().unwrap());
+        }
         shown.finish_non_exhaustive()
     }
 }

@@ -19,7 +19,7 @@ async fn the_right_provider_passes_every_check() {
     println!("{report}");
     assert!(report.failed().is_empty(), "{report}");
     let skipped: Vec<String> = report.skipped().iter().map(|line| line.check.to_string()).collect();
-    assert_eq!(skipped.len(), 4, "{skipped:?}");
+    assert_eq!(skipped.len(), 3, "{skipped:?}");
 }
 
 #[test]

@@ -35,6 +35,9 @@ impl ConfigSource for Fellow {
                 }
                 other => other?,
             };
+            if answer.is_null() && this.is(Mutation::UnchangedIsEmpty) {
+                return Ok(Pending::Changes(Vec::new()));
+            }
             if answer.is_null() {
                 return Ok(Pending::Unchanged);
             }
@@ -43,6 +46,10 @@ impl ConfigSource for Fellow {
                 tokio::task::yield_now().await;
             }
             let changes = answer["changes"].as_array();
+            let changes = match this.is(Mutation::AnyShapeIsAList) {
+                true => Some(changes.map(Vec::as_slice).unwrap_or_default()),
+                false => changes.map(Vec::as_slice),
+            };
             let changes = changes.ok_or_else(|| Error::unavailable("the answer has no `changes`"))?;
             for change in changes {
                 let id = match this.is(Mutation::BlankIsSkipped) {
@@ -130,9 +137,13 @@ impl ConfigSource for Fellow {
             Mutation::OneSlot => *this.factory.shared.slot.lock().unwrap() = id.to_string(),
             _ => {}
         }
-        this.ask(Exchange::Report, "report", json!({ "id": id.as_str(), "status": name, "words": words }))
-            .await
-            .map(drop)
+        let ask = json!({ "id": id.as_str(), "status": name, "words": words });
+        match this.ask(Exchange::Report, "report", ask).await {
+            Err(error) if error.kind() == ErrorKind::NotFound && this.is(Mutation::UnknownReportIsFine) => {
+                Ok(())
+            }
+            told => told.map(drop),
+        }
     }
 
     fn cadence(&self) -> Cadence {

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 async fn stand_in() -> StandIn {
     StandIn::start(|asked| match (asked.method.as_str(), asked.path.as_str()) {
-        ("GET", "/things") => Answer::json(200, &json!({ "name": "thing", "by": asked.bearer() })),
+        ("GET", "/things") => Answer::json(200, &json!({ "name": "thing", "by": asked.bearer(), "n": 1 })),
         ("POST", "/things") => Answer::json(201, &asked.json()),
         _ => Answer::refusal(404, "there is no such thing"),
     })
@@ -24,12 +24,14 @@ async fn raw(server: &StandIn, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = vec![0; 100_000];
     let mut length = 0;
-    loop {
+    // An answer that drips is looked at for a few drops.
+    for _ in 0..20 {
         match tokio::time::timeout(Duration::from_millis(150), stream.read(&mut answer[length..])).await {
             Ok(Ok(more @ 1..)) => length += more,
-            _ => return String::from_utf8_lossy(&answer[..length]).into_owned(),
+            _ => break,
         }
     }
+    String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
 const GET: &str = "GET /things?x=1 HTTP/1.1\r\nHost: kit\r\nAuthorization: Bearer one\r\n\r\n";
@@ -39,7 +41,8 @@ async fn it_answers_with_the_function_and_remembers_what_it_was_asked() {
     let server = stand_in().await;
     let answer = raw(&server, GET).await;
     assert!(
-        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("{\"by\":\"one\",\"name\":\"thing\"}"),
+        answer.starts_with("HTTP/1.1 200 ")
+            && answer.ends_with("{\"by\":\"one\",\"n\":1,\"name\":\"thing\"}"),
         "{answer}"
     );
     let post = "POST /things HTTP/1.1\r\ncontent-length: 7\r\n\r\n{\"a\":1}";
@@ -65,14 +68,18 @@ async fn it_breaks_as_it_is_told_and_is_calm_again() {
     assert!(with(Trouble::Quotes(401)).await.contains("nobody knows Bearer one"));
     assert!(with(Trouble::Page(200)).await.contains("content-type: text/html"));
     assert!(with(Trouble::ContentType).await.contains("content-type: text/plain\r\n"));
-    assert!(with(Trouble::Blank).await.ends_with("{\"by\":\"\",\"name\":\"\"}"));
+    assert!(with(Trouble::Blank).await.ends_with("{\"by\":\"\",\"n\":1,\"name\":\"\"}"));
+    assert!(with(Trouble::HugeNumbers).await.contains(&u64::MAX.to_string()));
     assert!(with(Trouble::MoreFields).await.contains("kit_new_field"));
     assert!(with(Trouble::Redirect("http://x/".to_owned())).await.contains("location: http://x/\r\n"));
     assert_eq!(with(Trouble::Silence).await, "");
     assert_eq!(with(Trouble::Cut).await, "");
     assert_eq!(with(Trouble::LostAnswer).await, "");
-    assert!(with(Trouble::HalfBody).await.ends_with("\r\n\r\n{\"by\":\"one\",\""));
-    assert!(with(Trouble::EndlessBody).await.len() > 50_000);
+    assert!(with(Trouble::HalfBody).await.ends_with("\r\n\r\n{\"by\":\"one\",\"n\":"));
+    let drips = with(Trouble::Drip).await;
+    assert!(drips.ends_with(": close\r\n\r\n{\"data\":[ ") || drips.ends_with("  "), "{drips}");
+    assert!(with(Trouble::Delay(Duration::from_millis(20))).await.contains("\"by\":\"one\""));
+    assert!(with(Trouble::EndlessBody).await.len() > 5_000);
     assert!(with(Trouble::Garbage).await.contains("oh"));
     assert!(with(Trouble::Shape).await.contains("unexpected"));
     server.trouble("/", &Trouble::Unreachable).await;

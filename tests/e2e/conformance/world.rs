@@ -19,9 +19,9 @@ pub(crate) const THEIRS: &str = "partner";
 
 /// Short, since the checks of silence wait for them; long enough for a machine that has other things to do.
 const DEADLINES: Deadlines = Deadlines {
-    connect: Duration::from_millis(1500),
-    read: Duration::from_millis(1500),
-    total: Duration::from_millis(3000),
+    connect: Duration::from_millis(1000),
+    read: Duration::from_millis(1000),
+    total: Duration::from_millis(2000),
 };
 
 /// The provider against the development control plane.

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 use super::ControlPlane;
 use super::core::{Core, Settings};
+use super::serve::service;
 use super::server::Server;
 use super::state::State;
 use super::store;
@@ -17,6 +18,7 @@ use crate::ports::free_port;
 #[must_use]
 pub struct Builder {
     listen: Option<SocketAddr>,
+    known_as: Option<String>,
     settings: Settings,
 }
 
@@ -30,7 +32,7 @@ impl Default for Builder {
             data: None,
             narrate: false,
         };
-        Self { listen: None, settings }
+        Self { listen: None, known_as: None, settings }
     }
 }
 
@@ -38,6 +40,12 @@ impl Builder {
     /// Listens there, instead of at a free port of the loopback.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = Some(address);
+        self
+    }
+
+    /// Calls itself by this URL, instead of by its address: something stands in front of it.
+    pub fn known_as(mut self, url: impl Into<String>) -> Self {
+        self.known_as = Some(url.into());
         self
     }
 
@@ -86,8 +94,9 @@ impl Builder {
         let address = self.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
         let listener = Server::listen(address).await?;
         let address = listener.local_addr()?;
-        let core = Arc::new(Core::new(format!("http://{address}"), self.settings, state));
-        let server = Server::start(listener, Arc::clone(&core));
+        let url = self.known_as.unwrap_or_else(|| format!("http://{address}"));
+        let core = Arc::new(Core::new(url, self.settings, state));
+        let server = Server::start(listener, service(&core));
         Ok(ControlPlane { core, address, server: Mutex::new(Some(server)) })
     }
 }

@@ -27,14 +27,7 @@ impl Call {
     /// The path without its `/api` prefixes. Clients put none, one or two in front, depending on the call and on
     /// the base URL they were given.
     pub(super) fn route(&self) -> &str {
-        let mut path = self.path.as_str();
-        for _ in 0..2 {
-            match path.strip_prefix("/api") {
-                Some(rest) if rest.starts_with('/') => path = rest,
-                _ => break,
-            }
-        }
-        path
+        route(&self.path)
     }
 
     /// The route's segments, decoded.
@@ -82,6 +75,17 @@ pub(super) fn filled<'a>(name: &str, value: &'a str) -> Result<&'a str, Refusal>
         true => Err(Refusal::unprocessable(format!("`{name}` must not be blank"))),
         false => Ok(value),
     }
+}
+
+/// A path without its `/api` prefixes.
+pub(crate) fn route(mut path: &str) -> &str {
+    for _ in 0..2 {
+        match path.strip_prefix("/api") {
+            Some(rest) if rest.starts_with('/') => path = rest,
+            _ => break,
+        }
+    }
+    path
 }
 
 fn percent_decoded(segment: &str) -> String {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::faults::Rules;
+use super::faults::Fault;
 use super::log::Log;
+use super::rules::Rules;
 use super::state::State;
 use super::store;
 
@@ -28,7 +29,7 @@ pub(super) struct Core {
     pub(super) settings: Settings,
     state: Mutex<State>,
     log: Mutex<Log>,
-    rules: Mutex<Rules>,
+    rules: Mutex<Rules<Fault>>,
     /// Changes whenever anything does, for those who wait for something.
     moved: watch::Sender<u64>,
 }
@@ -47,7 +48,7 @@ impl Core {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn rules(&self) -> MutexGuard<'_, Rules> {
+    pub(super) fn rules(&self) -> MutexGuard<'_, Rules<Fault>> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

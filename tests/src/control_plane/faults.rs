@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::call::Call;
+use super::rules::{Asked, Strikes};
 
 /// What goes wrong with a request.
 #[derive(Clone, Debug)]
@@ -36,14 +36,22 @@ pub enum Fault {
     HalfBody,
     /// A JSON answer whose body never ends.
     EndlessBody,
+    /// The same, a byte at a time: there is never a long silence.
+    Drip,
     /// The answer, made longer than this by spaces that JSON permits.
     Oversized(usize),
+    /// The answer, with every number as large and every date as far as can be.
+    HugeNumbers,
     /// The answer, with a field in every object that nobody knows yet.
     MoreFields,
     /// 302 to this URL. The call is not carried out.
     Redirect(String),
     /// The list's `links.next` is this URL.
     NextLink(String),
+    /// Every entry of the list is in it twice.
+    Repeated,
+    /// The list is in the opposite order, and so are the times that its entries were made at.
+    Reversed,
     /// The base URL that is discovered is this one.
     BaseUrl(String),
 }
@@ -58,6 +66,12 @@ impl Fault {
     /// A plain status with an error body as the control plane's own.
     pub fn status(status: u16) -> Self {
         Self::Status(status, serde_json::json!({ "error": "fault", "message": "this was asked for" }))
+    }
+}
+
+impl Strikes for Fault {
+    fn waits(&self) -> bool {
+        matches!(self, Self::Delay(_) | Self::Hold)
     }
 }
 
@@ -95,73 +109,16 @@ impl When {
         self
     }
 
-    fn matches(&self, call: &Call, gateway_id: Option<&str>) -> bool {
-        self.times != Some(0)
-            && self.method.as_ref().is_none_or(|method| call.method.as_str() == method)
-            && self.path.as_ref().is_none_or(|path| glob(path, call.route()))
-            && self.gateway.as_ref().is_none_or(|gateway| Some(gateway.as_str()) == gateway_id)
-    }
-}
-
-/// Names a rule that was added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RuleId(u64);
-
-/// The faults that are programmed.
-#[derive(Debug, Default)]
-pub(super) struct Rules {
-    rules: Vec<Rule>,
-    next: u64,
-}
-
-#[derive(Debug)]
-struct Rule {
-    id: RuleId,
-    when: When,
-    fault: Fault,
-    hits: usize,
-}
-
-impl Rules {
-    pub(super) fn add(&mut self, when: When, fault: Fault) -> RuleId {
-        let id = RuleId(self.next);
-        self.next += 1;
-        self.rules.push(Rule { id, when, fault, hits: 0 });
-        id
-    }
-
-    pub(super) fn remove(&mut self, id: RuleId) {
-        self.rules.retain(|rule| rule.id != id);
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.rules.clear();
-    }
-
-    pub(super) fn hits(&self, id: RuleId) -> usize {
-        self.rules.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.hits)
-    }
-
-    pub(super) fn exists(&self, id: RuleId) -> bool {
-        self.rules.iter().any(|rule| rule.id == id)
-    }
-
-    /// The faults for a request: every delay and hold, and the first of the others.
-    pub(super) fn strike(&mut self, call: &Call, gateway_id: Option<&str>) -> Vec<(RuleId, Fault)> {
-        let mut struck = Vec::new();
-        let mut decided = false;
-        for rule in &mut self.rules {
-            let waits = matches!(rule.fault, Fault::Delay(_) | Fault::Hold);
-            if (decided && !waits) || !rule.when.matches(call, gateway_id) {
-                continue;
-            }
-            decided |= !waits;
-            rule.hits += 1;
-            rule.when.times = rule.when.times.map(|times| times - 1);
-            struck.push((rule.id, rule.fault.clone()));
+    /// Whether it strikes this request, which is then one of the times it does.
+    pub(crate) fn takes(&mut self, asked: &Asked<'_>) -> bool {
+        let takes = self.times != Some(0)
+            && self.method.as_ref().is_none_or(|method| asked.method == method)
+            && self.path.as_ref().is_none_or(|path| glob(path, asked.route))
+            && self.gateway.as_ref().is_none_or(|gateway| Some(gateway.as_str()) == asked.gateway_id);
+        if takes {
+            self.times = self.times.map(|times| times - 1);
         }
-        struck.sort_by_key(|(_, fault)| !matches!(fault, Fault::Delay(_) | Fault::Hold));
-        struck
+        takes
     }
 }
 

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use super::ControlPlane;
 use super::change::ChangeView;
-use super::faults::{Fault, RuleId, When};
+use super::faults::{Fault, When};
 use super::log::Logged;
+use super::rules::RuleId;
 
 /// Far longer than anything should take; a test that gets here fails.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::header::{CONTENT_LENGTH, LOCATION, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use jiff::Timestamp;
@@ -18,17 +17,23 @@ use super::core::Core;
 use super::credential::Caller;
 use super::faults::Fault;
 use super::routes;
+use super::rules::Asked;
+use super::server::{Body, Served};
 use super::wire::Scissors;
-
-type Body = UnsyncBoxBody<Bytes, Error>;
 
 /// More than any configuration that a gateway hands in.
 const LARGEST: usize = 16 * 1024 * 1024;
 /// A client has its request sent long before, or it is none.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What serves the connections of this control plane.
+pub(super) fn service(core: &Arc<Core>) -> impl Fn(Scissors, Request<Incoming>) -> Served + Clone + use<> {
+    let core = Arc::clone(core);
+    move |scissors, request| Box::pin(serve(Arc::clone(&core), scissors, request))
+}
+
 /// Answers one request, or breaks as it was programmed to. An error cuts the connection.
-pub(super) async fn serve(
+async fn serve(
     core: Arc<Core>,
     scissors: Scissors,
     request: Request<Incoming>,
@@ -48,7 +53,10 @@ pub(super) async fn serve(
     }
     let caller = identify(&core, &call);
     let number = core.log().begin(&call, caller.credential, caller.gateway_id());
-    let struck = core.rules().strike(&call, caller.gateway_id());
+    let struck = {
+        let (method, gateway_id) = (call.method.as_str(), caller.gateway_id());
+        core.rules().strike(&Asked { method, route: call.route(), gateway_id })
+    };
     if !struck.is_empty() {
         let names: Vec<_> = struck.iter().map(|(_, fault)| format!("{fault:?}")).collect();
         core.log().amend(number, |entry| entry.fault = Some(names.join(" and ")));
@@ -136,6 +144,7 @@ async fn broken(
         }
         Fault::HalfBody => half(carry_out()),
         Fault::EndlessBody => endless(),
+        Fault::Drip => drip(),
         Fault::Oversized(size) => {
             let mut answer = carry_out();
             let mut body = answer.body.to_vec();
@@ -143,8 +152,15 @@ async fn broken(
             answer.body = body.into();
             whole(answer)
         }
+        Fault::HugeNumbers => whole(edited(carry_out(), with_huge_numbers)),
         Fault::MoreFields => whole(edited(carry_out(), with_more_fields)),
         Fault::NextLink(url) => whole(edited(carry_out(), |body| body["links"]["next"] = url.into())),
+        Fault::Repeated => whole(edited(carry_out(), |body| {
+            listed(body, |list| {
+                *list = list.iter().flat_map(|entry| [entry.clone(), entry.clone()]).collect()
+            });
+        })),
+        Fault::Reversed => whole(edited(carry_out(), |body| listed(body, |list| reverse(list)))),
         Fault::BaseUrl(url) => whole(edited(carry_out(), |body| {
             body["base_url"] = url.clone().into();
             body["full_url"] = url.into();
@@ -164,6 +180,16 @@ fn edited(mut answer: Answer, edit: impl FnOnce(&mut Value)) -> Answer {
     answer
 }
 
+fn with_huge_numbers(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(with_huge_numbers),
+        Value::Object(all) => all.values_mut().for_each(with_huge_numbers),
+        Value::Number(_) => *value = u64::MAX.into(),
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => *text = "9999-12-31T23:59:59Z".to_owned(),
+        _ => {}
+    }
+}
+
 fn with_more_fields(value: &mut Value) {
     match value {
         Value::Array(all) => all.iter_mut().for_each(with_more_fields),
@@ -172,6 +198,20 @@ fn with_more_fields(value: &mut Value) {
             all.insert("a_new_field".to_owned(), serde_json::json!({ "of": ["a", "later", 1, null] }));
         }
         _ => {}
+    }
+}
+
+fn listed(body: &mut Value, edit: impl FnOnce(&mut Vec<Value>)) {
+    if let Some(list) = body["data"].as_array_mut() {
+        edit(list);
+    }
+}
+
+fn reverse(list: &mut [Value]) {
+    let times: Vec<Value> = list.iter().map(|entry| entry["created_at"].clone()).collect();
+    list.reverse();
+    for (entry, time) in list.iter_mut().zip(times) {
+        entry["created_at"] = time;
     }
 }
 
@@ -204,4 +244,13 @@ fn endless() -> Response<Body> {
     let start = stream::iter([Ok(Frame::data(Bytes::from_static(b"{\"data\":[")))]);
     let more = stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[b' '; 16 * 1024]))));
     response(&answer, StreamBody::new(start.chain(more)).boxed_unsync())
+}
+
+fn drip() -> Response<Body> {
+    let answer = Answer::new(StatusCode::OK, "application/json", "");
+    let drops = stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Some((Ok(Frame::data(Bytes::from_static(b" "))), ()))
+    });
+    response(&answer, StreamBody::new(drops).boxed_unsync())
 }

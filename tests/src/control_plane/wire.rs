@@ -9,24 +9,24 @@ use tokio::net::TcpStream;
 
 /// A connection that can be told to break after so many more bytes.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     left: Scissors,
 }
 
 /// Cuts a [`Wire`].
 #[derive(Clone, Debug)]
-pub(super) struct Scissors(Arc<AtomicUsize>);
+pub(crate) struct Scissors(Arc<AtomicUsize>);
 
 impl Scissors {
     /// Lets only so many more bytes through.
-    pub(super) fn after(&self, bytes: usize) {
+    pub(crate) fn after(&self, bytes: usize) {
         self.0.store(bytes, Ordering::Release);
     }
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream) -> (Self, Scissors) {
+    pub(crate) fn new(stream: TcpStream) -> (Self, Scissors) {
         let scissors = Scissors(Arc::new(AtomicUsize::new(usize::MAX)));
         (Self { stream, left: scissors.clone() }, scissors)
     }

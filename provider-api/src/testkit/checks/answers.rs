@@ -54,6 +54,13 @@ pub(crate) async fn blank_fields(subject: &dyn Subject, exchange: Exchange) -> V
     nonsense(subject, exchange, Trouble::Blank).await
 }
 
+/// Dates that no clock can show and lengths that no memory has: an answer or an error, and no panic.
+pub(crate) async fn numbers_beyond_all_bounds(subject: &dyn Subject, exchange: Exchange) -> Verdict {
+    let stage = Stage::of(subject, exchange).await?;
+    stage.world.trouble(exchange, &Trouble::HugeNumbers).await?;
+    stage.ask().await.map(drop)
+}
+
 /// Control planes grow; a provider must not break because one did.
 pub(crate) async fn fields_that_nobody_knows_are_no_error(
     subject: &dyn Subject,

@@ -126,13 +126,14 @@ pub(crate) async fn the_abilities_are_those_of_the_world(subject: &dyn Subject) 
     Ok(())
 }
 
-fn abilities(provider: &dyn Provider) -> [bool; 5] {
+fn abilities(provider: &dyn Provider) -> [bool; 6] {
     [
         provider.source().is_some(),
         provider.resolver().is_some(),
         provider.mesh_auth().is_some(),
         provider.enrollment().is_some(),
         provider.publisher().is_some(),
+        provider.retention().is_some(),
     ]
 }
 

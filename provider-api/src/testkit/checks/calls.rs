@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -97,6 +98,33 @@ pub(crate) async fn no_secret_in_errors(subject: &dyn Subject, exchange: Exchang
             tried += 1;
             let seen = seen_in_error(&stage.world.canaries(), &error);
             ensure!(seen.is_none(), "{trouble:?}: the error shows {}", seen.unwrap_or_default());
+        }
+    }
+    if tried == 0 { pointless("this exchange cannot fail") } else { Ok(()) }
+}
+
+/// An error is for the person who operates the gateway: it says what was tried, and its cause only once.
+pub(crate) async fn errors_say_something_and_nothing_twice(
+    subject: &dyn Subject,
+    exchange: Exchange,
+) -> Verdict {
+    let stage = Stage::of(subject, exchange).await?;
+    let mut tried = 0;
+    for trouble in [Trouble::Status(500), Trouble::Garbage, Trouble::Cut, Trouble::Unreachable] {
+        stage.world.calm().await;
+        if stage.world.trouble(exchange, &trouble).await.is_err() {
+            continue;
+        }
+        if let Told::Refused(error) = stage.ask().await? {
+            tried += 1;
+            ensure!(error.to_string().trim().len() >= 8, "{trouble:?}: the error says {error:?}");
+            let mut next: Option<&dyn Error> = Some(&error);
+            while let Some((outer, inner)) = next.and_then(|outer| Some((outer, outer.source()?))) {
+                let (said, cause) = (outer.to_string(), inner.to_string());
+                let twice = cause.len() >= 8 && said.contains(&cause);
+                ensure!(!twice, "{trouble:?}: `{said}` says its cause, and has it as a source as well");
+                next = Some(inner);
+            }
         }
     }
     if tried == 0 { pointless("this exchange cannot fail") } else { Ok(()) }

@@ -139,7 +139,9 @@ pub(crate) async fn a_token_without_an_end(subject: &dyn Subject) -> Verdict {
 }
 
 pub(crate) async fn an_end_that_is_no_date(subject: &dyn Subject) -> Verdict {
-    for value in [serde_json::json!("tomorrow"), serde_json::json!(-1), serde_json::json!([1])] {
+    for value in
+        [serde_json::json!("tomorrow"), serde_json::json!(-1), serde_json::json!([1]), u64::MAX.into()]
+    {
         let what = format!("`exp` is {value}");
         claims_are_denied(subject, &what, |jwt, _| jwt.claim("exp", value)).await?;
     }

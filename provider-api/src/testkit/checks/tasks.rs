@@ -5,7 +5,7 @@ use tokio::runtime::{Builder, Handle, RuntimeMetrics};
 
 use crate::Provider;
 use crate::testkit::question::{Question, Told};
-use crate::testkit::stage::{Stage, built};
+use crate::testkit::stage::{Stage, built, within};
 use crate::testkit::verdict::{Stop, Verdict, ensure, failed};
 use crate::testkit::world::World;
 use crate::testkit::{Exchange, Subject, Trouble, at_most};
@@ -49,10 +49,10 @@ pub(crate) async fn no_task_is_left(subject: &dyn Subject, exchange: Exchange) -
     alone(move |metrics| async move {
         let provider = built(&*world)?;
         // What keeps a connection open is no task that a call left: there is one after the second call as well.
-        ask_twice(&question, &provider).await?;
+        ask_twice(&question, &*world, &*provider).await?;
         let usual = metrics.num_alive_tasks();
         for _ in 0..REPEATED {
-            question.ask(&*provider).await;
+            within(&*world, question.ask(&*provider)).await?;
         }
         settle(&metrics, usual, "after calls that ended").await
     })
@@ -84,16 +84,16 @@ pub(crate) async fn no_task_outlives_the_provider(subject: &dyn Subject, exchang
     drop(provider);
     alone(move |metrics| async move {
         let provider = built(&*world)?;
-        ask_twice(&question, &provider).await?;
+        ask_twice(&question, &*world, &*provider).await?;
         drop((provider, world));
         settle(&metrics, 0, "after the provider, its factory and its world were dropped").await
     })
     .await
 }
 
-async fn ask_twice(question: &Question, provider: &Arc<dyn Provider>) -> Verdict {
+async fn ask_twice(question: &Question, world: &dyn World, provider: &dyn Provider) -> Verdict {
     for _ in 0..2 {
-        let told = question.ask(&**provider).await;
+        let told = within(world, question.ask(provider)).await?;
         ensure!(matches!(told, Told::Right), "nothing is wrong: {told:?}");
     }
     Ok(())

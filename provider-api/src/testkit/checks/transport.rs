@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::kinds::of_nonsense;
 use crate::ErrorKind::Unavailable;
 use crate::testkit::question::Told;
@@ -28,6 +30,19 @@ pub(crate) async fn silence_has_an_end(subject: &dyn Subject, exchange: Exchange
 pub(crate) async fn an_endless_answer_has_an_end(subject: &dyn Subject, exchange: Exchange) -> Verdict {
     let stage = Stage::of(subject, exchange).await?;
     stage.refused(exchange, &Trouble::EndlessBody, of_nonsense(exchange)).await.map(drop)
+}
+
+/// The whole exchange has a deadline: one that only starts anew with every byte is none.
+pub(crate) async fn an_answer_that_drips_has_an_end(subject: &dyn Subject, exchange: Exchange) -> Verdict {
+    let stage = Stage::of(subject, exchange).await?;
+    stage.refused(exchange, &Trouble::Drip, of_nonsense(exchange)).await.map(drop)
+}
+
+/// Slow is not silent.
+pub(crate) async fn a_slow_answer_is_one(subject: &dyn Subject, exchange: Exchange) -> Verdict {
+    let stage = Stage::of(subject, exchange).await?;
+    stage.world.trouble(exchange, &Trouble::Delay(Duration::from_millis(40))).await?;
+    stage.ask_rightly("the answer takes a moment").await
 }
 
 pub(crate) async fn a_control_plane_that_is_away(subject: &dyn Subject, exchange: Exchange) -> Verdict {
@@ -62,7 +77,7 @@ pub(crate) async fn it_recovers(subject: &dyn Subject, exchange: Exchange) -> Ve
         stage.world.calm().await;
         // A provider may leave a control plane alone for a while before it asks for its keys again.
         if exchange == Exchange::Keys {
-            stage.world.pass(std::time::Duration::from_secs(120)).await;
+            stage.world.pass(Duration::from_secs(120)).await;
         }
         stage.ask_rightly("all is well again").await?;
         if exchange == Exchange::Keys {

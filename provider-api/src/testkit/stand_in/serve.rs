@@ -1,23 +1,27 @@
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::edited::{blank, with_more_fields};
+use super::edited::{blank, with_huge_numbers, with_more_fields};
 use super::{Answer, Asked, Shared, locked};
 use crate::testkit::Trouble;
 
 /// More than any provider sends.
 const LARGEST: usize = 16 * 1024 * 1024;
 
+/// How long a byte of an answer takes that drips.
+const DROP: Duration = Duration::from_millis(20);
+
 /// One connection, request after request. Its end, whoever ends it, is no error of anybody's.
 pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut read = Vec::new();
     while let Ok(Some(asked)) = request(&mut stream, &mut read).await {
         locked(&shared.asked).push(asked.clone());
-        let trouble = shared.trouble(&asked.path);
+        let trouble = shared.trouble(&asked);
         if !matches!(respond(&mut stream, &shared, &asked, trouble).await, Ok(true)) {
             return;
         }
@@ -72,6 +76,7 @@ async fn respond(
         Some(Trouble::Garbage) => Answer::of(200, "application/json", b"{\"data\": [\xff\xfe oh".to_vec()),
         Some(Trouble::Shape) => Answer::json(200, &json!({ "unexpected": [true] })),
         Some(Trouble::Blank) => blank(&right()),
+        Some(Trouble::HugeNumbers) => with_huge_numbers(&right()),
         Some(Trouble::MoreFields) => with_more_fields(&right()),
         Some(Trouble::Redirect(url)) => refusal(302).with("location", url),
         Some(Trouble::Silence) => return silence(stream).await,
@@ -82,6 +87,11 @@ async fn respond(
         }
         Some(Trouble::HalfBody) => return half(stream, &right()).await,
         Some(Trouble::EndlessBody) => return endless(stream).await,
+        Some(Trouble::Drip) => return drip(stream).await,
+        Some(Trouble::Delay(time)) => {
+            tokio::time::sleep(time).await;
+            right()
+        }
     };
     stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
     stream.write_all(&answer.body).await?;
@@ -104,10 +114,24 @@ async fn half(stream: &mut TcpStream, answer: &Answer) -> io::Result<bool> {
 }
 
 async fn endless(stream: &mut TcpStream) -> io::Result<bool> {
-    let start = Answer::of(200, "application/json", b"{\"data\":[".to_vec());
-    stream.write_all(start.head(None).as_bytes()).await?;
-    stream.write_all(&start.body).await?;
+    begin(stream).await?;
     loop {
         stream.write_all(&[b' '; 16 * 1024]).await?;
     }
+}
+
+async fn drip(stream: &mut TcpStream) -> io::Result<bool> {
+    begin(stream).await?;
+    loop {
+        stream.write_all(b" ").await?;
+        tokio::time::sleep(DROP).await;
+    }
+}
+
+/// The beginning of an answer whose end is the end of the connection.
+async fn begin(stream: &mut TcpStream) -> io::Result<()> {
+    let start = Answer::of(200, "application/json", b"{\"data\":[".to_vec());
+    stream.write_all(start.head(None).as_bytes()).await?;
+    stream.write_all(&start.body).await?;
+    stream.flush().await
 }

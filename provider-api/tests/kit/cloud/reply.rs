@@ -20,6 +20,7 @@ pub(crate) enum Body {
     /// So much, and then the connection breaks off.
     Half(Vec<u8>),
     Endless,
+    Drip,
     Read,
 }
 
@@ -61,6 +62,14 @@ impl Reply {
         })
     }
 
+    pub(crate) fn with_huge_numbers(self) -> Self {
+        self.edited(|value| {
+            if value.is_number() {
+                *value = u64::MAX.into();
+            }
+        })
+    }
+
     pub(crate) fn with_more_fields(self) -> Self {
         self.edited(|value| {
             if let Some(object) = value.as_object_mut() {
@@ -96,6 +105,11 @@ impl Reply {
                 self.body = Body::Endless;
                 tokio::time::sleep(CHUNK).await;
                 Ok(Some(vec![b' '; 1024]))
+            }
+            Body::Drip => {
+                self.body = Body::Drip;
+                tokio::time::sleep(20 * CHUNK).await;
+                Ok(Some(vec![b' ']))
             }
             Body::Read => Ok(None),
         }

@@ -59,6 +59,31 @@ pub(crate) fn many(port: u16, upstream: SocketAddr, count: usize) -> Workdir {
     files
 }
 
+/// The same with a remote primary provider at `api`, which is asked on demand, and one more pipeline, on the path
+/// `/far`, that sends to another team's ingress.
+pub(crate) fn followed(port: u16, upstream: SocketAddr, count: usize, api: &str) -> Workdir {
+    let files = many(port, upstream, count);
+    let primary = format!(
+        "primary_provider = \"runbeam\"\n\n[provider.runbeam]\napi = \"{api}\"\npoll_interval_secs = 30"
+    );
+    files.edit("config.toml", "primary_provider = \"local\"", &primary);
+    let far = pipeline("far", "/far", upstream).replace(
+        &format!("options.base_url = \"http://{upstream}\""),
+        "target_ref = \"runbeam.partner.ingress.name.api\"",
+    );
+    files.write("pipelines/far.toml", &far);
+    files
+}
+
+/// What the other team declares.
+pub(crate) fn partner(upstream: SocketAddr) -> String {
+    format!(
+        "[pipelines.api]\nnetworks = []\nendpoints = [\"api\"]\nbackends = [\"api\"]\n\
+         [pipelines.api.mesh.ingress.api]\ntype = \"http\"\nurls = [\"http://{upstream}\"]\nendpoint = \"api\"\n\
+         [endpoints.api]\nservice = \"http\"\n[backends.api]\nservice = \"echo\"\n"
+    )
+}
+
 /// The name of the pipeline, and of its path, that stands at `n` in [`many`].
 pub(crate) fn numbered(n: usize) -> String {
     format!("p{n:04}")

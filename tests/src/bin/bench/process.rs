@@ -1,6 +1,7 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use harmony_tests::{Workdir, free_port};
@@ -45,7 +46,7 @@ pub(crate) struct Process {
     child: Child,
     started: Instant,
     /// Its configuration, when it has one, and what it said.
-    files: Workdir,
+    files: Arc<Workdir>,
 }
 
 impl Process {
@@ -67,15 +68,26 @@ impl Process {
     }
 
     /// harmony-host with the configuration in `files`, which listens on `port`.
-    pub(crate) fn harmony(cpus: &Cpus, files: Workdir, port: u16) -> Self {
-        let mut command = Command::new(harmony_tests::binary());
-        command.arg("run").arg("--config").arg(files.config());
-        command.env_remove("RUST_LOG").env("HOME", files.path());
-        Self::start(command, loopback(port), files, Some(cpus))
+    pub(crate) fn harmony(cpus: &Cpus, files: impl Into<Arc<Workdir>>, port: u16) -> Self {
+        let files = files.into();
+        Self::start(harmony(&files), loopback(port), files, Some(cpus))
+    }
+
+    /// The same, authorized at its control plane.
+    pub(crate) fn authorized(cpus: &Cpus, files: &Arc<Workdir>, port: u16, machine_token: &str) -> Self {
+        let mut command = harmony(files);
+        command.env("RUNBEAM_MACHINE_TOKEN", machine_token);
+        Self::start(command, loopback(port), Arc::clone(files), Some(cpus))
     }
 
     /// Starts it on the proxy's CPU, or where this process is.
-    fn start(mut command: Command, address: SocketAddr, files: Workdir, cpus: Option<&Cpus>) -> Self {
+    fn start(
+        mut command: Command,
+        address: SocketAddr,
+        files: impl Into<Arc<Workdir>>,
+        cpus: Option<&Cpus>,
+    ) -> Self {
+        let files = files.into();
         let log = File::create(files.path().join("stderr")).expect("a log file");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut spawn = || (Instant::now(), command.spawn().expect("the binary runs"));
@@ -145,6 +157,13 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn harmony(files: &Workdir) -> Command {
+    let mut command = Command::new(harmony_tests::binary());
+    command.arg("run").arg("--config").arg(files.config());
+    command.env_remove("RUST_LOG").env("HOME", files.path());
+    command
 }
 
 fn itself() -> Command {

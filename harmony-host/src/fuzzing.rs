@@ -1,0 +1,161 @@
+//! What the fuzz targets call, and the test that replays what they have found. No part of the API.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use provider_api::{Change, ChangeId, DocumentKind, Registry, SystemClock};
+
+use crate::digest::Digest;
+use crate::documents::{Documents, Loaded, Touched};
+use crate::edits::Edits;
+use crate::journal::{Journal, Settlement};
+use crate::last_good::decode;
+use crate::problem::Problem;
+use crate::providers::Surroundings;
+use crate::resolutions::Resolutions;
+use crate::snapshot::Snapshot;
+use crate::{proposal, report};
+
+/// There is nothing here, so that every file is one that the input brings.
+const NOWHERE: &str = "/nonexistent/harmony";
+
+const CONFIG: &str = "# mine\n[proxy]\nid = \"edge\"\nprimary_provider = \"runbeam\"\n\
+                      [provider.runbeam]\napi = \"https://cloud.example\" # ours\npoll_interval_secs = 30\n\
+                      [network.public.http]\nbind_address = \"127.0.0.1\"\nbind_port = 8080\n\
+                      [network.inner.http]\nbind_address = \"127.0.0.1\"\nbind_port = 9090\n\
+                      [management]\nenabled = true\nnetwork = \"inner\"\n";
+
+static REGISTRY: LazyLock<Registry> = LazyLock::new(crate::registry);
+
+fn load(files: &Edits) -> Loaded {
+    let config = Path::new(NOWHERE).join("config.toml");
+    Documents::load_with(&config, None, None, &Touched::Everything, Some(files))
+}
+
+/// Stands for a secret, when it stands once and behind a key that says so.
+const CANARY: &str = "hunter2hunter2";
+
+/// A configuration in any bytes, up to NUL characters: config.toml, a pipeline file, a mesh file. It becomes a
+/// snapshot or is refused with problems, all of which can be shown and show no secret.
+pub fn configuration(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    assert_eq!(report::masked(text).len(), text.len());
+    let mut files = Edits::default();
+    for (name, text) in ["config.toml", "pipelines/a.toml", "mesh/a.toml"].into_iter().zip(text.split('\0')) {
+        files.insert(name, text);
+    }
+    let Loaded { documents, problems } = load(&files);
+    let surroundings = Surroundings {
+        registry: REGISTRY.clone(),
+        clock: Arc::new(SystemClock),
+        state_dir: PathBuf::from(NOWHERE),
+        resolutions: Resolutions::new(Arc::new(SystemClock), Vec::new()),
+    };
+    match Snapshot::build(Arc::new(documents), problems, 1, &surroundings, None) {
+        Ok(snapshot) => show(text, snapshot.warnings.iter()),
+        Err(refusal) => {
+            assert!(refusal.problems.refuse());
+            show(text, refusal.problems.sorted());
+        }
+    }
+}
+
+/// A change of the control plane in any bytes: a line with its kind, then its document. What it would write is
+/// in the directory of its kind; a change of config.toml leaves alone what is this gateway's own.
+pub fn change(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some(((kind, document), id)) = text.split_once('\n').zip(ChangeId::new("01A")) else { return };
+    let mut files = Edits::default();
+    files.insert("config.toml", CONFIG);
+    let kind = DocumentKind::from(kind);
+    let change = Change { id, kind: kind.clone(), document: document.to_owned(), attachments: Vec::new() };
+    match proposal::edits(&change, &load(&files).documents) {
+        Ok(edits) => edits.iter().for_each(|(name, text)| {
+            let directory = match kind {
+                DocumentKind::Gateway => return own_is_kept(name, text),
+                DocumentKind::Pipeline => "pipelines/",
+                DocumentKind::Mesh => "mesh/",
+                _ => "transforms/",
+            };
+            assert!(name.strip_prefix(directory).is_some_and(|file| !file.contains(['/', '\\'])), "{name}");
+        }),
+        Err(refusal) => show(document, refusal.problems.sorted()),
+    }
+}
+
+/// Says every problem, and draws a few: drawing takes longer than everything else.
+fn show<'a>(text: &str, problems: impl IntoIterator<Item = &'a Problem>) {
+    let problems: Vec<&Problem> = problems.into_iter().collect();
+    let mut shown: String = problems.iter().map(ToString::to_string).collect();
+    shown.push_str(&report::render(problems.into_iter().take(3), false));
+    if shown.contains(CANARY) && text.matches(CANARY).count() == 1 {
+        let mut files = text.split('\0').filter_map(|file| file.parse::<toml::Table>().ok());
+        assert!(!files.any(|file| hides(&file.into(), false)), "{shown}");
+    }
+}
+
+fn hides(value: &toml::Value, secret: bool) -> bool {
+    match value {
+        toml::Value::String(text) => secret && text.contains(CANARY),
+        toml::Value::Array(items) => items.iter().any(|item| hides(item, secret)),
+        toml::Value::Table(table) => table
+            .iter()
+            .any(|(key, value)| hides(value, ["jwt_secret", "password", "token"].contains(&key.as_str()))),
+        _ => false,
+    }
+}
+
+fn own_is_kept(name: &str, text: &str) {
+    assert_eq!(name, "config.toml");
+    assert!(text.contains("# mine\n") && text.contains("# ours\n"), "{text}");
+    let (before, after) = (CONFIG.parse::<toml::Table>(), text.parse::<toml::Table>());
+    let own = |table: &toml::Table| {
+        let value = |path: [&str; 2]| table.get(path[0]).and_then(|inner| inner.get(path[1])).cloned();
+        let api = table.get("provider").and_then(|all| all.get("runbeam")?.get("api")).cloned();
+        (value(["proxy", "id"]), api, table.get("management").cloned(), value(["proxy", "pipelines_path"]))
+    };
+    assert_eq!(before.ok().as_ref().map(own), after.ok().as_ref().map(own), "{text}");
+}
+
+/// A note of the journal, and a kept configuration, in any bytes, twice: as they are, and under a seal that fits. A note
+/// is read or put aside; one that was read can be settled, and is then read the same again.
+pub fn note(bytes: &[u8]) {
+    let Ok(directory) = tempfile::tempdir() else { return };
+    let mut sealed = format!("{:#}\n", Digest::of(bytes)).into_bytes();
+    sealed.extend_from_slice(bytes);
+    sealed.push(b'\n');
+    for kept in [sealed.as_slice(), bytes].into_iter().filter_map(|kept| decode(kept).ok()) {
+        let _ = (Documents::of_kept(Path::new(NOWHERE), &kept.files), format!("{kept:?}"));
+    }
+    for (name, note) in [("000000000001.note", sealed.as_slice()), ("000000000002.note", bytes)] {
+        if std::fs::write(directory.path().join(name), note).is_err() {
+            return;
+        }
+    }
+    let Ok(journal) = Journal::open(directory.path()) else { return };
+    for entry in journal.all() {
+        let _ = (entry.change(), entry.status(), format!("{entry:?}"));
+        if journal.settle(entry.sequence, Settlement::Applied, None).is_err() {
+            return;
+        }
+    }
+    let again = Journal::open(directory.path()).map(|again| again.all());
+    assert_eq!(again.ok(), Some(journal.all()));
+}
+
+#[cfg(test)]
+mod tests {
+    fn replay(target: &str, entry: fn(&[u8])) {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/").to_owned() + target;
+        let inputs: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(!inputs.is_empty());
+        inputs.iter().for_each(|input| entry(&std::fs::read(input).unwrap()));
+    }
+
+    #[test]
+    fn what_the_fuzzer_kept_is_survived() {
+        replay("configuration", super::configuration);
+        replay("change", super::change);
+        replay("note", super::note);
+    }
+}

@@ -1,0 +1,247 @@
+//! Random lives of changes, killed at random steps, beside a model that is a map of files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use provider_api::{Change, ChangeHead, ChangeId, DocumentKind, ProviderName, Rejection, RejectionClass};
+
+use super::*;
+use crate::edits::Edits;
+use crate::journal::{Entry, Quarantine, Trial};
+
+/// How far a change gets before the process is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Killed {
+    Seen,
+    Fetched,
+    Acknowledged,
+    Staged,
+    /// After this many of its files.
+    Writing(usize),
+    Committed,
+    Published,
+    Probed,
+    /// Not at all.
+    Never,
+}
+
+/// One change of the pipelines it names, and what happens to it.
+#[derive(Clone, Debug)]
+struct Life {
+    files: Vec<usize>,
+    killed: Killed,
+    good: bool,
+    /// A file that somebody edits after the kill.
+    edited: Option<usize>,
+}
+
+fn lives() -> impl Strategy<Value = Vec<Life>> {
+    use Killed::*;
+    let killed = prop_oneof![
+        Just(Seen),
+        Just(Fetched),
+        Just(Acknowledged),
+        Just(Staged),
+        (0_usize..3).prop_map(Writing),
+        Just(Committed),
+        Just(Published),
+        Just(Probed),
+        Just(Never)
+    ];
+    let files = proptest::sample::subsequence(vec![0, 1, 2], 1..=3);
+    let life = (files, killed, any::<bool>(), proptest::option::weighted(0.3, 0_usize..3));
+    let life = life.prop_map(|(files, killed, good, edited)| Life { files, killed, good, edited });
+    proptest::collection::vec(life, 1..8)
+}
+
+struct World {
+    dir: tempfile::TempDir,
+    /// What the files must be.
+    model: BTreeMap<String, String>,
+    provider: ProviderName,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = "[proxy]\nid = \"edge\"\nprimary_provider = \"local\"\n";
+        fs::write(dir.path().join("config.toml"), config).unwrap();
+        fs::create_dir(dir.path().join("pipelines")).unwrap();
+        let model = BTreeMap::from([("config.toml".to_owned(), config.to_owned())]);
+        Self { dir, model, provider: "runbeam".parse().unwrap() }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.dir.path().join("config.toml")
+    }
+
+    fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    fn documents(&self) -> Documents {
+        Documents::load(&self.config(), None, None, &Touched::Everything).documents
+    }
+
+    fn restarted(&self) -> Arc<Journal> {
+        let journal = recover(&self.config(), &self.state()).journal;
+        journal.unwrap_or_else(|| Journal::open(&journal_directory(&self.state(), "edge")).unwrap())
+    }
+
+    /// Lives one life up to its kill, and after a restart to its end.
+    fn live(&mut self, n: usize, life: &Life) {
+        let mut journal = self.restarted();
+        let edits = self.edits(n, life);
+        if self.until_killed(&journal, n, life, &edits) {
+            journal = self.killed(n, life, &edits);
+            let entry = self.entry(&journal, n);
+            if entry.settlement.is_none() && entry.change().is_some() {
+                self.until_killed(&journal, n, &Life { killed: Killed::Never, ..life.clone() }, &edits);
+            }
+        }
+        let entry = self.entry(&journal, n);
+        assert!(entry.phase.before().is_none(), "half: {entry:?}");
+        if life.killed > Killed::Seen {
+            assert!(entry.settlement.is_some() && entry.is_undelivered(), "no verdict: {entry:?}");
+        }
+        self.check();
+    }
+
+    fn edits(&self, n: usize, life: &Life) -> Edits {
+        let mut edits = Edits::default();
+        for file in &life.files {
+            edits.insert(name(*file), format!("[pipelines.p{file}]\ndescription = \"change {n}\"\n"));
+        }
+        edits
+    }
+
+    /// Whether it was killed on the way.
+    fn until_killed(&mut self, journal: &Journal, n: usize, life: &Life, edits: &Edits) -> bool {
+        let killed = |at: Killed| life.killed == at;
+        let known = journal.find(&self.provider, &id(n)).filter(|entry| entry.change().is_some());
+        let sequence = match known {
+            Some(known) => known.sequence,
+            None => {
+                let head = ChangeHead { id: id(n), kind: DocumentKind::Pipeline, created_at: None };
+                let sequence = journal.fetching(&self.provider, &head).unwrap().sequence;
+                if killed(Killed::Seen) {
+                    return true;
+                }
+                let document = "x".to_owned();
+                let change =
+                    Change { id: id(n), kind: DocumentKind::Pipeline, document, attachments: Vec::new() };
+                journal.fetched(sequence, &change).unwrap();
+                sequence
+            }
+        };
+        if killed(Killed::Fetched) {
+            return true;
+        }
+        journal.acknowledged(sequence).unwrap();
+        if killed(Killed::Acknowledged) {
+            return true;
+        }
+        let before = commit::before(self.dir.path(), &self.documents(), edits).unwrap();
+        journal.staged(sequence, before.clone()).unwrap();
+        if killed(Killed::Staged) {
+            return true;
+        }
+        if let Killed::Writing(count) = life.killed {
+            for (name, text) in edits.iter().take(count) {
+                atomic_file::write(&self.dir.path().join(name), text.as_bytes(), 0o644).unwrap();
+            }
+            return true;
+        }
+        commit::write(self.dir.path(), edits, &before).unwrap();
+        journal.committed(sequence).unwrap();
+        if killed(Killed::Committed) {
+            return true;
+        }
+        journal.published(sequence).unwrap();
+        if killed(Killed::Published) {
+            return true;
+        }
+        if life.good {
+            journal.probed(sequence).unwrap();
+            self.take(edits);
+            if killed(Killed::Probed) {
+                return true;
+            }
+            journal.settle(sequence, Settlement::Applied, None).unwrap();
+        } else {
+            assert!(commit::take_back(self.dir.path(), &before));
+            let trial = Trial::new(RejectionClass::Probe, "digest".to_owned(), Vec::new());
+            journal.settle(sequence, rejected(), Quarantine::after(None, trial, 0)).unwrap();
+        }
+        false
+    }
+
+    /// What is found after the kill: all of it or nothing of it, and nobody's edit lost.
+    fn killed(&mut self, n: usize, life: &Life, edits: &Edits) -> Arc<Journal> {
+        if let Some(file) = life.edited {
+            let text = format!("[pipelines.p{file}]\ndescription = \"by hand after {n}\"\n");
+            fs::write(self.dir.path().join(name(file)), &text).unwrap();
+            self.model.insert(name(file), text);
+        }
+        // Left half written by the kill.
+        fs::write(self.dir.path().join("pipelines/.harmony-x.tmp"), "half").unwrap();
+        let journal = self.restarted();
+        self.check();
+        let entry = self.entry(&journal, n);
+        let live = life.good && life.killed >= Killed::Probed;
+        assert_eq!(entry.settlement == Some(Settlement::Applied), live, "{entry:?} of {edits:?}");
+        // An edit by hand after the kill is the newer: the change is not applied over it.
+        let staged = (Killed::Staged..=Killed::Published).contains(&life.killed);
+        let overtaken = staged && life.edited.is_some_and(|file| life.files.contains(&file));
+        assert_eq!(entry.settlement.is_some(), live || overtaken, "{entry:?}");
+        journal
+    }
+
+    fn entry(&self, journal: &Journal, n: usize) -> Arc<Entry> {
+        journal.find(&self.provider, &id(n)).unwrap()
+    }
+
+    fn take(&mut self, edits: &Edits) {
+        self.model.extend(edits.iter().map(|(name, text)| (name.to_owned(), text.to_owned())));
+    }
+
+    /// The files are what the model says, and there is nothing else.
+    fn check(&self) {
+        let mut found = BTreeMap::new();
+        for directory in ["", "pipelines/"] {
+            for entry in fs::read_dir(self.dir.path().join(directory)).unwrap().flatten() {
+                if entry.file_type().unwrap().is_file() {
+                    let name = format!("{directory}{}", entry.file_name().to_str().unwrap());
+                    found.insert(name, fs::read_to_string(entry.path()).unwrap());
+                }
+            }
+        }
+        assert_eq!(found, self.model);
+    }
+}
+
+fn name(file: usize) -> String {
+    format!("pipelines/p{file}.toml")
+}
+
+fn id(n: usize) -> ChangeId {
+    ChangeId::new(format!("{n:04}")).unwrap()
+}
+
+fn rejected() -> Settlement {
+    Rejection { class: RejectionClass::Probe, summary: "no".to_owned(), problems: Vec::new() }.into()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn whenever_it_is_killed_a_change_is_there_whole_or_not_at_all_and_has_one_verdict(lives in lives()) {
+        let mut world = World::new();
+        for (n, life) in lives.iter().enumerate() {
+            world.live(n, life);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+use std::sync::Arc;
+
+use provider_api::Provider;
+
+use crate::journal::{Entry, Journal, Phase, Settlement};
+use crate::status::StatusBoard;
+
+/// Shows in the status what the journal says of the changes of a provider.
+pub(super) fn show(journal: &Journal, provider: &Arc<dyn Provider>, status: &StatusBoard) {
+    let all = journal.all();
+    let ours: Vec<&Arc<Entry>> =
+        all.iter().filter(|entry| entry.provider == provider.name().as_str()).collect();
+    let open = ours.iter().filter(|entry| entry.phase != Phase::Settled).count();
+    let untold = ours.iter().filter(|entry| entry.is_undelivered()).count();
+    let quarantined = ours.iter().filter(|entry| entry.quarantine.is_some()).count();
+    // What may still come right, or what was tried last.
+    let wanted = |entry: &&&Arc<Entry>| entry.quarantine.is_some();
+    let newest = ours.iter().rfind(|entry| entry.phase == Phase::Settled);
+    let standing = ours.iter().rfind(wanted).or(newest).filter(|entry| !entry.overtaken);
+    let rejected = standing.and_then(|entry| match entry.settlement.as_ref()? {
+        Settlement::Applied => None,
+        Settlement::Rejected { class, summary, .. } => {
+            Some(format!("the {} change {} was rejected ({class}): {summary}", entry.kind, entry.id))
+        }
+    });
+    status.journal(open, untold, quarantined, rejected);
+}

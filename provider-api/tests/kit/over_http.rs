@@ -1,0 +1,77 @@
+//! A resolver that speaks HTTP to a stand-in, as an author would prove it: every trouble comes over a socket.
+
+use std::time::Duration;
+
+use provider_api::testkit::run;
+use provider_api::{
+    ConfigSource, Enrollment, Error, Freshness, MeshAuth, Provider, ProviderName, Publisher, Reference,
+    Resolved, Resolver, Resource, Result, Retention, Secret, async_trait,
+};
+
+mod client;
+mod world;
+
+/// Asks `{api}/resources/{reference}` for a resource.
+#[derive(Debug)]
+struct OverHttp {
+    name: ProviderName,
+    api: String,
+    token: Secret,
+}
+
+impl Provider for OverHttp {
+    fn name(&self) -> &ProviderName {
+        &self.name
+    }
+
+    fn source(&self) -> Option<&dyn ConfigSource> {
+        None
+    }
+
+    fn resolver(&self) -> Option<&dyn Resolver> {
+        Some(self)
+    }
+
+    fn mesh_auth(&self) -> Option<&dyn MeshAuth> {
+        None
+    }
+
+    fn enrollment(&self) -> Option<&dyn Enrollment> {
+        None
+    }
+
+    fn publisher(&self) -> Option<&dyn Publisher> {
+        None
+    }
+
+    fn retention(&self) -> Option<&dyn Retention> {
+        None
+    }
+}
+
+#[async_trait]
+impl Resolver for OverHttp {
+    async fn resolve(&self, reference: &Reference) -> Result<Resolved> {
+        if *reference.provider() != self.name {
+            return Err(Error::invalid(format!("{reference} is for another provider")));
+        }
+        let path = format!("/resources/{reference}");
+        let asked = client::get(&self.api, &path, &self.token);
+        let answer = tokio::time::timeout(client::DEADLINE, asked).await;
+        let body = answer.unwrap_or_else(|_| Err(Error::unavailable("no answer in time")))?;
+        let resource: Resource = serde_json::from_slice(&body)
+            .map_err(|_| Error::unavailable(format!("{reference}: the answer cannot be understood")))?;
+        Ok(Resolved { resource, fresh: Freshness::For(Duration::from_secs(60)) })
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "the table is for whoever asks with --nocapture")]
+async fn a_resolver_over_http_passes_what_is_about_it() {
+    let report = run(&world::OverHttpSubject).await;
+    println!("{report}");
+    assert!(report.failed().is_empty(), "{report}");
+    let skipped = report.skipped();
+    let of_resolve = skipped.iter().filter(|line| ["resolve", "resources"].contains(&line.check.group));
+    assert_eq!(of_resolve.count(), 0, "{report}");
+}

@@ -1,0 +1,139 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use provider_api::testkit::{
+    Answer, Asked, Canary, Cannot, ChangeWorld, CredentialWorld, DocumentWorld, Exchange, MeshWorld, Placed,
+    Placing, ResourceWorld, StandIn, Subject, Trouble, TurnedClock, World, time_passes,
+};
+use provider_api::{
+    Error, Provider, ProviderName, Reference, Resource, ResourceKey, Result, Secret, async_trait,
+};
+use serde_json::json;
+
+use super::OverHttp;
+
+const TOKEN: &str = "canary-of-the-resolver";
+
+pub(super) struct OverHttpSubject;
+
+struct OverHttpWorld {
+    cloud: StandIn,
+    clock: TurnedClock,
+    resources: Arc<Mutex<Vec<(Resource, bool)>>>,
+}
+
+#[async_trait]
+impl Subject for OverHttpSubject {
+    async fn world(&self) -> Arc<dyn World> {
+        let resources: Arc<Mutex<Vec<(Resource, bool)>>> = Arc::default();
+        let known = Arc::clone(&resources);
+        let cloud = StandIn::start(move |asked| answer(&known.lock().unwrap(), asked)).await.unwrap();
+        Arc::new(OverHttpWorld { cloud, clock: TurnedClock::new(), resources })
+    }
+}
+
+fn answer(known: &[(Resource, bool)], asked: &Asked) -> Answer {
+    if asked.bearer() != Some(TOKEN) {
+        return Answer::refusal(401, "who are you?");
+    }
+    let reference = asked.path.strip_prefix("/resources/").and_then(|text| text.parse::<Reference>().ok());
+    let Some(reference) = reference else { return Answer::refusal(400, "this is no reference") };
+    let fits = |resource: &Resource| match reference.key() {
+        ResourceKey::Name(name) => *name == resource.name,
+        ResourceKey::Id(id) => *id == resource.id,
+    };
+    let of_type = |resource: &Resource| reference.resource_type().is_none_or(|kind| kind == resource.kind);
+    match known.iter().find(|(resource, _)| fits(resource) && of_type(resource)) {
+        None => Answer::refusal(404, "there is no such resource"),
+        Some((_, true)) => Answer::refusal(403, "it is private"),
+        Some((resource, false)) => Answer::json(200, &json!(resource)),
+    }
+}
+
+#[async_trait]
+impl World for OverHttpWorld {
+    fn names(&self) -> Vec<ProviderName> {
+        ["web", "other"].map(|name| name.parse().unwrap()).into()
+    }
+
+    fn build(&self, name: &ProviderName) -> Result<Arc<dyn Provider>> {
+        Ok(Arc::new(OverHttp { name: name.clone(), api: self.cloud.url(), token: Secret::new(TOKEN) }))
+    }
+
+    fn bad_settings(&self) -> Vec<(String, Result<Arc<dyn Provider>>)> {
+        vec![("no `api`".to_owned(), Err(Error::invalid("`api` is missing")))]
+    }
+
+    fn clock(&self) -> &TurnedClock {
+        &self.clock
+    }
+
+    async fn pass(&self, time: Duration) {
+        self.clock.turn(time);
+        time_passes(time).await;
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
+    fn canaries(&self) -> Vec<Canary> {
+        vec![Canary::new("the token", TOKEN)]
+    }
+
+    async fn trouble(&self, exchange: Exchange, trouble: &Trouble) -> Result<(), Cannot> {
+        match exchange {
+            Exchange::Resolve => self.cloud.trouble("GET /resources", trouble).await,
+            other => return Err(Cannot::because(format!("it has no {other:?}"))),
+        }
+        Ok(())
+    }
+
+    async fn calm(&self) {
+        self.cloud.calm().await.unwrap();
+    }
+
+    fn asked(&self) -> Result<usize, Cannot> {
+        Ok(self.cloud.asked().len())
+    }
+
+    fn changes(&self) -> Result<&dyn ChangeWorld, Cannot> {
+        Err(Cannot::because("it is a resolver"))
+    }
+
+    fn resources(&self) -> Result<&dyn ResourceWorld, Cannot> {
+        Ok(self)
+    }
+
+    fn meshes(&self) -> Result<&dyn MeshWorld, Cannot> {
+        Err(Cannot::because("it is a resolver"))
+    }
+
+    fn credentials(&self) -> Result<&dyn CredentialWorld, Cannot> {
+        Err(Cannot::because("it is a resolver"))
+    }
+
+    fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> {
+        Err(Cannot::because("it is a resolver"))
+    }
+}
+
+#[async_trait]
+impl ResourceWorld for OverHttpWorld {
+    async fn place(&self, wanted: &Placing) -> Result<Placed, Cannot> {
+        let (kind, name) = (wanted.kind, &wanted.name);
+        let id = format!("id-{kind}-{name}");
+        let mut resource = Resource::new(kind, id.as_str(), name.as_str());
+        resource.urls.clone_from(&wanted.urls);
+        resource.enabled = wanted.enabled;
+        let mut resources = self.resources.lock().unwrap();
+        resources.retain(|(other, _)| other.id != id);
+        resources.push((resource, wanted.private));
+        let forms = [format!("web.acme.{kind}.name.{name}"), format!("web.id.{id}")];
+        Ok(Placed { id, references: forms.iter().map(|form| form.parse().unwrap()).collect() })
+    }
+
+    fn is_live(&self) -> Result<(), Cannot> {
+        Ok(())
+    }
+}

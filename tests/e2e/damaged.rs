@@ -1,0 +1,172 @@
+//! A start after a kill, with files that are damaged or with a control plane that says nothing: what was good before
+//! is served, and what needs the control plane is refused, never open.
+
+use std::net::TcpListener;
+
+use harmony_tests::control_plane::{ControlPlane, Status};
+use harmony_tests::site::echo;
+use harmony_tests::{Outpost, Upstream, client, eventually, free_port};
+use serde_json::{Value, json};
+
+/// A gateway that served two pipelines is killed, `name` is damaged, and it starts again.
+async fn damaged(name: &str, text: &str, place: &str) {
+    let cloud = ControlPlane::start().await;
+    let mut outpost = Outpost::following(&cloud).await;
+    for (name, path) in [("first", "/first"), ("second", "/second")] {
+        let change = cloud.put_document("edge", "pipeline", &echo(name, path));
+        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+    }
+    eventually("the second to be kept", || async {
+        if outpost.keeps("/second") { Ok(()) } else { Err(outpost.says().await["last_good"].clone()) }
+    })
+    .await;
+    outpost.kill().await;
+    let good = outpost.dir.read(name);
+    outpost.dir.write(name, text);
+    outpost.start_again().await;
+    assert_eq!((outpost.status_of("/first").await, outpost.status_of("/second").await), (200, 200));
+    let says = outpost.until_it_says(&[place]).await;
+    assert_ne!(says["desired"]["digest"], says["effective"]["digest"]);
+    assert_eq!(says["attempted"]["verdict"], "rejected");
+    let change = cloud.put_document("edge", "pipeline", &echo("third", "/third"));
+    outpost.gateway.until_logged("the change waits").await;
+    assert_eq!(outpost.dir.read(name), text, "nobody but its owner repairs it");
+    outpost.dir.write(name, &good);
+    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+    outpost.until_in_sync().await;
+    assert_eq!((outpost.status_of("/first").await, outpost.status_of("/third").await), (200, 200));
+    assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
+}
+
+#[tokio::test]
+async fn half_a_config_toml_starts_what_was_good_last_says_where_it_is_wrong_and_its_repair_needs_no_restart()
+{
+    damaged("config.toml", "[proxy]\nid = \"edge\"\nprimary_prov", "config.toml:3").await;
+}
+
+#[tokio::test]
+async fn half_a_pipeline_starts_what_was_good_last_says_where_it_is_wrong_and_its_repair_needs_no_restart() {
+    damaged("pipelines/second.toml", "[pipelines.second]\nnetworks = [\"pub", "pipelines/second.toml:2")
+        .await;
+}
+
+#[tokio::test]
+async fn an_empty_config_toml_starts_what_was_good_last_and_its_repair_needs_no_restart() {
+    damaged("config.toml", "", "config.toml").await;
+}
+
+/// A mesh of the control plane with two members: `edge`, whose `/own` only members may ask and whose `/mesh` leads to
+/// the other, and `partner`, whose ingress leads to `upstream`. `/open` leads there outside of the mesh.
+struct Members {
+    cloud: ControlPlane,
+    upstream: Upstream,
+    outpost: Outpost,
+    mesh: String,
+    partner: String,
+}
+
+const THEIRS: &str = "runbeam.partners.ingress.name.their-api";
+
+impl Members {
+    async fn met() -> Self {
+        let (cloud, upstream) = (ControlPlane::start().await, Upstream::saying("theirs").await);
+        let partner = cloud.authorized("partners", "partner").machine_token;
+        cloud.authorized("acme", "edge");
+        let theirs = format!(
+            "[pipelines.api]\nnetworks = []\nendpoints = [\"api\"]\nbackends = [\"api\"]\n\
+             [pipelines.api.mesh.ingress.their-api]\ntype = \"http\"\nurls = [\"{}/r4\"]\nendpoint = \"api\"\n\
+             [pipelines.api.mesh.egress.their-way]\ntype = \"http\"\nbackend = \"api\"\n\
+             [endpoints.api]\nservice = \"http\"\n[backends.api]\nservice = \"echo\"\n",
+            upstream.url()
+        );
+        cloud.seed("partner", "pipeline", &theirs);
+        let port = free_port();
+        let own = echo("own", "/own") + &ingress(port);
+        let egress = "[pipelines.mesh.mesh.egress.out]\ntype = \"http\"\nbackend = \"mesh\"\n";
+        let way = front("mesh", egress);
+        for document in [&own, &way] {
+            cloud.seed("edge", "pipeline", document);
+        }
+        let mesh = cloud.mesh("edge", &document(None, &[THEIRS, "own-api"], "out"));
+        cloud.seed("partner", "mesh", &document(Some(&mesh), &["their-api"], "their-way"));
+        let sections = own + &way + &front("open", "") + &document(Some(&mesh), &[THEIRS, "own-api"], "out");
+        let outpost = Outpost::with(&cloud, port, &sections).await;
+        Self { cloud, upstream, outpost, mesh, partner }
+    }
+
+    /// A token of the control plane with which the partner asks `edge`.
+    async fn token(&self) -> String {
+        let asked = json!({ "mesh_id": self.mesh, "destination_url": self.outpost.url("/own") });
+        let call =
+            client().post(format!("{}/harmony/mesh/token", self.cloud.url())).bearer_auth(&self.partner);
+        let answer: Value = call.json(&asked).send().await.unwrap().json().await.unwrap();
+        answer["token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    async fn asks_edge(&self, token: &str) -> u16 {
+        let call = client().get(self.outpost.url("/own")).bearer_auth(token);
+        call.send().await.unwrap().status().as_u16()
+    }
+}
+
+fn ingress(port: u16) -> String {
+    format!(
+        "[pipelines.own.mesh.ingress.own-api]\ntype = \"http\"\nmode = \"mesh\"\n\
+         urls = [\"http://127.0.0.1:{port}/own\"]\n"
+    )
+}
+
+fn front(name: &str, egress: &str) -> String {
+    format!(
+        "[pipelines.{name}]\nnetworks = [\"public\"]\nendpoints = [\"{name}\"]\nbackends = [\"{name}\"]\n{egress}\
+         [endpoints.{name}]\nservice = \"http\"\noptions.path_prefix = \"/{name}\"\n\
+         [backends.{name}]\nservice = \"http\"\ntarget_ref = \"{THEIRS}\"\n"
+    )
+}
+
+fn document(id: Option<&str>, ingress: &[&str], egress: &str) -> String {
+    let id = id.map(|id| format!("id = \"{id}\"\n")).unwrap_or_default();
+    format!(
+        "[mesh.imaging]\n{id}type = \"http\"\nprovider = \"runbeam\"\nauth_type = \"jwt\"\n\
+         ingress = {ingress:?}\negress = [\"{egress}\"]\n"
+    )
+}
+
+#[tokio::test]
+async fn with_a_control_plane_that_says_nothing_a_start_follows_references_and_verifies_tokens_and_issues_none()
+ {
+    let mut members = Members::met().await;
+    let token = members.token().await;
+    assert_eq!(members.asks_edge(&token).await, 200);
+    assert_eq!(members.outpost.status_of("/open/x").await, 200);
+    assert_eq!(members.outpost.status_of("/mesh/x").await, 200);
+    let sent = members.upstream.seen().len();
+    eventually("references and keys to be kept", || async {
+        let kept = members.outpost.keeps(&format!("{}/r4", members.upstream.url()))
+            && members.outpost.keeps("\\\"kid\\\"");
+        if kept { Ok(()) } else { Err(members.outpost.says().await["last_good"].clone()) }
+    })
+    .await;
+    members.outpost.kill().await;
+    members.cloud.stop().await;
+    // Connections are taken by the operating system and nobody ever answers.
+    let hole = TcpListener::bind(members.cloud.address()).unwrap();
+    members.outpost.start_again().await;
+    assert_eq!(members.outpost.status_of("/open/x").await, 200);
+    assert_eq!(members.asks_edge(&token).await, 200);
+    let says = members.outpost.says().await;
+    assert!(says["sync"]["failure"].is_null(), "the control plane is not even given up on yet: {says}");
+    assert_eq!(members.outpost.status_of("/own").await, 403, "never open");
+    assert_eq!(members.asks_edge("another").await, 403);
+    assert_eq!(members.outpost.status_of("/mesh/x").await, 503);
+    let later: Vec<_> = members.upstream.seen().split_off(sent);
+    assert_eq!(later.len(), 1, "what needs a token is not sent without");
+    drop(hole);
+    members.cloud.start_again().await;
+    eventually("a token again", || async {
+        let status = members.outpost.status_of("/mesh/x").await;
+        if status == 200 { Ok(()) } else { Err(status) }
+    })
+    .await;
+    assert!(members.upstream.last().headers.contains_key("authorization"));
+}
