@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use provider_api::{Change, RejectionClass};
+use tokio::sync::watch;
 
 use crate::digest::Digest;
 use crate::documents::{Documents, Loaded, Touched};
@@ -20,6 +21,7 @@ use crate::problem::Problems;
 use crate::providers::Surroundings;
 use crate::resolutions::Resolutions;
 use crate::snapshot::{Refusal, Snapshot};
+use crate::snapshots::Snapshots;
 use crate::status::{Attempted, Desired, Effective, ProblemReport, StatusBoard, full, timestamp};
 use writing::{LEFT, NotCommitted};
 
@@ -91,19 +93,21 @@ pub(crate) struct Applier {
     /// What was rejected last, as long as the files say it.
     rejected: Option<(Digest, Refusal)>,
     last_good: Arc<LastGood>,
+    /// What is served and was seen to be, for those who follow it.
+    committed: watch::Sender<Arc<Snapshot>>,
 }
 
 /// The first configuration, ready to be served.
 #[derive(Debug)]
 pub(crate) struct First {
-    snapshot: Box<Snapshot>,
+    snapshot: Arc<Snapshot>,
     prepared: Prepared,
     /// The files and what is wrong with them, when what is served first is not what they say.
     refused: Option<(Digest, Refusal)>,
 }
 
 impl First {
-    pub(crate) fn split(self) -> (Box<Snapshot>, Prepared, Option<(Digest, Refusal)>) {
+    pub(crate) fn split(self) -> (Arc<Snapshot>, Prepared, Option<(Digest, Refusal)>) {
         (self.snapshot, self.prepared, self.refused)
     }
 }
@@ -125,9 +129,11 @@ impl Applier {
         let (path, around) = (config_path.clone(), surroundings.clone());
         let (documents, built) = build(path, around, None, None, Touched::Everything).await;
         let built = match built {
-            Ok(Built::New(snapshot)) => {
-                prepare(&listeners, &snapshot).map(|prepared| First { snapshot, prepared, refused: None })
-            }
+            Ok(Built::New(snapshot)) => prepare(&listeners, &snapshot).map(|prepared| First {
+                snapshot: Arc::from(snapshot),
+                prepared,
+                refused: None,
+            }),
             Ok(Built::Same) => {
                 Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build"))
             }
@@ -142,14 +148,16 @@ impl Applier {
                 match built_of(config_path.clone(), surroundings.clone(), kept).await {
                     Ok(snapshot) => {
                         let prepared = prepare(&listeners, &snapshot)?;
-                        First { snapshot, prepared, refused: Some((digest, refusal)) }
+                        First { snapshot: Arc::from(snapshot), prepared, refused: Some((digest, refusal)) }
                     }
                     Err(_) => return Err(refusal),
                 }
             }
         };
         let read = Arc::clone(&first.snapshot.documents);
-        let applier = Self { config_path, surroundings, status, listeners, read, rejected: None, last_good };
+        let committed = watch::Sender::new(Arc::clone(&first.snapshot));
+        let applier =
+            Self { config_path, surroundings, status, listeners, read, rejected: None, last_good, committed };
         Ok((applier, first))
     }
 
@@ -352,6 +360,7 @@ impl Applier {
         kill("probed");
         self.listeners.retire(&snapshot.listeners).await;
         gateway.primary.send_replace(snapshot.providers.primary().cloned());
+        self.committed.send_replace(Arc::clone(&snapshot));
         self.last_good.committed(snapshot);
         Ok(generation)
     }
@@ -402,6 +411,11 @@ impl Applier {
                 warnings: snapshot.warnings.iter().map(ProblemReport::from).collect(),
             });
         });
+    }
+
+    /// Every configuration that proves to be served, from now on. Ends with this applier.
+    pub(crate) fn follow(&self) -> Snapshots {
+        Snapshots::new(self.committed.subscribe())
     }
 
     /// The tree read last, served or not.

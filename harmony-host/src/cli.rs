@@ -13,7 +13,7 @@ mod sync;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use provider_api::Registry;
 
 /// A minimal Harmony gateway.
@@ -65,7 +65,11 @@ struct ConfigPath {
 
 /// Runs the command line of a gateway with the given providers.
 pub fn main(registry: Registry) -> ExitCode {
-    let cli = Cli::parse();
+    let command = Cli::command().version(version(&registry));
+    let cli = match Cli::from_arg_matches(&command.get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     #[cfg(feature = "failpoints")]
     let _points = crate::fault_points::set_up();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -89,10 +93,15 @@ pub fn main(registry: Registry) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// The version and what is compiled in: which providers a gateway can have is decided when it is built.
+fn version(registry: &Registry) -> String {
+    let providers: Vec<&str> = registry.types().collect();
+    let providers = if providers.is_empty() { "none".to_owned() } else { providers.join(", ") };
+    format!("{} (providers: {providers})", env!("CARGO_PKG_VERSION"))
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

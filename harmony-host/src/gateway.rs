@@ -1,6 +1,6 @@
 //! Serving requests: route, check the mesh token, send on.
 
-mod admission;
+pub(crate) mod admission;
 pub(crate) mod body;
 mod echo;
 mod forward;

@@ -20,6 +20,7 @@ use crate::providers::Surroundings;
 use crate::recovery::{self, Recovered};
 use crate::resolutions::Resolutions;
 use crate::snapshot::{Refusal, Snapshot};
+use crate::snapshots::Snapshots;
 use crate::status::{Status, StatusBoard};
 use crate::sync::{Sync, SyncCommand, SyncParts, SyncReport};
 use crate::upstream::Upstream;
@@ -67,6 +68,7 @@ impl HostOptions {
 #[derive(Debug)]
 pub struct Host {
     gateway: Arc<Gateway>,
+    committed: Snapshots,
     status: Arc<StatusBoard>,
     commands: mpsc::Sender<Command>,
     sync: mpsc::Sender<SyncCommand>,
@@ -126,7 +128,6 @@ impl Host {
         let (commands, inbox) = mpsc::channel(16);
         let (sync, sync_inbox) = mpsc::channel(16);
         let (primary, followed) = watch::channel(snapshot.providers.primary().cloned());
-        let snapshot = Arc::new(*snapshot);
         let gateway = Arc::new(Gateway {
             snapshot: ArcSwap::new(Arc::clone(&snapshot)),
             primary,
@@ -148,15 +149,21 @@ impl Host {
         let mut watch = Watch::start();
         watch.interest(interest(&gateway.snapshot.load().documents));
         applier.begin(&gateway, prepared, refused);
+        let committed = applier.follow();
         let work = tokio::spawn(work(applier, Arc::clone(&gateway), watch, inbox));
         let following = tokio::spawn(Sync::new(parts).run());
         let keeping = tokio::spawn(Arc::clone(&last_good).run());
-        Ok(Self { gateway, status, commands, sync, work, following, keeping, last_good })
+        Ok(Self { gateway, committed, status, commands, sync, work, following, keeping, last_good })
     }
 
-    /// The configuration that is served.
+    /// The configuration that is served. Take it once per request: what is asked of one snapshot fits together.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.gateway.snapshot.load_full()
+    }
+
+    /// What is served, and every configuration that takes its place, once it has proved to be live.
+    pub fn snapshots(&self) -> Snapshots {
+        self.committed.clone()
     }
 
     /// Whether it is in sync, and if not, why.

@@ -10,6 +10,7 @@ pub mod config;
 mod digest;
 pub mod documents;
 mod edits;
+mod embedding;
 mod fault_points;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -33,6 +34,7 @@ pub mod report;
 mod resolutions;
 mod routes;
 mod snapshot;
+mod snapshots;
 pub mod source;
 mod status;
 mod sync;
@@ -49,6 +51,7 @@ pub use host::{Host, HostOptions};
 pub use plan::{Base, VerifiedTokens};
 pub use providers::Providers;
 pub use snapshot::{Refusal, Snapshot};
+pub use snapshots::Snapshots;
 pub use status::{
     Attempted, Desired, Effective, LastGoodStatus, ProblemReport, Status, SyncFailure, SyncStatus,
 };

@@ -1,6 +1,7 @@
 //! What a request runs through, worked out when a configuration is built so that nothing has to be looked
 //! up by name while it is served.
 
+mod asked;
 mod build;
 mod mesh;
 mod outlet;

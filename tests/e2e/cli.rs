@@ -304,3 +304,16 @@ async fn what_is_wrong_with_a_section_is_said_once_and_not_again_wherever_it_is_
         assert_eq!(ran.out.matches("error:").count(), 1, "{}", ran.out);
     }
 }
+
+#[tokio::test]
+async fn the_version_and_the_first_line_of_the_log_name_the_providers_that_are_compiled_in() {
+    let done = Command::new(binary()).arg("--version").output().await.unwrap();
+    let version = format!("harmony-host {} (providers: local, runbeam)\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8(done.stdout).unwrap(), version);
+    let (dir, _, _) = dir("");
+    let gateway = Gateway::start(&dir.config()).await;
+    let log = gateway.log();
+    let first =
+        log.lines().find(|line| line.contains("harmony-host starts")).expect("it says that it starts");
+    assert!(first.contains("local, runbeam"), "{first}");
+}

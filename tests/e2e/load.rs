@@ -46,7 +46,7 @@ impl Node {
 }
 
 /// Asks until it is told to stop; what was not 200 is kept.
-async fn load(url: String, stop: Arc<AtomicBool>, count: Arc<AtomicUsize>) -> Vec<String> {
+pub(super) async fn load(url: String, stop: Arc<AtomicBool>, count: Arc<AtomicUsize>) -> Vec<String> {
     let client = harmony_tests::client();
     let mut failures = Vec::new();
     while !stop.load(Ordering::Relaxed) {

@@ -30,6 +30,14 @@ fn built(name: &str, chosen: &[&str]) -> PathBuf {
         cargo.arg("--release");
     }
     assert!(cargo.status().expect("cargo runs").success(), "{name} cannot be built");
+    place_of(name)
+}
+
+/// Where Cargo puts the binary `name`, when it is built as this test is.
+///
+/// # Panics
+/// When this test is not where Cargo puts tests.
+pub fn place_of(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let profile = test.ancestors().find(|path| path.join("deps").is_dir()).expect("a target directory");
     profile.join(name)

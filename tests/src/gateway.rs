@@ -36,12 +36,14 @@ impl Gateway {
         Self::spawn_as(&binary(), config, arguments, &[])
     }
 
-    /// Starts a gateway's program with more arguments and an environment of its own; does not wait.
+    /// Starts a gateway's program with more arguments and an environment of its own, in the directory of its
+    /// configuration; does not wait.
     ///
     /// # Panics
     /// When it cannot be run.
     pub fn spawn_as(program: &Path, config: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(program)
+            .current_dir(config.parent().unwrap_or(config))
             .arg("run")
             .arg("--config")
             .arg(config)

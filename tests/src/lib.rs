@@ -21,7 +21,7 @@ mod token;
 mod upstream;
 mod workdir;
 
-pub use binary::{binary, faulty_binary};
+pub use binary::{binary, faulty_binary, place_of};
 pub use client::{client, get};
 pub use edge::{EDGE, Edge, EdgeOptions};
 pub use eventually::eventually;
@@ -35,3 +35,8 @@ pub use site::Site;
 pub use token::{Forged, SECRET, rsa_pair};
 pub use upstream::{Answer, Seen, Upstream, full};
 pub use workdir::Workdir;
+
+/// The guide's provider compiles as it stands on the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/PROVIDERS.md")]
+pub struct Guide;

@@ -58,7 +58,7 @@ pub(crate) async fn admit(
 
 /// The sender of a good token. A token that is good for the URL the route stands for is good for everything
 /// below it and is remembered; one that is only good for this very URL is looked at each time.
-async fn verify(
+pub(crate) async fn verify(
     mesh: &MeshPlan,
     providers: &Providers,
     token: &str,

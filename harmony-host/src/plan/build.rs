@@ -5,6 +5,7 @@ use provider_api::{Mode, Reference};
 
 use crate::config::{Config, Destination as Configured, Endpoint, LinkedMesh, LinkedPipeline};
 use crate::path::owned_segments;
+use crate::plan::asked::AskedTargets;
 use crate::plan::outlet::{BaseUrl, Destination, ForwardPlan, Outlet, Target};
 use crate::plan::{Admission, MeshPlan, PipelinePlan, Route, Tables};
 use crate::problem::Problems;
@@ -26,6 +27,10 @@ pub(crate) struct Plans {
     pub(crate) tables: Tables,
     /// Everything that is sent to by reference.
     pub(crate) targets: HashMap<Reference, Arc<Target>>,
+    /// Every enabled mesh.
+    pub(crate) meshes: Vec<Arc<MeshPlan>>,
+    /// What somebody else than a pipeline sends to by reference.
+    pub(crate) asked: AskedTargets,
 }
 
 /// Works out the routes of every network.
@@ -50,7 +55,8 @@ pub(crate) fn build_plans(config: &Config, resolutions: &Arc<Resolutions>, probl
         let plan = planner.pipeline(linked);
         planner.routes(linked, &plan, &mut tables);
     }
-    Plans { tables, targets: planner.targets }
+    let meshes = planner.meshes.into_iter().map(|(_, plan)| plan).collect();
+    Plans { tables, targets: planner.targets, meshes, asked: AskedTargets::new(resolutions) }
 }
 
 impl Planner<'_> {

@@ -87,6 +87,8 @@ pub(crate) struct Target {
 pub(crate) struct ResolvedTarget {
     /// In the order in which they are tried. Never empty.
     pub(crate) urls: Vec<BaseUrl>,
+    /// The same, in their normal form.
+    pub(crate) written: Arc<[String]>,
 }
 
 impl Target {
@@ -104,7 +106,7 @@ impl Target {
         let Some((urls, left)) = recalled else { return false };
         let usable = urls.iter().map(|url| base_of(url)).collect::<Result<Vec<_>, _>>();
         let Some(urls) = usable.ok().filter(|urls| !urls.is_empty()) else { return false };
-        self.lease.hold_for_now(ResolvedTarget { urls }, left);
+        self.lease.hold_for_now(ResolvedTarget::new(urls), left);
         true
     }
 
@@ -132,7 +134,9 @@ impl Target {
         Box::pin(isolated(async move {
             let fetched = fetch(&reference, &providers).await;
             match (&fetched, resolutions) {
-                (Ok((resolved, _)), Some(resolutions)) => resolutions.learn(&reference, resolved.written()),
+                (Ok((resolved, _)), Some(resolutions)) => {
+                    resolutions.learn(&reference, resolved.written.to_vec())
+                }
                 (Err(error), Some(resolutions)) if error.kind() != ErrorKind::Unavailable => {
                     resolutions.forget(&reference);
                 }
@@ -144,9 +148,9 @@ impl Target {
 }
 
 impl ResolvedTarget {
-    fn written(&self) -> Vec<String> {
+    fn new(urls: Vec<BaseUrl>) -> Self {
         let whole = |url: &BaseUrl| format!("{}://{}{}", url.scheme, url.authority, url.path);
-        self.urls.iter().map(whole).collect()
+        Self { written: urls.iter().map(whole).collect(), urls }
     }
 }
 
@@ -183,5 +187,5 @@ async fn fetch(reference: &Reference, providers: &Providers) -> Fetched<Resolved
         Freshness::For(time) => time,
         Freshness::UntilReload => Duration::MAX,
     };
-    Ok((ResolvedTarget { urls }, fresh))
+    Ok((ResolvedTarget::new(urls), fresh))
 }

@@ -1,0 +1,60 @@
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use provider_api::{ChangeId, Result};
+
+use crate::git::unavailable;
+
+/// What became of each change: a repository takes no reports, so they stand beside the gateway's own state. Lines
+/// `<id> <status>` that are only ever added.
+#[derive(Debug)]
+pub(crate) struct Reports {
+    path: PathBuf,
+    writing: Mutex<()>,
+}
+
+/// What cannot be used when this fails.
+const LOG: &str = "the log of what became of changes cannot be used";
+
+/// The last line about each change.
+pub(crate) type Told = HashMap<String, String>;
+
+impl Reports {
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path, writing: Mutex::new(()) }
+    }
+
+    /// Every change that there is a report of, and how long the log is.
+    pub(crate) fn told(&self) -> Result<(Told, usize)> {
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(unavailable(LOG)(error)),
+        };
+        // A line that was cut off by a crash has not been written.
+        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let told = whole.lines().filter_map(|line| line.split_once(' '));
+        Ok((told.map(|(id, status)| (id.to_owned(), status.to_owned())).collect(), text.len()))
+    }
+
+    /// Adds a line, unless it is the last one about that change. It is on the disk when this returns.
+    pub(crate) fn tell(&self, id: &ChangeId, status: &str) -> Result<()> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = status.replace(['\n', '\r'], " ");
+        if self.told()?.0.get(id.as_str()).is_some_and(|told| *told == status) {
+            return Ok(());
+        }
+        if let Some(directory) = self.path.parent() {
+            std::fs::create_dir_all(directory).map_err(unavailable(LOG))?;
+        }
+        let written = OpenOptions::new().create(true).append(true).open(&self.path).and_then(|mut log| {
+            log.write_all(format!("\n{id} {status}\n").as_bytes())?;
+            log.sync_all()?;
+            self.path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+        });
+        written.map_err(unavailable(LOG))
+    }
+}

@@ -1,0 +1,95 @@
+//! A provider that counts what it is asked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, SystemTime};
+
+use provider_api::{
+    BuildContext, Claims, ConfigSource, Enrollment, Error, Expected, Freshness, MeshAuth, MeshToken,
+    Provider, ProviderFactory, ProviderName, Publisher, Reference, Resolved, Resolver, Resource, ResourceKey,
+    ResourceType, Result, Retention, Secret, TokenRequest, async_trait,
+};
+
+/// The one good token; it is good at theirs.example below /r4.
+pub(super) const TOKEN: &str = "head.claims.0123456789012345678901234567890123456789";
+
+/// How often a provider was asked for what.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub(super) resolved: AtomicUsize,
+    pub(super) issued: AtomicUsize,
+    pub(super) verified: AtomicUsize,
+    pub(super) away: AtomicBool,
+}
+
+pub(super) struct CountingFactory(pub(super) Arc<Counted>);
+
+#[derive(Debug)]
+struct Counting(ProviderName, Arc<Counted>);
+
+impl ProviderFactory for CountingFactory {
+    const TYPE: &'static str = "counting";
+    type Settings = toml::Table;
+
+    fn build(&self, context: BuildContext, _: toml::Table) -> Result<Arc<dyn Provider>> {
+        Ok(Arc::new(Counting(context.name, Arc::clone(&self.0))))
+    }
+}
+
+impl Provider for Counting {
+    fn name(&self) -> &ProviderName {
+        &self.0
+    }
+    fn source(&self) -> Option<&dyn ConfigSource> {
+        None
+    }
+    fn resolver(&self) -> Option<&dyn Resolver> {
+        Some(self)
+    }
+    fn mesh_auth(&self) -> Option<&dyn MeshAuth> {
+        Some(self)
+    }
+    fn enrollment(&self) -> Option<&dyn Enrollment> {
+        None
+    }
+    fn publisher(&self) -> Option<&dyn Publisher> {
+        None
+    }
+    fn retention(&self) -> Option<&dyn Retention> {
+        None
+    }
+}
+
+#[async_trait]
+impl Resolver for Counting {
+    async fn resolve(&self, reference: &Reference) -> Result<Resolved> {
+        self.1.resolved.fetch_add(1, SeqCst);
+        // Everybody who asks meanwhile has to wait for this one.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if self.1.away.load(SeqCst) {
+            return Err(Error::unavailable("away"));
+        }
+        let (ResourceKey::Name(name) | ResourceKey::Id(name)) = reference.key();
+        let mut resource = Resource::new(ResourceType::Ingress, "01", name);
+        resource.urls.push(format!("https://{name}.example/r4"));
+        Ok(Resolved { resource, fresh: Freshness::UntilReload })
+    }
+}
+
+#[async_trait]
+impl MeshAuth for Counting {
+    async fn issue(&self, _: &TokenRequest) -> Result<MeshToken> {
+        self.1.issued.fetch_add(1, SeqCst);
+        let expires_at = SystemTime::now() + Duration::from_secs(300);
+        Ok(MeshToken { token: Secret::new(TOKEN), expires_at })
+    }
+
+    async fn verify(&self, expected: &Expected<'_>, token: &str) -> Result<Claims> {
+        self.1.verified.fetch_add(1, SeqCst);
+        let below = expected.url.strip_prefix("https://theirs.example/r4");
+        let good = token == TOKEN && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let end = SystemTime::now() + Duration::from_secs(300);
+        let claims = Claims::new("counting".into(), "gateway:theirs".into(), "01H".into(), end);
+        good.then_some(claims).ok_or_else(|| Error::denied("no good token"))
+    }
+}

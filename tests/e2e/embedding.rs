@@ -1,0 +1,144 @@
+//! What another gateway that embeds this one gets: snapshots to follow, and answers through the host's caches.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use harmony_host::{Host, HostOptions, Verdict};
+use harmony_tests::Workdir;
+use provider_api::{ErrorKind, Reference};
+
+use crate::counting::{Counted, CountingFactory, TOKEN};
+
+/// No network: whoever embeds the gateway listens.
+const CONFIG: &str = "[proxy]\nid = \"embedded\"\nprimary_provider = \"counting\"\n\n[provider.counting]\napi = \"x\"\n\n\
+                      [remote_ingress.theirs]\nurls = [\"https://theirs.example/r4\"]\n";
+const MESH: &str =
+    "[mesh.imaging]\nid = \"01H\"\ntype = \"http\"\nprovider = \"counting\"\ningress = [\"theirs\"]\n";
+
+async fn embedded() -> (Host, Arc<Counted>, Workdir) {
+    let dir = Workdir::with([("config.toml", CONFIG.to_owned()), ("mesh/imaging.toml", MESH.to_owned())]);
+    let counted = Arc::new(Counted::default());
+    let mut registry = harmony_host::registry();
+    registry.register(CountingFactory(Arc::clone(&counted)));
+    let mut options = HostOptions::new(dir.config(), registry);
+    options.state_dir = dir.path().join("state");
+    (Host::start(options).await.expect("a configuration without networks starts"), counted, dir)
+}
+
+fn there() -> Reference {
+    "counting.team.ingress.name.there".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_gateway_without_networks_opens_none_and_follows_its_files_all_the_same() {
+    let (host, _, dir) = embedded().await;
+    assert!(host.addresses().is_empty());
+    let mut snapshots = host.snapshots();
+    assert_eq!(snapshots.next().await.unwrap().generation(), 1);
+    dir.edit("config.toml", "theirs.example/r4", "theirs.example/r5");
+    assert_eq!(snapshots.next().await.unwrap().generation(), 2);
+}
+
+#[tokio::test]
+async fn who_follows_the_snapshots_gets_the_latest_and_only_what_went_live_until_the_gateway_stops() {
+    let (host, _, dir) = embedded().await;
+    let (mut slow, mut fast) = (host.snapshots(), host.snapshots());
+    assert_eq!(fast.next().await.unwrap().generation(), 1);
+    dir.edit("mesh/imaging.toml", "\"http\"", "\"telepathy\"");
+    assert!(matches!(host.reload().await, Some(Verdict::Rejected(_))));
+    // A call that is dropped while it waits takes nothing away.
+    assert!(
+        tokio::time::timeout(Duration::ZERO, fast.next()).await.is_err(),
+        "what was rejected is not seen"
+    );
+    dir.edit("mesh/imaging.toml", "\"telepathy\"", "\"http\"");
+    for n in [5, 6] {
+        dir.edit("config.toml", &format!("theirs.example/r{}", n - 1), &format!("theirs.example/r{n}"));
+        host.reload().await;
+    }
+    let latest = host.snapshot().generation();
+    assert_eq!(slow.next().await.unwrap().generation(), latest, "those between are missed");
+    assert_eq!(slow.latest().generation(), latest);
+    drop(host.snapshots().next());
+    let mut late = host.snapshots();
+    assert!(host.shut_down(Duration::from_secs(5)).await);
+    assert_eq!(late.next().await.unwrap().generation(), latest, "the last one is still given");
+    assert!(late.next().await.is_none() && slow.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_reference_asked_for_by_many_is_fetched_once_and_followed_to_where_it_led_while_its_provider_is_away()
+ {
+    let (host, counted, dir) = embedded().await;
+    let snapshot = host.snapshot();
+    let asking: Vec<_> = (0..1_000)
+        .map(|_| {
+            let snapshot = Arc::clone(&snapshot);
+            tokio::spawn(async move { snapshot.resolve(&there()).await })
+        })
+        .collect();
+    for one in asking {
+        assert_eq!(*one.await.unwrap().unwrap(), ["https://there.example/r4".to_owned()]);
+    }
+    assert_eq!(counted.resolved.load(SeqCst), 1);
+
+    // The next configuration asks anew, and finds the provider away.
+    counted.away.store(true, SeqCst);
+    dir.edit("config.toml", "theirs.example/r4", "theirs.example/r5");
+    host.reload().await;
+    assert_eq!(*host.snapshot().resolve(&there()).await.unwrap(), ["https://there.example/r4".to_owned()]);
+    let never: Reference = "counting.team.ingress.name.never".parse().unwrap();
+    let error = host.snapshot().resolve(&never).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let inactive: Reference = "runbeam.team.ingress.name.there".parse().unwrap();
+    assert_eq!(host.snapshot().resolve(&inactive).await.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_token_is_issued_once_per_member_and_only_for_members() {
+    let (host, counted, _dir) = embedded().await;
+    let snapshot = host.snapshot();
+    for path in ["", "/Patient/1", "/Patient/2?_format=json"] {
+        let url = format!("https://theirs.example/r4{path}");
+        let header = snapshot.mesh_authorization("imaging", &url).await.unwrap().expect("a member");
+        assert!(header.is_sensitive());
+        assert_eq!(header.to_str().unwrap(), format!("Bearer {TOKEN}"));
+    }
+    assert_eq!(counted.issued.load(SeqCst), 1);
+    for outside in
+        ["https://theirs.example/r4evil", "https://elsewhere.example/r4", "http://theirs.example/r4"]
+    {
+        assert!(snapshot.mesh_authorization("imaging", outside).await.unwrap().is_none(), "{outside}");
+    }
+    let error = snapshot.mesh_authorization("nowhere", "https://theirs.example/r4").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(
+        snapshot.mesh_authorization("imaging", "no url").await.unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_was_good_for_an_ingress_is_known_below_it_and_no_other_is() {
+    let (host, counted, _dir) = embedded().await;
+    let snapshot = host.snapshot();
+    let verify = async |url: &str, token: &str| snapshot.verify_mesh_token("imaging", url, token).await;
+    assert_eq!(&*verify("https://theirs.example/r4/Patient/1", TOKEN).await.unwrap(), "gateway:theirs");
+    let asked = counted.verified.load(SeqCst);
+    for n in 2..50 {
+        assert!(verify(&format!("https://theirs.example/r4/Patient/{n}?x"), TOKEN).await.is_ok());
+    }
+    assert_eq!(counted.verified.load(SeqCst), asked, "the host remembers");
+    let spoiled = TOKEN.replace("claims", "clAims");
+    for (url, token) in [
+        ("https://theirs.example/r4/Patient/1", spoiled.as_str()),
+        ("https://theirs.example/r5", TOKEN),
+        ("https://elsewhere.example/r4", TOKEN),
+        ("https://theirs.example/r4/../r5", TOKEN),
+        ("https://theirs.example/r4/%2e%2e/r5", TOKEN),
+        ("/r4", TOKEN),
+    ] {
+        assert_eq!(verify(url, token).await.unwrap_err().kind(), ErrorKind::Denied, "{url}");
+    }
+}
