@@ -117,14 +117,16 @@ impl Outpost {
         .await;
     }
 
-    /// Whether a file that it keeps has `text` in it, whatever directory of its home it is in.
+    /// Whether a configuration that it keeps for a restart has `text` in it: one that is whole, and in its place.
     pub fn keeps(&self, text: &str) -> bool {
         let mut todo = vec![self.home.path().to_owned()];
         while let Some(next) = todo.pop() {
             for path in fs::read_dir(next).into_iter().flatten().flatten().map(|entry| entry.path()) {
                 if path.is_dir() {
                     todo.push(path);
-                } else if fs::read_to_string(&path).is_ok_and(|held| held.contains(text)) {
+                } else if path.extension().is_some_and(|extension| extension == "generation")
+                    && fs::read_to_string(&path).is_ok_and(|held| held.contains(text))
+                {
                     return true;
                 }
             }
