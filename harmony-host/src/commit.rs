@@ -8,6 +8,7 @@ use crate::atomic_file;
 use crate::digest::Digest;
 use crate::documents::Documents;
 use crate::edits::Edits;
+use crate::fault_points::kill;
 use crate::journal::Before;
 
 /// Why files were not written.
@@ -65,6 +66,7 @@ pub(crate) fn write(root: &Path, edits: &Edits, before: &[Before]) -> Result<(),
                 false => NotWritten::Half { file, error },
             });
         }
+        kill("part-written");
     }
     Ok(())
 }

@@ -142,6 +142,45 @@ async fn a_change_whose_files_cannot_be_taken_back_gets_no_verdict_until_they_ar
     well_again(&cloud, &outpost).await;
 }
 
+/// Killed at `point` within a change of two files, of which these are written then, the gateway starts on a disk that
+/// takes nothing.
+async fn killed_and_then_refused(point: &str, written: [bool; 2]) {
+    let (cloud, mut outpost) = serving().await;
+    let shape = cloud.transform("edge", "shape", "[]");
+    let shaped = echo("later", "/later")
+        + &format!("[middleware.shape]\ntype = \"transform\"\noptions.spec_path = \"{shape}.json\"\n");
+    outpost.kill().await;
+    outpost.start_armed(point).await;
+    let change = cloud.put_document("edge", "pipeline", &shaped);
+    outpost.gateway.ended().await;
+    let both = ["pipelines/later.toml".to_owned(), format!("transforms/{shape}.json")];
+    assert_eq!(both.map(|name| outpost.dir.path().join(name).exists()), written, "{point}");
+    outpost.disk_refuses("28");
+    outpost.start_again().await;
+    assert_eq!(outpost.status_of("/first").await, 200, "{point}");
+    // The journal cannot be written, or the half that is there cannot be taken back.
+    outpost.until_it_says(&["cannot be"]).await;
+    assert_eq!(cloud.view(&change).status, Status::Acknowledged, "{point}");
+    outpost.disk_is_well();
+    assert_eq!(cloud.settled(&change).await.status, Status::Applied, "{point}");
+    assert_eq!(outpost.status_of("/later").await, 200, "{point}");
+    assert_eq!(outpost.dir.read("pipelines/later.toml"), shaped, "{point}");
+    assert_eq!(outpost.dir.read(&format!("transforms/{shape}.json")), "[]", "{point}");
+    well_again(&cloud, &outpost).await;
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_is_settled_once_the_disk_takes_it() {
+    tokio::join!(
+        killed_and_then_refused("staged=return", [false, false]),
+        killed_and_then_refused("part-written=return", [true, false]),
+        killed_and_then_refused("written=return", [true, true]),
+        killed_and_then_refused("committed=return", [true, true]),
+        killed_and_then_refused("published=return", [true, true]),
+        killed_and_then_refused("probed=return", [true, true]),
+    );
+}
+
 #[tokio::test]
 async fn a_configuration_that_is_taken_away_is_served_on_and_changes_wait_until_it_is_back() {
     let (cloud, outpost) = serving().await;

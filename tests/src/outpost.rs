@@ -36,7 +36,7 @@ impl Outpost {
         let (dir, home) = (Workdir::new(), Workdir::new());
         dir.write("config.toml", &on_ports(&format!("{config}{sections}"), port, admin));
         let token = cloud.authorized("acme", "edge").to_string();
-        let mut gateway = spawn(&dir, &home, &token);
+        let mut gateway = spawn(&dir, &home, &token, "");
         gateway.until_ready().await;
         Self { port, admin, dir, home, gateway, token }
     }
@@ -49,7 +49,12 @@ impl Outpost {
 
     /// Starts another process where the one before was.
     pub async fn start_again(&mut self) {
-        self.gateway = spawn(&self.dir, &self.home, &self.token);
+        self.start_armed("").await;
+    }
+
+    /// Starts another that ends where these `FAILPOINTS` say.
+    pub async fn start_armed(&mut self, points: &str) {
+        self.gateway = spawn(&self.dir, &self.home, &self.token, points);
         self.gateway.until_ready().await;
     }
 
@@ -112,16 +117,16 @@ impl Outpost {
         .await;
     }
 
-    /// Whether a file that it keeps has `text` in it, whatever directory of its home it is in.
+    /// Whether a configuration that it keeps for a restart has `text` in it: one that is whole, and in its place.
     pub fn keeps(&self, text: &str) -> bool {
         let mut todo = vec![self.home.path().to_owned()];
         while let Some(next) = todo.pop() {
             for path in fs::read_dir(next).into_iter().flatten().flatten().map(|entry| entry.path()) {
                 if path.is_dir() {
                     todo.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "tmp") {
-                    // Not in its place yet: a kill would take it away.
-                } else if fs::read_to_string(&path).is_ok_and(|held| held.contains(text)) {
+                } else if path.extension().is_some_and(|extension| extension == "generation")
+                    && fs::read_to_string(&path).is_ok_and(|held| held.contains(text))
+                {
                     return true;
                 }
             }
@@ -130,11 +135,12 @@ impl Outpost {
     }
 }
 
-fn spawn(dir: &Workdir, home: &Workdir, token: &str) -> Gateway {
+fn spawn(dir: &Workdir, home: &Workdir, token: &str, points: &str) -> Gateway {
     let at = |name: &str| home.path().join(name).display().to_string();
     let environment = [
         ("HOME", &*at("")),
         ("RUNBEAM_MACHINE_TOKEN", token),
+        ("FAILPOINTS", points),
         ("HARMONY_DISK_FAULT", &*at("disk-fault")),
         ("HARMONY_PROBE_FAULT", &*at("probe-fault")),
     ];

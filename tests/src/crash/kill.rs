@@ -12,7 +12,7 @@ pub struct Kill {
 /// The points on the path of a change, each with the times at which it is worth being ended there: the first, and one
 /// when other changes are half through, or already done. Every note of the journal and every file makes a file, so
 /// those two are passed about fifty times.
-pub(super) const KILLS: [(&str, &[u32]); 18] = [
+pub(super) const KILLS: [(&str, &[u32]); 19] = [
     ("seen", &[1, 4]),
     ("fetched", &[1, 4]),
     ("announced", &[1, 4]),
@@ -20,6 +20,7 @@ pub(super) const KILLS: [(&str, &[u32]); 18] = [
     ("built", &[1, 4]),
     ("bound", &[1, 3]),
     ("staged", &[1, 4]),
+    ("part-written", &[1, 4]),
     ("written", &[1, 4]),
     ("committed", &[1, 3]),
     ("published", &[1, 3]),
