@@ -139,8 +139,10 @@ pub fn note(bytes: &[u8]) {
             return;
         }
     }
+    let all = journal.all();
+    drop(journal);
     let again = Journal::open(directory.path()).map(|again| again.all());
-    assert_eq!(again.ok(), Some(journal.all()));
+    assert_eq!(again.ok(), Some(all));
 }
 
 #[cfg(test)]

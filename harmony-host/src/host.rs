@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use provider_api::{Clock, Registry, RejectionClass, SystemClock};
+use provider_api::{Clock, Registry, SystemClock};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::apply::{Applier, ChangeVerdict, NotedChange, Trigger, Verdict, refusal};
+use crate::apply::{Applier, ChangeVerdict, NotedChange, Trigger, Verdict};
 use crate::documents::{Documents, Touched};
 use crate::gateway::Gateway;
 use crate::last_good::LastGood;
@@ -97,18 +97,16 @@ impl fmt::Debug for Command {
 }
 
 impl Host {
-    /// Starts a gateway: reads the configuration, binds its addresses and serves.
+    /// Starts a gateway: reads the configuration, binds its addresses and serves. One that was just stopped or dropped
+    /// on the same configuration may take some seconds to let go of it; that is waited for.
     ///
     /// # Errors
-    /// Every problem of a configuration that cannot be served. Nothing is left running.
+    /// Every problem of a configuration that cannot be served, or that another gateway runs on it. Nothing is left running.
     pub async fn start(options: HostOptions) -> Result<Self, Refusal> {
         let status = StatusBoard::new();
         let config = absolute(&options.config);
-        let (path, state_dir) = (config.clone(), options.state_dir.clone());
-        let recovering = tokio::task::spawn_blocking(move || recovery::recover(&path, &state_dir));
-        let stopped =
-            |_| refusal(RejectionClass::Build, "state", "what was left here cannot be looked through");
-        let Recovered { journal, ring, kept } = recovering.await.map_err(stopped)?;
+        let recovered = recovery::recovered(&config, &options.state_dir).await?;
+        let Recovered { journal, ring, kept, .. } = recovered;
         let former = kept.as_ref().map(|kept| kept.marks.references.clone()).unwrap_or_default();
         let resolutions = Resolutions::new(Arc::clone(&options.clock), former);
         let surroundings = options.surroundings(Arc::clone(&resolutions));
@@ -181,7 +179,8 @@ impl Host {
     }
 
     /// Stops to accept requests and waits for those in flight, at most for `limit`. Says whether all finished.
-    pub async fn shut_down(self, limit: Duration) -> bool {
+    /// What it worked on is then free for another gateway.
+    pub async fn shut_down(mut self, limit: Duration) -> bool {
         self.following.abort();
         self.keeping.abort();
         let keeper = Arc::clone(&self.last_good);
@@ -192,7 +191,14 @@ impl Host {
             self.commands.send(Command::Stop(limit, reply)).await.is_ok() && finished.await.unwrap_or(false)
         };
         let finished = tokio::time::timeout(limit, stopping).await.unwrap_or(false);
-        let _ = tokio::time::timeout(KEEPING, kept).await;
+        self.work.abort();
+        let ended = async {
+            let _ = kept.await;
+            let _ = (&mut self.following).await;
+            let _ = (&mut self.keeping).await;
+            let _ = (&mut self.work).await;
+        };
+        let _ = tokio::time::timeout(KEEPING, ended).await;
         finished
     }
 }

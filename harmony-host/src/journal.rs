@@ -46,7 +46,7 @@ impl Journal {
     /// aside, with an error in the log.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// `WouldBlock` when another gateway works with it; else what the operating system says.
     pub(crate) fn open(directory: &Path) -> io::Result<Arc<Self>> {
         let store = Store::open(directory)?;
         let entries = store.read()?.into_iter().map(|entry| (entry.sequence, Arc::new(entry))).collect();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::atomic_file;
 use crate::digest::Digest;
 use crate::journal::Entry;
+use crate::lock::Lock;
 
 /// The version of the notes' form. Notes of another version are put aside, never guessed at.
 const SCHEMA: u32 = 2;
@@ -17,9 +18,10 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// One file per change, replaced whole at every step, so that a kill at any moment leaves the step before or
 /// the step after.
 ///
-/// The first line of a file is the SHA-256 of the rest.
+/// The first line of a file is the SHA-256 of the rest. Nobody else works in the directory meanwhile.
 pub(super) struct Store {
     directory: PathBuf,
+    _lock: Lock,
 }
 
 #[derive(Serialize)]
@@ -38,9 +40,9 @@ struct ReadNote {
 
 impl Store {
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
-        atomic_file::make_directory(directory, 0o700)?;
+        let lock = Lock::take(directory)?;
         atomic_file::sweep(directory);
-        Ok(Self { directory: directory.to_owned() })
+        Ok(Self { directory: directory.to_owned(), _lock: lock })
     }
 
     /// All notes, oldest first.

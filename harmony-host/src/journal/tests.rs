@@ -42,6 +42,7 @@ fn what_was_noted_is_there_after_a_restart_in_the_order_it_came() {
     let second = fetch(&journal, "01B");
     journal.acknowledged(first.sequence).unwrap();
     journal.settle(second.sequence, Settlement::Applied, None).unwrap();
+    drop(journal);
     let again = Journal::open(dir.path()).unwrap();
     assert_eq!(again.unsettled().iter().map(|e| e.id.clone()).collect::<Vec<_>>(), ["01A"]);
     assert_eq!(again.unsettled()[0].change().unwrap(), change("01A"));
@@ -50,7 +51,9 @@ fn what_was_noted_is_there_after_a_restart_in_the_order_it_came() {
     assert_eq!(undelivered.len(), 1);
     assert!(undelivered[0].change().is_none(), "a document is let go of with the verdict");
     again.delivered(second.sequence, Delivery::Told).unwrap();
-    assert!(Journal::open(dir.path()).unwrap().undelivered().is_empty());
+    drop(again);
+    let again = Journal::open(dir.path()).unwrap();
+    assert!(again.undelivered().is_empty());
     assert!(again.find(&provider(), &ChangeId::new("01B").unwrap()).is_some());
 }
 
@@ -63,6 +66,7 @@ fn a_note_that_was_tampered_with_is_put_aside_and_the_others_are_read() {
     let path = dir.path().join("000000000001.note");
     let text = std::fs::read_to_string(&path).unwrap().replace("pipelines.a", "pipelines.b");
     std::fs::write(&path, text).unwrap();
+    drop(journal);
     let again = Journal::open(dir.path()).unwrap();
     assert_eq!(again.all().len(), 1);
     assert!(dir.path().join("000000000001.damaged").exists());
@@ -102,6 +106,7 @@ fn a_change_that_is_tried_again_keeps_its_verdict_until_there_is_another_which_i
     assert_eq!(journal.quarantined()[0].change().unwrap(), change("01A"));
     journal.staged(sequence, Vec::new()).unwrap();
     journal.committed(sequence).unwrap();
+    drop(journal);
     let again = Journal::open(dir.path()).unwrap();
     assert!(again.all()[0].phase.before().is_some());
     again.taken_back(sequence).unwrap();
@@ -127,6 +132,7 @@ fn what_a_change_left_is_told_from_what_was_written_by_hand() {
     journal.committed(sequence).unwrap();
     journal.probed(sequence).unwrap();
     journal.settle(sequence, Settlement::Applied, None).unwrap();
+    drop(journal);
     let again = Journal::open(dir.path()).unwrap();
     assert!(again.by_hand(&file("theirs", "newer")).is_empty());
     assert_eq!(again.by_hand(&file("mine again", "newer")), ["a.toml"]);
@@ -144,6 +150,7 @@ fn an_older_change_learns_that_a_newer_one_has_written_its_file_and_not_the_othe
     journal.committed(newer).unwrap();
     assert_eq!(journal.newer(older, &target("a.toml")), None, "it may be taken back yet");
     journal.settle(newer, Settlement::Applied, None).unwrap();
+    drop(journal);
     let again = Journal::open(dir.path()).unwrap();
     assert_eq!(again.newer(older, &target("a.toml")), Some(("a.toml".to_owned(), "01B".to_owned())));
     assert_eq!(again.newer(older, &target("b.toml")), None);
@@ -159,6 +166,20 @@ fn of_two_rejected_changes_of_one_file_the_newer_is_what_is_wanted() {
     }
     let left: Vec<String> = journal.quarantined().iter().map(|entry| entry.id.clone()).collect();
     assert_eq!(left, ["01B", "01C"]);
+}
+
+#[test]
+fn two_gateways_do_not_work_with_one_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    fetch(&journal, "01A");
+    std::fs::write(dir.path().join(".harmony-x.tmp"), "half").unwrap();
+    let error = Journal::open(dir.path()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    assert!(error.to_string().contains("another gateway works in"), "{error}");
+    assert!(dir.path().join(".harmony-x.tmp").exists(), "what the other one writes is left alone");
+    drop(journal);
+    assert_eq!(Journal::open(dir.path()).unwrap().all().len(), 1);
 }
 
 proptest! {
