@@ -73,6 +73,23 @@ fn a_note_that_was_tampered_with_is_put_aside_and_the_others_are_read() {
 }
 
 #[test]
+fn a_note_that_cannot_be_read_now_or_here_stays_and_the_journal_says_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("000000000001.note");
+    std::fs::create_dir(&path).unwrap();
+    let error = Journal::open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("000000000001.note cannot be read: Is a directory"), "{error}");
+    std::fs::remove_dir(&path).unwrap();
+    let body = "{\"schema\":3,\"entries\":\"of a later gateway\"}";
+    std::fs::write(&path, format!("{:#}\n{body}\n", Digest::of(body.as_bytes()))).unwrap();
+    let error = Journal::open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("000000000001.note cannot be read: it has the form 3"), "{error}");
+    assert!(path.exists());
+    std::fs::remove_file(&path).unwrap();
+    Journal::open(dir.path()).unwrap();
+}
+
+#[test]
 fn old_verdicts_are_let_go_of_and_undelivered_ones_are_not() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path()).unwrap();
