@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -41,16 +42,12 @@ pub struct HostOptions {
 }
 
 impl HostOptions {
-    /// The options for `config` with the machine's clock and a state directory in the user's home.
+    /// The options for `config` with the machine's clock and a state directory in the user's home, or beside `config`
+    /// for who has none.
     pub fn new(config: impl Into<PathBuf>, registry: Registry) -> Self {
-        let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
-        Self {
-            config: config.into(),
-            registry,
-            clock: Arc::new(SystemClock),
-            state_dir: home.join(".runbeam"),
-            push_on_start: false,
-        }
+        let config = config.into();
+        let state_dir = state_dir(std::env::var_os("HOME"), &config);
+        Self { config, registry, clock: Arc::new(SystemClock), state_dir, push_on_start: false }
     }
 
     pub(crate) fn surroundings(&self, resolutions: Arc<Resolutions>) -> Surroundings {
@@ -292,6 +289,29 @@ fn interest(documents: &Documents) -> Interest {
     Interest { directories, files }
 }
 
+/// Never in a place where others may write: what is kept there is trusted.
+fn state_dir(home: Option<OsString>, config: &Path) -> PathBuf {
+    let home = home.filter(|home| !home.is_empty()).map(PathBuf::from);
+    let beside = || absolute(config).parent().map(Path::to_owned).unwrap_or_default();
+    home.unwrap_or_else(beside).join(".runbeam")
+}
+
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_home_the_state_is_beside_the_configuration() {
+        let config = Path::new("/etc/harmony/config.toml");
+        assert_eq!(state_dir(Some("/home/a".into()), config), Path::new("/home/a/.runbeam"));
+        for none in [None, Some(OsString::new())] {
+            assert_eq!(state_dir(none, config), Path::new("/etc/harmony/.runbeam"));
+        }
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(state_dir(None, Path::new("config.toml")), here.join(".runbeam"));
+    }
 }
