@@ -1,6 +1,5 @@
 //! A network between gateway and control plane that loses, cuts, repeats and reorders what they say.
 
-
 use harmony_tests::control_plane::{ControlPlane, Status, When};
 use harmony_tests::fault_proxy::{FaultProxy, Heard, Mishap, Weather};
 use harmony_tests::site::echo;
