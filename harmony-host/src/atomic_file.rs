@@ -11,7 +11,7 @@ const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
 
 /// Puts `bytes` where `path` leads: into a new file beside it, made durable, then renamed onto it, and the
 /// directory made durable. A link is followed, so that what it leads to is replaced and it stays a link. The
-/// permissions of a file that is replaced are kept; a new one gets `mode`, less what the umask of the process takes away.
+/// permissions of a file that is replaced are kept; a new one gets `mode`, less what the umask takes away.
 ///
 /// # Errors
 /// What the operating system says; `path` is then what it was, or, when only the last step failed, new.

@@ -98,7 +98,8 @@ impl Host {
     /// on the same configuration may take some seconds to let go of it; that is waited for.
     ///
     /// # Errors
-    /// Every problem of a configuration that cannot be served, or that another gateway runs on it. Nothing is left running.
+    /// Every problem of a configuration that cannot be served, or that another gateway runs on it. Nothing is left
+    /// running.
     pub async fn start(options: HostOptions) -> Result<Self, Refusal> {
         let status = StatusBoard::new();
         let config = absolute(&options.config);

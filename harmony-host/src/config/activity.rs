@@ -26,8 +26,8 @@ impl Primary {
         self.section.as_ref().map_or(self.name.as_str(), |section| &section.provider_type)
     }
 
-    /// The same for two configurations whose primary provider is the same one: of the same type, with the same settings.
-    /// How often it is asked makes no other one of it.
+    /// The same for two configurations whose primary provider is the same one: of the same type, with the same
+    /// settings. How often it is asked makes no other one of it.
     pub(crate) fn identity(&self) -> String {
         let read = |section: &ProviderSection| {
             section.with_settings(|settings| toml::Table::deserialize(settings).unwrap_or_default())

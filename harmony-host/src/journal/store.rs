@@ -9,8 +9,8 @@ use crate::digest::Digest;
 use crate::journal::Entry;
 use crate::lock::Lock;
 
-/// The version of the notes' form. A journal with a note of another version is not opened: it is not for this gateway to
-/// say what becomes of it.
+/// The version of the notes' form. A journal with a note of another version is not opened: it is not for this gateway
+/// to say what becomes of it.
 const SCHEMA: u32 = 2;
 
 /// The longest note that is read.
