@@ -11,7 +11,7 @@ const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
 
 /// Puts `bytes` where `path` leads: into a new file beside it, made durable, then renamed onto it, and the
 /// directory made durable. A link is followed, so that what it leads to is replaced and it stays a link. The
-/// permissions of a file that is replaced are kept; a new one gets `mode`.
+/// permissions of a file that is replaced are kept; a new one gets `mode`, less what the umask takes away.
 ///
 /// # Errors
 /// What the operating system says; `path` is then what it was, or, when only the last step failed, new.
@@ -21,15 +21,20 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         _ => Err(e),
     })?;
     let directory = directory(&place);
-    let permissions = match fs::metadata(&place) {
-        Ok(old) => old.permissions(),
-        Err(_) => permissions(mode),
-    };
+    let old = fs::metadata(&place).ok().map(|old| old.permissions());
     let (prefix, suffix) = TEMPORARY;
-    let mut file = tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(&directory)?;
+    let mut named = tempfile::Builder::new();
+    named.prefix(prefix).suffix(suffix);
+    // What is replaced may be less readable than what is new: until it has its permissions it is for its owner only.
+    if old.is_none() {
+        named.permissions(permissions(mode));
+    }
+    let mut file = named.tempfile_in(&directory)?;
     fault_points::disk(&place)?;
     file.write_all(bytes)?;
-    file.as_file().set_permissions(permissions)?;
+    if let Some(old) = old {
+        file.as_file().set_permissions(old)?;
+    }
     file.as_file().sync_all()?;
     fault_points::kill("file-made");
     file.persist(&place).map_err(|e| e.error)?;
@@ -107,6 +112,27 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside them");
+    }
+
+    /// A umask is the whole process's, so that this is a process of its own.
+    #[test]
+    fn a_new_file_is_no_more_open_than_the_umask_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let this = std::env::current_exe().unwrap();
+        let mut shell = std::process::Command::new("sh");
+        shell
+            .args(["-c", "umask 077; exec \"$0\" --ignored --exact atomic_file::tests::writes_a_file"])
+            .arg(this);
+        let output = shell.env("WRITES_TO", dir.path().join("new")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(fs::metadata(dir.path().join("new")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    #[ignore = "the process of the test before"]
+    fn writes_a_file() {
+        let Some(path) = std::env::var_os("WRITES_TO") else { return };
+        write(Path::new(&path), b"new", 0o644).unwrap();
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod log;
 mod out;
 mod resolve;
 mod run;
+mod state_dir;
 mod status;
 mod sync;
 

@@ -118,7 +118,7 @@ fn own_is_kept(name: &str, text: &str) {
 }
 
 /// A note of the journal, and a kept configuration, in any bytes, twice: as they are, and under a seal that fits. A note
-/// is read or put aside; one that was read can be settled, and is then read the same again.
+/// is read, put aside or refused; one that was read can be settled, and is then read the same again.
 pub fn note(bytes: &[u8]) {
     let Ok(directory) = tempfile::tempdir() else { return };
     let mut sealed = format!("{:#}\n", Digest::of(bytes)).into_bytes();
@@ -139,8 +139,10 @@ pub fn note(bytes: &[u8]) {
             return;
         }
     }
+    let all = journal.all();
+    drop(journal);
     let again = Journal::open(directory.path()).map(|again| again.all());
-    assert_eq!(again.ok(), Some(journal.all()));
+    assert_eq!(again.ok(), Some(all));
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -6,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use provider_api::{Clock, Registry, RejectionClass, SystemClock};
+use provider_api::{Clock, Registry, SystemClock};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::apply::{Applier, ChangeVerdict, NotedChange, Trigger, Verdict, refusal};
+use crate::apply::{Applier, ChangeVerdict, NotedChange, Trigger, Verdict};
 use crate::documents::{Documents, Touched};
 use crate::gateway::Gateway;
 use crate::last_good::LastGood;
@@ -42,16 +43,12 @@ pub struct HostOptions {
 }
 
 impl HostOptions {
-    /// The options for `config` with the machine's clock and a state directory in the user's home.
+    /// The options for `config` with the machine's clock and a state directory in the user's home, or beside `config`
+    /// for who has none.
     pub fn new(config: impl Into<PathBuf>, registry: Registry) -> Self {
-        let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
-        Self {
-            config: config.into(),
-            registry,
-            clock: Arc::new(SystemClock),
-            state_dir: home.join(".runbeam"),
-            push_on_start: false,
-        }
+        let config = config.into();
+        let state_dir = state_dir(std::env::var_os("HOME"), &config);
+        Self { config, registry, clock: Arc::new(SystemClock), state_dir, push_on_start: false }
     }
 
     pub(crate) fn surroundings(&self, resolutions: Arc<Resolutions>) -> Surroundings {
@@ -99,18 +96,17 @@ impl fmt::Debug for Command {
 }
 
 impl Host {
-    /// Starts a gateway: reads the configuration, binds its addresses and serves.
+    /// Starts a gateway: reads the configuration, binds its addresses and serves. One that was just stopped or dropped
+    /// on the same configuration may take some seconds to let go of it; that is waited for.
     ///
     /// # Errors
-    /// Every problem of a configuration that cannot be served. Nothing is left running.
+    /// Every problem of a configuration that cannot be served, or that another gateway runs on it. Nothing is left
+    /// running.
     pub async fn start(options: HostOptions) -> Result<Self, Refusal> {
         let status = StatusBoard::new();
         let config = absolute(&options.config);
-        let (path, state_dir) = (config.clone(), options.state_dir.clone());
-        let recovering = tokio::task::spawn_blocking(move || recovery::recover(&path, &state_dir));
-        let stopped =
-            |_| refusal(RejectionClass::Build, "state", "what was left here cannot be looked through");
-        let Recovered { journal, ring, kept } = recovering.await.map_err(stopped)?;
+        let recovered = recovery::recovered(&config, &options.state_dir).await?;
+        let Recovered { journal, ring, kept, .. } = recovered;
         let former = kept.as_ref().map(|kept| kept.marks.references.clone()).unwrap_or_default();
         let resolutions = Resolutions::new(Arc::clone(&options.clock), former);
         let surroundings = options.surroundings(Arc::clone(&resolutions));
@@ -188,7 +184,8 @@ impl Host {
     }
 
     /// Stops to accept requests and waits for those in flight, at most for `limit`. Says whether all finished.
-    pub async fn shut_down(self, limit: Duration) -> bool {
+    /// What it worked on is then free for another gateway.
+    pub async fn shut_down(mut self, limit: Duration) -> bool {
         self.following.abort();
         self.keeping.abort();
         let keeper = Arc::clone(&self.last_good);
@@ -199,7 +196,14 @@ impl Host {
             self.commands.send(Command::Stop(limit, reply)).await.is_ok() && finished.await.unwrap_or(false)
         };
         let finished = tokio::time::timeout(limit, stopping).await.unwrap_or(false);
-        let _ = tokio::time::timeout(KEEPING, kept).await;
+        self.work.abort();
+        let ended = async {
+            let _ = kept.await;
+            let _ = (&mut self.following).await;
+            let _ = (&mut self.keeping).await;
+            let _ = (&mut self.work).await;
+        };
+        let _ = tokio::time::timeout(KEEPING, ended).await;
         finished
     }
 }
@@ -293,6 +297,29 @@ fn interest(documents: &Documents) -> Interest {
     Interest { directories, files }
 }
 
+/// Never in a place where others may write: what is kept there is trusted.
+fn state_dir(home: Option<OsString>, config: &Path) -> PathBuf {
+    let home = home.filter(|home| !home.is_empty()).map(PathBuf::from);
+    let beside = || absolute(config).parent().map(Path::to_owned).unwrap_or_default();
+    home.unwrap_or_else(beside).join(".runbeam")
+}
+
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_home_the_state_is_beside_the_configuration() {
+        let config = Path::new("/etc/harmony/config.toml");
+        assert_eq!(state_dir(Some("/home/a".into()), config), Path::new("/home/a/.runbeam"));
+        for none in [None, Some(OsString::new())] {
+            assert_eq!(state_dir(none, config), Path::new("/etc/harmony/.runbeam"));
+        }
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(state_dir(None, Path::new("config.toml")), here.join(".runbeam"));
+    }
 }

@@ -45,11 +45,12 @@ struct State {
 const REMEMBERED: usize = 256;
 
 impl Journal {
-    /// Opens the journal in `directory`, which is made when it is missing. A note that cannot be read is put
+    /// Opens the journal in `directory`, which is made when it is missing. A note that is damaged is put
     /// aside, with an error in the log.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// `WouldBlock` when another gateway works with it; else a note that is there and cannot be read now, or what the
+    /// operating system says.
     pub(crate) fn open(directory: &Path) -> io::Result<Arc<Self>> {
         let store = Store::open(directory)?;
         let entries = store.read()?.into_iter().map(|entry| (entry.sequence, Arc::new(entry))).collect();

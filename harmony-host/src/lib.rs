@@ -21,6 +21,7 @@ mod isolate;
 mod journal;
 mod last_good;
 mod listener;
+mod lock;
 mod management;
 mod path;
 mod plan;

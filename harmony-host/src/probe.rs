@@ -19,7 +19,7 @@ use crate::snapshot::{ListenerSpec, Snapshot};
 use question::{Question, questions};
 
 /// The header that marks a question of the gateway to itself, and the answer to it.
-const HEADER: &str = "x-harmony-probe";
+pub(crate) const HEADER: &str = "x-harmony-probe";
 
 /// How long a listener may take to answer one question.
 const LIMIT: Duration = Duration::from_secs(2);

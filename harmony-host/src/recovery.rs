@@ -1,10 +1,12 @@
 //! What is done before the first configuration is read: a process that was killed may have left a change half
 //! written.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use provider_api::{Rejection, RejectionClass};
+use tokio::time::Instant;
 
 use crate::atomic_file;
 use crate::commit;
@@ -14,6 +16,9 @@ use crate::documents::{Documents, Touched};
 use crate::fault_points::kill;
 use crate::journal::{Entry, Journal, Phase, Settlement, TRIES};
 use crate::last_good::{self, Generation, Ring};
+use crate::lock::{Lock, PATIENCE, RETRY};
+use crate::problem::Problems;
+use crate::snapshot::Refusal;
 
 /// Where the journal of the gateway `id` is. An id that may not become a directory's name is replaced by its
 /// digest.
@@ -32,25 +37,85 @@ pub(crate) struct Recovered {
     pub(crate) ring: Ring,
     /// The newest configuration that is kept whole.
     pub(crate) kept: Option<Generation>,
+    /// Why there is a journal and it was not replayed.
+    unopened: Option<io::Error>,
+}
+
+/// Recovers as soon as nobody else works on the configuration, which is then this gateway's alone for as long as the
+/// ring lives. The journal is waited for as long, and then done without: what goes on with it says the sync loop.
+///
+/// # Errors
+/// Another gateway runs on this configuration. Nothing was changed.
+pub(crate) async fn recovered(config_path: &Path, state: &Path) -> Result<Recovered, Refusal> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let (path, directory) = (config_path.to_owned(), state.to_owned());
+        let recovering = tokio::task::spawn_blocking(move || recover(&path, &directory)).await;
+        let last = Instant::now() >= until;
+        match recovering {
+            Ok(Ok(recovered)) if last || !recovered.unopened.as_ref().is_some_and(is_taken) => {
+                if let Some(error) = &recovered.unopened {
+                    tracing::error!(%error, "the journal cannot be opened; no changes are followed until it can be");
+                }
+                return Ok(recovered);
+            }
+            Ok(Err(error)) if last => {
+                let help = "stop that one first, or give this one a configuration of its own";
+                return Err(refused(&format!("another gateway runs on this configuration: {error}"), help));
+            }
+            Ok(_) => tokio::time::sleep(RETRY).await,
+            Err(_) => {
+                let help = "the log says what happened; moving the state directory away starts without it";
+                return Err(refused("what was left here cannot be looked through", help));
+            }
+        }
+    }
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+fn refused(message: &str, help: &str) -> Refusal {
+    let mut problems = Problems::default();
+    problems.error(None, "state", message).help(help);
+    Refusal { class: RejectionClass::Build, problems }
 }
 
 /// Looks through what is left here, and takes back what changes wrote that were not seen live: they are applied again
 /// once the gateway serves, and then get their verdict. What was seen live is applied. Blocks.
-pub(crate) fn recover(config_path: &Path, state: &Path) -> Recovered {
-    let (ring, kept) = Ring::open(last_good::directory(state, config_path));
+///
+/// # Errors
+/// Another gateway runs on this configuration. Nothing was changed.
+fn recover(config_path: &Path, state: &Path) -> io::Result<Recovered> {
+    let directory = last_good::directory(state, config_path);
+    let lock = match Lock::take(&directory) {
+        Ok(lock) => Some(lock),
+        Err(error) if is_taken(&error) => return Err(error),
+        // Nothing can be kept there either; that is no reason not to serve.
+        Err(error) => {
+            tracing::warn!(state = %directory.display(), %error, "the state directory cannot be used; another gateway on this configuration would not be noticed");
+            None
+        }
+    };
+    let (ring, kept) = Ring::open(directory, lock);
     let loaded = Documents::load(config_path, None, None, &Touched::Everything);
     let whole = kept.as_ref().map(|kept| Documents::of_kept(config_path, &kept.files));
     // The files may be so damaged that they do not say where the others are.
     let proxy = proxy_of(&loaded.documents).or_else(|| proxy_of(&whole.as_ref()?.documents));
-    let journal = proxy.and_then(|proxy| replay(config_path, state, proxy));
-    Recovered { journal, ring, kept }
+    let (journal, unopened) = match proxy.map(|proxy| replay(config_path, state, proxy)) {
+        Some(Ok(journal)) => (journal, None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
+    };
+    Ok(Recovered { journal, ring, kept, unopened })
 }
 
 fn proxy_of(documents: &Documents) -> Option<&Proxy> {
     documents.fragments().find_map(|fragment| fragment.gateway.as_ref()).map(|gateway| &gateway.proxy)
 }
 
-fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> Option<Arc<Journal>> {
+fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<Arc<Journal>>> {
     let root = config_path.parent().map(Path::to_owned).unwrap_or_default();
     atomic_file::sweep(&root);
     for directory in [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path] {
@@ -58,15 +123,9 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> Option<Arc<Journal
     }
     let directory = journal_directory(state, &proxy.id);
     if !directory.is_dir() {
-        return None;
+        return Ok(None);
     }
-    let journal = match Journal::open(&directory) {
-        Ok(journal) => journal,
-        Err(error) => {
-            tracing::error!(journal = %directory.display(), %error, "the journal cannot be opened");
-            return None;
-        }
-    };
+    let journal = Journal::open(&directory)?;
     for entry in journal.all() {
         let sequence = entry.sequence;
         let noted = match (&entry.phase, entry.phase.before()) {
@@ -92,7 +151,7 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> Option<Arc<Journal
         }
         kill("recovered");
     }
-    Some(journal)
+    Ok(Some(journal))
 }
 
 /// Rejects a change that is not to be tried again: a file of it was edited after the kill, and the last one wins; or
@@ -121,3 +180,5 @@ fn given_up(journal: &Journal, entry: &Entry, edited: &[String]) -> std::io::Res
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod tests;

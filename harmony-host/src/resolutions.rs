@@ -19,6 +19,9 @@ const MAX: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Learned {
     pub(crate) reference: Reference,
+    /// Who said so: the identity of the provider's settings. Nobody's when it was noted without.
+    #[serde(default)]
+    said_by: String,
     /// In the order in which they are tried.
     pub(crate) urls: Vec<String>,
     /// When, in seconds since 1970.
@@ -47,31 +50,9 @@ impl Resolutions {
         Arc::new(Self { clock, known: Mutex::new(known.collect()) })
     }
 
-    /// Notes where a reference led just now.
-    pub(crate) fn learn(&self, reference: &Reference, urls: Vec<String>) {
-        let learned = Learned { reference: reference.clone(), urls, at: self.clock.unix_now() };
-        let mut known = self.lock();
-        if known.len() >= MAX && !known.contains_key(reference) {
-            let oldest =
-                known.values().min_by_key(|one| one.learned.at).map(|one| one.learned.reference.clone());
-            oldest.map(|oldest| known.remove(&oldest));
-        }
-        known.insert(reference.clone(), Known { learned, former: false });
-    }
-
-    /// Forgets a reference that its provider says leads nowhere.
-    pub(crate) fn forget(&self, reference: &Reference) {
-        self.lock().remove(reference);
-    }
-
-    /// Where a reference led, and for how long that may still be used.
-    pub(crate) fn recall(&self, reference: &Reference) -> Option<(Vec<String>, Duration)> {
-        self.lock().get(reference).and_then(|known| self.usable(&known.learned))
-    }
-
-    /// The same, for a reference that only a former process has resolved.
-    pub(crate) fn recall_former(&self, reference: &Reference) -> Option<(Vec<String>, Duration)> {
-        self.lock().get(reference).filter(|known| known.former).and_then(|known| self.usable(&known.learned))
+    /// What the provider with the settings of this identity said, and nobody else.
+    pub(crate) fn said_by(self: &Arc<Self>, identity: &str) -> SaidBy {
+        SaidBy { resolutions: Arc::clone(self), identity: Arc::from(identity) }
     }
 
     fn usable(&self, learned: &Learned) -> Option<(Vec<String>, Duration)> {
@@ -91,6 +72,62 @@ impl Resolutions {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Reference, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where references led according to one provider as it is configured. What another one said, or this one when it was
+/// another control plane's, is not followed: it may lead anywhere.
+#[derive(Clone, Debug)]
+pub(crate) struct SaidBy {
+    resolutions: Arc<Resolutions>,
+    identity: Arc<str>,
+}
+
+impl SaidBy {
+    /// Notes where a reference led just now.
+    pub(crate) fn learn(&self, reference: &Reference, urls: Vec<String>) {
+        let (reference, said_by) = (reference.clone(), self.identity.to_string());
+        let learned =
+            Learned { reference: reference.clone(), said_by, urls, at: self.resolutions.clock.unix_now() };
+        let mut known = self.resolutions.lock();
+        if known.len() >= MAX && !known.contains_key(&reference) {
+            let oldest =
+                known.values().min_by_key(|one| one.learned.at).map(|one| one.learned.reference.clone());
+            oldest.map(|oldest| known.remove(&oldest));
+        }
+        known.insert(reference, Known { learned, former: false });
+    }
+
+    /// Forgets a reference that its provider says leads nowhere.
+    pub(crate) fn forget(&self, reference: &Reference) {
+        let mut known = self.resolutions.lock();
+        if known.get(reference).is_some_and(|known| self.said(known)) {
+            known.remove(reference);
+        }
+    }
+
+    /// Where a reference led, and for how long that may still be used.
+    pub(crate) fn recall(&self, reference: &Reference) -> Option<(Vec<String>, Duration)> {
+        self.recalled(reference, |_| true)
+    }
+
+    /// The same, for a reference that only a former process has resolved.
+    pub(crate) fn recall_former(&self, reference: &Reference) -> Option<(Vec<String>, Duration)> {
+        self.recalled(reference, |known| known.former)
+    }
+
+    fn recalled(
+        &self,
+        reference: &Reference,
+        wanted: impl FnOnce(&Known) -> bool,
+    ) -> Option<(Vec<String>, Duration)> {
+        let known = self.resolutions.lock();
+        let known = known.get(reference).filter(|known| self.said(known) && wanted(known))?;
+        self.resolutions.usable(&known.learned)
+    }
+
+    fn said(&self, known: &Known) -> bool {
+        *known.learned.said_by == *self.identity
     }
 }
 
@@ -120,10 +157,11 @@ mod tests {
     fn where_a_reference_led_is_known_for_a_week_and_not_after_its_provider_said_otherwise() {
         let clock = Arc::new(Turned(AtomicU64::new(1_000)));
         let reference: Reference = "runbeam.acme.ingress.name.a".parse().unwrap();
-        let resolutions = Resolutions::new(clock.clone(), Vec::new());
+        let all = Resolutions::new(clock.clone(), Vec::new());
+        let resolutions = all.said_by("one");
         resolutions.learn(&reference, vec!["http://a".to_owned()]);
         assert!(resolutions.recall_former(&reference).is_none(), "this process has asked");
-        let next = Resolutions::new(clock.clone(), resolutions.all());
+        let next = Resolutions::new(clock.clone(), all.all()).said_by("one");
         clock.0.store(1_000 + LONGEST_STALE.as_secs() - 1, Ordering::SeqCst);
         assert_eq!(
             next.recall_former(&reference).unwrap(),
@@ -139,11 +177,31 @@ mod tests {
     }
 
     #[test]
+    fn what_another_control_plane_said_is_not_followed_before_and_after_a_restart() {
+        let clock = Arc::new(Turned(AtomicU64::new(1_000)));
+        let reference: Reference = "runbeam.acme.ingress.name.a".parse().unwrap();
+        let all = Resolutions::new(clock.clone(), Vec::new());
+        let (one, other) = (all.said_by("one"), all.said_by("other"));
+        one.learn(&reference, vec!["http://a".to_owned()]);
+        assert!(other.recall(&reference).is_none());
+        other.forget(&reference);
+        assert!(one.recall(&reference).is_some(), "it was not the other's to forget");
+        let kept = serde_json::to_string(&all.all()).unwrap();
+        let next = Resolutions::new(clock.clone(), serde_json::from_str(&kept).unwrap());
+        assert!(next.said_by("other").recall_former(&reference).is_none());
+        assert!(next.said_by("one").recall_former(&reference).is_some());
+        let without = kept.replace("\"said_by\":\"one\",", "");
+        let next = Resolutions::new(clock, serde_json::from_str(&without).unwrap());
+        assert!(next.said_by("one").recall(&reference).is_none(), "nobody knows who said so");
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
-        let resolutions = Resolutions::new(Arc::new(Turned::default()), Vec::new());
+        let all = Resolutions::new(Arc::new(Turned::default()), Vec::new());
+        let resolutions = all.said_by("one");
         for n in 0..MAX + 5 {
             resolutions.learn(&format!("runbeam.a.ingress.name.n{n}").parse().unwrap(), Vec::new());
         }
-        assert_eq!(resolutions.all().len(), MAX);
+        assert_eq!(all.all().len(), MAX);
     }
 }

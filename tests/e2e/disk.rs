@@ -245,3 +245,20 @@ async fn what_only_the_disk_stood_in_the_way_of_is_tried_again_after_a_minute_an
     assert_eq!(harmony_tests::get(edge.url("/first")).await.unwrap().status(), 200);
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
+
+#[tokio::test]
+async fn a_journal_that_another_gateway_works_with_is_waited_for_and_that_is_said() {
+    let cloud = ControlPlane::start().await;
+    let edge = Edge::on_demand(&cloud).await;
+    let journal = edge.dir.path().join("state/edge/harmony/journal");
+    fs::create_dir_all(&journal).unwrap();
+    let other = fs::File::create(journal.join("lock")).unwrap();
+    other.lock().unwrap();
+    let change = cloud.put_document("edge", "pipeline", &echo("first", "/first"));
+    let said = edge.host.sync().await.unwrap().error.unwrap();
+    assert!(said.contains("another gateway works in"), "{said}");
+    assert!(edge.host.status().reason().unwrap().contains("another gateway works in"));
+    drop(other);
+    assert_eq!(edge.host.sync().await.unwrap().error, None);
+    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+}

@@ -1,8 +1,9 @@
 use clap::Args;
 use provider_api::{Error, ErrorKind, Reference, Registry, Resource};
 
+use crate::cli::state_dir::StateDir;
 use crate::cli::{ConfigPath, out};
-use crate::{HostOptions, Snapshot, report};
+use crate::{Snapshot, report};
 
 #[derive(Debug, Args)]
 pub(super) struct Resolve {
@@ -12,6 +13,9 @@ pub(super) struct Resolve {
 
     #[command(flatten)]
     config: ConfigPath,
+
+    #[command(flatten)]
+    state: StateDir,
 
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -27,7 +31,7 @@ impl Resolve {
                 return 2;
             }
         };
-        let snapshot = match Snapshot::of(&HostOptions::new(&self.config.config, registry)).await {
+        let snapshot = match Snapshot::of(&self.state.options(&self.config.config, registry)).await {
             Ok(snapshot) => snapshot,
             Err(refusal) => {
                 out::eprint(&report::render(refusal.problems.sorted(), out::colour_of_errors()));

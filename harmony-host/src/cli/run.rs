@@ -4,13 +4,17 @@ use clap::Args;
 use provider_api::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::state_dir::StateDir;
 use crate::cli::{ConfigPath, log, out};
-use crate::{Host, HostOptions, report};
+use crate::{Host, report};
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
     #[command(flatten)]
     config: ConfigPath,
+
+    #[command(flatten)]
+    state: StateDir,
 
     #[command(flatten)]
     log: log::Log,
@@ -43,7 +47,7 @@ impl Run {
             providers = compiled.join(", "),
             "harmony-host starts"
         );
-        let mut options = HostOptions::new(&self.config.config, registry);
+        let mut options = self.state.options(&self.config.config, registry);
         options.push_on_start = self.push_on_start;
         let host = match Host::start(options).await {
             Ok(host) => host,

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 
 use provider_api::{ProviderName, Reference, Registry};
+use serde::Deserialize as _;
 
 use crate::config::lookup::listed;
 use crate::config::{GatewaySections, ProviderSection};
+use crate::digest::Digest;
 use crate::problem::Problems;
 use crate::source::{At, Place};
 
@@ -22,6 +24,24 @@ impl Primary {
     /// The type that builds it.
     pub fn provider_type(&self) -> &str {
         self.section.as_ref().map_or(self.name.as_str(), |section| &section.provider_type)
+    }
+
+    /// The same for two configurations whose primary provider is the same one: of the same type, with the same
+    /// settings. How often it is asked makes no other one of it.
+    pub(crate) fn identity(&self) -> String {
+        let read = |section: &ProviderSection| {
+            section.with_settings(|settings| toml::Table::deserialize(settings).unwrap_or_default())
+        };
+        let mut settings = self.section.as_ref().map(read).unwrap_or_default();
+        for key in ["type", "poll_interval_secs"] {
+            settings.remove(key);
+        }
+        let provider_type = self.provider_type();
+        if provider_type == DEFAULT_PRIMARY {
+            settings.entry("api").or_insert_with(|| DEFAULT_API.into());
+        }
+        let text = serde_json::to_string(&settings).unwrap_or_default();
+        format!("{:#}", Digest::of(format!("{provider_type}\n{text}").as_bytes()))
     }
 }
 
@@ -152,5 +172,44 @@ impl Activity {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::de::DeTable;
+
+    use super::*;
+    use crate::config::provider::ProviderSections;
+    use crate::config::section::Section;
+    use crate::source::Source;
+
+    fn identity(text: &str) -> String {
+        let source = Source::new("config.toml", text);
+        let (document, _) = DeTable::parse_recoverable(source.text());
+        let root = Section::root(&source, document.get_ref());
+        let sections = ProviderSections::read(&root, &source, &mut Problems::default());
+        let name: ProviderName = "runbeam".parse().unwrap();
+        Primary { section: sections.by_name.get(&name).cloned(), name, place: None }.identity()
+    }
+
+    #[test]
+    fn a_provider_is_another_one_with_another_control_plane_and_not_with_another_interval() {
+        let one = identity("[provider.runbeam]\napi = \"https://one.example\"\n");
+        for same in [
+            "[provider.runbeam]\npoll_interval_secs = 5\napi = \"https://one.example\" # moved\n",
+            "[provider.runbeam]\ntype = \"runbeam\"\napi = \"https://one.example\"\n",
+            "[runbeam]\nenabled = true\ncloud_api_base_url = \"https://one.example\"\n",
+        ] {
+            assert_eq!(identity(same), one, "{same}");
+        }
+        for other in [
+            "[provider.runbeam]\napi = \"https://two.example\"\n",
+            "[provider.runbeam]\ntype = \"other\"\napi = \"https://one.example\"\n",
+            "[provider.runbeam]\napi = \"https://one.example\"\nteam = \"b\"\n",
+        ] {
+            assert_ne!(identity(other), one, "{other}");
+        }
+        assert_eq!(identity(""), identity(&format!("[provider.runbeam]\napi = \"{DEFAULT_API}\"\n")));
     }
 }

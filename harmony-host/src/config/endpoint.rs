@@ -39,6 +39,10 @@ impl Endpoint {
                 Some(at) if at.value.contains(['?', '#', '*', '{']) => {
                     Some((&at.place, "expected a plain path: patterns and queries are not matched here"))
                 }
+                Some(at) if at.value.contains(|c: char| c.is_control() || c.is_whitespace()) => Some((
+                    &at.place,
+                    "expected no spaces and no control characters: no path of a request has them",
+                )),
                 Some(at) if owned_segments(&at.value).is_err() => {
                     Some((&at.place, "expected no . or .. in the path"))
                 }
@@ -67,5 +71,37 @@ impl Endpoint {
     /// Whether the service is built in.
     pub(crate) fn served(&self) -> bool {
         ENDPOINT_SERVICES.contains(&self.service.value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::de::DeTable;
+
+    use super::*;
+    use crate::source::Source;
+
+    fn problems(prefix: &str) -> Vec<String> {
+        let text = format!("[endpoints.a]\nservice = \"echo\"\noptions.path_prefix = \"{prefix}\"\n");
+        let source = Source::new("pipelines/a.toml", &text);
+        let (document, _) = DeTable::parse_recoverable(source.text());
+        let mut problems = Problems::default();
+        for (name, section) in Section::root(&source, document.get_ref()).named("endpoints", &mut problems) {
+            Endpoint::read(name.to_owned(), &section, &mut problems);
+        }
+        problems.errors().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_no_path_of_a_request_has_is_refused_where_it_is_written() {
+        for prefix in ["/", "/a/b", "/a%20b", "/é"] {
+            assert_eq!(problems(prefix), [""; 0], "{prefix}");
+        }
+        for prefix in ["/a b", "/a\\r\\nX-Other: 1", "/\\u0000", "/\\u007f", "/\u{a0}", "/\\t"] {
+            let said = problems(prefix);
+            assert_eq!(said.len(), 1, "{prefix}: {said:?}");
+            let start = "pipelines/a.toml:3: endpoints.a.options.path_prefix: expected no spaces";
+            assert!(said[0].starts_with(start) && said[0].contains("takes every path"), "{said:?}");
+        }
     }
 }

@@ -39,8 +39,10 @@ const HOP_BY_HOP: [HeaderName; 7] =
     [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE];
 
 /// What this gateway says itself, or what a client has no business to say.
-const OWN: [HeaderName; 5] = [
+const OWN: [HeaderName; 6] = [
     EXPECT,
+    // Nobody learns from this gateway what another one asks itself with.
+    HeaderName::from_static(crate::probe::HEADER),
     HeaderName::from_static("x-forwarded-port"),
     HeaderName::from_static("x-forwarded-prefix"),
     HeaderName::from_static("x-forwarded-server"),
@@ -195,6 +197,7 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "spoofed"),
             ("forwarded", "for=203.0.113.7"),
+            ("x-harmony-probe", "secret"),
             ("cookie", "a=1"),
             ("cookie", "b=2"),
         ]);
@@ -207,6 +210,7 @@ mod tests {
         assert_eq!(map["forwarded"], "for=203.0.113.7, for=10.0.0.1;host=\"a:8080\";proto=http");
         assert_eq!(map["cookie"], "a=1; b=2");
         assert_eq!(map["via"], "2 harmony");
+        assert!(!map.contains_key("x-harmony-probe"));
     }
 
     #[test]

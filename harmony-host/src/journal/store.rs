@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::atomic_file;
 use crate::digest::Digest;
 use crate::journal::Entry;
+use crate::lock::Lock;
 
-/// The version of the notes' form. Notes of another version are put aside, never guessed at.
+/// The version of the notes' form. A journal with a note of another version is not opened: it is not for this gateway
+/// to say what becomes of it.
 const SCHEMA: u32 = 2;
 
 /// The longest note that is read.
@@ -17,9 +19,10 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// One file per change, replaced whole at every step, so that a kill at any moment leaves the step before or
 /// the step after.
 ///
-/// The first line of a file is the SHA-256 of the rest.
+/// The first line of a file is the SHA-256 of the rest. Nobody else works in the directory meanwhile.
 pub(super) struct Store {
     directory: PathBuf,
+    _lock: Lock,
 }
 
 #[derive(Serialize)]
@@ -29,18 +32,26 @@ struct Note<'a> {
     entry: &'a Entry,
 }
 
+/// What is read of a note before the rest.
 #[derive(Deserialize)]
-struct ReadNote {
+struct Form {
     schema: u32,
-    #[serde(flatten)]
-    entry: Entry,
+}
+
+/// Why a note is not read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// What was written is not there any more: nobody will ever read it.
+    Damaged(String),
+    /// It is whole, and somebody else can read it or it can be read later.
+    Refused(String),
 }
 
 impl Store {
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
-        atomic_file::make_directory(directory, 0o700)?;
+        let lock = Lock::take(directory)?;
         atomic_file::sweep(directory);
-        Ok(Self { directory: directory.to_owned() })
+        Ok(Self { directory: directory.to_owned(), _lock: lock })
     }
 
     /// Where the notes are.
@@ -48,7 +59,10 @@ impl Store {
         &self.directory
     }
 
-    /// All notes, oldest first.
+    /// All notes, oldest first. One that is damaged is put aside.
+    ///
+    /// # Errors
+    /// A note that is there and cannot be had now, or has a form that is not known here. Nothing happened to it.
     pub(super) fn read(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for file in fs::read_dir(&self.directory)? {
@@ -59,7 +73,11 @@ impl Store {
             match read(&path) {
                 Ok(entry) if self.path(&entry) == path => entries.push(entry),
                 Ok(_) => put_aside(&path, "it is about another change than its name says"),
-                Err(why) => put_aside(&path, &why),
+                Err(Unread::Damaged(why)) => put_aside(&path, &why),
+                Err(Unread::Refused(why)) => {
+                    let message = format!("the note {} cannot be read: {why}", path.display());
+                    return Err(io::Error::other(message));
+                }
             }
         }
         entries.sort_by_key(|entry: &Entry| entry.sequence);
@@ -85,26 +103,37 @@ fn encode(entry: &Entry) -> io::Result<Vec<u8>> {
 }
 
 /// Reads a note. Never panics, whatever the bytes.
-pub(super) fn decode(bytes: &[u8]) -> Result<Entry, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn decode(bytes: &[u8]) -> Result<Entry, Unread> {
+    let body = unsealed(bytes).map_err(|why| Unread::Damaged(why.to_owned()))?;
+    let garbled = |e: serde_json::Error| Unread::Damaged(format!("it cannot be understood: {e}"));
+    let Form { schema } = serde_json::from_str(body).map_err(garbled)?;
+    if schema != SCHEMA {
+        let message = format!("it has the form {schema}, and this gateway knows the form {SCHEMA}");
+        return Err(Unread::Refused(message));
+    }
+    serde_json::from_str(body).map_err(garbled)
+}
+
+fn unsealed(bytes: &[u8]) -> Result<&str, &'static str> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
     let (seal, body) = text.split_once('\n').ok_or("it has no seal")?;
     let body = body.strip_suffix('\n').ok_or("its end is missing")?;
-    if format!("{:#}", Digest::of(body.as_bytes())) != seal {
-        return Err("its seal does not fit".to_owned());
-    }
-    let note: ReadNote = serde_json::from_str(body).map_err(|e| format!("it cannot be understood: {e}"))?;
-    match note.schema {
-        SCHEMA => Ok(note.entry),
-        other => Err(format!("it has the form {other}, and this gateway knows the form {SCHEMA}")),
+    match format!("{:#}", Digest::of(body.as_bytes())) == seal {
+        true => Ok(body),
+        false => Err("its seal does not fit"),
     }
 }
 
-fn read(path: &Path) -> Result<Entry, String> {
-    let length = fs::metadata(path).map_err(|e| e.to_string())?.len();
+fn read(path: &Path) -> Result<Entry, Unread> {
+    let refused = |e: io::Error| Unread::Refused(e.to_string());
+    let length = fs::metadata(path).map_err(refused)?.len();
     if length > MAX_BYTES {
-        return Err(format!("it has {length} bytes"));
+        return Err(Unread::Damaged(format!("it has {length} bytes")));
     }
-    decode(&fs::read(path).map_err(|e| e.to_string())?)
+    decode(&fs::read(path).map_err(refused)?)
 }
 
 fn put_aside(path: &Path, why: &str) {

@@ -47,6 +47,7 @@ fn what_was_noted_is_there_after_a_restart_in_the_order_it_came() {
     let second = fetch(&journal, "01B");
     journal.acknowledged(first.sequence).unwrap();
     journal.settle(second.sequence, Settlement::Applied, None).unwrap();
+    drop(journal);
     let again = Journal::open(dir.path()).unwrap();
     assert_eq!(again.unsettled().iter().map(|e| e.id.clone()).collect::<Vec<_>>(), ["01A"]);
     assert_eq!(again.unsettled()[0].change().unwrap(), change("01A"));
@@ -55,7 +56,9 @@ fn what_was_noted_is_there_after_a_restart_in_the_order_it_came() {
     assert_eq!(undelivered.len(), 1);
     assert!(undelivered[0].change().is_none(), "a document is let go of with the verdict");
     told(&again, second.sequence).unwrap();
-    assert!(Journal::open(dir.path()).unwrap().undelivered().is_empty());
+    drop(again);
+    let again = Journal::open(dir.path()).unwrap();
+    assert!(again.undelivered().is_empty());
     assert!(again.find(&provider(), &ChangeId::new("01B").unwrap()).is_some());
 }
 
@@ -68,9 +71,27 @@ fn a_note_that_was_tampered_with_is_put_aside_and_the_others_are_read() {
     let path = dir.path().join("000000000001.note");
     let text = std::fs::read_to_string(&path).unwrap().replace("pipelines.a", "pipelines.b");
     std::fs::write(&path, text).unwrap();
+    drop(journal);
     let again = Journal::open(dir.path()).unwrap();
     assert_eq!(again.all().len(), 1);
     assert!(dir.path().join("000000000001.damaged").exists());
+}
+
+#[test]
+fn a_note_that_cannot_be_read_now_or_here_stays_and_the_journal_says_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("000000000001.note");
+    std::fs::create_dir(&path).unwrap();
+    let error = Journal::open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("000000000001.note cannot be read: Is a directory"), "{error}");
+    std::fs::remove_dir(&path).unwrap();
+    let body = "{\"schema\":3,\"entries\":\"of a later gateway\"}";
+    std::fs::write(&path, format!("{:#}\n{body}\n", Digest::of(body.as_bytes()))).unwrap();
+    let error = Journal::open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("000000000001.note cannot be read: it has the form 3"), "{error}");
+    assert!(path.exists());
+    std::fs::remove_file(&path).unwrap();
+    Journal::open(dir.path()).unwrap();
 }
 
 #[test]
@@ -107,6 +128,7 @@ fn a_change_that_is_tried_again_keeps_its_verdict_until_there_is_another_which_i
     assert_eq!(journal.quarantined()[0].change().unwrap(), change("01A"));
     journal.staged(sequence, Vec::new()).unwrap();
     journal.committed(sequence).unwrap();
+    drop(journal);
     let again = Journal::open(dir.path()).unwrap();
     assert!(again.all()[0].phase.before().is_some());
     again.taken_back(sequence).unwrap();
@@ -137,6 +159,7 @@ fn what_a_change_left_is_told_from_what_was_written_by_hand() {
     journal.committed(sequence).unwrap();
     journal.probed(sequence).unwrap();
     journal.settle(sequence, Settlement::Applied, None).unwrap();
+    drop(journal);
     let again = Journal::open(dir.path()).unwrap();
     assert!(again.by_hand(&file("theirs", "newer")).is_empty());
     assert_eq!(names(&again, &file("mine again", "newer")), ["a.toml"]);
@@ -154,6 +177,7 @@ fn an_older_change_learns_that_a_newer_one_has_written_its_file_and_not_the_othe
     journal.committed(newer).unwrap();
     assert_eq!(journal.newer(older, &target("a.toml")), None, "it may be taken back yet");
     journal.settle(newer, Settlement::Applied, None).unwrap();
+    drop(journal);
     let again = Journal::open(dir.path()).unwrap();
     assert_eq!(again.newer(older, &target("a.toml")), Some(("a.toml".to_owned(), "01B".to_owned())));
     assert_eq!(again.newer(older, &target("b.toml")), None);
@@ -199,6 +223,20 @@ fn a_body_that_could_not_be_had_is_asked_for_after_a_minute_ten_minutes_and_an_h
         }
     }
     assert_eq!(asked, [1, 61, 661, 4261]);
+}
+
+#[test]
+fn two_gateways_do_not_work_with_one_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    fetch(&journal, "01A");
+    std::fs::write(dir.path().join(".harmony-x.tmp"), "half").unwrap();
+    let error = Journal::open(dir.path()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    assert!(error.to_string().contains("another gateway works in"), "{error}");
+    assert!(dir.path().join(".harmony-x.tmp").exists(), "what the other one writes is left alone");
+    drop(journal);
+    assert_eq!(Journal::open(dir.path()).unwrap().all().len(), 1);
 }
 
 proptest! {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::atomic_file;
 use crate::last_good::generation::{Generation, decode};
+use crate::lock::Lock;
 
 /// How many generations are kept.
 const KEPT: usize = 3;
@@ -18,13 +19,16 @@ pub(crate) struct Ring {
     directory: PathBuf,
     /// The newest, when it is known to be whole: its number and the digest of its files.
     newest: Option<(u64, String)>,
+    /// Keeps another gateway off the configuration these are of.
+    _lock: Option<Lock>,
 }
 
 impl Ring {
     /// The ring in `directory`, which need not be there, and the newest generation that is whole.
-    pub(crate) fn open(directory: PathBuf) -> (Self, Option<Generation>) {
+    /// It is this process's alone for as long as the ring, or what is made of it, lives.
+    pub(crate) fn open(directory: PathBuf, lock: Option<Lock>) -> (Self, Option<Generation>) {
         atomic_file::sweep(&directory);
-        let mut ring = Self { directory, newest: None };
+        let mut ring = Self { directory, newest: None, _lock: lock };
         for number in ring.numbers().into_iter().rev() {
             match ring.read(number) {
                 Ok(generation) => {
@@ -98,13 +102,13 @@ mod tests {
     }
 
     fn newest(directory: &std::path::Path) -> Option<String> {
-        Ring::open(directory.to_owned()).1.map(|generation| generation.marks.digest)
+        Ring::open(directory.to_owned(), None).1.map(|generation| generation.marks.digest)
     }
 
     #[test]
     fn three_generations_are_kept_and_the_same_files_take_one_place() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut ring, found) = Ring::open(dir.path().join("ring"));
+        let (mut ring, found) = Ring::open(dir.path().join("ring"), None);
         assert!(found.is_none());
         for name in ["a", "b", "b", "c", "d"] {
             ring.keep(&generation(name)).unwrap();
@@ -119,7 +123,7 @@ mod tests {
     #[test]
     fn cut_or_flipped_at_any_byte_the_newest_is_passed_over_for_the_one_before() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut ring, _) = Ring::open(dir.path().to_owned());
+        let (mut ring, _) = Ring::open(dir.path().to_owned(), None);
         ring.keep(&generation("before")).unwrap();
         ring.keep(&generation("newest")).unwrap();
         let path = ring.path(2);

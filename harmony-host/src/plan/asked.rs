@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use provider_api::Reference;
 
 use crate::plan::outlet::Target;
-use crate::resolutions::Resolutions;
+use crate::resolutions::SaidBy;
 
 /// References that no pipeline sends to and that whoever embeds the gateway asks for, each with its lease.
 pub(crate) struct AskedTargets {
-    resolutions: Arc<Resolutions>,
+    resolutions: SaidBy,
     known: Mutex<HashMap<Reference, Arc<Target>>>,
 }
 
@@ -17,8 +17,8 @@ pub(crate) struct AskedTargets {
 const MAX: usize = 4096;
 
 impl AskedTargets {
-    pub(crate) fn new(resolutions: &Arc<Resolutions>) -> Self {
-        Self { resolutions: Arc::clone(resolutions), known: Mutex::default() }
+    pub(crate) fn new(resolutions: SaidBy) -> Self {
+        Self { resolutions, known: Mutex::default() }
     }
 
     /// The one target that all who ask for `reference` share.

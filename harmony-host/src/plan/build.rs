@@ -9,11 +9,12 @@ use crate::plan::asked::AskedTargets;
 use crate::plan::outlet::{BaseUrl, Destination, ForwardPlan, Outlet, Target};
 use crate::plan::{Admission, MeshPlan, PipelinePlan, Route, Tables};
 use crate::problem::Problems;
-use crate::resolutions::Resolutions;
+use crate::resolutions::{Resolutions, SaidBy};
 
 struct Planner<'a> {
     sender: Arc<str>,
-    resolutions: &'a Arc<Resolutions>,
+    /// Where references of the primary provider led: the only one that is not local.
+    resolutions: SaidBy,
     /// One target per reference, however many use it: one fetch serves them all.
     targets: HashMap<Reference, Arc<Target>>,
     meshes: Vec<(&'a LinkedMesh, Arc<MeshPlan>)>,
@@ -37,7 +38,7 @@ pub(crate) struct Plans {
 pub(crate) fn build_plans(config: &Config, resolutions: &Arc<Resolutions>, problems: &mut Problems) -> Plans {
     let mut planner = Planner {
         sender: Arc::from(config.proxy.id.as_str()),
-        resolutions,
+        resolutions: resolutions.said_by(&config.primary.identity()),
         targets: HashMap::new(),
         meshes: Vec::new(),
         problems,
@@ -56,13 +57,13 @@ pub(crate) fn build_plans(config: &Config, resolutions: &Arc<Resolutions>, probl
         planner.routes(linked, &plan, &mut tables);
     }
     let meshes = planner.meshes.into_iter().map(|(_, plan)| plan).collect();
-    Plans { tables, targets: planner.targets, meshes, asked: AskedTargets::new(resolutions) }
+    Plans { tables, targets: planner.targets, meshes, asked: AskedTargets::new(planner.resolutions) }
 }
 
 impl Planner<'_> {
     fn target(&mut self, reference: &Reference) -> Arc<Target> {
         let target = self.targets.entry(reference.clone());
-        let resolutions = self.resolutions;
+        let resolutions = &self.resolutions;
         Arc::clone(target.or_insert_with(|| Arc::new(Target::new(reference.clone(), resolutions))))
     }
 

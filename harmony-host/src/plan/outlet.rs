@@ -9,7 +9,7 @@ use url::Url;
 use crate::isolate::isolated;
 use crate::plan::mesh::MeshPlan;
 use crate::providers::Providers;
-use crate::resolutions::Resolutions;
+use crate::resolutions::SaidBy;
 use crate::url_prefix::UrlPrefix;
 
 /// Where requests leave a pipeline.
@@ -79,7 +79,7 @@ pub(crate) struct Target {
     pub(crate) reference: Reference,
     lease: Arc<Lease<ResolvedTarget>>,
     /// Where it led before, for when its provider is away; nothing for what is resolved here.
-    resolutions: Option<Arc<Resolutions>>,
+    resolutions: Option<SaidBy>,
 }
 
 /// Where a resource can be reached.
@@ -93,16 +93,16 @@ pub(crate) struct ResolvedTarget {
 
 impl Target {
     /// What only a former process has resolved is used at once, and asked for in the background.
-    pub(crate) fn new(reference: Reference, resolutions: &Arc<Resolutions>) -> Self {
-        let resolutions = (!reference.provider().is_local()).then(|| Arc::clone(resolutions));
+    pub(crate) fn new(reference: Reference, resolutions: &SaidBy) -> Self {
+        let resolutions = (!reference.provider().is_local()).then(|| resolutions.clone());
         let target = Self { reference, lease: Lease::new(), resolutions };
         target.hold(|resolutions| resolutions.recall_former(&target.reference));
         target
     }
 
     /// Holds what is recalled, for as long as its provider does not answer. Whether there is something.
-    fn hold(&self, recall: impl FnOnce(&Resolutions) -> Option<(Vec<String>, Duration)>) -> bool {
-        let recalled = self.resolutions.as_ref().and_then(|resolutions| recall(resolutions));
+    fn hold(&self, recall: impl FnOnce(&SaidBy) -> Option<(Vec<String>, Duration)>) -> bool {
+        let recalled = self.resolutions.as_ref().and_then(recall);
         let Some((urls, left)) = recalled else { return false };
         let usable = urls.iter().map(|url| base_of(url)).collect::<Result<Vec<_>, _>>();
         let Some(urls) = usable.ok().filter(|urls| !urls.is_empty()) else { return false };

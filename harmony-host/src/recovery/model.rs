@@ -86,7 +86,7 @@ impl World {
     }
 
     fn restarted(&self) -> Arc<Journal> {
-        let journal = recover(&self.config(), &self.state()).journal;
+        let journal = recover(&self.config(), &self.state()).unwrap().journal;
         journal.unwrap_or_else(|| Journal::open(&journal_directory(&self.state(), "edge")).unwrap())
     }
 
@@ -95,6 +95,7 @@ impl World {
         let mut journal = self.restarted();
         let edits = self.edits(n, life);
         if self.until_killed(&journal, n, life, &edits) {
+            drop(journal);
             journal = self.killed(n, life, &edits);
             let entry = self.entry(&journal, n);
             if entry.settlement.is_none() && entry.change().is_some() {

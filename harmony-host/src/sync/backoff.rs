@@ -12,6 +12,8 @@ pub(crate) struct Backoff {
 pub(crate) const FIRST: Duration = Duration::from_secs(1);
 /// The highest bound.
 pub(crate) const CAP: Duration = Duration::from_secs(300);
+/// The longest wait that the other side can ask for: whoever asks for more is asked again after a day.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// No wait is shorter.
 const SHORTEST: Duration = Duration::from_millis(100);
 
@@ -31,7 +33,7 @@ impl Backoff {
     pub(crate) fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let drawn = Self::bound(self.failures).mul_f64(self.random.f64()).max(SHORTEST);
-        let asked = retry_after.map(|wait| wait.mul_f64(self.random.f64().mul_add(0.1, 1.0)));
+        let asked = retry_after.map(|wait| wait.min(LONGEST).mul_f64(self.random.f64().mul_add(0.1, 1.0)));
         drawn.max(asked.unwrap_or_default())
     }
 
@@ -78,5 +80,13 @@ mod tests {
             (0..100).map(|seed| Backoff::new(fastrand::Rng::with_seed(seed)).failed(Some(asked))).collect();
         assert!(waits.iter().all(|wait| *wait >= asked && *wait <= asked.mul_f64(1.1)));
         assert!(waits.iter().any(|wait| *wait != waits[0]));
+    }
+
+    #[test]
+    fn nobody_can_ask_for_more_than_a_day() {
+        for asked in [LONGEST * 2, Duration::from_secs(u64::MAX), Duration::MAX] {
+            let wait = Backoff::new(fastrand::Rng::with_seed(7)).failed(Some(asked));
+            assert!(wait >= LONGEST && wait <= LONGEST.mul_f64(1.1), "{wait:?}");
+        }
     }
 }

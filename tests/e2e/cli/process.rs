@@ -103,3 +103,46 @@ async fn sighup_reloads_and_the_log_is_one_json_object_per_line() {
         assert!(event["level"].is_string() && event["fields"]["message"].is_string(), "{line}");
     }
 }
+
+#[tokio::test]
+async fn a_second_gateway_on_a_configuration_is_refused_and_the_first_serves_on() {
+    let (dir, port, _) = dir(&echo("api", "/api"));
+    let first = Gateway::start(&dir.config()).await;
+    let mut second = Gateway::spawn(&dir.config(), &[]);
+    assert_eq!(second.exit_code().await, 1);
+    let log = second.log();
+    assert!(log.contains("another gateway runs on this configuration"), "{log}");
+    let answer = client().get(format!("http://127.0.0.1:{port}/api")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    drop(first);
+    Gateway::start(&dir.config()).await;
+}
+
+#[tokio::test]
+async fn the_state_is_where_it_is_said_to_be_else_at_home_else_beside_the_configuration() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (arguments, environment, place) in [
+        (&["--state-dir", "argument"][..], &[("HARMONY_STATE_DIR", "variable")][..], "argument"),
+        (&[], &[("HARMONY_STATE_DIR", "variable"), ("STATE_DIRECTORY", "unit")], "variable"),
+        (&[], &[("STATE_DIRECTORY", "unit:other"), ("HOME", "home")], "unit"),
+        (&[], &[("HOME", "home")], "home/.runbeam"),
+        (&[], &[("HOME", "")], ".runbeam"),
+    ] {
+        let (dir, ..) = dir(&echo("api", "/api"));
+        let within = |(name, value): (&'static str, &'static str)| {
+            let whole = |part: &str| dir.path().join(part).display().to_string();
+            let parts: Vec<String> = value.split(':').filter(|part| !part.is_empty()).map(whole).collect();
+            (name, parts.join(":"))
+        };
+        let environment: Vec<_> = environment.iter().copied().map(within).collect();
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let argument = dir.path().join("argument").display().to_string();
+        let arguments = if arguments.is_empty() { Vec::new() } else { vec![arguments[0], argument.as_str()] };
+        let mut gateway =
+            Gateway::spawn_as(&harmony_tests::binary(), &dir.config(), &arguments, &environment);
+        gateway.until_ready().await;
+        let made = dir.path().join(place);
+        assert!(made.join("harmony/last-good").is_dir(), "{place}");
+        assert_eq!(std::fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700, "{place}");
+    }
+}

@@ -101,3 +101,21 @@ async fn a_reference_that_is_not_there_is_404_one_that_is_not_ours_403_and_none_
     }
     assert_eq!(get(edge.url("/open/x")).await.unwrap().status(), 200);
 }
+
+#[tokio::test]
+async fn where_a_reference_led_is_not_followed_for_another_control_plane_that_is_away() {
+    let (cloud, other) = (ControlPlane::start().await, ControlPlane::start().await);
+    let upstream = Upstream::saying("theirs").await;
+    let edge = partners(&cloud, &upstream, 0).await;
+    assert_eq!(get(edge.url("/open/x")).await.unwrap().status(), 200);
+    cloud.stop().await;
+    other.stop().await;
+    edge.dir.edit("config.toml", cloud.url(), other.url());
+    edge.host.reload().await.unwrap();
+    assert_eq!(client().get(edge.url("/open/x")).send().await.unwrap().status(), 503);
+    let edge = edge.restarted().await;
+    assert_eq!(client().get(edge.url("/open/x")).send().await.unwrap().status(), 503);
+    edge.dir.edit("config.toml", other.url(), cloud.url());
+    edge.host.reload().await.unwrap();
+    assert_eq!(get(edge.url("/open/x")).await.unwrap().status(), 200, "as it said itself");
+}
