@@ -1,12 +1,12 @@
 use git2::{Delta, DiffOptions, ObjectType, Oid, Repository};
-use provider_api::{Change, ChangeHead, ChangeId, DocumentKind, Error, Result};
+use provider_api::{Change, ChangeId, DocumentKind, Error, Result};
 
 use crate::git::unavailable;
 
 /// A file that a commit has put there.
 pub(crate) struct Changed {
     pub(crate) id: ChangeId,
-    kind: DocumentKind,
+    pub(crate) kind: DocumentKind,
     /// The file's name without directory and ending.
     stem: String,
     blob: Oid,
@@ -55,10 +55,6 @@ fn kind(path: &str) -> Option<(DocumentKind, u8)> {
 }
 
 impl Changed {
-    pub(crate) fn head(self) -> ChangeHead {
-        ChangeHead { id: self.id, kind: self.kind, created_at: None }
-    }
-
     /// The file with the change around it. A transform is JSON in the repository and TOML on its way.
     pub(crate) fn read(self, repository: &Repository) -> Result<Change> {
         let blob = repository.find_blob(self.blob).map_err(unavailable("a file cannot be read"))?;

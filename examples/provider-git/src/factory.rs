@@ -20,17 +20,13 @@ pub struct Settings {
     api: String,
     /// The directory of this gateway in it.
     team: String,
-    #[serde(default = "main")]
-    branch: String,
+    /// `main` unless it is written.
+    branch: Option<String>,
     /// Lines of an allowed-signers file: a principal and an Ed25519 key.
     allowed_signers: Vec<String>,
     /// The commit that the gateway's files already are; what came before it is no change.
     after: Option<String>,
     poll_interval_secs: Option<u64>,
-}
-
-fn main() -> String {
-    "main".to_owned()
 }
 
 impl ProviderFactory for GitFactory {
@@ -50,7 +46,7 @@ impl ProviderFactory for GitFactory {
         let log = format!("git-{}-{}.log", context.gateway, context.name);
         let followed = Followed {
             path: path.into(),
-            branch: format!("refs/heads/{}", settings.branch),
+            branch: format!("refs/heads/{}", settings.branch.as_deref().unwrap_or("main")),
             team: settings.team,
             after: after.map_err(|_| Error::invalid("`after`: expected the hash of a commit"))?,
             signers: Signers::parse(&settings.allowed_signers)?,

@@ -42,6 +42,7 @@ impl Followed {
             return Ok(None);
         }
         let mut heads = Vec::new();
+        let head_of = |new: Changed| ChangeHead { id: new.id, kind: new.kind, created_at: None };
         for commit in self.commits(&repository, head)? {
             let mut new = changed(&repository, commit, &self.team)?;
             new.retain(|changed| !told.contains_key(changed.id.as_str()));
@@ -49,7 +50,7 @@ impl Followed {
                 continue;
             }
             match self.signers.check(&repository, commit) {
-                Ok(()) => heads.extend(new.into_iter().map(Changed::head)),
+                Ok(()) => heads.extend(new.into_iter().map(head_of)),
                 Err(refused) if heads.is_empty() => return Err(refused),
                 // It is said when what came before it has been taken.
                 Err(_) => break,
