@@ -6,13 +6,11 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::echo;
-use harmony_tests::{Edge, EdgeOptions, Outpost, eventually};
-use provider_api::Clock;
+use harmony_tests::{Ahead, Edge, EdgeOptions, Outpost, eventually};
 
 /// A control plane and a gateway that has taken one change from it.
 async fn serving() -> (ControlPlane, Outpost) {
@@ -211,16 +209,6 @@ async fn a_config_toml_that_is_removed_is_served_on_and_changes_wait_until_it_is
     well_again(&cloud, &outpost).await;
 }
 
-/// A clock that can be put forward.
-#[derive(Debug, Default)]
-struct Ahead(AtomicU64);
-
-impl Clock for Ahead {
-    fn now(&self) -> SystemTime {
-        SystemTime::now() + Duration::from_secs(self.0.load(Ordering::Relaxed))
-    }
-}
-
 #[tokio::test]
 async fn what_only_the_disk_stood_in_the_way_of_is_tried_again_after_a_minute_and_then_called_applied() {
     let cloud = ControlPlane::start().await;
@@ -238,7 +226,7 @@ async fn what_only_the_disk_stood_in_the_way_of_is_tried_again_after_a_minute_an
     fs::create_dir(&disk).unwrap();
     cloud.wait_for_more("GET", "/harmony/changes/", 2).await;
     assert_eq!(cloud.view(&change).status, Status::Failed, "not sooner");
-    clock.0.store(61, Ordering::Relaxed);
+    clock.forward(Duration::from_secs(61));
     cloud
         .wait_for("another verdict", |cloud| (cloud.view(&change).status == Status::Applied).then_some(()))
         .await;

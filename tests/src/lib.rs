@@ -3,6 +3,7 @@
 //!
 //! Nothing here sleeps for luck; [`eventually`] waits for a condition.
 
+mod ahead;
 mod binary;
 mod client;
 pub mod control_plane;
@@ -21,6 +22,7 @@ mod token;
 mod upstream;
 mod workdir;
 
+pub use ahead::Ahead;
 pub use binary::{binary, faulty_binary, place_of};
 pub use client::{client, get};
 pub use edge::{EDGE, Edge, EdgeOptions};

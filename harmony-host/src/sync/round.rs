@@ -135,20 +135,22 @@ impl Round {
             if !self.is_primary(provider) {
                 break;
             }
-            if let Some(entry) = journal.find(provider.name(), &head.id) {
-                if entry.phase != Phase::Seen {
-                    self.listed_again(journal, &entry).await?;
-                    continue;
-                }
-                if !asked && !entry.wants_its_body(self.clock.unix_now()) {
-                    continue;
-                }
+            let known = journal.find(provider.name(), &head.id);
+            if let Some(entry) = known.as_ref().filter(|entry| entry.phase != Phase::Seen) {
+                self.listed_again(journal, entry).await?;
+                continue;
             }
-            let seen = note(journal, {
-                let (name, head) = (provider.name().clone(), head.clone());
-                move |journal| journal.fetching(&name, &head)
-            })
-            .await?;
+            let early = known.filter(|entry| !entry.wants_its_body(self.clock.unix_now()));
+            // A person who asks ahead of time takes nothing from the times that are left.
+            let counts = early.is_none();
+            let seen = match early {
+                Some(_) if !asked => continue,
+                Some(entry) => entry,
+                None => {
+                    let (name, head) = (provider.name().clone(), head.clone());
+                    note(journal, move |journal| journal.fetching(&name, &head)).await?
+                }
+            };
             kill("seen");
             let fetched = isolated(source.fetch(&head.id)).await;
             let sequence = seen.sequence;
@@ -162,10 +164,14 @@ impl Round {
                     self.refuse(journal, &seen, &error, report).await?;
                     continue;
                 }
-                Err(error) if error.kind() == ErrorKind::Unavailable && seen.fetches < FETCHES => {
+                Err(error)
+                    if error.kind() == ErrorKind::Unavailable && !(counts && seen.fetches >= FETCHES) =>
+                {
                     misses += 1;
-                    let now = self.clock.unix_now();
-                    note(journal, move |journal| journal.missed(sequence, now)).await?;
+                    if counts {
+                        let now = self.clock.unix_now();
+                        note(journal, move |journal| journal.missed(sequence, now)).await?;
+                    }
                     tracing::warn!(change = %head.id, error = said(&error), "the change cannot be fetched now");
                     failure.get_or_insert(error);
                     if misses >= MISSES {

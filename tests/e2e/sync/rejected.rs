@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};
 use harmony_tests::site::echo;
-use harmony_tests::{Edge, free_port};
+use harmony_tests::{Ahead, Edge, EdgeOptions, free_port};
 
 use super::status;
 
@@ -42,13 +44,7 @@ async fn rejected_by(cloud: &ControlPlane, edge: &Edge, kind: &str, toml: &str, 
     assert_eq!(cloud.settled(&first).await.status, Status::Applied);
     let (before, generation) = (files(edge.dir.path()), edge.host.snapshot().generation());
     let bad = cloud.change("edge", kind, toml);
-    // What cannot be had is asked for again after a minute, ten minutes and an hour; who asks need not wait for that.
-    let asked = async {
-        while !cloud.view(&bad).is_settled() {
-            edge.host.sync().await.unwrap();
-        }
-    };
-    let (view, ()) = tokio::join!(cloud.settled(&bad), asked);
+    let view = cloud.settled(&bad).await;
     assert_eq!(view.status, Status::Failed, "{toml}");
     let reason = format!("{} {:?}", view.error_message.clone().unwrap_or_default(), view.error_details);
     assert!(view.error_message.unwrap_or_default().starts_with(&format!("{class}: ")), "{reason}");
@@ -145,10 +141,21 @@ async fn a_transform_that_cannot_be_downloaded_fails_the_change_that_needs_it() 
     rejected("pipeline", &needs("01MISSING"), "fetch", &["01MISSING"]).await;
     rejected("pipeline", &needs("../../x"), "fetch", &["../../x"]).await;
     let cloud = ControlPlane::start().await;
-    let edge = Edge::following(&cloud).await;
+    let clock = Arc::new(Ahead::default());
+    let options = EdgeOptions { clock: Some(Arc::clone(&clock) as _), ..EdgeOptions::default() };
+    let edge = Edge::with(&cloud, options).await;
     let id = cloud.transform("edge", "flatten", "[]");
-    cloud.fault(When::call("GET", "/transforms/*"), Fault::status(500));
-    rejected_by(&cloud, &edge, "pipeline", &needs(&id), "fetch", &[&id, "500"]).await;
+    let rule = cloud.fault(When::call("GET", "/transforms/*"), Fault::status(500));
+    // What cannot be had now is asked for again after a minute, ten minutes and an hour.
+    let hours_pass = async {
+        for times in 1..=3 {
+            cloud.wait_for_hits(rule, times).await;
+            clock.forward(Duration::from_secs(3600));
+        }
+    };
+    let (pipeline, words) = (needs(&id), [id.as_str(), "500"]);
+    tokio::join!(rejected_by(&cloud, &edge, "pipeline", &pipeline, "fetch", &words), hours_pass);
+    assert_eq!(cloud.hits(rule), 4);
 }
 
 #[tokio::test]
