@@ -1,5 +1,5 @@
 use git2::{Delta, DiffOptions, ObjectType, Oid, Repository};
-use provider_api::{Change, ChangeId, DocumentKind, Error, Result};
+use provider_api::*;
 
 use crate::git::unavailable;
 
@@ -28,8 +28,9 @@ pub(crate) fn changed(repository: &Repository, commit: Oid, team: &str) -> Resul
         let mut all = Vec::new();
         for delta in diff.deltas().filter(|delta| delta.status() != Delta::Deleted) {
             let path = delta.new_file().path().and_then(|path| path.strip_prefix(team).ok()?.to_str());
-            let Some(path) = path else { continue };
-            let Some((kind, order)) = kind(path) else { continue };
+            let Some((path, (kind, order))) = path.and_then(|path| Some((path, kind(path)?))) else {
+                continue;
+            };
             let file = Oid::hash_object(ObjectType::Blob, path.as_bytes())?.to_string();
             let Some(id) = ChangeId::new(format!("{}-{}", commit.id(), &file[..16])) else { continue };
             let name = path.rsplit('/').next().unwrap_or(path);

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use provider_api::{BuildContext, Cadence, Error, Provider, ProviderFactory, Result};
+use provider_api::*;
 use serde::Deserialize;
 
 use crate::followed::Followed;
@@ -56,7 +56,7 @@ impl ProviderFactory for GitFactory {
             0 => Cadence::OnDemand,
             seconds => Cadence::Every(Duration::from_secs(seconds)),
         };
-        let (followed, seen) = (Arc::new(followed), Mutex::default());
-        Ok(Arc::new(Git { name: context.name, cadence, followed, seen }))
+        let followed = Arc::new(followed);
+        Ok(Arc::new(Git { name: context.name, cadence, followed, seen: Mutex::default() }))
     }
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use git2::{Commit, ObjectType, Oid, Repository, Sort};
-use provider_api::{ChangeHead, ChangeId, Error, Result};
+use provider_api::*;
 
 use crate::changes::{Changed, changed};
 use crate::git::unavailable;

@@ -1,10 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use provider_api::{
-    Cadence, ConfigSource, Enrollment, Error, MeshAuth, Provider, ProviderName, Publisher, Resolver, Result,
-    Retention,
-};
+use provider_api::*;
 
 use crate::followed::{Followed, Moment};
 
@@ -44,26 +41,14 @@ pub(crate) fn unavailable<E: std::error::Error + Send + Sync + 'static>(
     move |error| Error::unavailable(what).with_source(error)
 }
 
+/// An ability a line.
+#[rustfmt::skip]
 impl Provider for Git {
-    fn name(&self) -> &ProviderName {
-        &self.name
-    }
-    fn source(&self) -> Option<&dyn ConfigSource> {
-        Some(self)
-    }
-    fn resolver(&self) -> Option<&dyn Resolver> {
-        Some(self)
-    }
-    fn mesh_auth(&self) -> Option<&dyn MeshAuth> {
-        None
-    }
-    fn enrollment(&self) -> Option<&dyn Enrollment> {
-        None
-    }
-    fn publisher(&self) -> Option<&dyn Publisher> {
-        None
-    }
-    fn retention(&self) -> Option<&dyn Retention> {
-        None
-    }
+    fn name(&self) -> &ProviderName { &self.name }
+    fn source(&self) -> Option<&dyn ConfigSource> { Some(self) }
+    fn resolver(&self) -> Option<&dyn Resolver> { Some(self) }
+    fn mesh_auth(&self) -> Option<&dyn MeshAuth> { None }
+    fn enrollment(&self) -> Option<&dyn Enrollment> { None }
+    fn publisher(&self) -> Option<&dyn Publisher> { None }
+    fn retention(&self) -> Option<&dyn Retention> { None }
 }

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use provider_api::{ChangeId, Result};
+use provider_api::*;
 
 use crate::git::unavailable;
 
@@ -29,11 +29,9 @@ impl Reports {
 
     /// Every change that there is a report of, and how long the log is.
     pub(crate) fn told(&self) -> Result<(Told, usize)> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(unavailable(LOG)(error)),
-        };
+        let none =
+            |e: std::io::Error| if e.kind() == ErrorKind::NotFound { Ok(String::new()) } else { Err(e) };
+        let text = std::fs::read_to_string(&self.path).or_else(none).map_err(unavailable(LOG))?;
         // A line that was cut off by a crash has not been written.
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
         let told = whole.lines().filter_map(|line| line.split_once(' '));
@@ -47,14 +45,13 @@ impl Reports {
         if self.told()?.0.get(id.as_str()).is_some_and(|told| *told == status) {
             return Ok(());
         }
-        if let Some(directory) = self.path.parent() {
-            std::fs::create_dir_all(directory).map_err(unavailable(LOG))?;
-        }
-        let written = OpenOptions::new().create(true).append(true).open(&self.path).and_then(|mut log| {
+        let write = |directory: &Path| {
+            std::fs::create_dir_all(directory)?;
+            let mut log = OpenOptions::new().create(true).append(true).open(&self.path)?;
             log.write_all(format!("\n{id} {status}\n").as_bytes())?;
             log.sync_all()?;
-            self.path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
-        });
-        written.map_err(unavailable(LOG))
+            File::open(directory)?.sync_all()
+        };
+        self.path.parent().map_or(Ok(()), write).map_err(unavailable(LOG))
     }
 }

@@ -1,10 +1,7 @@
 use std::time::Duration;
 
 use git2::{Commit, Repository};
-use provider_api::{
-    Error, Freshness, Reference, Resolved, Resolver, Resource, ResourceKey, ResourceType, Result, Scope,
-    async_trait,
-};
+use provider_api::*;
 use toml::{Table, Value};
 
 use crate::followed::Followed;
@@ -32,8 +29,8 @@ fn resolve(git: &Followed, reference: &Reference) -> Result<Resolved> {
     let repository = git.open()?;
     let head = git.head(&repository)?;
     git.signers.check(&repository, head.id())?;
-    let found = declared(&repository, &head, team, name).map_err(unavailable("the head cannot be read"))?;
-    let found = found.ok_or_else(nothing)?;
+    let found = declared(&repository, &head, team, name).map_err(unavailable("the head cannot be read"));
+    let found = found?.ok_or_else(nothing)?;
     let mut resource = Resource::new(ResourceType::Ingress, name, name);
     resource.team_id = Some(team.clone());
     resource.enabled = found.get("enabled").and_then(Value::as_bool).unwrap_or(true);
@@ -42,13 +39,10 @@ fn resolve(git: &Followed, reference: &Reference) -> Result<Resolved> {
     Ok(Resolved { resource, fresh: Freshness::For(FRESH) })
 }
 
+type Found = Result<Option<Table>, git2::Error>;
+
 /// An ingress of one of the team's pipeline files.
-fn declared(
-    repository: &Repository,
-    head: &Commit<'_>,
-    team: &str,
-    name: &str,
-) -> Result<Option<Table>, git2::Error> {
+fn declared(repository: &Repository, head: &Commit<'_>, team: &str, name: &str) -> Found {
     let Ok(directory) = head.tree()?.get_path(format!("{team}/pipelines").as_ref()) else { return Ok(None) };
     let Some(directory) = directory.to_object(repository)?.into_tree().ok() else { return Ok(None) };
     for file in directory.iter() {

@@ -1,5 +1,5 @@
 use git2::{Oid, Repository};
-use provider_api::{Error, Result};
+use provider_api::*;
 use ssh_key::{PublicKey, SshSig};
 
 /// Whose commits are followed.

@@ -1,8 +1,6 @@
 use std::sync::PoisonError;
 
-use provider_api::{
-    Cadence, Change, ChangeId, ChangeStatus, ConfigSource, Pending, Rejection, Result, async_trait,
-};
+use provider_api::*;
 
 use crate::git::Git;
 
@@ -42,11 +40,8 @@ impl ConfigSource for Git {
 }
 
 fn line(status: &ChangeStatus) -> String {
-    match status {
-        ChangeStatus::Received => "received".to_owned(),
-        ChangeStatus::Applied => "applied".to_owned(),
-        ChangeStatus::Rejected(Rejection { class, summary, problems }) => {
-            format!("rejected ({class}): {summary}; {}", problems.join("; "))
-        }
-    }
+    let ChangeStatus::Rejected(Rejection { class, summary, problems }) = status else {
+        return if *status == ChangeStatus::Applied { "applied" } else { "received" }.to_owned();
+    };
+    format!("rejected ({class}): {summary}; {}", problems.join("; "))
 }

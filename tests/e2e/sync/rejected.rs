@@ -148,13 +148,16 @@ async fn a_transform_that_cannot_be_downloaded_fails_the_change_that_needs_it() 
     let rule = cloud.fault(When::call("GET", "/transforms/*"), Fault::status(500));
     // What cannot be had now is asked for again after a minute, ten minutes and an hour.
     let hours_pass = async {
-        for times in 1..=3 {
-            cloud.wait_for_hits(rule, times).await;
+        loop {
+            cloud.wait_for_more("GET", "/harmony/changes/", 1).await;
             clock.forward(Duration::from_secs(3600));
         }
     };
     let (pipeline, words) = (needs(&id), [id.as_str(), "500"]);
-    tokio::join!(rejected_by(&cloud, &edge, "pipeline", &pipeline, "fetch", &words), hours_pass);
+    tokio::select! {
+        () = rejected_by(&cloud, &edge, "pipeline", &pipeline, "fetch", &words) => {}
+        () = hours_pass => {}
+    }
     assert_eq!(cloud.hits(rule), 4);
 }
 
