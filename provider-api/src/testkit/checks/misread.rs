@@ -11,6 +11,9 @@ use crate::testkit::{Subject, verdict::ensure};
 /// How many beginnings of a text are tried.
 const BEGINNINGS: usize = 60;
 
+/// How many numbers in it are made larger than anything can be counted or dated with.
+const NUMBERS: usize = 60;
+
 /// Hands everything to it that `kept` is not.
 async fn misread(provider: &dyn Provider, kept: &str) -> Verdict {
     let retention = retention(provider)?;
@@ -55,9 +58,17 @@ fn wrong(kept: &str) -> Vec<String> {
     all
 }
 
-/// Other forms: of another type at one place, and with numbers beyond all bounds.
+/// Other forms: of another type at one place, and with one number, or all of them, beyond all bounds.
 fn forms(form: &Value) -> Vec<String> {
-    let mut all = vec![with_huge_numbers(form.clone()).to_string()];
+    let mut all = vec![with_huge_numbers(form.clone(), &mut |_| true).to_string()];
+    let mut count = 0;
+    with_huge_numbers(form.clone(), &mut |n| {
+        count = n + 1;
+        false
+    });
+    all.extend(
+        (0..count.min(NUMBERS)).map(|one| with_huge_numbers(form.clone(), &mut |n| n == one).to_string()),
+    );
     for (name, value) in form.as_object().into_iter().flatten() {
         for other in [Value::Null, Value::from(-1), Value::from(""), Value::from(vec![value.clone()])] {
             let mut form = form.clone();
@@ -68,13 +79,22 @@ fn forms(form: &Value) -> Vec<String> {
     all
 }
 
-fn with_huge_numbers(form: Value) -> Value {
-    match form {
-        Value::Number(_) => u64::MAX.into(),
-        Value::Array(all) => all.into_iter().map(with_huge_numbers).collect(),
-        Value::Object(all) => all.into_iter().map(|(name, value)| (name, with_huge_numbers(value))).collect(),
-        other => other,
+/// `form` with the numbers replaced that `which` asks for, by how many came before.
+fn with_huge_numbers(form: Value, which: &mut dyn FnMut(usize) -> bool) -> Value {
+    fn of(form: Value, before: &mut usize, which: &mut dyn FnMut(usize) -> bool) -> Value {
+        match form {
+            Value::Number(number) => {
+                *before += 1;
+                if which(*before - 1) { u64::MAX.into() } else { Value::Number(number) }
+            }
+            Value::Array(all) => all.into_iter().map(|value| of(value, before, which)).collect(),
+            Value::Object(all) => {
+                all.into_iter().map(|(name, value)| (name, of(value, before, which))).collect()
+            }
+            other => other,
+        }
     }
+    of(form, &mut 0, which)
 }
 
 /// A disk gives back anything, and a former release kept another form.
