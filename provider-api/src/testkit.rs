@@ -79,6 +79,7 @@
 //!     fn meshes(&self) -> Result<&dyn MeshWorld, Cannot> { Err(Cannot::because("it has no meshes")) }
 //!     fn credentials(&self) -> Result<&dyn CredentialWorld, Cannot> { Err(Cannot::because("it needs none")) }
 //!     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> { Err(Cannot::because("it takes none")) }
+//!     fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> { Err(Cannot::because("it learns nothing")) }
 //! }
 //!
 //! #[async_trait]
@@ -135,8 +136,8 @@ pub use stand_in::{Answer, Asked, StandIn};
 pub use trouble::Trouble;
 pub use verdict::Outcome;
 pub use world::{
-    ChangeWorld, CredentialWorld, DocumentWorld, Heard, MeshWorld, Placed, Placing, ResourceWorld, Subject,
-    World,
+    ChangeWorld, CredentialWorld, DocumentWorld, Heard, MeshWorld, Placed, Placing, ResourceWorld,
+    RetentionWorld, Subject, World,
 };
 
 #[doc(hidden)]

@@ -5,6 +5,7 @@ mod credentials;
 mod documents;
 mod meshes;
 mod resources;
+mod retention;
 mod trouble;
 mod world;
 

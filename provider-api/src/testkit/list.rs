@@ -101,6 +101,15 @@ macro_rules! __testkit_checks {
             a_document_arrives_and_has_an_id again_under_its_id_it_is_the_same under_its_id_it_is_replaced
             a_push_whose_answer_was_lost_may_be_repeated what_is_not_accepted_is_invalid
         ] }
+        $($then)+! { $with own retention retention [
+            keeping_asks_nobody what_has_learned_nothing_keeps_nothing it_is_the_same_while_nothing_was_learned
+            what_is_kept_shows_no_secret what_was_kept_is_taken_back what_was_taken_back_is_kept_on
+            what_was_kept_for_another_control_plane_is_not_used what_is_too_old_is_not_used
+            what_was_taken_back_grows_no_younger what_was_taken_back_has_an_end what_was_learned_since_stays
+        ] }
+        $($then)+! { $with own recall misread [
+            no_text_makes_it_panic what_is_not_understood_takes_nothing_away what_is_not_understood_is_nothing
+        ] }
         $crate::__testkit_exchange! { [$($then)+] $with pending Pending }
         $crate::__testkit_exchange! { [$($then)+] $with fetch Fetch }
         $crate::__testkit_exchange! { [$($then)+] $with report Report }

@@ -11,12 +11,14 @@ mod credential;
 mod document;
 mod mesh;
 mod resource;
+mod retention;
 
 pub use change::{ChangeWorld, Heard};
 pub use credential::CredentialWorld;
 pub use document::DocumentWorld;
 pub use mesh::MeshWorld;
 pub use resource::{Placed, Placing, ResourceWorld};
+pub use retention::RetentionWorld;
 
 /// What is tried: a kind of provider, and how a world for it is made. This and [`World`] are all that an author
 /// writes.
@@ -104,6 +106,12 @@ pub trait World: Send + Sync + 'static {
     /// # Errors
     /// When there is no such place.
     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot>;
+
+    /// What is kept over a restart in this world.
+    ///
+    /// # Errors
+    /// When the provider wants nothing to be kept.
+    fn retention(&self) -> Result<&dyn RetentionWorld, Cannot>;
 }
 
 const _: fn(&dyn Subject, &dyn World) = |_, _| {};

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,15 +21,26 @@ pub(crate) struct Factory {
     pub(crate) clock: TurnedClock,
     pub(crate) deadline: Duration,
     pub(crate) mutation: Mutation,
-    pub(crate) keys: Arc<tokio::sync::Mutex<Keys>>,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) shared: Arc<Shared>,
+}
+
+/// The published keys. One fetches them, the others wait; what is known can be seen without waiting.
+#[derive(Default)]
+pub(crate) struct Keys {
+    pub(crate) flight: tokio::sync::Mutex<()>,
+    pub(crate) seen: Mutex<Seen>,
 }
 
 /// The published keys as they were last seen.
 #[derive(Default)]
-pub(crate) struct Keys {
-    pub(crate) known: Option<HashMap<String, Value>>,
+pub(crate) struct Seen {
+    pub(crate) known: Option<BTreeMap<String, Value>>,
+    /// When they were published so, in seconds since 1970.
+    pub(crate) at: u64,
     pub(crate) asked: Option<Instant>,
+    /// Whether a former process saw them.
+    pub(crate) recalled: bool,
 }
 
 /// What only mutants use: what a provider must not keep.
@@ -44,6 +55,9 @@ pub(crate) struct Shared {
 }
 
 pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
+
+/// Older keys are not used.
+pub(crate) const KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 impl Factory {
     pub(crate) fn build(&self, name: &ProviderName, api: &str, secs: u64) -> Result<Arc<dyn Provider>> {
@@ -73,7 +87,7 @@ impl Factory {
             _ => name.clone(),
         };
         let at_build = self.disk.lock().unwrap().clone();
-        let provider = Arc::new(Reference::new(self.clone(), name, cadence, at_build));
+        let provider = Arc::new(Reference::new(self.clone(), api.to_owned(), name, cadence, at_build));
         match self.mutation {
             Mutation::TaskInBuild => drop(tokio::spawn(std::future::pending::<()>())),
             Mutation::AsksInBuild => self.cloud.state().asked += 1,

@@ -38,6 +38,6 @@ impl Provider for Fellow {
     }
 
     fn retention(&self) -> Option<&dyn Retention> {
-        None
+        Some(self)
     }
 }

@@ -15,6 +15,7 @@ mod over_http;
 mod publisher;
 mod reference;
 mod resolver;
+mod retention;
 mod right;
 mod source;
 mod stand_in;

@@ -1,4 +1,5 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::MutexGuard;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use provider_api::testkit::{Exchange, Jwt, SigningKey};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::cloud::{KEYS, ORIGIN};
-use crate::factory::Factory;
+use crate::factory::{Factory, KEY_LIFETIME, Seen};
 use crate::fellow::Fellow;
 use crate::mutation::Mutation;
 use crate::source::text;
@@ -37,7 +38,7 @@ impl MeshAuth for Fellow {
         let ask = json!({ "mesh": request.mesh.mesh_id(), "destination": destination });
         let answer = this.ask(Exchange::Issue, "issue", ask).await?;
         let token = Secret::new(text(&answer, "token")?);
-        if this.is(Mutation::DebugShowsIssuedTokens) {
+        if matches!(this.factory.mutation, Mutation::DebugShowsIssuedTokens | Mutation::KeepsIssuedTokens) {
             *this.factory.shared.slot.lock().unwrap() = token.expose().to_owned();
         }
         let mut expires = answer["expires"].as_u64().ok_or_else(|| Error::unavailable("it has no end"))?;
@@ -96,23 +97,42 @@ impl Fellow {
     /// The key of that id. One fetches, the others wait; an unknown id makes one fetch per cooldown.
     async fn key(&self, kid: &str) -> Result<Option<Value>> {
         let this = &self.0;
-        let mut keys = this.factory.keys.lock().await;
-        let cold = keys.asked.is_none_or(|asked| asked.elapsed() >= COOLDOWN);
-        let found = keys.known.as_ref().and_then(|known| known.get(kid)).cloned();
-        let again = cold && !this.is(Mutation::KeysForEver) || this.is(Mutation::FetchesForEveryKeyId);
-        if found.is_some() || (keys.known.is_some() && !again) {
-            return Ok(found);
+        let keys = &this.factory.keys;
+        let _flight = keys.flight.lock().await;
+        let again = self.may_ask_again();
+        if let Some(known) = &self.seen().known {
+            let found = known.get(kid).cloned();
+            if found.is_some() || !again {
+                return Ok(found);
+            }
         }
         let answer = this.call(Exchange::Keys, "keys", None, Value::Null).await?;
         let listed = answer["keys"].as_array().ok_or_else(|| Error::unavailable("there are no keys"))?;
-        let mut known = HashMap::new();
+        let mut known = BTreeMap::new();
         for jwk in listed {
             known.insert(text(jwk, "kid")?.to_owned(), jwk.clone());
         }
         let found = known.get(kid).cloned();
-        keys.known = Some(known);
-        keys.asked = Some(Instant::now());
+        let (at, asked) = (this.now(), Some(Instant::now()));
+        *keys.seen.lock().unwrap() = Seen { known: Some(known), at, asked, recalled: false };
         Ok(found)
+    }
+
+    /// What is known of the keys, without those that are too old.
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        let this = &self.0;
+        let mut seen = this.factory.keys.seen.lock().unwrap();
+        let ages = !matches!(this.factory.mutation, Mutation::AnyAge | Mutation::TakenForEver);
+        if ages && this.now().saturating_sub(seen.at) >= KEY_LIFETIME.as_secs() {
+            seen.known = None;
+        }
+        seen
+    }
+
+    fn may_ask_again(&self) -> bool {
+        let this = &self.0;
+        let cold = self.seen().asked.is_none_or(|asked| asked.elapsed() >= COOLDOWN);
+        cold && !this.is(Mutation::KeysForEver) || this.is(Mutation::FetchesForEveryKeyId)
     }
 
     fn claims(&self, expected: &Expected<'_>, jwt: &Jwt) -> Result<Claims> {

@@ -10,6 +10,8 @@ use crate::store::Credential;
 /// A provider that keeps the contract, unless a mutation has it break one point of it.
 pub(crate) struct Reference {
     pub(crate) factory: Factory,
+    /// The control plane it is configured for.
+    pub(crate) api: String,
     pub(crate) name: ProviderName,
     pub(crate) cadence: Cadence,
     /// The version of the last list that the host has whole.
@@ -20,11 +22,12 @@ pub(crate) struct Reference {
 impl Reference {
     pub(crate) fn new(
         factory: Factory,
+        api: String,
         name: ProviderName,
         cadence: Cadence,
         at_build: Option<Credential>,
     ) -> Self {
-        Self { factory, name, cadence, version: Mutex::default(), at_build }
+        Self { factory, api, name, cadence, version: Mutex::default(), at_build }
     }
 
     pub(crate) fn is(&self, mutation: Mutation) -> bool {

@@ -2,8 +2,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use provider_api::testkit::{
-    Canary, Cannot, ChangeWorld, CredentialWorld, DocumentWorld, Exchange, MeshWorld, ResourceWorld, Subject,
-    Trouble, TurnedClock, World, time_passes,
+    Canary, Cannot, ChangeWorld, CredentialWorld, DocumentWorld, Exchange, MeshWorld, ResourceWorld,
+    RetentionWorld, Subject, Trouble, TurnedClock, World, time_passes,
 };
 use provider_api::{Clock as _, Provider, ProviderName, Result, Secret, async_trait};
 
@@ -17,6 +17,7 @@ mod credentials;
 mod documents;
 mod meshes;
 mod resources;
+mod retention;
 
 /// The reference provider, right or wrong in one point.
 pub(crate) struct ReferenceSubject {
@@ -144,6 +145,10 @@ impl World for ReferenceWorld {
     }
 
     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> {
+        Ok(self)
+    }
+
+    fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> {
         Ok(self)
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use provider_api::testkit::{
     Canary, Cannot, ChangeWorld, CredentialWorld, DocumentWorld, Exchange, MeshWorld, Placed, Placing,
-    ResourceWorld, SigningKey, Subject, Trouble, TurnedClock, World, context, time_passes,
+    ResourceWorld, RetentionWorld, SigningKey, Subject, Trouble, TurnedClock, World, context, time_passes,
 };
 use provider_api::{
     BuildContext, Catalogue, MeshDefinition, MeshIdentity, MeshKeys, Provider, ProviderFactory as _,
@@ -163,6 +163,10 @@ impl World for LocalWorld {
 
     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> {
         Err(Cannot::because("there is nowhere to push to"))
+    }
+
+    fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> {
+        Err(Cannot::because("all it knows is in the configuration"))
     }
 }
 

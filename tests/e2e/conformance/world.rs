@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use harmony_tests::control_plane::ControlPlane;
 use provider_api::testkit::{
-    Canary, Cannot, ChangeWorld, CredentialWorld, DocumentWorld, Exchange, MeshWorld, ResourceWorld, Subject,
-    Trouble, TurnedClock, World, context, time_passes,
+    Canary, Cannot, ChangeWorld, CredentialWorld, DocumentWorld, Exchange, MeshWorld, ResourceWorld,
+    RetentionWorld, Subject, Trouble, TurnedClock, World, context, time_passes,
 };
 use provider_api::{BuildContext, Provider, ProviderFactory as _, ProviderName, Result, Secret, async_trait};
 use provider_runbeam::{Deadlines, Environment, RunbeamFactory};
@@ -77,7 +77,7 @@ impl RunbeamWorld {
         self.start_again();
     }
 
-    fn with(&self, name: &ProviderName, section: &str) -> Result<Arc<dyn Provider>> {
+    pub(crate) fn with(&self, name: &ProviderName, section: &str) -> Result<Arc<dyn Provider>> {
         let state_dir = self.home.lock().unwrap().path().to_owned();
         let context = BuildContext { gateway: EDGE.to_owned(), state_dir, ..context(name, &self.clock) };
         let factory = Arc::clone(&self.factory.lock().unwrap());
@@ -163,6 +163,10 @@ impl World for RunbeamWorld {
     }
 
     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> {
+        Ok(self)
+    }
+
+    fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> {
         Ok(self)
     }
 }

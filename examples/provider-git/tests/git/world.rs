@@ -111,6 +111,9 @@ impl World for GitWorld {
     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> {
         Err(Cannot::because("people push to a repository, gateways do not"))
     }
+    fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> {
+        Err(Cannot::because("what it knows is in the repository"))
+    }
 }
 
 #[async_trait]

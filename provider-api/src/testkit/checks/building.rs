@@ -119,7 +119,7 @@ pub(crate) async fn the_abilities_stay_what_they_are(subject: &dyn Subject) -> V
 pub(crate) async fn the_abilities_are_those_of_the_world(subject: &dyn Subject) -> Verdict {
     let world = subject.world().await;
     let (has, can) = (facilities(&*world), abilities(&*built(&*world)?));
-    let names = ["source", "resolver", "mesh_auth", "enrollment", "publisher"];
+    let names = ["source", "resolver", "mesh_auth", "enrollment", "publisher", "retention"];
     for ((name, has), can) in names.into_iter().zip(has).zip(can) {
         ensure!(has == can, "`{name}()`: the provider has it: {can}; the world has what it is for: {has}");
     }
@@ -137,13 +137,14 @@ fn abilities(provider: &dyn Provider) -> [bool; 6] {
     ]
 }
 
-fn facilities(world: &dyn World) -> [bool; 5] {
+fn facilities(world: &dyn World) -> [bool; 6] {
     [
         world.changes().is_ok(),
         world.resources().is_ok(),
         world.meshes().is_ok(),
         world.credentials().is_ok(),
         world.documents().is_ok(),
+        world.retention().is_ok(),
     ]
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use provider_api::testkit::{
     Answer, Asked, Canary, Cannot, ChangeWorld, CredentialWorld, DocumentWorld, Exchange, MeshWorld, Placed,
-    Placing, ResourceWorld, StandIn, Subject, Trouble, TurnedClock, World, time_passes,
+    Placing, ResourceWorld, RetentionWorld, StandIn, Subject, Trouble, TurnedClock, World, time_passes,
 };
 use provider_api::{
     Error, Provider, ProviderName, Reference, Resource, ResourceKey, Result, Secret, async_trait,
@@ -115,6 +115,10 @@ impl World for OverHttpWorld {
 
     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> {
         Err(Cannot::because("it is a resolver"))
+    }
+
+    fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> {
+        Err(Cannot::because("it learns nothing"))
     }
 }
 

@@ -1,0 +1,28 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use provider_api::testkit::{Cannot, Exchange, RetentionWorld, World as _};
+use provider_api::{Provider, Result, async_trait};
+
+use super::world::RunbeamWorld;
+
+#[async_trait]
+impl RetentionWorld for RunbeamWorld {
+    fn learned(&self) -> Exchange {
+        Exchange::Keys
+    }
+
+    /// That of the context that providers are built with here.
+    fn lifetime(&self) -> Result<Duration, Cannot> {
+        Ok(Duration::from_secs(24 * 3600))
+    }
+
+    async fn restart(&self) {
+        self.start_again();
+    }
+
+    /// Where nobody is: on a port that nothing listens to.
+    fn elsewhere(&self) -> Result<Arc<dyn Provider>, Cannot> {
+        Ok(self.with(&self.names()[0], "api = \"http://127.0.0.1:1\"").unwrap())
+    }
+}
