@@ -17,6 +17,13 @@ pub(crate) async fn isolated<T>(call: impl Future<Output = Result<T>>) -> Result
     .await
 }
 
+/// The same for a question that a provider answers at once; `None` when it panicked.
+pub(crate) fn asked<T>(question: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(question))
+        .inspect_err(|_| tracing::error!("a provider panicked over a question"))
+        .ok()
+}
+
 #[cfg(test)]
 mod tests {
     use provider_api::ErrorKind;
@@ -28,5 +35,6 @@ mod tests {
         let failed = isolated::<()>(async { panic!("from a provider") }).await;
         assert_eq!(failed.map_err(|e| e.kind()), Err(ErrorKind::Unavailable));
         assert_eq!(isolated(async { Ok(7) }).await.ok(), Some(7));
+        assert_eq!((asked(|| 7), asked(|| -> u8 { panic!("from a provider") })), (Some(7), None));
     }
 }

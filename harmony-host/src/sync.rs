@@ -23,6 +23,7 @@ pub use report::{ChangeReport, SyncReport};
 pub(crate) use round::JournalPlace;
 
 use crate::host::Command;
+use crate::isolate::asked;
 use crate::journal::Journal;
 use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
@@ -182,7 +183,7 @@ impl Sync {
     }
 
     fn cadence(&self) -> Option<Cadence> {
-        Some(self.followed.as_ref()?.source()?.cadence())
+        cadence_of(&**self.followed.as_ref()?)
     }
 
     async fn told(&mut self, command: SyncCommand) {
@@ -250,7 +251,7 @@ impl Sync {
 
     fn bad(&mut self, provider: &Arc<dyn Provider>, error: &Error) {
         let wait = self.backoff.failed(error.retry_after());
-        let standing = provider.enrollment().map(provider_api::Enrollment::standing);
+        let standing = standing_of(&**provider);
         self.unauthorized = standing.is_some_and(|standing| !matches!(standing, Standing::Valid { .. }));
         let wait =
             if self.unauthorized { wait.max(UNAUTHORIZED.mul_f64(self.backoff.spread())) } else { wait };
@@ -279,6 +280,16 @@ impl Drop for Sync {
     }
 }
 
+/// When a provider is asked; never, when it panics over it.
+pub(crate) fn cadence_of(provider: &dyn Provider) -> Option<Cadence> {
+    asked(|| provider.source().map(provider_api::ConfigSource::cadence))?
+}
+
+/// Whether the gateway is authorized, where somebody has to be.
+pub(crate) fn standing_of(provider: &dyn Provider) -> Option<Standing> {
+    asked(|| provider.enrollment().map(provider_api::Enrollment::standing))?
+}
+
 async fn until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
@@ -291,7 +302,7 @@ async fn another_credential(provider: Option<Arc<dyn Provider>>) {
     let Some(provider) = provider else { return std::future::pending().await };
     loop {
         tokio::time::sleep(LOOK).await;
-        let standing = provider.enrollment().map(provider_api::Enrollment::standing);
+        let standing = standing_of(&*provider);
         if matches!(standing, Some(Standing::Valid { .. })) {
             return;
         }

@@ -3,7 +3,7 @@ use provider_api::{Cadence, Provider, Standing};
 use serde::Serialize;
 
 use crate::status::timestamp;
-use crate::sync::ChangeReport;
+use crate::sync::{ChangeReport, cadence_of, standing_of};
 
 /// How following the provider goes.
 #[derive(Clone, Debug, Serialize)]
@@ -69,20 +69,19 @@ impl SyncStatus {
 
     /// Takes up what the provider says of itself now.
     pub(super) fn look(&mut self, provider: &dyn Provider) {
-        self.cadence = match provider.source().map(provider_api::ConfigSource::cadence) {
+        self.cadence = match cadence_of(provider) {
             Some(Cadence::Every(interval)) => format!("every {} s", interval.as_secs()),
             Some(Cadence::OnDemand) => "on demand".to_owned(),
             Some(Cadence::Waits) => "all the time".to_owned(),
             None => "never".to_owned(),
         };
-        (self.authorization, self.authorized_until) =
-            match provider.enrollment().map(provider_api::Enrollment::standing) {
-                None => ("none", None),
-                Some(Standing::Missing) => ("missing", None),
-                Some(Standing::Refused) => ("refused", None),
-                Some(Standing::Valid { expires_at }) => ("valid", Some(timestamp(expires_at))),
-                Some(Standing::Expired { expired_at }) => ("expired", Some(timestamp(expired_at))),
-            };
+        (self.authorization, self.authorized_until) = match standing_of(provider) {
+            None => ("none", None),
+            Some(Standing::Missing) => ("missing", None),
+            Some(Standing::Refused) => ("refused", None),
+            Some(Standing::Valid { expires_at }) => ("valid", Some(timestamp(expires_at))),
+            Some(Standing::Expired { expired_at }) => ("expired", Some(timestamp(expired_at))),
+        };
     }
 
     /// Why the gateway may not be what the provider wants it to be.
