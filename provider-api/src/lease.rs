@@ -343,6 +343,8 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         assert!((8..=60).contains(&upstream.asked()), "{}", upstream.asked());
+        // So that none is under way when it is well again.
+        tokio::time::sleep(Duration::from_secs(2)).await;
         upstream.down.store(false, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_secs(20)).await;
         assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 7);
