@@ -1,4 +1,7 @@
+mod build;
 mod change;
+mod first;
+mod judge;
 mod writing;
 
 use std::collections::HashSet;
@@ -6,24 +9,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use provider_api::{Change, RejectionClass};
+use provider_api::RejectionClass;
 use tokio::sync::watch;
 
+pub(crate) use build::look;
+pub(crate) use judge::{ChangeVerdict, NotedChange};
+
 use crate::digest::Digest;
-use crate::documents::{Documents, Loaded, Touched};
+use crate::documents::{Documents, Touched};
 use crate::fault_points::kill;
 use crate::gateway::Gateway;
-use crate::host::{HostOptions, absolute};
-use crate::journal::{Before, Journal, Target, Trial};
-use crate::last_good::{Generation, LastGood};
+use crate::journal::Journal;
+use crate::last_good::LastGood;
 use crate::listener::{Listeners, Prepared};
 use crate::problem::Problems;
 use crate::providers::Surroundings;
-use crate::resolutions::Resolutions;
 use crate::snapshot::{Refusal, Snapshot};
 use crate::snapshots::Snapshots;
 use crate::status::{Attempted, Desired, Effective, ProblemReport, StatusBoard, full, timestamp};
-use writing::{LEFT, NotCommitted};
+use build::{Built, build};
 
 /// What became of a configuration that was tried.
 #[derive(Clone, Debug)]
@@ -42,19 +46,6 @@ pub enum Verdict {
     Rejected(Refusal),
 }
 
-/// What became of a provider's change.
-#[derive(Clone, Debug)]
-pub(crate) enum ChangeVerdict {
-    /// It is live.
-    Applied,
-    /// It is not, and nothing of it was kept. With what is known of this try, when another may fare better.
-    Rejected(Refusal, Option<Trial>),
-    /// A file it would write is not what it was when the change was rejected: something newer is there.
-    Overtaken,
-    /// It cannot be judged, for a reason that is not its own; it waits.
-    Held(String),
-}
-
 /// How a configuration comes to be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trigger {
@@ -65,21 +56,6 @@ pub(crate) enum Trigger {
     /// It was time for the slow look that catches what no event told.
     Poll,
 }
-
-/// A change that is in the journal.
-#[derive(Clone, Debug)]
-pub(crate) struct NotedChange {
-    pub(crate) sequence: u64,
-    pub(crate) change: Arc<Change>,
-    pub(crate) journal: Arc<Journal>,
-    /// What its files must still be, when it was rejected before.
-    pub(crate) targets: Vec<Target>,
-    /// What its files were before an earlier try that did not come to its end.
-    pub(crate) before: Vec<Before>,
-}
-
-/// How often a change is tried anew because its files were edited meanwhile.
-const MAX_TRIES: usize = 5;
 
 /// The only door through which a configuration becomes what is served.
 #[derive(Debug)]
@@ -97,88 +73,7 @@ pub(crate) struct Applier {
     committed: watch::Sender<Arc<Snapshot>>,
 }
 
-/// The first configuration, ready to be served.
-#[derive(Debug)]
-pub(crate) struct First {
-    snapshot: Arc<Snapshot>,
-    prepared: Prepared,
-    /// The files and what is wrong with them, when what is served first is not what they say.
-    refused: Option<(Digest, Refusal)>,
-}
-
-impl First {
-    pub(crate) fn split(self) -> (Arc<Snapshot>, Prepared, Option<(Digest, Refusal)>) {
-        (self.snapshot, self.prepared, self.refused)
-    }
-}
-
 impl Applier {
-    /// Reads, checks and builds the first configuration and binds its addresses. When it cannot be served, and one
-    /// that was good is kept, that takes its place.
-    ///
-    /// # Errors
-    /// Every problem of the files. Nothing is left open.
-    pub(crate) async fn first(
-        config_path: PathBuf,
-        surroundings: Surroundings,
-        status: Arc<StatusBoard>,
-        last_good: Arc<LastGood>,
-        kept: Option<Generation>,
-    ) -> Result<(Self, First), Refusal> {
-        let listeners = Listeners::new();
-        let (path, around) = (config_path.clone(), surroundings.clone());
-        let (documents, built) = build(path, around, None, None, Touched::Everything).await;
-        let built = match built {
-            Ok(Built::New(snapshot)) => prepare(&listeners, &snapshot).map(|prepared| First {
-                snapshot: Arc::from(snapshot),
-                prepared,
-                refused: None,
-            }),
-            Ok(Built::Same) => {
-                Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build"))
-            }
-            Err(refusal) => Err(refusal),
-        };
-        let first = match built {
-            Ok(first) => first,
-            Err(refusal) => {
-                let digest = documents.map_or(Digest::of(b""), |documents| documents.digest());
-                let kept = kept.filter(|kept| kept.marks.digest != full(digest));
-                let Some(kept) = kept else { return Err(refusal) };
-                match built_of(config_path.clone(), surroundings.clone(), kept).await {
-                    Ok(snapshot) => {
-                        let prepared = prepare(&listeners, &snapshot)?;
-                        First { snapshot: Arc::from(snapshot), prepared, refused: Some((digest, refusal)) }
-                    }
-                    Err(_) => return Err(refusal),
-                }
-            }
-        };
-        let read = Arc::clone(&first.snapshot.documents);
-        let committed = watch::Sender::new(Arc::clone(&first.snapshot));
-        let applier =
-            Self { config_path, surroundings, status, listeners, read, rejected: None, last_good, committed };
-        Ok((applier, first))
-    }
-
-    /// Serves the first configuration.
-    pub(crate) fn begin(
-        &mut self,
-        gateway: &Arc<Gateway>,
-        prepared: Prepared,
-        refused: Option<(Digest, Refusal)>,
-    ) {
-        self.listeners.open(prepared, gateway);
-        let snapshot = gateway.snapshot.load_full();
-        self.note_applied(&snapshot);
-        self.last_good.committed(snapshot);
-        if let Some((digest, refusal)) = refused {
-            tracing::error!("the files cannot be served; what was good last is served instead");
-            self.status.change(|status| status.desired = desired(digest));
-            self.reject(digest, refusal, Trigger::Asked);
-        }
-    }
-
     /// Tries what the files say now. Whatever goes wrong, what was served is served on.
     pub(crate) async fn apply(
         &mut self,
@@ -236,98 +131,6 @@ impl Applier {
                 Verdict::Applied { generation }
             }
             Err(refusal) => self.reject(digest, refusal, trigger),
-        }
-    }
-
-    /// Tries a provider's change. Whatever goes wrong, what was served is served on, and the files are what they
-    /// were.
-    pub(crate) async fn apply_change(
-        &mut self,
-        gateway: &Arc<Gateway>,
-        noted: &NotedChange,
-    ) -> ChangeVerdict {
-        if let Err(why) = self.take_back_earlier(&gateway.snapshot.load_full(), noted).await {
-            return ChangeVerdict::Held(why);
-        }
-        for _ in 0..MAX_TRIES {
-            if let Some(verdict) = self.try_change(gateway, noted).await {
-                return verdict;
-            }
-        }
-        ChangeVerdict::Held("files that it would write are being edited".to_owned())
-    }
-
-    /// `None` when files changed under its hands.
-    async fn try_change(&mut self, gateway: &Arc<Gateway>, noted: &NotedChange) -> Option<ChangeVerdict> {
-        let served = gateway.snapshot.load_full();
-        let surroundings = self.surroundings.clone();
-        let (read, before, change) = (Arc::clone(&self.read), Arc::clone(&served), Arc::clone(&noted.change));
-        let path = self.config_path.clone();
-        let built = change::build(path, surroundings, read, before, change, &noted.targets).await;
-        let (files, snapshot, edits) = match built {
-            change::Built::Same(files) => {
-                let noted = noted.clone();
-                let work = move || noted.journal.says_the_same(noted.sequence, files);
-                return match tokio::task::spawn_blocking(work).await {
-                    Ok(Ok(())) => Some(ChangeVerdict::Applied),
-                    Ok(Err(error)) => Some(ChangeVerdict::Held(unwritable(&error))),
-                    Err(error) => Some(ChangeVerdict::Held(error.to_string())),
-                };
-            }
-            change::Built::New { files, snapshot, edits } => (files, *snapshot, edits),
-            change::Built::Rejected(refusal, trial) => {
-                return Some(ChangeVerdict::Rejected(refusal, trial));
-            }
-            change::Built::Overtaken => return Some(ChangeVerdict::Overtaken),
-            change::Built::Held(why) => return Some(ChangeVerdict::Held(why)),
-        };
-        kill("built");
-        let targets = change::targets(&files, &edits);
-        if let Some((file, newer)) = noted.journal.newer(noted.sequence, &targets) {
-            let message = format!("the change {newer}, which is newer, has written it already");
-            let refusal = refusal(RejectionClass::Superseded, &file, &message);
-            return Some(ChangeVerdict::Rejected(refusal, None));
-        }
-        let against = full(served.documents.digest());
-        // With an edit that is not served, it cannot be told whose fault it is.
-        let edited = files.digest() != served.documents.digest();
-        let rejected = |refusal: Refusal| {
-            if edited {
-                let first = refusal.problems.sorted_errors().first().map(ToString::to_string);
-                let first = first.unwrap_or_default();
-                return Some(ChangeVerdict::Held(format!("beside an edit that is not served yet: {first}")));
-            }
-            let trial = Trial::new(refusal.class, against.clone(), targets.clone());
-            Some(ChangeVerdict::Rejected(refusal, Some(trial)))
-        };
-        let prepared = match prepare(&self.listeners, &snapshot) {
-            Ok(prepared) => prepared,
-            Err(refusal) => return rejected(refusal),
-        };
-        kill("bound");
-        let commit = match self.commit(noted, files, edits).await {
-            Ok(before) => before,
-            Err(NotCommitted::Edited) => return None,
-            Err(NotCommitted::Held(why)) => return Some(ChangeVerdict::Held(why)),
-            Err(NotCommitted::Rejected(refusal)) => {
-                let trial = Trial::new(refusal.class, against, targets).machine();
-                return Some(ChangeVerdict::Rejected(refusal, Some(trial)));
-            }
-        };
-        let documents = Arc::clone(&snapshot.documents);
-        match self.publish(gateway, &served, snapshot, prepared, Some(noted)).await {
-            Ok(generation) => {
-                self.read = documents;
-                self.rejected = None;
-                self.note_applied(&gateway.snapshot.load());
-                tracing::info!(generation, change = %noted.change.id, "change applied");
-                Some(ChangeVerdict::Applied)
-            }
-            Err(refusal) => match self.take_back(commit).await {
-                true => rejected(refusal),
-                // Rejected with its files in place it would be served after all, by the next look at them.
-                false => Some(ChangeVerdict::Held(LEFT.to_owned())),
-            },
         }
     }
 
@@ -465,75 +268,4 @@ fn prepare(listeners: &Listeners, snapshot: &Snapshot) -> Result<Prepared, Refus
         }
         Refusal { class: RejectionClass::Bind, problems }
     })
-}
-
-/// What the files make, without serving it.
-///
-/// # Errors
-/// Every problem.
-pub(crate) async fn look(options: &HostOptions) -> Result<Snapshot, Refusal> {
-    let path = absolute(&options.config);
-    let resolutions = Resolutions::new(Arc::clone(&options.clock), Vec::new());
-    let surroundings = options.surroundings(resolutions);
-    match build(path, surroundings, None, None, Touched::Everything).await.1? {
-        Built::New(snapshot) => Ok(*snapshot),
-        Built::Same => Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build")),
-    }
-}
-
-/// Builds a configuration that was kept, without its files.
-async fn built_of(
-    config_path: PathBuf,
-    surroundings: Surroundings,
-    kept: Generation,
-) -> Result<Box<Snapshot>, Refusal> {
-    let work = move || {
-        let Loaded { documents, problems } = Documents::of_kept(&config_path, &kept.files);
-        Snapshot::build(Arc::new(documents), problems, 1, &surroundings, None)
-    };
-    let panicked = |_| refusal(RejectionClass::Build, "provider", "a provider panicked while it was built");
-    let mut snapshot = Box::new(tokio::task::spawn_blocking(work).await.map_err(panicked)??);
-    snapshot.check_local_references().await?;
-    Ok(snapshot)
-}
-
-/// What came of reading the files.
-enum Built {
-    /// They are what is served.
-    Same,
-    /// They make this.
-    New(Box<Snapshot>),
-}
-
-/// Reads and builds off the request threads. A provider that panics while it is built refuses its
-/// configuration and nothing else.
-async fn build(
-    config_path: PathBuf,
-    surroundings: Surroundings,
-    read: Option<Arc<Documents>>,
-    served: Option<Arc<Snapshot>>,
-    touched: Touched,
-) -> (Option<Arc<Documents>>, Result<Built, Refusal>) {
-    let work = move || {
-        let vanish = served.as_ref().map(|served| &*served.documents);
-        let Loaded { documents, problems } = Documents::load(&config_path, read.as_deref(), vanish, &touched);
-        let documents = Arc::new(documents);
-        let generation = served.as_ref().map_or(1, |served| served.generation + 1);
-        if !problems.refuse() && served.as_ref().is_some_and(|s| s.documents.digest() == documents.digest()) {
-            return (documents, Ok(Built::Same));
-        }
-        let built =
-            Snapshot::build(Arc::clone(&documents), problems, generation, &surroundings, served.as_deref());
-        (documents, built.map(|snapshot| Built::New(Box::new(snapshot))))
-    };
-    match tokio::task::spawn_blocking(work).await {
-        Ok((documents, Ok(Built::New(mut snapshot)))) => {
-            let checked = snapshot.check_local_references().await;
-            (Some(documents), checked.map(|()| Built::New(snapshot)))
-        }
-        Ok((documents, built)) => (Some(documents), built),
-        Err(_) => {
-            (None, Err(refusal(RejectionClass::Build, "provider", "a provider panicked while it was built")))
-        }
-    }
 }

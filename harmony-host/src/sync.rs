@@ -1,10 +1,12 @@
 //! Following a provider: asking for changes at its cadence, applying them, reporting the verdicts.
 
 mod backoff;
+mod journal_place;
 mod outbox;
 mod push;
 mod report;
 mod round;
+mod said;
 mod schedule;
 mod standing;
 
@@ -18,9 +20,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 pub(crate) use backoff::Backoff;
+pub(crate) use journal_place::JournalPlace;
 pub use push::PushReport;
 pub use report::{ChangeReport, SyncReport};
-pub(crate) use round::JournalPlace;
 
 use crate::host::Command;
 use crate::isolate::asked;
@@ -29,7 +31,7 @@ use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
 use outbox::Outbox;
 use round::Round;
-pub(crate) use round::said;
+pub(crate) use said::said;
 use schedule::Schedule;
 
 /// What the sync loop is told.

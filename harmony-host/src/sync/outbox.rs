@@ -9,7 +9,8 @@ use crate::isolate::isolated;
 use crate::journal::{Delivery, Entry, Journal};
 use crate::status::StatusBoard;
 use crate::sync::backoff::Backoff;
-use crate::sync::round::{note, said};
+use crate::sync::journal_place::note;
+use crate::sync::said::said;
 use crate::sync::standing;
 
 /// How often a verdict may not be heard before those after it go first.

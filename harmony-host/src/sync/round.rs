@@ -1,7 +1,6 @@
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use provider_api::{
     Change, ChangeHead, ChangeStatus, Clock, ConfigSource, Error, ErrorKind, Pending, Provider, Rejection,
@@ -15,10 +14,11 @@ use crate::fault_points::kill;
 use crate::host::Command;
 use crate::isolate::isolated;
 use crate::journal::{Delivery, Entry, Journal, Phase, Quarantine, Settlement, TRIES};
-use crate::snapshot::Refusal;
-use crate::status::{StatusBoard, timestamp};
+use crate::status::StatusBoard;
+use crate::sync::journal_place::{JournalPlace, note};
 use crate::sync::outbox::Outbox;
-use crate::sync::report::{ChangeReport, SyncReport};
+use crate::sync::report::SyncReport;
+use crate::sync::said::{rejection, said, told};
 use crate::sync::standing;
 
 /// One walk through what a provider has for this gateway.
@@ -35,13 +35,6 @@ pub(super) struct Round {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// The journal, opened when it is first needed: a gateway without a remote provider has none.
-#[derive(Debug)]
-pub(crate) struct JournalPlace {
-    pub(crate) directory: PathBuf,
-    pub(crate) open: Option<Arc<Journal>>,
-}
-
 /// How often the body of a change is asked for, over restarts too, before the change is rejected: at once, and a minute,
 /// ten minutes and an hour after it could not be had.
 const FETCHES: u32 = TRIES;
@@ -52,10 +45,6 @@ const MISSES: u32 = 3;
 /// How long after a verdict was repeated it may be once more; doubled each time, up to the cap.
 const REPEAT: Duration = Duration::from_secs(60);
 const REPEAT_CAP: Duration = Duration::from_secs(6 * 3600);
-
-/// The most problems that are reported of one change, and the most characters of one.
-const MAX_PROBLEMS: usize = 100;
-const MAX_PROBLEM_CHARS: usize = 2_000;
 
 impl Round {
     /// Works off what is in the journal, then what the provider lists, oldest first. Somebody who asks does not want to
@@ -367,70 +356,4 @@ impl Round {
     fn is_primary(&self, provider: &Arc<dyn Provider>) -> bool {
         self.primary.borrow().as_ref().is_some_and(|primary| primary.name() == provider.name())
     }
-}
-
-impl JournalPlace {
-    pub(crate) async fn get(&mut self) -> Result<Arc<Journal>> {
-        if let Some(open) = &self.open {
-            return Ok(Arc::clone(open));
-        }
-        let directory = self.directory.clone();
-        let shown = directory.display().to_string();
-        let opened = tokio::task::spawn_blocking(move || Journal::open(&directory)).await;
-        let failed =
-            |cause: String| Error::unavailable(format!("the journal in {shown} cannot be opened: {cause}"));
-        let journal = opened.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
-        self.open = Some(Arc::clone(&journal));
-        Ok(journal)
-    }
-}
-
-/// Notes something in the journal, off the threads that serve requests.
-pub(super) async fn note<T: Send + 'static>(
-    journal: &Arc<Journal>,
-    write: impl FnOnce(&Journal) -> std::io::Result<T> + Send + 'static,
-) -> Result<T> {
-    let journal = Arc::clone(journal);
-    let failed = |cause: String| Error::unavailable(format!("the journal cannot be written: {cause}"));
-    let written = tokio::task::spawn_blocking(move || write(&journal)).await;
-    written.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))
-}
-
-/// An error with its causes, for people.
-pub(crate) fn said(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}
-
-fn rejection(refusal: &Refusal) -> Rejection {
-    let errors = refusal.problems.sorted_errors();
-    let shorten = |text: String| text.chars().take(MAX_PROBLEM_CHARS).collect::<String>();
-    let mut problems: Vec<String> =
-        errors.iter().take(MAX_PROBLEMS).map(|problem| shorten(problem.to_string())).collect();
-    if errors.len() > MAX_PROBLEMS {
-        problems.push(format!("and {} more", errors.len() - MAX_PROBLEMS));
-    }
-    let first = problems.first().cloned().unwrap_or_else(|| "no reason is known".to_owned());
-    let more = match errors.len() {
-        0 | 1 => String::new(),
-        n => format!(" (and {} more)", n - 1),
-    };
-    Rejection { class: refusal.class, summary: format!("{first}{more}"), problems }
-}
-
-fn told(
-    id: &str,
-    kind: &str,
-    verdict: &'static str,
-    class: Option<String>,
-    summary: Option<String>,
-    problems: Vec<String>,
-) -> ChangeReport {
-    let at = timestamp(SystemTime::now());
-    ChangeReport { id: id.to_owned(), kind: kind.to_owned(), verdict, class, summary, problems, at }
 }

@@ -1,0 +1,40 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use provider_api::{Error, Result};
+
+use crate::journal::Journal;
+
+/// The journal, opened when it is first needed: a gateway without a remote provider has none.
+#[derive(Debug)]
+pub(crate) struct JournalPlace {
+    pub(crate) directory: PathBuf,
+    pub(crate) open: Option<Arc<Journal>>,
+}
+
+impl JournalPlace {
+    pub(crate) async fn get(&mut self) -> Result<Arc<Journal>> {
+        if let Some(open) = &self.open {
+            return Ok(Arc::clone(open));
+        }
+        let directory = self.directory.clone();
+        let shown = directory.display().to_string();
+        let opened = tokio::task::spawn_blocking(move || Journal::open(&directory)).await;
+        let failed =
+            |cause: String| Error::unavailable(format!("the journal in {shown} cannot be opened: {cause}"));
+        let journal = opened.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+        self.open = Some(Arc::clone(&journal));
+        Ok(journal)
+    }
+}
+
+/// Notes something in the journal, off the threads that serve requests.
+pub(super) async fn note<T: Send + 'static>(
+    journal: &Arc<Journal>,
+    write: impl FnOnce(&Journal) -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let journal = Arc::clone(journal);
+    let failed = |cause: String| Error::unavailable(format!("the journal cannot be written: {cause}"));
+    let written = tokio::task::spawn_blocking(move || write(&journal)).await;
+    written.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))
+}
