@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::atomic_file;
 
+/// Where they are, below the notes.
+pub(super) const DIRECTORY: &str = "replaced";
+
 /// How many replaced files are kept.
 const KEPT: usize = 100;
 
@@ -12,7 +15,7 @@ const KEPT: usize = 100;
 /// # Errors
 /// What the operating system says.
 pub(super) fn keep(notes: &Path, sequence: u64, name: &str, text: &str) -> io::Result<PathBuf> {
-    let directory = notes.join("replaced");
+    let directory = notes.join(DIRECTORY);
     atomic_file::make_directory(&directory, 0o700)?;
     let path = directory.join(format!("{sequence:012}-{}", name.replace(['/', '\\'], "_")));
     atomic_file::write(&path, text.as_bytes(), 0o600)?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::atomic_file;
 use crate::digest::Digest;
 use crate::journal::Entry;
+use crate::journal::replaced::DIRECTORY as REPLACED;
 use crate::lock::Lock;
 
 /// The version of the notes' form. A journal with a note of another version is not opened: it is not for this gateway
@@ -51,6 +52,7 @@ impl Store {
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
         let lock = Lock::take(directory)?;
         atomic_file::sweep(directory);
+        atomic_file::sweep(&directory.join(REPLACED));
         Ok(Self { directory: directory.to_owned(), _lock: lock })
     }
 
