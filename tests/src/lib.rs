@@ -19,6 +19,7 @@ mod raw;
 mod raw_server;
 pub mod site;
 mod token;
+pub mod traces;
 mod upstream;
 mod workdir;
 

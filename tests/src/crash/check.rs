@@ -1,9 +1,10 @@
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::batch::Item;
 use super::life::Life;
 use crate::control_plane::{ControlPlane, Status};
+use crate::traces::{files_below, sha256};
 
 /// That each change has the verdict it deserves at the control plane.
 pub(super) fn settled(cloud: &ControlPlane, items: &[Item]) -> Result<(), String> {
@@ -91,19 +92,6 @@ async fn files_differ(admin: u16, root: &Path) -> Result<Vec<String>, String> {
     Ok(differ)
 }
 
-/// What a gateway that has stopped must not leave behind.
-pub(super) fn left_behind(root: &Path) -> Vec<String> {
-    let left = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        (name.starts_with(".harmony-") && name.ends_with(".tmp")) || name.ends_with(".damaged")
-    };
-    files_below(root)
-        .iter()
-        .filter(|path| left(path))
-        .map(|path| format!("{} is left", path.display()))
-        .collect()
-}
-
 /// Which changes went live more than once after they had been seen live.
 pub(super) fn applied_twice(items: &[Item], log: &str) -> Vec<String> {
     let times = |item: &Item| {
@@ -111,14 +99,4 @@ pub(super) fn applied_twice(items: &[Item], log: &str) -> Vec<String> {
     };
     let twice = items.iter().map(|item| (item.name, times(item))).filter(|(_, times)| *times > 1);
     twice.map(|(name, times)| format!("{name} was applied {times} times")).collect()
-}
-
-fn files_below(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

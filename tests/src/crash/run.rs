@@ -9,6 +9,7 @@ use super::check;
 use super::life::Life;
 use crate::control_plane::ControlPlane;
 use crate::site::on_ports;
+use crate::traces;
 use crate::{EDGE, Workdir, faulty_binary};
 
 /// How a run ended.
@@ -80,7 +81,7 @@ async fn play(case: Case, log: &mut String) -> Result<Vec<String>, String> {
     let ended = last(&mut life, &cloud, &mut items, ports, &dir).await;
     note(log, "to the end", &life);
     let mut wrong = ended.unwrap_or_else(|why| vec![why]);
-    wrong.extend(check::left_behind(dir.path()));
+    wrong.extend(traces::left_behind(dir.path()));
     wrong.extend(check::applied_twice(&items, log));
     Ok(wrong)
 }

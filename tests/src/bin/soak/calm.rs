@@ -1,9 +1,9 @@
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use harmony_tests::client;
 use harmony_tests::control_plane::Status;
+use harmony_tests::traces::{left_behind, sha256};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -119,22 +119,4 @@ async fn differing_files(world: &World) -> Vec<String> {
         .filter(differs)
         .map(|file| format!("{} on the disk is not what is served", file["name"]))
         .collect()
-}
-
-fn left_behind(root: &Path) -> Vec<String> {
-    let left = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        (name.starts_with(".harmony-") && name.ends_with(".tmp")) || name.ends_with(".damaged")
-    };
-    files_below(root).into_iter().filter(left).map(|path| format!("{} is left", path.display())).collect()
-}
-
-fn files_below(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
