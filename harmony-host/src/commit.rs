@@ -122,3 +122,26 @@ impl std::fmt::Display for NotWritten {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_edited_since_it_was_looked_at_is_not_replaced_and_what_was_written_is_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, mut edits) = (dir.path(), Edits::default());
+        for name in ["a.toml", "b.toml"] {
+            fs::write(root.join(name), "old").unwrap();
+            edits.insert(name, "new");
+        }
+        let file =
+            |name: &str| Before { name: name.to_owned(), text: Some("old".to_owned()), written: hex("new") };
+        let before = [file("a.toml"), file("b.toml")];
+        fs::write(root.join("b.toml"), "by hand").unwrap();
+        assert!(matches!(write(root, &edits, &before), Err(NotWritten::Edited(name)) if name == "b.toml"));
+        assert_eq!(fs::read_to_string(root.join("a.toml")).unwrap(), "old");
+        assert_eq!(fs::read_to_string(root.join("b.toml")).unwrap(), "by hand");
+        assert_eq!(edited(root, &before), ["b.toml"]);
+    }
+}

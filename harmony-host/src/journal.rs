@@ -42,7 +42,7 @@ struct State {
 }
 
 /// How many delivered verdicts are remembered, so that a change that is listed once more is known.
-const REMEMBERED: usize = 256;
+const REMEMBERED: usize = 1_000;
 
 impl Journal {
     /// Opens the journal in `directory`, which is made when it is missing. A note that is damaged is put

@@ -1,6 +1,7 @@
 //! The loop on a clock that is turned: when it asks, and how long it waits after what.
 
 mod poison;
+mod taken_up;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,6 +27,9 @@ struct Scripted {
     standing: Mutex<Standing>,
     reports: Mutex<Vec<ChangeStatus>>,
     fetched: AtomicUsize,
+    /// The change whose reports it does not hear, and how often it did not.
+    deaf_to: Mutex<Option<&'static str>>,
+    unheard: AtomicUsize,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +54,8 @@ impl Scripted {
             standing: Mutex::new(valid()),
             reports: Mutex::default(),
             fetched: AtomicUsize::new(0),
+            deaf_to: Mutex::default(),
+            unheard: AtomicUsize::new(0),
         })
     }
 
@@ -127,7 +133,11 @@ impl ConfigSource for Scripted {
         })
     }
 
-    async fn report(&self, _: &ChangeId, status: &ChangeStatus) -> Result<()> {
+    async fn report(&self, id: &ChangeId, status: &ChangeStatus) -> Result<()> {
+        if self.deaf_to.lock().unwrap().is_some_and(|deaf_to| deaf_to == id.as_str()) {
+            self.unheard.fetch_add(1, Ordering::SeqCst);
+            return Err(Error::unavailable("not heard"));
+        }
         self.reports.lock().unwrap().push(status.clone());
         Ok(())
     }
@@ -155,6 +165,7 @@ struct Running {
     commands: mpsc::Sender<SyncCommand>,
     _primary: watch::Sender<Option<Arc<dyn Provider>>>,
     _journal: tempfile::TempDir,
+    status: Arc<StatusBoard>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -165,18 +176,28 @@ impl Drop for Running {
 }
 
 fn follow(provider: &Arc<Scripted>, seed: u64) -> Running {
+    follow_on(provider, seed, tempfile::tempdir().unwrap(), None)
+}
+
+/// The same on a journal that is there already.
+fn follow_on(
+    provider: &Arc<Scripted>,
+    seed: u64,
+    directory: tempfile::TempDir,
+    journal: Option<Arc<Journal>>,
+) -> Running {
     let (commands, inbox) = mpsc::channel(16);
     let (apply, mut applied) = mpsc::channel(16);
     let followed: Arc<dyn Provider> = Arc::clone(provider) as _;
     let (primary, receiver) = watch::channel(Some(followed));
-    let journal = tempfile::tempdir().unwrap();
+    let status = StatusBoard::new();
     let parts = SyncParts {
         inbox,
         apply,
         primary: receiver,
-        status: StatusBoard::new(),
-        journal_directory: journal.path().to_owned(),
-        journal: None,
+        status: Arc::clone(&status),
+        journal_directory: directory.path().to_owned(),
+        journal,
         push: None,
         random: fastrand::Rng::with_seed(seed),
         clock: Arc::new(SystemClock),
@@ -189,7 +210,7 @@ fn follow(provider: &Arc<Scripted>, seed: u64) -> Running {
         }
     });
     let task = tokio::spawn(Sync::new(parts).run());
-    Running { commands, _primary: primary, _journal: journal, task }
+    Running { commands, _primary: primary, _journal: directory, status, task }
 }
 
 const EVERY: Cadence = Cadence::Every(Duration::from_secs(30));

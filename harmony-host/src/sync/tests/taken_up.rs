@@ -1,0 +1,77 @@
+//! What a process before has left in the journal.
+
+use provider_api::{Rejection, RejectionClass};
+
+use super::*;
+use crate::journal::Settlement;
+
+fn noted(journal: &Journal, id: &str) -> u64 {
+    let provider: ProviderName = "scripted".parse().unwrap();
+    let id = ChangeId::new(id).unwrap();
+    let head = ChangeHead { id: id.clone(), kind: DocumentKind::Mesh, created_at: None };
+    let sequence = journal.fetching(&provider, &head).unwrap().sequence;
+    let (kind, document) = (DocumentKind::Mesh, "x".to_owned());
+    journal.fetched(sequence, &Change { id, kind, document, attachments: Vec::new() }).unwrap();
+    journal.acknowledged(sequence).unwrap();
+    sequence
+}
+
+fn rejected() -> Settlement {
+    let summary = "mesh/m.toml:1: no".to_owned();
+    Rejection { class: RejectionClass::Validate, summary, problems: Vec::new() }.into()
+}
+
+/// Waits until `heard` holds of what the provider was told.
+async fn until(provider: &Scripted, heard: impl Fn(&[ChangeStatus]) -> bool) {
+    let told = async {
+        while !heard(&provider.reports.lock().unwrap()) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3600), told).await.unwrap();
+}
+
+fn applied(told: &[ChangeStatus]) -> bool {
+    told.contains(&ChangeStatus::Applied)
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_asks_by_the_clock_it_is_finished_and_told_all_the_same_and_nothing_is_asked() {
+    let provider = Scripted::new(Cadence::OnDemand, []);
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::open(directory.path()).unwrap();
+    noted(&journal, "01A");
+    let running = follow_on(&provider, 1, directory, Some(Arc::clone(&journal)));
+    until(&provider, applied).await;
+    assert!(journal.unsettled().is_empty());
+    assert!(provider.asked.lock().unwrap().is_empty(), "no poll");
+    assert!(running.status.read().sync.as_ref().unwrap().rejected.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_stands_rejected_is_in_the_status_of_the_next_process_and_told_by_it() {
+    let provider = Scripted::new(Cadence::OnDemand, []);
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::open(directory.path()).unwrap();
+    journal.settle(noted(&journal, "01A"), rejected(), None).unwrap();
+    let running = follow_on(&provider, 1, directory, Some(journal));
+    until(&provider, |told| told.iter().any(|status| matches!(status, ChangeStatus::Rejected(_)))).await;
+    let status = running.status.read();
+    let reason = status.reason().unwrap();
+    assert!(reason.contains("01A was rejected (validate): mesh/m.toml:1: no"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_that_is_never_heard_does_not_keep_the_others_for_good() {
+    let provider = Scripted::new(Cadence::OnDemand, []);
+    *provider.deaf_to.lock().unwrap() = Some("01A");
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::open(directory.path()).unwrap();
+    for id in ["01A", "01B"] {
+        journal.settle(noted(&journal, id), Settlement::Applied, None).unwrap();
+    }
+    let _running = follow_on(&provider, 1, directory, Some(Arc::clone(&journal)));
+    until(&provider, applied).await;
+    assert!(provider.unheard.load(Ordering::SeqCst) >= 5, "in their order at first");
+    assert!(journal.undelivered().iter().all(|entry| entry.id == "01A"));
+}
