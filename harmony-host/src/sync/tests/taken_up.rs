@@ -22,7 +22,7 @@ fn rejected() -> Settlement {
 }
 
 /// Waits until `heard` holds of what the provider was told.
-async fn until(provider: &Scripted, heard: impl Fn(&[ChangeStatus]) -> bool) {
+async fn until(provider: &Scripted, heard: fn(&[ChangeStatus]) -> bool) {
     let told = async {
         while !heard(&provider.reports.lock().unwrap()) {
             tokio::time::sleep(Duration::from_millis(100)).await;
