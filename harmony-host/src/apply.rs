@@ -24,7 +24,7 @@ use crate::last_good::LastGood;
 use crate::listener::{Listeners, Prepared};
 use crate::problem::Problems;
 use crate::providers::Surroundings;
-use crate::snapshot::{Refusal, Snapshot};
+use crate::snapshot::{Rejection, Snapshot};
 use crate::snapshots::Snapshots;
 use crate::status::{Attempted, Desired, Effective, ProblemReport, StatusBoard, full, timestamp};
 use build::{Built, build};
@@ -43,7 +43,7 @@ pub enum Verdict {
         generation: u64,
     },
     /// It is not live; what was served before is served on.
-    Rejected(Refusal),
+    Rejected(Rejection),
 }
 
 /// How a configuration comes to be tried.
@@ -67,7 +67,7 @@ pub(crate) struct Applier {
     /// The tree read last, served or not: what was not touched since is not read again.
     read: Arc<Documents>,
     /// What was rejected last, as long as the files say it.
-    rejected: Option<(Digest, Refusal)>,
+    rejected: Option<(Digest, Rejection)>,
     last_good: Arc<LastGood>,
     /// What is served and was seen to be, for those who follow it.
     committed: watch::Sender<Arc<Snapshot>>,
@@ -146,7 +146,7 @@ impl Applier {
         snapshot: Snapshot,
         prepared: Prepared,
         noted: Option<&NotedChange>,
-    ) -> Result<u64, Refusal> {
+    ) -> Result<u64, Rejection> {
         let generation = snapshot.generation;
         let snapshot = Arc::new(snapshot);
         gateway.snapshot.store(Arc::clone(&snapshot));
@@ -168,10 +168,10 @@ impl Applier {
         Ok(generation)
     }
 
-    fn reject(&mut self, digest: Digest, refusal: Refusal, trigger: Trigger) -> Verdict {
+    fn reject(&mut self, digest: Digest, refusal: Rejection, trigger: Trigger) -> Verdict {
         let class = refusal.class;
         // Looking again finds the same again; it is said once, unless somebody asked.
-        let same = |(tried, before): &(Digest, Refusal)| *tried == digest && before.class == class;
+        let same = |(tried, before): &(Digest, Rejection)| *tried == digest && before.class == class;
         let known = trigger != Trigger::Asked && self.rejected.as_ref().is_some_and(same);
         if !known {
             tracing::error!(%class, %digest, "configuration rejected; what was served is served on");
@@ -250,13 +250,13 @@ fn desired(digest: Digest) -> Desired {
     Desired { digest: full(digest), read_at: timestamp(SystemTime::now()) }
 }
 
-pub(crate) fn refusal(class: RejectionClass, key: &str, message: &str) -> Refusal {
+pub(crate) fn refusal(class: RejectionClass, key: &str, message: &str) -> Rejection {
     let mut problems = Problems::default();
     problems.error(None, key, message);
-    Refusal { class, problems }
+    Rejection { class, problems }
 }
 
-fn prepare(listeners: &Listeners, snapshot: &Snapshot) -> Result<Prepared, Refusal> {
+fn prepare(listeners: &Listeners, snapshot: &Snapshot) -> Result<Prepared, Rejection> {
     listeners.prepare(&snapshot.listeners).map_err(|errors| {
         let mut problems = Problems::default();
         for error in errors {
@@ -266,6 +266,6 @@ fn prepare(listeners: &Listeners, snapshot: &Snapshot) -> Result<Prepared, Refus
                 .error(place, format!("network.{}", error.network), error.to_string())
                 .help("free the address, or configure another one");
         }
-        Refusal { class: RejectionClass::Bind, problems }
+        Rejection { class: RejectionClass::Bind, problems }
     })
 }

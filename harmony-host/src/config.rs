@@ -21,9 +21,10 @@ pub(crate) mod pipeline;
 pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod section;
+#[cfg(test)]
+pub(crate) mod test_registry;
 
 pub use activity::Primary;
-pub(crate) use activity::{DEFAULT_API, DEFAULT_PRIMARY};
 pub use backend::{Backend, Target, Timing};
 pub use connection::Connection;
 pub use endpoint::Endpoint;
@@ -36,6 +37,6 @@ pub use mesh::{Mesh, RemoteIngress};
 pub use middleware::Middleware;
 pub use network::{Listen, Network, TlsFiles};
 pub use pipeline::{Egress, Ingress, Pipeline};
-pub(crate) use provider::DEFAULT_INTERVAL_SECS;
+pub(crate) use provider::{DEFAULT_INTERVAL_SECS, DEFAULT_PRIMARY};
 pub use provider::{ProviderSection, ProviderSections};
 pub use proxy::{Directory, Proxy};

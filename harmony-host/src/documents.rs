@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use provider_api::Secret;
+use toml::de::DeTable;
 
 use crate::config::Fragment;
 use crate::digest::Digest;
-use crate::source::Source;
+use crate::source::{Place, Source};
 
 pub use load::{Loaded, Touched};
 pub(crate) use read::MAX_FILE_BYTES;
@@ -125,6 +126,13 @@ impl Documents {
         })
     }
 
+    /// The place of `key`, dotted from the top of a file: `mesh.imaging.jwt_secret`. The first file that writes it
+    /// counts; where only its table is written, the place is that of the table.
+    pub fn place_of(&self, key: &str) -> Option<Place> {
+        let places = self.fragments().filter_map(|fragment| place_in(&fragment.source, key));
+        places.max_by_key(|(depth, _)| *depth).map(|(_, place)| place)
+    }
+
     /// How many files there are.
     pub fn len(&self) -> usize {
         self.files.len()
@@ -138,5 +146,43 @@ impl Documents {
     /// The names of the files, and the digest of each.
     pub fn files(&self) -> impl Iterator<Item = (&str, Digest)> {
         self.files.iter().map(|(name, file)| (name.as_str(), file.digest))
+    }
+}
+
+/// The deepest part of `key` that a file writes: how many of its names were found, and the place of the last.
+fn place_in(source: &Arc<Source>, key: &str) -> Option<(usize, Place)> {
+    let (document, _) = DeTable::parse_recoverable(source.text());
+    let (mut table, mut found) = (document.get_ref(), None);
+    for (depth, name) in key.split('.').enumerate() {
+        let Some((written, value)) = table.get_key_value(name) else { break };
+        let inner = value.get_ref().as_table();
+        // A table is shown by its name, a value by itself.
+        let span = if inner.is_some() { written.span() } else { value.span() };
+        // The first name is of a kind of section, which many files have.
+        if depth > 0 {
+            found = Some((depth, Place::new(source, span)));
+        }
+        let Some(inner) = inner else { break };
+        table = inner;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_places() {
+        let text = "[mesh.a]\nprovider = \"local\"\njwt_secret = \"s\"\n";
+        let source = Source::new("mesh/a.toml", text);
+        let line = |key: &str| place_in(&source, key).map(|(_, place)| place.line());
+        assert_eq!(line("mesh.a.jwt_secret"), Some(3));
+        assert_eq!(
+            line("mesh.a.jwt_public_key_path"),
+            Some(1),
+            "the table stands for a key that is not written"
+        );
+        assert_eq!(line("mesh.b"), None);
     }
 }

@@ -47,6 +47,7 @@ pub fn configuration(bytes: &[u8]) {
     let Loaded { documents, problems } = load(&files);
     let surroundings = Surroundings {
         registry: REGISTRY.clone(),
+        default_provider: "runbeam".parse().unwrap(),
         clock: Arc::new(SystemClock),
         state_dir: PathBuf::from(NOWHERE),
         resolutions: Resolutions::new(Arc::new(SystemClock), Vec::new()),
@@ -69,7 +70,7 @@ pub fn change(bytes: &[u8]) {
     files.insert("config.toml", CONFIG);
     let kind = DocumentKind::from(kind);
     let change = Change { id, kind: kind.clone(), document: document.to_owned(), attachments: Vec::new() };
-    match proposal::edits(&change, &load(&files).documents) {
+    match proposal::edits(&change, &load(&files).documents, &REGISTRY) {
         Ok(edits) => edits.iter().for_each(|(name, text)| {
             let directory = match kind {
                 DocumentKind::Gateway => return own_is_kept(name, text),

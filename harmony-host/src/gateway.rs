@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use crate::gateway::admission::MeshContext;
 use crate::gateway::body::Body;
 use crate::gateway::headers::Peer;
-use crate::gateway::refusal::Refusal;
+use crate::gateway::refusal::ProxyError;
 use crate::management::Management;
 use crate::plan::{Base, Outlet, Route};
 use crate::probe::Probe;
@@ -111,32 +111,34 @@ impl Gateway {
         snapshot: &Snapshot,
         arrival: &Arrival,
         mut request: Request<Incoming>,
-    ) -> Result<Response<Body>, Refusal> {
+    ) -> Result<Response<Body>, ProxyError> {
         if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-            return Err(Refusal::MethodNotAllowed);
+            return Err(ProxyError::MethodNotAllowed);
         }
         if request.uri().path() == "*" {
-            return Err(Refusal::BadRequest("a request for the server as a whole is not forwarded"));
+            return Err(ProxyError::BadRequest("a request for the server as a whole is not forwarded"));
         }
         // A coding that is taken off the headers and left on the body would make it something else.
         if !headers::is_plainly_framed(request.headers()) {
-            return Err(Refusal::NotImplemented("transfer codings other than chunked".to_owned()));
+            return Err(ProxyError::NotImplemented("transfer codings other than chunked".to_owned()));
         }
         if headers::is_loop(request.headers()) {
-            return Err(Refusal::Loop);
+            return Err(ProxyError::Loop);
         }
-        let table = snapshot.plans.tables.get(arrival.network(snapshot)).ok_or(Refusal::Closing)?;
+        let table = snapshot.plans.tables.get(arrival.network(snapshot)).ok_or(ProxyError::Closing)?;
         let authority = authority(request.uri(), request.headers())?;
         let (host, port) =
-            split_port(&authority).ok_or(Refusal::BadRequest("the port of the host is no port"))?;
+            split_port(&authority).ok_or(ProxyError::BadRequest("the port of the host is no port"))?;
         let path = request.uri().path();
         let asked =
             Asked { scheme: arrival.scheme, host, port: port.unwrap_or(arrival.scheme.default_port()), path };
-        let found =
-            table.find(&asked).map_err(|bad| Refusal::BadRequest(bad.as_str()))?.ok_or(Refusal::NoRoute)?;
+        let found = table
+            .find(&asked)
+            .map_err(|bad| ProxyError::BadRequest(bad.as_str()))?
+            .ok_or(ProxyError::NoRoute)?;
         let route = found.route;
         if let Some(lacks) = &route.pipeline.unserved {
-            return Err(Refusal::NotImplemented(lacks.clone()));
+            return Err(ProxyError::NotImplemented(lacks.clone()));
         }
         // An ingress URL stands for its endpoint, so whichever prefix the client used comes off.
         let end = crate::path::strip(path, &route.endpoint_prefix).unwrap_or(found.end);
@@ -153,17 +155,17 @@ impl Gateway {
         match &route.pipeline.outlet {
             Outlet::Echo => echo::answer(&passage, request).await,
             Outlet::Forward(plan) => forward::forward(&self.upstream, plan, &passage, request).await,
-            Outlet::Nowhere => Err(Refusal::NotImplemented("a backend for this pipeline".to_owned())),
+            Outlet::Nowhere => Err(ProxyError::NotImplemented("a backend for this pipeline".to_owned())),
         }
     }
 }
 
 /// Host and port that the request is for (RFC 9110, section 7.2; RFC 9113, section 8.3.1).
-fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, Refusal> {
-    const MISSING: Refusal = Refusal::BadRequest("the request names no host");
+fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, ProxyError> {
+    const MISSING: ProxyError = ProxyError::BadRequest("the request names no host");
     if let Some(authority) = uri.authority() {
         return match authority.as_str().contains('@') {
-            true => Err(Refusal::BadRequest("the request names a user in its host")),
+            true => Err(ProxyError::BadRequest("the request names a user in its host")),
             false => Ok(authority.as_str().to_owned()),
         };
     }
@@ -175,7 +177,7 @@ fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, Refusal> {
     };
     match !host.is_empty() && host.bytes().all(plain) {
         true => Ok(host.to_owned()),
-        false => Err(Refusal::BadRequest("the Host header is no host")),
+        false => Err(ProxyError::BadRequest("the Host header is no host")),
     }
 }
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use provider_api::{Clock, Registry, SystemClock};
+use provider_api::{Clock, ProviderName, Registry, SystemClock};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::apply::{Applier, ChangeVerdict, NotedChange, Trigger, Verdict};
+use crate::config::DEFAULT_PRIMARY;
 use crate::documents::{Documents, Touched};
 use crate::gateway::Gateway;
 use crate::last_good::LastGood;
@@ -20,7 +21,7 @@ use crate::probe::Probe;
 use crate::providers::Surroundings;
 use crate::recovery::{self, Recovered};
 use crate::resolutions::Resolutions;
-use crate::snapshot::{Refusal, Snapshot};
+use crate::snapshot::{Rejection, Snapshot};
 use crate::snapshots::Snapshots;
 use crate::status::{Status, StatusBoard};
 use crate::sync::{Sync, SyncCommand, SyncParts, SyncReport};
@@ -34,6 +35,8 @@ pub struct HostOptions {
     pub config: PathBuf,
     /// The providers that are compiled in.
     pub registry: Registry,
+    /// The primary provider of a configuration that chooses none: `runbeam` unless set.
+    pub default_provider: ProviderName,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Where the gateway and its providers keep what must survive a restart.
@@ -48,12 +51,21 @@ impl HostOptions {
     pub fn new(config: impl Into<PathBuf>, registry: Registry) -> Self {
         let config = config.into();
         let state_dir = state_dir(std::env::var_os("HOME"), &config);
-        Self { config, registry, clock: Arc::new(SystemClock), state_dir, push_on_start: false }
+        let default_provider = DEFAULT_PRIMARY.parse().unwrap_or_else(|_| ProviderName::local());
+        Self {
+            config,
+            registry,
+            default_provider,
+            clock: Arc::new(SystemClock),
+            state_dir,
+            push_on_start: false,
+        }
     }
 
     pub(crate) fn surroundings(&self, resolutions: Arc<Resolutions>) -> Surroundings {
         Surroundings {
             registry: self.registry.clone(),
+            default_provider: self.default_provider.clone(),
             clock: Arc::clone(&self.clock),
             state_dir: self.state_dir.clone(),
             resolutions,
@@ -102,7 +114,7 @@ impl Host {
     /// # Errors
     /// Every problem of a configuration that cannot be served, or that another gateway runs on it. Nothing is left
     /// running.
-    pub async fn start(options: HostOptions) -> Result<Self, Refusal> {
+    pub async fn start(options: HostOptions) -> Result<Self, Rejection> {
         let status = StatusBoard::new();
         let config = absolute(&options.config);
         let recovered = recovery::recovered(&config, &options.state_dir).await?;
@@ -116,7 +128,7 @@ impl Host {
             Applier::first(config, surroundings, Arc::clone(&status), Arc::clone(&last_good), kept).await?;
         let (snapshot, prepared, refused) = first.split();
         if let Some((name, text)) = of_provider {
-            recall(&snapshot, &name, &text);
+            restore(&snapshot, &name, &text);
         }
         for warning in &snapshot.warnings {
             tracing::warn!("{warning}");
@@ -138,6 +150,7 @@ impl Host {
             status: Arc::clone(&status),
             journal_directory: recovery::journal_directory(&options.state_dir, &snapshot.config.proxy.id),
             journal,
+            registry: options.registry.clone(),
             push: options.push_on_start.then(|| Arc::clone(&snapshot)),
             random: fastrand::Rng::new(),
             clock: Arc::clone(&options.clock),
@@ -220,10 +233,10 @@ impl Drop for Host {
 const KEEPING: Duration = Duration::from_secs(2);
 
 /// Hands a provider what it kept before the restart. One that panics about it has forgotten it.
-fn recall(snapshot: &Snapshot, name: &str, kept: &str) {
+fn restore(snapshot: &Snapshot, name: &str, kept: &str) {
     let primary = snapshot.providers.primary().filter(|provider| provider.name().as_str() == name);
     if let Some(retention) = primary.and_then(|provider| provider.retention()) {
-        let recalled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| retention.recall(kept)));
+        let recalled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| retention.restore(kept)));
         if recalled.is_err() {
             tracing::error!(provider = name, "a provider panicked over what it had kept");
         }

@@ -24,6 +24,17 @@ pub(crate) fn asked<T>(question: impl FnOnce() -> T) -> Option<T> {
         .ok()
 }
 
+/// An error with its causes, for people.
+pub(crate) fn error_chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use provider_api::ErrorKind;

@@ -3,7 +3,6 @@
 mod apply;
 mod atomic_file;
 mod builtin;
-mod catalogue;
 pub mod cli;
 mod commit;
 pub mod config;
@@ -17,6 +16,7 @@ mod fault_points;
 pub mod fuzzing;
 mod gateway;
 mod host;
+mod inventory;
 mod isolate;
 mod journal;
 mod last_good;
@@ -51,7 +51,7 @@ pub use host::{Host, HostOptions};
 #[doc(hidden)]
 pub use plan::{Base, VerifiedTokens};
 pub use providers::Providers;
-pub use snapshot::{Refusal, Snapshot};
+pub use snapshot::{Rejection, Snapshot};
 pub use snapshots::Snapshots;
 pub use status::{
     Attempted, Desired, Effective, LastGoodStatus, ProblemReport, Status, SyncFailure, SyncStatus,

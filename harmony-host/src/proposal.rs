@@ -3,12 +3,12 @@
 mod gateway;
 mod part;
 
-use provider_api::{Attachment, Change, DocumentKind, RejectionClass};
+use provider_api::{Attachment, Change, DocumentKind, Registry, RejectionClass};
 
 use crate::documents::{Documents, MAX_FILE_BYTES};
 use crate::edits::Edits;
 use crate::problem::Problems;
-use crate::snapshot::Refusal;
+use crate::snapshot::Rejection;
 use crate::source::{Place, Source};
 
 /// The files that `change` would write, given the files as they are. Empty when they already say what the
@@ -17,11 +17,12 @@ use crate::source::{Place, Source};
 /// # Errors
 /// Every problem: what is not what its kind is written in, what may not become a file name, and what a remote
 /// control plane may not change.
-pub(crate) fn edits(change: &Change, documents: &Documents) -> Result<Edits, Refusal> {
-    let mut proposed = Proposed { change, documents, edits: Edits::default(), problems: Problems::default() };
+pub(crate) fn edits(change: &Change, documents: &Documents, registry: &Registry) -> Result<Edits, Rejection> {
+    let mut proposed =
+        Proposed { change, documents, registry, edits: Edits::default(), problems: Problems::default() };
     let class = proposed.propose();
     if proposed.problems.refuse() {
-        return Err(Refusal { class, problems: proposed.problems });
+        return Err(Rejection { class, problems: proposed.problems });
     }
     Ok(proposed.edits)
 }
@@ -29,6 +30,7 @@ pub(crate) fn edits(change: &Change, documents: &Documents) -> Result<Edits, Ref
 struct Proposed<'a> {
     change: &'a Change,
     documents: &'a Documents,
+    registry: &'a Registry,
     edits: Edits,
     problems: Problems,
 }

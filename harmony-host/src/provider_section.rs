@@ -4,23 +4,24 @@ use std::sync::Arc;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::atomic_file;
-use crate::config::{DEFAULT_API, DEFAULT_INTERVAL_SECS, DEFAULT_PRIMARY};
+use crate::config::DEFAULT_INTERVAL_SECS;
 use crate::snapshot::Snapshot;
 
-/// Writes `[provider.runbeam]` into config.toml when the gateway runs on it without having it: then its file
-/// says what it does. Comments and layout stay. Says whether it wrote.
+/// Writes `[provider.<name>]` into config.toml when the gateway runs on the defaults of its primary provider: then the
+/// file says what the gateway does. Comments and layout stay. Returns whether it wrote.
 ///
 /// # Errors
-/// What the operating system says; the file is then what it was.
+/// The error of the operating system; the file is then what it was.
 pub(crate) async fn write_missing(snapshot: &Arc<Snapshot>) -> io::Result<bool> {
     let primary = &snapshot.config.primary;
-    if primary.section.is_some() || primary.name.as_str() != DEFAULT_PRIMARY {
+    if primary.section.is_some() || primary.defaults.is_empty() {
         return Ok(false);
     }
+    let (name, defaults) = (primary.name.to_string(), primary.defaults);
     let path = snapshot.documents.config_path().to_owned();
     let work = move || {
         let text = std::fs::read_to_string(&path)?;
-        match with_section(&text).map_err(io::Error::other)? {
+        match with_section(&text, &name, defaults).map_err(io::Error::other)? {
             Some(text) => atomic_file::write(&path, text.as_bytes(), 0o644).map(|()| true),
             None => Ok(false),
         }
@@ -28,26 +29,28 @@ pub(crate) async fn write_missing(snapshot: &Arc<Snapshot>) -> io::Result<bool> 
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// `None` when there is a section already, in its old form or its new one.
-fn with_section(text: &str) -> Result<Option<String>, toml_edit::TomlError> {
+/// `None` when the section is there by now.
+fn with_section(
+    text: &str,
+    name: &str,
+    defaults: &[(&str, &str)],
+) -> Result<Option<String>, toml_edit::TomlError> {
     let mut document: DocumentMut = text.parse()?;
-    if document.contains_key("runbeam") {
-        return Ok(None);
-    }
     let providers = document.entry("provider").or_insert_with(|| {
         let mut table = Table::new();
         table.set_implicit(true);
         Item::Table(table)
     });
-    let Some(providers) = providers.as_table_like_mut().filter(|all| !all.contains_key(DEFAULT_PRIMARY))
-    else {
+    let Some(providers) = providers.as_table_like_mut().filter(|all| !all.contains_key(name)) else {
         return Ok(None);
     };
     let mut section = Table::new();
-    section.insert("api", value(DEFAULT_API));
+    for (key, default) in defaults {
+        section.insert(key, value(*default));
+    }
     section.insert("poll_interval_secs", value(DEFAULT_INTERVAL_SECS.cast_signed()));
     section.decor_mut().set_prefix("\n");
-    providers.insert(DEFAULT_PRIMARY, Item::Table(section));
+    providers.insert(name, Item::Table(section));
     Ok(Some(document.to_string()))
 }
 
@@ -55,21 +58,22 @@ fn with_section(text: &str) -> Result<Option<String>, toml_edit::TomlError> {
 mod tests {
     use super::*;
 
+    const DEFAULTS: [(&str, &str); 1] = [("api", "https://api.example")];
+
     #[test]
-    fn the_section_is_added_and_everything_else_stays_as_it_is_written() {
+    fn section_is_added() {
         let text = "# mine\n[proxy]\nid   = \"a\" # odd layout\n";
-        let written = with_section(text).unwrap().unwrap();
-        assert!(written.starts_with(text), "{written}");
+        let written = with_section(text, "runbeam", &DEFAULTS).unwrap().unwrap();
+        assert!(written.starts_with(text), "everything else stays as it is written: {written}");
         assert_eq!(
             &written[text.len()..],
-            "\n[provider.runbeam]\napi = \"https://api.runbeam.cloud\"\npoll_interval_secs = 30\n"
+            "\n[provider.runbeam]\napi = \"https://api.example\"\npoll_interval_secs = 30\n"
         );
     }
 
     #[test]
-    fn a_section_that_is_there_is_left_alone() {
-        for text in ["[provider.runbeam]\napi = \"https://a\"\n", "[runbeam]\nenabled = true\n"] {
-            assert_eq!(with_section(text).unwrap(), None);
-        }
+    fn existing_section_stays() {
+        let text = "[provider.runbeam]\napi = \"https://a\"\n";
+        assert_eq!(with_section(text, "runbeam", &DEFAULTS).unwrap(), None);
     }
 }

@@ -2,12 +2,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use provider_api::{
-    BuildContext, BuildError, Catalogue, Clock, MeshAuth, Provider, ProviderName, Reference, Registry,
+    BuildContext, BuildError, Clock, Inventory, MeshAuth, Provider, ProviderName, Reference, Registry,
     Resolver,
 };
 
+use crate::config::fragment::without_values;
 use crate::config::provider::with_no_settings;
 use crate::config::{Config, Primary};
+use crate::documents::Documents;
+use crate::isolate::error_chain;
 use crate::problem::Problems;
 use crate::resolutions::Resolutions;
 
@@ -24,6 +27,8 @@ pub struct Providers {
 #[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
     pub(crate) registry: Registry,
+    /// Primary where the configuration chooses none.
+    pub(crate) default_provider: ProviderName,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state_dir: std::path::PathBuf,
     /// Where references led before.
@@ -34,14 +39,15 @@ impl Providers {
     /// Builds the active providers. Does no I/O. Adds what they refuse to the problems.
     pub(crate) fn build(
         config: &Config,
-        catalogue: &Arc<Catalogue>,
+        documents: &Documents,
+        inventory: &Arc<Inventory>,
         surroundings: &Surroundings,
         problems: &mut Problems,
     ) -> Self {
         let context = |name: ProviderName| BuildContext {
             name,
             gateway: config.proxy.id.clone(),
-            catalogue: Arc::clone(catalogue),
+            inventory: Arc::clone(inventory),
             state_dir: surroundings.state_dir.clone(),
             clock: Arc::clone(&surroundings.clock),
             key_lifetime: Duration::from_secs(config.proxy.jwks_cache_duration_hours * 3600),
@@ -52,14 +58,7 @@ impl Providers {
         let local = registry.knows(name.as_str()).then(|| {
             with_no_settings(|settings| registry.build(name.as_str(), context(name.clone()), settings))
         });
-        let local = local.and_then(|built| match built {
-            Err(BuildError::Refused(_))
-                if refused_meshes(config, catalogue, &context, registry, problems) =>
-            {
-                None
-            }
-            built => accept(built, &name, None, problems),
-        });
+        let local = local.and_then(|built| accept(built, &name, config, documents, problems));
         let Primary { name, section, .. } = &config.primary;
         let primary = (!name.is_local()).then(|| {
             let provider_type = config.primary.provider_type();
@@ -70,7 +69,7 @@ impl Providers {
                 None => with_no_settings(|s| registry.build(provider_type, context(name.clone()), s)),
             }
         });
-        let primary = primary.and_then(|built| accept(built, name, Some(&config.primary), problems));
+        let primary = primary.and_then(|built| accept(built, name, config, documents, problems));
         Self { local, primary, primary_name: name.clone(), clock: Arc::clone(&surroundings.clock) }
     }
 
@@ -108,60 +107,36 @@ impl Providers {
     }
 }
 
-/// Builds the local provider once per mesh, to say of each one what is wrong with it. Whether any was.
-fn refused_meshes(
-    config: &Config,
-    catalogue: &Catalogue,
-    context: &impl Fn(ProviderName) -> BuildContext,
-    registry: &Registry,
-    problems: &mut Problems,
-) -> bool {
-    let mut refused = false;
-    for linked in &config.meshes {
-        let own = catalogue.meshes.iter().filter(|mesh| mesh.identity == *linked.identity).cloned().collect();
-        let name = ProviderName::local();
-        let context = BuildContext {
-            catalogue: Arc::new(Catalogue { resources: Vec::new(), meshes: own }),
-            ..context(name.clone())
-        };
-        let Err(error) = with_no_settings(|settings| registry.build(name.as_str(), context, settings)) else {
-            continue;
-        };
-        refused = true;
-        let mesh = &linked.mesh;
-        let secret = mesh.jwt_secret.as_ref().map(|at| &at.place);
-        let private = mesh.jwt_private_key_path.as_ref().map(|at| &at.place);
-        let public = mesh.jwt_public_key_path.as_ref().map(|at| &at.place);
-        let message = error.to_string();
-        let place = match message.contains("jwt_public_key_path") {
-            true => secret.or(public),
-            false => secret.or(private).or(public),
-        };
-        problems.error(place.or(Some(&mesh.place)), format!("mesh.{}", mesh.name), message);
-    }
-    refused
-}
-
+/// The provider, or the problems that its factory found.
 fn accept(
     built: Result<Arc<dyn Provider>, BuildError>,
     name: &ProviderName,
-    primary: Option<&Primary>,
+    config: &Config,
+    documents: &Documents,
     problems: &mut Problems,
 ) -> Option<Arc<dyn Provider>> {
-    let error = match built {
+    let section = config.primary.section.as_ref().filter(|_| *name == config.primary.name);
+    let key = format!("provider.{name}");
+    match built {
         Ok(provider) => return Some(provider),
-        // Said already, with the place and the remedy, when the configuration was merged.
-        Err(BuildError::UnknownType { .. }) => return None,
-        Err(error) => error,
-    };
-    let section = primary.and_then(|primary| primary.section.as_ref());
-    let span = match &error {
-        BuildError::Settings { span, .. } => span.clone(),
-        _ => None,
-    };
-    let place = section.map(|section| section.place_of(span));
-    let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
-    let message = crate::config::fragment::without_values(&format!("{error}{cause}"));
-    problems.error(place.as_ref(), format!("provider.{name}"), message);
+        // Reported with place and remedy when the configuration was merged.
+        Err(BuildError::UnknownType { .. }) => {}
+        Err(BuildError::Invalid(invalid)) => {
+            for error in invalid.errors() {
+                let place = error.key().and_then(|key| documents.place_of(key));
+                let place = place.or_else(|| Some(section?.place.clone()));
+                let message = without_values(&error_chain(error));
+                problems.error(place.as_ref(), error.key().unwrap_or(&key), message);
+            }
+        }
+        Err(error) => {
+            let span = match &error {
+                BuildError::Settings { span, .. } => span.clone(),
+                _ => None,
+            };
+            let place = section.map(|section| section.place_of(span));
+            problems.error(place.as_ref(), key, without_values(&error.to_string()));
+        }
+    }
     None
 }

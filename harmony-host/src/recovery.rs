@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use provider_api::{Rejection, RejectionClass};
+use provider_api::{RejectionClass, RejectionReport};
 use tokio::time::Instant;
 
 use crate::atomic_file;
@@ -18,7 +18,7 @@ use crate::journal::{Entry, Journal, Phase, Settlement, TRIES};
 use crate::last_good::{self, Generation, Ring};
 use crate::lock::{Lock, PATIENCE, RETRY};
 use crate::problem::Problems;
-use crate::snapshot::Refusal;
+use crate::snapshot::Rejection;
 
 /// Where the journal of the gateway `id` is. An id that may not become a directory's name is replaced by its
 /// digest.
@@ -46,7 +46,7 @@ pub(crate) struct Recovered {
 ///
 /// # Errors
 /// Another gateway runs on this configuration. Nothing was changed.
-pub(crate) async fn recovered(config_path: &Path, state: &Path) -> Result<Recovered, Refusal> {
+pub(crate) async fn recovered(config_path: &Path, state: &Path) -> Result<Recovered, Rejection> {
     let until = Instant::now() + PATIENCE;
     loop {
         let (path, directory) = (config_path.to_owned(), state.to_owned());
@@ -76,10 +76,10 @@ fn is_taken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
 
-fn refused(message: &str, help: &str) -> Refusal {
+fn refused(message: &str, help: &str) -> Rejection {
     let mut problems = Problems::default();
     problems.error(None, "state", message).help(help);
-    Refusal { class: RejectionClass::Build, problems }
+    Rejection { class: RejectionClass::Build, problems }
 }
 
 /// Looks through what is left here, and takes back what changes wrote that were not seen live: they are applied again
@@ -158,7 +158,7 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<
 /// the process has ended again and again while it was applied.
 fn given_up(journal: &Journal, entry: &Entry, edited: &[String]) -> std::io::Result<()> {
     let rejected = |class, summary: String| {
-        let rejection = Rejection { class, summary, problems: Vec::new() };
+        let rejection = RejectionReport { class, summary, problems: Vec::new() };
         journal.settle(entry.sequence, rejection.into(), None)
     };
     if entry.settlement.is_some() {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use provider_api::{ErrorKind, RejectionClass};
 use rustls::ServerConfig;
 
-use crate::catalogue::catalogue;
 use crate::config::{Config, Destination, Listen};
 use crate::digest::Digest;
 use crate::documents::Documents;
 use crate::host::HostOptions;
+use crate::inventory::inventory;
 use crate::plan::{Plans, build_plans};
 use crate::problem::{Problem, Problems};
 use crate::providers::{Providers, Surroundings};
@@ -61,14 +61,14 @@ impl std::fmt::Debug for Snapshot {
 
 /// A configuration that was not accepted, with every problem found.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct Rejection {
     /// The step that refused it.
     pub class: RejectionClass,
     /// Errors and warnings.
     pub problems: Problems,
 }
 
-impl Refusal {
+impl Rejection {
     /// Whether the same files may be served later without an edit: it depended on the machine.
     pub fn may_fare_better(&self) -> bool {
         self.class == RejectionClass::Bind
@@ -86,20 +86,22 @@ impl Snapshot {
         generation: u64,
         surroundings: &Surroundings,
         before: Option<&Self>,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, Rejection> {
         let class = if problems.refuse() { RejectionClass::Parse } else { RejectionClass::Validate };
-        let Some(config) = Config::merge(&documents, &surroundings.registry, &mut problems) else {
-            return Err(Refusal { class, problems });
+        let Some(config) =
+            Config::merge(&documents, &surroundings.registry, &surroundings.default_provider, &mut problems)
+        else {
+            return Err(Rejection { class, problems });
         };
         let class = if problems.refuse() { class } else { RejectionClass::Build };
-        let catalogue = Arc::new(catalogue(&config, &documents));
-        let providers = Providers::build(&config, &catalogue, surroundings, &mut problems);
+        let inventory = Arc::new(inventory(&config, &documents));
+        let providers = Providers::build(&config, &documents, &inventory, surroundings, &mut problems);
         check_abilities(&config, &providers, &mut problems);
         let listeners = listeners(&config, &documents, before, &mut problems);
         let plans = build_plans(&config, &surroundings.resolutions, &mut problems);
         problems.dedup();
         if problems.refuse() {
-            return Err(Refusal { class, problems });
+            return Err(Rejection { class, problems });
         }
         let warnings = problems.sorted().into_iter().cloned().collect();
         Ok(Self { generation, documents, config, providers, plans, listeners, warnings })
@@ -109,7 +111,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// Every problem of the configuration.
-    pub async fn of(options: &HostOptions) -> Result<Self, Refusal> {
+    pub async fn of(options: &HostOptions) -> Result<Self, Rejection> {
         crate::apply::look(options).await
     }
 
@@ -118,7 +120,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// Every local reference that leads nowhere.
-    pub(crate) async fn check_local_references(&mut self) -> Result<(), Refusal> {
+    pub(crate) async fn check_local_references(&mut self) -> Result<(), Rejection> {
         let mut problems = Problems::default();
         for linked in &self.config.pipelines {
             let Some(backend) = &linked.backend else { continue };
@@ -137,7 +139,7 @@ impl Snapshot {
         }
         problems.dedup();
         self.warnings.extend(problems.warnings().cloned());
-        if problems.refuse() { Err(Refusal { class: RejectionClass::Validate, problems }) } else { Ok(()) }
+        if problems.refuse() { Err(Rejection { class: RejectionClass::Validate, problems }) } else { Ok(()) }
     }
 
     /// Which published configuration this is; counts from 1.

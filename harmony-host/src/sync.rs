@@ -15,7 +15,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provider_api::{Cadence, Clock, Error, ErrorKind, Provider, Result, Standing};
+use provider_api::{Cadence, Clock, CredentialStatus, Error, ErrorKind, Provider, Registry, Result};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -25,13 +25,12 @@ pub use push::PushReport;
 pub use report::{ChangeReport, SyncReport};
 
 use crate::host::Command;
-use crate::isolate::asked;
+use crate::isolate::{asked, error_chain};
 use crate::journal::Journal;
 use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
 use outbox::Outbox;
 use round::Round;
-pub(crate) use said::said;
 use schedule::Schedule;
 
 /// What the sync loop is told.
@@ -53,6 +52,8 @@ pub(crate) struct SyncParts {
     pub(crate) journal_directory: PathBuf,
     /// The journal, when there was one at the start.
     pub(crate) journal: Option<Arc<Journal>>,
+    /// The provider types that are compiled in.
+    pub(crate) registry: Registry,
     /// The configuration to push up before the first round.
     pub(crate) push: Option<Arc<Snapshot>>,
     pub(crate) random: fastrand::Rng,
@@ -76,6 +77,7 @@ pub(crate) struct Sync {
     backoff: Backoff,
     schedule: Schedule,
     followed: Option<Arc<dyn Provider>>,
+    registry: Registry,
     push: Option<Arc<Snapshot>>,
     telling: Option<tokio::task::JoinHandle<()>>,
     /// Whether the last round failed because nobody authorized this gateway.
@@ -104,6 +106,7 @@ impl Sync {
             backoff: Backoff::new(parts.random),
             schedule: Schedule::now(),
             followed: None,
+            registry: parts.registry,
             push: parts.push,
             telling: None,
             unauthorized: false,
@@ -154,7 +157,7 @@ impl Sync {
         if self.cadence() == Some(Cadence::OnDemand)
             && let Err(error) = self.round.finish(&provider).await
         {
-            tracing::warn!(error = said(&error), "what a former process left cannot be finished now");
+            tracing::warn!(error = error_chain(&error), "what a former process left cannot be finished now");
         }
         self.outbox.wake();
     }
@@ -211,7 +214,7 @@ impl Sync {
         let followed = self.followed.as_ref().and_then(|provider| provider.publisher());
         let publisher =
             followed.ok_or_else(|| Error::invalid("the primary provider takes no configuration"))?;
-        push::push(publisher, snapshot).await
+        push::push(publisher, snapshot, &self.registry).await
     }
 
     async fn walk(&mut self, asked: bool) -> SyncReport {
@@ -223,7 +226,10 @@ impl Sync {
             match self.push_up(&snapshot).await {
                 Ok(report) => tracing::info!(%report, "the local configuration was pushed"),
                 Err(error) => {
-                    tracing::warn!(error = said(&error), "the local configuration could not be pushed");
+                    tracing::warn!(
+                        error = error_chain(&error),
+                        "the local configuration could not be pushed"
+                    );
                     if error.kind() == ErrorKind::Unavailable {
                         self.push = Some(snapshot);
                     }
@@ -253,12 +259,13 @@ impl Sync {
 
     fn bad(&mut self, provider: &Arc<dyn Provider>, error: &Error) {
         let wait = self.backoff.failed(error.retry_after());
-        let standing = standing_of(&**provider);
-        self.unauthorized = standing.is_some_and(|standing| !matches!(standing, Standing::Valid { .. }));
+        let standing = credential_status_of(&**provider);
+        self.unauthorized =
+            standing.is_some_and(|standing| !matches!(standing, CredentialStatus::Valid { .. }));
         let wait =
             if self.unauthorized { wait.max(UNAUTHORIZED.mul_f64(self.backoff.spread())) } else { wait };
         self.schedule = Schedule::after(wait);
-        let message = said(error);
+        let message = error_chain(error);
         let failures = self.backoff.failures();
         tracing::warn!(error = message, failures, ?wait, unauthorized = self.unauthorized, "sync failed");
         self.status.walked(Some((message, failures)));
@@ -288,8 +295,8 @@ pub(crate) fn cadence_of(provider: &dyn Provider) -> Option<Cadence> {
 }
 
 /// Whether the gateway is authorized, where somebody has to be.
-pub(crate) fn standing_of(provider: &dyn Provider) -> Option<Standing> {
-    asked(|| provider.enrollment().map(provider_api::Enrollment::standing))?
+pub(crate) fn credential_status_of(provider: &dyn Provider) -> Option<CredentialStatus> {
+    asked(|| provider.enrollment().map(provider_api::Enrollment::credential_status))?
 }
 
 async fn until(due: Option<Instant>) {
@@ -304,8 +311,8 @@ async fn another_credential(provider: Option<Arc<dyn Provider>>) {
     let Some(provider) = provider else { return std::future::pending().await };
     loop {
         tokio::time::sleep(LOOK).await;
-        let standing = standing_of(&*provider);
-        if matches!(standing, Some(Standing::Valid { .. })) {
+        let standing = credential_status_of(&*provider);
+        if matches!(standing, Some(CredentialStatus::Valid { .. })) {
             return;
         }
     }

@@ -110,12 +110,12 @@ pub enum ChangeStatus {
     /// It is live, and a probe has seen it live.
     Applied,
     /// It is not live and nothing of it was kept.
-    Rejected(Rejection),
+    Rejected(RejectionReport),
 }
 
 /// Why a change is not live.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
+pub struct RejectionReport {
     /// The step that refused it.
     pub class: RejectionClass,
     /// One sentence.
@@ -126,6 +126,7 @@ pub struct Rejection {
 
 /// The step of applying a change that refused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RejectionClass {
     /// It could not be brought here whole.
     Fetch,
@@ -139,10 +140,27 @@ pub enum RejectionClass {
     Build,
     /// An address it listens on could not be bound.
     Bind,
+    /// The application that serves requests could not make it live.
+    Activate,
     /// It was live, did not answer as it should, and was taken back.
     Probe,
     /// A newer change made it pointless before it was tried.
     Superseded,
+}
+
+impl RejectionClass {
+    /// Every class, in the order of the steps.
+    pub const ALL: [Self; 9] = [
+        Self::Fetch,
+        Self::Parse,
+        Self::Validate,
+        Self::Dependency,
+        Self::Build,
+        Self::Bind,
+        Self::Activate,
+        Self::Probe,
+        Self::Superseded,
+    ];
 }
 
 impl fmt::Display for RejectionClass {
@@ -154,6 +172,7 @@ impl fmt::Display for RejectionClass {
             Self::Dependency => "dependency",
             Self::Build => "build",
             Self::Bind => "bind",
+            Self::Activate => "activate",
             Self::Probe => "probe",
             Self::Superseded => "superseded",
         })

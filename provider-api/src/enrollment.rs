@@ -27,7 +27,7 @@ pub trait Enrollment: Send + Sync {
 
     /// What is known of the credential now, without asking the control plane. A credential that somebody
     /// else stored since is noticed, so that a host can tell when asking again makes sense.
-    fn standing(&self) -> Standing;
+    fn credential_status(&self) -> CredentialStatus;
 }
 
 /// A person's wish to authorize this gateway.
@@ -80,7 +80,7 @@ pub struct Enrolled {
 
 /// The state of a gateway's credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum CredentialStatus {
     /// There is none.
     Missing,
     /// There is one, and nobody has refused it.

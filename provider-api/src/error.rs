@@ -42,6 +42,7 @@ impl fmt::Display for ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     context: Cow<'static, str>,
+    key: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -49,7 +50,7 @@ pub struct Error {
 impl Error {
     /// An error of `kind`; `context` says what was tried, in words for the person who operates the gateway.
     pub fn new(kind: ErrorKind, context: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, context: context.into(), retry_after: None, source: None }
+        Self { kind, context: context.into(), key: None, retry_after: None, source: None }
     }
 
     /// An error of kind [`ErrorKind::NotFound`].
@@ -79,6 +80,14 @@ impl Error {
         self
     }
 
+    /// Adds the key of the configuration that is wrong, dotted from the top of the file:
+    /// `provider.runbeam.api`, `mesh.imaging.jwt_secret`. The host turns it into a file and a line.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Cow<'static, str>>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
     /// Adds how long the other side asked to be left alone.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
@@ -89,6 +98,11 @@ impl Error {
     /// What the error means.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// The key of the configuration that is wrong, dotted from the top of the file.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// How long the other side asked to be left alone, when it said so.
@@ -107,6 +121,9 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut s = f.debug_struct("Error");
         s.field("kind", &self.kind).field("context", &self.context);
+        if let Some(key) = &self.key {
+            s.field("key", key);
+        }
         if let Some(wait) = self.retry_after {
             s.field("retry_after", &wait);
         }

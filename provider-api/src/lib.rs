@@ -1,14 +1,16 @@
 #![doc = include_str!("../README.md")]
 
-mod catalogue;
+mod build_error;
 mod change;
 mod clock;
 mod config_source;
 mod enrollment;
 mod error;
+mod factory;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod inventory;
 #[cfg(feature = "lease")]
 mod lease;
 mod mesh_auth;
@@ -21,18 +23,21 @@ mod resolver;
 mod resource;
 mod retention;
 mod secret;
+mod settings_profile;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
 pub use async_trait::async_trait;
-pub use catalogue::{Catalogue, MeshDefinition, MeshKeys};
+pub use build_error::{BuildError, InvalidSettings};
 pub use change::{
-    Attachment, Change, ChangeHead, ChangeId, ChangeStatus, DocumentKind, Rejection, RejectionClass,
+    Attachment, Change, ChangeHead, ChangeId, ChangeStatus, DocumentKind, RejectionClass, RejectionReport,
 };
 pub use clock::{Clock, SystemClock};
 pub use config_source::{Cadence, ConfigSource, Pending};
-pub use enrollment::{Enrolled, Enrollment, EnrollmentRequest, MachineCredential, Standing};
+pub use enrollment::{CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, MachineCredential};
 pub use error::{Error, ErrorKind, Result};
+pub use factory::{BuildContext, ProviderFactory};
+pub use inventory::{Inventory, MeshDefinition, MeshKeys};
 #[cfg(feature = "lease")]
 pub use lease::{Fetch, Fetched, Lease, Valid};
 pub use mesh_auth::{Claims, Expected, MeshAuth, MeshIdentity, MeshToken, TokenRequest};
@@ -40,10 +45,11 @@ pub use name::{InvalidName, ProviderName};
 pub use provider::Provider;
 pub use publisher::{Publication, Published, Publisher};
 pub use reference::{InvalidReference, Reference, ResourceKey, Scope};
-pub use registry::{BuildContext, BuildError, ProviderFactory, Registry};
+pub use registry::Registry;
 pub use resolver::{Freshness, Resolved, Resolver};
 pub use resource::{Mode, Resource, ResourceType};
 pub use retention::Retention;
 pub use secret::Secret;
+pub use settings_profile::{LegacySection, SettingsProfile};
 /// How a section of a configuration is handed to [`Registry::build`].
 pub use toml::de::ValueDeserializer;

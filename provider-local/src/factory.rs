@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use provider_api::{BuildContext, Error, Provider, ProviderFactory, Result};
+use provider_api::{BuildContext, Error, InvalidSettings, Provider, ProviderFactory, SettingsProfile};
 use serde::Deserialize;
 
 use crate::local::Local;
@@ -26,19 +26,24 @@ impl ProviderFactory for LocalFactory {
     /// # Errors
     /// [`Invalid`](provider_api::ErrorKind::Invalid) when a key of a local mesh is blank or cannot be
     /// parsed, when two local meshes share a name, and when the provider is to have another name than `local`.
-    fn build(&self, context: BuildContext, _: LocalSettings) -> Result<Arc<dyn Provider>> {
+    fn build(&self, context: BuildContext, _: LocalSettings) -> Result<Arc<dyn Provider>, InvalidSettings> {
         // References and meshes say `local`; under another name nothing could reach this provider.
         if !context.name.is_local() {
             return Err(Error::invalid(format!(
                 "a provider of type `local` is always there under the name `local`; `{}` needs another type",
                 context.name
-            )));
+            ))
+            .into());
         }
-        let keyring = Keyring::new(&context.catalogue.meshes)?;
+        let keyring = Keyring::new(&context.inventory.meshes)?;
         Ok(Arc::new(Local::new(
             context.name,
-            ResourceIndex::new(context.catalogue),
+            ResourceIndex::new(context.inventory),
             LocalMeshAuth::new(keyring, context.clock),
         )))
+    }
+
+    fn profile(&self) -> SettingsProfile {
+        SettingsProfile::new()
     }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
-use provider_api::{Error, MeshDefinition, MeshIdentity, MeshKeys, Result, Secret};
+use provider_api::{Error, InvalidSettings, MeshDefinition, MeshIdentity, MeshKeys, Result, Secret};
 
 /// The moduli, in bytes, that aws-lc verifies with. A key outside could be parsed and would refuse every token.
 const RSA_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
@@ -21,17 +21,26 @@ pub(crate) struct MeshKey {
 }
 
 impl Keyring {
-    pub(crate) fn new(meshes: &[MeshDefinition]) -> Result<Self> {
-        let mut keys = HashMap::new();
+    /// Parses the keys of every local mesh.
+    ///
+    /// # Errors
+    /// Every key that cannot be used, with the key of the configuration that names it.
+    pub(crate) fn new(meshes: &[MeshDefinition]) -> Result<Self, InvalidSettings> {
+        let (mut keys, mut errors) = (HashMap::new(), Vec::new());
         for mesh in meshes.iter().filter(|mesh| mesh.provider.is_local()) {
             let Some(given) = &mesh.keys else { continue };
-            let key = MeshKey::new(&mesh.identity, given)?;
-            if keys.insert(mesh.identity.name.clone(), key).is_some() {
+            let name = &mesh.identity.name;
+            match MeshKey::new(&mesh.identity, given) {
                 // Taking either would let the keys of one mesh open the other.
-                return Err(Error::invalid(format!("two meshes are called `{}`", mesh.identity.name)));
+                Ok(_) if keys.contains_key(name) => {
+                    let error = Error::invalid(format!("two meshes are called `{name}`"));
+                    errors.push(error.with_key(format!("mesh.{name}")));
+                }
+                Ok(key) => drop(keys.insert(name.clone(), key)),
+                Err(error) => errors.push(error),
             }
         }
-        Ok(Self(keys))
+        InvalidSettings::of(errors).map_or(Ok(Self(keys)), Err)
     }
 
     /// The keys of exactly this mesh: one of the same name with another id is another mesh.
@@ -51,9 +60,10 @@ impl MeshKey {
                 (Algorithm::HS256, Some(signing), Some(verifying))
             }
             MeshKeys::Rsa { private_pem: None, public_pem: None } => {
-                return Err(Error::invalid(format!(
+                let message = format!(
                     "mesh `{mesh}` has neither a jwt_secret nor a jwt_private_key_path nor a jwt_public_key_path"
-                )));
+                );
+                return Err(Error::invalid(message).with_key(format!("mesh.{mesh}")));
             }
             MeshKeys::Rsa { private_pem, public_pem } => (
                 Algorithm::RS256,
@@ -78,7 +88,8 @@ fn only(algorithm: Algorithm) -> Validation {
 
 fn shared<'a>(mesh: &str, secret: &'a Secret) -> Result<&'a [u8]> {
     match secret.expose().trim().is_empty() {
-        true => Err(Error::invalid(format!("mesh `{mesh}`: jwt_secret is blank"))),
+        true => Err(Error::invalid(format!("mesh `{mesh}`: jwt_secret is blank"))
+            .with_key(format!("mesh.{mesh}.jwt_secret"))),
         false => Ok(secret.expose().as_bytes()),
     }
 }
@@ -93,6 +104,7 @@ fn private(mesh: &str, pem: &Secret) -> Result<EncodingKey> {
                 "mesh `{mesh}`: what jwt_private_key_path names is no RSA private key of 2048 to 8192 bits \
                  in PEM, unencrypted"
             ))
+            .with_key(format!("mesh.{mesh}.jwt_private_key_path"))
             .with_source(error)
         })
 }
@@ -103,6 +115,7 @@ fn public(mesh: &str, pem: &str) -> Result<DecodingKey> {
         Error::invalid(format!(
             "mesh `{mesh}`: what jwt_public_key_path names is no RSA public key of 2048 to 8192 bits in PEM"
         ))
+        .with_key(format!("mesh.{mesh}.jwt_public_key_path"))
     };
     let (key, parts) = DecodingKey::from_rsa_pem(pem.as_bytes())
         .and_then(|key| Jwk::from_decoding_key(&key, None).map(|parts| (key, parts)))

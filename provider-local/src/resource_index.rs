@@ -2,16 +2,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use provider_api::{Catalogue, Error, Reference, Resource, ResourceKey, ResourceType, Result};
+use provider_api::{Error, Inventory, Reference, Resource, ResourceKey, ResourceType, Result};
 
 use crate::resolver::OWNER;
 
 /// How many names or candidates a message lists before it only counts the rest.
 const LISTED: usize = 5;
 
-/// The resources of a catalogue by everything a reference can say of them.
+/// The resources of a inventory by everything a reference can say of them.
 pub(crate) struct ResourceIndex {
-    catalogue: Arc<Catalogue>,
+    inventory: Arc<Inventory>,
     by_name: HashMap<String, Vec<usize>>,
     by_id: HashMap<String, Vec<usize>>,
     /// What a miss says about the names there are; `None` stands for all types. Written once, because a
@@ -20,11 +20,11 @@ pub(crate) struct ResourceIndex {
 }
 
 impl ResourceIndex {
-    pub(crate) fn new(catalogue: Arc<Catalogue>) -> Self {
+    pub(crate) fn new(inventory: Arc<Inventory>) -> Self {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         let mut by_id: HashMap<String, Vec<usize>> = HashMap::new();
         let mut names: HashMap<Option<ResourceType>, BTreeSet<&str>> = HashMap::new();
-        for (at, resource) in catalogue.resources.iter().enumerate() {
+        for (at, resource) in inventory.resources.iter().enumerate() {
             by_name.entry(resource.name.clone()).or_default().push(at);
             by_id.entry(resource.id.clone()).or_default().push(at);
             for of in [None, Some(resource.kind)] {
@@ -35,7 +35,7 @@ impl ResourceIndex {
             .into_iter()
             .map(|(of, names)| (of, list(names.into_iter().map(|name| format!("`{name}`")))))
             .collect();
-        Self { catalogue, by_name, by_id, known }
+        Self { inventory, by_name, by_id, known }
     }
 
     /// The one resource that `reference` fits. Its team is not looked at: everything here has one owner.
@@ -69,7 +69,7 @@ impl ResourceIndex {
     }
 
     fn at<'a>(&'a self, places: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Resource> {
-        places.into_iter().flatten().filter_map(|at| self.catalogue.resources.get(*at))
+        places.into_iter().flatten().filter_map(|at| self.inventory.resources.get(*at))
     }
 
     fn missing(&self, reference: &Reference, of_other_types: &[&Resource]) -> Error {
@@ -127,7 +127,7 @@ fn list(mut items: impl ExactSizeIterator<Item = String>) -> String {
 
 impl fmt::Debug for ResourceIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The catalogue holds the keys of the meshes as well, so only its resources are counted.
-        f.debug_struct("ResourceIndex").field("resources", &self.catalogue.resources.len()).finish()
+        // The inventory holds the keys of the meshes as well, so only its resources are counted.
+        f.debug_struct("ResourceIndex").field("resources", &self.inventory.resources.len()).finish()
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use provider_api::{Error, Result, Secret, Standing};
+use provider_api::{CredentialStatus, Error, Result, Secret};
 
 use crate::credential::{Credential, Moment};
 use crate::environment::Environment;
@@ -67,17 +67,19 @@ impl Credentials {
     }
 
     /// What is known of the credential, from memory and, when it has changed since, from its file.
-    pub(crate) fn standing(&self, now: SystemTime) -> Standing {
+    pub(crate) fn credential_status(&self, now: SystemTime) -> CredentialStatus {
         if !self.is_fresh() {
             self.reload(now, false);
         }
         let state = self.state();
-        let Some(source) = state.best(now) else { return Standing::Missing };
+        let Some(source) = state.best(now) else { return CredentialStatus::Missing };
         let expires_at = source.credential.expires_at;
         match source {
-            source if source.credential.is_expired(now) => Standing::Expired { expired_at: expires_at },
-            source if source.refused => Standing::Refused,
-            _ => Standing::Valid { expires_at },
+            source if source.credential.is_expired(now) => {
+                CredentialStatus::Expired { expired_at: expires_at }
+            }
+            source if source.refused => CredentialStatus::Refused,
+            _ => CredentialStatus::Valid { expires_at },
         }
     }
 

@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use provider_api::{
-    Enrolled, Enrollment, EnrollmentRequest, Error, ErrorKind, MachineCredential, Result, Standing,
+    CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, Error, ErrorKind, MachineCredential, Result,
     async_trait,
 };
 use url::Url;
@@ -30,12 +30,10 @@ impl Enrollment for Runbeam {
             return Err(Error::invalid("the machine token has ended already"));
         }
         // Whoever brings a token needs no proof; it must not make this gateway another one.
-        let current = self
-            .credentials
-            .current(now)
-            .await
-            .ok()
-            .filter(|_| matches!(self.credentials.standing(now), Standing::Valid { .. }));
+        let current =
+            self.credentials.current(now).await.ok().filter(|_| {
+                matches!(self.credentials.credential_status(now), CredentialStatus::Valid { .. })
+            });
         if current.is_some_and(|current| current.gateway_id != credential.gateway_id) {
             return Err(Error::invalid(
                 "the machine token is for another gateway than this one is authorized as; authorize it as a user instead",
@@ -51,8 +49,8 @@ impl Enrollment for Runbeam {
         Ok(enrolled)
     }
 
-    fn standing(&self) -> Standing {
-        self.credentials.standing(self.context.clock.now())
+    fn credential_status(&self) -> CredentialStatus {
+        self.credentials.credential_status(self.context.clock.now())
     }
 }
 

@@ -2,7 +2,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use provider_api::{BuildContext, Provider, ProviderFactory, Result};
+use provider_api::{
+    BuildContext, InvalidSettings, LegacySection, Provider, ProviderFactory, SettingsProfile,
+};
 
 use crate::api::Api;
 use crate::credentials::Credentials;
@@ -12,7 +14,7 @@ use crate::kept::Kept;
 use crate::key_sets::KeySets;
 use crate::pool::{Pool, PoolOptions};
 use crate::runbeam::Runbeam;
-use crate::settings::{Settings, is_loopback};
+use crate::settings::{DEFAULT_API, Settings, is_loopback};
 use crate::store::Store;
 
 /// Makes providers of the type `runbeam`, and holds what outlives each of them: connections, the machine
@@ -84,9 +86,8 @@ impl ProviderFactory for RunbeamFactory {
     /// # Errors
     /// [`Invalid`](provider_api::ErrorKind::Invalid) for an `api` that is no URL, or would send the machine
     /// token in the clear, and for an interval out of bounds.
-    fn build(&self, context: BuildContext, settings: Settings) -> Result<Arc<dyn Provider>> {
-        let configured = settings.base()?;
-        let cadence = settings.cadence()?;
+    fn build(&self, context: BuildContext, settings: Settings) -> Result<Arc<dyn Provider>, InvalidSettings> {
+        let (configured, cadence) = settings.checked(context.name.as_str())?;
         for key in &settings.unknown {
             tracing::warn!(provider = %context.name, key = %key.escape_debug(), "this key is not known here");
         }
@@ -114,5 +115,15 @@ impl ProviderFactory for RunbeamFactory {
             cadence,
             pending_etag: ArcSwapOption::empty(),
         }))
+    }
+
+    fn profile(&self) -> SettingsProfile {
+        SettingsProfile::new()
+            .with_defaults(&[("api", DEFAULT_API)])
+            .with_legacy(LegacySection {
+                name: "runbeam",
+                keys: &[("cloud_api_base_url", "api"), ("poll_interval_secs", "poll_interval_secs")],
+            })
+            .with_public_keys(&["api", "enabled", "poll_interval_secs"])
     }
 }

@@ -49,7 +49,7 @@ impl Runbeam {
 
     /// Where the configuration says that the keys of a mesh are, when it does.
     fn jwks_url(&self, mesh: &MeshIdentity) -> Option<&str> {
-        let meshes = &self.context.catalogue.meshes;
+        let meshes = &self.context.inventory.meshes;
         meshes.iter().find(|known| known.identity == *mesh)?.jwks_url.as_deref()
     }
 }

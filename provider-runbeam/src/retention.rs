@@ -27,7 +27,7 @@ struct KeptSet {
 }
 
 impl Retention for Runbeam {
-    fn keep(&self) -> Option<String> {
+    fn save(&self) -> Option<String> {
         let sets: Vec<KeptSet> =
             self.keys.last().into_iter().map(|(url, last)| KeptSet { url, last }).collect();
         if sets.is_empty() {
@@ -38,7 +38,7 @@ impl Retention for Runbeam {
     }
 
     /// Keys are used for as long as they would have been without the restart, never longer.
-    fn recall(&self, kept: &str) {
+    fn restore(&self, kept: &str) {
         let Ok(kept) = serde_json::from_str::<Kept>(kept) else { return };
         if kept.schema != SCHEMA || kept.control_plane != self.api.configured().as_str() {
             return;

@@ -1,9 +1,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use provider_api::{Cadence, Error, Result};
+use provider_api::{Cadence, Error, InvalidSettings, Result};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use url::{Host, Url};
+
+/// The control plane of a gateway that names none.
+pub(crate) const DEFAULT_API: &str = "https://api.runbeam.cloud";
 
 /// The longest interval, in seconds.
 const MAX_POLL_SECS: u64 = 3600;
@@ -32,7 +35,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            api: "https://api.runbeam.cloud".to_owned(),
+            api: DEFAULT_API.to_owned(),
             allow_insecure: false,
             accept_invalid_certs: false,
             poll_interval_secs: 30,
@@ -42,6 +45,23 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The configured origin and path, and when to ask for changes.
+    ///
+    /// # Errors
+    /// Everything that is wrong in `[provider.<name>]`, each with its key.
+    pub(crate) fn checked(&self, name: &str) -> Result<(Url, Cadence), InvalidSettings> {
+        let base = self.base().map_err(|error| error.with_key(format!("provider.{name}.api")));
+        let cadence = self.cadence();
+        let cadence = cadence.map_err(|error| error.with_key(format!("provider.{name}.poll_interval_secs")));
+        match (base, cadence) {
+            (Ok(base), Ok(cadence)) => Ok((base, cadence)),
+            (base, cadence) => {
+                let errors: Vec<Error> = base.err().into_iter().chain(cadence.err()).collect();
+                Err(InvalidSettings::of(errors).unwrap_or_else(|| Error::invalid("invalid settings").into()))
+            }
+        }
+    }
+
     /// The configured origin and path, checked.
     pub(crate) fn base(&self) -> Result<Url> {
         let refuse = |why: String| {

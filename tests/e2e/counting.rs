@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, SystemTime};
 
 use provider_api::{
-    BuildContext, Claims, ConfigSource, Enrollment, Error, Expected, Freshness, MeshAuth, MeshToken,
-    Provider, ProviderFactory, ProviderName, Publisher, Reference, Resolved, Resolver, Resource, ResourceKey,
-    ResourceType, Result, Retention, Secret, TokenRequest, async_trait,
+    BuildContext, Claims, ConfigSource, Enrollment, Error, Expected, Freshness, InvalidSettings, MeshAuth,
+    MeshToken, Provider, ProviderFactory, ProviderName, Publisher, Reference, Resolved, Resolver, Resource,
+    ResourceKey, ResourceType, Result, Retention, Secret, SettingsProfile, TokenRequest, async_trait,
 };
 
 /// The one good token; it is good at theirs.example below /r4.
@@ -31,8 +31,12 @@ impl ProviderFactory for CountingFactory {
     const TYPE: &'static str = "counting";
     type Settings = toml::Table;
 
-    fn build(&self, context: BuildContext, _: toml::Table) -> Result<Arc<dyn Provider>> {
+    fn build(&self, context: BuildContext, _: toml::Table) -> Result<Arc<dyn Provider>, InvalidSettings> {
         Ok(Arc::new(Counting(context.name, Arc::clone(&self.0))))
+    }
+
+    fn profile(&self) -> SettingsProfile {
+        SettingsProfile::new()
     }
 }
 

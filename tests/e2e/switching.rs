@@ -5,9 +5,9 @@ use std::sync::Arc;
 use harmony_host::{Host, HostOptions};
 use harmony_tests::{Upstream, Workdir, eventually, free_port};
 use provider_api::{
-    BuildContext, ConfigSource, Enrollment, Error, Freshness, MeshAuth, Provider, ProviderFactory,
-    ProviderName, Publisher, Reference, Registry, Resolved, Resolver, Resource, ResourceKey, ResourceType,
-    Result, Retention, async_trait,
+    BuildContext, ConfigSource, Enrollment, Error, Freshness, InvalidSettings, MeshAuth, Provider,
+    ProviderFactory, ProviderName, Publisher, Reference, Registry, Resolved, Resolver, Resource, ResourceKey,
+    ResourceType, Result, Retention, SettingsProfile, async_trait,
 };
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -30,8 +30,12 @@ impl ProviderFactory for TestCloudFactory {
     const TYPE: &'static str = "testcloud";
     type Settings = Settings;
 
-    fn build(&self, context: BuildContext, settings: Settings) -> Result<Arc<dyn Provider>> {
+    fn build(&self, context: BuildContext, settings: Settings) -> Result<Arc<dyn Provider>, InvalidSettings> {
         Ok(Arc::new(TestCloud { name: context.name, api: settings.api }))
+    }
+
+    fn profile(&self) -> SettingsProfile {
+        SettingsProfile::new()
     }
 }
 

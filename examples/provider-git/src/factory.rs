@@ -33,7 +33,7 @@ impl ProviderFactory for GitFactory {
     const TYPE: &'static str = "git";
     type Settings = Settings;
 
-    fn build(&self, context: BuildContext, settings: Settings) -> Result<Arc<dyn Provider>> {
+    fn build(&self, context: BuildContext, settings: Settings) -> Result<Arc<dyn Provider>, InvalidSettings> {
         let path = settings.api.strip_prefix("file://").unwrap_or(&settings.api);
         if path.is_empty() || path.contains("://") {
             return Err(Error::invalid("`api`: expected the path of a repository, or a file:// URL"));
@@ -59,4 +59,6 @@ impl ProviderFactory for GitFactory {
         let followed = Arc::new(followed);
         Ok(Arc::new(Git { name: context.name, cadence, followed, seen: Mutex::default() }))
     }
+
+    fn profile(&self) -> SettingsProfile { SettingsProfile::new() }
 }

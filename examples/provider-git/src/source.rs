@@ -40,7 +40,7 @@ impl ConfigSource for Git {
 }
 
 fn line(status: &ChangeStatus) -> String {
-    let ChangeStatus::Rejected(Rejection { class, summary, problems }) = status else {
+    let ChangeStatus::Rejected(RejectionReport { class, summary, problems }) = status else {
         return if *status == ChangeStatus::Applied { "applied" } else { "received" }.to_owned();
     };
     format!("rejected ({class}): {summary}; {}", problems.join("; "))

@@ -8,13 +8,13 @@ use crate::documents::{Documents, Loaded, Touched};
 use crate::host::{HostOptions, absolute};
 use crate::providers::Surroundings;
 use crate::resolutions::Resolutions;
-use crate::snapshot::{Refusal, Snapshot};
+use crate::snapshot::{Rejection, Snapshot};
 
 /// What the files make, without serving it.
 ///
 /// # Errors
 /// Every problem.
-pub(crate) async fn look(options: &HostOptions) -> Result<Snapshot, Refusal> {
+pub(crate) async fn look(options: &HostOptions) -> Result<Snapshot, Rejection> {
     let path = absolute(&options.config);
     let resolutions = Resolutions::new(Arc::clone(&options.clock), Vec::new());
     let surroundings = options.surroundings(resolutions);
@@ -40,7 +40,7 @@ pub(super) async fn build(
     read: Option<Arc<Documents>>,
     served: Option<Arc<Snapshot>>,
     touched: Touched,
-) -> (Option<Arc<Documents>>, Result<Built, Refusal>) {
+) -> (Option<Arc<Documents>>, Result<Built, Rejection>) {
     let work = move || {
         let vanish = served.as_ref().map(|served| &*served.documents);
         let Loaded { documents, problems } = Documents::load(&config_path, read.as_deref(), vanish, &touched);

@@ -10,7 +10,7 @@ use crate::edits::Edits;
 use crate::journal::{Target, Trial};
 use crate::proposal;
 use crate::providers::Surroundings;
-use crate::snapshot::{Refusal, Snapshot};
+use crate::snapshot::{Rejection, Snapshot};
 use crate::status::full;
 
 /// What a change makes of the files.
@@ -20,7 +20,7 @@ pub(super) enum Built {
     /// It makes this; `files` is what the proposal was made against.
     New { files: Arc<Documents>, snapshot: Box<Snapshot>, edits: Edits },
     /// It is wrong; with what is known of this try, when it may be right beside another configuration.
-    Rejected(Refusal, Option<Trial>),
+    Rejected(Rejection, Option<Trial>),
     /// A file it would write is not what it was when the change was rejected.
     Overtaken,
     /// The files are wrong without it.
@@ -81,7 +81,7 @@ impl Alone {
         let vanish = Some(&*served.documents);
         let Loaded { documents, problems } = Documents::load(path, Some(read), vanish, &Touched::Everything);
         let files = Arc::new(documents);
-        let edits = match proposal::edits(change, &files) {
+        let edits = match proposal::edits(change, &files, &self.surroundings.registry) {
             Ok(edits) => edits,
             Err(refusal) if problems.refuse() => return self.blame(refusal, &files, None),
             // Wrong in itself: no other configuration makes it right.
@@ -106,7 +106,7 @@ impl Alone {
     }
 
     /// Whether a refusal is the change's fault: only when the files are good without it.
-    fn blame(&self, refusal: Refusal, files: &Arc<Documents>, edits: Option<&Edits>) -> Built {
+    fn blame(&self, refusal: Rejection, files: &Arc<Documents>, edits: Option<&Edits>) -> Built {
         let against = self.served.documents.digest();
         let trial = edits.map(|edits| Trial::new(refusal.class, full(against), targets(files, edits)));
         if files.digest() == against {

@@ -12,7 +12,7 @@ use crate::gateway::Gateway;
 use crate::last_good::{Generation, LastGood};
 use crate::listener::{Listeners, Prepared};
 use crate::providers::Surroundings;
-use crate::snapshot::{Refusal, Snapshot};
+use crate::snapshot::{Rejection, Snapshot};
 use crate::status::{StatusBoard, full};
 
 /// The first configuration, ready to be served.
@@ -21,11 +21,11 @@ pub(crate) struct First {
     snapshot: Arc<Snapshot>,
     prepared: Prepared,
     /// The files and what is wrong with them, when what is served first is not what they say.
-    refused: Option<(Digest, Refusal)>,
+    refused: Option<(Digest, Rejection)>,
 }
 
 impl First {
-    pub(crate) fn split(self) -> (Arc<Snapshot>, Prepared, Option<(Digest, Refusal)>) {
+    pub(crate) fn split(self) -> (Arc<Snapshot>, Prepared, Option<(Digest, Rejection)>) {
         (self.snapshot, self.prepared, self.refused)
     }
 }
@@ -42,7 +42,7 @@ impl Applier {
         status: Arc<StatusBoard>,
         last_good: Arc<LastGood>,
         kept: Option<Generation>,
-    ) -> Result<(Self, First), Refusal> {
+    ) -> Result<(Self, First), Rejection> {
         let listeners = Listeners::new();
         let (path, around) = (config_path.clone(), surroundings.clone());
         let (documents, built) = build(path, around, None, None, Touched::Everything).await;
@@ -84,7 +84,7 @@ impl Applier {
         &mut self,
         gateway: &Arc<Gateway>,
         prepared: Prepared,
-        refused: Option<(Digest, Refusal)>,
+        refused: Option<(Digest, Rejection)>,
     ) {
         self.listeners.open(prepared, gateway);
         let snapshot = gateway.snapshot.load_full();
@@ -103,7 +103,7 @@ async fn built_of(
     config_path: PathBuf,
     surroundings: Surroundings,
     kept: Generation,
-) -> Result<Box<Snapshot>, Refusal> {
+) -> Result<Box<Snapshot>, Rejection> {
     let work = move || {
         let Loaded { documents, problems } = Documents::of_kept(&config_path, &kept.files);
         Snapshot::build(Arc::new(documents), problems, 1, &surroundings, None)

@@ -7,7 +7,7 @@ use crate::apply::{Applier, change, prepare, refusal, unwritable};
 use crate::fault_points::kill;
 use crate::gateway::Gateway;
 use crate::journal::{Before, Journal, Target, Trial};
-use crate::snapshot::Refusal;
+use crate::snapshot::Rejection;
 use crate::status::full;
 
 /// What became of a provider's change.
@@ -16,7 +16,7 @@ pub(crate) enum ChangeVerdict {
     /// It is live.
     Applied,
     /// It is not, and nothing of it was kept. With what is known of this try, when another may fare better.
-    Rejected(Refusal, Option<Trial>),
+    Rejected(Rejection, Option<Trial>),
     /// A file it would write is not what it was when the change was rejected: something newer is there.
     Overtaken,
     /// It cannot be judged, for a reason that is not its own; it waits.
@@ -91,7 +91,7 @@ impl Applier {
         let against = full(served.documents.digest());
         // With an edit that is not served, it cannot be told whose fault it is.
         let edited = files.digest() != served.documents.digest();
-        let rejected = |refusal: Refusal| {
+        let rejected = |refusal: Rejection| {
             if edited {
                 let first = refusal.problems.sorted_errors().first().map(ToString::to_string);
                 let first = first.unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::documents::Documents;
 use crate::edits::Edits;
 use crate::fault_points::kill;
 use crate::journal::Before;
-use crate::snapshot::{Refusal, Snapshot};
+use crate::snapshot::{Rejection, Snapshot};
 
 /// Why a change waits whose files are in the way of another try.
 pub(super) const LEFT: &str = "what an earlier try wrote cannot be taken back";
@@ -20,7 +20,7 @@ pub(super) enum NotCommitted {
     /// The change waits, for this reason.
     Held(String),
     /// The disk did not take them.
-    Rejected(Refusal),
+    Rejected(Rejection),
 }
 
 impl From<NotWritten> for NotCommitted {

@@ -18,6 +18,8 @@ pub struct Primary {
     pub section: Option<ProviderSection>,
     /// Where it is chosen, when that is written.
     pub place: Option<Place>,
+    /// Settings that hold when its section does not write them.
+    pub(crate) defaults: &'static [(&'static str, &'static str)],
 }
 
 impl Primary {
@@ -37,8 +39,8 @@ impl Primary {
             settings.remove(key);
         }
         let provider_type = self.provider_type();
-        if provider_type == DEFAULT_PRIMARY {
-            settings.entry("api").or_insert_with(|| DEFAULT_API.into());
+        for (key, value) in self.defaults {
+            settings.entry(*key).or_insert_with(|| (*value).into());
         }
         let text = serde_json::to_string(&settings).unwrap_or_default();
         format!("{:#}", Digest::of(format!("{provider_type}\n{text}").as_bytes()))
@@ -53,32 +55,35 @@ pub(crate) struct Activity {
     compiled: Vec<&'static str>,
 }
 
-/// The provider a gateway has unless it says otherwise, and where that is.
-pub(crate) const DEFAULT_PRIMARY: &str = "runbeam";
-pub(crate) const DEFAULT_API: &str = "https://api.runbeam.cloud";
-
 impl Activity {
-    pub(crate) fn of(gateway: &GatewaySections, registry: &Registry, problems: &mut Problems) -> Self {
-        let sections = &gateway.providers;
+    /// Decides which providers a configuration may use. `default` is primary where the files choose none.
+    pub(crate) fn of(
+        gateway: &GatewaySections,
+        registry: &Registry,
+        default: &ProviderName,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut sections = gateway.providers.by_name.clone();
+        let legacy = gateway.providers.legacy(registry, problems);
+        let legacy_primary = legacy.map(|legacy| {
+            sections.insert(legacy.name, legacy.section);
+            legacy.primary
+        });
         let written = gateway.proxy.primary_provider.as_ref();
         let name = match written {
             Some(at) => at.value.parse::<ProviderName>().unwrap_or_else(|invalid| {
                 problems.error(Some(&at.place), "proxy.primary_provider", invalid.to_string());
                 ProviderName::local()
             }),
-            None => sections
-                .legacy_primary
-                .clone()
-                .or_else(|| DEFAULT_PRIMARY.parse().ok())
-                .unwrap_or_else(ProviderName::local),
+            None => legacy_primary.unwrap_or_else(|| default.clone()),
         };
+        let place = written.map(|at| at.place.clone());
+        let mut primary = Primary { section: sections.get(&name).cloned(), name, place, defaults: &[] };
+        let profile = registry.profile(primary.provider_type());
+        primary.defaults = profile.map(|profile| profile.defaults).unwrap_or_default();
         let activity = Self {
-            primary: Primary {
-                section: sections.by_name.get(&name).cloned(),
-                name,
-                place: written.map(|at| at.place.clone()),
-            },
-            configured: sections.by_name.iter().map(|(n, s)| (n.clone(), s.place.clone())).collect(),
+            primary,
+            configured: sections.into_iter().map(|(name, section)| (name, section.place)).collect(),
             compiled: registry.types().collect(),
         };
         activity.check_primary(gateway, registry, problems);
@@ -86,7 +91,7 @@ impl Activity {
     }
 
     fn check_primary(&self, gateway: &GatewaySections, registry: &Registry, problems: &mut Problems) {
-        let Primary { name, section, place } = &self.primary;
+        let Primary { name, section, place, .. } = &self.primary;
         let place = place.as_ref().or(section.as_ref().map(|s| &s.place)).or(Some(&gateway.proxy.place));
         let known = registry.knows(self.primary.provider_type());
         let chosen = match &gateway.proxy.primary_provider {
@@ -177,24 +182,23 @@ impl Activity {
 
 #[cfg(test)]
 mod tests {
-    use toml::de::DeTable;
-
     use super::*;
-    use crate::config::provider::ProviderSections;
-    use crate::config::section::Section;
+    use crate::config::fragment::Fragment;
+    use crate::config::test_registry::test_registry;
     use crate::source::Source;
 
     fn identity(text: &str) -> String {
-        let source = Source::new("config.toml", text);
-        let (document, _) = DeTable::parse_recoverable(source.text());
-        let root = Section::root(&source, document.get_ref());
-        let sections = ProviderSections::read(&root, &source, &mut Problems::default());
-        let name: ProviderName = "runbeam".parse().unwrap();
-        Primary { section: sections.by_name.get(&name).cloned(), name, place: None }.identity()
+        let source = Source::new("config.toml", format!("[proxy]\nid = \"a\"\n{text}"));
+        let fragment = Fragment::gateway(&source);
+        let default = "runbeam".parse().unwrap();
+        let (registry, mut problems) = (test_registry(), Problems::default());
+        Activity::of(fragment.gateway.as_ref().unwrap(), &registry, &default, &mut problems)
+            .primary
+            .identity()
     }
 
     #[test]
-    fn a_provider_is_another_one_with_another_control_plane_and_not_with_another_interval() {
+    fn identity_is_of_the_control_plane() {
         let one = identity("[provider.runbeam]\napi = \"https://one.example\"\n");
         for same in [
             "[provider.runbeam]\npoll_interval_secs = 5\napi = \"https://one.example\" # moved\n",
@@ -210,6 +214,6 @@ mod tests {
         ] {
             assert_ne!(identity(other), one, "{other}");
         }
-        assert_eq!(identity(""), identity(&format!("[provider.runbeam]\napi = \"{DEFAULT_API}\"\n")));
+        assert_eq!(identity(""), identity("[provider.runbeam]\napi = \"https://api.example\"\n"));
     }
 }

@@ -63,7 +63,7 @@ pub struct GatewaySections {
 /// Stands in [`Fragment::broken`] for everything that broken syntax may hide.
 pub(crate) const TORN: &str = "*";
 
-const GATEWAY_ONLY: [&str; 5] = ["proxy", "provider", "runbeam", "network", "management"];
+const GATEWAY_ONLY: [&str; 4] = ["proxy", "provider", "network", "management"];
 
 impl Fragment {
     /// Reads config.toml.

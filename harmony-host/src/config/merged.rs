@@ -39,10 +39,15 @@ pub struct Config {
 impl Config {
     /// Merges the files and checks them against each other. Adds to `problems` what is wrong; `None` only
     /// when there is not enough to go on.
-    pub fn merge(documents: &Documents, registry: &Registry, problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn merge(
+        documents: &Documents,
+        registry: &Registry,
+        default_provider: &ProviderName,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let fragments: Vec<&Fragment> = documents.fragments().collect();
         let gateway = fragments.iter().find_map(|fragment| fragment.gateway.as_ref())?;
-        let activity = Activity::of(gateway, registry, problems);
+        let activity = Activity::of(gateway, registry, default_provider, problems);
         addresses::check(&gateway.networks, problems);
         check_management(gateway, problems);
         let broken = || fragments.iter().flat_map(|f| &f.broken);

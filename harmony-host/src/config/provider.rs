@@ -1,22 +1,31 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use provider_api::ProviderName;
+use provider_api::{LegacySection, ProviderName, Registry};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml_edit::{Table, value};
 
-use crate::config::activity::DEFAULT_API;
 use crate::config::section::Section;
 use crate::problem::Problems;
 use crate::source::{At, Place, Source};
 
-/// All `[provider.*]`, and the legacy `[runbeam]` as if it were written that way.
-#[derive(Clone, Debug, Default)]
+/// Every `[provider.*]`.
+#[derive(Clone, Debug)]
 pub struct ProviderSections {
-    /// By name.
+    /// The sections by name.
     pub by_name: BTreeMap<ProviderName, ProviderSection>,
-    /// The primary provider that the legacy form implies.
-    pub legacy_primary: Option<ProviderName>,
+    source: Arc<Source>,
+}
+
+/// A section that configured a provider type before `[provider.<name>]` existed.
+#[derive(Debug)]
+pub(crate) struct LegacyProvider {
+    /// The primary provider that the section chooses.
+    pub(crate) primary: ProviderName,
+    pub(crate) name: ProviderName,
+    /// The section, translated.
+    pub(crate) section: ProviderSection,
 }
 
 /// `[provider.<name>]`: a place that configuration and resources come from.
@@ -39,11 +48,19 @@ enum Settings {
     Translated(String),
 }
 
+/// The interval of a section that writes none, in seconds.
 pub(crate) const DEFAULT_INTERVAL_SECS: u64 = 30;
+
+/// The provider of a gateway that chooses none.
+pub(crate) const DEFAULT_PRIMARY: &str = "runbeam";
+
+/// The key of the interval, and its values in seconds. Both are the host's own.
+const INTERVAL: &str = "poll_interval_secs";
+const INTERVALS: std::ops::RangeInclusive<u64> = 0..=3600;
 
 impl ProviderSections {
     pub(crate) fn read(root: &Section<'_>, source: &Arc<Source>, problems: &mut Problems) -> Self {
-        let mut read = Self::default();
+        let mut read = Self { by_name: BTreeMap::new(), source: Arc::clone(source) };
         for (name, section) in root.named("provider", problems) {
             match name.parse::<ProviderName>() {
                 Ok(parsed) if parsed.is_local() => problems
@@ -61,59 +78,68 @@ impl ProviderSections {
                 }
             }
         }
-        read.legacy(root, problems);
         read
     }
 
-    /// `[runbeam] enabled, cloud_api_base_url, poll_interval_secs`
-    fn legacy(&mut self, root: &Section<'_>, problems: &mut Problems) {
-        let Some(section) = root.section("runbeam", problems) else { return };
-        let Ok(runbeam) = "runbeam".parse::<ProviderName>() else { return };
-        if let Some(current) = self.by_name.get(&runbeam) {
-            let message = format!(
-                "[runbeam] is the old form of [provider.runbeam], which is there at {}",
-                current.place
-            );
-            problems.error(Some(section.place()), "runbeam", message).help("delete the section [runbeam]");
-            return;
-        }
-        problems
-            .warn(Some(section.place()), "runbeam", "this section is deprecated")
-            .help("write [provider.runbeam] with `api` and `poll_interval_secs`, and proxy.primary_provider = \"runbeam\"");
-        let enabled = section.flag("enabled", problems).is_some_and(|flag| flag.value);
-        let api = section.text("cloud_api_base_url", problems);
-        let interval = section.integer("poll_interval_secs", 0..=3600, problems);
-        section.finish(problems);
-        self.legacy_primary = Some(if enabled { runbeam.clone() } else { ProviderName::local() });
-        let api = api.map_or_else(|| DEFAULT_API.to_owned(), |at| at.value);
-        let section = ProviderSection {
-            place: section.place().clone(),
-            provider_type: "runbeam".to_owned(),
-            poll_interval_secs: interval.map_or(DEFAULT_INTERVAL_SECS, |at| at.value),
-            settings: Settings::Translated(format!("api = {}", toml_string(&api))),
-        };
-        self.by_name.insert(runbeam, section);
+    /// The legacy section of a type that is compiled in, where the configuration has one.
+    pub(crate) fn legacy(&self, registry: &Registry, problems: &mut Problems) -> Option<LegacyProvider> {
+        let (document, _) = DeTable::parse_recoverable(self.source.text());
+        let root = Section::root(&self.source, document.get_ref());
+        registry.types().find_map(|provider_type| {
+            let legacy = registry.profile(provider_type)?.legacy?;
+            self.legacy_of(provider_type, &legacy, &root, problems)
+        })
     }
-}
 
-/// A basic string of TOML (1.0.0, section String).
-fn toml_string(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => out.push(c),
+    fn legacy_of(
+        &self,
+        provider_type: &str,
+        legacy: &LegacySection,
+        root: &Section<'_>,
+        problems: &mut Problems,
+    ) -> Option<LegacyProvider> {
+        let section = root.section(legacy.name, problems)?;
+        let name = provider_type.parse::<ProviderName>().ok()?;
+        let old = legacy.name;
+        if let Some(current) = self.by_name.get(&name) {
+            let message =
+                format!("[{old}] is the old form of [provider.{name}], which is there at {}", current.place);
+            let entry = problems.error(Some(section.place()), old, message);
+            entry.help(format!("delete the section [{old}]"));
+            return None;
         }
+        let keys: Vec<String> = legacy.keys.iter().map(|(_, new)| format!("`{new}`")).collect();
+        problems.warn(Some(section.place()), old, "this section is deprecated").help(format!(
+            "write [provider.{name}] with {}, and proxy.primary_provider = \"{name}\"",
+            keys.join(" and ")
+        ));
+        let enabled = section.flag("enabled", problems).is_some_and(|flag| flag.value);
+        let (mut settings, mut interval) = (Table::new(), None);
+        for (old, new) in legacy.keys {
+            if *new == INTERVAL {
+                interval = section.integer(old, INTERVALS, problems).map(|at| at.value);
+            } else if let Some(text) = section.text(old, problems) {
+                settings.insert(new, value(text.value));
+            }
+        }
+        section.finish(problems);
+        let interval = interval.unwrap_or(DEFAULT_INTERVAL_SECS);
+        settings.insert(INTERVAL, value(interval.cast_signed()));
+        let translated = ProviderSection {
+            place: section.place().clone(),
+            provider_type: provider_type.to_owned(),
+            poll_interval_secs: interval,
+            settings: Settings::Translated(settings.to_string()),
+        };
+        let primary = if enabled { name.clone() } else { ProviderName::local() };
+        Some(LegacyProvider { primary, name, section: translated })
     }
-    out.push('"');
-    out
 }
 
 impl ProviderSection {
     fn read(name: &str, section: &Section<'_>, source: &Arc<Source>, problems: &mut Problems) -> Self {
         let provider_type = section.text("type", problems).map_or_else(|| name.to_owned(), |at| at.value);
-        let interval = section.integer("poll_interval_secs", 0..=3600, problems);
+        let interval = section.integer(INTERVAL, INTERVALS, problems);
         section.finish(problems);
         Self {
             place: section.place().clone(),
@@ -161,41 +187,43 @@ mod tests {
     use serde::Deserialize as _;
 
     use super::*;
+    use crate::config::test_registry::test_registry;
 
-    #[test]
-    fn any_text_becomes_a_toml_string() {
-        for text in ["plain", "a\"b\\c", "line\nbreak", "é\u{7f}"] {
-            let written = format!("k = {}", toml_string(text));
-            let table: toml::Table = toml::from_str(&written).unwrap();
-            assert_eq!(table["k"].as_str(), Some(text));
-        }
-    }
-
-    fn read(text: &str) -> (ProviderSections, Problems) {
+    fn read(text: &str) -> (ProviderSections, Option<LegacyProvider>, Problems) {
         let source = Source::new("config.toml", text);
         let (document, _) = DeTable::parse_recoverable(source.text());
         let mut problems = Problems::default();
         let root = Section::root(&source, document.get_ref());
-        (ProviderSections::read(&root, &source, &mut problems), problems)
+        let sections = ProviderSections::read(&root, &source, &mut problems);
+        let legacy = sections.legacy(&test_registry(), &mut problems);
+        (sections, legacy, problems)
     }
 
     #[test]
-    fn the_old_form_is_accepted_with_a_warning_and_means_the_same() {
-        let legacy = "[runbeam]\nenabled = true\ncloud_api_base_url = \"https://cloud.example\"\npoll_interval_secs = 60\n";
-        let (sections, problems) = read(legacy);
+    fn legacy_section_is_translated() {
+        let text = "[runbeam]\nenabled = true\ncloud_api_base_url = \"https://cloud.example/\\\"\"\npoll_interval_secs = 0\n";
+        let (_, legacy, problems) = read(text);
         assert!(!problems.refuse());
         assert_eq!(problems.warnings().count(), 1);
-        assert_eq!(sections.legacy_primary.as_ref().map(ProviderName::as_str), Some("runbeam"));
-        let section = sections.by_name.values().next().unwrap();
-        assert_eq!(section.poll_interval_secs, 60);
-        let settings = section.with_settings(|settings| toml::Table::deserialize(settings).unwrap());
-        assert_eq!(settings["api"].as_str(), Some("https://cloud.example"));
-        assert_eq!(read("[runbeam]\nenabled = false\n").0.legacy_primary, Some(ProviderName::local()));
+        let legacy = legacy.unwrap();
+        assert_eq!(legacy.primary.as_str(), "runbeam");
+        assert_eq!(legacy.section.poll_interval_secs, 0);
+        let settings = legacy.section.with_settings(|settings| toml::Table::deserialize(settings).unwrap());
+        assert_eq!(settings["api"].as_str(), Some("https://cloud.example/\""));
+        assert_eq!(
+            settings["poll_interval_secs"].as_integer(),
+            Some(0),
+            "the provider polls at the interval"
+        );
+        let (_, disabled, _) = read("[runbeam]\nenabled = false\n");
+        assert_eq!(disabled.map(|legacy| legacy.primary), Some(ProviderName::local()));
     }
 
     #[test]
-    fn both_forms_at_once_are_refused_with_the_one_to_delete() {
-        let (_, problems) = read("[provider.runbeam]\napi = \"https://a\"\n[runbeam]\nenabled = true\n");
+    fn both_forms_are_refused() {
+        let (_, legacy, problems) =
+            read("[provider.runbeam]\napi = \"https://a\"\n[runbeam]\nenabled = true\n");
+        assert!(legacy.is_none());
         let errors: Vec<String> = problems.errors().map(ToString::to_string).collect();
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(errors[0].starts_with("config.toml:3: runbeam:"), "{errors:?}");

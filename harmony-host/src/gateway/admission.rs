@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use provider_api::{Error, ErrorKind, Expected};
 
-use crate::gateway::refusal::Refusal;
+use crate::gateway::refusal::ProxyError;
 use crate::isolate::isolated;
 use crate::plan::{Admission, Base, MeshPlan};
 use crate::providers::Providers;
@@ -26,7 +26,7 @@ pub(crate) async fn admit(
     headers: &HeaderMap,
     base: &Base<'_>,
     path: &str,
-) -> Result<Option<MeshContext>, Refusal> {
+) -> Result<Option<MeshContext>, ProxyError> {
     let token = bearer(headers);
     let mut why = match token {
         None => "it has no bearer token".to_owned(),
@@ -51,8 +51,10 @@ pub(crate) async fn admit(
         return Ok(None);
     }
     match unavailable {
-        Some(error) => Err(Refusal::Provider(Arc::new(error))),
-        None => Err(Refusal::NoMeshContext(format!("this needs a request from a member of the mesh: {why}"))),
+        Some(error) => Err(ProxyError::Provider(Arc::new(error))),
+        None => {
+            Err(ProxyError::NoMeshContext(format!("this needs a request from a member of the mesh: {why}")))
+        }
     }
 }
 

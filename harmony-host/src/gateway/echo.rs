@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 
 use crate::gateway::Passage;
 use crate::gateway::body::Body;
-use crate::gateway::refusal::{Refusal, json};
+use crate::gateway::refusal::{ProxyError, json};
 
 /// How much of a body is sent back.
 const SHOWN_BYTES: usize = 64 * 1024;
@@ -18,18 +18,18 @@ const SECRET: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
 pub(crate) async fn answer(
     passage: &Passage<'_>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<Body>, ProxyError> {
     let (parts, mut body) = request.into_parts();
     let limit = passage.snapshot.config.proxy.max_body_size;
     let mut shown = Vec::new();
     let mut truncated = false;
     let mut length = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::BadRequest("the request body broke off"))?;
+        let frame = frame.map_err(|_| ProxyError::BadRequest("the request body broke off"))?;
         let Some(data) = frame.data_ref() else { continue };
         length += data.len() as u64;
         if limit.is_some_and(|limit| length > limit) {
-            return Err(Refusal::BodyTooLarge);
+            return Err(ProxyError::BodyTooLarge);
         }
         let room = SHOWN_BYTES - shown.len();
         shown.extend_from_slice(&data[..data.len().min(room)]);

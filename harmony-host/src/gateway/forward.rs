@@ -11,7 +11,7 @@ use hyper_util::client::legacy::Error as ClientError;
 use crate::gateway::Passage;
 use crate::gateway::body::{Body, Upload, unless_silent};
 use crate::gateway::headers::{Sender, append_via, prepare_request, remove_hop_by_hop};
-use crate::gateway::refusal::Refusal;
+use crate::gateway::refusal::ProxyError;
 use crate::plan::{BaseUrl, Destination, ForwardPlan};
 use crate::upstream::Upstream;
 
@@ -21,15 +21,15 @@ pub(crate) async fn forward(
     plan: &ForwardPlan,
     passage: &Passage<'_>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<Body>, ProxyError> {
     if plan.mesh_only && passage.mesh.is_none() {
         let why = format!("backend `{}` is left through an egress with `mode = \"mesh\"`", plan.backend);
-        return Err(Refusal::NoMeshContext(format!("{why}, and the request came without mesh context")));
+        return Err(ProxyError::NoMeshContext(format!("{why}, and the request came without mesh context")));
     }
     let (mut parts, body) = request.into_parts();
     let upload = Upload::new(body, passage.snapshot.config.proxy.max_body_size);
     if upload.too_large() {
-        return Err(Refusal::BodyTooLarge);
+        return Err(ProxyError::BodyTooLarge);
     }
     let version = parts.version;
     let sender = Sender {
@@ -54,18 +54,18 @@ pub(crate) async fn forward(
         let error = match sent {
             Ok(Ok(response)) => return Ok(answer(response, plan.timeout)),
             Ok(Err(error)) => error,
-            Err(()) if !upload.finished() => return Err(Refusal::RequestTimeout),
+            Err(()) if !upload.finished() => return Err(ProxyError::RequestTimeout),
             Err(()) => {
                 let seconds = plan.timeout.as_secs();
                 let why = format!("backend `{}` was silent for {seconds} s", plan.backend);
-                return Err(Refusal::GatewayTimeout(why));
+                return Err(ProxyError::GatewayTimeout(why));
             }
         };
         if upload.overran() {
-            return Err(Refusal::BodyTooLarge);
+            return Err(ProxyError::BodyTooLarge);
         }
         if attempt >= plan.max_retries || !safe_to_repeat(&error, &parts.method, &upload) {
-            return Err(Refusal::BadGateway(describe(plan, &error)));
+            return Err(ProxyError::BadGateway(describe(plan, &error)));
         }
         tokio::time::sleep(pause(attempt)).await;
         attempt += 1;
@@ -79,7 +79,7 @@ async fn outgoing(
     plan: &ForwardPlan,
     passage: &Passage<'_>,
     upload: Upload,
-) -> Result<Request<Upload>, Refusal> {
+) -> Result<Request<Upload>, ProxyError> {
     let uri = uri(base, &passage.rest, parts.uri.query())?;
     let mut request = Request::new(upload);
     *request.method_mut() = parts.method.clone();
@@ -101,7 +101,7 @@ async fn authorization(
     base: &BaseUrl,
     plan: &ForwardPlan,
     passage: &Passage<'_>,
-) -> Result<Option<HeaderValue>, Refusal> {
+) -> Result<Option<HeaderValue>, ProxyError> {
     let providers = &passage.snapshot.providers;
     for mesh in &plan.egress {
         if let Some(member) = mesh.member(&base.prefix, &passage.rest, providers).await? {
@@ -111,7 +111,7 @@ async fn authorization(
     Ok(None)
 }
 
-fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, Refusal> {
+fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyError> {
     let mut path = String::with_capacity(base.path.len() + rest.len() + query.map_or(0, str::len) + 2);
     path.push_str(&base.path);
     if !rest.is_empty() && !rest.starts_with('/') {
@@ -126,12 +126,12 @@ fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, Refusal> 
         path.push_str(query);
     }
     let path =
-        PathAndQuery::try_from(path).map_err(|_| Refusal::BadRequest("the path cannot be forwarded"))?;
+        PathAndQuery::try_from(path).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))?;
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(base.scheme.clone());
     parts.authority = Some(base.authority.clone());
     parts.path_and_query = Some(path);
-    Uri::from_parts(parts).map_err(|_| Refusal::BadRequest("the path cannot be forwarded"))
+    Uri::from_parts(parts).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))
 }
 
 fn answer(response: Response<Incoming>, silence: Duration) -> Response<Body> {

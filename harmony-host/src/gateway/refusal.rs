@@ -6,7 +6,7 @@ use crate::gateway::body::Body;
 
 /// Why a request was not served.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum ProxyError {
     /// The request makes no sense here.
     BadRequest(&'static str),
     /// No route matches.
@@ -33,13 +33,13 @@ pub(crate) enum Refusal {
     Closing,
 }
 
-impl From<std::sync::Arc<Error>> for Refusal {
+impl From<std::sync::Arc<Error>> for ProxyError {
     fn from(error: std::sync::Arc<Error>) -> Self {
         Self::Provider(error)
     }
 }
 
-impl Refusal {
+impl ProxyError {
     fn parts(&self) -> (StatusCode, &'static str, String) {
         match self {
             Self::BadRequest(why) => (StatusCode::BAD_REQUEST, "bad_request", (*why).to_owned()),
@@ -99,13 +99,13 @@ impl Refusal {
 }
 
 /// The one place where a refusal becomes HTTP: a JSON object with `error` and `message`.
-pub(crate) fn respond(refusal: &Refusal) -> Response<Body> {
+pub(crate) fn respond(refusal: &ProxyError) -> Response<Body> {
     let (status, code, message) = refusal.parts();
     let mut response = problem(status, code, &message);
     if let Some(seconds) = refusal.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if matches!(refusal, Refusal::MethodNotAllowed) {
+    if matches!(refusal, ProxyError::MethodNotAllowed) {
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         response.headers_mut().insert(ALLOW, allowed);
     }

@@ -1,8 +1,8 @@
 use std::fmt;
 
 use provider_api::{
-    Attachment, Change, ChangeHead, ChangeId, ChangeStatus, DocumentKind, ProviderName, Rejection,
-    RejectionClass,
+    Attachment, Change, ChangeHead, ChangeId, ChangeStatus, DocumentKind, ProviderName, RejectionClass,
+    RejectionReport,
 };
 use serde::{Deserialize, Serialize};
 
@@ -251,7 +251,7 @@ impl Entry {
     pub(crate) fn status(&self) -> Option<ChangeStatus> {
         Some(match self.settlement.as_ref()? {
             Settlement::Applied => ChangeStatus::Applied,
-            Settlement::Rejected { class, summary, problems } => ChangeStatus::Rejected(Rejection {
+            Settlement::Rejected { class, summary, problems } => ChangeStatus::Rejected(RejectionReport {
                 class: class_of(class),
                 summary: summary.clone(),
                 problems: problems.clone(),
@@ -260,17 +260,16 @@ impl Entry {
     }
 }
 
-impl From<Rejection> for Settlement {
-    fn from(rejection: Rejection) -> Self {
-        let Rejection { class, summary, problems } = rejection;
+impl From<RejectionReport> for Settlement {
+    fn from(rejection: RejectionReport) -> Self {
+        let RejectionReport { class, summary, problems } = rejection;
         Self::Rejected { class: class.to_string(), summary, problems }
     }
 }
 
 fn class_of(text: &str) -> RejectionClass {
-    use RejectionClass::{Bind, Build, Dependency, Fetch, Parse, Probe, Superseded, Validate};
-    let all = [Fetch, Parse, Validate, Dependency, Build, Bind, Probe, Superseded];
-    all.into_iter().find(|class| class.to_string() == text).unwrap_or(Validate)
+    let named = RejectionClass::ALL.into_iter().find(|class| class.to_string() == text);
+    named.unwrap_or(RejectionClass::Validate)
 }
 
 impl fmt::Debug for Entry {

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use provider_api::{DocumentKind, Rejection, RejectionClass};
+use provider_api::{DocumentKind, RejectionClass, RejectionReport};
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn told(journal: &Journal, sequence: u64) -> io::Result<()> {
 }
 
 fn rejected() -> Settlement {
-    Rejection { class: RejectionClass::Parse, summary: "no".to_owned(), problems: Vec::new() }.into()
+    RejectionReport { class: RejectionClass::Parse, summary: "no".to_owned(), problems: Vec::new() }.into()
 }
 
 fn quarantine(file: &str) -> Option<Quarantine> {

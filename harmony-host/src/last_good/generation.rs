@@ -40,7 +40,7 @@ pub(crate) struct Marks {
 impl Marks {
     pub(crate) fn of(snapshot: &Snapshot, resolutions: &Resolutions) -> Self {
         let provider = snapshot.providers.primary().and_then(|provider| {
-            let kept = provider.retention()?.keep()?;
+            let kept = provider.retention()?.save()?;
             Some((provider.name().to_string(), kept))
         });
         let digest = format!("{:#}", snapshot.documents.digest());

@@ -33,7 +33,7 @@ pub(super) fn failed(error: &Error) -> Response<Body> {
         ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
         ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "provider_unavailable"),
     };
-    let mut response = problem(status, code, &crate::sync::said(error));
+    let mut response = problem(status, code, &crate::isolate::error_chain(error));
     if let Some(wait) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }

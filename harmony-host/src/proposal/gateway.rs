@@ -31,7 +31,7 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
             "proxy" => merge.proxy(&mut own, item),
             "provider" => merge.providers(&mut own, item),
             "management" => merge.unchanged(own.get(key), item, key),
-            "runbeam" => merge.unchanged(own.get(key), item, key),
+            legacy if merge.is_legacy(legacy) => merge.unchanged(own.get(key), item, key),
             _ if same(own.get(key), item) => {}
             _ => {
                 let position = own.get(key).and_then(Item::as_table).and_then(Table::position);
@@ -68,6 +68,18 @@ struct Merge<'a, 'b> {
 const LIMIT: &str = "a change that comes from the control plane may set primary_provider and poll_interval_secs only; make this one by hand";
 
 impl Merge<'_, '_> {
+    /// Whether a section is the old form of one that says where the control plane is.
+    fn is_legacy(&self, key: &str) -> bool {
+        let registry = self.proposed.registry;
+        let mut legacy = registry.types().filter_map(|provider_type| registry.profile(provider_type)?.legacy);
+        legacy.any(|legacy| legacy.name == key)
+    }
+
+    /// Whether a gateway may run on a provider without a section of it.
+    fn needs_no_section(&self, name: &str) -> bool {
+        self.proposed.registry.profile(name).is_some_and(|profile| !profile.defaults.is_empty())
+    }
+
     fn refuse(&mut self, path: &[&str], message: &str) {
         let mut span = None;
         let mut at = self.places.map(|document| document.as_item());
@@ -136,7 +148,7 @@ impl Merge<'_, '_> {
             if !known {
                 // A gateway may run on the default section; what it says by default is no other control plane.
                 let only_interval = section.iter().all(|(key, _)| key == "poll_interval_secs");
-                if !(only_interval && name == "runbeam") {
+                if !(only_interval && self.needs_no_section(name)) {
                     self.refuse(&["provider", name], "this gateway does not have this provider");
                     continue;
                 }

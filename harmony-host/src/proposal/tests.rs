@@ -1,6 +1,7 @@
 use provider_api::{Attachment, ChangeId};
 
 use super::*;
+use crate::config::test_registry::test_registry;
 use crate::documents::Touched;
 
 const CONFIG: &str = "# mine\n[proxy]\nid = \"a\"\nprimary_provider = \"runbeam\" # chosen\n\
@@ -8,7 +9,7 @@ const CONFIG: &str = "# mine\n[proxy]\nid = \"a\"\nprimary_provider = \"runbeam\
                       [management]\nenabled = true\nnetwork = \"m\"\ntoken = \"0123456789abcdef0123456789abcdef\"\n\
                       [logging]\nlevel = \"info\"\n";
 
-fn proposed(kind: &str, document: &str, attachments: Vec<Attachment>) -> Result<Edits, Refusal> {
+fn proposed(kind: &str, document: &str, attachments: Vec<Attachment>) -> Result<Edits, Rejection> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("config.toml"), CONFIG).unwrap();
     std::fs::create_dir(dir.path().join("pipelines")).unwrap();
@@ -21,7 +22,7 @@ fn proposed(kind: &str, document: &str, attachments: Vec<Attachment>) -> Result<
         document: document.to_owned(),
         attachments,
     };
-    edits(&change, &documents)
+    edits(&change, &documents, &test_registry())
 }
 
 fn config(document: &str) -> String {

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use provider_api::{Change, ChangeHead, ChangeId, DocumentKind, ProviderName, Rejection, RejectionClass};
+use provider_api::{
+    Change, ChangeHead, ChangeId, DocumentKind, ProviderName, RejectionClass, RejectionReport,
+};
 
 use super::*;
 use crate::edits::Edits;
@@ -232,7 +234,7 @@ fn id(n: usize) -> ChangeId {
 }
 
 fn rejected() -> Settlement {
-    Rejection { class: RejectionClass::Probe, summary: "no".to_owned(), problems: Vec::new() }.into()
+    RejectionReport { class: RejectionClass::Probe, summary: "no".to_owned(), problems: Vec::new() }.into()
 }
 
 proptest! {

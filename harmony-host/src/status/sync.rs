@@ -1,9 +1,9 @@
 use jiff::Timestamp;
-use provider_api::{Cadence, Provider, Standing};
+use provider_api::{Cadence, CredentialStatus, Provider};
 use serde::Serialize;
 
 use crate::status::timestamp;
-use crate::sync::{ChangeReport, cadence_of, standing_of};
+use crate::sync::{ChangeReport, cadence_of, credential_status_of};
 
 /// How following the provider goes.
 #[derive(Clone, Debug, Serialize)]
@@ -75,12 +75,12 @@ impl SyncStatus {
             Some(Cadence::Waits) => "all the time".to_owned(),
             None => "never".to_owned(),
         };
-        (self.authorization, self.authorized_until) = match standing_of(provider) {
+        (self.authorization, self.authorized_until) = match credential_status_of(provider) {
             None => ("none", None),
-            Some(Standing::Missing) => ("missing", None),
-            Some(Standing::Refused) => ("refused", None),
-            Some(Standing::Valid { expires_at }) => ("valid", Some(timestamp(expires_at))),
-            Some(Standing::Expired { expired_at }) => ("expired", Some(timestamp(expired_at))),
+            Some(CredentialStatus::Missing) => ("missing", None),
+            Some(CredentialStatus::Refused) => ("refused", None),
+            Some(CredentialStatus::Valid { expires_at }) => ("valid", Some(timestamp(expires_at))),
+            Some(CredentialStatus::Expired { expired_at }) => ("expired", Some(timestamp(expired_at))),
         };
     }
 

@@ -5,12 +5,11 @@ use provider_api::{ChangeStatus, ErrorKind, Provider, Result};
 use tokio::sync::Notify;
 
 use crate::fault_points::kill;
-use crate::isolate::isolated;
+use crate::isolate::{error_chain, isolated};
 use crate::journal::{Delivery, Entry, Journal};
 use crate::status::StatusBoard;
 use crate::sync::backoff::Backoff;
 use crate::sync::journal_place::note;
-use crate::sync::said::said;
 use crate::sync::standing;
 
 /// How often a verdict may not be heard before those after it go first.
@@ -65,7 +64,7 @@ impl Outbox {
                 Some(error) => {
                     let wait = backoff.failed(error.retry_after());
                     tracing::warn!(
-                        error = said(&error),
+                        error = error_chain(&error),
                         ?wait,
                         "a verdict could not be reported; it is kept"
                     );
@@ -147,8 +146,8 @@ async fn tell(provider: &dyn Provider, journal: &Arc<Journal>, entry: &Entry) ->
         Ok(()) => Ok(Some(Delivery::Told)),
         Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
         Err(error) => {
-            tracing::error!(change = %id, error = said(&error), "the provider does not take the verdict");
-            Ok(Some(Delivery::Refused(said(&error))))
+            tracing::error!(change = %id, error = error_chain(&error), "the provider does not take the verdict");
+            Ok(Some(Delivery::Refused(error_chain(&error))))
         }
     }
 }

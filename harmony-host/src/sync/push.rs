@@ -1,6 +1,6 @@
 use std::fmt;
 
-use provider_api::{DocumentKind, Publication, Publisher, Result};
+use provider_api::{DocumentKind, Publication, Publisher, Registry, Result};
 use serde::Serialize;
 use toml_edit::DocumentMut;
 
@@ -28,12 +28,16 @@ pub struct PushReport {
 ///
 /// # Errors
 /// The first document that was not taken, and why.
-pub(super) async fn push(publisher: &dyn Publisher, snapshot: &Snapshot) -> Result<PushReport> {
+pub(super) async fn push(
+    publisher: &dyn Publisher,
+    snapshot: &Snapshot,
+    registry: &Registry,
+) -> Result<PushReport> {
     let mut report = PushReport::default();
     for fragment in snapshot.documents().fragments() {
         let text = fragment.source.text();
         if fragment.gateway.is_some() {
-            let document = without_secrets(text);
+            let document = without_secrets(text, registry);
             report.config_size = document.len();
             publish(publisher, &DocumentKind::Gateway, None, &document).await?;
         } else if holds_keys(fragment) {
@@ -77,7 +81,7 @@ fn holds_keys(fragment: &Fragment) -> bool {
 }
 
 /// config.toml without what only this gateway may know.
-fn without_secrets(text: &str) -> String {
+fn without_secrets(text: &str, registry: &Registry) -> String {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return String::new() };
     if let Some(management) = document.get_mut("management").and_then(toml_edit::Item::as_table_like_mut) {
         management.remove("token");
@@ -89,8 +93,27 @@ fn without_secrets(text: &str) -> String {
             }
         }
     }
+    if let Some(providers) = document.get_mut("provider").and_then(toml_edit::Item::as_table_like_mut) {
+        for (name, section) in providers.iter_mut() {
+            let Some(section) = section.as_table_like_mut() else { continue };
+            let provider_type = section.get("type").and_then(toml_edit::Item::as_str).unwrap_or(name.get());
+            let public =
+                registry.profile(provider_type).map(|profile| profile.public_keys).unwrap_or_default();
+            let private: Vec<String> = section
+                .iter()
+                .map(|(key, _)| key.to_owned())
+                .filter(|key| !public.contains(&key.as_str()) && !HOST_KEYS.contains(&key.as_str()))
+                .collect();
+            for key in private {
+                section.remove(&key);
+            }
+        }
+    }
     document.to_string()
 }
+
+/// The keys of `[provider.*]` that the host reads itself.
+const HOST_KEYS: [&str; 3] = ["type", "poll_interval_secs", "enabled"];
 
 impl fmt::Display for PushReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provider_api::{
-    Change, ChangeHead, ChangeStatus, Clock, ConfigSource, Error, ErrorKind, Pending, Provider, Rejection,
-    RejectionClass, Result,
+    Change, ChangeHead, ChangeStatus, Clock, ConfigSource, Error, ErrorKind, Pending, Provider,
+    RejectionClass, RejectionReport, Result,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -12,13 +12,13 @@ use tokio::time::Instant;
 use crate::apply::{ChangeVerdict, NotedChange};
 use crate::fault_points::kill;
 use crate::host::Command;
-use crate::isolate::isolated;
+use crate::isolate::{error_chain, isolated};
 use crate::journal::{Delivery, Entry, Journal, Phase, Quarantine, Settlement, TRIES};
 use crate::status::StatusBoard;
 use crate::sync::journal_place::{JournalPlace, note};
 use crate::sync::outbox::Outbox;
 use crate::sync::report::SyncReport;
-use crate::sync::said::{rejection, said, told};
+use crate::sync::said::{rejection, told};
 use crate::sync::standing;
 
 /// One walk through what a provider has for this gateway.
@@ -59,7 +59,7 @@ impl Round {
             Some(source) => self.walk(provider, source, asked, &mut report).await,
             None => Err(Error::invalid("the provider has no changes to ask for")),
         };
-        report.error = result.as_ref().err().map(said);
+        report.error = result.as_ref().err().map(error_chain);
         (report, result)
     }
 
@@ -161,7 +161,7 @@ impl Round {
                         let now = self.clock.unix_now();
                         note(journal, move |journal| journal.missed(sequence, now)).await?;
                     }
-                    tracing::warn!(change = %head.id, error = said(&error), "the change cannot be fetched now");
+                    tracing::warn!(change = %head.id, error = error_chain(&error), "the change cannot be fetched now");
                     failure.get_or_insert(error);
                     if misses >= MISSES {
                         break;
@@ -209,7 +209,7 @@ impl Round {
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
                 Err(_) if before => {}
                 Err(error) => {
-                    tracing::warn!(change = %change.id, error = said(&error), "the provider took the change back");
+                    tracing::warn!(change = %change.id, error = error_chain(&error), "the provider took the change back");
                     return note(journal, move |journal| journal.forget(sequence)).await;
                 }
             }
@@ -321,8 +321,8 @@ impl Round {
         error: &Error,
         report: &mut SyncReport,
     ) -> Result<()> {
-        let summary = format!("the change could not be fetched: {}", said(error));
-        let rejection = Rejection { class: RejectionClass::Fetch, summary, problems: Vec::new() };
+        let summary = format!("the change could not be fetched: {}", error_chain(error));
+        let rejection = RejectionReport { class: RejectionClass::Fetch, summary, problems: Vec::new() };
         self.settled(journal, entry, rejection.into(), None, report).await
     }
 

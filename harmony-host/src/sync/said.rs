@@ -1,8 +1,8 @@
 use std::time::SystemTime;
 
-use provider_api::{Error, Rejection};
+use provider_api::RejectionReport;
 
-use crate::snapshot::Refusal;
+use crate::snapshot::Rejection;
 use crate::status::timestamp;
 use crate::sync::report::ChangeReport;
 
@@ -10,18 +10,7 @@ use crate::sync::report::ChangeReport;
 const MAX_PROBLEMS: usize = 100;
 const MAX_PROBLEM_CHARS: usize = 2_000;
 
-/// An error with its causes, for people.
-pub(crate) fn said(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}
-
-pub(super) fn rejection(refusal: &Refusal) -> Rejection {
+pub(super) fn rejection(refusal: &Rejection) -> RejectionReport {
     let errors = refusal.problems.sorted_errors();
     let shorten = |text: String| text.chars().take(MAX_PROBLEM_CHARS).collect::<String>();
     let mut problems: Vec<String> =
@@ -34,7 +23,7 @@ pub(super) fn rejection(refusal: &Refusal) -> Rejection {
         0 | 1 => String::new(),
         n => format!(" (and {} more)", n - 1),
     };
-    Rejection { class: refusal.class, summary: format!("{first}{more}"), problems }
+    RejectionReport { class: refusal.class, summary: format!("{first}{more}"), problems }
 }
 
 pub(super) fn told(

@@ -24,7 +24,7 @@ struct Scripted {
     asked: Mutex<Vec<Instant>>,
     count: watch::Sender<usize>,
     script: Mutex<Vec<Answer>>,
-    standing: Mutex<Standing>,
+    standing: Mutex<CredentialStatus>,
     reports: Mutex<Vec<ChangeStatus>>,
     fetched: AtomicUsize,
     /// The change whose reports it does not hear, and how often it did not.
@@ -70,8 +70,8 @@ impl Scripted {
     }
 }
 
-fn valid() -> Standing {
-    Standing::Valid { expires_at: SystemTime::UNIX_EPOCH }
+fn valid() -> CredentialStatus {
+    CredentialStatus::Valid { expires_at: SystemTime::UNIX_EPOCH }
 }
 
 impl Provider for Scripted {
@@ -116,7 +116,7 @@ impl ConfigSource for Scripted {
                 Err(Error::unavailable("away").with_retry_after(Duration::from_secs(seconds)))
             }
             Answer::Refused => {
-                *self.standing.lock().unwrap() = Standing::Refused;
+                *self.standing.lock().unwrap() = CredentialStatus::Refused;
                 Err(Error::unavailable("refused"))
             }
             Answer::Panics => panic!("from a provider"),
@@ -155,7 +155,7 @@ impl Enrollment for Scripted {
     async fn adopt(&self, _: MachineCredential) -> Result<Enrolled> {
         Err(Error::invalid("not here"))
     }
-    fn standing(&self) -> Standing {
+    fn credential_status(&self) -> CredentialStatus {
         self.standing.lock().unwrap().clone()
     }
 }
@@ -198,6 +198,7 @@ fn follow_on(
         status: Arc::clone(&status),
         journal_directory: directory.path().to_owned(),
         journal,
+        registry: provider_api::Registry::new(),
         push: None,
         random: fastrand::Rng::with_seed(seed),
         clock: Arc::new(SystemClock),

@@ -91,7 +91,7 @@ macro_rules! __testkit_checks {
             an_expired_credential_is_not_taken a_credential_for_elsewhere_is_not_taken
             a_credential_that_is_none_is_not_taken one_that_is_not_taken_takes_nothing_away
         ] }
-        $($then)+! { $with own standing standing [
+        $($then)+! { $with own credential_status credential_status [
             without_a_credential_it_is_missing without_a_credential_calls_are_unavailable
             with_a_credential_it_is_valid after_its_end_it_is_expired after_a_refusal_it_is_refused
             a_new_credential_ends_a_refusal a_credential_of_another_provider_is_noticed

@@ -2,8 +2,8 @@ use super::verdict::Stop;
 use super::world::{Placing, World};
 use super::{Cannot, Exchange};
 use crate::{
-    ChangeId, ChangeStatus, DocumentKind, EnrollmentRequest, Error, Expected, MeshIdentity, Pending,
-    Provider, Publication, Reference, ResourceType, Standing, TokenRequest,
+    ChangeId, ChangeStatus, CredentialStatus, DocumentKind, EnrollmentRequest, Error, Expected, MeshIdentity,
+    Pending, Provider, Publication, Reference, ResourceType, TokenRequest,
 };
 
 /// A call of the contract with everything it needs, and what its right answer is. It can be asked again and
@@ -139,7 +139,7 @@ impl Question {
             Self::Enroll { request } => {
                 let enrollment = provider.enrollment()?;
                 enrollment.enroll(request).await.map(|enrolled| {
-                    let valid = matches!(enrollment.standing(), Standing::Valid { .. });
+                    let valid = matches!(enrollment.credential_status(), CredentialStatus::Valid { .. });
                     wrong(valid && !enrolled.gateway_id.trim().is_empty(), &enrolled)
                 })
             }

@@ -2,8 +2,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use provider_api::testkit::Exchange;
 use provider_api::{
-    Clock as _, Enrolled, Enrollment, EnrollmentRequest, Error, MachineCredential, Result, Secret, Standing,
-    async_trait,
+    Clock as _, CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, Error, MachineCredential, Result,
+    Secret, async_trait,
 };
 use serde_json::json;
 
@@ -63,7 +63,7 @@ impl Enrollment for Fellow {
         Ok(Enrolled { gateway_id, gateway_code: None, gateway_name: None, expires_at })
     }
 
-    fn standing(&self) -> Standing {
+    fn credential_status(&self) -> CredentialStatus {
         let this = &self.0;
         if this.is(Mutation::StandingAsks) {
             this.factory.cloud.state().asked += 1;
@@ -73,16 +73,18 @@ impl Enrollment for Fellow {
             false => this.factory.disk.lock().unwrap().clone(),
         };
         match stored {
-            None if this.is(Mutation::MissingIsRefused) => Standing::Refused,
-            None => Standing::Missing,
-            Some(_) if this.is(Mutation::EndIsForgotten) => Standing::Valid { expires_at: UNIX_EPOCH },
+            None if this.is(Mutation::MissingIsRefused) => CredentialStatus::Refused,
+            None => CredentialStatus::Missing,
+            Some(_) if this.is(Mutation::EndIsForgotten) => {
+                CredentialStatus::Valid { expires_at: UNIX_EPOCH }
+            }
             Some(stored)
                 if stored.expires_at <= this.factory.clock.now() && !this.is(Mutation::NeverExpired) =>
             {
-                Standing::Expired { expired_at: stored.expires_at }
+                CredentialStatus::Expired { expired_at: stored.expires_at }
             }
-            Some(stored) if stored.refused => Standing::Refused,
-            Some(stored) => Standing::Valid { expires_at: stored.expires_at },
+            Some(stored) if stored.refused => CredentialStatus::Refused,
+            Some(stored) => CredentialStatus::Valid { expires_at: stored.expires_at },
         }
     }
 }

@@ -18,7 +18,7 @@ struct Kept {
 }
 
 impl Retention for Fellow {
-    fn keep(&self) -> Option<String> {
+    fn save(&self) -> Option<String> {
         let this = &self.0;
         if this.is(Mutation::KeepAsks) {
             this.factory.cloud.state().asked += 1;
@@ -43,7 +43,7 @@ impl Retention for Fellow {
         Some(kept.to_string())
     }
 
-    fn recall(&self, kept: &str) {
+    fn restore(&self, kept: &str) {
         let this = &self.0;
         let understood = serde_json::from_str::<Kept>(kept);
         let kept = match this.factory.mutation {

@@ -6,7 +6,7 @@ use provider_api::testkit::{
     ResourceWorld, RetentionWorld, SigningKey, Subject, Trouble, TurnedClock, World, context, time_passes,
 };
 use provider_api::{
-    BuildContext, Catalogue, MeshDefinition, MeshIdentity, MeshKeys, Provider, ProviderFactory as _,
+    BuildContext, Inventory, MeshDefinition, MeshIdentity, MeshKeys, Provider, ProviderFactory as _,
     ProviderName, Resource, Result, Secret, async_trait,
 };
 use provider_local::{LocalFactory, LocalSettings};
@@ -76,13 +76,13 @@ impl LocalWorld {
 
     fn context(&self, name: &ProviderName, meshes: Vec<MeshDefinition>) -> BuildContext {
         let resources = self.resources.lock().unwrap().clone();
-        let catalogue = Arc::new(Catalogue { resources, meshes });
-        BuildContext { catalogue, ..context(name, &self.clock) }
+        let inventory = Arc::new(Inventory { resources, meshes });
+        BuildContext { inventory, ..context(name, &self.clock) }
     }
 
     fn with(&self, keys: MeshKeys) -> Result<Arc<dyn Provider>> {
         let meshes = vec![mesh(identity("imaging", "01H"), keys)];
-        LocalFactory.build(self.context(&ProviderName::local(), meshes), LocalSettings {})
+        Ok(LocalFactory.build(self.context(&ProviderName::local(), meshes), LocalSettings {})?)
     }
 }
 
@@ -93,14 +93,18 @@ impl World for LocalWorld {
     }
 
     fn build(&self, name: &ProviderName) -> Result<Arc<dyn Provider>> {
-        LocalFactory.build(self.context(name, self.meshes()), LocalSettings {})
+        Ok(LocalFactory.build(self.context(name, self.meshes()), LocalSettings {})?)
     }
 
     fn bad_settings(&self) -> Vec<(String, Result<Arc<dyn Provider>>)> {
         let pem = |text: &str| MeshKeys::Rsa { private_pem: Some(Secret::new(text)), public_pem: None };
-        let other = LocalFactory.build(self.context(&"other".parse().unwrap(), Vec::new()), LocalSettings {});
+        let other = LocalFactory
+            .build(self.context(&"other".parse().unwrap(), Vec::new()), LocalSettings {})
+            .map_err(Into::into);
         let twice = vec![mesh(identity("imaging", "01H"), self.keys(0)); 2];
-        let twice = LocalFactory.build(self.context(&ProviderName::local(), twice), LocalSettings {});
+        let twice = LocalFactory
+            .build(self.context(&ProviderName::local(), twice), LocalSettings {})
+            .map_err(Into::into);
         let none = MeshKeys::Rsa { private_pem: None, public_pem: None };
         vec![
             ("another name".to_owned(), other),

@@ -1,11 +1,11 @@
-use provider_api::{Catalogue, ErrorKind, MeshDefinition, MeshIdentity, MeshKeys};
+use provider_api::{ErrorKind, Inventory, MeshDefinition, MeshIdentity, MeshKeys};
 
 use crate::forge::base64;
 use crate::harness::{Gateway, SECRET, mesh, shared};
 use crate::rsa::{OURS, THEIRS, pem, rsa};
 
 fn build(meshes: Vec<MeshDefinition>) -> provider_api::Result<Gateway> {
-    Gateway::new(Catalogue { resources: Vec::new(), meshes })
+    Gateway::new(Inventory { resources: Vec::new(), meshes })
 }
 
 /// Why a mesh with `keys` refuses the configuration; nothing of the keys may be in it.
@@ -27,7 +27,7 @@ fn it_has_a_resolver_and_mesh_tokens_and_nothing_else() {
 
 #[test]
 fn it_has_no_other_name() {
-    let error = Gateway::named("house", Catalogue::default()).err().expect("to be refused");
+    let error = Gateway::named("house", Inventory::default()).err().expect("to be refused");
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("`house`"), "{error}");
 }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use provider_api::{
-    BuildContext, BuildError, Catalogue, Claims, Clock, Error, Expected, MeshDefinition, MeshIdentity,
+    BuildContext, BuildError, Claims, Clock, Error, Expected, Inventory, MeshDefinition, MeshIdentity,
     MeshKeys, MeshToken, Provider, ProviderName, Registry, Resource, Result, Secret, TokenRequest,
 };
 use provider_local::LocalFactory;
@@ -36,28 +36,28 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn with_resources(resources: Vec<Resource>) -> Self {
-        Self::new(Catalogue { resources, meshes: Vec::new() }).unwrap()
+        Self::new(Inventory { resources, meshes: Vec::new() }).unwrap()
     }
 
     /// A gateway in the mesh `imaging` with the id `01H`.
     pub(crate) fn with_keys(keys: MeshKeys) -> Self {
-        Self::new(Catalogue { resources: Vec::new(), meshes: vec![mesh(keys)] }).unwrap()
+        Self::new(Inventory { resources: Vec::new(), meshes: vec![mesh(keys)] }).unwrap()
     }
 
     pub(crate) fn with_secret() -> Self {
         Self::with_keys(shared(SECRET))
     }
 
-    pub(crate) fn new(catalogue: Catalogue) -> Result<Self> {
-        Self::named("local", catalogue)
+    pub(crate) fn new(inventory: Inventory) -> Result<Self> {
+        Self::named("local", inventory)
     }
 
-    pub(crate) fn named(name: &str, catalogue: Catalogue) -> Result<Self> {
+    pub(crate) fn named(name: &str, inventory: Inventory) -> Result<Self> {
         let clock = Arc::new(TestClock(AtomicU64::new(NOW)));
         let context = BuildContext {
             name: name.parse::<ProviderName>().unwrap(),
             gateway: "gateway-a".to_owned(),
-            catalogue: Arc::new(catalogue),
+            inventory: Arc::new(inventory),
             state_dir: "/nonexistent".into(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             key_lifetime: std::time::Duration::from_secs(24 * 3600),
@@ -66,7 +66,7 @@ impl Gateway {
         let mut registry = Registry::new();
         match registry.register(LocalFactory).build("local", context, settings) {
             Ok(provider) => Ok(Self { provider, clock }),
-            Err(BuildError::Refused(error)) => Err(error),
+            Err(BuildError::Invalid(invalid)) => Err(invalid.into()),
             Err(other) => panic!("{other}"),
         }
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use provider_api::{
-    ChangeStatus, DocumentKind, EnrollmentRequest, Provider, Publication, Rejection, RejectionClass, Result,
-    Secret, TokenRequest,
+    ChangeStatus, DocumentKind, EnrollmentRequest, Provider, Publication, RejectionClass, RejectionReport,
+    Result, Secret, TokenRequest,
 };
 use serde_json::json;
 
@@ -57,8 +57,8 @@ pub(crate) fn as_user() -> EnrollmentRequest {
     }
 }
 
-fn rejection() -> Rejection {
-    Rejection {
+fn rejection() -> RejectionReport {
+    RejectionReport {
         class: RejectionClass::Validate,
         summary: "no such network".to_owned(),
         problems: vec!["pipelines/x.toml:2: no such network".to_owned()],

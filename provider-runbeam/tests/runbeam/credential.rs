@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use provider_api::{ErrorKind, MachineCredential, Provider, Secret, Standing};
+use provider_api::{CredentialStatus, ErrorKind, MachineCredential, Provider, Secret};
 use provider_runbeam::Environment;
 use serde_json::json;
 
@@ -72,7 +72,7 @@ async fn a_bare_token_in_the_environment_gets_an_answer_that_helps() {
         for part in ["RUNBEAM_MACHINE_TOKEN", "bare token", "\"expires_at\"", "\"gateway_id\"", "unset it"] {
             assert!(why.contains(part), "{why}");
         }
-        assert_eq!(enrollment(&provider).standing(), Standing::Missing);
+        assert_eq!(enrollment(&provider).credential_status(), CredentialStatus::Missing);
     }
     assert!(cloud.asked().is_empty(), "{:?}", cloud.asked());
 }
@@ -116,7 +116,7 @@ async fn without_a_token_nobody_is_asked() {
     let provider = Gateway::stranger().provider(&cloud.url());
     let why = unavailable(&provider).await;
     assert!(why.contains("authorize it") && why.contains("RUNBEAM_MACHINE_TOKEN"), "{why}");
-    assert_eq!(enrollment(&provider).standing(), Standing::Missing);
+    assert_eq!(enrollment(&provider).credential_status(), CredentialStatus::Missing);
     assert!(cloud.asked().is_empty());
 }
 
@@ -125,18 +125,18 @@ async fn a_token_that_has_ended_is_unavailable_and_not_sent_and_the_next_one_is_
     let cloud = accepting().await;
     let gateway = Gateway::authorized();
     let provider = gateway.provider(&cloud.url());
-    assert!(matches!(enrollment(&provider).standing(), Standing::Valid { .. }));
+    assert!(matches!(enrollment(&provider).credential_status(), CredentialStatus::Valid { .. }));
     gateway.clock.set(4_070_908_800);
     let why = unavailable(&provider).await;
     assert!(why.contains("2099-01-01") && why.contains("authorize"), "{why}");
-    assert!(matches!(enrollment(&provider).standing(), Standing::Expired { .. }));
+    assert!(matches!(enrollment(&provider).credential_status(), CredentialStatus::Expired { .. }));
     assert!(cloud.asked().is_empty(), "{:?}", cloud.asked());
     // Another process of this gateway stores one.
     let other = Gateway::at(Arc::clone(&gateway.home), Environment::default());
     let longer = SystemTime::UNIX_EPOCH + Duration::from_secs(5_000_000_000);
     let next = MachineCredential { expires_at: longer, ..brought("next-token") };
     enrollment(&other.provider(&cloud.url())).adopt(next).await.unwrap();
-    assert!(matches!(enrollment(&provider).standing(), Standing::Valid { .. }));
+    assert!(matches!(enrollment(&provider).credential_status(), CredentialStatus::Valid { .. }));
     assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some("next-token"));
 }
 
@@ -148,12 +148,15 @@ async fn a_token_that_was_refused_is_unavailable_and_the_next_one_is_picked_up()
         let provider = gateway.provider(&cloud.url());
         let why = unavailable(&provider).await;
         assert!(why.contains(&status.to_string()) && why.contains("token revoked"), "{why}");
-        assert_eq!(enrollment(&provider).standing(), Standing::Refused, "{status}");
+        assert_eq!(enrollment(&provider).credential_status(), CredentialStatus::Refused, "{status}");
         // It may have been a mistake: who asks again asks with it.
         unavailable(&provider).await;
         let other = Gateway::at(Arc::clone(&gateway.home), Environment::default());
         enrollment(&other.provider(&cloud.url())).adopt(brought("next-token")).await.unwrap();
-        assert!(matches!(enrollment(&provider).standing(), Standing::Valid { .. }), "{status}");
+        assert!(
+            matches!(enrollment(&provider).credential_status(), CredentialStatus::Valid { .. }),
+            "{status}"
+        );
         assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some("next-token"));
         assert_eq!(asks_with(&gateway.provider(&cloud.url()), &cloud).await.as_deref(), Some("next-token"));
     }
@@ -166,7 +169,7 @@ async fn a_refusal_that_was_a_mistake_is_forgotten() {
     unavailable(&provider).await;
     cloud.answer_instead(|asked| (!asked.is_for("base-url")).then(|| Answer::json(&list(&[]))));
     source(&provider).pending().await.unwrap();
-    assert!(matches!(enrollment(&provider).standing(), Standing::Valid { .. }));
+    assert!(matches!(enrollment(&provider).credential_status(), CredentialStatus::Valid { .. }));
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provider_api::{
-    BuildContext, Catalogue, ChangeId, Claims, Clock, ConfigSource, Enrollment, Expected, MeshAuth,
+    BuildContext, ChangeId, Claims, Clock, ConfigSource, Enrollment, Expected, Inventory, MeshAuth,
     MeshDefinition, MeshIdentity, Provider, Registry, Result, Secret,
 };
 use provider_runbeam::{Environment, RunbeamFactory};
@@ -68,7 +68,7 @@ impl Gateway {
         let context = BuildContext {
             name: "runbeam".parse().unwrap(),
             gateway: GATEWAY.to_owned(),
-            catalogue: Arc::new(Catalogue { resources: Vec::new(), meshes: vec![mesh] }),
+            inventory: Arc::new(Inventory { resources: Vec::new(), meshes: vec![mesh] }),
             state_dir: self.state_dir(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             key_lifetime: self.key_lifetime,

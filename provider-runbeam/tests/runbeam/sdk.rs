@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use provider_api::{MachineCredential, Secret, Standing};
+use provider_api::{CredentialStatus, MachineCredential, Secret};
 use provider_runbeam::Environment;
 use runbeam_sdk::{MachineToken, load_machine_token, save_machine_token, save_token_with_key};
 
@@ -83,7 +83,10 @@ async fn a_token_that_the_sdk_stored_is_read_and_used() {
         let gateway = Gateway::started(environment(key.as_deref()));
         sdk(gateway.home.path(), key.as_deref(), &[(STORE, "stored-by-the-sdk")]);
         let provider = gateway.provider(&cloud.url());
-        assert!(matches!(enrollment(&provider).standing(), Standing::Valid { .. }), "{key:?}");
+        assert!(
+            matches!(enrollment(&provider).credential_status(), CredentialStatus::Valid { .. }),
+            "{key:?}"
+        );
         source(&provider).pending().await.unwrap();
         let asked = cloud.asked().pop().unwrap();
         assert_eq!(asked.bearer.as_deref(), Some("stored-by-the-sdk"));

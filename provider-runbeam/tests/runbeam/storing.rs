@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use provider_api::{ErrorKind, MachineCredential, Secret, Standing};
+use provider_api::{CredentialStatus, ErrorKind, MachineCredential, Secret};
 use provider_runbeam::Environment;
 use serde_json::json;
 
@@ -35,7 +35,7 @@ async fn a_token_that_is_brought_for_another_control_plane_is_refused_and_not_st
         assert_eq!(error.kind(), ErrorKind::Invalid, "{other}");
         assert!(error.to_string().contains(&cloud.url()) && !error.to_string().contains("evil"), "{error}");
     }
-    assert_eq!(enrollment(&provider).standing(), Standing::Missing);
+    assert_eq!(enrollment(&provider).credential_status(), CredentialStatus::Missing);
     assert!(!gateway.state_dir().exists());
     let own = MachineCredential { control_plane: Some(cloud.url() + "/api"), ..brought("good-token") };
     enrollment(&provider).adopt(own).await.unwrap();

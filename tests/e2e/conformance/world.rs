@@ -81,7 +81,7 @@ impl RunbeamWorld {
         let state_dir = self.home.lock().unwrap().path().to_owned();
         let context = BuildContext { gateway: EDGE.to_owned(), state_dir, ..context(name, &self.clock) };
         let factory = Arc::clone(&self.factory.lock().unwrap());
-        factory.build(context, toml::from_str(section).unwrap())
+        Ok(factory.build(context, toml::from_str(section).unwrap())?)
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 /// What a call gets: an answer, or a refusal that becomes one.
-pub(super) type Outcome = Result<Answer, Refusal>;
+pub(super) type Outcome = Result<Answer, Rejection>;
 
 /// An answer that is there all at once.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Answer {
 
 /// Why a call was refused.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(super) struct Rejection {
     pub(super) status: StatusCode,
     pub(super) error: &'static str,
     pub(super) message: String,
@@ -47,7 +47,7 @@ pub(super) struct Refusal {
     pub(super) violation: bool,
 }
 
-impl Refusal {
+impl Rejection {
     fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
         Self { status, error, message: message.into(), violation: false }
     }

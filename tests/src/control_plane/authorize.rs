@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Outcome, Refusal};
+use super::answer::{Answer, Outcome, Rejection};
 use super::call::{Call, filled};
 use super::core::Core;
 use super::credential::Caller;
@@ -26,11 +26,11 @@ pub(super) fn authorize(core: &Core, call: &Call, caller: &Caller) -> Outcome {
     let code = filled("gateway_code", &request.gateway_code)?;
     // Clients send the user's token twice; two different ones are a mistake that should be seen.
     if call.header("authorization") != Some(&format!("Bearer {}", request.token)) {
-        return Err(Refusal::unauthorized("`token` is not the bearer token"));
+        return Err(Rejection::unauthorized("`token` is not the bearer token"));
     }
     core.change(|state| {
         let answer = machine(state, user, code, core.settings.machine_token_seconds)
-            .ok_or_else(|| Refusal::forbidden(format!("gateway `{code}` belongs to another team")))?;
+            .ok_or_else(|| Rejection::forbidden(format!("gateway `{code}` belongs to another team")))?;
         if let Some(gateway) = state.gateways.iter_mut().find(|gateway| gateway.code == code) {
             gateway.machine_public_key = request.machine_public_key;
             gateway.metadata = request.metadata.unwrap_or_default();

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, request};
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 
 /// A request as it was read from the socket.
 #[derive(Clone, Debug)]
@@ -47,20 +47,20 @@ impl Call {
 
     /// The body as JSON of a known form. 415 for anything that does not say it is JSON, 400 for what is not, 422
     /// for what has another form.
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Rejection> {
         let said = self.header(CONTENT_TYPE).unwrap_or_default();
         let essence = said.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
-            return Err(Refusal::unsupported(format!("the body must be application/json, not `{said}`")));
+            return Err(Rejection::unsupported(format!("the body must be application/json, not `{said}`")));
         }
         serde_json::from_slice(&self.body).map_err(|wrong| match wrong.is_data() {
-            true => Refusal::unprocessable(wrong.to_string()),
-            false => Refusal::bad_request(format!("the body is not JSON: {wrong}")),
+            true => Rejection::unprocessable(wrong.to_string()),
+            false => Rejection::bad_request(format!("the body is not JSON: {wrong}")),
         })
     }
 
     /// That there is no body, or one of JSON. Some clients send `{}` where nothing is expected.
-    pub(super) fn no_body(&self) -> Result<(), Refusal> {
+    pub(super) fn no_body(&self) -> Result<(), Rejection> {
         if self.body.is_empty() { Ok(()) } else { self.json::<Nothing>().map(|_| ()) }
     }
 }
@@ -70,9 +70,9 @@ impl Call {
 struct Nothing {}
 
 /// A value that has something in it.
-pub(super) fn filled<'a>(name: &str, value: &'a str) -> Result<&'a str, Refusal> {
+pub(super) fn filled<'a>(name: &str, value: &'a str) -> Result<&'a str, Rejection> {
     match value.trim().is_empty() {
-        true => Err(Refusal::unprocessable(format!("`{name}` must not be blank"))),
+        true => Err(Rejection::unprocessable(format!("`{name}` must not be blank"))),
         false => Ok(value),
     }
 }

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use super::id::ulid;
 use super::state::State;
 
@@ -72,11 +72,11 @@ impl ChangeView {
 
     /// Takes the verdict. The same one again is fine: the answer to the first may have been lost. A change that has
     /// failed may be applied later, once what it needs is there; the other way round is a contradiction.
-    pub(super) fn settle(&mut self, verdict: Verdict) -> Result<(), Refusal> {
+    pub(super) fn settle(&mut self, verdict: Verdict) -> Result<(), Rejection> {
         let wanted = verdict.status();
         if self.is_waiting() {
             let id = &self.id;
-            return Err(Refusal::contradiction(format!("change {id} was never acknowledged")));
+            return Err(Rejection::contradiction(format!("change {id} was never acknowledged")));
         }
         if self.is_settled() {
             let (id, was) = (&self.id, self.status);
@@ -88,7 +88,7 @@ impl ChangeView {
                     Ok(())
                 }
                 (was, wanted) if was == wanted => Ok(()),
-                _ => Err(Refusal::contradiction(format!(
+                _ => Err(Rejection::contradiction(format!(
                     "change {id} was {was:?} and is now called {wanted:?}"
                 ))),
             };

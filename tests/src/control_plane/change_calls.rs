@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Outcome, Refusal};
+use super::answer::{Answer, Outcome, Rejection};
 use super::call::{Call, filled};
 use super::change::{ChangeView, Verdict};
 use super::core::Core;
@@ -31,9 +31,9 @@ pub(super) fn list(core: &Core, call: &Call, caller: &Caller, gateway: Option<&s
         None => None,
         Some(wanted) => {
             let gateway =
-                state.gateway(wanted).ok_or_else(|| Refusal::not_found("there is no such gateway"))?;
+                state.gateway(wanted).ok_or_else(|| Rejection::not_found("there is no such gateway"))?;
             if !caller.sees(gateway) {
-                return Err(Refusal::forbidden("this is another's gateway"));
+                return Err(Rejection::forbidden("this is another's gateway"));
             }
             Some(gateway.id.clone())
         }
@@ -58,7 +58,7 @@ pub(super) fn acknowledge(core: &Core, call: &Call, caller: &Caller) -> Outcome 
     let gateway = caller.gateway()?;
     let request: Acknowledge = call.json()?;
     if request.change_ids.is_empty() {
-        return Err(Refusal::unprocessable("`change_ids` must name a change"));
+        return Err(Rejection::unprocessable("`change_ids` must name a change"));
     }
     for id in &request.change_ids {
         filled("change_ids", id)?;
@@ -98,10 +98,10 @@ fn settle(core: &Core, caller: &Caller, id: &str, verdict: Verdict) -> Outcome {
 }
 
 /// That the caller may know of a change. Another gateway's is 403, so that a mix-up is seen as one.
-fn visible(state: &State, caller: &Caller, id: &str) -> Result<(), Refusal> {
-    let change = state.change(id).ok_or_else(|| Refusal::not_found(format!("there is no change {id}")))?;
+fn visible(state: &State, caller: &Caller, id: &str) -> Result<(), Rejection> {
+    let change = state.change(id).ok_or_else(|| Rejection::not_found(format!("there is no change {id}")))?;
     match state.gateway(&change.gateway_id).is_some_and(|gateway| caller.sees(gateway)) {
         true => Ok(()),
-        false => Err(Refusal::forbidden("this is another gateway's change")),
+        false => Err(Rejection::forbidden("this is another gateway's change")),
     }
 }

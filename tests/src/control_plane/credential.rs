@@ -2,7 +2,7 @@ use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use super::call::Call;
 use super::core::Core;
 use super::gateway::Gateway;
@@ -76,20 +76,20 @@ impl Caller {
     }
 
     /// The gateway that calls. 401 for anybody else.
-    pub(super) fn gateway(&self) -> Result<&Gateway, Refusal> {
+    pub(super) fn gateway(&self) -> Result<&Gateway, Rejection> {
         match &self.who {
             Who::Gateway(gateway) => Ok(gateway),
-            Who::User(_) => Err(Refusal::unauthorized("this call needs a machine token, not a user's")),
-            Who::Nobody => Err(Refusal::unauthorized(self.why_not)),
+            Who::User(_) => Err(Rejection::unauthorized("this call needs a machine token, not a user's")),
+            Who::Nobody => Err(Rejection::unauthorized(self.why_not)),
         }
     }
 
     /// The user that calls. 401 for anybody else.
-    pub(super) fn user(&self) -> Result<&User, Refusal> {
+    pub(super) fn user(&self) -> Result<&User, Rejection> {
         match &self.who {
             Who::User(user) => Ok(user),
-            Who::Gateway(_) => Err(Refusal::unauthorized("this call needs a user token, not a machine's")),
-            Who::Nobody => Err(Refusal::unauthorized(self.why_not)),
+            Who::Gateway(_) => Err(Rejection::unauthorized("this call needs a user token, not a machine's")),
+            Who::Nobody => Err(Rejection::unauthorized(self.why_not)),
         }
     }
 
@@ -99,11 +99,11 @@ impl Caller {
     }
 
     /// The team of whoever calls.
-    pub(super) fn team_id(&self) -> Result<&str, Refusal> {
+    pub(super) fn team_id(&self) -> Result<&str, Rejection> {
         match &self.who {
             Who::Gateway(gateway) => Ok(&gateway.team_id),
             Who::User(user) => Ok(&user.team_id),
-            Who::Nobody => Err(Refusal::unauthorized(self.why_not)),
+            Who::Nobody => Err(Rejection::unauthorized(self.why_not)),
         }
     }
 

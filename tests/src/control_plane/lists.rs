@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Outcome, Refusal};
+use super::answer::{Answer, Outcome, Rejection};
 use super::call::{Call, filled};
 use super::core::Core;
 use super::credential::Caller;
@@ -27,7 +27,7 @@ pub(super) fn get(core: &Core, caller: &Caller, kind: &str, wanted: &str) -> Out
         .into_iter()
         .find(|(_, json)| json["id"] == wanted || (kind == "gateways" && json["code"] == wanted));
     let (_, json) =
-        found.ok_or_else(|| Refusal::not_found(format!("there is none of the {kind} at {wanted}")))?;
+        found.ok_or_else(|| Rejection::not_found(format!("there is none of the {kind} at {wanted}")))?;
     Answer::ok(&json!({ "data": json }))
 }
 
@@ -47,12 +47,12 @@ pub(super) fn create_transform(core: &Core, call: &Call, caller: &Caller) -> Out
     filled("instructions", &new.instructions)?;
     core.change(|state| {
         let wanted = new.gateway_id.as_deref().or(caller.gateway_id());
-        let wanted = wanted.ok_or_else(|| Refusal::unprocessable("`gateway_id` is missing"))?;
+        let wanted = wanted.ok_or_else(|| Rejection::unprocessable("`gateway_id` is missing"))?;
         let gateway = state.gateway(wanted).filter(|gateway| caller.sees(gateway)).cloned();
-        let gateway = gateway.ok_or_else(|| Refusal::not_found("there is no such gateway"))?;
+        let gateway = gateway.ok_or_else(|| Rejection::not_found("there is no such gateway"))?;
         let toml = transform_toml(name, &new.instructions);
         let stored = state.store(&gateway.id, Kind::Transform, None, &toml);
-        let (document, _) = stored.map_err(Refusal::unprocessable)?;
+        let (document, _) = stored.map_err(Rejection::unprocessable)?;
         let json = transform(state, &document);
         Ok(Answer::json(http::StatusCode::CREATED, &json!({ "data": json })))
     })

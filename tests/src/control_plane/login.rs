@@ -2,7 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Outcome, Refusal};
+use super::answer::{Answer, Outcome, Rejection};
 use super::call::Call;
 use super::core::Core;
 use super::id::secret;
@@ -55,15 +55,15 @@ pub(super) fn check(core: &Core, device_token: &str) -> Outcome {
 }
 
 /// The person agrees.
-pub(super) fn approve(core: &Core, device_token: &str, user_id: &str) -> Result<(), Refusal> {
+pub(super) fn approve(core: &Core, device_token: &str, user_id: &str) -> Result<(), Rejection> {
     core.change(|state| {
         if state.user(user_id).is_none() {
-            return Err(Refusal::not_found("there is no such user"));
+            return Err(Rejection::not_found("there is no such user"));
         }
         let now = Timestamp::now();
         let mut logins = state.logins.iter_mut();
         let login = logins.find(|login| login.device_token == device_token && login.expires_at > now);
-        login.ok_or_else(|| Refusal::not_found("there is no such login, or it has expired"))?.user_id =
+        login.ok_or_else(|| Rejection::not_found("there is no such login, or it has expired"))?.user_id =
             Some(user_id.to_owned());
         Ok(())
     })

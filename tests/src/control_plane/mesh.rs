@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use super::gateway::Gateway;
 use super::id::ulid;
 use super::reference::Reference;
@@ -17,29 +17,32 @@ pub(super) fn claims(
     gateway: &Gateway,
     mesh_id: &str,
     destination: &str,
-) -> Result<Value, Refusal> {
+) -> Result<Value, Rejection> {
     let wanted = Url::parse(destination)
-        .map_err(|wrong| Refusal::unprocessable(format!("`destination_url`: {wrong}")))?;
+        .map_err(|wrong| Rejection::unprocessable(format!("`destination_url`: {wrong}")))?;
     // Each member has the mesh in a document of its own, with what it brings to it.
     let all = state.resources();
     let members: Vec<_> = all.into_iter().filter(|each| each.kind == "mesh" && each.id == mesh_id).collect();
     if members.is_empty() {
-        return Err(Refusal::not_found(format!("there is no mesh {mesh_id}")));
+        return Err(Rejection::not_found(format!("there is no mesh {mesh_id}")));
     }
     if let Some(disabled) = members.iter().find(|member| !member.enabled()) {
-        return Err(Refusal::bad_request(format!("mesh `{}` is disabled", disabled.name)));
+        return Err(Rejection::bad_request(format!("mesh `{}` is disabled", disabled.name)));
     }
     if let Some(foreign) = members.iter().find(|member| member.text("provider") != Some("runbeam")) {
-        return Err(Refusal::bad_request(format!("mesh `{}` is not one of provider runbeam", foreign.name)));
+        return Err(Rejection::bad_request(format!(
+            "mesh `{}` is not one of provider runbeam",
+            foreign.name
+        )));
     }
     let egress = listed(state, &members, "egress");
     if !egress.iter().any(|egress| egress.gateway_id == gateway.id) {
-        return Err(Refusal::forbidden(format!("gateway `{}` has no egress in this mesh", gateway.code)));
+        return Err(Rejection::forbidden(format!("gateway `{}` has no egress in this mesh", gateway.code)));
     }
     let ingress = listed(state, &members, "ingress");
     let urls = ingress.iter().flat_map(|ingress| ingress.texts("urls"));
     if !urls.filter_map(|url| Url::parse(&url).ok()).any(|url| covers(&url, &wanted)) {
-        return Err(Refusal::forbidden(format!("no ingress of this mesh is at {destination}")));
+        return Err(Rejection::forbidden(format!("no ingress of this mesh is at {destination}")));
     }
     let now = Timestamp::now().as_second();
     Ok(json!({

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::answer::{Answer, Outcome, Refusal};
+use super::answer::{Answer, Outcome, Rejection};
 use super::call::{Call, filled};
 use super::core::Core;
 use super::document::Kind;
@@ -24,7 +24,7 @@ pub(super) fn index() -> Outcome {
 
 pub(super) fn login(core: &Core, device_token: &str) -> Outcome {
     let known = core.state().logins.iter().any(|login| login.device_token == device_token);
-    if known { html(LOGIN) } else { Err(Refusal::not_found("there is no such login")) }
+    if known { html(LOGIN) } else { Err(Rejection::not_found("there is no such login")) }
 }
 
 fn html(page: &'static str) -> Outcome {
@@ -43,7 +43,7 @@ pub(super) fn answer(core: &Core, call: &Call, path: &[&str]) -> Outcome {
         (&Method::GET, ["documents", id]) => {
             let state = core.state();
             let document =
-                state.document(id).ok_or_else(|| Refusal::not_found("there is no such document"))?;
+                state.document(id).ok_or_else(|| Rejection::not_found("there is no such document"))?;
             Answer::ok(&json!({ "data": document }))
         }
         (&Method::POST, ["documents"]) => save_document(core, &call.json()?),
@@ -63,28 +63,28 @@ pub(super) fn answer(core: &Core, call: &Call, path: &[&str]) -> Outcome {
         }
         (&Method::POST, ["tokens"]) => user_token(core, &call.json()?),
         (&Method::GET | &Method::POST, _) => {
-            Err(Refusal::not_found(format!("there is nothing at {}", call.path)))
+            Err(Rejection::not_found(format!("there is nothing at {}", call.path)))
         }
-        _ => Err(Refusal::method_not_allowed("the page only gets and posts")),
+        _ => Err(Rejection::method_not_allowed("the page only gets and posts")),
     }
 }
 
 /// Refuses what another site's page could make a browser send: a name that leads here, or a form.
-fn from_this_machine(call: &Call) -> Result<(), Refusal> {
+fn from_this_machine(call: &Call) -> Result<(), Rejection> {
     let loopback = |url: &str| {
         let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
         host.is_some_and(|host| matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]"))
     };
     let host = call.header(HOST).unwrap_or_default();
     if !loopback(&format!("http://{host}/")) {
-        return Err(Refusal::forbidden("the page is for this machine: `Host` must be its loopback"));
+        return Err(Rejection::forbidden("the page is for this machine: `Host` must be its loopback"));
     }
     let origin = call.headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
     if origin.is_some_and(|origin| origin != format!("http://{host}")) {
-        return Err(Refusal::forbidden("another site's page may not do this"));
+        return Err(Rejection::forbidden("another site's page may not do this"));
     }
     if call.method == Method::POST && call.headers.get(CONTENT_TYPE).is_none() {
-        return Err(Refusal::unsupported("the body must be application/json"));
+        return Err(Rejection::unsupported("the body must be application/json"));
     }
     Ok(())
 }
@@ -107,7 +107,7 @@ struct SavedDocument {
 }
 
 fn save_document(core: &Core, saved: &SavedDocument) -> Outcome {
-    let kind: Kind = saved.kind.parse().map_err(Refusal::unprocessable)?;
+    let kind: Kind = saved.kind.parse().map_err(Rejection::unprocessable)?;
     filled("toml", &saved.toml)?;
     core.change(|state| {
         let gateway = gateway(state, &saved.gateway_id)?;
@@ -117,10 +117,10 @@ fn save_document(core: &Core, saved: &SavedDocument) -> Outcome {
             all.any(|known| known.id == id && known.gateway_id == gateway && known.kind == kind)
         };
         if let Some(unknown) = id.filter(|id| !own(id)) {
-            return Err(Refusal::not_found(format!("this gateway has no {} {unknown}", kind.name())));
+            return Err(Rejection::not_found(format!("this gateway has no {} {unknown}", kind.name())));
         }
         let stored = state.store(&gateway, kind, id, &saved.toml);
-        let (document, _) = stored.map_err(Refusal::unprocessable)?;
+        let (document, _) = stored.map_err(Rejection::unprocessable)?;
         Answer::ok(&json!({ "id": document.id, "change_id": state.announce(&document) }))
     })
 }
@@ -137,12 +137,12 @@ fn save_gateway(core: &Core, id: &str, saved: &SavedGateway) -> Outcome {
     let name = filled("name", &saved.name)?;
     filled("primary_provider", &saved.primary_provider)?;
     if saved.poll_interval_secs > 3600 {
-        return Err(Refusal::unprocessable("`poll_interval_secs` goes from 0 to 3600"));
+        return Err(Rejection::unprocessable("`poll_interval_secs` goes from 0 to 3600"));
     }
     core.change(|state| {
         let change =
             state.choose(&gateway(state, id)?, name, &saved.primary_provider, saved.poll_interval_secs);
-        Answer::ok(&json!({ "change_id": change.map_err(Refusal::unprocessable)? }))
+        Answer::ok(&json!({ "change_id": change.map_err(Rejection::unprocessable)? }))
     })
 }
 
@@ -157,7 +157,7 @@ struct WantedToken {
 fn user_token(core: &Core, wanted: &WantedToken) -> Outcome {
     core.change(|state| {
         let team = state.team(&wanted.team).cloned();
-        let team = team.ok_or_else(|| Refusal::not_found(format!("there is no team {}", wanted.team)))?;
+        let team = team.ok_or_else(|| Rejection::not_found(format!("there is no team {}", wanted.team)))?;
         let user = state.user_of(&team);
         let token = match wanted.sanctum {
             true => state.sanctum(&user),
@@ -167,7 +167,7 @@ fn user_token(core: &Core, wanted: &WantedToken) -> Outcome {
     })
 }
 
-fn gateway(state: &State, wanted: &str) -> Result<String, Refusal> {
-    let gateway = state.gateway(wanted).ok_or_else(|| Refusal::not_found("there is no such gateway"))?;
+fn gateway(state: &State, wanted: &str) -> Result<String, Rejection> {
+    let gateway = state.gateway(wanted).ok_or_else(|| Rejection::not_found("there is no such gateway"))?;
     Ok(gateway.id.clone())
 }

@@ -1,16 +1,16 @@
 use serde_json::{Value, json};
 
-use super::answer::Refusal;
+use super::answer::Rejection;
 use super::call::Call;
 use super::core::Core;
 
 /// One page of a list, with absolute links to the others.
-pub(super) fn page(core: &Core, call: &Call, all: &[Value]) -> Result<Value, Refusal> {
+pub(super) fn page(core: &Core, call: &Call, all: &[Value]) -> Result<Value, Rejection> {
     let number = |name: &str, default: usize| match call.parameter(name) {
         None => Ok(default),
         Some(text) => {
             let number = text.parse().ok().filter(|number| *number > 0);
-            number.ok_or_else(|| Refusal::unprocessable(format!("`{name}` must be a number from 1")))
+            number.ok_or_else(|| Rejection::unprocessable(format!("`{name}` must be a number from 1")))
         }
     };
     let page = number("page", 1)?;

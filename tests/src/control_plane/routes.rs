@@ -1,6 +1,6 @@
 use http::Method;
 
-use super::answer::{Outcome, Refusal};
+use super::answer::{Outcome, Rejection};
 use super::call::Call;
 use super::core::Core;
 use super::credential::Caller;
@@ -43,13 +43,13 @@ pub(super) fn answer(core: &Core, call: &Call, caller: &Caller) -> Outcome {
         ["transforms"] if call.method == Method::POST => lists::create_transform(core, call, caller),
         [kind] if lists::KINDS.contains(&kind) => get().and_then(|()| lists::list(core, call, caller, kind)),
         [kind, id] if lists::KINDS.contains(&kind) => get().and_then(|()| lists::get(core, caller, kind, id)),
-        _ => Err(Refusal::not_found(format!("there is nothing at {}", call.path))),
+        _ => Err(Rejection::not_found(format!("there is nothing at {}", call.path))),
     }
 }
 
-fn permit(call: &Call, method: &Method) -> Result<(), Refusal> {
+fn permit(call: &Call, method: &Method) -> Result<(), Rejection> {
     match call.method == *method {
         true => Ok(()),
-        false => Err(Refusal::method_not_allowed(format!("{} takes {method}", call.path))),
+        false => Err(Rejection::method_not_allowed(format!("{} takes {method}", call.path))),
     }
 }

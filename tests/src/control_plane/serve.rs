@@ -11,7 +11,7 @@ use hyper::body::{Frame, Incoming};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::answer::{Answer, Refusal};
+use super::answer::{Answer, Rejection};
 use super::call::Call;
 use super::core::Core;
 use super::credential::Caller;
@@ -72,7 +72,7 @@ async fn serve(
         }
     }
     let carry_out = || match too_large {
-        true => refused(&core, number, &Refusal::too_large("the body is too large")),
+        true => refused(&core, number, &Rejection::too_large("the body is too large")),
         false => {
             // Who calls is looked at again: a request that was held may have lost its right meanwhile.
             let caller = identify(&core, &call);
@@ -108,7 +108,7 @@ fn identify(core: &Core, call: &Call) -> Caller {
     caller
 }
 
-fn refused(core: &Core, number: u64, refusal: &Refusal) -> Answer {
+fn refused(core: &Core, number: u64, refusal: &Rejection) -> Answer {
     if refusal.violation {
         core.log().amend(number, |entry| entry.violation = Some(refusal.message.clone()));
     }

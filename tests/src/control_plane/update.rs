@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{Answer, Outcome, Refusal};
+use super::answer::{Answer, Outcome, Rejection};
 use super::call::{Call, filled};
 use super::core::Core;
 use super::credential::Caller;
@@ -20,7 +20,7 @@ struct Request {
 pub(super) fn update(core: &Core, call: &Call, caller: &Caller) -> Outcome {
     let gateway = caller.gateway()?;
     let request: Request = call.json()?;
-    let kind: Kind = request.kind.parse().map_err(Refusal::unprocessable)?;
+    let kind: Kind = request.kind.parse().map_err(Rejection::unprocessable)?;
     let config = filled("config", &request.config)?;
     let id = request.id.as_deref().map(|id| filled("id", id)).transpose()?;
     core.change(|state| {
@@ -30,10 +30,10 @@ pub(super) fn update(core: &Core, call: &Call, caller: &Caller) -> Outcome {
             state.document(id).is_some_and(|known| known.gateway_id == gateway.id && known.kind == kind)
         };
         if let Some(unknown) = id.filter(|id| !own(id)) {
-            return Err(Refusal::not_found(format!("this gateway has no {} {unknown}", kind.name())));
+            return Err(Rejection::not_found(format!("this gateway has no {} {unknown}", kind.name())));
         }
         let (document, action) =
-            state.store(&gateway.id, kind, id, config).map_err(Refusal::unprocessable)?;
+            state.store(&gateway.id, kind, id, config).map_err(Rejection::unprocessable)?;
         state.announce(&document);
         Answer::ok(&json!({
             "success": true,

@@ -30,10 +30,7 @@ pub(crate) fn built(
     let section = format!("{{ api = {:?}, team = \"edge\", {settings} }}", path.to_str().unwrap());
     let settings = ValueDeserializer::parse(&section).unwrap();
     let context = BuildContext { state_dir: repository.root().join("state"), ..context(name, clock) };
-    registry.build("git", context, settings).map_err(|error| match error {
-        BuildError::Refused(error) => error,
-        other => Error::invalid(other.to_string()),
-    })
+    Ok(registry.build("git", context, settings)?)
 }
 
 #[async_trait]

@@ -7,7 +7,7 @@ use provider_api::{Clock, RejectionClass};
 use super::*;
 use crate::journal::Trial;
 use crate::problem::Problems;
-use crate::snapshot::Refusal;
+use crate::snapshot::Rejection;
 use crate::status::{Effective, timestamp};
 
 /// The wall clock as tokio's clock says it.
@@ -87,7 +87,7 @@ impl Applied {
         if id == POISON {
             let digest = status.read().effective.as_ref().unwrap().digest.clone();
             let trial = Trial::new(class, digest, Vec::new());
-            return ChangeVerdict::Rejected(Refusal { class, problems: Problems::default() }, Some(trial));
+            return ChangeVerdict::Rejected(Rejection { class, problems: Problems::default() }, Some(trial));
         }
         serve(status, applied.len());
         ChangeVerdict::Applied
@@ -136,6 +136,7 @@ async fn a_day(class: RejectionClass) -> usize {
             status: Arc::clone(&status),
             journal_directory: journal.path().to_owned(),
             journal: None,
+            registry: provider_api::Registry::new(),
             push: None,
             random: fastrand::Rng::with_seed(restart as u64),
             clock: Arc::clone(&clock),

@@ -1,6 +1,6 @@
 //! What a process before has left in the journal.
 
-use provider_api::{Rejection, RejectionClass};
+use provider_api::{RejectionClass, RejectionReport};
 
 use super::*;
 use crate::journal::Settlement;
@@ -18,7 +18,7 @@ fn noted(journal: &Journal, id: &str) -> u64 {
 
 fn rejected() -> Settlement {
     let summary = "mesh/m.toml:1: no".to_owned();
-    Rejection { class: RejectionClass::Validate, summary, problems: Vec::new() }.into()
+    RejectionReport { class: RejectionClass::Validate, summary, problems: Vec::new() }.into()
 }
 
 /// Waits until `heard` holds of what the provider was told.

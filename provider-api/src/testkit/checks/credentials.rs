@@ -6,8 +6,8 @@ use crate::testkit::stage::{ability, built, within};
 use crate::testkit::verdict::{Stop, Verdict, ensure, failed, skipped};
 use crate::testkit::{Canary, Exchange, Subject, Trouble, World, seen_in_error};
 use crate::{
-    Clock as _, Enrolled, Enrollment, EnrollmentRequest, ErrorKind, MachineCredential, Provider, Result,
-    Secret, Standing,
+    Clock as _, CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, ErrorKind, MachineCredential,
+    Provider, Result, Secret,
 };
 
 pub(super) fn enrollment(provider: &dyn Provider) -> Result<&dyn Enrollment, Stop> {
@@ -32,11 +32,11 @@ pub(super) async fn adopt(
 
 /// Nothing is stored: neither this provider nor one after a restart knows of a credential.
 async fn nothing_is_stored(world: &dyn World, provider: &dyn Provider, when: &str) -> Verdict {
-    let standing = enrollment(provider)?.standing();
-    ensure!(standing == Standing::Missing, "{when}: expected Missing, the standing is {standing:?}");
+    let status = enrollment(provider)?.credential_status();
+    ensure!(status == CredentialStatus::Missing, "{when}: expected Missing, the status is {status:?}");
     world.credentials()?.restart().await;
-    let standing = enrollment(&*built(world)?)?.standing();
-    ensure!(standing == Standing::Missing, "{when}, and a restart: the standing is {standing:?}");
+    let status = enrollment(&*built(world)?)?.credential_status();
+    ensure!(status == CredentialStatus::Missing, "{when}, and a restart: the status is {status:?}");
     Ok(())
 }
 
@@ -63,9 +63,9 @@ pub(crate) async fn a_person_authorizes_the_gateway(subject: &dyn Subject) -> Ve
     ensure!(!enrolled.gateway_id.trim().is_empty(), "the gateway has no id: {enrolled:?}");
     let ahead = enrolled.expires_at.duration_since(world.clock().now()).unwrap_or_default();
     ensure!(!ahead.is_zero(), "the credential has ended already: {enrolled:?}");
-    let standing = enrollment(&*provider)?.standing();
-    let expected = Standing::Valid { expires_at: enrolled.expires_at };
-    ensure!(standing == expected, "expected {expected:?}, the standing is {standing:?}");
+    let status = enrollment(&*provider)?.credential_status();
+    let expected = CredentialStatus::Valid { expires_at: enrolled.expires_at };
+    ensure!(status == expected, "expected {expected:?}, the status is {status:?}");
     Ok(())
 }
 
@@ -81,13 +81,13 @@ pub(crate) async fn the_credential_is_kept(subject: &dyn Subject) -> Verdict {
         }
         let next = built(&*world)?;
         // Keeping it is asked for with a call, and seen without one.
-        match enrollment(&*next)?.standing() {
-            Standing::Valid { expires_at } => {
+        match enrollment(&*next)?.credential_status() {
+            CredentialStatus::Valid { expires_at } => {
                 let apart = expires_at.duration_since(enrolled.expires_at);
                 let apart = apart.unwrap_or_else(|error| error.duration());
                 ensure!(apart < Duration::from_secs(1), "kept, it ends {apart:?} apart from what was said");
             }
-            other => return failed(format!("after {restarts} restarts the standing is {other:?}")),
+            other => return failed(format!("after {restarts} restarts the status is {other:?}")),
         }
     }
     Ok(())
@@ -175,9 +175,9 @@ pub(crate) async fn a_failure_takes_nothing_away(subject: &dyn Subject) -> Verdi
     let enrolled = fine("enroll", enroll(&*world, &*provider, &request).await?)?;
     request.user_token = world.credentials()?.stranger();
     ensure!(enroll(&*world, &*provider, &request).await?.is_err(), "a stranger has authorized it");
-    let standing = enrollment(&*provider)?.standing();
-    let expected = Standing::Valid { expires_at: enrolled.expires_at };
-    ensure!(standing == expected, "expected {expected:?}, the standing is {standing:?}");
+    let status = enrollment(&*provider)?.credential_status();
+    let expected = CredentialStatus::Valid { expires_at: enrolled.expires_at };
+    ensure!(status == expected, "expected {expected:?}, the status is {status:?}");
     Ok(())
 }
 
@@ -187,11 +187,11 @@ pub(crate) async fn a_credential_that_is_brought_is_used(subject: &dyn Subject) 
     let provider = built(&*world)?;
     let enrolled = fine("adopt", adopt(&*world, &*provider, credential.clone()).await?)?;
     ensure!(enrolled.gateway_id == credential.gateway_id, "it was for another gateway: {enrolled:?}");
-    let standing = enrollment(&*provider)?.standing();
-    ensure!(matches!(standing, Standing::Valid { .. }), "the standing is {standing:?}");
+    let status = enrollment(&*provider)?.credential_status();
+    ensure!(matches!(status, CredentialStatus::Valid { .. }), "the status is {status:?}");
     world.credentials()?.restart().await;
-    let standing = enrollment(&*built(&*world)?)?.standing();
-    ensure!(matches!(standing, Standing::Valid { .. }), "after a restart the standing is {standing:?}");
+    let status = enrollment(&*built(&*world)?)?.credential_status();
+    ensure!(matches!(status, CredentialStatus::Valid { .. }), "after a restart the status is {status:?}");
     Ok(())
 }
 
@@ -252,8 +252,8 @@ pub(crate) async fn one_that_is_not_taken_takes_nothing_away(subject: &dyn Subje
     let expired = MachineCredential { expires_at: SystemTime::UNIX_EPOCH, ..good };
     for bad in [elsewhere, expired] {
         invalid("a bad one after a good one", adopt(&*world, &*provider, bad).await?)?;
-        let standing = enrollment(&*provider)?.standing();
-        ensure!(matches!(standing, Standing::Valid { .. }), "the standing is {standing:?}");
+        let status = enrollment(&*provider)?.credential_status();
+        ensure!(matches!(status, CredentialStatus::Valid { .. }), "the status is {status:?}");
     }
     Ok(())
 }

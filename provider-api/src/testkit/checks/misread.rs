@@ -18,7 +18,7 @@ const NUMBERS: usize = 60;
 async fn misread(provider: &dyn Provider, kept: &str) -> Verdict {
     let retention = retention(provider)?;
     for text in wrong(kept) {
-        if let Err(panic) = caught(async { retention.recall(&text) }).await {
+        if let Err(panic) = caught(async { retention.restore(&text) }).await {
             let begin: String = text.chars().take(60).collect();
             return failed(format!("it panicked when it recalled {begin:?} ({} bytes): {panic}", text.len()));
         }
@@ -108,7 +108,7 @@ pub(crate) async fn no_text_makes_it_panic(subject: &dyn Subject) -> Verdict {
 pub(crate) async fn what_is_not_understood_takes_nothing_away(subject: &dyn Subject) -> Verdict {
     let learned = Learned::by(subject).await?;
     misread(&*learned.provider, &learned.kept).await?;
-    let kept = retention(&*learned.provider)?.keep();
+    let kept = retention(&*learned.provider)?.save();
     ensure!(kept.as_ref() == Some(&learned.kept), "it kept {:?}, and now {kept:?}", learned.kept);
     learned.away().await?;
     match ask(&*learned.world, &learned.question, &*learned.provider).await? {

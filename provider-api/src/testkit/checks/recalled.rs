@@ -37,7 +37,7 @@ impl Learned {
         let question = within(&*world, question.ready(&*provider, exchange)).await??;
         let told = ask(&*world, &question, &*provider).await?;
         ensure!(matches!(told, Told::Right), "{exchange:?}, when nothing is wrong: {told:?}");
-        match retention(&*provider)?.keep().filter(|kept| !kept.trim().is_empty()) {
+        match retention(&*provider)?.save().filter(|kept| !kept.trim().is_empty()) {
             Some(kept) => Ok(Self { world, provider, question, kept }),
             None => failed(format!("it has learned from {exchange:?}, and keeps nothing")),
         }
@@ -67,7 +67,7 @@ impl Learned {
     pub(super) async fn recalled(&self, kept: &str) -> Result<Arc<dyn Provider>, Stop> {
         self.world.retention()?.restart().await;
         let next = built(&*self.world)?;
-        retention(&*next)?.recall(kept);
+        retention(&*next)?.restore(kept);
         Ok(next)
     }
 

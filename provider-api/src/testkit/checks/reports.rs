@@ -3,7 +3,7 @@ use crate::testkit::question::document;
 use crate::testkit::stage::{built, within};
 use crate::testkit::verdict::{Stop, Verdict, ensure, failed};
 use crate::testkit::{Exchange, Heard, Subject, Trouble, World};
-use crate::{ChangeId, ChangeStatus, DocumentKind, ErrorKind, Provider, Rejection, RejectionClass};
+use crate::{ChangeId, ChangeStatus, DocumentKind, ErrorKind, Provider, RejectionClass, RejectionReport};
 
 async fn offered(world: &dyn World, n: usize) -> Result<ChangeId, Stop> {
     Ok(world.changes()?.offer(&DocumentKind::Pipeline, &document(n)).await?)
@@ -15,7 +15,7 @@ async fn report(world: &dyn World, provider: &dyn Provider, id: &ChangeId, statu
 }
 
 fn rejection() -> ChangeStatus {
-    ChangeStatus::Rejected(Rejection {
+    ChangeStatus::Rejected(RejectionReport {
         class: RejectionClass::Validate,
         summary: "the pipeline names an endpoint that does not exist".to_owned(),
         problems: vec!["pipelines/kit.toml:3: `fhir` is unknown".to_owned(), "a second problem".to_owned()],
@@ -83,13 +83,15 @@ pub(crate) async fn a_rejection_arrives_with_its_reasons(subject: &dyn Subject) 
 
 /// Every class of rejection can be told.
 pub(crate) async fn every_class_of_rejection_arrives(subject: &dyn Subject) -> Verdict {
-    use RejectionClass::{Bind, Build, Dependency, Fetch, Parse, Probe, Superseded, Validate};
     let world = subject.world().await;
     let provider = built(&*world)?;
-    for class in [Fetch, Parse, Validate, Dependency, Build, Bind, Probe, Superseded] {
+    for class in RejectionClass::ALL {
         let id = offered(&*world, 1).await?;
-        let status =
-            ChangeStatus::Rejected(Rejection { class, summary: "it is so".to_owned(), problems: Vec::new() });
+        let status = ChangeStatus::Rejected(RejectionReport {
+            class,
+            summary: "it is so".to_owned(),
+            problems: Vec::new(),
+        });
         report(&*world, &*provider, &id, &ChangeStatus::Received).await?;
         report(&*world, &*provider, &id, &status).await?;
         let heard = heard(&*world, &id).await?;

@@ -12,8 +12,8 @@ pub(crate) async fn keeping_asks_nobody(subject: &dyn Subject) -> Verdict {
     let learned = Learned::by(subject).await?;
     let before = learned.world.asked()?;
     for _ in 0..20 {
-        retention(&*learned.provider)?.keep();
-        retention(&*learned.provider)?.recall(&learned.kept);
+        retention(&*learned.provider)?.save();
+        retention(&*learned.provider)?.restore(&learned.kept);
         tokio::task::yield_now().await;
     }
     let asked = learned.world.asked()? - before;
@@ -24,7 +24,7 @@ pub(crate) async fn keeping_asks_nobody(subject: &dyn Subject) -> Verdict {
 pub(crate) async fn what_has_learned_nothing_keeps_nothing(subject: &dyn Subject) -> Verdict {
     let world = subject.world().await;
     world.retention()?;
-    match retention(&*built(&*world)?)?.keep() {
+    match retention(&*built(&*world)?)?.save() {
         None => Ok(()),
         Some(kept) => failed(format!("new, and never asked anything, it keeps {kept:?}")),
     }
@@ -35,7 +35,7 @@ pub(crate) async fn it_is_the_same_while_nothing_was_learned(subject: &dyn Subje
     let learned = Learned::by(subject).await?;
     for _ in 0..20 {
         learned.world.pass(Duration::from_secs(7)).await;
-        let kept = retention(&*learned.provider)?.keep();
+        let kept = retention(&*learned.provider)?.save();
         ensure!(kept.as_ref() == Some(&learned.kept), "first {:?}, and then {kept:?}", learned.kept);
     }
     Ok(())
@@ -63,7 +63,7 @@ pub(crate) async fn what_is_kept_shows_no_secret(subject: &dyn Subject) -> Verdi
             }
             _ => {}
         }
-        let kept = retention(&*provider)?.keep().unwrap_or_default();
+        let kept = retention(&*provider)?.save().unwrap_or_default();
         let canaries = world.canaries();
         let seen = canaries.iter().chain(&tokens).find(|canary| canary.is_in(&kept));
         ensure!(seen.is_none(), "after {exchange:?}, what is kept shows {seen:?}");
@@ -81,7 +81,7 @@ pub(crate) async fn what_was_kept_is_taken_back(subject: &dyn Subject) -> Verdic
 pub(crate) async fn what_was_taken_back_is_kept_on(subject: &dyn Subject) -> Verdict {
     let learned = Learned::by(subject).await?;
     let next = learned.is_used("after a restart", &learned.kept).await?;
-    let Some(again) = retention(&*next)?.keep() else {
+    let Some(again) = retention(&*next)?.save() else {
         return failed("what was taken back is not kept for the next restart");
     };
     learned.is_used("after two restarts", &again).await.map(drop)
@@ -91,9 +91,9 @@ pub(crate) async fn what_was_taken_back_is_kept_on(subject: &dyn Subject) -> Ver
 pub(crate) async fn what_was_kept_for_another_control_plane_is_not_used(subject: &dyn Subject) -> Verdict {
     let learned = Learned::by(subject).await?;
     let elsewhere = learned.world.retention()?.elsewhere()?;
-    let before = retention(&*elsewhere)?.keep();
-    retention(&*elsewhere)?.recall(&learned.kept);
-    let after = retention(&*elsewhere)?.keep();
+    let before = retention(&*elsewhere)?.save();
+    retention(&*elsewhere)?.restore(&learned.kept);
+    let after = retention(&*elsewhere)?.save();
     ensure!(before == after, "it kept {before:?}, and then what is of another control plane: {after:?}");
     learned.away().await?;
     match ask(&*learned.world, &learned.question, &*elsewhere).await? {
@@ -116,7 +116,7 @@ pub(crate) async fn what_was_taken_back_grows_no_younger(subject: &dyn Subject) 
     let half = learned.world.retention()?.lifetime()? / 2 + Duration::from_secs(120);
     learned.pass(half).await?;
     let next = learned.recalled(&learned.kept).await?;
-    let Some(again) = retention(&*next)?.keep() else {
+    let Some(again) = retention(&*next)?.save() else {
         return failed("half as old as it may be, what was taken back is not kept on");
     };
     learned.pass(half).await?;
@@ -147,9 +147,9 @@ pub(crate) async fn what_was_learned_since_stays(subject: &dyn Subject) -> Verdi
     let next = built(&*learned.world)?;
     let told = ask(&*learned.world, &learned.question, &*next).await?;
     ensure!(matches!(told, Told::Right), "after a restart, with the control plane there: {told:?}");
-    let before = retention(&*next)?.keep();
-    retention(&*next)?.recall(&former);
-    let after = retention(&*next)?.keep();
+    let before = retention(&*next)?.save();
+    retention(&*next)?.restore(&former);
+    let after = retention(&*next)?.save();
     ensure!(before == after, "it had learned {before:?}, and recalls {after:?}");
     learned.provider = Arc::clone(&next);
     learned.away().await?;

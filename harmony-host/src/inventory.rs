@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use provider_api::{Catalogue, MeshDefinition, MeshKeys, Resource, ResourceType};
+use provider_api::{Inventory, MeshDefinition, MeshKeys, Resource, ResourceType};
 
 use crate::config::{
     Config, Destination, Egress, Endpoint, Ingress, LinkedBackend, LinkedMesh, LinkedPipeline, Mesh,
@@ -9,7 +9,7 @@ use crate::config::{
 use crate::documents::Documents;
 
 /// What the configuration declares, as providers need to know it.
-pub(crate) fn catalogue(config: &Config, documents: &Documents) -> Catalogue {
+pub(crate) fn inventory(config: &Config, documents: &Documents) -> Inventory {
     let mut resources = Vec::new();
     for linked in &config.pipelines {
         resources.push(pipeline(linked));
@@ -29,7 +29,7 @@ pub(crate) fn catalogue(config: &Config, documents: &Documents) -> Catalogue {
         resource.provider = Some("local".to_owned());
     }
     let meshes = config.meshes.iter().map(|linked| definition(linked, documents)).collect();
-    Catalogue { resources, meshes }
+    Inventory { resources, meshes }
 }
 
 /// A resource without an `id` of its own has its name for one.

@@ -6,7 +6,7 @@ use crate::testkit::question::{Question, Told};
 use crate::testkit::stage::{built, within};
 use crate::testkit::verdict::{Stop, Verdict, ensure, failed, skipped};
 use crate::testkit::{Exchange, Subject, Trouble, World};
-use crate::{Clock as _, ErrorKind, Provider, Standing};
+use crate::{Clock as _, CredentialStatus, ErrorKind, Provider};
 
 /// Something to ask in the gateway's own name.
 async fn own_question(world: &dyn World) -> Result<(Exchange, Question), Stop> {
@@ -36,8 +36,8 @@ async fn is_unavailable(
 pub(crate) async fn without_a_credential_it_is_missing(subject: &dyn Subject) -> Verdict {
     let world = subject.world().await;
     world.credentials()?.forget().await;
-    let standing = enrollment(&*built(&*world)?)?.standing();
-    ensure!(standing == Standing::Missing, "expected Missing, the standing is {standing:?}");
+    let status = enrollment(&*built(&*world)?)?.credential_status();
+    ensure!(status == CredentialStatus::Missing, "expected Missing, the status is {status:?}");
     Ok(())
 }
 
@@ -56,9 +56,9 @@ pub(crate) async fn with_a_credential_it_is_valid(subject: &dyn Subject) -> Verd
     let (_, question) = own_question(&*world).await?;
     let provider = built(&*world)?;
     within(&*world, question.ask(&*provider)).await?;
-    match enrollment(&*provider)?.standing() {
-        Standing::Valid { expires_at } if expires_at > world.clock().now() => Ok(()),
-        other => failed(format!("the standing is {other:?}")),
+    match enrollment(&*provider)?.credential_status() {
+        CredentialStatus::Valid { expires_at } if expires_at > world.clock().now() => Ok(()),
+        other => failed(format!("the status is {other:?}")),
     }
 }
 
@@ -69,14 +69,14 @@ pub(crate) async fn after_its_end_it_is_expired(subject: &dyn Subject) -> Verdic
     let (_, question) = own_question(&*world).await?;
     let provider = built(&*world)?;
     within(&*world, question.ask(&*provider)).await?;
-    let Standing::Valid { expires_at } = enrollment(&*provider)?.standing() else {
-        return failed("the standing is not even Valid to begin with");
+    let CredentialStatus::Valid { expires_at } = enrollment(&*provider)?.credential_status() else {
+        return failed("the status is not even Valid to begin with");
     };
     let left = expires_at.duration_since(world.clock().now()).unwrap_or_default();
     world.clock().turn(left + Duration::from_secs(60));
-    let standing = enrollment(&*provider)?.standing();
-    let expected = Standing::Expired { expired_at: expires_at };
-    ensure!(standing == expected, "expected {expected:?}, the standing is {standing:?}");
+    let status = enrollment(&*provider)?.credential_status();
+    let expected = CredentialStatus::Expired { expired_at: expires_at };
+    ensure!(status == expected, "expected {expected:?}, the status is {status:?}");
     is_unavailable(&*world, &*provider, &question, "a credential that has ended").await
 }
 
@@ -89,8 +89,8 @@ pub(crate) async fn after_a_refusal_it_is_refused(subject: &dyn Subject) -> Verd
     within(&*world, question.ask(&*provider)).await?;
     world.credentials()?.refuse().await?;
     is_unavailable(&*world, &*provider, &question, "a credential that is refused").await?;
-    let standing = enrollment(&*provider)?.standing();
-    ensure!(standing == Standing::Refused, "expected Refused, the standing is {standing:?}");
+    let status = enrollment(&*provider)?.credential_status();
+    ensure!(status == CredentialStatus::Refused, "expected Refused, the status is {status:?}");
     Ok(())
 }
 
@@ -105,8 +105,8 @@ pub(crate) async fn a_new_credential_ends_a_refusal(subject: &dyn Subject) -> Ve
     is_unavailable(&*world, &*provider, &question, "a credential that is refused").await?;
     let request = world.credentials()?.request().await;
     fine("enroll", enroll(&*world, &*provider, &request).await?)?;
-    let standing = enrollment(&*provider)?.standing();
-    ensure!(matches!(standing, Standing::Valid { .. }), "the standing is {standing:?}");
+    let status = enrollment(&*provider)?.credential_status();
+    ensure!(matches!(status, CredentialStatus::Valid { .. }), "the status is {status:?}");
     match within(&*world, question.ask(&*provider)).await? {
         Told::Right => Ok(()),
         other => failed(format!("with a new credential: {other:?}")),
@@ -119,13 +119,13 @@ pub(crate) async fn a_credential_of_another_provider_is_noticed(subject: &dyn Su
     world.credentials()?.forget().await;
     let request = world.credentials()?.request().await;
     let (first, second) = (built(&*world)?, built(&*world)?);
-    let before = enrollment(&*first)?.standing();
-    ensure!(before == Standing::Missing, "expected Missing, the standing is {before:?}");
+    let before = enrollment(&*first)?.credential_status();
+    ensure!(before == CredentialStatus::Missing, "expected Missing, the status is {before:?}");
     fine("enroll", enroll(&*world, &*second, &request).await?)?;
-    let standing = enrollment(&*first)?.standing();
+    let status = enrollment(&*first)?.credential_status();
     ensure!(
-        matches!(standing, Standing::Valid { .. }),
-        "another has enrolled, and the standing is {standing:?}"
+        matches!(status, CredentialStatus::Valid { .. }),
+        "another has enrolled, and the status is {status:?}"
     );
     Ok(())
 }
@@ -141,8 +141,8 @@ pub(crate) async fn it_survives_a_control_plane_that_is_away(subject: &dyn Subje
         world.calm().await;
         world.trouble(exchange, &trouble).await?;
         is_unavailable(&*world, &*provider, &question, &format!("{trouble:?}")).await?;
-        let standing = enrollment(&*provider)?.standing();
-        ensure!(matches!(standing, Standing::Valid { .. }), "{trouble:?}: the standing is {standing:?}");
+        let status = enrollment(&*provider)?.credential_status();
+        ensure!(matches!(status, CredentialStatus::Valid { .. }), "{trouble:?}: the status is {status:?}");
     }
     Ok(())
 }
@@ -154,10 +154,10 @@ pub(crate) async fn it_asks_nobody(subject: &dyn Subject) -> Verdict {
     let provider = built(&*world)?;
     let before = world.asked()?;
     for _ in 0..20 {
-        enrollment(&*provider)?.standing();
+        enrollment(&*provider)?.credential_status();
         tokio::task::yield_now().await;
     }
     let asked = world.asked()? - before;
-    ensure!(asked == 0, "`standing` asked {asked} times");
+    ensure!(asked == 0, "`credential_status` asked {asked} times");
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::{MeshIdentity, ProviderName, Resource, Secret};
 ///
 /// A provider that is built for one configuration may keep it: a new configuration builds a new provider.
 #[derive(Clone, Debug, Default)]
-pub struct Catalogue {
+pub struct Inventory {
     /// Everything that a local reference can name.
     pub resources: Vec<Resource>,
     /// Every enabled mesh.
