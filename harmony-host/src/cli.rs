@@ -72,7 +72,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Err(error) => error.exit(),
     };
     #[cfg(feature = "failpoints")]
-    let _points = crate::fault_points::set_up();
+    let _points = crate::storage::failpoints::set_up();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -5,16 +5,17 @@ use std::sync::{Arc, LazyLock};
 
 use provider_api::{Change, ChangeId, DocumentKind, Registry, SystemClock};
 
-use crate::digest::Digest;
+use crate::apply::proposal;
+use crate::diagnostics::problem::Problem;
+use crate::diagnostics::{mask, render};
+use crate::documents::edits::Edits;
 use crate::documents::{Documents, Loaded, Touched};
-use crate::edits::Edits;
 use crate::journal::{Journal, Settlement};
 use crate::last_good::decode;
-use crate::problem::Problem;
 use crate::providers::Surroundings;
-use crate::resolutions::Resolutions;
+use crate::providers::resolutions::Resolutions;
 use crate::snapshot::Snapshot;
-use crate::{proposal, report};
+use crate::storage::digest::Digest;
 
 /// There is nothing here, so that every file is one that the input brings.
 const NOWHERE: &str = "/nonexistent/harmony";
@@ -39,7 +40,7 @@ const CANARY: &str = "hunter2hunter2";
 /// snapshot or is refused with problems, all of which can be shown and show no secret.
 pub fn configuration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    assert_eq!(report::masked(text).len(), text.len());
+    assert_eq!(mask::masked(text).len(), text.len());
     let mut files = Edits::default();
     for (name, text) in ["config.toml", "pipelines/a.toml", "mesh/a.toml"].into_iter().zip(text.split('\0')) {
         files.insert(name, text);
@@ -88,7 +89,7 @@ pub fn change(bytes: &[u8]) {
 fn show<'a>(text: &str, problems: impl IntoIterator<Item = &'a Problem>) {
     let problems: Vec<&Problem> = problems.into_iter().collect();
     let mut shown: String = problems.iter().map(ToString::to_string).collect();
-    shown.push_str(&report::render(problems.into_iter().take(3), false));
+    shown.push_str(&render::render(problems.into_iter().take(3), false));
     if shown.contains(CANARY) && text.matches(CANARY).count() == 1 {
         let mut files = text.split('\0').filter_map(|file| file.parse::<toml::Table>().ok());
         assert!(!files.any(|file| hides(&file.into(), false)), "{shown}");

@@ -17,7 +17,7 @@ use provider_api::{Change, ChangeHead, ChangeId, ProviderName};
 pub(crate) use entry::{Before, Delivery, Entry, Phase, Settlement};
 pub(crate) use quarantine::{Quarantine, TRIES, Target, Trial};
 
-use crate::digest::Digest;
+use crate::storage::digest::Digest;
 use store::Store;
 
 /// The journal of one gateway. Every method blocks until what it notes is durable.

@@ -1,60 +1,42 @@
 #![doc = include_str!("../README.md")]
 
 mod apply;
-mod atomic_file;
-mod builtin;
 pub mod cli;
-mod commit;
-pub mod config;
-mod digest;
-pub mod documents;
-mod edits;
-mod embedding;
-mod fault_points;
+mod config;
+mod diagnostics;
+mod documents;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod gateway;
 mod host;
-mod inventory;
-mod isolate;
+mod http;
 mod journal;
 mod last_good;
-mod listener;
-mod lock;
 mod management;
-mod path;
 mod plan;
-mod probe;
-pub mod problem;
-mod proposal;
-mod provider_section;
 mod providers;
+mod proxy;
 mod recovery;
-pub mod report;
-mod resolutions;
-mod routes;
+mod server;
 mod snapshot;
-mod snapshots;
-pub mod source;
 mod status;
+mod storage;
 mod sync;
-mod tls;
-mod upstream;
-mod url_prefix;
-mod watch;
 
 pub use apply::Verdict;
-pub use builtin::registry;
-pub use digest::Digest;
+pub use diagnostics::problem::{Problem, Problems, Severity};
+pub use diagnostics::render::render;
+pub use diagnostics::source::{At, Place, Source};
+
 pub use host::{Host, HostOptions};
+pub use http::url_prefix::{Scheme, UrlPrefix};
 #[doc(hidden)]
 pub use plan::{Base, VerifiedTokens};
-pub use providers::Providers;
+pub use providers::{Providers, registry};
+pub use snapshot::feed::Snapshots;
 pub use snapshot::{Rejection, Snapshot};
-pub use snapshots::Snapshots;
 pub use status::{
     Attempted, Desired, Effective, LastGoodStatus, ProblemReport, Status, SyncFailure, SyncStatus,
 };
+pub use storage::digest::Digest;
 pub use sync::{ChangeReport, PushReport, SyncReport};
-pub use url_prefix::{Scheme, UrlPrefix};

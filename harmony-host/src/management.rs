@@ -21,11 +21,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::config;
-use crate::gateway::Arrival;
-use crate::gateway::body::Body;
-use crate::gateway::refusal::{json, not_allowed, problem};
 use crate::host::Command;
-use crate::path::{owned_segments, strip};
+use crate::http::body::Body;
+use crate::http::path::{owned_segments, strip};
+use crate::proxy::error::{json, not_allowed, problem};
+use crate::proxy::exchange::Arrival;
 use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
 use crate::sync::SyncCommand;

@@ -1,51 +1,16 @@
-//! What a request runs through, worked out when a configuration is built so that nothing has to be looked
-//! up by name while it is served.
+//! What a request runs through, worked out when a configuration is built so that nothing is looked up by name while
+//! it is served.
 
-mod asked;
 mod build;
 mod mesh;
 mod outlet;
-mod verified;
-
-use std::sync::Arc;
+mod reference_cache;
+mod route;
+pub(crate) mod route_table;
+mod token_cache;
 
 pub(crate) use build::{Plans, build_plans};
 pub(crate) use mesh::MeshPlan;
 pub(crate) use outlet::{BaseUrl, Destination, ForwardPlan, Outlet};
-pub use verified::{Base, VerifiedTokens};
-
-use crate::routes::RouteTable;
-
-/// The routes of every network.
-pub(crate) type Tables = std::collections::HashMap<Arc<str>, RouteTable<Route>>;
-
-/// Where a request goes that matched.
-#[derive(Debug)]
-pub(crate) struct Route {
-    pub(crate) pipeline: Arc<PipelinePlan>,
-    /// The endpoint's name.
-    pub(crate) endpoint: Arc<str>,
-    /// The endpoint's path; taken off before a request is forwarded.
-    pub(crate) endpoint_prefix: Arc<[String]>,
-    /// The ingress whose URL matched.
-    pub(crate) ingress: Option<Arc<str>>,
-    pub(crate) admission: Admission,
-}
-
-/// Which mesh tokens are looked at, and whether one is needed.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Admission {
-    /// The meshes whose tokens give mesh context.
-    pub(crate) meshes: Vec<Arc<MeshPlan>>,
-    /// Whether a request without mesh context is refused.
-    pub(crate) required: bool,
-}
-
-/// What happens to the requests of a pipeline.
-#[derive(Debug)]
-pub(crate) struct PipelinePlan {
-    pub(crate) name: Arc<str>,
-    /// What this host lacks for it: the pipeline answers 501.
-    pub(crate) unserved: Option<String>,
-    pub(crate) outlet: Outlet,
-}
+pub(crate) use route::{Admission, PipelinePlan, Route, Tables};
+pub use token_cache::{Base, VerifiedTokens};

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use provider_api::{RejectionClass, RejectionReport};
 use tokio::time::Instant;
 
-use crate::atomic_file;
-use crate::commit;
+use crate::apply::commit;
 use crate::config::Proxy;
-use crate::digest::Digest;
+use crate::diagnostics::problem::Problems;
 use crate::documents::{Documents, Touched};
-use crate::fault_points::kill;
 use crate::journal::{Entry, Journal, Phase, Settlement, TRIES};
 use crate::last_good::{self, Generation, Ring};
-use crate::lock::{Lock, PATIENCE, RETRY};
-use crate::problem::Problems;
 use crate::snapshot::Rejection;
+use crate::storage::atomic_file;
+use crate::storage::digest::Digest;
+use crate::storage::failpoints::kill;
+use crate::storage::lock::{Lock, PATIENCE, RETRY};
 
 /// Where the journal of the gateway `id` is. An id that may not become a directory's name is replaced by its
 /// digest.

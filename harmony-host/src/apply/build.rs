@@ -7,7 +7,7 @@ use crate::apply::refusal;
 use crate::documents::{Documents, Loaded, Touched};
 use crate::host::{HostOptions, absolute};
 use crate::providers::Surroundings;
-use crate::resolutions::Resolutions;
+use crate::providers::resolutions::Resolutions;
 use crate::snapshot::{Rejection, Snapshot};
 
 /// What the files make, without serving it.

@@ -1,130 +1,134 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use provider_api::{Change, RejectionClass};
 
-use crate::apply::refusal;
-use crate::digest::Digest;
-use crate::documents::{Documents, Loaded, Touched};
-use crate::edits::Edits;
-use crate::journal::{Target, Trial};
-use crate::proposal;
-use crate::providers::Surroundings;
-use crate::snapshot::{Rejection, Snapshot};
+use crate::apply::applier::{prepare, unwritable};
+use crate::apply::write::{LEFT, NotCommitted};
+use crate::apply::{Applier, candidate, refusal};
+use crate::journal::{Before, Journal, Target, Trial};
+use crate::proxy::exchange::Gateway;
+use crate::snapshot::Rejection;
 use crate::status::full;
+use crate::storage::failpoints::kill;
 
-/// What a change makes of the files.
-pub(super) enum Built {
-    /// It is what is served already, in these files.
-    Same(Vec<Target>),
-    /// It makes this; `files` is what the proposal was made against.
-    New { files: Arc<Documents>, snapshot: Box<Snapshot>, edits: Edits },
-    /// It is wrong; with what is known of this try, when it may be right beside another configuration.
+/// What became of a provider's change.
+#[derive(Clone, Debug)]
+pub(crate) enum ChangeVerdict {
+    /// It is live.
+    Applied,
+    /// It is not, and nothing of it was kept. With what is known of this try, when another may fare better.
     Rejected(Rejection, Option<Trial>),
-    /// A file it would write is not what it was when the change was rejected.
+    /// A file it would write is not what it was when the change was rejected: something newer is there.
     Overtaken,
-    /// The files are wrong without it.
+    /// It cannot be judged, for a reason that is not its own; it waits.
     Held(String),
 }
 
-/// Reads the files as they are now, and builds what they would be with the change.
-pub(super) async fn build(
-    config_path: PathBuf,
-    surroundings: Surroundings,
-    read: Arc<Documents>,
-    served: Arc<Snapshot>,
-    change: Arc<Change>,
-    expected: &[Target],
-) -> Built {
-    let alone = Alone { config_path, surroundings, served, expected: Arc::from(expected) };
-    let work = {
-        let alone = alone.clone();
-        move || alone.with(&read, &change)
-    };
-    let built = match tokio::task::spawn_blocking(work).await {
-        Ok(built) => built,
-        Err(_) => {
-            let message = "a provider panicked while it was built";
-            Built::Rejected(refusal(RejectionClass::Build, "provider", message), None)
-        }
-    };
-    let Built::New { files, mut snapshot, edits } = built else { return built };
-    match snapshot.check_local_references().await {
-        Ok(()) => Built::New { files, snapshot, edits },
-        Err(refusal) => alone.blame(refusal, &files, Some(&edits)),
-    }
+/// A change that is in the journal.
+#[derive(Clone, Debug)]
+pub(crate) struct NotedChange {
+    pub(crate) sequence: u64,
+    pub(crate) change: Arc<Change>,
+    pub(crate) journal: Arc<Journal>,
+    /// What its files must still be, when it was rejected before.
+    pub(crate) targets: Vec<Target>,
+    /// What its files were before an earlier try that did not come to its end.
+    pub(crate) before: Vec<Before>,
 }
 
-/// The files that are proposed, and what they hold now.
-pub(super) fn targets(files: &Documents, edits: &Edits) -> Vec<Target> {
-    let held = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
-    edits.iter().map(|(name, _)| Target { name: name.to_owned(), held: held(name) }).collect()
-}
+/// How often a change is tried anew because its files were edited meanwhile.
+const MAX_TRIES: usize = 5;
 
-/// The files that say already what is proposed.
-pub(super) fn same(files: &Documents, edits: &Edits) -> Vec<Target> {
-    let held = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
-    edits.same().map(|name| Target { name: name.to_owned(), held: held(name) }).collect()
-}
-
-#[derive(Clone)]
-struct Alone {
-    config_path: PathBuf,
-    surroundings: Surroundings,
-    served: Arc<Snapshot>,
-    expected: Arc<[Target]>,
-}
-
-impl Alone {
-    fn with(&self, read: &Arc<Documents>, change: &Change) -> Built {
-        let (path, served) = (&self.config_path, &self.served);
-        let vanish = Some(&*served.documents);
-        let Loaded { documents, problems } = Documents::load(path, Some(read), vanish, &Touched::Everything);
-        let files = Arc::new(documents);
-        let edits = match proposal::edits(change, &files, &self.surroundings.registry) {
-            Ok(edits) => edits,
-            Err(refusal) if problems.refuse() => return self.blame(refusal, &files, None),
-            // Wrong in itself: no other configuration makes it right.
-            Err(refusal) => return Built::Rejected(refusal, None),
-        };
-        let overtaken = !edits.is_empty() && !self.expected.is_empty();
-        if overtaken && targets(&files, &edits) != *self.expected {
-            return Built::Overtaken;
+impl Applier {
+    /// Tries a provider's change. Whatever goes wrong, what was served is served on, and the files are what they
+    /// were.
+    pub(crate) async fn apply_change(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        noted: &NotedChange,
+    ) -> ChangeVerdict {
+        if let Err(why) = self.take_back_earlier(&gateway.snapshot.load_full(), noted).await {
+            return ChangeVerdict::Held(why);
         }
-        let served_already = files.digest() == served.documents.digest();
-        if edits.is_empty() && served_already && !problems.refuse() {
-            return Built::Same(same(&files, &edits));
-        }
-        let loaded = Documents::load_with(path, Some(&files), vanish, &Touched::Everything, Some(&edits));
-        let documents = Arc::new(loaded.documents);
-        let generation = served.generation + 1;
-        let built = Snapshot::build(documents, loaded.problems, generation, &self.surroundings, Some(served));
-        match built {
-            Ok(snapshot) => Built::New { files, snapshot: Box::new(snapshot), edits },
-            Err(refusal) => self.blame(refusal, &files, Some(&edits)),
-        }
-    }
-
-    /// Whether a refusal is the change's fault: only when the files are good without it.
-    fn blame(&self, refusal: Rejection, files: &Arc<Documents>, edits: Option<&Edits>) -> Built {
-        let against = self.served.documents.digest();
-        let trial = edits.map(|edits| Trial::new(refusal.class, full(against), targets(files, edits)));
-        if files.digest() == against {
-            return Built::Rejected(refusal, trial);
-        }
-        let Loaded { documents, problems } = Documents::load(
-            &self.config_path,
-            Some(files),
-            Some(&self.served.documents),
-            &Touched::Everything,
-        );
-        let alone = Snapshot::build(Arc::new(documents), problems, 0, &self.surroundings, Some(&self.served));
-        match alone {
-            Ok(_) => Built::Rejected(refusal, trial),
-            Err(own) => {
-                let first = own.problems.sorted_errors().first().map(ToString::to_string).unwrap_or_default();
-                Built::Held(format!("the files of this gateway are wrong without it: {first}"))
+        for _ in 0..MAX_TRIES {
+            if let Some(verdict) = self.try_change(gateway, noted).await {
+                return verdict;
             }
+        }
+        ChangeVerdict::Held("files that it would write are being edited".to_owned())
+    }
+
+    /// `None` when files changed under its hands.
+    async fn try_change(&mut self, gateway: &Arc<Gateway>, noted: &NotedChange) -> Option<ChangeVerdict> {
+        let served = gateway.snapshot.load_full();
+        let surroundings = self.surroundings.clone();
+        let (read, before, change) = (Arc::clone(&self.read), Arc::clone(&served), Arc::clone(&noted.change));
+        let path = self.config_path.clone();
+        let built = candidate::build(path, surroundings, read, before, change, &noted.targets).await;
+        let (files, snapshot, edits) = match built {
+            candidate::Built::Same(files) => {
+                let noted = noted.clone();
+                let work = move || noted.journal.says_the_same(noted.sequence, files);
+                return match tokio::task::spawn_blocking(work).await {
+                    Ok(Ok(())) => Some(ChangeVerdict::Applied),
+                    Ok(Err(error)) => Some(ChangeVerdict::Held(unwritable(&error))),
+                    Err(error) => Some(ChangeVerdict::Held(error.to_string())),
+                };
+            }
+            candidate::Built::New { files, snapshot, edits } => (files, *snapshot, edits),
+            candidate::Built::Rejected(refusal, trial) => {
+                return Some(ChangeVerdict::Rejected(refusal, trial));
+            }
+            candidate::Built::Overtaken => return Some(ChangeVerdict::Overtaken),
+            candidate::Built::Held(why) => return Some(ChangeVerdict::Held(why)),
+        };
+        kill("built");
+        let targets = candidate::targets(&files, &edits);
+        if let Some((file, newer)) = noted.journal.newer(noted.sequence, &targets) {
+            let message = format!("the change {newer}, which is newer, has written it already");
+            let refusal = refusal(RejectionClass::Superseded, &file, &message);
+            return Some(ChangeVerdict::Rejected(refusal, None));
+        }
+        let against = full(served.documents.digest());
+        // With an edit that is not served, it cannot be told whose fault it is.
+        let edited = files.digest() != served.documents.digest();
+        let rejected = |refusal: Rejection| {
+            if edited {
+                let first = refusal.problems.sorted_errors().first().map(ToString::to_string);
+                let first = first.unwrap_or_default();
+                return Some(ChangeVerdict::Held(format!("beside an edit that is not served yet: {first}")));
+            }
+            let trial = Trial::new(refusal.class, against.clone(), targets.clone());
+            Some(ChangeVerdict::Rejected(refusal, Some(trial)))
+        };
+        let prepared = match prepare(&self.listeners, &snapshot) {
+            Ok(prepared) => prepared,
+            Err(refusal) => return rejected(refusal),
+        };
+        kill("bound");
+        let commit = match self.commit(noted, files, edits).await {
+            Ok(before) => before,
+            Err(NotCommitted::Edited) => return None,
+            Err(NotCommitted::Held(why)) => return Some(ChangeVerdict::Held(why)),
+            Err(NotCommitted::Rejected(refusal)) => {
+                let trial = Trial::new(refusal.class, against, targets).machine();
+                return Some(ChangeVerdict::Rejected(refusal, Some(trial)));
+            }
+        };
+        let documents = Arc::clone(&snapshot.documents);
+        match self.publish(gateway, &served, snapshot, prepared, Some(noted)).await {
+            Ok(generation) => {
+                self.read = documents;
+                self.rejected = None;
+                self.note_applied(&gateway.snapshot.load());
+                tracing::info!(generation, change = %noted.change.id, "change applied");
+                Some(ChangeVerdict::Applied)
+            }
+            Err(refusal) => match self.take_back(commit).await {
+                true => rejected(refusal),
+                // Rejected with its files in place it would be served after all, by the next look at them.
+                false => Some(ChangeVerdict::Held(LEFT.to_owned())),
+            },
         }
     }
 }

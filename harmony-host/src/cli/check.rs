@@ -3,8 +3,8 @@ use provider_api::Registry;
 use serde_json::json;
 
 use crate::cli::{ConfigPath, out};
-use crate::problem::Problems;
-use crate::{HostOptions, ProblemReport, Snapshot, report};
+use crate::diagnostics::problem::Problems;
+use crate::{HostOptions, ProblemReport, Snapshot, render};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -34,7 +34,7 @@ impl Check {
             });
             out::print(&format!("{answer:#}\n"));
         } else {
-            out::print(&report::render(problems.sorted(), out::colour()));
+            out::print(&render(problems.sorted(), out::colour()));
             match &snapshot {
                 Some(snapshot) => {
                     out::print(&format!("{path}: {}, {warnings} warnings\n", summary(snapshot)))

@@ -3,7 +3,7 @@ use provider_api::{Error, ErrorKind, Reference, Registry, Resource};
 
 use crate::cli::state_dir::StateDir;
 use crate::cli::{ConfigPath, out};
-use crate::{Snapshot, report};
+use crate::{Snapshot, render};
 
 #[derive(Debug, Args)]
 pub(super) struct Resolve {
@@ -34,7 +34,7 @@ impl Resolve {
         let snapshot = match Snapshot::of(&self.state.options(&self.config.config, registry)).await {
             Ok(snapshot) => snapshot,
             Err(refusal) => {
-                out::eprint(&report::render(refusal.problems.sorted(), out::colour_of_errors()));
+                out::eprint(&render(refusal.problems.sorted(), out::colour_of_errors()));
                 return 1;
             }
         };

@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::state_dir::StateDir;
 use crate::cli::{ConfigPath, log, out};
-use crate::{Host, report};
+use crate::{Host, render};
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -52,7 +52,7 @@ impl Run {
         let host = match Host::start(options).await {
             Ok(host) => host,
             Err(refusal) => {
-                out::eprint(&report::render(refusal.problems.sorted(), out::colour_of_errors()));
+                out::eprint(&render(refusal.problems.sorted(), out::colour_of_errors()));
                 out::error(&format!(
                     "the configuration was refused ({}); {} problems",
                     refusal.class,

@@ -5,26 +5,26 @@ use serde::Deserialize as _;
 
 use crate::config::lookup::listed;
 use crate::config::{GatewaySections, ProviderSection};
-use crate::digest::Digest;
-use crate::problem::Problems;
-use crate::source::{At, Place};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place};
+use crate::storage::digest::Digest;
 
 /// The primary provider of a configuration.
 #[derive(Clone, Debug)]
-pub struct Primary {
+pub(crate) struct Primary {
     /// Its name.
-    pub name: ProviderName,
+    pub(crate) name: ProviderName,
     /// Its section; `local` has none.
-    pub section: Option<ProviderSection>,
+    pub(crate) section: Option<ProviderSection>,
     /// Where it is chosen, when that is written.
-    pub place: Option<Place>,
+    pub(crate) place: Option<Place>,
     /// Settings that hold when its section does not write them.
     pub(crate) defaults: &'static [(&'static str, &'static str)],
 }
 
 impl Primary {
     /// The type that builds it.
-    pub fn provider_type(&self) -> &str {
+    pub(crate) fn provider_type(&self) -> &str {
         self.section.as_ref().map_or(self.name.as_str(), |section| &section.provider_type)
     }
 
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use crate::config::fragment::Fragment;
     use crate::config::test_registry::test_registry;
-    use crate::source::Source;
+    use crate::diagnostics::source::Source;
 
     fn identity(text: &str) -> String {
         let source = Source::new("config.toml", format!("[proxy]\nid = \"a\"\n{text}"));

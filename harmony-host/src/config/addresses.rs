@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::config::Network;
-use crate::problem::Problems;
+use crate::diagnostics::problem::Problems;
 
 /// Adds an error for every two networks that want the same port of the same address.
 pub(crate) fn check(networks: &[Network], problems: &mut Problems) {

@@ -3,54 +3,54 @@ use std::time::Duration;
 use crate::config::connection::Connection;
 use crate::config::pipeline::{enabled, optional};
 use crate::config::section::Section;
-use crate::problem::Problems;
-use crate::source::{At, Place};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place};
 
 /// `[backends.<name>]`: where requests leave a pipeline.
 #[derive(Clone, Debug)]
-pub struct Backend {
+pub(crate) struct Backend {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its `id`, when it has one.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// The service that sends requests on.
-    pub service: At<String>,
+    pub(crate) service: At<String>,
     /// `options.base_url`
-    pub base_url: Option<At<String>>,
+    pub(crate) base_url: Option<At<String>>,
     /// A `[targets.*]`, or a resource reference.
-    pub target_ref: Option<At<String>>,
+    pub(crate) target_ref: Option<At<String>>,
     /// Overrides the target's.
-    pub connection: Connection,
+    pub(crate) connection: Connection,
     /// Overrides the target's.
-    pub timing: Timing,
+    pub(crate) timing: Timing,
     /// A reference to `[authentications.*]` that requests must be sent with.
-    pub authentication: Option<At<String>>,
+    pub(crate) authentication: Option<At<String>>,
     /// Options that change what is sent, which this host does not do.
-    pub unserved_options: Vec<At<&'static str>>,
+    pub(crate) unserved_options: Vec<At<&'static str>>,
 }
 
 /// `[targets.<name>]`: a system that backends send to.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(crate) struct Target {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// Where it is.
-    pub connection: Connection,
+    pub(crate) connection: Connection,
     /// How long to wait and how often to try.
-    pub timing: Timing,
+    pub(crate) timing: Timing,
     /// A reference to `[authentications.*]` that requests must be sent with.
-    pub authentication: Option<At<String>>,
+    pub(crate) authentication: Option<At<String>>,
     /// Whether it may be used.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
 }
 
 /// How long to wait for an answer and how often to try.
 #[derive(Clone, Debug, Default)]
-pub struct Timing {
+pub(crate) struct Timing {
     timeout: Option<Duration>,
     max_retries: Option<u32>,
 }
@@ -71,12 +71,12 @@ impl Timing {
     }
 
     /// The longest silence of the other side; 30 s unless configured.
-    pub fn timeout(&self) -> Duration {
+    pub(crate) fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(Duration::from_secs(30))
     }
 
     /// How many times to try again where that is safe; 3 unless configured.
-    pub fn max_retries(&self) -> u32 {
+    pub(crate) fn max_retries(&self) -> u32 {
         self.max_retries.unwrap_or(3)
     }
 }

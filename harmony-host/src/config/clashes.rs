@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 
 use crate::config::link::LinkedPipeline;
-use crate::path::owned_segments;
-use crate::problem::Problems;
-use crate::source::{At, Place};
-use crate::url_prefix::{Scheme, UrlPrefix};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place};
+use crate::http::path::owned_segments;
+use crate::http::url_prefix::{Scheme, UrlPrefix};
 
 /// A path prefix on a network.
 type PathKey<'a> = (&'a str, Vec<String>);

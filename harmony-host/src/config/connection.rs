@@ -1,21 +1,21 @@
 use url::Url;
 
 use crate::config::section::Section;
-use crate::problem::Problems;
-use crate::source::At;
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::At;
 
 /// `connection.{host,port,protocol,base_path}` of a backend or target; each key on its own, because a
 /// backend's override its target's.
 #[derive(Clone, Debug, Default)]
-pub struct Connection {
+pub(crate) struct Connection {
     /// A host name or address, or a whole URL.
-    pub host: Option<At<String>>,
+    pub(crate) host: Option<At<String>>,
     /// The port; the scheme's own when absent.
-    pub port: Option<At<u64>>,
+    pub(crate) port: Option<At<u64>>,
     /// `http`, `https`, or something this host does not speak.
-    pub protocol: Option<At<String>>,
+    pub(crate) protocol: Option<At<String>>,
     /// The path everything is below.
-    pub base_path: Option<At<String>>,
+    pub(crate) base_path: Option<At<String>>,
 }
 
 impl Connection {

@@ -1,24 +1,24 @@
 use crate::config::pipeline::optional;
 use crate::config::section::Section;
-use crate::path::owned_segments;
-use crate::problem::Problems;
-use crate::source::{At, Place};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place};
+use crate::http::path::owned_segments;
 
 /// `[endpoints.<name>]`: where requests enter a pipeline.
 #[derive(Clone, Debug)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its `id`, when it has one.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// The service that receives requests.
-    pub service: At<String>,
+    pub(crate) service: At<String>,
     /// The path under which it is reached.
-    pub path_prefix: Option<At<String>>,
+    pub(crate) path_prefix: Option<At<String>>,
     /// A reference to `[authentications.*]` that requests must satisfy.
-    pub authentication: Option<At<String>>,
+    pub(crate) authentication: Option<At<String>>,
 }
 
 /// The services that can be endpoints here.
@@ -79,7 +79,7 @@ mod tests {
     use toml::de::DeTable;
 
     use super::*;
-    use crate::source::Source;
+    use crate::diagnostics::source::Source;
 
     fn problems(prefix: &str) -> Vec<String> {
         let text = format!("[endpoints.a]\nservice = \"echo\"\noptions.path_prefix = \"{prefix}\"\n");

@@ -12,52 +12,52 @@ use crate::config::pipeline::Pipeline;
 use crate::config::provider::ProviderSections;
 use crate::config::proxy::Proxy;
 use crate::config::section::Section;
-use crate::problem::Problems;
-use crate::source::{Place, Source};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{Place, Source};
 
 /// What one file of the configuration says, with what is wrong inside it. Parsed once per content: a
 /// configuration is merged from fragments, so an edit costs one file.
 #[derive(Debug)]
-pub struct Fragment {
+pub(crate) struct Fragment {
     /// The file.
-    pub source: Arc<Source>,
+    pub(crate) source: Arc<Source>,
     /// What is only read from config.toml.
-    pub gateway: Option<GatewaySections>,
+    pub(crate) gateway: Option<GatewaySections>,
     /// `[pipelines.*]`
-    pub pipelines: Vec<Arc<Pipeline>>,
+    pub(crate) pipelines: Vec<Arc<Pipeline>>,
     /// `[endpoints.*]`
-    pub endpoints: Vec<Arc<Endpoint>>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
     /// `[backends.*]`
-    pub backends: Vec<Arc<Backend>>,
+    pub(crate) backends: Vec<Arc<Backend>>,
     /// `[targets.*]`
-    pub targets: Vec<Arc<Target>>,
+    pub(crate) targets: Vec<Arc<Target>>,
     /// `[middleware.*]`
-    pub middleware: Vec<Arc<Middleware>>,
+    pub(crate) middleware: Vec<Arc<Middleware>>,
     /// The names under `[middleware_types]`.
-    pub middleware_types: Vec<String>,
+    pub(crate) middleware_types: Vec<String>,
     /// The names under `[authentications]` whose method is `none`.
-    pub open_authentications: Vec<String>,
+    pub(crate) open_authentications: Vec<String>,
     /// `[mesh.*]`
-    pub meshes: Vec<Arc<Mesh>>,
+    pub(crate) meshes: Vec<Arc<Mesh>>,
     /// `[remote_ingress.*]`
-    pub remote_ingress: Vec<Arc<RemoteIngress>>,
+    pub(crate) remote_ingress: Vec<Arc<RemoteIngress>>,
     /// The sections that could not be read, as `endpoints.x`. What names them is not wrong on its own.
-    pub broken: Vec<String>,
+    pub(crate) broken: Vec<String>,
     /// What is wrong in this file, seen alone.
-    pub problems: Problems,
+    pub(crate) problems: Problems,
 }
 
 /// The sections that only config.toml has.
 #[derive(Debug)]
-pub struct GatewaySections {
+pub(crate) struct GatewaySections {
     /// `[proxy]`
-    pub proxy: Proxy,
+    pub(crate) proxy: Proxy,
     /// `[provider.*]`
-    pub providers: ProviderSections,
+    pub(crate) providers: ProviderSections,
     /// `[network.*]`
-    pub networks: Vec<Network>,
+    pub(crate) networks: Vec<Network>,
     /// `[management]`
-    pub management: Option<Management>,
+    pub(crate) management: Option<Management>,
 }
 
 /// Stands in [`Fragment::broken`] for everything that broken syntax may hide.

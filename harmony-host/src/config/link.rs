@@ -10,43 +10,43 @@ use url::Url;
 use crate::config::activity::Activity;
 use crate::config::lookup::{Lookup, listed};
 use crate::config::{Backend, Endpoint, Middleware, Pipeline, Target, Timing};
-use crate::problem::Problems;
-use crate::source::At;
-use crate::url_prefix::UrlPrefix;
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::At;
+use crate::http::url_prefix::UrlPrefix;
 
 /// A pipeline with everything it names.
 #[derive(Debug)]
-pub struct LinkedPipeline {
+pub(crate) struct LinkedPipeline {
     /// The pipeline.
-    pub pipeline: Arc<Pipeline>,
+    pub(crate) pipeline: Arc<Pipeline>,
     /// Its endpoints.
-    pub endpoints: Vec<Arc<Endpoint>>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
     /// The backend its requests leave through: its first.
-    pub backend: Option<LinkedBackend>,
+    pub(crate) backend: Option<LinkedBackend>,
     /// Its enabled ingresses.
-    pub ingress: Vec<LinkedIngress>,
+    pub(crate) ingress: Vec<LinkedIngress>,
     /// Its enabled egresses that leave through [`backend`](Self::backend).
-    pub egress: Vec<LinkedEgress>,
+    pub(crate) egress: Vec<LinkedEgress>,
     /// Whether it has `mesh_auth` middleware, and whether that is `required`.
-    pub mesh_auth: Option<bool>,
+    pub(crate) mesh_auth: Option<bool>,
     /// What it needs and this host does not have. Such a pipeline answers 501, it is never served without.
-    pub unserved: Option<String>,
+    pub(crate) unserved: Option<String>,
 }
 
 /// A backend with where it sends to.
 #[derive(Debug)]
-pub struct LinkedBackend {
+pub(crate) struct LinkedBackend {
     /// The backend.
-    pub backend: Arc<Backend>,
+    pub(crate) backend: Arc<Backend>,
     /// Where it sends to.
-    pub destination: Destination,
+    pub(crate) destination: Destination,
     /// How long it waits and how often it tries.
-    pub timing: Timing,
+    pub(crate) timing: Timing,
 }
 
 /// Where a backend sends to.
 #[derive(Clone, Debug)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// Nowhere: the request itself is the answer.
     Echo,
     /// A base URL.
@@ -59,24 +59,24 @@ pub enum Destination {
 
 /// An ingress with its URLs and endpoint.
 #[derive(Debug)]
-pub struct LinkedIngress {
+pub(crate) struct LinkedIngress {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its URLs.
-    pub urls: Vec<At<UrlPrefix>>,
+    pub(crate) urls: Vec<At<UrlPrefix>>,
     /// The endpoint it leads to.
-    pub endpoint: Arc<Endpoint>,
+    pub(crate) endpoint: Arc<Endpoint>,
     /// Who may pass.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
 }
 
 /// An egress.
 #[derive(Debug)]
-pub struct LinkedEgress {
+pub(crate) struct LinkedEgress {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Who may pass.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
 }
 
 /// Follows the names in pipelines.

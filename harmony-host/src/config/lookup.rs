@@ -2,8 +2,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::config::fragment::TORN;
-use crate::problem::Problems;
-use crate::source::{At, Place, Source};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place, Source};
 
 /// Something with a name, defined in a file.
 pub(crate) trait Named {

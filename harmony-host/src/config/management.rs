@@ -1,18 +1,18 @@
 use provider_api::Secret;
 
 use crate::config::section::Section;
-use crate::problem::Problems;
-use crate::source::At;
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::At;
 
 /// `[management]`: the API that operators and the CLI use.
 #[derive(Clone, Debug)]
-pub struct Management {
+pub(crate) struct Management {
     /// The first segment of its paths, `admin` unless configured.
-    pub base_path: String,
+    pub(crate) base_path: String,
     /// The only network it answers on.
-    pub network: At<String>,
+    pub(crate) network: At<String>,
     /// The bearer token that peers beyond the loopback must bring; without one they are refused.
-    pub token: Option<Secret>,
+    pub(crate) token: Option<Secret>,
 }
 
 /// The fewest bytes of a management token: 128 bits in hexadecimal.

@@ -7,27 +7,27 @@ use crate::config::activity::Activity;
 use crate::config::link::LinkedPipeline;
 use crate::config::lookup::{Lookup, listed};
 use crate::config::{Mesh, RemoteIngress};
-use crate::problem::Problems;
-use crate::source::At;
-use crate::url_prefix::UrlPrefix;
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::At;
+use crate::http::url_prefix::UrlPrefix;
 
 /// An enabled mesh with its members.
 #[derive(Debug)]
-pub struct LinkedMesh {
+pub(crate) struct LinkedMesh {
     /// The mesh.
-    pub mesh: Arc<Mesh>,
+    pub(crate) mesh: Arc<Mesh>,
     /// Its name and id.
-    pub identity: Arc<MeshIdentity>,
+    pub(crate) identity: Arc<MeshIdentity>,
     /// Who issues and verifies its tokens.
-    pub provider: ProviderName,
+    pub(crate) provider: ProviderName,
     /// The ingresses of this gateway that belong to it, as (pipeline, ingress).
-    pub ingress: Vec<(String, String)>,
+    pub(crate) ingress: Vec<(String, String)>,
     /// The egresses of this gateway that belong to it, as (pipeline, egress).
-    pub egress: Vec<(String, String)>,
+    pub(crate) egress: Vec<(String, String)>,
     /// The URLs of its ingresses that the configuration knows, its own and written-down ones.
-    pub urls: Vec<UrlPrefix>,
+    pub(crate) urls: Vec<UrlPrefix>,
     /// Its ingresses whose URLs somebody else knows.
-    pub remote: Vec<Reference>,
+    pub(crate) remote: Vec<Reference>,
 }
 
 /// Where a name of one type leads: every (pipeline, name) that has it.

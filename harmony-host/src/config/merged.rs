@@ -9,31 +9,31 @@ use crate::config::link::{LinkedPipeline, Linker};
 use crate::config::lookup::Lookup;
 use crate::config::membership::LinkedMesh;
 use crate::config::{Endpoint, Fragment, GatewaySections, LinkedBackend, Management, Mesh, Network, Proxy};
+use crate::diagnostics::problem::Problems;
 use crate::documents::Documents;
-use crate::problem::Problems;
 
 /// A configuration whose parts fit together: every name leads somewhere, no two things want the same
 /// address, and only one remote provider is used.
 #[derive(Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// `[proxy]`
-    pub proxy: Proxy,
+    pub(crate) proxy: Proxy,
     /// The primary provider.
-    pub primary: Primary,
+    pub(crate) primary: Primary,
     /// `[network.*]`
-    pub networks: Vec<Network>,
+    pub(crate) networks: Vec<Network>,
     /// `[management]`, when it is enabled.
-    pub management: Option<Management>,
+    pub(crate) management: Option<Management>,
     /// Every pipeline with what it names.
-    pub pipelines: Vec<LinkedPipeline>,
+    pub(crate) pipelines: Vec<LinkedPipeline>,
     /// Every enabled mesh with its members.
-    pub meshes: Vec<LinkedMesh>,
+    pub(crate) meshes: Vec<LinkedMesh>,
     /// Every mesh that is switched off.
-    pub disabled_meshes: Vec<Arc<Mesh>>,
+    pub(crate) disabled_meshes: Vec<Arc<Mesh>>,
     /// Every endpoint, whether a pipeline names it or not.
-    pub endpoints: Vec<Arc<Endpoint>>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
     /// Every backend that no pipeline sends to, with where it would send.
-    pub unused_backends: Vec<LinkedBackend>,
+    pub(crate) unused_backends: Vec<LinkedBackend>,
 }
 
 impl Config {
@@ -102,7 +102,7 @@ impl Config {
     }
 
     /// The names of the providers that are active.
-    pub fn active(&self) -> impl Iterator<Item = ProviderName> + '_ {
+    pub(crate) fn active(&self) -> impl Iterator<Item = ProviderName> + '_ {
         let primary = Some(self.primary.name.clone()).filter(|name| !name.is_local());
         std::iter::once(ProviderName::local()).chain(primary)
     }

@@ -2,49 +2,49 @@ use provider_api::Secret;
 
 use crate::config::pipeline::{PROTOCOLS, enabled, optional};
 use crate::config::section::Section;
-use crate::problem::Problems;
-use crate::source::{At, Place};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place};
 
 /// `[mesh.<name>]`: gateways that trust each other's tokens.
 #[derive(Clone, Debug)]
-pub struct Mesh {
+pub(crate) struct Mesh {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its `id`; required of a remote provider.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// `http` or `http3`.
-    pub protocol: Option<At<&'static str>>,
+    pub(crate) protocol: Option<At<&'static str>>,
     /// Who issues and verifies its tokens.
-    pub provider: Option<At<String>>,
+    pub(crate) provider: Option<At<String>>,
     /// Shared secret: HS256.
-    pub jwt_secret: Option<At<Secret>>,
+    pub(crate) jwt_secret: Option<At<Secret>>,
     /// File of the key that signs: RS256.
-    pub jwt_private_key_path: Option<At<String>>,
+    pub(crate) jwt_private_key_path: Option<At<String>>,
     /// File of the key that verifies: RS256.
-    pub jwt_public_key_path: Option<At<String>>,
+    pub(crate) jwt_public_key_path: Option<At<String>>,
     /// Where a remote provider publishes its keys.
-    pub jwks_url: Option<String>,
+    pub(crate) jwks_url: Option<String>,
     /// Its ingresses: names, or references.
-    pub ingress: Vec<At<String>>,
+    pub(crate) ingress: Vec<At<String>>,
     /// Its egresses: names, or references.
-    pub egress: Vec<At<String>>,
+    pub(crate) egress: Vec<At<String>>,
     /// Whether it is in use.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
     /// What its owner says about it.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
 }
 
 /// `[remote_ingress.<name>]`: another gateway's ingress, written down by hand.
 #[derive(Clone, Debug)]
-pub struct RemoteIngress {
+pub(crate) struct RemoteIngress {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// Its URLs.
-    pub urls: Vec<At<String>>,
+    pub(crate) urls: Vec<At<String>>,
 }
 
 impl Mesh {

@@ -1,18 +1,18 @@
 use crate::config::section::Section;
-use crate::problem::Problems;
-use crate::source::{At, Place};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place};
 
 /// `[middleware.<name>]`: something requests pass on their way.
 #[derive(Clone, Debug)]
-pub struct Middleware {
+pub(crate) struct Middleware {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// What it does.
-    pub kind: At<String>,
+    pub(crate) kind: At<String>,
     /// `options.required`, of `mesh_auth`.
-    pub required: bool,
+    pub(crate) required: bool,
 }
 
 impl Middleware {

@@ -1,36 +1,36 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::section::Section;
-use crate::problem::Problems;
-use crate::source::{At, Place};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place};
 
 /// `[network.<name>]`: an address to listen on.
 #[derive(Clone, Debug)]
-pub struct Network {
+pub(crate) struct Network {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// The TCP listener. `None` when there is none, or when this host must not open it.
-    pub listen: Option<Listen>,
+    pub(crate) listen: Option<Listen>,
 }
 
 /// `[network.<name>.http]`, also written `tcp_config`.
 #[derive(Clone, Debug)]
-pub struct Listen {
+pub(crate) struct Listen {
     /// Address and port.
-    pub address: At<SocketAddr>,
+    pub(crate) address: At<SocketAddr>,
     /// The files of the certificate chain and its key, both PEM, when the listener speaks TLS.
-    pub tls: Option<TlsFiles>,
+    pub(crate) tls: Option<TlsFiles>,
 }
 
 /// The files a TLS listener needs.
 #[derive(Clone, Debug)]
-pub struct TlsFiles {
+pub(crate) struct TlsFiles {
     /// The certificate chain, leaf first.
-    pub cert: At<String>,
+    pub(crate) cert: At<String>,
     /// The private key.
-    pub key: At<String>,
+    pub(crate) key: At<String>,
 }
 
 impl Network {

@@ -1,76 +1,76 @@
 use provider_api::Mode;
 
 use crate::config::section::Section;
-use crate::problem::Problems;
-use crate::source::{At, Place};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place};
 
 /// `[pipelines.<name>]`: endpoints, middleware and backends in one chain.
 #[derive(Clone, Debug)]
-pub struct Pipeline {
+pub(crate) struct Pipeline {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its `id`, when it has one.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// What its owner says about it.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// The networks it listens on.
-    pub networks: Vec<At<String>>,
+    pub(crate) networks: Vec<At<String>>,
     /// Where requests enter.
-    pub endpoints: Vec<At<String>>,
+    pub(crate) endpoints: Vec<At<String>>,
     /// What requests pass, in order; both sides of a split configuration.
-    pub middleware: Vec<At<String>>,
+    pub(crate) middleware: Vec<At<String>>,
     /// Where requests leave; the first is the one that is used.
-    pub backends: Vec<At<String>>,
+    pub(crate) backends: Vec<At<String>>,
     /// `[pipelines.<name>.mesh.ingress.*]`
-    pub ingress: Vec<Ingress>,
+    pub(crate) ingress: Vec<Ingress>,
     /// `[pipelines.<name>.mesh.egress.*]`
-    pub egress: Vec<Egress>,
+    pub(crate) egress: Vec<Egress>,
 }
 
 /// URLs under which a pipeline can be reached.
 #[derive(Clone, Debug)]
-pub struct Ingress {
+pub(crate) struct Ingress {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its `id`, when it has one.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// The URLs: scheme, host, port and path prefix.
-    pub urls: Vec<At<String>>,
+    pub(crate) urls: Vec<At<String>>,
     /// The endpoint it leads to; the pipeline's first when absent.
-    pub endpoint: Option<At<String>>,
+    pub(crate) endpoint: Option<At<String>>,
     /// Who may pass.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// `http` or `http3`.
-    pub protocol: Option<String>,
+    pub(crate) protocol: Option<String>,
     /// Whether it is in use.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
     /// What its owner says about it.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
 }
 
 /// A way out of a pipeline towards a mesh.
 #[derive(Clone, Debug)]
-pub struct Egress {
+pub(crate) struct Egress {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its `id`, when it has one.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// The backend requests leave through; the pipeline's first when absent.
-    pub backend: Option<At<String>>,
+    pub(crate) backend: Option<At<String>>,
     /// Who may pass.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// `http` or `http3`.
-    pub protocol: Option<String>,
+    pub(crate) protocol: Option<String>,
     /// Whether it is in use.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
     /// What its owner says about it.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
 }
 
 /// The two protocols a mesh, ingress or egress may name.

@@ -7,14 +7,14 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml_edit::{Table, value};
 
 use crate::config::section::Section;
-use crate::problem::Problems;
-use crate::source::{At, Place, Source};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place, Source};
 
 /// Every `[provider.*]`.
 #[derive(Clone, Debug)]
-pub struct ProviderSections {
+pub(crate) struct ProviderSections {
     /// The sections by name.
-    pub by_name: BTreeMap<ProviderName, ProviderSection>,
+    pub(crate) by_name: BTreeMap<ProviderName, ProviderSection>,
     source: Arc<Source>,
 }
 
@@ -30,13 +30,13 @@ pub(crate) struct LegacyProvider {
 
 /// `[provider.<name>]`: a place that configuration and resources come from.
 #[derive(Clone, Debug)]
-pub struct ProviderSection {
+pub(crate) struct ProviderSection {
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// The type that builds it: `type`, or else its name.
-    pub provider_type: String,
+    pub(crate) provider_type: String,
     /// `poll_interval_secs`; 30 unless configured, 0 for manual sync.
-    pub poll_interval_secs: u64,
+    pub(crate) poll_interval_secs: u64,
     settings: Settings,
 }
 

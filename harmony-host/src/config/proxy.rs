@@ -1,36 +1,36 @@
 use crate::config::section::Section;
-use crate::problem::Problems;
-use crate::source::{At, Place};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place};
 
 /// `[proxy]`: who this gateway is and where its other files are.
 #[derive(Clone, Debug)]
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// Where it was written.
-    pub place: Place,
+    pub(crate) place: Place,
     /// `id`, or else `name`.
-    pub id: String,
+    pub(crate) id: String,
     /// Directory of the pipeline files, relative to config.toml.
-    pub pipelines_path: Directory,
+    pub(crate) pipelines_path: Directory,
     /// Directory of the transform files.
-    pub transforms_path: Directory,
+    pub(crate) transforms_path: Directory,
     /// Directory of the mesh files.
-    pub mesh_path: Directory,
+    pub(crate) mesh_path: Directory,
     /// How long a remote provider may keep a key set, in hours.
-    pub jwks_cache_duration_hours: u64,
+    pub(crate) jwks_cache_duration_hours: u64,
     /// The largest request body, in bytes, where one was configured. Bodies are streamed, so there is no
     /// limit unless somebody wants one.
-    pub max_body_size: Option<u64>,
+    pub(crate) max_body_size: Option<u64>,
     /// `primary_provider`, when it is written.
-    pub primary_provider: Option<At<String>>,
+    pub(crate) primary_provider: Option<At<String>>,
 }
 
 /// A directory of the configuration.
 #[derive(Clone, Debug)]
-pub struct Directory {
+pub(crate) struct Directory {
     /// Relative to config.toml.
-    pub path: String,
+    pub(crate) path: String,
     /// Where it was written; `None` when it is the default.
-    pub written: Option<At<String>>,
+    pub(crate) written: Option<At<String>>,
 }
 
 impl Directory {

@@ -5,8 +5,8 @@ use provider_api::Secret;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::name::is_name;
-use crate::problem::Problems;
-use crate::source::{At, Place, Source};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Place, Source};
 
 /// A table of a configuration file, read key by key. What is wrong is added to the problems, and reading
 /// goes on, so that one look at a file finds everything.

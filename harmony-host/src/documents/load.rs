@@ -6,15 +6,15 @@ use std::sync::Arc;
 use provider_api::Secret;
 
 use crate::config::{Directory, Fragment};
-use crate::digest::Digest;
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::{At, Source};
+use crate::documents::edits::Edits;
 use crate::documents::{Content, Document, Documents, read};
-use crate::edits::Edits;
-use crate::problem::Problems;
-use crate::source::{At, Source};
+use crate::storage::digest::Digest;
 
 /// Which files have to be read again.
 #[derive(Clone, Debug)]
-pub enum Touched {
+pub(crate) enum Touched {
     /// All of them.
     Everything,
     /// These absolute paths; what else the tree before holds is taken from it.
@@ -23,11 +23,11 @@ pub enum Touched {
 
 /// A tree, and what was wrong about reading it.
 #[derive(Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The tree; incomplete when the problems refuse it.
-    pub documents: Documents,
+    pub(crate) documents: Documents,
     /// Files that cannot be read, and everything that is wrong inside the files, each seen alone.
-    pub problems: Problems,
+    pub(crate) problems: Problems,
 }
 
 struct Loader<'a> {
@@ -47,7 +47,7 @@ impl Documents {
     ///
     /// A file that is in `before`, the tree read last, and was not touched is not read again. A directory that
     /// has files in `served` and is gone now is an error, never an empty configuration.
-    pub fn load(
+    pub(crate) fn load(
         config_path: &Path,
         before: Option<&Self>,
         served: Option<&Self>,

@@ -2,7 +2,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::atomic_file;
+use crate::storage::atomic_file;
 
 /// Where they are, below the notes.
 pub(super) const DIRECTORY: &str = "replaced";

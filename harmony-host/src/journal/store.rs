@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::atomic_file;
-use crate::digest::Digest;
 use crate::journal::Entry;
 use crate::journal::replaced::DIRECTORY as REPLACED;
-use crate::lock::Lock;
+use crate::storage::atomic_file;
+use crate::storage::digest::Digest;
+use crate::storage::lock::Lock;
 
 /// The version of the notes' form. A journal with a note of another version is not opened: it is not for this gateway
 /// to say what becomes of it.

@@ -4,16 +4,16 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
-use crate::resolutions::{Learned, Resolutions};
+use crate::providers::resolutions::{Learned, Resolutions};
 use crate::snapshot::Snapshot;
+use crate::storage::digest::Digest;
 
 /// The version of the form. One of another version is no generation here, it is never guessed at.
 const SCHEMA: u32 = 1;
 
 /// A configuration that was served, with what was learned while it was. Each kind of data has an age of its own:
 /// files have none; where references led is used for at most
-/// [`LONGEST_STALE`](crate::resolutions::LONGEST_STALE), and what a provider hands over it judges itself. Mesh tokens and
+/// [`LONGEST_STALE`](crate::providers::resolutions::LONGEST_STALE), and what a provider hands over it judges itself. Mesh tokens and
 /// the machine token are not in it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Generation {

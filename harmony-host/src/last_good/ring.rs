@@ -2,9 +2,9 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use crate::atomic_file;
 use crate::last_good::generation::{Generation, decode};
-use crate::lock::Lock;
+use crate::storage::atomic_file;
+use crate::storage::lock::Lock;
 
 /// How many generations are kept.
 const KEPT: usize = 3;

@@ -10,13 +10,13 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::config::Management;
-use crate::gateway::body::Body;
-use crate::gateway::refusal::{json, problem};
+use crate::host::provider_section;
 use crate::host::{self, Command};
-use crate::isolate::isolated;
+use crate::http::body::Body;
 use crate::management::read_json::read_json;
 use crate::management::remote::{failed, lacking, remote};
-use crate::provider_section;
+use crate::providers::isolate::isolated;
+use crate::proxy::error::{json, problem};
 use crate::snapshot::Snapshot;
 use crate::status::timestamp;
 use crate::sync::SyncCommand;

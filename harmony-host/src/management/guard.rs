@@ -5,9 +5,9 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 
 use crate::config::Management;
-use crate::gateway::body::Body;
-use crate::gateway::refusal::problem;
-use crate::gateway::{Arrival, split_port};
+use crate::http::body::Body;
+use crate::proxy::error::problem;
+use crate::proxy::exchange::{Arrival, split_port};
 
 /// Lets a request to the management API pass, or says why not.
 ///
@@ -107,7 +107,7 @@ mod tests {
     use provider_api::Secret;
 
     use super::*;
-    use crate::source::{At, Place, Source};
+    use crate::diagnostics::source::{At, Place, Source};
 
     fn judged(token: Option<&str>, peer: &str, changes: bool, headers: &[(&str, &str)]) -> u16 {
         let network = At::new("m".to_owned(), Place::new(&Source::new("config.toml", ""), 0..0));

@@ -1,8 +1,8 @@
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use crate::gateway::body::Body;
-use crate::gateway::refusal;
+use crate::http::body::Body;
+use crate::proxy::error::json;
 use crate::status::Status;
 
 /// GET health: live, since somebody answers; ready, when there is a configuration to serve. A rejected edit
@@ -10,5 +10,5 @@ use crate::status::Status;
 pub(super) fn health(status: &Status) -> Response<Body> {
     let ready = status.effective.is_some();
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    refusal::json(code, &json!({ "live": true, "ready": ready, "in_sync": status.in_sync() }))
+    json(code, &json!({ "live": true, "ready": ready, "in_sync": status.in_sync() }))
 }

@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
 use crate::config::LinkedPipeline;
+use crate::diagnostics::source::At;
 use crate::snapshot::Snapshot;
-use crate::source::At;
 
 /// GET pipelines
 pub(super) fn pipelines(snapshot: &Snapshot) -> Value {

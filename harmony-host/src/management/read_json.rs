@@ -3,8 +3,8 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 
-use crate::gateway::body::Body;
-use crate::gateway::refusal::problem;
+use crate::http::body::Body;
+use crate::proxy::error::problem;
 
 /// The most bytes of a request to the management API.
 const MAX_BYTES: usize = 64 * 1024;

@@ -4,8 +4,8 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 use provider_api::{Error, ErrorKind, Provider};
 
-use crate::gateway::body::Body;
-use crate::gateway::refusal::problem;
+use crate::http::body::Body;
+use crate::proxy::error::problem;
 use crate::snapshot::Snapshot;
 
 /// The primary provider, when it is a remote one.
@@ -33,7 +33,7 @@ pub(super) fn failed(error: &Error) -> Response<Body> {
         ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
         ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "provider_unavailable"),
     };
-    let mut response = problem(status, code, &crate::isolate::error_chain(error));
+    let mut response = problem(status, code, &crate::providers::isolate::error_chain(error));
     if let Some(wait) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }

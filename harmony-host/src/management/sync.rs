@@ -2,10 +2,10 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::gateway::body::Body;
-use crate::gateway::refusal;
 use crate::host::sync_now;
+use crate::http::body::Body;
 use crate::management::remote::{remote, stopping};
+use crate::proxy::error::json;
 use crate::snapshot::Snapshot;
 use crate::sync::SyncCommand;
 
@@ -30,5 +30,5 @@ pub(super) async fn sync(snapshot: &Snapshot, commands: &mpsc::Sender<SyncComman
     if report.error.is_some() {
         answer["error"] = json!("provider_unavailable");
     }
-    refusal::json(status, &answer)
+    json(status, &answer)
 }

@@ -4,9 +4,9 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::gateway::body::Body;
-use crate::gateway::refusal;
+use crate::http::body::Body;
 use crate::management::remote::{failed, remote, stopping};
+use crate::proxy::error::json;
 use crate::snapshot::Snapshot;
 use crate::sync::SyncCommand;
 
@@ -26,7 +26,7 @@ pub(super) async fn update(snapshot: &Arc<Snapshot>, commands: &mpsc::Sender<Syn
             let mut answer = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
             answer["success"] = Value::Bool(true);
             answer["message"] = Value::String(format!("pushed {report}"));
-            refusal::json(StatusCode::OK, &answer)
+            json(StatusCode::OK, &answer)
         }
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use provider_api::{Mode, Reference};
 
 use crate::config::{Config, Destination as Configured, Endpoint, LinkedMesh, LinkedPipeline};
-use crate::path::owned_segments;
-use crate::plan::asked::AskedTargets;
+use crate::diagnostics::problem::Problems;
+use crate::http::path::owned_segments;
 use crate::plan::outlet::{BaseUrl, Destination, ForwardPlan, Outlet, Target};
+use crate::plan::reference_cache::AskedTargets;
 use crate::plan::{Admission, MeshPlan, PipelinePlan, Route, Tables};
-use crate::problem::Problems;
-use crate::resolutions::{Resolutions, SaidBy};
+use crate::providers::resolutions::{Resolutions, SaidBy};
 
 struct Planner<'a> {
     sender: Arc<str>,

@@ -6,11 +6,11 @@ use http::HeaderValue;
 use provider_api::{Error, ErrorKind, Fetch, Lease, MeshIdentity, ProviderName, TokenRequest};
 
 use crate::config::LinkedMesh;
-use crate::isolate::isolated;
+use crate::http::url_prefix::UrlPrefix;
 use crate::plan::outlet::Target;
-use crate::plan::verified::VerifiedTokens;
+use crate::plan::token_cache::VerifiedTokens;
 use crate::providers::Providers;
-use crate::url_prefix::UrlPrefix;
+use crate::providers::isolate::isolated;
 
 /// A mesh that requests may come from or go to.
 #[derive(Debug)]

@@ -6,11 +6,11 @@ use http::uri::{Authority, Scheme};
 use provider_api::{Error, ErrorKind, Fetch, Fetched, Freshness, Lease, Reference, ResourceType, Valid};
 use url::Url;
 
-use crate::isolate::isolated;
+use crate::http::url_prefix::UrlPrefix;
 use crate::plan::mesh::MeshPlan;
 use crate::providers::Providers;
-use crate::resolutions::SaidBy;
-use crate::url_prefix::UrlPrefix;
+use crate::providers::isolate::isolated;
+use crate::providers::resolutions::SaidBy;
 
 /// Where requests leave a pipeline.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use provider_api::{
 };
 
 use super::*;
-use crate::edits::Edits;
+use crate::documents::edits::Edits;
 use crate::journal::{Entry, Quarantine, Trial};
 
 /// How far a change gets before the process is killed.

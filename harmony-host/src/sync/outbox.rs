@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use provider_api::{ChangeStatus, ErrorKind, Provider, Result};
 use tokio::sync::Notify;
 
-use crate::fault_points::kill;
-use crate::isolate::{error_chain, isolated};
 use crate::journal::{Delivery, Entry, Journal};
+use crate::providers::isolate::{error_chain, isolated};
 use crate::status::StatusBoard;
+use crate::storage::failpoints::kill;
 use crate::sync::backoff::Backoff;
 use crate::sync::journal_place::note;
-use crate::sync::standing;
+use crate::sync::summary;
 
 /// How often a verdict may not be heard before those after it go first.
 const PATIENCE: u32 = 5;
@@ -108,7 +108,7 @@ impl Outbox {
                     kill("delivered");
                     unheard.remove(&sequence);
                     backoff.succeeded();
-                    standing::show(journal, &provider, status);
+                    summary::show(journal, &provider, status);
                 }
                 Err(error) => {
                     let times = unheard.entry(sequence).or_insert(0);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use toml_edit::DocumentMut;
 
 use crate::config::Fragment;
-use crate::isolate::isolated;
+use crate::providers::isolate::isolated;
 use crate::snapshot::Snapshot;
 
 /// What was pushed up.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::config::link::{Destination, LinkedBackend, Linker};
 use crate::config::{Backend, Pipeline, Timing};
-use crate::problem::Problems;
+use crate::diagnostics::problem::Problems;
 
 /// Where the requests of a pipeline go.
 impl Linker<'_> {

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use crate::config::link::{LinkedBackend, LinkedEgress, LinkedIngress, Linker};
 use crate::config::{Egress, Endpoint, Ingress, Pipeline};
-use crate::problem::Problems;
-use crate::source::At;
-use crate::url_prefix::UrlPrefix;
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::At;
+use crate::http::url_prefix::UrlPrefix;
 
 /// Where a pipeline meets a mesh.
 impl Linker<'_> {

@@ -1,0 +1,119 @@
+use provider_api::{DocumentKind, RejectionClass};
+use std::sync::Arc;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::apply::proposal::Proposed;
+use crate::config::fragment::without_values;
+use crate::config::name::is_name;
+use crate::diagnostics::source::{Place, Source};
+
+/// A pipeline, mesh or transform. Its name, and so its file, is the one key of its section.
+pub(super) fn propose(
+    proposed: &mut Proposed<'_>,
+    kind: &DocumentKind,
+    source: &Arc<Source>,
+) -> RejectionClass {
+    let (document, syntax) = DeTable::parse_recoverable(source.text());
+    if !syntax.is_empty() {
+        for error in syntax {
+            let place = error.span().map(|span| Place::new(source, span));
+            proposed.problems.error(place.as_ref(), source.name(), without_values(error.message()));
+        }
+        return RejectionClass::Parse;
+    }
+    let sections: &[&str] = match kind {
+        DocumentKind::Pipeline => &["pipelines"],
+        DocumentKind::Mesh => &["mesh"],
+        _ => &["transform", "transforms"],
+    };
+    let Some((name, body, place)) = only(proposed, document.get_ref(), sections, source) else {
+        return RejectionClass::Validate;
+    };
+    if !is_name(&name) {
+        let message = format!("`{}` may not become a file name", name.escape_debug());
+        proposed
+            .problems
+            .error(Some(&place), sections.join(" or "), message)
+            .help("expected 1 to 64 of a-z, 0-9, _ and -");
+        return RejectionClass::Validate;
+    }
+    let Some(directory) = proposed.directory(kind) else { return RejectionClass::Dependency };
+    if *kind == DocumentKind::Transform {
+        return transform(proposed, &name, &body, &place, &directory);
+    }
+    let file = defined_in(proposed, kind, &name, &directory).unwrap_or(format!("{directory}{name}.toml"));
+    proposed.write(file, source.text());
+    RejectionClass::Validate
+}
+
+/// The one table below one of `sections`.
+fn only<'d>(
+    proposed: &mut Proposed<'_>,
+    document: &DeTable<'d>,
+    sections: &[&str],
+    source: &Arc<Source>,
+) -> Option<(String, Spanned<DeValue<'d>>, Place)> {
+    let shown = sections.iter().map(|s| format!("[{s}.<name>]")).collect::<Vec<_>>().join(" or ");
+    let mut found = Vec::new();
+    for section in sections {
+        let Some(table) = document.get(*section).and_then(|value| value.get_ref().as_table()) else {
+            continue;
+        };
+        for (name, body) in table {
+            let place = Place::new(source, name.span());
+            found.push((name.get_ref().clone().into_owned(), body.clone(), place));
+        }
+    }
+    let key = sections.first().copied().unwrap_or_default();
+    if found.len() > 1 {
+        let names: Vec<String> =
+            found.iter().map(|(name, ..)| format!("`{}`", name.escape_debug())).collect();
+        let message = format!("it has {}: {}", found.len(), names.join(", "));
+        let place = found.get(1).map(|(.., place)| place.clone());
+        proposed
+            .problems
+            .error(place.as_ref(), key, message)
+            .help(format!("expected one {shown} in a change"));
+        return None;
+    }
+    let only = found.pop();
+    if only.is_none() {
+        proposed.problems.error(None, key, format!("expected one {shown}, found none"));
+    }
+    only
+}
+
+fn transform(
+    proposed: &mut Proposed<'_>,
+    name: &str,
+    body: &Spanned<DeValue<'_>>,
+    place: &Place,
+    directory: &str,
+) -> RejectionClass {
+    let Some(instructions) = body.get_ref().get("instructions").and_then(|value| value.get_ref().as_str())
+    else {
+        proposed.problems.error(
+            Some(place),
+            format!("transform.{name}.instructions"),
+            "expected a string that holds JSON",
+        );
+        return RejectionClass::Validate;
+    };
+    proposed.json(Some(place), &format!("transform.{name}.instructions"), instructions);
+    let (file, text) = (format!("{directory}{name}.json"), instructions.to_owned());
+    proposed.write(file, &text);
+    RejectionClass::Parse
+}
+
+/// The file of that directory that defines it already, when it defines nothing else of the kind: a file that
+/// was named by hand stays the place of what it defines.
+fn defined_in(proposed: &Proposed<'_>, kind: &DocumentKind, name: &str, directory: &str) -> Option<String> {
+    let fragment = proposed.documents.fragments().find(|fragment| match kind {
+        DocumentKind::Pipeline => fragment.pipelines.iter().any(|p| p.name == name),
+        _ => fragment.meshes.iter().any(|m| m.name == name),
+    })?;
+    let alone = fragment.pipelines.len() + fragment.meshes.len() == 1;
+    (alone && fragment.gateway.is_none() && fragment.source.name().starts_with(directory))
+        .then(|| fragment.source.name().to_owned())
+}

@@ -1,0 +1,79 @@
+use std::io;
+use std::sync::Arc;
+
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use crate::config::DEFAULT_INTERVAL_SECS;
+use crate::snapshot::Snapshot;
+use crate::storage::atomic_file;
+
+/// Writes `[provider.<name>]` into config.toml when the gateway runs on the defaults of its primary provider: then the
+/// file says what the gateway does. Comments and layout stay. Returns whether it wrote.
+///
+/// # Errors
+/// The error of the operating system; the file is then what it was.
+pub(crate) async fn write_missing(snapshot: &Arc<Snapshot>) -> io::Result<bool> {
+    let primary = &snapshot.config.primary;
+    if primary.section.is_some() || primary.defaults.is_empty() {
+        return Ok(false);
+    }
+    let (name, defaults) = (primary.name.to_string(), primary.defaults);
+    let path = snapshot.documents.config_path().to_owned();
+    let work = move || {
+        let text = std::fs::read_to_string(&path)?;
+        match with_section(&text, &name, defaults).map_err(io::Error::other)? {
+            Some(text) => atomic_file::write(&path, text.as_bytes(), 0o644).map(|()| true),
+            None => Ok(false),
+        }
+    };
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// `None` when the section is there by now.
+fn with_section(
+    text: &str,
+    name: &str,
+    defaults: &[(&str, &str)],
+) -> Result<Option<String>, toml_edit::TomlError> {
+    let mut document: DocumentMut = text.parse()?;
+    let providers = document.entry("provider").or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    let Some(providers) = providers.as_table_like_mut().filter(|all| !all.contains_key(name)) else {
+        return Ok(None);
+    };
+    let mut section = Table::new();
+    for (key, default) in defaults {
+        section.insert(key, value(*default));
+    }
+    section.insert("poll_interval_secs", value(DEFAULT_INTERVAL_SECS.cast_signed()));
+    section.decor_mut().set_prefix("\n");
+    providers.insert(name, Item::Table(section));
+    Ok(Some(document.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULTS: [(&str, &str); 1] = [("api", "https://api.example")];
+
+    #[test]
+    fn section_is_added() {
+        let text = "# mine\n[proxy]\nid   = \"a\" # odd layout\n";
+        let written = with_section(text, "runbeam", &DEFAULTS).unwrap().unwrap();
+        assert!(written.starts_with(text), "everything else stays as it is written: {written}");
+        assert_eq!(
+            &written[text.len()..],
+            "\n[provider.runbeam]\napi = \"https://api.example\"\npoll_interval_secs = 30\n"
+        );
+    }
+
+    #[test]
+    fn existing_section_stays() {
+        let text = "[provider.runbeam]\napi = \"https://a\"\n";
+        assert_eq!(with_section(text, "runbeam", &DEFAULTS).unwrap(), None);
+    }
+}

@@ -1,0 +1,205 @@
+use std::error::Error as _;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Error as ClientError;
+
+use crate::http::body::{Body, Upload, unless_silent};
+use crate::plan::{BaseUrl, Destination, ForwardPlan};
+use crate::proxy::backend_client::Upstream;
+use crate::proxy::error::ProxyError;
+use crate::proxy::exchange::Passage;
+use crate::proxy::headers::{Sender, append_via, prepare_request, remove_hop_by_hop};
+
+/// Sends a request to the backend and its answer back, both as streams.
+pub(crate) async fn forward(
+    upstream: &Upstream,
+    plan: &ForwardPlan,
+    passage: &Passage<'_>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, ProxyError> {
+    if plan.mesh_only && passage.mesh.is_none() {
+        let why = format!("backend `{}` is left through an egress with `mode = \"mesh\"`", plan.backend);
+        return Err(ProxyError::NoMeshContext(format!("{why}, and the request came without mesh context")));
+    }
+    let (mut parts, body) = request.into_parts();
+    let upload = Upload::new(body, passage.snapshot.config.proxy.max_body_size);
+    if upload.too_large() {
+        return Err(ProxyError::BodyTooLarge);
+    }
+    let version = parts.version;
+    let sender = Sender {
+        peer: &passage.arrival.written,
+        scheme: passage.arrival.scheme,
+        authority: &passage.authority,
+    };
+    prepare_request(&mut parts.headers, version, &sender);
+    let resolved;
+    let bases = match &plan.to {
+        Destination::Url(base) => std::slice::from_ref(base),
+        Destination::Resource(target) => {
+            resolved = target.resolve(&passage.snapshot.providers).await?;
+            resolved.urls.as_slice()
+        }
+    };
+    let mut attempt = 0;
+    loop {
+        let base = &bases[attempt as usize % bases.len()];
+        let request = outgoing(&parts, base, plan, passage, upload.clone()).await?;
+        let sent = unless_silent(upstream.send(request), plan.timeout, || upload.progress()).await;
+        let error = match sent {
+            Ok(Ok(response)) => return Ok(answer(response, plan.timeout)),
+            Ok(Err(error)) => error,
+            Err(()) if !upload.finished() => return Err(ProxyError::RequestTimeout),
+            Err(()) => {
+                let seconds = plan.timeout.as_secs();
+                let why = format!("backend `{}` was silent for {seconds} s", plan.backend);
+                return Err(ProxyError::GatewayTimeout(why));
+            }
+        };
+        if upload.overran() {
+            return Err(ProxyError::BodyTooLarge);
+        }
+        if attempt >= plan.max_retries || !safe_to_repeat(&error, &parts.method, &upload) {
+            return Err(ProxyError::BadGateway(describe(plan, &error)));
+        }
+        tokio::time::sleep(pause(attempt)).await;
+        attempt += 1;
+    }
+}
+
+/// The request as it goes to `base`, with a mesh token when that is a member of an egress's mesh.
+async fn outgoing(
+    parts: &Parts,
+    base: &BaseUrl,
+    plan: &ForwardPlan,
+    passage: &Passage<'_>,
+    upload: Upload,
+) -> Result<Request<Upload>, ProxyError> {
+    let uri = uri(base, &passage.rest, parts.uri.query())?;
+    let mut request = Request::new(upload);
+    *request.method_mut() = parts.method.clone();
+    *request.version_mut() = Version::HTTP_11;
+    *request.headers_mut() = parts.headers.clone();
+    request.headers_mut().insert(HOST, base.host.clone());
+    if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
+        // Without it hyper takes a GET for one that has no body.
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    if let Some(authorization) = authorization(base, plan, passage).await? {
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+    }
+    *request.uri_mut() = uri;
+    Ok(request)
+}
+
+async fn authorization(
+    base: &BaseUrl,
+    plan: &ForwardPlan,
+    passage: &Passage<'_>,
+) -> Result<Option<HeaderValue>, ProxyError> {
+    let providers = &passage.snapshot.providers;
+    for mesh in &plan.egress {
+        if let Some(member) = mesh.member(&base.prefix, &passage.rest, providers).await? {
+            return Ok(Some(mesh.authorization(&member, providers).await?));
+        }
+    }
+    Ok(None)
+}
+
+fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyError> {
+    let mut path = String::with_capacity(base.path.len() + rest.len() + query.map_or(0, str::len) + 2);
+    path.push_str(&base.path);
+    if !rest.is_empty() && !rest.starts_with('/') {
+        path.push('/');
+    }
+    path.push_str(rest);
+    if path.is_empty() {
+        path.push('/');
+    }
+    if let Some(query) = query {
+        path.push('?');
+        path.push_str(query);
+    }
+    let path =
+        PathAndQuery::try_from(path).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))?;
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(base.scheme.clone());
+    parts.authority = Some(base.authority.clone());
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))
+}
+
+fn answer(response: Response<Incoming>, silence: Duration) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        // RFC 9112, section 6.3: of the two, chunks count; a length left behind would cut the body.
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    remove_hop_by_hop(&mut parts.headers);
+    append_via(&mut parts.headers, parts.version);
+    parts.version = Version::default();
+    parts.extensions.clear();
+    Response::from_parts(parts, Body::streaming(body, silence))
+}
+
+/// Nothing of the request may have reached the backend, or repeating it must mean the same
+/// (RFC 9110, section 9.2.2) and be possible.
+fn safe_to_repeat(error: &ClientError, method: &Method, upload: &Upload) -> bool {
+    if !upload.untouched() {
+        return false;
+    }
+    error.is_connect() || (method.is_idempotent() && upload.is_empty())
+}
+
+/// 20, 40, 80, ... up to 320 ms, less up to half of it at random.
+fn pause(attempt: u32) -> Duration {
+    Duration::from_millis(20 << attempt.min(4)).mul_f64(fastrand::f64().mul_add(0.5, 0.5))
+}
+
+/// What went wrong, in words for an operator; never an address the client should not learn.
+fn describe(plan: &ForwardPlan, error: &ClientError) -> String {
+    let mut cause = error.source();
+    let mut root = None;
+    while let Some(next) = cause {
+        root = Some(next);
+        cause = next.source();
+    }
+    let why = root.map_or_else(|| error.to_string(), ToString::to_string);
+    let what = if error.is_connect() { "cannot be reached" } else { "broke off" };
+    tracing::warn!(backend = &*plan.backend, %error, why, "backend failed");
+    format!("backend `{}` {what}", plan.backend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(url: &str) -> BaseUrl {
+        BaseUrl::new(&url::Url::parse(url).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn paths_are_joined_with_one_slash() {
+        for (url, rest, query, expected) in [
+            ("http://a", "", None, "http://a/"),
+            ("http://a/", "/x", Some("q=1"), "http://a/x?q=1"),
+            ("http://a/r4/", "/Patient/", None, "http://a/r4/Patient/"),
+            ("http://a:81/r4", "", Some("q"), "http://a:81/r4?q"),
+            ("https://[::1]:8443/b", "x", None, "https://[::1]:8443/b/x"),
+        ] {
+            assert_eq!(uri(&base(url), rest, query).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn pauses_grow_and_stay_short() {
+        for attempt in 0..10 {
+            assert!(pause(attempt) <= Duration::from_millis(320));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+use std::net::IpAddr;
+
+use http::header::{
+    CONNECTION, COOKIE, EXPECT, FORWARDED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
+    UPGRADE, VIA,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+
+use crate::http::url_prefix::Scheme;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// How many gateways a request may have passed before it is taken for a loop.
+const MAX_HOPS: usize = 16;
+
+/// Takes out what is meant for this connection only (RFC 9110, section 7.6.1).
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    take_out(headers, &HOP_BY_HOP);
+}
+
+const HOP_BY_HOP: [HeaderName; 7] =
+    [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE];
+
+/// What this gateway says itself, or what a client has no business to say.
+const OWN: [HeaderName; 6] = [
+    EXPECT,
+    // Nobody learns from this gateway what another one asks itself with.
+    HeaderName::from_static(crate::server::probe::HEADER),
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// Removes what is there of `names`. One look at what there is costs less than asking for each.
+fn take_out(headers: &mut HeaderMap, names: &[HeaderName]) {
+    let found: Vec<HeaderName> = headers.keys().filter(|name| names.contains(name)).cloned().collect();
+    for name in found {
+        headers.remove(name);
+    }
+}
+
+/// Who sent a request, as the next server is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender<'a> {
+    pub(crate) peer: &'a Peer,
+    pub(crate) scheme: Scheme,
+    /// Host and port as the client wrote them.
+    pub(crate) authority: &'a str,
+}
+
+/// Makes the headers of a request those of the request that is sent on. The chain of proxies is appended
+/// to, never trusted for anything here; X-Forwarded-Host and -Proto say what this gateway saw.
+pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender: &Sender<'_>) {
+    remove_hop_by_hop(headers);
+    take_out(headers, &OWN);
+    if version == Version::HTTP_2 {
+        join_cookies(headers);
+    }
+    headers.reserve(6);
+    append(headers, X_FORWARDED_FOR, &sender.peer.address);
+    put(headers, X_FORWARDED_HOST, sender.authority);
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(sender.scheme.as_str()));
+    append_forwarded(headers, sender);
+    append_via(headers, version);
+}
+
+/// The address of a client as the headers write it; worked out once per connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    address: String,
+    /// As a node of Forwarded (RFC 7239, section 6).
+    node: String,
+}
+
+impl Peer {
+    pub(crate) fn new(ip: IpAddr) -> Self {
+        let ip = ip.to_canonical();
+        let node = if ip.is_ipv6() { format!("\"[{ip}]\"") } else { ip.to_string() };
+        Self { address: ip.to_string(), node }
+    }
+}
+
+/// RFC 7239, section 4.
+fn append_forwarded(headers: &mut HeaderMap, sender: &Sender<'_>) {
+    let (node, host, proto) = (&sender.peer.node, sender.authority, sender.scheme.as_str());
+    if !host.contains(['"', '\\']) {
+        append(headers, FORWARDED, &format!("for={node};host=\"{host}\";proto={proto}"));
+    }
+}
+
+/// Adds to a list that may stand in several lines; it leaves in one.
+fn append(headers: &mut HeaderMap, name: HeaderName, element: &str) {
+    if !headers.contains_key(&name) {
+        return put(headers, name, element);
+    }
+    let lines = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok());
+    let whole = lines.chain([element]).collect::<Vec<_>>().join(", ");
+    put(headers, name, &whole);
+}
+
+/// Whether the body is framed by its length or by chunks alone (RFC 9112, section 6.1).
+pub(crate) fn is_plainly_framed(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(only), None) => only.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    }
+}
+
+/// RFC 9110, section 7.6.3.
+pub(crate) fn append_via(headers: &mut HeaderMap, version: Version) {
+    let via = match version {
+        Version::HTTP_2 => HeaderValue::from_static("2 harmony"),
+        Version::HTTP_10 => HeaderValue::from_static("1.0 harmony"),
+        _ => HeaderValue::from_static("1.1 harmony"),
+    };
+    headers.append(VIA, via);
+}
+
+/// Whether a request has passed more gateways than any sane path has.
+pub(crate) fn is_loop(headers: &HeaderMap) -> bool {
+    headers.contains_key(VIA)
+        && headers
+            .get_all(VIA)
+            .iter()
+            .map(|value| value.as_bytes().split(|b| *b == b',').count())
+            .sum::<usize>()
+            > MAX_HOPS
+}
+
+/// HTTP/2 may split cookies over several headers; HTTP/1.1 may not (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let all: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => drop(headers.insert(name, value)),
+        Err(_) => drop(headers.remove(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in list {
+            map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn what_connection_names_goes_with_it() {
+        let mut map = headers(&[
+            ("connection", "close, X-Secret-Hop"),
+            ("x-secret-hop", "1"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("x-kept", "1"),
+        ]);
+        remove_hop_by_hop(&mut map);
+        assert_eq!(map.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
+    }
+
+    #[test]
+    fn the_chain_is_appended_to_and_host_and_proto_are_what_was_seen() {
+        let mut map = headers(&[
+            ("x-forwarded-for", "203.0.113.7"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "spoofed"),
+            ("forwarded", "for=203.0.113.7"),
+            ("x-harmony-probe", "secret"),
+            ("cookie", "a=1"),
+            ("cookie", "b=2"),
+        ]);
+        let peer = Peer::new("::ffff:10.0.0.1".parse().unwrap());
+        let sender = Sender { peer: &peer, scheme: Scheme::Http, authority: "a:8080" };
+        prepare_request(&mut map, Version::HTTP_2, &sender);
+        assert_eq!(map["x-forwarded-for"], "203.0.113.7, 10.0.0.1");
+        assert_eq!(map["x-forwarded-proto"], "http");
+        assert_eq!(map["x-forwarded-host"], "a:8080");
+        assert_eq!(map["forwarded"], "for=203.0.113.7, for=10.0.0.1;host=\"a:8080\";proto=http");
+        assert_eq!(map["cookie"], "a=1; b=2");
+        assert_eq!(map["via"], "2 harmony");
+        assert!(!map.contains_key("x-harmony-probe"));
+    }
+
+    #[test]
+    fn many_hops_are_a_loop() {
+        let list = ["1.1 x"; 9].join(", ");
+        assert!(!is_loop(&headers(&[("via", &list)])));
+        assert!(is_loop(&headers(&[("via", &list), ("via", &list)])));
+    }
+}

@@ -1,0 +1,7 @@
+//! Listeners and their connections.
+
+mod bind;
+mod connection;
+pub(crate) mod listeners;
+mod preface;
+pub(crate) mod probe;

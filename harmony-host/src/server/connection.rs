@@ -1,0 +1,97 @@
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Version};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::http::url_prefix::Scheme;
+use crate::proxy::exchange::{Arrival, Gateway};
+use crate::proxy::headers::Peer;
+use crate::server::listeners::Door;
+use crate::server::preface;
+
+/// How long a client may take to send the head of a request, which bounds idle connections as well.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most bytes the head of a request may have.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+const MAX_STREAMS: u32 = 256;
+
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Serves one connection to its end.
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, door: Door, watcher: Watcher) {
+    let Door { address, spec: own, gateway } = door;
+    let _ = stream.set_nodelay(true);
+    // How a new connection is served is the published snapshot's to say; a request then sees the one that
+    // is published when it arrives.
+    let snapshot = gateway.snapshot.load_full();
+    let spec = snapshot.listeners.get(&address).unwrap_or(&own);
+    let arrival = |scheme| {
+        let network = Arc::clone(&spec.network);
+        Arc::new(Arrival { listener: address, network, scheme, peer, written: Peer::new(peer.ip()) })
+    };
+    match &spec.tls {
+        None => {
+            let arrival = arrival(Scheme::Http);
+            drop(snapshot);
+            match tokio::time::timeout(HEAD_TIMEOUT, preface::version(&stream)).await {
+                Ok(Ok(version)) => http(stream, version, arrival, gateway, watcher).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended early"),
+                Err(_) => tracing::debug!(%peer, "nothing was asked in time"),
+            }
+        }
+        Some(tls) => {
+            let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
+            let arrival = arrival(Scheme::Https);
+            drop(snapshot);
+            match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
+                    http(stream, version, arrival, gateway, watcher).await;
+                }
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+                Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+            }
+        }
+    }
+}
+
+/// hyper's own detection of the version waits for the first bytes without a limit, so it is not used.
+async fn http<S>(stream: S, version: Version, arrival: Arc<Arrival>, gateway: Arc<Gateway>, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .keep_alive_interval(PING_INTERVAL);
+    let builder = if version == Version::HTTP_2 { builder.http2_only() } else { builder.http1_only() };
+    let peer = arrival.peer;
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (gateway, arrival) = (Arc::clone(&gateway), Arc::clone(&arrival));
+        async move { Ok::<_, Infallible>(gateway.serve(&arrival, request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%peer, error, "connection ended early");
+    }
+}

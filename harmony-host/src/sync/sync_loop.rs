@@ -1,0 +1,308 @@
+//! Following a provider: asking for changes at its cadence, applying them, reporting the verdicts.
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use provider_api::{Cadence, Clock, CredentialStatus, Error, ErrorKind, Provider, Registry, Result};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::host::Command;
+use crate::journal::Journal;
+use crate::providers::isolate::{asked, error_chain};
+use crate::snapshot::Snapshot;
+use crate::status::StatusBoard;
+use crate::sync::outbox::Outbox;
+use crate::sync::pass::Round;
+use crate::sync::schedule::Schedule;
+use crate::sync::{Backoff, JournalPlace, PushReport, SyncReport, push, summary};
+
+/// What the sync loop is told.
+pub(crate) enum SyncCommand {
+    /// Walk now, whatever the cadence is.
+    Now(oneshot::Sender<SyncReport>),
+    /// Push the local configuration up.
+    Push(Arc<Snapshot>, oneshot::Sender<Result<PushReport>>),
+    /// There is another credential.
+    Authorized,
+}
+
+/// What the sync loop is made of.
+pub(crate) struct SyncParts {
+    pub(crate) inbox: mpsc::Receiver<SyncCommand>,
+    pub(crate) apply: mpsc::Sender<Command>,
+    pub(crate) primary: watch::Receiver<Option<Arc<dyn Provider>>>,
+    pub(crate) status: Arc<StatusBoard>,
+    pub(crate) journal_directory: PathBuf,
+    /// The journal, when there was one at the start.
+    pub(crate) journal: Option<Arc<Journal>>,
+    /// The provider types that are compiled in.
+    pub(crate) registry: Registry,
+    /// The configuration to push up before the first round.
+    pub(crate) push: Option<Arc<Snapshot>>,
+    pub(crate) random: fastrand::Rng,
+    /// The wall clock.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// How long a gateway that is not authorized waits before it asks again by itself.
+const UNAUTHORIZED: Duration = Duration::from_secs(300);
+
+/// How often it looks for a credential that somebody else stored.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// The one loop that asks a provider for changes. It outlives every error.
+pub(crate) struct Sync {
+    inbox: mpsc::Receiver<SyncCommand>,
+    primary: watch::Receiver<Option<Arc<dyn Provider>>>,
+    status: Arc<StatusBoard>,
+    round: Round,
+    outbox: Arc<Outbox>,
+    backoff: Backoff,
+    schedule: Schedule,
+    followed: Option<Arc<dyn Provider>>,
+    registry: Registry,
+    push: Option<Arc<Snapshot>>,
+    telling: Option<tokio::task::JoinHandle<()>>,
+    /// Whether the last round failed because nobody authorized this gateway.
+    unauthorized: bool,
+}
+
+impl Sync {
+    pub(crate) fn new(parts: SyncParts) -> Self {
+        let outbox = Outbox::new();
+        let round = Round {
+            apply: parts.apply,
+            primary: parts.primary.clone(),
+            journal: JournalPlace { directory: parts.journal_directory, open: parts.journal },
+            outbox: Arc::clone(&outbox),
+            status: Arc::clone(&parts.status),
+            listed: Vec::new(),
+            repeated: std::collections::HashMap::new(),
+            clock: parts.clock,
+        };
+        Self {
+            inbox: parts.inbox,
+            primary: parts.primary,
+            status: parts.status,
+            round,
+            outbox,
+            backoff: Backoff::new(parts.random),
+            schedule: Schedule::now(),
+            followed: None,
+            registry: parts.registry,
+            push: parts.push,
+            telling: None,
+            unauthorized: false,
+        }
+    }
+
+    /// Runs until the gateway stops.
+    pub(crate) async fn run(mut self) {
+        self.follow();
+        self.take_up().await;
+        loop {
+            self.follow();
+            let cadence = self.cadence();
+            let due = cadence.and_then(|cadence| self.schedule.due(cadence));
+            self.status.due(due);
+            let watched = self.followed.clone().filter(|_| self.unauthorized);
+            let authorized = pin!(another_credential(watched));
+            tokio::select! {
+                biased;
+                changed = self.primary.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                command = self.inbox.recv() => match command {
+                    Some(command) => self.told(command).await,
+                    None => return,
+                },
+                () = authorized => {
+                    tracing::info!("there is another credential; asking for changes again");
+                    self.authorized();
+                }
+                () = until(due) => {
+                    self.walk(false).await;
+                }
+            }
+        }
+    }
+
+    /// Goes on with what a former process left: verdicts that were not told, and, where nobody asks by the clock,
+    /// changes that are here and have none.
+    async fn take_up(&mut self) {
+        let (Some(provider), Some(journal)) = (self.followed.clone(), self.round.journal.open.clone()) else {
+            return;
+        };
+        summary::show(&journal, &provider, &self.status);
+        self.tell_verdicts();
+        if self.cadence() == Some(Cadence::OnDemand)
+            && let Err(error) = self.round.finish(&provider).await
+        {
+            tracing::warn!(error = error_chain(&error), "what a former process left cannot be finished now");
+        }
+        self.outbox.wake();
+    }
+
+    /// Takes up the primary provider as it is now.
+    fn follow(&mut self) {
+        let primary = self.primary.borrow_and_update().clone();
+        let primary = primary.filter(|provider| provider.source().is_some());
+        let same = match (&self.followed, &primary) {
+            (Some(before), Some(now)) => before.name() == now.name(),
+            (None, None) => true,
+            _ => false,
+        };
+        if let Some(provider) = &primary {
+            self.outbox.meet(provider);
+        }
+        if !same {
+            self.authorized();
+            self.round.listed.clear();
+            self.outbox.wake();
+            match &primary {
+                Some(provider) => tracing::info!(provider = %provider.name(), "following"),
+                None => tracing::info!("no remote provider is followed"),
+            }
+        }
+        self.followed = primary;
+        self.status.following(self.followed.as_deref());
+    }
+
+    fn cadence(&self) -> Option<Cadence> {
+        cadence_of(&**self.followed.as_ref()?)
+    }
+
+    async fn told(&mut self, command: SyncCommand) {
+        match command {
+            SyncCommand::Now(reply) => {
+                let report = self.walk(true).await;
+                let _ = reply.send(report);
+            }
+            SyncCommand::Push(snapshot, reply) => {
+                let _ = reply.send(self.push_up(&snapshot).await);
+            }
+            SyncCommand::Authorized => self.authorized(),
+        }
+    }
+
+    fn authorized(&mut self) {
+        self.backoff.succeeded();
+        self.unauthorized = false;
+        self.schedule = Schedule::now();
+    }
+
+    async fn push_up(&self, snapshot: &Snapshot) -> Result<PushReport> {
+        let followed = self.followed.as_ref().and_then(|provider| provider.publisher());
+        let publisher =
+            followed.ok_or_else(|| Error::invalid("the primary provider takes no configuration"))?;
+        push::push(publisher, snapshot, &self.registry).await
+    }
+
+    async fn walk(&mut self, asked: bool) -> SyncReport {
+        let Some(provider) = self.followed.clone() else {
+            let error = Some("no remote provider is followed".to_owned());
+            return SyncReport { error, ..SyncReport::default() };
+        };
+        if let Some(snapshot) = self.push.take() {
+            match self.push_up(&snapshot).await {
+                Ok(report) => tracing::info!(%report, "the local configuration was pushed"),
+                Err(error) => {
+                    tracing::warn!(
+                        error = error_chain(&error),
+                        "the local configuration could not be pushed"
+                    );
+                    if error.kind() == ErrorKind::Unavailable {
+                        self.push = Some(snapshot);
+                    }
+                }
+            }
+        }
+        let (report, result) = self.round.run(&provider, asked).await;
+        self.tell_verdicts();
+        match result {
+            Ok(()) => self.good(),
+            Err(error) => self.bad(&provider, &error),
+        }
+        report
+    }
+
+    fn good(&mut self) {
+        if self.backoff.failures() > 0 {
+            tracing::info!("the provider answers again");
+        }
+        self.backoff.succeeded();
+        self.unauthorized = false;
+        self.schedule = Schedule::steady(self.backoff.spread());
+        self.status.walked(None);
+        // What could not be told meanwhile can be told now.
+        self.outbox.answered();
+    }
+
+    fn bad(&mut self, provider: &Arc<dyn Provider>, error: &Error) {
+        let wait = self.backoff.failed(error.retry_after());
+        let standing = credential_status_of(&**provider);
+        self.unauthorized =
+            standing.is_some_and(|standing| !matches!(standing, CredentialStatus::Valid { .. }));
+        let wait =
+            if self.unauthorized { wait.max(UNAUTHORIZED.mul_f64(self.backoff.spread())) } else { wait };
+        self.schedule = Schedule::after(wait);
+        let message = error_chain(error);
+        let failures = self.backoff.failures();
+        tracing::warn!(error = message, failures, ?wait, unauthorized = self.unauthorized, "sync failed");
+        self.status.walked(Some((message, failures)));
+    }
+
+    /// Starts to deliver verdicts when there is a journal.
+    fn tell_verdicts(&mut self) {
+        let running = self.telling.as_ref().is_some_and(|task| !task.is_finished());
+        if let (false, Some(journal)) = (running, self.round.journal.open.clone()) {
+            let (outbox, status) = (Arc::clone(&self.outbox), Arc::clone(&self.status));
+            self.telling = Some(tokio::spawn(async move { outbox.run(journal, status).await }));
+        }
+    }
+}
+
+impl Drop for Sync {
+    fn drop(&mut self) {
+        if let Some(task) = &self.telling {
+            task.abort();
+        }
+    }
+}
+
+/// When a provider is asked; never, when it panics over it.
+pub(crate) fn cadence_of(provider: &dyn Provider) -> Option<Cadence> {
+    asked(|| provider.source().map(provider_api::ConfigSource::cadence))?
+}
+
+/// Whether the gateway is authorized, where somebody has to be.
+pub(crate) fn credential_status_of(provider: &dyn Provider) -> Option<CredentialStatus> {
+    asked(|| provider.enrollment().map(provider_api::Enrollment::credential_status))?
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends when a provider that was refused has a credential that nobody refused.
+async fn another_credential(provider: Option<Arc<dyn Provider>>) {
+    let Some(provider) = provider else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let standing = credential_status_of(&*provider);
+        if matches!(standing, Some(CredentialStatus::Valid { .. })) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
