@@ -1,16 +1,28 @@
-//! The only door through which a configuration becomes what is served.
+//! Applying: the only door through which a configuration becomes what is served.
 
+mod activation;
+mod activator;
 mod applier;
 mod build;
 mod candidate;
 mod change;
+mod command;
 pub(crate) mod commit;
 pub(crate) mod proposal;
 mod start;
-pub(crate) mod watch;
+mod task;
+mod trigger;
+mod verdict;
+mod watch;
 mod write;
 
-pub use applier::Verdict;
-pub(crate) use applier::{Applier, Trigger, refusal};
-pub(crate) use build::look;
-pub(crate) use change::{ChangeVerdict, NotedChange};
+pub use activation::{Activation, Prepared};
+pub(crate) use activator::Activator;
+pub(crate) use applier::Applier;
+pub(crate) use build::{Built, build};
+pub(crate) use change::{ChangeVerdict, JournaledChange};
+pub(crate) use command::Command;
+pub(crate) use start::Start;
+pub(crate) use task::run;
+pub(crate) use trigger::Trigger;
+pub use verdict::Verdict;

@@ -2,5 +2,6 @@
 
 pub(crate) mod mask;
 pub(crate) mod problem;
+pub(crate) mod rejection;
 pub(crate) mod render;
 pub(crate) mod source;

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use provider_api::{Change, ChangeId, DocumentKind, Registry, SystemClock};
 
 use crate::apply::proposal;
+use crate::config::Capabilities;
 use crate::diagnostics::problem::Problem;
 use crate::diagnostics::{mask, render};
 use crate::documents::edits::Edits;
@@ -49,6 +50,9 @@ pub fn configuration(bytes: &[u8]) {
     let surroundings = Surroundings {
         registry: REGISTRY.clone(),
         default_provider: "runbeam".parse().unwrap(),
+        capabilities: Arc::new(
+            Capabilities::new().with_endpoint("echo").with_backend("http").with_backend("echo"),
+        ),
         clock: Arc::new(SystemClock),
         state_dir: PathBuf::from(NOWHERE),
         resolutions: Resolutions::new(Arc::new(SystemClock), Vec::new()),

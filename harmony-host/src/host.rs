@@ -1,7 +1,15 @@
 //! The host: one gateway on one configuration, started, asked and stopped.
 
+mod authorize;
+mod check;
+mod control;
 mod handle;
-pub(crate) mod provider_section;
+mod options;
+mod provider_section;
 
-pub(crate) use handle::{Command, absolute, reload, sync_now};
-pub use handle::{Host, HostOptions};
+pub use authorize::Authorized;
+pub use check::check;
+#[cfg(feature = "management")]
+pub(crate) use control::Control;
+pub use handle::Host;
+pub use options::HostOptions;

@@ -1,5 +1,12 @@
 //! Parts of HTTP that routing, admission and the data plane share.
 
+pub(crate) mod authority;
+pub(crate) mod base_url;
+#[cfg(feature = "gateway")]
 pub(crate) mod body;
+#[cfg(feature = "gateway")]
+pub(crate) mod connection_info;
 pub(crate) mod path;
+#[cfg(feature = "management")]
+pub(crate) mod respond;
 pub(crate) mod url_prefix;

@@ -6,7 +6,7 @@ mod quarantine;
 mod replaced;
 pub(crate) mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use provider_api::{Change, ChangeHead, ChangeId, ProviderName};
 
 pub(crate) use entry::{Before, Delivery, Entry, Phase, Settlement};
-pub(crate) use quarantine::{Quarantine, TRIES, Target, Trial};
+pub(crate) use quarantine::{Attempt, Quarantine, TRIES, Target};
 
 use crate::storage::digest::Digest;
 use store::Store;
@@ -24,11 +24,11 @@ use store::Store;
 ///
 /// A change goes through these phases, and only forward, but for being taken back:
 /// *seen* (the provider listed it) -> *fetched* (it is here, whole) -> *acknowledged* (the provider knows that) ->
-/// *staged* (what its files were is kept; they are being written) -> *committed* (they are written) -> *published*
-/// (requests are answered from it) -> *probed* (it was seen live) -> *settled* (there is a verdict) -> delivered
+/// *staged* (what its files were is kept; they are being written) -> *committed* (they are written) -> *activating*
+/// (the application makes it live) -> *activated* (it was seen live) -> *settled* (there is a verdict) -> delivered
 /// (the provider knows the verdict).
 ///
-/// After a kill, what was staged, committed or published is taken back and tried again; what was probed is applied.
+/// After a kill, what was staged, committed or activating is taken back and tried again; what was activated is applied.
 pub(crate) struct Journal {
     store: Store,
     /// Held while something is written, which may take long; never while something is looked up.
@@ -36,9 +36,26 @@ pub(crate) struct Journal {
     state: Mutex<State>,
 }
 
+/// The entries, and their sequence numbers by provider and change.
 #[derive(Default)]
 struct State {
     entries: BTreeMap<u64, Arc<Entry>>,
+    by_change: HashMap<(String, String), u64>,
+}
+
+impl State {
+    fn insert(&mut self, entry: Arc<Entry>) {
+        self.by_change.insert((entry.provider.clone(), entry.id.clone()), entry.sequence);
+        self.entries.insert(entry.sequence, entry);
+    }
+
+    fn remove(&mut self, entry: &Entry) {
+        self.entries.remove(&entry.sequence);
+        let key = (entry.provider.clone(), entry.id.clone());
+        if self.by_change.get(&key) == Some(&entry.sequence) {
+            self.by_change.remove(&key);
+        }
+    }
 }
 
 /// How many delivered verdicts are remembered, so that a change that is listed once more is known.
@@ -53,8 +70,22 @@ impl Journal {
     /// operating system says.
     pub(crate) fn open(directory: &Path) -> io::Result<Arc<Self>> {
         let store = Store::open(directory)?;
-        let entries = store.read()?.into_iter().map(|entry| (entry.sequence, Arc::new(entry))).collect();
-        Ok(Arc::new(Self { store, writing: Mutex::new(()), state: Mutex::new(State { entries }) }))
+        let mut state = State::default();
+        store.read()?.into_iter().for_each(|entry| state.insert(Arc::new(entry)));
+        Ok(Arc::new(Self { store, writing: Mutex::new(()), state: Mutex::new(state) }))
+    }
+
+    /// Writes from a task: off the threads that serve requests, and until it is durable.
+    ///
+    /// # Errors
+    /// The error of `note`; it is then not noted.
+    pub(crate) async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        note: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let journal = Arc::clone(self);
+        let written = tokio::task::spawn_blocking(move || note(&journal)).await;
+        written.map_err(io::Error::other)?
     }
 
     /// What is known of the change with that number.
@@ -64,7 +95,9 @@ impl Journal {
 
     /// What is known of a change.
     pub(crate) fn find(&self, provider: &ProviderName, id: &ChangeId) -> Option<Arc<Entry>> {
-        self.all().into_iter().rev().find(|entry| entry.is(provider, id))
+        let state = self.lock();
+        let sequence = state.by_change.get(&(provider.to_string(), id.to_string()))?;
+        state.entries.get(sequence).cloned()
     }
 
     /// Notes that the body of a change is about to be asked for, and for the first time that there is one.
@@ -99,7 +132,7 @@ impl Journal {
         let sequence = self.lock().entries.keys().next_back().map_or(1, |last| last + 1);
         let entry = Arc::new(make(sequence));
         self.store.write(&entry)?;
-        self.lock().entries.insert(sequence, Arc::clone(&entry));
+        self.lock().insert(Arc::clone(&entry));
         Ok(entry)
     }
 
@@ -143,20 +176,20 @@ impl Journal {
         self.note(sequence, |entry| entry.phase.onward(|before| Phase::Committed { before }))
     }
 
-    /// Notes that requests are answered from it.
+    /// Notes that the application is about to make it live.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn published(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, |entry| entry.phase.onward(|before| Phase::Published { before }))
+    pub(crate) fn activating(&self, sequence: u64) -> io::Result<()> {
+        self.note(sequence, |entry| entry.phase.onward(|before| Phase::Activating { before }))
     }
 
     /// Notes that it was seen live.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn probed(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, Entry::probed)
+    pub(crate) fn activated(&self, sequence: u64) -> io::Result<()> {
+        self.note(sequence, Entry::activated)
     }
 
     /// Notes that the files of a change are what it would have written.
@@ -246,7 +279,7 @@ impl Journal {
         let _alone = self.alone();
         let Some(entry) = self.lock().entries.get(&sequence).cloned() else { return Ok(()) };
         self.store.remove(&entry)?;
-        self.lock().entries.remove(&sequence);
+        self.lock().remove(&entry);
         Ok(())
     }
 
@@ -329,7 +362,7 @@ impl Journal {
         change(&mut entry);
         let entry = Arc::new(entry);
         self.store.write(&entry)?;
-        self.lock().entries.insert(sequence, Arc::clone(&entry));
+        self.lock().insert(Arc::clone(&entry));
         Ok(entry)
     }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod apply;
+#[cfg(feature = "gateway")]
 pub mod cli;
 mod config;
 mod diagnostics;
@@ -8,35 +9,51 @@ mod documents;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "gateway")]
+mod gateway;
 mod host;
 mod http;
 mod journal;
 mod last_good;
+#[cfg(feature = "management")]
 mod management;
 mod plan;
 mod providers;
+#[cfg(feature = "gateway")]
 mod proxy;
 mod recovery;
+#[cfg(feature = "gateway")]
 mod server;
 mod snapshot;
 mod status;
 mod storage;
 mod sync;
 
-pub use apply::Verdict;
-pub use diagnostics::problem::{Problem, Problems, Severity};
+pub use apply::{Activation, Prepared, Verdict};
+/// The attribute that implementations of [`Activation`] and [`Prepared`] carry.
+pub use async_trait::async_trait;
+pub use config::Capabilities;
+pub use diagnostics::problem::{Entry, Problem, Problems, Severity};
+pub use diagnostics::rejection::Rejection;
 pub use diagnostics::render::render;
-pub use diagnostics::source::{At, Place, Source};
-
-pub use host::{Host, HostOptions};
-pub use http::url_prefix::{Scheme, UrlPrefix};
+pub use diagnostics::source::Place;
+#[cfg(feature = "gateway")]
+pub use gateway::{Gateway, RunningGateway};
+pub use host::{Authorized, Host, HostOptions, check};
+pub use http::url_prefix::Scheme;
+#[cfg(feature = "management")]
+pub use management::Management;
 #[doc(hidden)]
 pub use plan::{Base, VerifiedTokens};
 pub use providers::{Providers, registry};
 pub use snapshot::feed::Snapshots;
-pub use snapshot::{Rejection, Snapshot};
+pub use snapshot::{
+    AdmissionError, Admitted, Destination, DestinationUrl, File, FileKind, MeshContext, Pipeline,
+    RequestHead, Snapshot,
+};
 pub use status::{
-    Attempted, Desired, Effective, LastGoodStatus, ProblemReport, Status, SyncFailure, SyncStatus,
+    AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, Desired, Effective,
+    LastGoodStatus, ProblemReport, Status, SyncFailure, SyncStatus,
 };
 pub use storage::digest::Digest;
-pub use sync::{ChangeReport, PushReport, SyncReport};
+pub use sync::{PushReport, SyncReport};

@@ -1,8 +1,11 @@
-//! The data plane: a request is routed, admitted and sent on.
+//! The data plane: a request is admitted and sent on.
 
-pub(crate) mod backend_client;
+mod backend_client;
 mod echo;
-pub(crate) mod error;
-pub(crate) mod exchange;
+mod error;
+mod exchange;
 mod forward;
 pub(crate) mod headers;
+mod serve;
+
+pub(crate) use serve::Proxy;

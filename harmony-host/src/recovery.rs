@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use crate::apply::commit;
 use crate::config::Proxy;
 use crate::diagnostics::problem::Problems;
+use crate::diagnostics::rejection::Rejection;
 use crate::documents::{Documents, Touched};
 use crate::journal::{Entry, Journal, Phase, Settlement, TRIES};
 use crate::last_good::{self, Generation, Ring};
-use crate::snapshot::Rejection;
 use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
 use crate::storage::failpoints::kill;
@@ -36,7 +36,7 @@ pub(crate) struct Recovered {
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) ring: Ring,
     /// The newest configuration that is kept whole.
-    pub(crate) kept: Option<Generation>,
+    pub(crate) saved: Option<Generation>,
     /// Why there is a journal and it was not replayed.
     unopened: Option<io::Error>,
 }
@@ -79,7 +79,7 @@ fn is_taken(error: &io::Error) -> bool {
 fn refused(message: &str, help: &str) -> Rejection {
     let mut problems = Problems::default();
     problems.error(None, "state", message).help(help);
-    Rejection { class: RejectionClass::Build, problems }
+    Rejection::new(RejectionClass::Build, problems)
 }
 
 /// Looks through what is left here, and takes back what changes wrote that were not seen live: they are applied again
@@ -98,9 +98,9 @@ fn recover(config_path: &Path, state: &Path) -> io::Result<Recovered> {
             None
         }
     };
-    let (ring, kept) = Ring::open(directory, lock);
+    let (ring, saved) = Ring::open(directory, lock);
     let loaded = Documents::load(config_path, None, None, &Touched::Everything);
-    let whole = kept.as_ref().map(|kept| Documents::of_kept(config_path, &kept.files));
+    let whole = saved.as_ref().map(|saved| Documents::of_kept(config_path, &saved.files));
     // The files may be so damaged that they do not say where the others are.
     let proxy = proxy_of(&loaded.documents).or_else(|| proxy_of(&whole.as_ref()?.documents));
     let (journal, unopened) = match proxy.map(|proxy| replay(config_path, state, proxy)) {
@@ -108,7 +108,7 @@ fn recover(config_path: &Path, state: &Path) -> io::Result<Recovered> {
         Some(Err(error)) => (None, Some(error)),
         None => (None, None),
     };
-    Ok(Recovered { journal, ring, kept, unopened })
+    Ok(Recovered { journal, ring, saved, unopened })
 }
 
 fn proxy_of(documents: &Documents) -> Option<&Proxy> {
@@ -129,7 +129,7 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<
     for entry in journal.all() {
         let sequence = entry.sequence;
         let noted = match (&entry.phase, entry.phase.before()) {
-            (Phase::Probed, _) => {
+            (Phase::Activated, _) => {
                 tracing::info!(change = entry.id, "a change was seen live before its verdict was noted");
                 journal.settle(sequence, Settlement::Applied, None)
             }

@@ -2,6 +2,12 @@
 
 mod bind;
 mod connection;
-pub(crate) mod listeners;
+mod listeners;
 mod preface;
-pub(crate) mod probe;
+mod probe;
+mod service;
+
+pub(crate) use bind::BindError;
+pub(crate) use listeners::{Bound, Listeners};
+pub(crate) use probe::{Probe, reachable};
+pub(crate) use service::Service;

@@ -1,10 +1,20 @@
 //! Everything that one configuration makes of the gateway, immutable, and what an application asks of it.
 
-pub(crate) mod admission;
+mod abilities;
+mod admission;
 mod build;
-mod embedding;
+mod destination;
+pub(crate) mod embedding;
 pub(crate) mod feed;
-pub(crate) mod tls;
+mod listen;
+#[cfg(feature = "gateway")]
+mod network;
+pub(crate) mod published;
+mod tls;
+mod view;
 
-pub(crate) use build::ListenerSpec;
-pub use build::{Rejection, Snapshot};
+pub use admission::{AdmissionError, Admitted, MeshContext, RequestHead};
+pub use build::Snapshot;
+pub use destination::{Destination, DestinationUrl};
+pub(crate) use listen::ListenerSpec;
+pub use view::{File, FileKind, Pipeline};

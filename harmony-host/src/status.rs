@@ -1,10 +1,13 @@
 //! The status of the gateway: what the files say, what was tried, what is served, and how following a provider goes.
 
 mod board;
+mod change;
 mod overview;
 mod sync;
+mod timestamp;
 
 pub(crate) use board::StatusBoard;
-pub use overview::{Attempted, Desired, Effective, LastGoodStatus, ProblemReport, Status};
-pub(crate) use overview::{full, timestamp};
-pub use sync::{SyncFailure, SyncStatus};
+pub use change::{ChangeOutcome, ChangeReport};
+pub use overview::{AttemptVerdict, Attempted, Desired, Effective, LastGoodStatus, ProblemReport, Status};
+pub use sync::{Authorization, SyncFailure, SyncStatus};
+pub(crate) use timestamp::timestamp;

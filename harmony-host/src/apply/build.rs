@@ -1,31 +1,17 @@
+//! Reading the files and building what they say.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use provider_api::RejectionClass;
 
-use crate::apply::refusal;
+use crate::diagnostics::rejection::Rejection;
 use crate::documents::{Documents, Loaded, Touched};
-use crate::host::{HostOptions, absolute};
 use crate::providers::Surroundings;
-use crate::providers::resolutions::Resolutions;
-use crate::snapshot::{Rejection, Snapshot};
-
-/// What the files make, without serving it.
-///
-/// # Errors
-/// Every problem.
-pub(crate) async fn look(options: &HostOptions) -> Result<Snapshot, Rejection> {
-    let path = absolute(&options.config);
-    let resolutions = Resolutions::new(Arc::clone(&options.clock), Vec::new());
-    let surroundings = options.surroundings(resolutions);
-    match build(path, surroundings, None, None, Touched::Everything).await.1? {
-        Built::New(snapshot) => Ok(*snapshot),
-        Built::Same => Err(refusal(RejectionClass::Build, "configuration", "there is nothing to build")),
-    }
-}
+use crate::snapshot::Snapshot;
 
 /// What came of reading the files.
-pub(super) enum Built {
+pub(crate) enum Built {
     /// They are what is served.
     Same,
     /// They make this.
@@ -34,7 +20,7 @@ pub(super) enum Built {
 
 /// Reads and builds off the request threads. A provider that panics while it is built refuses its
 /// configuration and nothing else.
-pub(super) async fn build(
+pub(crate) async fn build(
     config_path: PathBuf,
     surroundings: Surroundings,
     read: Option<Arc<Documents>>,
@@ -59,8 +45,9 @@ pub(super) async fn build(
             (Some(documents), checked.map(|()| Built::New(snapshot)))
         }
         Ok((documents, built)) => (Some(documents), built),
-        Err(_) => {
-            (None, Err(refusal(RejectionClass::Build, "provider", "a provider panicked while it was built")))
-        }
+        Err(_) => (
+            None,
+            Err(Rejection::of(RejectionClass::Build, "provider", "a provider panicked while it was built")),
+        ),
     }
 }

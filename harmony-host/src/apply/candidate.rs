@@ -1,17 +1,18 @@
+//! The candidate that a change makes of the files.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use provider_api::{Change, RejectionClass};
 
 use crate::apply::proposal;
-use crate::apply::refusal;
+use crate::diagnostics::rejection::Rejection;
 use crate::documents::edits::Edits;
 use crate::documents::{Documents, Loaded, Touched};
-use crate::journal::{Target, Trial};
+use crate::journal::{Attempt, Target};
 use crate::providers::Surroundings;
-use crate::snapshot::{Rejection, Snapshot};
-use crate::status::full;
-use crate::storage::digest::Digest;
+use crate::snapshot::Snapshot;
+use crate::storage::digest::{Digest, full};
 
 /// What a change makes of the files.
 pub(super) enum Built {
@@ -20,11 +21,11 @@ pub(super) enum Built {
     /// It makes this; `files` is what the proposal was made against.
     New { files: Arc<Documents>, snapshot: Box<Snapshot>, edits: Edits },
     /// It is wrong; with what is known of this try, when it may be right beside another configuration.
-    Rejected(Rejection, Option<Trial>),
+    Rejected(Rejection, Option<Attempt>),
     /// A file it would write is not what it was when the change was rejected.
-    Overtaken,
+    Superseded,
     /// The files are wrong without it.
-    Held(String),
+    Deferred(String),
 }
 
 /// Reads the files as they are now, and builds what they would be with the change.
@@ -45,13 +46,13 @@ pub(super) async fn build(
         Ok(built) => built,
         Err(_) => {
             let message = "a provider panicked while it was built";
-            Built::Rejected(refusal(RejectionClass::Build, "provider", message), None)
+            Built::Rejected(Rejection::of(RejectionClass::Build, "provider", message), None)
         }
     };
     let Built::New { files, mut snapshot, edits } = built else { return built };
     match snapshot.check_local_references().await {
         Ok(()) => Built::New { files, snapshot, edits },
-        Err(refusal) => alone.blame(refusal, &files, Some(&edits)),
+        Err(rejection) => alone.blame(rejection, &files, Some(&edits)),
     }
 }
 
@@ -83,13 +84,13 @@ impl Alone {
         let files = Arc::new(documents);
         let edits = match proposal::edits(change, &files, &self.surroundings.registry) {
             Ok(edits) => edits,
-            Err(refusal) if problems.refuse() => return self.blame(refusal, &files, None),
+            Err(rejection) if problems.refuse() => return self.blame(rejection, &files, None),
             // Wrong in itself: no other configuration makes it right.
-            Err(refusal) => return Built::Rejected(refusal, None),
+            Err(rejection) => return Built::Rejected(rejection, None),
         };
-        let overtaken = !edits.is_empty() && !self.expected.is_empty();
-        if overtaken && targets(&files, &edits) != *self.expected {
-            return Built::Overtaken;
+        let superseded = !edits.is_empty() && !self.expected.is_empty();
+        if superseded && targets(&files, &edits) != *self.expected {
+            return Built::Superseded;
         }
         let served_already = files.digest() == served.documents.digest();
         if edits.is_empty() && served_already && !problems.refuse() {
@@ -101,16 +102,16 @@ impl Alone {
         let built = Snapshot::build(documents, loaded.problems, generation, &self.surroundings, Some(served));
         match built {
             Ok(snapshot) => Built::New { files, snapshot: Box::new(snapshot), edits },
-            Err(refusal) => self.blame(refusal, &files, Some(&edits)),
+            Err(rejection) => self.blame(rejection, &files, Some(&edits)),
         }
     }
 
-    /// Whether a refusal is the change's fault: only when the files are good without it.
-    fn blame(&self, refusal: Rejection, files: &Arc<Documents>, edits: Option<&Edits>) -> Built {
+    /// Whether a rejection is the change's fault: only when the files are good without it.
+    fn blame(&self, rejection: Rejection, files: &Arc<Documents>, edits: Option<&Edits>) -> Built {
         let against = self.served.documents.digest();
-        let trial = edits.map(|edits| Trial::new(refusal.class, full(against), targets(files, edits)));
+        let attempt = edits.map(|edits| Attempt::new(rejection.class, full(against), targets(files, edits)));
         if files.digest() == against {
-            return Built::Rejected(refusal, trial);
+            return Built::Rejected(rejection, attempt);
         }
         let Loaded { documents, problems } = Documents::load(
             &self.config_path,
@@ -120,10 +121,10 @@ impl Alone {
         );
         let alone = Snapshot::build(Arc::new(documents), problems, 0, &self.surroundings, Some(&self.served));
         match alone {
-            Ok(_) => Built::Rejected(refusal, trial),
+            Ok(_) => Built::Rejected(rejection, attempt),
             Err(own) => {
-                let first = own.problems.sorted_errors().first().map(ToString::to_string).unwrap_or_default();
-                Built::Held(format!("the files of this gateway are wrong without it: {first}"))
+                let first = own.first();
+                Built::Deferred(format!("the files of this gateway are wrong without it: {first}"))
             }
         }
     }

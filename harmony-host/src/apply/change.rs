@@ -1,32 +1,33 @@
+//! Applying a change of a provider.
+
 use std::sync::Arc;
 
 use provider_api::{Change, RejectionClass};
 
-use crate::apply::applier::{prepare, unwritable};
+use crate::apply::applier::unwritable;
 use crate::apply::write::{LEFT, NotCommitted};
-use crate::apply::{Applier, candidate, refusal};
-use crate::journal::{Before, Journal, Target, Trial};
-use crate::proxy::exchange::Gateway;
-use crate::snapshot::Rejection;
-use crate::status::full;
+use crate::apply::{Applier, candidate};
+use crate::diagnostics::rejection::Rejection;
+use crate::journal::{Attempt, Before, Journal, Target};
+use crate::storage::digest::full;
 use crate::storage::failpoints::kill;
 
-/// What became of a provider's change.
+/// The verdict on a change of a provider.
 #[derive(Clone, Debug)]
 pub(crate) enum ChangeVerdict {
     /// It is live.
     Applied,
     /// It is not, and nothing of it was kept. With what is known of this try, when another may fare better.
-    Rejected(Rejection, Option<Trial>),
+    Rejected(Rejection, Option<Attempt>),
     /// A file it would write is not what it was when the change was rejected: something newer is there.
-    Overtaken,
+    Superseded,
     /// It cannot be judged, for a reason that is not its own; it waits.
-    Held(String),
+    Deferred(String),
 }
 
 /// A change that is in the journal.
 #[derive(Clone, Debug)]
-pub(crate) struct NotedChange {
+pub(crate) struct JournaledChange {
     pub(crate) sequence: u64,
     pub(crate) change: Arc<Change>,
     pub(crate) journal: Arc<Journal>,
@@ -40,94 +41,93 @@ pub(crate) struct NotedChange {
 const MAX_TRIES: usize = 5;
 
 impl Applier {
-    /// Tries a provider's change. Whatever goes wrong, what was served is served on, and the files are what they
-    /// were.
-    pub(crate) async fn apply_change(
-        &mut self,
-        gateway: &Arc<Gateway>,
-        noted: &NotedChange,
-    ) -> ChangeVerdict {
-        if let Err(why) = self.take_back_earlier(&gateway.snapshot.load_full(), noted).await {
-            return ChangeVerdict::Held(why);
+    /// Applies a change. Whatever goes wrong, what was served is served on, and the files are what they were.
+    pub(crate) async fn apply_change(&mut self, change: &JournaledChange) -> ChangeVerdict {
+        if let Err(why) = self.take_back_earlier(&self.published.snapshot(), change).await {
+            return ChangeVerdict::Deferred(why);
         }
         for _ in 0..MAX_TRIES {
-            if let Some(verdict) = self.try_change(gateway, noted).await {
+            if let Some(verdict) = self.try_change(change).await {
                 return verdict;
             }
         }
-        ChangeVerdict::Held("files that it would write are being edited".to_owned())
+        ChangeVerdict::Deferred("files that it would write are being edited".to_owned())
     }
 
-    /// `None` when files changed under its hands.
-    async fn try_change(&mut self, gateway: &Arc<Gateway>, noted: &NotedChange) -> Option<ChangeVerdict> {
-        let served = gateway.snapshot.load_full();
+    /// Tries once; `None` when files were edited meanwhile.
+    async fn try_change(&mut self, change: &JournaledChange) -> Option<ChangeVerdict> {
+        let serving = self.published.snapshot();
         let surroundings = self.surroundings.clone();
-        let (read, before, change) = (Arc::clone(&self.read), Arc::clone(&served), Arc::clone(&noted.change));
+        let (read, before, own) = (Arc::clone(&self.read), Arc::clone(&serving), Arc::clone(&change.change));
         let path = self.config_path.clone();
-        let built = candidate::build(path, surroundings, read, before, change, &noted.targets).await;
+        let built = candidate::build(path, surroundings, read, before, own, &change.targets).await;
         let (files, snapshot, edits) = match built {
             candidate::Built::Same(files) => {
-                let noted = noted.clone();
-                let work = move || noted.journal.says_the_same(noted.sequence, files);
-                return match tokio::task::spawn_blocking(work).await {
-                    Ok(Ok(())) => Some(ChangeVerdict::Applied),
-                    Ok(Err(error)) => Some(ChangeVerdict::Held(unwritable(&error))),
-                    Err(error) => Some(ChangeVerdict::Held(error.to_string())),
-                };
+                let sequence = change.sequence;
+                let noted = change.journal.write(move |journal| journal.says_the_same(sequence, files)).await;
+                return Some(match noted {
+                    Ok(()) => ChangeVerdict::Applied,
+                    Err(error) => ChangeVerdict::Deferred(unwritable(&error)),
+                });
             }
-            candidate::Built::New { files, snapshot, edits } => (files, *snapshot, edits),
-            candidate::Built::Rejected(refusal, trial) => {
-                return Some(ChangeVerdict::Rejected(refusal, trial));
+            candidate::Built::New { files, snapshot, edits } => (files, Arc::from(snapshot), edits),
+            candidate::Built::Rejected(rejection, attempt) => {
+                return Some(ChangeVerdict::Rejected(rejection, attempt));
             }
-            candidate::Built::Overtaken => return Some(ChangeVerdict::Overtaken),
-            candidate::Built::Held(why) => return Some(ChangeVerdict::Held(why)),
+            candidate::Built::Superseded => return Some(ChangeVerdict::Superseded),
+            candidate::Built::Deferred(why) => return Some(ChangeVerdict::Deferred(why)),
         };
         kill("built");
         let targets = candidate::targets(&files, &edits);
-        if let Some((file, newer)) = noted.journal.newer(noted.sequence, &targets) {
+        if let Some((file, newer)) = change.journal.newer(change.sequence, &targets) {
             let message = format!("the change {newer}, which is newer, has written it already");
-            let refusal = refusal(RejectionClass::Superseded, &file, &message);
-            return Some(ChangeVerdict::Rejected(refusal, None));
+            let rejection = Rejection::of(RejectionClass::Superseded, file, message);
+            return Some(ChangeVerdict::Rejected(rejection, None));
         }
-        let against = full(served.documents.digest());
+        let against = full(serving.documents.digest());
         // With an edit that is not served, it cannot be told whose fault it is.
-        let edited = files.digest() != served.documents.digest();
-        let rejected = |refusal: Rejection| {
+        let edited = files.digest() != serving.documents.digest();
+        let rejected = |rejection: Rejection| {
             if edited {
-                let first = refusal.problems.sorted_errors().first().map(ToString::to_string);
-                let first = first.unwrap_or_default();
-                return Some(ChangeVerdict::Held(format!("beside an edit that is not served yet: {first}")));
+                let first = rejection.first();
+                return Some(ChangeVerdict::Deferred(format!(
+                    "beside an edit that is not served yet: {first}"
+                )));
             }
-            let trial = Trial::new(refusal.class, against.clone(), targets.clone());
-            Some(ChangeVerdict::Rejected(refusal, Some(trial)))
+            let attempt = Attempt::new(rejection.class, against.clone(), targets.clone());
+            Some(ChangeVerdict::Rejected(rejection, Some(attempt)))
         };
-        let prepared = match prepare(&self.listeners, &snapshot) {
+        let prepared = match self.activator.prepare(&snapshot, Some(&serving)).await {
             Ok(prepared) => prepared,
-            Err(refusal) => return rejected(refusal),
+            Err(rejection) => return rejected(rejection),
         };
         kill("bound");
-        let commit = match self.commit(noted, files, edits).await {
+        let written = match self.write_files(change, files, edits).await {
             Ok(before) => before,
-            Err(NotCommitted::Edited) => return None,
-            Err(NotCommitted::Held(why)) => return Some(ChangeVerdict::Held(why)),
-            Err(NotCommitted::Rejected(refusal)) => {
-                let trial = Trial::new(refusal.class, against, targets).machine();
-                return Some(ChangeVerdict::Rejected(refusal, Some(trial)));
+            Err(not_written) => {
+                self.activator.rollback(prepared).await;
+                return match not_written {
+                    NotCommitted::Edited => None,
+                    NotCommitted::Deferred(why) => Some(ChangeVerdict::Deferred(why)),
+                    NotCommitted::Rejected(rejection) => {
+                        let attempt = Attempt::new(rejection.class, against, targets).machine();
+                        Some(ChangeVerdict::Rejected(rejection, Some(attempt)))
+                    }
+                };
             }
         };
-        let documents = Arc::clone(&snapshot.documents);
-        match self.publish(gateway, &served, snapshot, prepared, Some(noted)).await {
-            Ok(generation) => {
-                self.read = documents;
+        match self.go_live(prepared, &snapshot, Some(change)).await {
+            Ok(()) => {
+                self.read = Arc::clone(&snapshot.documents);
                 self.rejected = None;
-                self.note_applied(&gateway.snapshot.load());
-                tracing::info!(generation, change = %noted.change.id, "change applied");
+                self.note_applied(&snapshot);
+                tracing::info!(generation = snapshot.generation, change = %change.change.id, "change applied");
                 Some(ChangeVerdict::Applied)
             }
-            Err(refusal) => match self.take_back(commit).await {
-                true => rejected(refusal),
+            Err(rejection) => match self.take_back(written).await {
+                true => rejected(rejection),
                 // Rejected with its files in place it would be served after all, by the next look at them.
-                false => Some(ChangeVerdict::Held(LEFT.to_owned())),
+                false => Some(ChangeVerdict::Deferred(LEFT.to_owned())),
             },
         }
     }

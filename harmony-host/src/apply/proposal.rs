@@ -6,10 +6,10 @@ mod part;
 use provider_api::{Attachment, Change, DocumentKind, Registry, RejectionClass};
 
 use crate::diagnostics::problem::Problems;
+use crate::diagnostics::rejection::Rejection;
 use crate::diagnostics::source::{Place, Source};
 use crate::documents::edits::Edits;
 use crate::documents::{Documents, MAX_FILE_BYTES};
-use crate::snapshot::Rejection;
 
 /// The files that `change` would write, given the files as they are. Empty when they already say what the
 /// change says.
@@ -22,7 +22,7 @@ pub(crate) fn edits(change: &Change, documents: &Documents, registry: &Registry)
         Proposed { change, documents, registry, edits: Edits::default(), problems: Problems::default() };
     let class = proposed.propose();
     if proposed.problems.refuse() {
-        return Err(Rejection { class, problems: proposed.problems });
+        return Err(Rejection::new(class, proposed.problems));
     }
     Ok(proposed.edits)
 }

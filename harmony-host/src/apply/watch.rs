@@ -35,7 +35,7 @@ pub(crate) struct Watch {
     interest: Interest,
     look_at: Instant,
     /// Whether what is not served now may be served without an edit.
-    hopeful: bool,
+    retry_soon: bool,
 }
 
 /// What of all that happens in the watched directories is about the configuration.
@@ -83,7 +83,7 @@ impl Watch {
             watched: HashSet::new(),
             interest: Interest::default(),
             look_at: Instant::now() + BUSY_LOOK,
-            hopeful: false,
+            retry_soon: false,
         }
     }
 
@@ -107,14 +107,14 @@ impl Watch {
     }
 
     /// Looks more often as long as what was rejected may fare better without an edit: an address may become free.
-    pub(crate) fn hopeful(&mut self, hopeful: bool) {
-        self.hopeful = hopeful;
+    pub(crate) fn retry_soon(&mut self, retry_soon: bool) {
+        self.retry_soon = retry_soon;
     }
 
     /// Waits until there is a reason to look at the files. Cancel safe: an edit that was noticed and not
     /// returned is noticed by the slow look.
     pub(crate) async fn next(&mut self) -> Notice {
-        let pause = if self.hopeful || self.watcher.is_none() { BUSY_LOOK } else { SLOW_LOOK };
+        let pause = if self.retry_soon || self.watcher.is_none() { BUSY_LOOK } else { SLOW_LOOK };
         self.look_at = self.look_at.min(Instant::now() + pause);
         let first = tokio::select! {
             edit = self.events.recv() => edit,

@@ -1,14 +1,17 @@
+//! Writing the files of a change, and taking them back.
+
 use std::sync::Arc;
 
 use provider_api::RejectionClass;
 
 use crate::apply::applier::unwritable;
 use crate::apply::commit::{self, NotWritten};
-use crate::apply::{Applier, NotedChange, candidate, refusal};
+use crate::apply::{Applier, JournaledChange, candidate};
+use crate::diagnostics::rejection::Rejection;
 use crate::documents::Documents;
 use crate::documents::edits::Edits;
 use crate::journal::Before;
-use crate::snapshot::{Rejection, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::storage::failpoints::kill;
 
 /// Why a change waits whose files are in the way of another try.
@@ -19,7 +22,7 @@ pub(super) enum NotCommitted {
     /// They were edited meanwhile.
     Edited,
     /// The change waits, for this reason.
-    Held(String),
+    Deferred(String),
     /// The disk did not take them.
     Rejected(Rejection),
 }
@@ -28,9 +31,9 @@ impl From<NotWritten> for NotCommitted {
     fn from(error: NotWritten) -> Self {
         match &error {
             NotWritten::Edited(_) => Self::Edited,
-            NotWritten::Half { .. } => Self::Held(error.to_string()),
+            NotWritten::Half { .. } => Self::Deferred(error.to_string()),
             NotWritten::Refused { file, .. } => {
-                Self::Rejected(refusal(RejectionClass::Build, file, &error.to_string()))
+                Self::Rejected(Rejection::of(RejectionClass::Build, file.as_str(), error.to_string()))
             }
         }
     }
@@ -38,50 +41,50 @@ impl From<NotWritten> for NotCommitted {
 
 impl Applier {
     /// Writes the files, after noting in the journal what they were.
-    pub(super) async fn commit(
+    pub(super) async fn write_files(
         &self,
-        noted: &NotedChange,
+        change: &JournaledChange,
         files: Arc<Documents>,
         edits: Edits,
     ) -> Result<Vec<Before>, NotCommitted> {
-        let (root, noted) = (self.root(), noted.clone());
+        let (root, change) = (self.root(), change.clone());
         let work = move || {
             if edits.is_empty() {
                 return Ok(Vec::new());
             }
-            let held = |error: std::io::Error| NotCommitted::Held(unwritable(&error));
+            let deferred = |error: std::io::Error| NotCommitted::Deferred(unwritable(&error));
             let before = commit::before(&root, &files, &edits)?;
             let same = candidate::same(&files, &edits);
             if !same.is_empty() {
-                noted.journal.says_the_same(noted.sequence, same).map_err(held)?;
+                change.journal.says_the_same(change.sequence, same).map_err(deferred)?;
             }
-            for file in noted.journal.by_hand(&before) {
-                let kept = noted.journal.keep_replaced(noted.sequence, file).map_err(held)?;
+            for file in change.journal.by_hand(&before) {
+                let kept = change.journal.keep_replaced(change.sequence, file).map_err(deferred)?;
                 tracing::warn!(
                     file = file.name,
-                    change = %noted.change.id,
+                    change = %change.change.id,
                     kept = %kept.display(),
                     "the change replaces what was written here by hand"
                 );
             }
-            noted.journal.staged(noted.sequence, before.clone()).map_err(held)?;
+            change.journal.staged(change.sequence, before.clone()).map_err(deferred)?;
             kill("staged");
             if let Err(error) = commit::write(&root, &edits, &before) {
                 if !matches!(error, NotWritten::Half { .. }) {
-                    noted.journal.taken_back(noted.sequence).map_err(held)?;
+                    change.journal.taken_back(change.sequence).map_err(deferred)?;
                 }
                 return Err(error.into());
             }
             kill("written");
-            if let Err(error) = noted.journal.committed(noted.sequence) {
+            if let Err(error) = change.journal.committed(change.sequence) {
                 commit::take_back(&root, &before);
-                return Err(held(error));
+                return Err(deferred(error));
             }
             kill("committed");
             Ok(before)
         };
         let written = tokio::task::spawn_blocking(work).await;
-        written.unwrap_or_else(|_| Err(NotCommitted::Held("writing the files failed".to_owned())))
+        written.unwrap_or_else(|_| Err(NotCommitted::Deferred("writing the files failed".to_owned())))
     }
 
     /// Whether nothing of it is there any more.
@@ -99,20 +102,16 @@ impl Applier {
     pub(super) async fn take_back_earlier(
         &self,
         served: &Snapshot,
-        noted: &NotedChange,
+        change: &JournaledChange,
     ) -> Result<(), String> {
-        if noted.before.is_empty() || commit::are_in(&served.documents, &noted.before) {
+        if change.before.is_empty() || commit::are_in(&served.documents, &change.before) {
             return Ok(());
         }
-        if !self.take_back(noted.before.clone()).await {
+        if !self.take_back(change.before.clone()).await {
             return Err(LEFT.to_owned());
         }
-        let noted = noted.clone();
-        let work = move || noted.journal.taken_back(noted.sequence);
-        match tokio::task::spawn_blocking(work).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(unwritable(&error)),
-            Err(error) => Err(error.to_string()),
-        }
+        let sequence = change.sequence;
+        let written = change.journal.write(move |journal| journal.taken_back(sequence)).await;
+        written.map_err(|error| unwritable(&error))
     }
 }

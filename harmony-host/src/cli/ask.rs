@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::cli::{ConfigPath, out};
 use crate::documents::{Documents, Touched};
-use crate::server::probe::reachable;
+use crate::server::reachable;
 
 /// Which gateway is asked, and with what right.
 #[derive(Debug, Args)]

@@ -1,10 +1,17 @@
+//! `harmony-host check`.
+
 use clap::Args;
 use provider_api::Registry;
 use serde_json::json;
 
+use crate::apply::Activation as _;
 use crate::cli::{ConfigPath, out};
 use crate::diagnostics::problem::Problems;
-use crate::{HostOptions, ProblemReport, Snapshot, render};
+use crate::diagnostics::render::render;
+use crate::gateway::Gateway;
+use crate::host::{self, HostOptions};
+use crate::snapshot::Snapshot;
+use crate::status::ProblemReport;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -19,10 +26,12 @@ pub(super) struct Check {
 impl Check {
     pub(super) async fn run(self, registry: Registry) -> u8 {
         let path = self.config.config.display().to_string();
-        let checked = Snapshot::of(&HostOptions::new(&self.config.config, registry)).await;
+        let checked =
+            host::check(&HostOptions::new(&self.config.config, registry), Gateway::new().capabilities())
+                .await;
         let (problems, snapshot) = match checked {
             Ok(snapshot) => (snapshot.warnings().to_vec(), Some(snapshot)),
-            Err(refusal) => (refusal.problems.sorted().into_iter().cloned().collect(), None),
+            Err(rejection) => (rejection.problems.sorted().into_iter().cloned().collect(), None),
         };
         let problems = Problems::from(problems);
         let (errors, warnings) = (problems.errors().count(), problems.warnings().count());
@@ -47,7 +56,7 @@ impl Check {
 }
 
 fn summary(snapshot: &Snapshot) -> String {
-    let config = snapshot.config();
+    let config = &snapshot.config;
     let served = config.pipelines.iter().filter(|linked| linked.unserved.is_none()).count();
     format!(
         "ok, provider {}, {}, {} ({served} served), {}",

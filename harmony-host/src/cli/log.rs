@@ -1,3 +1,5 @@
+//! Logging.
+
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 

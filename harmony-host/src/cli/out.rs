@@ -1,3 +1,5 @@
+//! Output of the command line.
+
 use std::io::{IsTerminal as _, Write as _};
 
 /// Writes to standard output. A closed pipe is the reader's wish, not an error.

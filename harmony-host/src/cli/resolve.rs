@@ -1,9 +1,14 @@
+//! `harmony-host resolve`.
+
 use clap::Args;
 use provider_api::{Error, ErrorKind, Reference, Registry, Resource};
 
+use crate::apply::Activation as _;
 use crate::cli::state_dir::StateDir;
 use crate::cli::{ConfigPath, out};
-use crate::{Snapshot, render};
+use crate::diagnostics::render::render;
+use crate::gateway::Gateway;
+use crate::host::check;
 
 #[derive(Debug, Args)]
 pub(super) struct Resolve {
@@ -31,15 +36,16 @@ impl Resolve {
                 return 2;
             }
         };
-        let snapshot = match Snapshot::of(&self.state.options(&self.config.config, registry)).await {
+        let options = self.state.options(&self.config.config, registry);
+        let snapshot = match check(&options, Gateway::new().capabilities()).await {
             Ok(snapshot) => snapshot,
-            Err(refusal) => {
-                out::eprint(&render(refusal.problems.sorted(), out::colour_of_errors()));
+            Err(rejection) => {
+                out::eprint(&render(rejection.problems.sorted(), out::colour_of_errors()));
                 return 1;
             }
         };
         let Some(resolver) = snapshot.providers().resolver(&reference) else {
-            let active: Vec<String> = snapshot.config().active().map(String::from).collect();
+            let active: Vec<String> = snapshot.config.active().map(String::from).collect();
             out::error(&format!(
                 "the provider `{}` is not active here, or resolves nothing; active: {}",
                 reference.provider(),

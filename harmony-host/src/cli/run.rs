@@ -1,3 +1,5 @@
+//! `harmony-host run`.
+
 use std::time::Duration;
 
 use clap::Args;
@@ -6,7 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::state_dir::StateDir;
 use crate::cli::{ConfigPath, log, out};
-use crate::{Host, render};
+use crate::diagnostics::render::render;
+use crate::gateway::RunningGateway;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -49,22 +52,22 @@ impl Run {
         );
         let mut options = self.state.options(&self.config.config, registry);
         options.push_on_start = self.push_on_start;
-        let host = match Host::start(options).await {
-            Ok(host) => host,
-            Err(refusal) => {
-                out::eprint(&render(refusal.problems.sorted(), out::colour_of_errors()));
+        let gateway = match RunningGateway::start(options).await {
+            Ok(gateway) => gateway,
+            Err(rejection) => {
+                out::eprint(&render(rejection.problems.sorted(), out::colour_of_errors()));
                 out::error(&format!(
                     "the configuration was refused ({}); {} problems",
-                    refusal.class,
-                    refusal.problems.errors().count()
+                    rejection.class,
+                    rejection.problems.errors().count()
                 ));
                 return 1;
             }
         };
         tracing::info!(
-            gateway = host.snapshot().config().proxy.id,
-            provider = %host.snapshot().providers().primary_name(),
-            pipelines = host.snapshot().config().pipelines.len(),
+            gateway = gateway.snapshot().gateway_id(),
+            provider = %gateway.snapshot().primary_provider(),
+            pipelines = gateway.snapshot().pipelines().count(),
             "ready"
         );
         loop {
@@ -73,12 +76,12 @@ impl Run {
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => {
                     tracing::info!("SIGHUP: reloading");
-                    host.reload().await;
+                    gateway.reload().await;
                 }
             }
         }
         tracing::info!(seconds = self.drain_secs, "stopping; requests in flight may finish");
-        match host.shut_down(Duration::from_secs(self.drain_secs)).await {
+        match gateway.shut_down(Duration::from_secs(self.drain_secs)).await {
             true => 0,
             false => {
                 tracing::warn!("requests were still in flight");

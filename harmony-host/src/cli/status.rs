@@ -1,3 +1,5 @@
+//! `harmony-host status`.
+
 use std::time::Duration;
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! `harmony-host sync`.
+
 use std::time::Duration;
 
 use clap::Args;

@@ -6,7 +6,7 @@ use serde::Deserialize as _;
 use crate::config::lookup::listed;
 use crate::config::{GatewaySections, ProviderSection};
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place};
+use crate::diagnostics::source::{Place, Spanned};
 use crate::storage::digest::Digest;
 
 /// The primary provider of a configuration.
@@ -169,7 +169,12 @@ impl Activity {
     }
 
     /// The reference that `at` writes, when it is well formed and its provider is active.
-    pub(crate) fn reference(&self, at: &At<String>, key: &str, problems: &mut Problems) -> Option<Reference> {
+    pub(crate) fn reference(
+        &self,
+        at: &Spanned<String>,
+        key: &str,
+        problems: &mut Problems,
+    ) -> Option<Reference> {
         match at.value.parse::<Reference>() {
             Ok(reference) => self.check(reference.provider(), &at.place, key, problems).then_some(reference),
             Err(invalid) => {

@@ -4,7 +4,7 @@ use crate::config::connection::Connection;
 use crate::config::pipeline::{enabled, optional};
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place};
+use crate::diagnostics::source::{Place, Spanned};
 
 /// `[backends.<name>]`: where requests leave a pipeline.
 #[derive(Clone, Debug)]
@@ -16,19 +16,19 @@ pub(crate) struct Backend {
     /// Where it was written.
     pub(crate) place: Place,
     /// The service that sends requests on.
-    pub(crate) service: At<String>,
+    pub(crate) service: Spanned<String>,
     /// `options.base_url`
-    pub(crate) base_url: Option<At<String>>,
+    pub(crate) base_url: Option<Spanned<String>>,
     /// A `[targets.*]`, or a resource reference.
-    pub(crate) target_ref: Option<At<String>>,
+    pub(crate) target_ref: Option<Spanned<String>>,
     /// Overrides the target's.
     pub(crate) connection: Connection,
     /// Overrides the target's.
     pub(crate) timing: Timing,
     /// A reference to `[authentications.*]` that requests must be sent with.
-    pub(crate) authentication: Option<At<String>>,
+    pub(crate) authentication: Option<Spanned<String>>,
     /// Options that change what is sent, which this host does not do.
-    pub(crate) unserved_options: Vec<At<&'static str>>,
+    pub(crate) unserved_options: Vec<Spanned<&'static str>>,
 }
 
 /// `[targets.<name>]`: a system that backends send to.
@@ -43,7 +43,7 @@ pub(crate) struct Target {
     /// How long to wait and how often to try.
     pub(crate) timing: Timing,
     /// A reference to `[authentications.*]` that requests must be sent with.
-    pub(crate) authentication: Option<At<String>>,
+    pub(crate) authentication: Option<Spanned<String>>,
     /// Whether it may be used.
     pub(crate) enabled: bool,
 }
@@ -94,7 +94,7 @@ impl Backend {
                 timing = timing.over(&Timing::read(options, problems));
                 for key in ["method", "headers"] {
                     if options.has(key) {
-                        unserved_options.push(At::new(key, options.place().clone()));
+                        unserved_options.push(Spanned::new(key, options.place().clone()));
                     }
                 }
             }

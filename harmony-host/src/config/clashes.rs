@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use crate::config::link::LinkedPipeline;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place};
+use crate::diagnostics::source::{Place, Spanned};
 use crate::http::path::owned_segments;
 use crate::http::url_prefix::{Scheme, UrlPrefix};
 
@@ -28,7 +28,7 @@ pub(crate) fn check(pipelines: &[LinkedPipeline], problems: &mut Problems) {
                 }
             }
             for ingress in &linked.ingress {
-                for At { value: url, place: here } in &ingress.urls {
+                for Spanned { value: url, place: here } in &ingress.urls {
                     let first = (name, ingress.name.as_str(), here);
                     let (owner, owning, place) = *urls.entry(url_key(network, url)).or_insert(first);
                     if owner != name {

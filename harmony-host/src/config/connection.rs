@@ -2,20 +2,21 @@ use url::Url;
 
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::At;
+use crate::diagnostics::source::Spanned;
+use crate::http::base_url::base_url;
 
 /// `connection.{host,port,protocol,base_path}` of a backend or target; each key on its own, because a
 /// backend's override its target's.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connection {
     /// A host name or address, or a whole URL.
-    pub(crate) host: Option<At<String>>,
+    pub(crate) host: Option<Spanned<String>>,
     /// The port; the scheme's own when absent.
-    pub(crate) port: Option<At<u64>>,
+    pub(crate) port: Option<Spanned<u64>>,
     /// `http`, `https`, or something this host does not speak.
-    pub(crate) protocol: Option<At<String>>,
+    pub(crate) protocol: Option<Spanned<String>>,
     /// The path everything is below.
-    pub(crate) base_path: Option<At<String>>,
+    pub(crate) base_path: Option<Spanned<String>>,
 }
 
 impl Connection {
@@ -72,41 +73,5 @@ impl Connection {
             url.set_path(&path.value);
         }
         Ok(url)
-    }
-}
-
-/// Parses a base URL: http or https, a host, no credentials, query or fragment.
-///
-/// # Errors
-/// What is wrong with it, without the URL: it may carry a password.
-pub(crate) fn base_url(text: &str) -> Result<Url, String> {
-    let url =
-        Url::parse(text).map_err(|e| format!("expected a URL such as https://api.example.com/r4: {e}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("expected http or https, found the scheme `{}`", url.scheme()));
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("expected a host".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("expected no user name or password in a URL".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("expected no query and no fragment".to_owned());
-    }
-    Ok(url)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_base_url_is_plain() {
-        assert!(base_url("https://api.example.com:8443/r4").is_ok());
-        for bad in ["ftp://a/", "https://u:p@a/", "http://a/?q", "/r4", "http://a/#f", "nonsense", "http://"]
-        {
-            assert!(base_url(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -1,7 +1,7 @@
 use crate::config::pipeline::optional;
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place};
+use crate::diagnostics::source::{Place, Spanned};
 use crate::http::path::owned_segments;
 
 /// `[endpoints.<name>]`: where requests enter a pipeline.
@@ -14,45 +14,21 @@ pub(crate) struct Endpoint {
     /// Where it was written.
     pub(crate) place: Place,
     /// The service that receives requests.
-    pub(crate) service: At<String>,
+    pub(crate) service: Spanned<String>,
     /// The path under which it is reached.
-    pub(crate) path_prefix: Option<At<String>>,
+    pub(crate) path_prefix: Option<Spanned<String>>,
     /// A reference to `[authentications.*]` that requests must satisfy.
-    pub(crate) authentication: Option<At<String>>,
+    pub(crate) authentication: Option<Spanned<String>>,
 }
 
-/// The services that can be endpoints here.
-pub(crate) const ENDPOINT_SERVICES: [&str; 2] = ["http", "echo"];
+/// The services whose endpoints need a path whoever serves them.
+const ROUTED_SERVICES: [&str; 2] = ["http", "echo"];
 
 impl Endpoint {
     pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let service = section.required_text("service", problems);
         let options = section.section("options", problems);
         let path_prefix = options.as_ref().and_then(|options| options.text("path_prefix", problems));
-        let served = service.as_ref().is_some_and(|s| ENDPOINT_SERVICES.contains(&s.value.as_str()));
-        if served {
-            let wrong = match &path_prefix {
-                None => Some((section.place(), "`options.path_prefix` is missing")),
-                Some(at) if !at.value.starts_with('/') => {
-                    Some((&at.place, "expected a path that starts with /"))
-                }
-                Some(at) if at.value.contains(['?', '#', '*', '{']) => {
-                    Some((&at.place, "expected a plain path: patterns and queries are not matched here"))
-                }
-                Some(at) if at.value.contains(|c: char| c.is_control() || c.is_whitespace()) => Some((
-                    &at.place,
-                    "expected no spaces and no control characters: no path of a request has them",
-                )),
-                Some(at) if owned_segments(&at.value).is_err() => {
-                    Some((&at.place, "expected no . or .. in the path"))
-                }
-                Some(_) => None,
-            };
-            if let Some((place, message)) = wrong {
-                let key = section.key("options.path_prefix");
-                problems.error(Some(place), key, message).help("`path_prefix = \"/\"` takes every path");
-            }
-        }
         if let Some(options) = &options {
             options.finish(problems);
         }
@@ -65,12 +41,38 @@ impl Endpoint {
             authentication: section.text("authentication", problems),
         };
         section.finish(problems);
+        if endpoint.is_routed() {
+            endpoint.check_path(problems);
+        }
         Some(endpoint)
     }
 
-    /// Whether the service is built in.
-    pub(crate) fn served(&self) -> bool {
-        ENDPOINT_SERVICES.contains(&self.service.value.as_str())
+    fn is_routed(&self) -> bool {
+        ROUTED_SERVICES.contains(&self.service.value.as_str())
+    }
+
+    /// Adds an error for a path that no request can have. An application's own service may do without a path.
+    pub(crate) fn check_path(&self, problems: &mut Problems) {
+        let wrong = match &self.path_prefix {
+            None if self.is_routed() => Some((&self.place, "`options.path_prefix` is missing")),
+            None => None,
+            Some(at) if !at.value.starts_with('/') => Some((&at.place, "expected a path that starts with /")),
+            Some(at) if at.value.contains(['?', '#', '*', '{']) => {
+                Some((&at.place, "expected a plain path: patterns and queries are not matched here"))
+            }
+            Some(at) if at.value.contains(|c: char| c.is_control() || c.is_whitespace()) => Some((
+                &at.place,
+                "expected no spaces and no control characters: no path of a request has them",
+            )),
+            Some(at) if owned_segments(&at.value).is_err() => {
+                Some((&at.place, "expected no . or .. in the path"))
+            }
+            Some(_) => None,
+        };
+        if let Some((place, message)) = wrong {
+            let key = format!("endpoints.{}.options.path_prefix", self.name);
+            problems.error(Some(place), key, message).help("`path_prefix = \"/\"` takes every path");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use toml::de::DeTable;
 
 use crate::config::backend::{Backend, Target};
 use crate::config::endpoint::Endpoint;
+use crate::config::lookup::SYNTAX_BROKEN;
 use crate::config::management::Management;
 use crate::config::mesh::{Mesh, RemoteIngress};
 use crate::config::middleware::Middleware;
@@ -42,7 +43,7 @@ pub(crate) struct Fragment {
     /// `[remote_ingress.*]`
     pub(crate) remote_ingress: Vec<Arc<RemoteIngress>>,
     /// The sections that could not be read, as `endpoints.x`. What names them is not wrong on its own.
-    pub(crate) broken: Vec<String>,
+    pub(crate) invalid_sections: Vec<String>,
     /// What is wrong in this file, seen alone.
     pub(crate) problems: Problems,
 }
@@ -59,9 +60,6 @@ pub(crate) struct GatewaySections {
     /// `[management]`
     pub(crate) management: Option<Management>,
 }
-
-/// Stands in [`Fragment::broken`] for everything that broken syntax may hide.
-pub(crate) const TORN: &str = "*";
 
 const GATEWAY_ONLY: [&str; 4] = ["proxy", "provider", "network", "management"];
 
@@ -80,7 +78,7 @@ impl Fragment {
         let mut problems = Problems::default();
         let (document, syntax) = DeTable::parse_recoverable(source.text());
         // After broken syntax anything may be missing.
-        let torn = (!syntax.is_empty()).then(|| TORN.to_owned());
+        let torn = (!syntax.is_empty()).then(|| SYNTAX_BROKEN.to_owned());
         for error in syntax {
             let place = error.span().map(|span| Place::new(source, span));
             problems.error(place.as_ref(), source.name(), without_values(error.message()));
@@ -105,7 +103,7 @@ impl Fragment {
             }
             None
         };
-        let mut broken: Vec<String> = torn.into_iter().collect();
+        let mut invalid_sections: Vec<String> = torn.into_iter().collect();
         macro_rules! named {
             ($key:literal, $read:expr) => {{
                 let read = $read;
@@ -113,7 +111,7 @@ impl Fragment {
                 for (name, section) in root.named($key, p) {
                     match read(name.clone(), &section, p) {
                         Some(item) => all.push(Arc::new(item)),
-                        None => broken.push(format!("{}.{name}", $key)),
+                        None => invalid_sections.push(format!("{}.{name}", $key)),
                     }
                 }
                 all
@@ -139,11 +137,11 @@ impl Fragment {
             remote_ingress: named!("remote_ingress", |n, s: &Section<'_>, p: &mut Problems| Some(
                 RemoteIngress::read(n, s, p)
             )),
-            broken: Vec::new(),
+            invalid_sections: Vec::new(),
             problems: Problems::default(),
         };
         root.finish(p);
-        Self { problems, broken, ..fragment }
+        Self { problems, invalid_sections, ..fragment }
     }
 }
 

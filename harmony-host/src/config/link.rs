@@ -8,10 +8,11 @@ use provider_api::{Mode, Reference};
 use url::Url;
 
 use crate::config::activity::Activity;
+use crate::config::capabilities::Capabilities;
 use crate::config::lookup::{Lookup, listed};
 use crate::config::{Backend, Endpoint, Middleware, Pipeline, Target, Timing};
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::At;
+use crate::diagnostics::source::Spanned;
 use crate::http::url_prefix::UrlPrefix;
 
 /// A pipeline with everything it names.
@@ -51,8 +52,10 @@ pub(crate) enum Destination {
     Echo,
     /// A base URL.
     Url(Url),
-    /// Whatever a reference resolves to when it is needed.
+    /// The resource that a reference resolves to when it is needed.
     Resource(Reference),
+    /// A service of the application that embeds the host.
+    Application,
     /// Nowhere that this host can send to.
     Unserved,
 }
@@ -63,7 +66,7 @@ pub(crate) struct LinkedIngress {
     /// Its name.
     pub(crate) name: String,
     /// Its URLs.
-    pub(crate) urls: Vec<At<UrlPrefix>>,
+    pub(crate) urls: Vec<Spanned<UrlPrefix>>,
     /// The endpoint it leads to.
     pub(crate) endpoint: Arc<Endpoint>,
     /// Who may pass.
@@ -89,6 +92,7 @@ pub(crate) struct Linker<'a> {
     pub(crate) open_authentications: HashSet<&'a str>,
     pub(crate) networks: HashSet<&'a str>,
     pub(crate) activity: &'a Activity,
+    pub(crate) capabilities: &'a Capabilities,
 }
 
 impl Linker<'_> {
@@ -99,7 +103,7 @@ impl Linker<'_> {
         let find = |name| self.endpoints.find(name, &format!("{key}.endpoints"), problems);
         let endpoints: Vec<Arc<Endpoint>> = pipeline.endpoints.iter().filter_map(find).collect();
         for endpoint in &endpoints {
-            self.endpoint(endpoint, &mut lacks);
+            self.endpoint(endpoint, &mut lacks, problems);
         }
         let mesh_auth = self.middleware_of(pipeline, &key, &mut lacks, problems);
         let backend = self.backend_of(pipeline, &key, &mut lacks, problems);
@@ -148,8 +152,10 @@ impl Linker<'_> {
         }
     }
 
-    fn endpoint(&self, endpoint: &Endpoint, lacks: &mut Vec<String>) {
-        if !endpoint.served() {
+    fn endpoint(&self, endpoint: &Endpoint, lacks: &mut Vec<String>, problems: &mut Problems) {
+        if self.capabilities.serves_endpoint(&endpoint.service.value) {
+            endpoint.check_path(problems);
+        } else {
             lacks.push(format!("the endpoint service `{}`", endpoint.service.value.escape_debug()));
         }
         self.authentication("endpoint", &endpoint.name, endpoint.authentication.as_ref(), lacks);
@@ -159,7 +165,7 @@ impl Linker<'_> {
         &self,
         what: &str,
         name: &str,
-        reference: Option<&At<String>>,
+        reference: Option<&Spanned<String>>,
         lacks: &mut Vec<String>,
     ) {
         let Some(at) = reference else { return };
@@ -180,7 +186,7 @@ impl Linker<'_> {
         let mut mesh_auth = None;
         for name in &pipeline.middleware {
             // A name that is not defined but is a type stands for that type without options.
-            let bare = ["passthru", "mesh_auth"].contains(&name.value.as_str())
+            let bare = self.capabilities.serves_middleware(&name.value)
                 || self.middleware_types.contains(name.value.as_str());
             let defined = self.middleware.get(&name.value, name.place.source());
             let (kind, required) = match defined {
@@ -191,8 +197,8 @@ impl Linker<'_> {
                 },
             };
             match kind.as_str() {
-                "passthru" => {}
                 "mesh_auth" => mesh_auth = Some(required || mesh_auth.unwrap_or(false)),
+                served if self.capabilities.serves_middleware(served) => {}
                 other => lacks.push(format!("the middleware `{}`", other.escape_debug())),
             }
         }

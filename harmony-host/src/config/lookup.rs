@@ -1,36 +1,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::config::fragment::TORN;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place, Source};
+use crate::diagnostics::source::{Place, Source, Spanned};
 
-/// Something with a name, defined in a file.
+/// The entry that stands for every section that broken syntax may hide.
+pub(crate) const SYNTAX_BROKEN: &str = "*";
+
+/// A named definition in a file.
 pub(crate) trait Named {
     /// The section it is defined in: `endpoints`.
     const SECTION: &'static str;
     fn name(&self) -> &str;
     fn place(&self) -> &Place;
-}
-
-macro_rules! named {
-    ($($kind:ty => $section:literal),* $(,)?) => {$(
-        impl Named for $kind {
-            const SECTION: &'static str = $section;
-            fn name(&self) -> &str { &self.name }
-            fn place(&self) -> &Place { &self.place }
-        }
-    )*};
-}
-
-named! {
-    super::Pipeline => "pipelines",
-    super::Endpoint => "endpoints",
-    super::Backend => "backends",
-    super::Target => "targets",
-    super::Middleware => "middleware",
-    super::Mesh => "mesh",
-    super::RemoteIngress => "remote_ingress",
 }
 
 /// All definitions of one section over all files.
@@ -62,7 +44,7 @@ impl<T: Named> Lookup<T> {
     #[must_use]
     pub(crate) fn with_broken<'a>(mut self, sections: impl Iterator<Item = &'a String>) -> Self {
         for section in sections {
-            self.torn |= section == TORN;
+            self.torn |= section == SYNTAX_BROKEN;
             let own = section.strip_prefix(T::SECTION).and_then(|name| name.strip_prefix('.'));
             self.broken.extend(own.map(str::to_owned));
         }
@@ -86,7 +68,12 @@ impl<T: Named> Lookup<T> {
     }
 
     /// What `name` means in `file`; adds an error and gives `None` when it means nothing, or several things.
-    pub(crate) fn find(&self, name: &At<String>, used_by: &str, problems: &mut Problems) -> Option<Arc<T>> {
+    pub(crate) fn find(
+        &self,
+        name: &Spanned<String>,
+        used_by: &str,
+        problems: &mut Problems,
+    ) -> Option<Arc<T>> {
         let file = name.place.source();
         match self.get(&name.value, file) {
             Ok(found) => Some(found),

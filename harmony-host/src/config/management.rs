@@ -2,7 +2,7 @@ use provider_api::Secret;
 
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::At;
+use crate::diagnostics::source::Spanned;
 
 /// `[management]`: the API that operators and the CLI use.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub(crate) struct Management {
     /// The first segment of its paths, `admin` unless configured.
     pub(crate) base_path: String,
     /// The only network it answers on.
-    pub(crate) network: At<String>,
+    pub(crate) network: Spanned<String>,
     /// The bearer token that peers beyond the loopback must bring; without one they are refused.
     pub(crate) token: Option<Secret>,
 }

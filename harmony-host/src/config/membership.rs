@@ -8,7 +8,7 @@ use crate::config::link::LinkedPipeline;
 use crate::config::lookup::{Lookup, listed};
 use crate::config::{Mesh, RemoteIngress};
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::At;
+use crate::diagnostics::source::Spanned;
 use crate::http::url_prefix::UrlPrefix;
 
 /// An enabled mesh with its members.
@@ -31,7 +31,7 @@ pub(crate) struct LinkedMesh {
 }
 
 /// Where a name of one type leads: every (pipeline, name) that has it.
-type Index<'a> = HashMap<&'a str, Vec<(&'a str, &'a [At<UrlPrefix>])>>;
+type Index<'a> = HashMap<&'a str, Vec<(&'a str, &'a [Spanned<UrlPrefix>])>>;
 
 struct Members<'a> {
     ingress: Index<'a>,
@@ -109,7 +109,7 @@ impl Members<'_> {
         Some(linked)
     }
 
-    fn ingress(&self, at: &At<String>, key: &str, linked: &mut LinkedMesh, problems: &mut Problems) {
+    fn ingress(&self, at: &Spanned<String>, key: &str, linked: &mut LinkedMesh, problems: &mut Problems) {
         let Some(reference) = self.activity.reference(at, key, problems) else { return };
         if !reference.provider().is_local() {
             check_type(&reference, ResourceType::Ingress, at, key, problems);
@@ -143,7 +143,7 @@ impl Members<'_> {
         }
     }
 
-    fn egress(&self, at: &At<String>, key: &str, linked: &mut LinkedMesh, problems: &mut Problems) {
+    fn egress(&self, at: &Spanned<String>, key: &str, linked: &mut LinkedMesh, problems: &mut Problems) {
         let Some(reference) = self.activity.reference(at, key, problems) else { return };
         if !reference.provider().is_local() {
             // Another gateway's egress is its own business; only the syntax and the type matter here.
@@ -166,7 +166,7 @@ impl Members<'_> {
 fn check_type(
     reference: &Reference,
     expected: ResourceType,
-    at: &At<String>,
+    at: &Spanned<String>,
     key: &str,
     problems: &mut Problems,
 ) {
@@ -182,7 +182,7 @@ fn check_type(
 fn local_name<'r>(
     reference: &'r Reference,
     expected: ResourceType,
-    at: &At<String>,
+    at: &Spanned<String>,
     key: &str,
     problems: &mut Problems,
 ) -> Option<&'r str> {
@@ -205,10 +205,10 @@ fn local_name<'r>(
 fn one<'a>(
     index: &Index<'a>,
     name: &str,
-    at: &At<String>,
+    at: &Spanned<String>,
     key: &str,
     problems: &mut Problems,
-) -> Option<(&'a str, &'a [At<UrlPrefix>])> {
+) -> Option<(&'a str, &'a [Spanned<UrlPrefix>])> {
     match index.get(name).map(Vec::as_slice) {
         Some([only]) => Some(*only),
         Some(several) if several.len() > 1 => {

@@ -5,12 +5,21 @@ use provider_api::{ProviderName, Registry};
 
 use crate::config::activity::{Activity, Primary};
 use crate::config::addresses;
+use crate::config::capabilities::Capabilities;
 use crate::config::link::{LinkedPipeline, Linker};
 use crate::config::lookup::Lookup;
 use crate::config::membership::LinkedMesh;
 use crate::config::{Endpoint, Fragment, GatewaySections, LinkedBackend, Management, Mesh, Network, Proxy};
 use crate::diagnostics::problem::Problems;
-use crate::documents::Documents;
+
+/// The surroundings that decide what a configuration may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MergeContext<'a> {
+    pub(crate) registry: &'a Registry,
+    /// Primary where the files choose none.
+    pub(crate) default_provider: &'a ProviderName,
+    pub(crate) capabilities: &'a Capabilities,
+}
 
 /// A configuration whose parts fit together: every name leads somewhere, no two things want the same
 /// address, and only one remote provider is used.
@@ -40,17 +49,15 @@ impl Config {
     /// Merges the files and checks them against each other. Adds to `problems` what is wrong; `None` only
     /// when there is not enough to go on.
     pub(crate) fn merge(
-        documents: &Documents,
-        registry: &Registry,
-        default_provider: &ProviderName,
+        fragments: &[&Fragment],
+        context: &MergeContext<'_>,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let fragments: Vec<&Fragment> = documents.fragments().collect();
         let gateway = fragments.iter().find_map(|fragment| fragment.gateway.as_ref())?;
-        let activity = Activity::of(gateway, registry, default_provider, problems);
+        let activity = Activity::of(gateway, context.registry, context.default_provider, problems);
         addresses::check(&gateway.networks, problems);
         check_management(gateway, problems);
-        let broken = || fragments.iter().flat_map(|f| &f.broken);
+        let broken = || fragments.iter().flat_map(|f| &f.invalid_sections);
         let linker = Linker {
             endpoints: Lookup::new(fragments.iter().flat_map(|f| &f.endpoints)).with_broken(broken()),
             backends: Lookup::new(fragments.iter().flat_map(|f| &f.backends)).with_broken(broken()),
@@ -68,6 +75,7 @@ impl Config {
                 .collect(),
             networks: gateway.networks.iter().map(|network| network.name.as_str()).collect(),
             activity: &activity,
+            capabilities: context.capabilities,
         };
         let pipelines = Lookup::unique(fragments.iter().flat_map(|f| &f.pipelines), problems);
         let mut linked: Vec<LinkedPipeline> =

@@ -3,7 +3,7 @@ use provider_api::Secret;
 use crate::config::pipeline::{PROTOCOLS, enabled, optional};
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place};
+use crate::diagnostics::source::{Place, Spanned};
 
 /// `[mesh.<name>]`: gateways that trust each other's tokens.
 #[derive(Clone, Debug)]
@@ -15,21 +15,21 @@ pub(crate) struct Mesh {
     /// Where it was written.
     pub(crate) place: Place,
     /// `http` or `http3`.
-    pub(crate) protocol: Option<At<&'static str>>,
+    pub(crate) protocol: Option<Spanned<&'static str>>,
     /// Who issues and verifies its tokens.
-    pub(crate) provider: Option<At<String>>,
+    pub(crate) provider: Option<Spanned<String>>,
     /// Shared secret: HS256.
-    pub(crate) jwt_secret: Option<At<Secret>>,
+    pub(crate) jwt_secret: Option<Spanned<Secret>>,
     /// File of the key that signs: RS256.
-    pub(crate) jwt_private_key_path: Option<At<String>>,
+    pub(crate) jwt_private_key_path: Option<Spanned<String>>,
     /// File of the key that verifies: RS256.
-    pub(crate) jwt_public_key_path: Option<At<String>>,
+    pub(crate) jwt_public_key_path: Option<Spanned<String>>,
     /// Where a remote provider publishes its keys.
     pub(crate) jwks_url: Option<String>,
     /// Its ingresses: names, or references.
-    pub(crate) ingress: Vec<At<String>>,
+    pub(crate) ingress: Vec<Spanned<String>>,
     /// Its egresses: names, or references.
-    pub(crate) egress: Vec<At<String>>,
+    pub(crate) egress: Vec<Spanned<String>>,
     /// Whether it is in use.
     pub(crate) enabled: bool,
     /// What its owner says about it.
@@ -44,7 +44,7 @@ pub(crate) struct RemoteIngress {
     /// Where it was written.
     pub(crate) place: Place,
     /// Its URLs.
-    pub(crate) urls: Vec<At<String>>,
+    pub(crate) urls: Vec<Spanned<String>>,
 }
 
 impl Mesh {

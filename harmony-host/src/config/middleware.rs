@@ -1,6 +1,6 @@
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place};
+use crate::diagnostics::source::{Place, Spanned};
 
 /// `[middleware.<name>]`: something requests pass on their way.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub(crate) struct Middleware {
     /// Where it was written.
     pub(crate) place: Place,
     /// What it does.
-    pub(crate) kind: At<String>,
+    pub(crate) kind: Spanned<String>,
     /// `options.required`, of `mesh_auth`.
     pub(crate) required: bool,
 }

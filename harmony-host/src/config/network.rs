@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place};
+use crate::diagnostics::source::{Place, Spanned};
 
 /// `[network.<name>]`: an address to listen on.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Network {
 #[derive(Clone, Debug)]
 pub(crate) struct Listen {
     /// Address and port.
-    pub(crate) address: At<SocketAddr>,
+    pub(crate) address: Spanned<SocketAddr>,
     /// The files of the certificate chain and its key, both PEM, when the listener speaks TLS.
     pub(crate) tls: Option<TlsFiles>,
 }
@@ -28,9 +28,9 @@ pub(crate) struct Listen {
 #[derive(Clone, Debug)]
 pub(crate) struct TlsFiles {
     /// The certificate chain, leaf first.
-    pub(crate) cert: At<String>,
+    pub(crate) cert: Spanned<String>,
     /// The private key.
-    pub(crate) key: At<String>,
+    pub(crate) key: Spanned<String>,
 }
 
 impl Network {
@@ -101,11 +101,11 @@ impl Network {
         section.finish(problems);
         let (ip, port) = (ip?, port?);
         let address = SocketAddr::new(ip, u16::try_from(port.value).ok()?);
-        Some(Listen { address: At::new(address, port.place), tls })
+        Some(Listen { address: Spanned::new(address, port.place), tls })
     }
 }
 
-fn parse_ip(at: &At<String>, section: &Section<'_>, problems: &mut Problems) -> Option<IpAddr> {
+fn parse_ip(at: &Spanned<String>, section: &Section<'_>, problems: &mut Problems) -> Option<IpAddr> {
     let text = at.value.trim().trim_start_matches('[').trim_end_matches(']');
     if text == "localhost" {
         return Some(IpAddr::V4(Ipv4Addr::LOCALHOST));

@@ -2,7 +2,7 @@ use provider_api::Mode;
 
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place};
+use crate::diagnostics::source::{Place, Spanned};
 
 /// `[pipelines.<name>]`: endpoints, middleware and backends in one chain.
 #[derive(Clone, Debug)]
@@ -16,13 +16,13 @@ pub(crate) struct Pipeline {
     /// What its owner says about it.
     pub(crate) description: Option<String>,
     /// The networks it listens on.
-    pub(crate) networks: Vec<At<String>>,
+    pub(crate) networks: Vec<Spanned<String>>,
     /// Where requests enter.
-    pub(crate) endpoints: Vec<At<String>>,
+    pub(crate) endpoints: Vec<Spanned<String>>,
     /// What requests pass, in order; both sides of a split configuration.
-    pub(crate) middleware: Vec<At<String>>,
+    pub(crate) middleware: Vec<Spanned<String>>,
     /// Where requests leave; the first is the one that is used.
-    pub(crate) backends: Vec<At<String>>,
+    pub(crate) backends: Vec<Spanned<String>>,
     /// `[pipelines.<name>.mesh.ingress.*]`
     pub(crate) ingress: Vec<Ingress>,
     /// `[pipelines.<name>.mesh.egress.*]`
@@ -39,9 +39,9 @@ pub(crate) struct Ingress {
     /// Where it was written.
     pub(crate) place: Place,
     /// The URLs: scheme, host, port and path prefix.
-    pub(crate) urls: Vec<At<String>>,
+    pub(crate) urls: Vec<Spanned<String>>,
     /// The endpoint it leads to; the pipeline's first when absent.
-    pub(crate) endpoint: Option<At<String>>,
+    pub(crate) endpoint: Option<Spanned<String>>,
     /// Who may pass.
     pub(crate) mode: Mode,
     /// `http` or `http3`.
@@ -62,7 +62,7 @@ pub(crate) struct Egress {
     /// Where it was written.
     pub(crate) place: Place,
     /// The backend requests leave through; the pipeline's first when absent.
-    pub(crate) backend: Option<At<String>>,
+    pub(crate) backend: Option<Spanned<String>>,
     /// Who may pass.
     pub(crate) mode: Mode,
     /// `http` or `http3`.

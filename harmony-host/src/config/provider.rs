@@ -8,7 +8,7 @@ use toml_edit::{Table, value};
 
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place, Source};
+use crate::diagnostics::source::{Place, Source};
 
 /// Every `[provider.*]`.
 #[derive(Clone, Debug)]
@@ -144,7 +144,7 @@ impl ProviderSection {
         Self {
             place: section.place().clone(),
             provider_type,
-            poll_interval_secs: interval.map_or(DEFAULT_INTERVAL_SECS, |at: At<u64>| at.value),
+            poll_interval_secs: interval.map_or(DEFAULT_INTERVAL_SECS, |at| at.value),
             settings: Settings::Written { source: Arc::clone(source), name: name.to_owned() },
         }
     }

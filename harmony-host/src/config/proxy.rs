@@ -1,6 +1,6 @@
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place};
+use crate::diagnostics::source::{Place, Spanned};
 
 /// `[proxy]`: who this gateway is and where its other files are.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Proxy {
     /// limit unless somebody wants one.
     pub(crate) max_body_size: Option<u64>,
     /// `primary_provider`, when it is written.
-    pub(crate) primary_provider: Option<At<String>>,
+    pub(crate) primary_provider: Option<Spanned<String>>,
 }
 
 /// A directory of the configuration.
@@ -30,7 +30,7 @@ pub(crate) struct Directory {
     /// Relative to config.toml.
     pub(crate) path: String,
     /// Where it was written; `None` when it is the default.
-    pub(crate) written: Option<At<String>>,
+    pub(crate) written: Option<Spanned<String>>,
 }
 
 impl Directory {

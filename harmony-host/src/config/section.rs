@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::name::is_name;
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Place, Source};
+use crate::diagnostics::source::{Place, Source, Spanned};
 
 /// A table of a configuration file, read key by key. What is wrong is added to the problems, and reading
 /// goes on, so that one look at a file finds everything.
@@ -63,10 +63,10 @@ impl<'a> Section<'a> {
         expected: &str,
         problems: &mut Problems,
         read: impl FnOnce(&'a DeValue<'a>) -> Option<T>,
-    ) -> Option<At<T>> {
+    ) -> Option<Spanned<T>> {
         let (value, place) = self.value(key)?;
         match read(value) {
-            Some(read) => Some(At::new(read, place)),
+            Some(read) => Some(Spanned::new(read, place)),
             None => {
                 let message = format!("expected {expected}, found {}", describe(value));
                 problems.error(Some(&place), self.key(key), message);
@@ -75,11 +75,15 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(crate) fn text(&self, key: &'static str, problems: &mut Problems) -> Option<At<String>> {
+    pub(crate) fn text(&self, key: &'static str, problems: &mut Problems) -> Option<Spanned<String>> {
         self.typed(key, "a string", problems, |v| v.as_str().map(str::to_owned))
     }
 
-    pub(crate) fn required_text(&self, key: &'static str, problems: &mut Problems) -> Option<At<String>> {
+    pub(crate) fn required_text(
+        &self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Spanned<String>> {
         if !self.has(key) {
             problems.error(Some(&self.place), self.path.clone(), format!("the key `{key}` is missing"));
         }
@@ -91,7 +95,7 @@ impl<'a> Section<'a> {
         Some(text)
     }
 
-    pub(crate) fn secret(&self, key: &'static str, problems: &mut Problems) -> Option<At<Secret>> {
+    pub(crate) fn secret(&self, key: &'static str, problems: &mut Problems) -> Option<Spanned<Secret>> {
         self.text(key, problems).map(|text| text.map(Secret::new))
     }
 
@@ -101,10 +105,10 @@ impl<'a> Section<'a> {
         key: &'static str,
         words: &[(&str, T)],
         problems: &mut Problems,
-    ) -> Option<At<T>> {
+    ) -> Option<Spanned<T>> {
         let text = self.text(key, problems)?;
         match words.iter().find(|(word, _)| *word == text.value) {
-            Some((_, meaning)) => Some(At::new(*meaning, text.place)),
+            Some((_, meaning)) => Some(Spanned::new(*meaning, text.place)),
             None => {
                 let known = words.iter().map(|(w, _)| format!("\"{w}\"")).collect::<Vec<_>>().join(" or ");
                 let message = format!("expected {known}, found \"{}\"", text.value.escape_debug());
@@ -114,7 +118,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(crate) fn flag(&self, key: &'static str, problems: &mut Problems) -> Option<At<bool>> {
+    pub(crate) fn flag(&self, key: &'static str, problems: &mut Problems) -> Option<Spanned<bool>> {
         self.typed(key, "true or false", problems, DeValue::as_bool)
     }
 
@@ -123,13 +127,13 @@ impl<'a> Section<'a> {
         key: &'static str,
         range: std::ops::RangeInclusive<u64>,
         problems: &mut Problems,
-    ) -> Option<At<u64>> {
+    ) -> Option<Spanned<u64>> {
         let integer = self.typed(key, "a whole number", problems, |v| {
             let integer = v.as_integer()?;
             i128::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
         })?;
         match u64::try_from(integer.value).ok().filter(|n| range.contains(n)) {
-            Some(n) => Some(At::new(n, integer.place)),
+            Some(n) => Some(Spanned::new(n, integer.place)),
             None => {
                 let message =
                     format!("expected {} to {}, found {}", range.start(), range.end(), integer.value);
@@ -140,7 +144,7 @@ impl<'a> Section<'a> {
     }
 
     /// A list of texts; an absent key is an empty list.
-    pub(crate) fn texts(&self, key: &'static str, problems: &mut Problems) -> Vec<At<String>> {
+    pub(crate) fn texts(&self, key: &'static str, problems: &mut Problems) -> Vec<Spanned<String>> {
         let Some(items) = self.typed(key, "a list of strings", problems, DeValue::as_array) else {
             return Vec::new();
         };
@@ -148,7 +152,7 @@ impl<'a> Section<'a> {
         for item in items.value.iter() {
             let place = Place::new(self.source, item.span());
             match item.get_ref().as_str() {
-                Some(text) => texts.push(At::new(text.to_owned(), place)),
+                Some(text) => texts.push(Spanned::new(text.to_owned(), place)),
                 None => {
                     let message =
                         format!("expected a string in the list, found {}", describe(item.get_ref()));

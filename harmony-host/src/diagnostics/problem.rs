@@ -79,6 +79,13 @@ impl Problems {
         self.list.extend(other.list.iter().cloned());
     }
 
+    /// Gives the problems without a place the place of their key.
+    pub(crate) fn locate(&mut self, place_of: impl Fn(&str) -> Option<Place>) {
+        for problem in self.list.iter_mut().filter(|problem| problem.place.is_none()) {
+            problem.place = place_of(&problem.key);
+        }
+    }
+
     /// Whether the configuration is refused.
     pub fn refuse(&self) -> bool {
         self.errors().next().is_some()

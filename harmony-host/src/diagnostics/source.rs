@@ -88,22 +88,22 @@ impl fmt::Display for Place {
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
-pub struct At<T> {
+pub(crate) struct Spanned<T> {
     /// The value.
-    pub value: T,
+    pub(crate) value: T,
     /// Where it stands.
-    pub place: Place,
+    pub(crate) place: Place,
 }
 
-impl<T> At<T> {
+impl<T> Spanned<T> {
     /// `value`, written at `place`.
-    pub fn new(value: T, place: Place) -> Self {
+    pub(crate) fn new(value: T, place: Place) -> Self {
         Self { value, place }
     }
 
     /// The same place with another value.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> At<U> {
-        At { value: f(self.value), place: self.place }
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: f(self.value), place: self.place }
     }
 }
 

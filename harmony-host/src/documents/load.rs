@@ -7,7 +7,7 @@ use provider_api::Secret;
 
 use crate::config::{Directory, Fragment};
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::{At, Source};
+use crate::diagnostics::source::{Source, Spanned};
 use crate::documents::edits::Edits;
 use crate::documents::{Content, Document, Documents, read};
 use crate::storage::digest::Digest;
@@ -187,7 +187,7 @@ impl Loader<'_> {
     fn read(
         &mut self,
         name: &str,
-        written: Option<&At<String>>,
+        written: Option<&Spanned<String>>,
         make: impl FnOnce(Vec<u8>) -> Result<Content, String>,
     ) {
         if let Some(known) = self.files.get(name) {
@@ -265,7 +265,7 @@ impl Loader<'_> {
 
     /// The certificates and keys that the files read so far name.
     fn key_files(&mut self) {
-        let mut named: Vec<At<String>> = Vec::new();
+        let mut named: Vec<Spanned<String>> = Vec::new();
         for file in self.files.values() {
             let Content::Toml(fragment) = &file.content else { continue };
             for network in fragment.gateway.iter().flat_map(|g| &g.networks) {

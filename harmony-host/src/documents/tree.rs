@@ -127,6 +127,11 @@ impl Documents {
         places.max_by_key(|(depth, _)| *depth).map(|(_, place)| place)
     }
 
+    /// The files by name, in the order of their names.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Document)> {
+        self.files.iter().map(|(name, document)| (name.as_str(), &**document))
+    }
+
     /// The names of the files, and the digest of each.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, Digest)> {
         self.files.iter().map(|(name, file)| (name.as_str(), file.digest))

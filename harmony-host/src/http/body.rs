@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use std::sync::Mutex;
 use tokio::time::{Instant, Sleep};
@@ -42,9 +43,9 @@ impl Body {
     }
 }
 
-impl From<String> for Body {
-    fn from(text: String) -> Self {
-        Self::Full(Bytes::from(text))
+impl From<Full<Bytes>> for Body {
+    fn from(full: Full<Bytes>) -> Self {
+        Self::Full(full.into_inner().unwrap_or_default())
     }
 }
 

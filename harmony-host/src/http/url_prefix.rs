@@ -2,7 +2,7 @@ use std::fmt;
 
 use url::Url;
 
-use crate::config::connection::base_url;
+use crate::http::base_url::base_url;
 use crate::http::path::{owned_segments, strip};
 
 /// `http` or `https`.
@@ -34,7 +34,7 @@ impl Scheme {
 
 /// A URL that stands for everything below it: scheme, host, port and whole path segments.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct UrlPrefix {
+pub(crate) struct UrlPrefix {
     scheme: Scheme,
     host: String,
     port: u16,
@@ -47,7 +47,7 @@ impl UrlPrefix {
     ///
     /// # Errors
     /// What is wrong with it, in words for the person who wrote it.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let url = base_url(text)?;
         Self::of(&url)
     }
@@ -56,7 +56,7 @@ impl UrlPrefix {
     ///
     /// # Errors
     /// When it has no host, or a path that cannot be compared.
-    pub fn of(url: &Url) -> Result<Self, String> {
+    pub(crate) fn of(url: &Url) -> Result<Self, String> {
         let scheme = if url.scheme() == "https" { Scheme::Https } else { Scheme::Http };
         let host = url.host_str().ok_or("expected a host")?.trim_end_matches('.').to_owned();
         let segments = owned_segments(url.path()).map_err(|_| "expected no . or .. in the path")?;
@@ -65,32 +65,32 @@ impl UrlPrefix {
     }
 
     /// The scheme.
-    pub fn scheme(&self) -> Scheme {
+    pub(crate) fn scheme(&self) -> Scheme {
         self.scheme
     }
 
     /// The host, in lower case.
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
     /// The port, the scheme's own where the URL names none.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// The path's segments.
-    pub fn segments(&self) -> &[String] {
+    pub(crate) fn segments(&self) -> &[String] {
         &self.segments
     }
 
     /// Whether scheme, host and port are the same.
-    pub fn same_origin(&self, other: &Self) -> bool {
+    pub(crate) fn same_origin(&self, other: &Self) -> bool {
         (self.scheme, self.port) == (other.scheme, other.port) && self.host == other.host
     }
 
     /// Whether `path` on `base`'s origin, below `base`'s path, is below this prefix.
-    pub fn covers(&self, base: &Self, path: &str) -> bool {
+    pub(crate) fn covers(&self, base: &Self, path: &str) -> bool {
         if !self.same_origin(base) {
             return false;
         }
@@ -99,7 +99,7 @@ impl UrlPrefix {
     }
 
     /// The URL in its normal form.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.written
     }
 }

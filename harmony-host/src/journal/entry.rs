@@ -6,7 +6,7 @@ use provider_api::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::journal::quarantine::{Quarantine, Target, machine_rung};
+use crate::journal::quarantine::{Quarantine, Target, machine_is_due};
 
 /// What is noted of one change.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +42,8 @@ pub(crate) struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) quarantine: Option<Quarantine>,
     /// Whether something newer is in the place of what was rejected.
-    #[serde(default)]
-    pub(crate) overtaken: bool,
+    #[serde(default, rename = "overtaken")]
+    pub(crate) superseded: bool,
     /// The files it wrote, or found as it would have written them, as they were seen live.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) wrote: Vec<Target>,
@@ -64,10 +64,12 @@ pub(crate) enum Phase {
     Staged { before: Vec<Before> },
     /// All its files are written.
     Committed { before: Vec<Before> },
-    /// It is what requests are answered from.
-    Published { before: Vec<Before> },
-    /// It was seen live: from here on it stays.
-    Probed,
+    /// The application is about to make it live. Notes of earlier versions call it `published`.
+    #[serde(rename = "published")]
+    Activating { before: Vec<Before> },
+    /// It was seen live: from here on it stays. Notes of earlier versions call it `probed`.
+    #[serde(rename = "probed")]
+    Activated,
     /// There is a verdict.
     Settled,
 }
@@ -107,7 +109,9 @@ impl Phase {
     /// What the files were before the change, while they may be its own.
     pub(crate) fn before(&self) -> Option<&[Before]> {
         match self {
-            Self::Staged { before } | Self::Committed { before } | Self::Published { before } => Some(before),
+            Self::Staged { before } | Self::Committed { before } | Self::Activating { before } => {
+                Some(before)
+            }
             _ => None,
         }
     }
@@ -137,7 +141,7 @@ impl Entry {
             phase: Phase::Seen,
             settlement: None,
             quarantine: None,
-            overtaken: false,
+            superseded: false,
             wrote: Vec::new(),
             delivery: Delivery::Waiting,
         }
@@ -155,7 +159,8 @@ impl Entry {
 
     /// Whether its body is to be asked for by now: after a miss, a minute, ten minutes and an hour later.
     pub(crate) fn wants_its_body(&self, now: u64) -> bool {
-        self.phase == Phase::Seen && (self.missed_at == 0 || machine_rung(self.fetches, self.missed_at, now))
+        self.phase == Phase::Seen
+            && (self.missed_at == 0 || machine_is_due(self.fetches, self.missed_at, now))
     }
 
     /// Its body came.
@@ -166,15 +171,11 @@ impl Entry {
         self.phase = Phase::Fetched;
     }
 
-    pub(crate) fn is(&self, provider: &ProviderName, id: &ChangeId) -> bool {
-        self.provider == provider.as_str() && self.id == id.as_str()
-    }
-
     /// It was seen live.
-    pub(super) fn probed(&mut self) {
+    pub(super) fn activated(&mut self) {
         let written = |file: &Before| Target { name: file.name.clone(), held: Some(file.written.clone()) };
         self.wrote.extend(self.phase.before().unwrap_or_default().iter().map(written));
-        self.phase = Phase::Probed;
+        self.phase = Phase::Activated;
     }
 
     /// Takes a verdict. Telling the provider the same once more would be an echo.
@@ -182,7 +183,7 @@ impl Entry {
         let verdict = |settlement: &Settlement| matches!(settlement, Settlement::Applied);
         if verdict(&settlement) && self.phase.before().is_some() {
             // That it was seen live could not be noted then.
-            self.probed();
+            self.activated();
         }
         if self.settlement.as_ref().map(verdict) != Some(verdict(&settlement)) {
             self.delivery = Delivery::Waiting;
@@ -196,7 +197,7 @@ impl Entry {
     /// Gives up to try it again: something newer is in its place.
     pub(super) fn release(&mut self) {
         self.quarantine = None;
-        self.overtaken = true;
+        self.superseded = true;
         self.let_go();
     }
 
@@ -218,7 +219,7 @@ impl Entry {
 
     /// Whether it was seen live.
     pub(super) fn is_live(&self) -> bool {
-        self.phase == Phase::Probed || self.settlement == Some(Settlement::Applied)
+        self.phase == Phase::Activated || self.settlement == Some(Settlement::Applied)
     }
 
     pub(crate) fn is_undelivered(&self) -> bool {

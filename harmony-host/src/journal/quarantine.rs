@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A change that was rejected for what may come right without it, kept to be tried again.
 ///
-/// The ladder: at most [`TRIES`] tries in all. What waits for the configuration is tried again once that is another
+/// At most [`TRIES`] tries in all. What waits for the configuration is tried again once that is another
 /// than it was tried against: the second time at once, then no sooner than ten minutes and an hour after the try
 /// before. What waits for the machine is tried again after a minute, ten minutes and an hour. After the last try,
 /// or when a file it would write is not what it was, it stays rejected.
@@ -15,12 +15,13 @@ pub(crate) struct Quarantine {
     tried: u32,
     /// When it was tried last, in seconds since 1970.
     tried_at: u64,
-    trial: Trial,
+    #[serde(rename = "trial")]
+    attempt: Attempt,
 }
 
 /// What is known of a try that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Trial {
+pub(crate) struct Attempt {
     waits_for: WaitsFor,
     /// The digest of the configuration it was tried against.
     against: String,
@@ -55,7 +56,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const CONFIGURATION: [Duration; 3] = [Duration::ZERO, MINUTE.saturating_mul(10), MINUTE.saturating_mul(60)];
 const MACHINE: [Duration; 3] = [MINUTE, MINUTE.saturating_mul(10), MINUTE.saturating_mul(60)];
 
-impl Trial {
+impl Attempt {
     pub(crate) fn new(class: RejectionClass, against: String, targets: Vec<Target>) -> Self {
         let machine = matches!(class, RejectionClass::Bind | RejectionClass::Probe);
         let waits_for = if machine { WaitsFor::Machine } else { WaitsFor::Configuration };
@@ -70,23 +71,23 @@ impl Trial {
 
 impl Quarantine {
     /// After another try that failed at `now`; `None` when that was the last one.
-    pub(crate) fn after(before: Option<&Self>, trial: Trial, now: u64) -> Option<Self> {
+    pub(crate) fn after(before: Option<&Self>, attempt: Attempt, now: u64) -> Option<Self> {
         let tried = before.map_or(0, |before| before.tried) + 1;
-        (tried < TRIES).then_some(Self { tried, tried_at: now, trial })
+        (tried < TRIES).then_some(Self { tried, tried_at: now, attempt })
     }
 
     /// Whether it is to be tried again, with the configuration `digest` being served.
     pub(crate) fn is_due(&self, now: u64, digest: &str) -> bool {
-        match self.trial.waits_for {
-            WaitsFor::Configuration if self.trial.against == digest => false,
-            WaitsFor::Configuration => rung(&CONFIGURATION, self.tried, self.tried_at, now),
-            WaitsFor::Machine => machine_rung(self.tried, self.tried_at, now),
+        match self.attempt.waits_for {
+            WaitsFor::Configuration if self.attempt.against == digest => false,
+            WaitsFor::Configuration => is_due_after(&CONFIGURATION, self.tried, self.tried_at, now),
+            WaitsFor::Machine => machine_is_due(self.tried, self.tried_at, now),
         }
     }
 
     /// The files it would write.
     pub(crate) fn targets(&self) -> &[Target] {
-        &self.trial.targets
+        &self.attempt.targets
     }
 
     /// Whether both would write one file: the newer is what is wanted.
@@ -96,12 +97,12 @@ impl Quarantine {
 }
 
 /// Whether what only the machine, or the other side, stands in the way of is due after so many tries.
-pub(super) fn machine_rung(tried: u32, at: u64, now: u64) -> bool {
-    rung(&MACHINE, tried, at, now)
+pub(super) fn machine_is_due(tried: u32, at: u64, now: u64) -> bool {
+    is_due_after(&MACHINE, tried, at, now)
 }
 
-fn rung(ladder: &[Duration], tried: u32, at: u64, now: u64) -> bool {
-    let wait = ladder.get(tried.saturating_sub(1) as usize);
+fn is_due_after(delays: &[Duration], tried: u32, at: u64, now: u64) -> bool {
+    let wait = delays.get(tried.saturating_sub(1) as usize);
     // A clock that was turned back says nothing: rather once too early than never.
     wait.is_some_and(|wait| now < at || now - at >= wait.as_secs())
 }
@@ -111,13 +112,13 @@ mod tests {
     use super::*;
 
     fn tries(class: RejectionClass, digest: impl Fn(u64) -> String) -> Vec<u64> {
-        let trial = |now| Trial::new(class, digest(now), Vec::new());
-        let mut quarantine = Quarantine::after(None, trial(0), 0);
+        let attempt = |now| Attempt::new(class, digest(now), Vec::new());
+        let mut quarantine = Quarantine::after(None, attempt(0), 0);
         let mut tried = vec![0];
         for now in 1..=24 * 3600 {
             let Some(one) = quarantine.as_ref().filter(|one| one.is_due(now, &digest(now))) else { continue };
             tried.push(now);
-            quarantine = Quarantine::after(Some(one), trial(now), now);
+            quarantine = Quarantine::after(Some(one), attempt(now), now);
         }
         tried
     }

@@ -36,7 +36,7 @@ fn rejected() -> Settlement {
 
 fn quarantine(file: &str) -> Option<Quarantine> {
     let targets = vec![Target { name: file.to_owned(), held: None }];
-    Quarantine::after(None, Trial::new(RejectionClass::Validate, "digest".to_owned(), targets), 0)
+    Quarantine::after(None, Attempt::new(RejectionClass::Validate, "digest".to_owned(), targets), 0)
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn what_a_change_left_is_told_from_what_was_written_by_hand() {
     let sequence = fetch(&journal, "01A").sequence;
     journal.staged(sequence, file("mine", "theirs")).unwrap();
     journal.committed(sequence).unwrap();
-    journal.probed(sequence).unwrap();
+    journal.activated(sequence).unwrap();
     journal.settle(sequence, Settlement::Applied, None).unwrap();
     drop(journal);
     let again = Journal::open(dir.path()).unwrap();

@@ -1,5 +1,4 @@
-//! The configurations that were good, kept so that a start with a damaged file, or with the control plane away, serves
-//! what was served before.
+//! Saving what is committed, off the path of requests and of changes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,12 +61,12 @@ impl LastGood {
         loop {
             let _ = tokio::time::timeout(LOOK, self.work.notified()).await;
             let keeper = Arc::clone(&self);
-            let _ = tokio::task::spawn_blocking(move || keeper.keep()).await;
+            let _ = tokio::task::spawn_blocking(move || keeper.save()).await;
         }
     }
 
     /// Writes down what is served, unless that is what was written last. Blocks.
-    pub(crate) fn keep(&self) {
+    pub(crate) fn save(&self) {
         let Some(snapshot) = lock(&self.served).clone() else { return };
         let mut written = lock(&self.written);
         let now = self.clock.now();
@@ -75,7 +74,7 @@ impl LastGood {
         if written.as_ref() == Some(&marks) {
             return;
         }
-        let kept = lock(&self.ring).keep(&Generation::of(&snapshot, marks.clone(), now));
+        let kept = lock(&self.ring).save(&Generation::of(&snapshot, marks.clone(), now));
         kill("kept");
         let failure = kept.err().map(|error| error.to_string());
         match &failure {

@@ -48,7 +48,7 @@ impl Ring {
     ///
     /// # Errors
     /// What the operating system says; the generations before are then what they were.
-    pub(crate) fn keep(&mut self, generation: &Generation) -> io::Result<()> {
+    pub(crate) fn save(&mut self, generation: &Generation) -> io::Result<()> {
         let number = match &self.newest {
             Some((number, digest)) if *digest == generation.marks.digest => *number,
             _ => self.numbers().last().map_or(1, |last| last + 1),
@@ -111,7 +111,7 @@ mod tests {
         let (mut ring, found) = Ring::open(dir.path().join("ring"), None);
         assert!(found.is_none());
         for name in ["a", "b", "b", "c", "d"] {
-            ring.keep(&generation(name)).unwrap();
+            ring.save(&generation(name)).unwrap();
         }
         let directory = dir.path().join("ring");
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 3);
@@ -124,8 +124,8 @@ mod tests {
     fn cut_or_flipped_at_any_byte_the_newest_is_passed_over_for_the_one_before() {
         let dir = tempfile::tempdir().unwrap();
         let (mut ring, _) = Ring::open(dir.path().to_owned(), None);
-        ring.keep(&generation("before")).unwrap();
-        ring.keep(&generation("newest")).unwrap();
+        ring.save(&generation("before")).unwrap();
+        ring.save(&generation("newest")).unwrap();
         let path = ring.path(2);
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {

@@ -1,35 +1,16 @@
+//! The guard of the management API.
+
 use std::net::IpAddr;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA};
-use http::{HeaderMap, Request, Response, StatusCode};
-use hyper::body::{Body as _, Incoming};
+use http::{HeaderMap, Request, StatusCode};
+use http_body::Body;
 
 use crate::config::Management;
-use crate::http::body::Body;
-use crate::proxy::error::problem;
-use crate::proxy::exchange::{Arrival, split_port};
+use crate::http::authority::split_port;
 
-/// Lets a request to the management API pass, or says why not.
-///
-/// * A peer on the loopback is answered, unless it speaks for somebody else (Via, Forwarded).
-/// * Everybody else must bring `management.token`; where none is configured they are refused.
-/// * Without the token the Host must be an address or `localhost`: a web page that rebinds its name to this
-///   machine cannot know such a name.
-/// * What changes something is refused when a browser sends it from another site, or as a form.
-pub(super) fn admit(
-    config: &Management,
-    arrival: &Arrival,
-    request: &Request<Incoming>,
-) -> Result<(), Box<Response<Body>>> {
-    let headers = request.headers();
-    let authority = request.uri().authority().map(|a| a.as_str());
-    let has_body = !request.body().is_end_stream();
-    let knock =
-        Knock { headers, authority, peer: arrival.peer.ip(), changes: !request.method().is_safe(), has_body };
-    judge(config, &knock).map_err(|(status, message)| Box::new(problem(status, "refused", message)))
-}
-
-struct Knock<'a> {
+/// The parts of a request that the guard looks at.
+pub(super) struct GuardRequest<'a> {
     headers: &'a HeaderMap,
     authority: Option<&'a str>,
     peer: IpAddr,
@@ -37,18 +18,43 @@ struct Knock<'a> {
     has_body: bool,
 }
 
-fn judge(config: &Management, knock: &Knock<'_>) -> Result<(), (StatusCode, &'static str)> {
-    let token = knock
+impl<'a> GuardRequest<'a> {
+    pub(super) fn of<B: Body>(peer: IpAddr, request: &'a Request<B>) -> Self {
+        Self {
+            headers: request.headers(),
+            authority: request.uri().authority().map(http::uri::Authority::as_str),
+            peer,
+            changes: !request.method().is_safe(),
+            has_body: !request.body().is_end_stream(),
+        }
+    }
+}
+
+/// Decides whether a request to the management API may pass.
+///
+/// * A peer on the loopback is answered, unless it speaks for another client (Via, Forwarded).
+/// * Every other peer must bring `management.token`; where none is configured it is refused.
+/// * Without the token the Host must be an address or `localhost`: a web page that rebinds its name to this machine
+///   cannot know such a name.
+/// * A request that changes something is refused when a browser sends it from another site, or as a form.
+///
+/// # Errors
+/// The status and the reason of the refusal.
+pub(super) fn check(
+    config: &Management,
+    request: &GuardRequest<'_>,
+) -> Result<(), (StatusCode, &'static str)> {
+    let token = request
         .headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.split_once(' '))
         .and_then(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer").then_some(token));
-    let proven = match (&config.token, token) {
+    let authenticated = match (&config.token, token) {
         (Some(token), Some(given)) => token.matches(given.trim()),
         _ => false,
     };
-    if !proven {
-        if !is_local(knock) {
+    if !authenticated {
+        if !is_local(request) {
             return Err(match config.token {
                 Some(_) => (StatusCode::UNAUTHORIZED, "bring management.token as a bearer token"),
                 None => (
@@ -57,35 +63,35 @@ fn judge(config: &Management, knock: &Knock<'_>) -> Result<(), (StatusCode, &'st
                 ),
             });
         }
-        if !host_is_ours(knock) {
+        if !host_is_ours(request) {
             return Err((StatusCode::FORBIDDEN, "the Host header must be an IP address or localhost"));
         }
     }
-    if knock.changes {
-        check_origin(knock)?;
+    if request.changes {
+        check_origin(request)?;
     }
     Ok(())
 }
 
-fn is_local(knock: &Knock<'_>) -> bool {
-    let speaks_for_another = [VIA.as_str(), FORWARDED.as_str(), "x-forwarded-for", "x-real-ip"]
+fn is_local(request: &GuardRequest<'_>) -> bool {
+    let forwards = [VIA.as_str(), FORWARDED.as_str(), "x-forwarded-for", "x-real-ip"]
         .iter()
-        .any(|name| knock.headers.contains_key(*name));
-    knock.peer.to_canonical().is_loopback() && !speaks_for_another
+        .any(|name| request.headers.contains_key(*name));
+    request.peer.to_canonical().is_loopback() && !forwards
 }
 
-fn host_is_ours(knock: &Knock<'_>) -> bool {
-    let host = knock.authority.or_else(|| knock.headers.get(HOST)?.to_str().ok());
+fn host_is_ours(request: &GuardRequest<'_>) -> bool {
+    let host = request.authority.or_else(|| request.headers.get(HOST)?.to_str().ok());
     let Some(host) = host else { return false };
     let Some((host, _)) = split_port(host) else { return false };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
 }
 
-fn check_origin(knock: &Knock<'_>) -> Result<(), (StatusCode, &'static str)> {
-    let text = |name: &str| knock.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+fn check_origin(request: &GuardRequest<'_>) -> Result<(), (StatusCode, &'static str)> {
+    let text = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let cross_site = text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
-    let host = knock.authority.or_else(|| text(HOST.as_str()));
+    let host = request.authority.or_else(|| text(HOST.as_str()));
     let foreign =
         text(ORIGIN.as_str()).is_some_and(|origin| origin.split_once("://").map(|(_, host)| host) != host);
     if cross_site || foreign {
@@ -94,8 +100,8 @@ fn check_origin(knock: &Knock<'_>) -> Result<(), (StatusCode, &'static str)> {
     let is_json = text(CONTENT_TYPE.as_str()).is_some_and(|kind| {
         kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"))
     });
-    let typed = knock.headers.contains_key(CONTENT_TYPE);
-    if (knock.has_body || typed) && !is_json {
+    let typed = request.headers.contains_key(CONTENT_TYPE);
+    if (request.has_body || typed) && !is_json {
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json"));
     }
     Ok(())
@@ -107,18 +113,23 @@ mod tests {
     use provider_api::Secret;
 
     use super::*;
-    use crate::diagnostics::source::{At, Place, Source};
+    use crate::diagnostics::source::{Place, Source, Spanned};
 
-    fn judged(token: Option<&str>, peer: &str, changes: bool, headers: &[(&str, &str)]) -> u16 {
-        let network = At::new("m".to_owned(), Place::new(&Source::new("config.toml", ""), 0..0));
+    fn status_of(token: Option<&str>, peer: &str, changes: bool, headers: &[(&str, &str)]) -> u16 {
+        let network = Spanned::new("m".to_owned(), Place::new(&Source::new("config.toml", ""), 0..0));
         let config = Management { base_path: "admin".to_owned(), network, token: token.map(Secret::new) };
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let knock =
-            Knock { headers: &map, authority: None, peer: peer.parse().unwrap(), changes, has_body: false };
-        judge(&config, &knock).map_or_else(|(status, _)| status.as_u16(), |()| 200)
+        let request = GuardRequest {
+            headers: &map,
+            authority: None,
+            peer: peer.parse().unwrap(),
+            changes,
+            has_body: false,
+        };
+        check(&config, &request).map_or_else(|(status, _)| status.as_u16(), |()| 200)
     }
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -126,40 +137,40 @@ mod tests {
     #[test]
     fn the_loopback_is_answered_and_others_need_the_token() {
         let host = ("host", "127.0.0.1:9090");
-        assert_eq!(judged(None, "127.0.0.1", false, &[host]), 200);
-        assert_eq!(judged(None, "::ffff:127.0.0.1", false, &[host]), 200);
-        assert_eq!(judged(None, "10.0.0.7", false, &[host]), 403);
-        assert_eq!(judged(Some(TOKEN), "10.0.0.7", false, &[host]), 401);
+        assert_eq!(status_of(None, "127.0.0.1", false, &[host]), 200);
+        assert_eq!(status_of(None, "::ffff:127.0.0.1", false, &[host]), 200);
+        assert_eq!(status_of(None, "10.0.0.7", false, &[host]), 403);
+        assert_eq!(status_of(Some(TOKEN), "10.0.0.7", false, &[host]), 401);
         let bearer = format!("Bearer {TOKEN}");
-        assert_eq!(judged(Some(TOKEN), "10.0.0.7", false, &[host, ("authorization", &bearer)]), 200);
-        assert_eq!(judged(Some(TOKEN), "10.0.0.7", false, &[host, ("authorization", "Bearer x")]), 401);
+        assert_eq!(status_of(Some(TOKEN), "10.0.0.7", false, &[host, ("authorization", &bearer)]), 200);
+        assert_eq!(status_of(Some(TOKEN), "10.0.0.7", false, &[host, ("authorization", "Bearer x")]), 401);
     }
 
     #[test]
     fn a_proxy_on_the_loopback_speaks_for_strangers() {
         for header in [("via", "1.1 harmony"), ("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=::1")] {
-            assert_eq!(judged(None, "127.0.0.1", false, &[("host", "localhost"), header]), 403);
+            assert_eq!(status_of(None, "127.0.0.1", false, &[("host", "localhost"), header]), 403);
         }
     }
 
     #[test]
     fn a_rebound_name_is_refused() {
-        assert_eq!(judged(None, "127.0.0.1", false, &[("host", "evil.example:9090")]), 403);
-        assert_eq!(judged(None, "127.0.0.1", false, &[("host", "[::1]:9090")]), 200);
-        assert_eq!(judged(None, "127.0.0.1", false, &[]), 403);
+        assert_eq!(status_of(None, "127.0.0.1", false, &[("host", "evil.example:9090")]), 403);
+        assert_eq!(status_of(None, "127.0.0.1", false, &[("host", "[::1]:9090")]), 200);
+        assert_eq!(status_of(None, "127.0.0.1", false, &[]), 403);
     }
 
     #[test]
     fn a_post_from_another_site_or_as_a_form_is_refused() {
         let host = ("host", "localhost:9090");
-        assert_eq!(judged(None, "127.0.0.1", true, &[host]), 200);
-        assert_eq!(judged(None, "127.0.0.1", true, &[host, ("origin", "https://evil.example")]), 403);
-        assert_eq!(judged(None, "127.0.0.1", true, &[host, ("origin", "null")]), 403);
-        assert_eq!(judged(None, "127.0.0.1", true, &[host, ("origin", "http://localhost:9090")]), 200);
-        assert_eq!(judged(None, "127.0.0.1", true, &[host, ("sec-fetch-site", "cross-site")]), 403);
-        assert_eq!(judged(None, "127.0.0.1", true, &[host, ("content-type", "text/plain")]), 415);
+        assert_eq!(status_of(None, "127.0.0.1", true, &[host]), 200);
+        assert_eq!(status_of(None, "127.0.0.1", true, &[host, ("origin", "https://evil.example")]), 403);
+        assert_eq!(status_of(None, "127.0.0.1", true, &[host, ("origin", "null")]), 403);
+        assert_eq!(status_of(None, "127.0.0.1", true, &[host, ("origin", "http://localhost:9090")]), 200);
+        assert_eq!(status_of(None, "127.0.0.1", true, &[host, ("sec-fetch-site", "cross-site")]), 403);
+        assert_eq!(status_of(None, "127.0.0.1", true, &[host, ("content-type", "text/plain")]), 415);
         assert_eq!(
-            judged(None, "127.0.0.1", true, &[host, ("content-type", "application/json; charset=utf-8")]),
+            status_of(None, "127.0.0.1", true, &[host, ("content-type", "application/json; charset=utf-8")]),
             200
         );
     }

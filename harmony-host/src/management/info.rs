@@ -1,10 +1,12 @@
+//! `GET info`.
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::snapshot::Snapshot;
 
-/// GET info
+/// The version, the machine and the time since the start.
 pub(super) fn info(snapshot: &Snapshot, uptime: Duration) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),

@@ -1,17 +1,19 @@
+//! `GET pipelines`.
+
 use serde_json::{Value, json};
 
 use crate::config::LinkedPipeline;
-use crate::diagnostics::source::At;
+use crate::diagnostics::source::Spanned;
 use crate::snapshot::Snapshot;
 
-/// GET pipelines
+/// The pipelines, with the reason for which one is not served.
 pub(super) fn pipelines(snapshot: &Snapshot) -> Value {
     let pipelines: Vec<Value> = snapshot.config.pipelines.iter().map(pipeline).collect();
     json!({ "pipelines": pipelines })
 }
 
 fn pipeline(linked: &LinkedPipeline) -> Value {
-    let names = |list: &[At<String>]| list.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
+    let names = |list: &[Spanned<String>]| list.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
     let pipeline = &linked.pipeline;
     json!({
         "id": pipeline.name,

@@ -1,9 +1,11 @@
+//! `GET provider` and `GET config/status`.
+
 use serde_json::{Value, json};
 
 use crate::snapshot::Snapshot;
 use crate::status::Status;
 
-/// GET provider: which provider, what it can do, and whether the gateway is in sync.
+/// The primary provider, its abilities, and the status of the gateway.
 pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
     let primary = &snapshot.config.primary;
     let interval = primary.section.as_ref().map_or(0, |section| section.poll_interval_secs);
@@ -39,7 +41,7 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
     })
 }
 
-/// GET config/status: which files are served, and on which networks.
+/// The files that are served, and the networks.
 pub(super) fn config_status(snapshot: &Snapshot, status: &Status) -> Value {
     let networks: serde_json::Map<String, Value> = snapshot
         .config

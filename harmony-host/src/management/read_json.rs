@@ -1,10 +1,12 @@
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
+//! Reading JSON from a request.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
-use crate::http::body::Body;
-use crate::proxy::error::problem;
+use crate::http::respond::problem;
 
 /// The most bytes of a request to the management API.
 const MAX_BYTES: usize = 64 * 1024;
@@ -12,13 +14,17 @@ const MAX_BYTES: usize = 64 * 1024;
 /// How long a request may take to arrive.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// The body of a request as JSON; an empty one is an empty object.
+/// Reads the body of a request as JSON; an empty one is an empty object.
 ///
 /// # Errors
 /// The answer that says what is wrong: 408, 413 or 422. It repeats nothing of the body.
-pub(super) async fn read_json<T: DeserializeOwned>(
-    request: Request<Incoming>,
-) -> Result<T, Box<http::Response<Body>>> {
+pub(super) async fn read_json<T, B>(request: Request<B>) -> Result<T, Box<Response<Full<Bytes>>>>
+where
+    T: DeserializeOwned,
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let refuse = |status, code, message: &str| Err(Box::new(problem(status, code, message)));
     let reading = Limited::new(request.into_body(), MAX_BYTES).collect();
     let body = match tokio::time::timeout(LIMIT, reading).await {

@@ -1,3 +1,5 @@
+//! `GET routes`.
+
 use serde_json::{Value, json};
 
 use crate::config::LinkedPipeline;
@@ -5,7 +7,7 @@ use crate::snapshot::Snapshot;
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// GET routes
+/// The routes: endpoint paths and ingress URLs.
 pub(super) fn routes(snapshot: &Snapshot) -> Value {
     let mut routes: Vec<Value> = snapshot.config.pipelines.iter().flat_map(of_pipeline).collect();
     routes.sort_by(|a, b| a["path"].as_str().cmp(&b["path"].as_str()));

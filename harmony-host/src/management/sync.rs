@@ -1,20 +1,21 @@
+//! `POST sync`.
+
+use bytes::Bytes;
 use http::{Response, StatusCode};
+use http_body_util::Full;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
-use crate::host::sync_now;
-use crate::http::body::Body;
-use crate::management::remote::{remote, stopping};
-use crate::proxy::error::json;
+use crate::host::Control;
+use crate::http::respond;
+use crate::management::provider_error::{remote, stopping};
 use crate::snapshot::Snapshot;
-use crate::sync::SyncCommand;
 
-/// POST sync: asks the primary provider for changes now, applies them, and answers with the verdicts.
-pub(super) async fn sync(snapshot: &Snapshot, commands: &mpsc::Sender<SyncCommand>) -> Response<Body> {
+/// Asks the primary provider for changes now, applies them, and answers with the verdicts.
+pub(super) async fn sync(snapshot: &Snapshot, control: &Control) -> Response<Full<Bytes>> {
     if let Err(refusal) = remote(snapshot) {
         return *refusal;
     }
-    let Some(report) = sync_now(commands).await else { return stopping() };
+    let Some(report) = control.sync().await else { return stopping() };
     let (applied, rejected, held) = (report.applied.len(), report.rejected.len(), report.held.len());
     let mut answer = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
     let status = match &report.error {
@@ -30,5 +31,5 @@ pub(super) async fn sync(snapshot: &Snapshot, commands: &mpsc::Sender<SyncComman
     if report.error.is_some() {
         answer["error"] = json!("provider_unavailable");
     }
-    json(status, &answer)
+    respond::json(status, &answer)
 }

@@ -1,32 +1,27 @@
-use std::sync::Arc;
+//! `POST update`.
 
+use bytes::Bytes;
 use http::{Response, StatusCode};
+use http_body_util::Full;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
 
-use crate::http::body::Body;
-use crate::management::remote::{failed, remote, stopping};
-use crate::proxy::error::json;
+use crate::host::Control;
+use crate::http::respond;
+use crate::management::provider_error::{failed, remote};
 use crate::snapshot::Snapshot;
-use crate::sync::SyncCommand;
 
-/// POST update: pushes the configuration that is served up to the control plane.
-pub(super) async fn update(snapshot: &Arc<Snapshot>, commands: &mpsc::Sender<SyncCommand>) -> Response<Body> {
+/// Pushes the configuration that is served up to the control plane.
+pub(super) async fn update(snapshot: &Snapshot, control: &Control) -> Response<Full<Bytes>> {
     if let Err(refusal) = remote(snapshot) {
         return *refusal;
     }
-    let (reply, pushed) = oneshot::channel();
-    if commands.send(SyncCommand::Push(Arc::clone(snapshot), reply)).await.is_err() {
-        return stopping();
-    }
-    match pushed.await {
-        Err(_) => stopping(),
-        Ok(Err(error)) => failed(&error),
-        Ok(Ok(report)) => {
+    match control.push().await {
+        Err(error) => failed(&error),
+        Ok(report) => {
             let mut answer = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
             answer["success"] = Value::Bool(true);
             answer["message"] = Value::String(format!("pushed {report}"));
-            json(StatusCode::OK, &answer)
+            respond::json(StatusCode::OK, &answer)
         }
     }
 }

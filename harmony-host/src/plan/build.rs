@@ -3,12 +3,16 @@ use std::sync::Arc;
 
 use provider_api::{Mode, Reference};
 
-use crate::config::{Config, Destination as Configured, Endpoint, LinkedMesh, LinkedPipeline};
+use crate::config::{Config, Destination, Endpoint, LinkedIngress, LinkedMesh, LinkedPipeline};
 use crate::diagnostics::problem::Problems;
 use crate::http::path::owned_segments;
-use crate::plan::outlet::{BaseUrl, Destination, ForwardPlan, Outlet, Target};
-use crate::plan::reference_cache::AskedTargets;
-use crate::plan::{Admission, MeshPlan, PipelinePlan, Route, Tables};
+use crate::plan::base_url::BaseUrl;
+use crate::plan::mesh::MeshPlan;
+use crate::plan::reference_cache::ReferenceCache;
+use crate::plan::route::{Admission, PipelinePlan, Route, Tables};
+use crate::plan::route_table::RouteTable;
+use crate::plan::target::Target;
+use crate::plan::upstream::{HttpUpstream, Location, Upstream};
 use crate::providers::resolutions::{Resolutions, SaidBy};
 
 struct Planner<'a> {
@@ -31,7 +35,7 @@ pub(crate) struct Plans {
     /// Every enabled mesh.
     pub(crate) meshes: Vec<Arc<MeshPlan>>,
     /// What somebody else than a pipeline sends to by reference.
-    pub(crate) asked: AskedTargets,
+    pub(crate) references: ReferenceCache,
 }
 
 /// Works out the routes of every network.
@@ -57,7 +61,7 @@ pub(crate) fn build_plans(config: &Config, resolutions: &Arc<Resolutions>, probl
         planner.routes(linked, &plan, &mut tables);
     }
     let meshes = planner.meshes.into_iter().map(|(_, plan)| plan).collect();
-    Plans { tables, targets: planner.targets, meshes, asked: AskedTargets::new(planner.resolutions) }
+    Plans { tables, targets: planner.targets, meshes, references: ReferenceCache::new(planner.resolutions) }
 }
 
 impl Planner<'_> {
@@ -71,22 +75,23 @@ impl Planner<'_> {
         Arc::new(PipelinePlan {
             name: Arc::from(linked.pipeline.name.as_str()),
             unserved: linked.unserved.clone(),
-            outlet: self.outlet(linked).unwrap_or(Outlet::Nowhere),
+            upstream: self.upstream(linked),
         })
     }
 
-    fn outlet(&mut self, linked: &LinkedPipeline) -> Option<Outlet> {
-        let backend = linked.backend.as_ref()?;
-        let to = match &backend.destination {
-            Configured::Echo => return Some(Outlet::Echo),
-            Configured::Unserved => return None,
-            Configured::Resource(reference) => Destination::Resource(self.target(reference)),
-            Configured::Url(url) => match BaseUrl::new(url) {
-                Ok(base) => Destination::Url(base),
+    fn upstream(&mut self, linked: &LinkedPipeline) -> Upstream {
+        let Some(backend) = &linked.backend else { return Upstream::None };
+        let location = match &backend.destination {
+            Destination::Echo => return Upstream::Echo,
+            Destination::Application => return Upstream::Application,
+            Destination::Unserved => return Upstream::None,
+            Destination::Resource(reference) => Location::Resource(self.target(reference)),
+            Destination::Url(url) => match BaseUrl::new(url) {
+                Ok(base) => Location::Url(base),
                 Err(message) => {
                     let key = format!("backends.{}", backend.backend.name);
                     self.problems.error(Some(&backend.backend.place), key, message);
-                    return None;
+                    return Upstream::None;
                 }
             },
         };
@@ -94,9 +99,9 @@ impl Planner<'_> {
         let belongs = |mesh: &LinkedMesh| {
             linked.egress.iter().any(|e| mesh.egress.iter().any(|(p, name)| p == pipeline && *name == e.name))
         };
-        Some(Outlet::Forward(Box::new(ForwardPlan {
+        Upstream::Http(Box::new(HttpUpstream {
             backend: Arc::from(backend.backend.name.as_str()),
-            to,
+            location,
             timeout: backend.timing.timeout(),
             max_retries: backend.timing.max_retries(),
             egress: self
@@ -106,7 +111,7 @@ impl Planner<'_> {
                 .map(|(_, plan)| Arc::clone(plan))
                 .collect(),
             mesh_only: linked.egress.iter().any(|egress| egress.mode == Mode::Mesh),
-        })))
+        }))
     }
 
     /// The meshes that the ingress called `name` of a pipeline belongs to.
@@ -115,19 +120,33 @@ impl Planner<'_> {
         self.meshes.iter().filter(|(mesh, _)| belongs(mesh)).map(|(_, plan)| Arc::clone(plan)).collect()
     }
 
+    /// Adds the routes of a pipeline to the tables of its networks.
     fn routes(&mut self, linked: &LinkedPipeline, plan: &Arc<PipelinePlan>, tables: &mut Tables) {
+        let guard = self.guard(linked);
+        for network in &linked.pipeline.networks {
+            let Some(table) = tables.get_mut(network.value.as_str()) else { continue };
+            for ingress in &linked.ingress {
+                self.ingress_routes(ingress, linked, plan, table);
+            }
+            for endpoint in &linked.endpoints {
+                endpoint_route(endpoint, linked, &guard, plan, table);
+            }
+        }
+    }
+
+    /// Works out who may reach the endpoints of a pipeline by their paths.
+    ///
+    /// A request that reaches an endpoint by its path instead of an ingress URL must not get past the strictest
+    /// ingress of that endpoint, or another Host header would undo `mode = "mesh"`.
+    fn guard<'a>(&mut self, linked: &'a LinkedPipeline) -> Guard<'a> {
         let pipeline = linked.pipeline.name.as_str();
-        let mesh_auth = linked.mesh_auth == Some(true);
-        // What reaches an endpoint by its path instead of an ingress URL must not get past the strictest
-        // ingress of that endpoint, or `mode = "mesh"` would be undone by another Host header.
-        let mut direct: HashMap<&str, Admission> = HashMap::new();
-        let mut of_pipeline: Vec<Arc<MeshPlan>> = Vec::new();
+        let mut guard = Guard::default();
         for ingress in &linked.ingress {
             let meshes = self.meshes_of(pipeline, &ingress.name);
-            let admission = direct.entry(ingress.endpoint.name.as_str()).or_default();
+            let admission = guard.direct.entry(ingress.endpoint.name.as_str()).or_default();
             admission.required |= ingress.mode == Mode::Mesh;
             join(&mut admission.meshes, &meshes);
-            join(&mut of_pipeline, &meshes);
+            join(&mut guard.meshes, &meshes);
             if ingress.mode == Mode::Mesh && meshes.is_empty() {
                 let message = "this ingress has `mode = \"mesh\"` and belongs to no enabled mesh: every request is refused";
                 let place = linked.pipeline.ingress.iter().find(|i| i.name == ingress.name).map(|i| &i.place);
@@ -135,61 +154,83 @@ impl Planner<'_> {
                 self.problems.warn(place, key, message).help("name it in the `ingress` list of a mesh");
             }
         }
-        // Switching a mesh-only ingress off closes the door; it does not open it to everybody.
+        // Switching a mesh-only ingress off closes the way to its endpoint; it does not open it to everybody.
         for off in linked.pipeline.ingress.iter().filter(|i| !i.enabled && i.mode == Mode::Mesh) {
             let first = linked.endpoints.first().map(|endpoint| endpoint.name.as_str());
             if let Some(endpoint) = off.endpoint.as_ref().map(|at| at.value.as_str()).or(first) {
-                direct.entry(endpoint).or_default().required = true;
+                guard.direct.entry(endpoint).or_default().required = true;
             }
         }
-        if mesh_auth && of_pipeline.is_empty() {
+        if linked.mesh_auth == Some(true) && guard.meshes.is_empty() {
             let message = "mesh_auth is required and no ingress of this pipeline belongs to an enabled mesh: every request is refused";
             self.problems.warn(Some(&linked.pipeline.place), format!("pipelines.{pipeline}"), message);
         }
-        for network in &linked.pipeline.networks {
-            let Some(table) = tables.get_mut(network.value.as_str()) else { continue };
-            for ingress in &linked.ingress {
-                let meshes = self.meshes_of(pipeline, &ingress.name);
-                let admission = Admission { meshes, required: mesh_auth || ingress.mode == Mode::Mesh };
-                let prefix = prefix(ingress.endpoint.path_prefix.as_ref().map(|at| at.value.as_str()));
-                for url in &ingress.urls {
-                    table.add_ingress(
-                        &url.value,
-                        Route {
-                            pipeline: Arc::clone(plan),
-                            endpoint: Arc::from(ingress.endpoint.name.as_str()),
-                            endpoint_prefix: Arc::clone(&prefix),
-                            ingress: Some(Arc::from(ingress.name.as_str())),
-                            admission: admission.clone(),
-                        },
-                    );
-                }
-            }
-            for endpoint in &linked.endpoints {
-                let Some(path) = &endpoint.path_prefix else { continue };
-                let mut admission = Admission::default();
-                for same in linked.endpoints.iter().filter(|other| same_path(other, endpoint)) {
-                    if let Some(theirs) = direct.get(same.name.as_str()) {
-                        admission.required |= theirs.required;
-                        join(&mut admission.meshes, &theirs.meshes);
-                    }
-                }
-                if linked.mesh_auth.is_some() {
-                    join(&mut admission.meshes, &of_pipeline);
-                    admission.required |= mesh_auth;
-                }
-                let prefix = prefix(Some(&path.value));
-                let route = Route {
-                    pipeline: Arc::clone(plan),
-                    endpoint: Arc::from(endpoint.name.as_str()),
-                    endpoint_prefix: Arc::clone(&prefix),
-                    ingress: None,
-                    admission,
-                };
-                table.add_endpoint(&prefix, route);
-            }
+        guard
+    }
+
+    /// Adds a route for each URL of an ingress.
+    fn ingress_routes(
+        &self,
+        ingress: &LinkedIngress,
+        linked: &LinkedPipeline,
+        plan: &Arc<PipelinePlan>,
+        table: &mut RouteTable<Route>,
+    ) {
+        let meshes = self.meshes_of(&linked.pipeline.name, &ingress.name);
+        let required = linked.mesh_auth == Some(true) || ingress.mode == Mode::Mesh;
+        let admission = Admission { meshes, required };
+        let prefix = prefix(ingress.endpoint.path_prefix.as_ref().map(|at| at.value.as_str()));
+        for url in &ingress.urls {
+            let route = Route {
+                pipeline: Arc::clone(plan),
+                endpoint: Arc::from(ingress.endpoint.name.as_str()),
+                endpoint_prefix: Arc::clone(&prefix),
+                ingress: Some(Arc::from(ingress.name.as_str())),
+                admission: admission.clone(),
+            };
+            table.add_ingress(&url.value, route);
         }
     }
+}
+
+/// The rules for requests that reach the endpoints of a pipeline by their paths.
+#[derive(Default)]
+struct Guard<'a> {
+    /// The rule of each endpoint that an ingress leads to.
+    direct: HashMap<&'a str, Admission>,
+    /// The meshes of all ingresses of the pipeline.
+    meshes: Vec<Arc<MeshPlan>>,
+}
+
+/// Adds the route of an endpoint's path.
+fn endpoint_route(
+    endpoint: &Endpoint,
+    linked: &LinkedPipeline,
+    guard: &Guard<'_>,
+    plan: &Arc<PipelinePlan>,
+    table: &mut RouteTable<Route>,
+) {
+    let Some(path) = &endpoint.path_prefix else { return };
+    let mut admission = Admission::default();
+    for same in linked.endpoints.iter().filter(|other| same_path(other, endpoint)) {
+        if let Some(theirs) = guard.direct.get(same.name.as_str()) {
+            admission.required |= theirs.required;
+            join(&mut admission.meshes, &theirs.meshes);
+        }
+    }
+    if let Some(required) = linked.mesh_auth {
+        join(&mut admission.meshes, &guard.meshes);
+        admission.required |= required;
+    }
+    let prefix = prefix(Some(&path.value));
+    let route = Route {
+        pipeline: Arc::clone(plan),
+        endpoint: Arc::from(endpoint.name.as_str()),
+        endpoint_prefix: Arc::clone(&prefix),
+        ingress: None,
+        admission,
+    };
+    table.add_endpoint(&prefix, route);
 }
 
 /// Whether two endpoints are reached by the same path; then the stricter of the two holds for it.

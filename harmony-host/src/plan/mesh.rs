@@ -1,14 +1,14 @@
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use dashmap::DashMap;
 use http::HeaderValue;
-use provider_api::{Error, ErrorKind, Fetch, Lease, MeshIdentity, ProviderName, TokenRequest};
+use provider_api::{Error, ErrorKind, Expected, Fetch, Lease, MeshIdentity, ProviderName, TokenRequest};
 
 use crate::config::LinkedMesh;
 use crate::http::url_prefix::UrlPrefix;
-use crate::plan::outlet::Target;
-use crate::plan::token_cache::VerifiedTokens;
+use crate::plan::target::Target;
+use crate::plan::token_cache::{Base, VerifiedTokens};
 use crate::providers::Providers;
 use crate::providers::isolate::isolated;
 
@@ -22,7 +22,7 @@ pub(crate) struct MeshPlan {
     /// The ingresses whose URLs have to be resolved.
     pub(crate) remote: Vec<Arc<Target>>,
     /// The ingresses that references resolved to, by URL. Each mesh has its own: a token is for one mesh.
-    resolved: Mutex<HashMap<UrlPrefix, Arc<Member>>>,
+    resolved: DashMap<UrlPrefix, Arc<Member>>,
     /// The tokens of its members that were found good.
     pub(crate) verified: VerifiedTokens,
     sender: Arc<str>,
@@ -51,7 +51,7 @@ impl MeshPlan {
             provider: linked.provider.clone(),
             members: linked.urls.iter().cloned().map(Member::new).map(Arc::new).collect(),
             remote: linked.remote.iter().map(&mut remote).collect(),
-            resolved: Mutex::default(),
+            resolved: DashMap::new(),
             verified: VerifiedTokens::new(),
             sender: Arc::clone(sender),
         }
@@ -91,13 +91,46 @@ impl MeshPlan {
         unknown.map_or(Ok(None), Err)
     }
 
+    /// The member at a resolved URL. One of them makes room when there are too many: its token is asked for again.
     fn resolved(&self, url: &UrlPrefix) -> Arc<Member> {
-        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        if resolved.len() >= MAX_RESOLVED && !resolved.contains_key(url) {
-            resolved.clear();
+        if let Some(member) = self.resolved.get(url) {
+            return Arc::clone(&member);
         }
-        let member = resolved.entry(url.clone()).or_insert_with(|| Arc::new(Member::new(url.clone())));
-        Arc::clone(member)
+        if self.resolved.len() >= MAX_RESOLVED {
+            // The guard of the iterator ends before the map is changed: both lock the same shard.
+            let other = self.resolved.iter().next().map(|entry| entry.key().clone());
+            other.map(|other| self.resolved.remove(&other));
+        }
+        let member = self.resolved.entry(url.clone()).or_insert_with(|| Arc::new(Member::new(url.clone())));
+        Arc::clone(&member)
+    }
+
+    /// The sender of a valid token. A token that is valid for the URL a route stands for is valid for everything below
+    /// it and is remembered; one that is only valid for this very URL is verified each time.
+    ///
+    /// # Errors
+    /// Denied for a token that is not valid, Unavailable when the keys to verify it cannot be had.
+    pub(crate) async fn verify(
+        &self,
+        providers: &Providers,
+        token: &str,
+        base: &Base<'_>,
+        path: &str,
+    ) -> Result<Arc<str>, Error> {
+        let provider = &self.provider;
+        let auth = providers
+            .mesh_auth(provider)
+            .ok_or_else(|| Error::denied(format!("the provider `{provider}` verifies no mesh tokens")))?;
+        let check = async |url: String| {
+            isolated(auth.verify(&Expected { mesh: &self.identity, url: &url }, token)).await
+        };
+        let claims = check(Base { prefix: path, ..*base }.to_string()).await?;
+        let sender = Arc::from(claims.subject);
+        let below = path.len() > base.prefix.len();
+        if !below || check(base.to_string()).await.is_ok() {
+            self.verified.remember(token, base, &sender, providers.time_until(claims.expires_at));
+        }
+        Ok(sender)
     }
 
     /// The Authorization header for a request to `member`.

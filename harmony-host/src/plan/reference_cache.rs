@@ -1,43 +1,64 @@
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+//! References that an application asks for.
 
+use std::fmt;
+use std::sync::Arc;
+
+use dashmap::DashMap;
 use provider_api::Reference;
 
-use crate::plan::outlet::Target;
+use crate::plan::target::Target;
 use crate::providers::resolutions::SaidBy;
 
-/// References that no pipeline sends to and that whoever embeds the gateway asks for, each with its lease.
-pub(crate) struct AskedTargets {
+/// The targets of references that no pipeline sends to and that the embedding application asks for.
+pub(crate) struct ReferenceCache {
     resolutions: SaidBy,
-    known: Mutex<HashMap<Reference, Arc<Target>>>,
+    targets: DashMap<Reference, Arc<Target>>,
 }
 
-/// How many of them are remembered: they may come from requests.
+/// The most targets that are remembered: references may come from requests.
 const MAX: usize = 4096;
 
-impl AskedTargets {
+impl ReferenceCache {
     pub(crate) fn new(resolutions: SaidBy) -> Self {
-        Self { resolutions, known: Mutex::default() }
+        Self { resolutions, targets: DashMap::new() }
     }
 
-    /// The one target that all who ask for `reference` share.
+    /// The target of `reference`, one for all callers. One of the others makes room when there are too many.
     pub(crate) fn target(&self, reference: &Reference) -> Arc<Target> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(target) = known.get(reference) {
-            return Arc::clone(target);
+        if let Some(target) = self.targets.get(reference) {
+            return Arc::clone(&target);
         }
-        if known.len() >= MAX {
-            known.clear();
+        if self.targets.len() >= MAX {
+            // The guard of the iterator ends before the map is changed: both lock the same shard.
+            let other = self.targets.iter().next().map(|entry| entry.key().clone());
+            other.map(|other| self.targets.remove(&other));
         }
-        let target = Arc::new(Target::new(reference.clone(), &self.resolutions));
-        known.insert(reference.clone(), Arc::clone(&target));
-        target
+        let new = || Arc::new(Target::new(reference.clone(), &self.resolutions));
+        Arc::clone(&self.targets.entry(reference.clone()).or_insert_with(new))
     }
 }
 
-impl fmt::Debug for AskedTargets {
+impl fmt::Debug for ReferenceCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AskedTargets").finish_non_exhaustive()
+        f.debug_struct("ReferenceCache").field("targets", &self.targets.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use provider_api::SystemClock;
+
+    use super::*;
+    use crate::providers::resolutions::Resolutions;
+
+    #[test]
+    fn cache_is_shared_and_bounded() {
+        let cache = ReferenceCache::new(Resolutions::new(Arc::new(SystemClock), Vec::new()).said_by("one"));
+        let reference = |n: usize| format!("runbeam.a.ingress.name.n{n}").parse().unwrap();
+        assert!(Arc::ptr_eq(&cache.target(&reference(0)), &cache.target(&reference(0))));
+        for n in 0..MAX + 5 {
+            cache.target(&reference(n));
+        }
+        assert_eq!(cache.targets.len(), MAX);
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::plan::{MeshPlan, Outlet};
-
+use crate::plan::mesh::MeshPlan;
 use crate::plan::route_table::RouteTable;
+use crate::plan::upstream::Upstream;
 
 /// The routes of every network.
 pub(crate) type Tables = std::collections::HashMap<Arc<str>, RouteTable<Route>>;
@@ -37,5 +37,5 @@ pub(crate) struct PipelinePlan {
     pub(crate) name: Arc<str>,
     /// What this host lacks for it: the pipeline answers 501.
     pub(crate) unserved: Option<String>,
-    pub(crate) outlet: Outlet,
+    pub(crate) upstream: Upstream,
 }

@@ -5,7 +5,7 @@ use crate::http::url_prefix::{Scheme, UrlPrefix};
 
 /// What was asked for, as far as routing needs to know it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct RouteQuery<'a> {
     pub(crate) scheme: Scheme,
     /// Without port, in any case.
     pub(crate) host: &'a str,
@@ -52,7 +52,7 @@ impl<T> RouteTable<T> {
         self.endpoints.insert(prefix, route);
     }
 
-    pub(crate) fn find(&self, asked: &Asked<'_>) -> Result<Option<Match<'_, T>>, BadPath> {
+    pub(crate) fn find(&self, asked: &RouteQuery<'_>) -> Result<Option<Match<'_, T>>, BadPath> {
         let by_ingress = match self.origin(asked) {
             Some(trie) => trie.find(asked.path)?,
             None => None,
@@ -63,7 +63,7 @@ impl<T> RouteTable<T> {
         }
     }
 
-    fn origin(&self, asked: &Asked<'_>) -> Option<&Trie<T>> {
+    fn origin(&self, asked: &RouteQuery<'_>) -> Option<&Trie<T>> {
         let host = asked.host.strip_suffix('.').unwrap_or(asked.host);
         let origins = if host.bytes().any(|b| b.is_ascii_uppercase()) {
             self.ingress.get(&host.to_ascii_lowercase())?
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn ask<'t>(table: &'t RouteTable<String>, host: &str, path: &str) -> Option<&'t str> {
-        let asked = Asked { scheme: Scheme::Https, host, port: 443, path };
+        let asked = RouteQuery { scheme: Scheme::Https, host, port: 443, path };
         table.find(&asked).unwrap().map(|m| m.route.as_str())
     }
 
@@ -154,7 +154,7 @@ mod tests {
         let t = table(&["https://a/r4"], &["/"]);
         assert_eq!(ask(&t, "a", "/%724/Patient"), Some("https://a/r4"));
         assert_eq!(ask(&t, "a", "//r4"), Some("https://a/r4"));
-        let asked = Asked { scheme: Scheme::Https, host: "a", port: 443, path: "/open/../r4" };
+        let asked = RouteQuery { scheme: Scheme::Https, host: "a", port: 443, path: "/open/../r4" };
         assert!(t.find(&asked).is_err());
     }
 

@@ -2,7 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use provider_api::{Error, Result};
+use provider_api::{Cadence, CredentialStatus, Error, Provider, Result};
 
 /// Runs a call of a provider. One that panics has failed, and that is all: the request gets its answer, and
 /// what called goes on.
@@ -18,10 +18,20 @@ pub(crate) async fn isolated<T>(call: impl Future<Output = Result<T>>) -> Result
 }
 
 /// The same for a question that a provider answers at once; `None` when it panicked.
-pub(crate) fn asked<T>(question: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn catch_panic<T>(question: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(question))
         .inspect_err(|_| tracing::error!("a provider panicked over a question"))
         .ok()
+}
+
+/// When a provider is asked; never, when it panics over it.
+pub(crate) fn cadence_of(provider: &dyn Provider) -> Option<Cadence> {
+    catch_panic(|| provider.source().map(provider_api::ConfigSource::cadence))?
+}
+
+/// Whether the gateway is authorized, where somebody has to be.
+pub(crate) fn credential_status_of(provider: &dyn Provider) -> Option<CredentialStatus> {
+    catch_panic(|| provider.enrollment().map(provider_api::Enrollment::credential_status))?
 }
 
 /// An error with its causes, for people.
@@ -46,6 +56,6 @@ mod tests {
         let failed = isolated::<()>(async { panic!("from a provider") }).await;
         assert_eq!(failed.map_err(|e| e.kind()), Err(ErrorKind::Unavailable));
         assert_eq!(isolated(async { Ok(7) }).await.ok(), Some(7));
-        assert_eq!((asked(|| 7), asked(|| -> u8 { panic!("from a provider") })), (Some(7), None));
+        assert_eq!((catch_panic(|| 7), catch_panic(|| -> u8 { panic!("from a provider") })), (Some(7), None));
     }
 }

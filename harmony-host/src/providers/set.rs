@@ -8,7 +8,7 @@ use provider_api::{
 
 use crate::config::fragment::without_values;
 use crate::config::provider::with_no_settings;
-use crate::config::{Config, Primary};
+use crate::config::{Capabilities, Config, Primary};
 use crate::diagnostics::problem::Problems;
 use crate::documents::Documents;
 use crate::providers::isolate::error_chain;
@@ -29,6 +29,8 @@ pub(crate) struct Surroundings {
     pub(crate) registry: Registry,
     /// Primary where the configuration chooses none.
     pub(crate) default_provider: ProviderName,
+    /// The services and middleware that are served.
+    pub(crate) capabilities: Arc<Capabilities>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state_dir: std::path::PathBuf,
     /// Where references led before.

@@ -1,3 +1,5 @@
+//! The client that sends requests to backends.
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ type PlainPool = Client<HttpConnector, Upload>;
 
 /// The connections to backends. They survive every reload.
 #[derive(Debug)]
-pub(crate) struct Upstream {
+pub(crate) struct BackendClient {
     plain: PlainPool,
     /// Made when the first https backend is called: reading the machine's certificates takes a while.
     secure: OnceLock<Pool>,
@@ -26,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept: less than servers commonly do, so that they do not close first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
-impl Upstream {
+impl BackendClient {
     pub(crate) fn new() -> Self {
         Self { plain: pool().build(connector()), secure: OnceLock::new() }
     }

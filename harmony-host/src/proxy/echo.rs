@@ -1,3 +1,5 @@
+//! The service `echo`.
+
 use std::collections::BTreeMap;
 
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
@@ -6,8 +8,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use crate::http::body::Body;
-use crate::proxy::error::{ProxyError, json};
-use crate::proxy::exchange::Passage;
+use crate::http::respond::json;
+use crate::proxy::error::ProxyError;
+use crate::proxy::exchange::Exchange;
 
 /// How much of a body is sent back.
 const SHOWN_BYTES: usize = 64 * 1024;
@@ -15,12 +18,12 @@ const SHOWN_BYTES: usize = 64 * 1024;
 const SECRET: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
 
 /// Answers a request with what arrived of it; what proves who somebody is stays here.
-pub(crate) async fn answer(
-    passage: &Passage<'_>,
+pub(super) async fn answer(
+    exchange: &Exchange<'_>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ProxyError> {
     let (parts, mut body) = request.into_parts();
-    let limit = passage.snapshot.config.proxy.max_body_size;
+    let limit = exchange.snapshot.config.proxy.max_body_size;
     let mut shown = Vec::new();
     let mut truncated = false;
     let mut length = 0;
@@ -49,15 +52,14 @@ pub(crate) async fn answer(
         };
         headers.entry(name.as_str()).or_default().push(value);
     }
-    let mesh = passage
-        .mesh
-        .as_ref()
-        .map(|context| serde_json::json!({ "name": context.mesh.identity.name, "sender": &*context.sender }));
-    let path = if passage.rest.is_empty() { "/" } else { &passage.rest };
+    let admitted = &exchange.admitted;
+    let mesh = admitted.mesh();
+    let mesh = mesh.map(|mesh| serde_json::json!({ "name": mesh.mesh(), "sender": mesh.sender() }));
+    let path = if admitted.rest().is_empty() { "/" } else { admitted.rest() };
     let echo = serde_json::json!({
-        "pipeline": &*passage.route.pipeline.name,
-        "endpoint": &*passage.route.endpoint,
-        "ingress": passage.route.ingress.as_deref(),
+        "pipeline": admitted.pipeline(),
+        "endpoint": admitted.endpoint(),
+        "ingress": admitted.ingress(),
         "mesh": mesh,
         "method": parts.method.as_str(),
         "path": path,
@@ -67,5 +69,5 @@ pub(crate) async fn answer(
         "body": String::from_utf8_lossy(&shown),
         "body_truncated": truncated,
     });
-    Ok(json(StatusCode::OK, &echo))
+    Ok(json(StatusCode::OK, &echo).map(Body::from))
 }

@@ -1,10 +1,14 @@
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+//! Errors of the data plane, and the one place where they become HTTP.
+
+use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use provider_api::{Error, ErrorKind};
 
 use crate::http::body::Body;
+use crate::http::respond::problem;
+use crate::snapshot::AdmissionError;
 
-/// Why a request was not served.
+/// The reason for which a request was not served.
 #[derive(Debug)]
 pub(crate) enum ProxyError {
     /// The request makes no sense here.
@@ -36,6 +40,19 @@ pub(crate) enum ProxyError {
 impl From<std::sync::Arc<Error>> for ProxyError {
     fn from(error: std::sync::Arc<Error>) -> Self {
         Self::Provider(error)
+    }
+}
+
+impl From<AdmissionError> for ProxyError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::BadRequest(why) => Self::BadRequest(why),
+            AdmissionError::UnknownNetwork => Self::Closing,
+            AdmissionError::NoRoute => Self::NoRoute,
+            AdmissionError::NotServed(lacks) => Self::NotImplemented(lacks),
+            AdmissionError::NoMeshContext(why) => Self::NoMeshContext(why),
+            AdmissionError::Provider(error) => Self::Provider(error),
+        }
     }
 }
 
@@ -101,7 +118,7 @@ impl ProxyError {
 /// The one place where a refusal becomes HTTP: a JSON object with `error` and `message`.
 pub(crate) fn respond(refusal: &ProxyError) -> Response<Body> {
     let (status, code, message) = refusal.parts();
-    let mut response = problem(status, code, &message);
+    let mut response = problem(status, code, &message).map(Body::from);
     if let Some(seconds) = refusal.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -109,30 +126,5 @@ pub(crate) fn respond(refusal: &ProxyError) -> Response<Body> {
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         response.headers_mut().insert(ALLOW, allowed);
     }
-    response
-}
-
-/// A JSON answer with `error` and `message`.
-pub(crate) fn problem(status: StatusCode, code: &str, message: &str) -> Response<Body> {
-    let mut response = json(status, &serde_json::json!({ "error": code, "message": message }));
-    if status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
-}
-
-/// An answer 405, which must say what is allowed (RFC 9110, section 15.5.6).
-pub(crate) fn not_allowed(allowed: &'static str) -> Response<Body> {
-    let message = format!("allowed here: {allowed}");
-    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &message);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-    response
-}
-
-/// A JSON answer.
-pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(format!("{value}\n")));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -1,3 +1,5 @@
+//! Forwarding a request to a backend.
+
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -9,63 +11,56 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Error as ClientError;
 
 use crate::http::body::{Body, Upload, unless_silent};
-use crate::plan::{BaseUrl, Destination, ForwardPlan};
-use crate::proxy::backend_client::Upstream;
+use crate::plan::{BaseUrl, HttpUpstream};
+use crate::proxy::backend_client::BackendClient;
 use crate::proxy::error::ProxyError;
-use crate::proxy::exchange::Passage;
+use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::{Sender, append_via, prepare_request, remove_hop_by_hop};
 
 /// Sends a request to the backend and its answer back, both as streams.
-pub(crate) async fn forward(
-    upstream: &Upstream,
-    plan: &ForwardPlan,
-    passage: &Passage<'_>,
+pub(super) async fn forward(
+    client: &BackendClient,
+    upstream: &HttpUpstream,
+    exchange: &Exchange<'_>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ProxyError> {
-    if plan.mesh_only && passage.mesh.is_none() {
-        let why = format!("backend `{}` is left through an egress with `mode = \"mesh\"`", plan.backend);
-        return Err(ProxyError::NoMeshContext(format!("{why}, and the request came without mesh context")));
+    if upstream.mesh_only && exchange.admitted.mesh().is_none() {
+        return Err(ProxyError::NoMeshContext(upstream.refusal()));
     }
     let (mut parts, body) = request.into_parts();
-    let upload = Upload::new(body, passage.snapshot.config.proxy.max_body_size);
+    let upload = Upload::new(body, exchange.snapshot.config.proxy.max_body_size);
     if upload.too_large() {
         return Err(ProxyError::BodyTooLarge);
     }
     let version = parts.version;
     let sender = Sender {
-        peer: &passage.arrival.written,
-        scheme: passage.arrival.scheme,
-        authority: &passage.authority,
+        peer: &exchange.connection.forwarded,
+        scheme: exchange.connection.scheme,
+        authority: &exchange.authority,
     };
     prepare_request(&mut parts.headers, version, &sender);
-    let resolved;
-    let bases = match &plan.to {
-        Destination::Url(base) => std::slice::from_ref(base),
-        Destination::Resource(target) => {
-            resolved = target.resolve(&passage.snapshot.providers).await?;
-            resolved.urls.as_slice()
-        }
-    };
+    let bases = upstream.base_urls(&exchange.snapshot.providers).await?;
+    let bases = bases.as_slice();
     let mut attempt = 0;
     loop {
         let base = &bases[attempt as usize % bases.len()];
-        let request = outgoing(&parts, base, plan, passage, upload.clone()).await?;
-        let sent = unless_silent(upstream.send(request), plan.timeout, || upload.progress()).await;
+        let request = outgoing(&parts, base, upstream, exchange, upload.clone()).await?;
+        let sent = unless_silent(client.send(request), upstream.timeout, || upload.progress()).await;
         let error = match sent {
-            Ok(Ok(response)) => return Ok(answer(response, plan.timeout)),
+            Ok(Ok(response)) => return Ok(answer(response, upstream.timeout)),
             Ok(Err(error)) => error,
             Err(()) if !upload.finished() => return Err(ProxyError::RequestTimeout),
             Err(()) => {
-                let seconds = plan.timeout.as_secs();
-                let why = format!("backend `{}` was silent for {seconds} s", plan.backend);
+                let seconds = upstream.timeout.as_secs();
+                let why = format!("backend `{}` was silent for {seconds} s", upstream.backend);
                 return Err(ProxyError::GatewayTimeout(why));
             }
         };
         if upload.overran() {
             return Err(ProxyError::BodyTooLarge);
         }
-        if attempt >= plan.max_retries || !safe_to_repeat(&error, &parts.method, &upload) {
-            return Err(ProxyError::BadGateway(describe(plan, &error)));
+        if attempt >= upstream.max_retries || !safe_to_repeat(&error, &parts.method, &upload) {
+            return Err(ProxyError::BadGateway(describe(upstream, &error)));
         }
         tokio::time::sleep(pause(attempt)).await;
         attempt += 1;
@@ -76,11 +71,12 @@ pub(crate) async fn forward(
 async fn outgoing(
     parts: &Parts,
     base: &BaseUrl,
-    plan: &ForwardPlan,
-    passage: &Passage<'_>,
+    upstream: &HttpUpstream,
+    exchange: &Exchange<'_>,
     upload: Upload,
 ) -> Result<Request<Upload>, ProxyError> {
-    let uri = uri(base, &passage.rest, parts.uri.query())?;
+    let providers = &exchange.snapshot.providers;
+    let uri = uri(base, exchange.admitted.rest(), parts.uri.query())?;
     let mut request = Request::new(upload);
     *request.method_mut() = parts.method.clone();
     *request.version_mut() = Version::HTTP_11;
@@ -90,37 +86,15 @@ async fn outgoing(
         // Without it hyper takes a GET for one that has no body.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    if let Some(authorization) = authorization(base, plan, passage).await? {
+    if let Some(authorization) = upstream.authorization(base, exchange.admitted.rest(), providers).await? {
         request.headers_mut().insert(AUTHORIZATION, authorization);
     }
     *request.uri_mut() = uri;
     Ok(request)
 }
 
-async fn authorization(
-    base: &BaseUrl,
-    plan: &ForwardPlan,
-    passage: &Passage<'_>,
-) -> Result<Option<HeaderValue>, ProxyError> {
-    let providers = &passage.snapshot.providers;
-    for mesh in &plan.egress {
-        if let Some(member) = mesh.member(&base.prefix, &passage.rest, providers).await? {
-            return Ok(Some(mesh.authorization(&member, providers).await?));
-        }
-    }
-    Ok(None)
-}
-
 fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyError> {
-    let mut path = String::with_capacity(base.path.len() + rest.len() + query.map_or(0, str::len) + 2);
-    path.push_str(&base.path);
-    if !rest.is_empty() && !rest.starts_with('/') {
-        path.push('/');
-    }
-    path.push_str(rest);
-    if path.is_empty() {
-        path.push('/');
-    }
+    let mut path = base.join(rest);
     if let Some(query) = query {
         path.push('?');
         path.push_str(query);
@@ -162,7 +136,7 @@ fn pause(attempt: u32) -> Duration {
 }
 
 /// What went wrong, in words for an operator; never an address the client should not learn.
-fn describe(plan: &ForwardPlan, error: &ClientError) -> String {
+fn describe(upstream: &HttpUpstream, error: &ClientError) -> String {
     let mut cause = error.source();
     let mut root = None;
     while let Some(next) = cause {
@@ -171,8 +145,8 @@ fn describe(plan: &ForwardPlan, error: &ClientError) -> String {
     }
     let why = root.map_or_else(|| error.to_string(), ToString::to_string);
     let what = if error.is_connect() { "cannot be reached" } else { "broke off" };
-    tracing::warn!(backend = &*plan.backend, %error, why, "backend failed");
-    format!("backend `{}` {what}", plan.backend)
+    tracing::warn!(backend = &*upstream.backend, %error, why, "backend failed");
+    format!("backend `{}` {what}", upstream.backend)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+//! Headers of requests and answers on their way.
 
 use http::header::{
     CONNECTION, COOKIE, EXPECT, FORWARDED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
@@ -6,7 +6,11 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
+use crate::http::connection_info::ForwardedPeer;
 use crate::http::url_prefix::Scheme;
+
+/// The header that marks a probe of the gateway by itself, and the answer to it.
+pub(crate) const PROBE_HEADER: &str = "x-harmony-probe";
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -42,7 +46,7 @@ const HOP_BY_HOP: [HeaderName; 7] =
 const OWN: [HeaderName; 6] = [
     EXPECT,
     // Nobody learns from this gateway what another one asks itself with.
-    HeaderName::from_static(crate::server::probe::HEADER),
+    HeaderName::from_static(PROBE_HEADER),
     HeaderName::from_static("x-forwarded-port"),
     HeaderName::from_static("x-forwarded-prefix"),
     HeaderName::from_static("x-forwarded-server"),
@@ -60,7 +64,7 @@ fn take_out(headers: &mut HeaderMap, names: &[HeaderName]) {
 /// Who sent a request, as the next server is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender<'a> {
-    pub(crate) peer: &'a Peer,
+    pub(crate) peer: &'a ForwardedPeer,
     pub(crate) scheme: Scheme,
     /// Host and port as the client wrote them.
     pub(crate) authority: &'a str,
@@ -80,22 +84,6 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender:
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(sender.scheme.as_str()));
     append_forwarded(headers, sender);
     append_via(headers, version);
-}
-
-/// The address of a client as the headers write it; worked out once per connection.
-#[derive(Clone, Debug)]
-pub(crate) struct Peer {
-    address: String,
-    /// As a node of Forwarded (RFC 7239, section 6).
-    node: String,
-}
-
-impl Peer {
-    pub(crate) fn new(ip: IpAddr) -> Self {
-        let ip = ip.to_canonical();
-        let node = if ip.is_ipv6() { format!("\"[{ip}]\"") } else { ip.to_string() };
-        Self { address: ip.to_string(), node }
-    }
 }
 
 /// RFC 7239, section 4.
@@ -201,7 +189,7 @@ mod tests {
             ("cookie", "a=1"),
             ("cookie", "b=2"),
         ]);
-        let peer = Peer::new("::ffff:10.0.0.1".parse().unwrap());
+        let peer = ForwardedPeer::new("::ffff:10.0.0.1".parse().unwrap());
         let sender = Sender { peer: &peer, scheme: Scheme::Http, authority: "a:8080" };
         prepare_request(&mut map, Version::HTTP_2, &sender);
         assert_eq!(map["x-forwarded-for"], "203.0.113.7, 10.0.0.1");

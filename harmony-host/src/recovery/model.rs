@@ -11,7 +11,7 @@ use provider_api::{
 
 use super::*;
 use crate::documents::edits::Edits;
-use crate::journal::{Entry, Quarantine, Trial};
+use crate::journal::{Attempt, Entry, Quarantine};
 
 /// How far a change gets before the process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,12 +162,12 @@ impl World {
         if killed(Killed::Committed) {
             return true;
         }
-        journal.published(sequence).unwrap();
+        journal.activating(sequence).unwrap();
         if killed(Killed::Published) {
             return true;
         }
         if life.good {
-            journal.probed(sequence).unwrap();
+            journal.activated(sequence).unwrap();
             self.take(edits);
             if killed(Killed::Probed) {
                 return true;
@@ -175,7 +175,7 @@ impl World {
             journal.settle(sequence, Settlement::Applied, None).unwrap();
         } else {
             assert!(commit::take_back(self.dir.path(), &before));
-            let trial = Trial::new(RejectionClass::Probe, "digest".to_owned(), Vec::new());
+            let trial = Attempt::new(RejectionClass::Probe, "digest".to_owned(), Vec::new());
             journal.settle(sequence, rejected(), Quarantine::after(None, trial, 0)).unwrap();
         }
         false

@@ -1,3 +1,5 @@
+//! Binding an address.
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;

@@ -1,3 +1,5 @@
+//! One connection of a client.
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,11 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::http::connection_info::{ConnectionInfo, ForwardedPeer};
 use crate::http::url_prefix::Scheme;
-use crate::proxy::exchange::{Arrival, Gateway};
-use crate::proxy::headers::Peer;
-use crate::server::listeners::Door;
+use crate::server::listeners::ListenerContext;
 use crate::server::preface;
+use crate::server::service::Service;
 
 /// How long a client may take to send the head of a request, which bounds idle connections as well.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -33,36 +35,38 @@ const MAX_STREAMS: u32 = 256;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Serves one connection to its end.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, door: Door, watcher: Watcher) {
-    let Door { address, spec: own, gateway } = door;
+pub(super) async fn serve<S: Service>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    context: ListenerContext<S>,
+    watcher: Watcher,
+) {
+    let ListenerContext { address, spec: own, service } = context;
     let _ = stream.set_nodelay(true);
-    // How a new connection is served is the published snapshot's to say; a request then sees the one that
-    // is published when it arrives.
-    let snapshot = gateway.snapshot.load_full();
-    let spec = snapshot.listeners.get(&address).unwrap_or(&own);
-    let arrival = |scheme| {
-        let network = Arc::clone(&spec.network);
-        Arc::new(Arrival { listener: address, network, scheme, peer, written: Peer::new(peer.ip()) })
+    // A new connection is served as the configuration of this moment says; each request then sees the one that is
+    // served when it arrives.
+    let spec = service.spec(address).map_or(own, Arc::new);
+    let connection = |scheme| {
+        let (network, forwarded) = (Arc::clone(&spec.network), ForwardedPeer::new(peer.ip()));
+        Arc::new(ConnectionInfo { listener: address, network, scheme, peer, forwarded })
     };
     match &spec.tls {
         None => {
-            let arrival = arrival(Scheme::Http);
-            drop(snapshot);
+            let connection = connection(Scheme::Http);
             match tokio::time::timeout(HEAD_TIMEOUT, preface::version(&stream)).await {
-                Ok(Ok(version)) => http(stream, version, arrival, gateway, watcher).await,
+                Ok(Ok(version)) => http(stream, version, connection, service, watcher).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended early"),
                 Err(_) => tracing::debug!(%peer, "nothing was asked in time"),
             }
         }
         Some(tls) => {
             let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
-            let arrival = arrival(Scheme::Https);
-            drop(snapshot);
+            let connection = connection(Scheme::Https);
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                     let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
-                    http(stream, version, arrival, gateway, watcher).await;
+                    http(stream, version, connection, service, watcher).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                 Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
@@ -72,9 +76,14 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, door: Door, watch
 }
 
 /// hyper's own detection of the version waits for the first bytes without a limit, so it is not used.
-async fn http<S>(stream: S, version: Version, arrival: Arc<Arrival>, gateway: Arc<Gateway>, watcher: Watcher)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+async fn http<IO, S: Service>(
+    stream: IO,
+    version: Version,
+    connection: Arc<ConnectionInfo>,
+    service: Arc<S>,
+    watcher: Watcher,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
@@ -85,12 +94,12 @@ where
         .max_header_list_size(MAX_HEAD_BYTES as u32)
         .keep_alive_interval(PING_INTERVAL);
     let builder = if version == Version::HTTP_2 { builder.http2_only() } else { builder.http1_only() };
-    let peer = arrival.peer;
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (gateway, arrival) = (Arc::clone(&gateway), Arc::clone(&arrival));
-        async move { Ok::<_, Infallible>(gateway.serve(&arrival, request).await) }
+    let peer = connection.peer;
+    let answering = service_fn(move |request: Request<Incoming>| {
+        let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
+        async move { Ok::<_, Infallible>(service.serve(&connection, request).await) }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(stream), answering);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%peer, error, "connection ended early");
     }

@@ -1,4 +1,4 @@
-//! Sockets: bound when a configuration is tried, served when it is published, drained when it is replaced.
+//! Sockets: bound when a configuration is prepared, served when it is activated, drained when it is replaced.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::proxy::exchange::Gateway;
+use crate::server::service::Service;
 use crate::snapshot::ListenerSpec;
 
 use crate::server::bind::{self, BindError};
@@ -47,16 +47,16 @@ enum Control {
 }
 
 /// Sockets that are bound and not served yet. Dropping them closes them.
-pub(crate) struct Prepared(Vec<(SocketAddr, TcpListener, socket2::Socket, ListenerSpec)>);
+pub(crate) struct Bound(Vec<(SocketAddr, TcpListener, socket2::Socket, ListenerSpec)>);
 
-impl Prepared {
+impl Bound {
     /// The addresses that will be new, and whether TLS is spoken there.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = (SocketAddr, bool)> + '_ {
         self.0.iter().map(|(address, _, _, spec)| (*address, spec.tls.is_some()))
     }
 }
 
-impl fmt::Debug for Prepared {
+impl fmt::Debug for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.addresses()).finish()
     }
@@ -79,7 +79,7 @@ impl Listeners {
     pub(crate) fn prepare(
         &self,
         wanted: &BTreeMap<SocketAddr, ListenerSpec>,
-    ) -> Result<Prepared, Vec<BindError>> {
+    ) -> Result<Bound, Vec<BindError>> {
         let (mut bound, mut errors) = (Vec::new(), Vec::new());
         for (address, spec) in wanted.iter().filter(|(address, _)| !self.open.contains_key(address)) {
             let in_the_way = self
@@ -96,17 +96,18 @@ impl Listeners {
                 }
             }
         }
-        if errors.is_empty() { Ok(Prepared(bound)) } else { Err(errors) }
+        if errors.is_empty() { Ok(Bound(bound)) } else { Err(errors) }
     }
 
     /// Serves what was prepared, from the snapshot that is published.
-    pub(crate) fn open(&mut self, prepared: Prepared, gateway: &Arc<Gateway>) {
-        for (address, listener, socket, spec) in prepared.0 {
+    pub(crate) fn open<S: Service>(&mut self, bound: Bound, service: &Arc<S>) {
+        for (address, listener, socket, spec) in bound.0 {
             let (control, inbox) = mpsc::channel(4);
             tracing::info!(%address, network = &*spec.network, tls = spec.tls.is_some(), "listening");
             let permits = if spec.management { &self.management_permits } else { &self.permits };
-            let door = Door { address, spec: Arc::new(spec.clone()), gateway: Arc::clone(gateway) };
-            self.tasks.spawn(listen(listener, door, Arc::clone(permits), inbox));
+            let context =
+                ListenerContext { address, spec: Arc::new(spec.clone()), service: Arc::clone(service) };
+            self.tasks.spawn(listen(listener, context, Arc::clone(permits), inbox));
             self.open.insert(address, Open { spec, control, socket });
         }
     }
@@ -134,34 +135,37 @@ impl Listeners {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    /// Closes everything and waits for the requests in flight, at most for `limit`.
-    /// Says whether all of them finished.
-    pub(crate) async fn shut_down(mut self, limit: Duration) -> bool {
+    /// Closes everything. Returns the tasks that end when the requests in flight have finished.
+    pub(crate) fn close(&mut self) -> JoinSet<()> {
         self.open.clear();
-        let finished = async { while self.tasks.join_next().await.is_some() {} };
-        tokio::time::timeout(limit, finished).await.is_ok()
+        std::mem::take(&mut self.tasks)
     }
 }
 
 /// How long to wait when the operating system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a listener's connections are served with.
-#[derive(Clone, Debug)]
-pub(super) struct Door {
+/// The parts that the connections of a listener are served with.
+pub(super) struct ListenerContext<S> {
     pub(super) address: SocketAddr,
     /// How it was served when it opened; what counts once the published snapshot no longer has it.
     pub(super) spec: Arc<ListenerSpec>,
-    pub(super) gateway: Arc<Gateway>,
+    pub(super) service: Arc<S>,
 }
 
-async fn listen(
+impl<S> Clone for ListenerContext<S> {
+    fn clone(&self) -> Self {
+        Self { address: self.address, spec: Arc::clone(&self.spec), service: Arc::clone(&self.service) }
+    }
+}
+
+async fn listen<S: Service>(
     listener: TcpListener,
-    door: Door,
+    context: ListenerContext<S>,
     permits: Arc<Semaphore>,
     mut inbox: mpsc::Receiver<Control>,
 ) {
-    let address = door.address;
+    let address = context.address;
     let mut graceful = GracefulShutdown::new();
     let mut draining = JoinSet::new();
     loop {
@@ -182,7 +186,7 @@ async fn listen(
         while draining.try_join_next().is_some() {}
         match accepted {
             Some((Ok((stream, peer)), permit)) => {
-                let serving = connection::serve(stream, peer, door.clone(), graceful.watcher());
+                let serving = connection::serve(stream, peer, context.clone(), graceful.watcher());
                 tokio::spawn(async move {
                     serving.await;
                     drop(permit);
@@ -197,7 +201,7 @@ async fn listen(
     }
     // Who was let in by the operating system before the socket closes is served as well.
     while let Ok(Ok((stream, peer))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
-        tokio::spawn(connection::serve(stream, peer, door.clone(), graceful.watcher()));
+        tokio::spawn(connection::serve(stream, peer, context.clone(), graceful.watcher()));
     }
     drop(listener);
     graceful.shutdown().await;

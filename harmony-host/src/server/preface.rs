@@ -1,3 +1,5 @@
+//! The HTTP version of a connection without TLS.
+
 use std::io;
 use std::time::Duration;
 

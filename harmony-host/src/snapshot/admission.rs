@@ -1,32 +1,197 @@
+//! Admission: the one rule that decides which requests may pass.
+
+use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use provider_api::{Error, ErrorKind, Expected};
+use http::{HeaderMap, StatusCode};
+use provider_api::{Error, ErrorKind};
 
-use crate::plan::{Admission, Base, MeshPlan};
+use crate::http::authority::split_port;
+use crate::http::path::strip;
+use crate::http::url_prefix::Scheme;
+use crate::plan::route_table::RouteQuery;
+use crate::plan::{Admission, Base, MeshPlan, Route};
 use crate::providers::Providers;
-use crate::providers::isolate::isolated;
-use crate::proxy::error::ProxyError;
+use crate::snapshot::Snapshot;
 
-/// The mesh that a request came in from, with the gateway that sent it.
-#[derive(Clone, Debug)]
-pub(crate) struct MeshContext {
-    pub(crate) mesh: Arc<MeshPlan>,
-    pub(crate) sender: Arc<str>,
+/// The parts of a request that routing and admission depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// The network of the listener that the request came in on.
+    pub network: &'a str,
+    /// `Https` when the connection is TLS.
+    pub scheme: Scheme,
+    /// Host and port as the client wrote them: the Host header or `:authority`.
+    pub authority: &'a str,
+    /// The path as the client wrote it, without the query.
+    pub path: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
 }
 
-/// Looks for a valid mesh token where the route has meshes.
+/// A request that may pass, with the route it takes.
+#[derive(Clone, Debug)]
+pub struct Admitted<'s> {
+    pub(crate) route: &'s Route,
+    pub(crate) rest: String,
+    pub(crate) mesh: Option<MeshContext>,
+}
+
+/// The mesh that a request came in from.
+#[derive(Clone, Debug)]
+pub struct MeshContext {
+    mesh: Arc<MeshPlan>,
+    sender: Arc<str>,
+}
+
+/// The reason for which a request may not pass.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AdmissionError {
+    /// The request is malformed: 400.
+    BadRequest(&'static str),
+    /// The configuration does not have the network any more: 503.
+    UnknownNetwork,
+    /// No ingress and no endpoint matches: 404.
+    NoRoute,
+    /// The pipeline names something that is not served: 501.
+    NotServed(String),
+    /// The route, or the egress it leaves through, needs mesh context and the request has none: 403.
+    NoMeshContext(String),
+    /// A provider could not do what the request needs. Authorization fails closed.
+    Provider(Arc<Error>),
+}
+
+impl Snapshot {
+    /// Finds the route of a request and decides whether the request may pass.
+    ///
+    /// This is the whole rule: ingress URLs before paths, whole path segments, `mode = "mesh"` and `mesh_auth` with
+    /// their tokens, 501 for what is not served. A request with a valid mesh token gets [mesh context](Admitted::mesh);
+    /// take its Authorization header off before sending it on, since the token was meant for this gateway.
+    ///
+    /// A token that was verified for a route is known the next time. Cancel safe.
+    ///
+    /// # Errors
+    /// See [`AdmissionError`]; [`AdmissionError::status`] is the HTTP status of each.
+    pub async fn admit(&self, request: &RequestHead<'_>) -> Result<Admitted<'_>, AdmissionError> {
+        let RequestHead { scheme, authority, path, headers, network } = *request;
+        let table = self.plans.tables.get(network).ok_or(AdmissionError::UnknownNetwork)?;
+        let (host, port) =
+            split_port(authority).ok_or(AdmissionError::BadRequest("the port of the host is no port"))?;
+        let query = RouteQuery { scheme, host, port: port.unwrap_or(scheme.default_port()), path };
+        let found = table.find(&query).map_err(|bad| AdmissionError::BadRequest(bad.as_str()))?;
+        let found = found.ok_or(AdmissionError::NoRoute)?;
+        let route = found.route;
+        if let Some(lacks) = &route.pipeline.unserved {
+            return Err(AdmissionError::NotServed(lacks.clone()));
+        }
+        // An ingress URL stands for its endpoint, so whichever prefix the client used comes off.
+        let end = strip(path, &route.endpoint_prefix).unwrap_or(found.end);
+        let rest = path.get(end..).unwrap_or_default().to_owned();
+        let base = Base { scheme, authority, prefix: path.get(..found.end).unwrap_or(path) };
+        let mesh = mesh_context(&route.admission, &self.providers, headers, &base, path).await?;
+        Ok(Admitted { route, rest, mesh })
+    }
+}
+
+impl<'s> Admitted<'s> {
+    /// The name of the pipeline.
+    pub fn pipeline(&self) -> &'s str {
+        &self.route.pipeline.name
+    }
+
+    /// The name of the endpoint.
+    pub fn endpoint(&self) -> &'s str {
+        &self.route.endpoint
+    }
+
+    /// The name of the ingress whose URL matched.
+    pub fn ingress(&self) -> Option<&'s str> {
+        self.route.ingress.as_deref()
+    }
+
+    /// The path as the client wrote it, without the prefix of the endpoint or ingress. Empty, or it starts with `/`.
+    pub fn rest(&self) -> &str {
+        &self.rest
+    }
+
+    /// The mesh that the request came in from.
+    pub fn mesh(&self) -> Option<&MeshContext> {
+        self.mesh.as_ref()
+    }
+}
+
+impl MeshContext {
+    /// The name of the mesh.
+    pub fn mesh(&self) -> &str {
+        &self.mesh.identity.name
+    }
+
+    /// The gateway that sent the request, as the provider of the mesh names it.
+    pub fn sender(&self) -> &str {
+        &self.sender
+    }
+}
+
+impl AdmissionError {
+    /// The HTTP status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::UnknownNetwork => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NotServed(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::NoMeshContext(_) => StatusCode::FORBIDDEN,
+            Self::Provider(error) => match error.kind() {
+                ErrorKind::NotFound => StatusCode::NOT_FOUND,
+                ErrorKind::Denied => StatusCode::FORBIDDEN,
+                ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                ErrorKind::Invalid => StatusCode::BAD_GATEWAY,
+            },
+        }
+    }
+}
+
+impl fmt::Display for AdmissionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadRequest(why) => f.write_str(why),
+            Self::UnknownNetwork => f.write_str("this network is no longer served"),
+            Self::NoRoute => f.write_str("no ingress and no endpoint of this gateway matches"),
+            Self::NotServed(lacks) => write!(f, "this gateway does not have {lacks}"),
+            Self::NoMeshContext(why) => f.write_str(why),
+            Self::Provider(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AdmissionError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Provider(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<Arc<Error>> for AdmissionError {
+    fn from(error: Arc<Error>) -> Self {
+        Self::Provider(error)
+    }
+}
+
+/// Verifies the mesh token of a request where the route has meshes.
 ///
 /// # Errors
-/// When mesh context is needed and there is none, or that cannot be known now: authorization fails closed.
-pub(crate) async fn admit(
+/// `NoMeshContext` when mesh context is needed and there is none; `Provider` when that cannot be known now.
+async fn mesh_context(
     admission: &Admission,
     providers: &Providers,
     headers: &HeaderMap,
     base: &Base<'_>,
     path: &str,
-) -> Result<Option<MeshContext>, ProxyError> {
+) -> Result<Option<MeshContext>, AdmissionError> {
     let token = bearer(headers);
     let mut why = match token {
         None => "it has no bearer token".to_owned(),
@@ -40,7 +205,7 @@ pub(crate) async fn admit(
             }
         }
         for mesh in &admission.meshes {
-            match verify(mesh, providers, token, base, path).await {
+            match mesh.verify(providers, token, base, path).await {
                 Ok(sender) => return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender })),
                 Err(error) if error.kind() == ErrorKind::Unavailable => unavailable = Some(error),
                 Err(error) => why = error.to_string(),
@@ -51,35 +216,12 @@ pub(crate) async fn admit(
         return Ok(None);
     }
     match unavailable {
-        Some(error) => Err(ProxyError::Provider(Arc::new(error))),
+        Some(error) => Err(AdmissionError::Provider(Arc::new(error))),
         None => {
-            Err(ProxyError::NoMeshContext(format!("this needs a request from a member of the mesh: {why}")))
+            let message = format!("this needs a request from a member of the mesh: {why}");
+            Err(AdmissionError::NoMeshContext(message))
         }
     }
-}
-
-/// The sender of a good token. A token that is good for the URL the route stands for is good for everything
-/// below it and is remembered; one that is only good for this very URL is looked at each time.
-pub(crate) async fn verify(
-    mesh: &MeshPlan,
-    providers: &Providers,
-    token: &str,
-    base: &Base<'_>,
-    path: &str,
-) -> Result<Arc<str>, Error> {
-    let provider = &mesh.provider;
-    let auth = providers
-        .mesh_auth(provider)
-        .ok_or_else(|| Error::denied(format!("the provider `{provider}` verifies no mesh tokens")))?;
-    let check =
-        async |url: String| isolated(auth.verify(&Expected { mesh: &mesh.identity, url: &url }, token)).await;
-    let claims = check(Base { prefix: path, ..*base }.to_string()).await?;
-    let sender = Arc::from(claims.subject);
-    let below = path.len() > base.prefix.len();
-    if !below || check(base.to_string()).await.is_ok() {
-        mesh.verified.remember(token, base, &sender, providers.time_until(claims.expires_at));
-    }
-    Ok(sender)
 }
 
 /// A bearer token that looks like a JWT; anything else is the application's own business.

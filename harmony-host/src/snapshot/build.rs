@@ -1,19 +1,22 @@
+//! The snapshot: built from files, checked, immutable.
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use provider_api::{ErrorKind, RejectionClass};
-use rustls::ServerConfig;
+use provider_api::{ErrorKind, ProviderName, RejectionClass};
 
-use crate::config::{Config, Destination, Listen};
+use crate::config::{Config, Destination, MergeContext};
 use crate::diagnostics::problem::{Problem, Problems};
+use crate::diagnostics::rejection::Rejection;
+use crate::diagnostics::source::Place;
 use crate::documents::Documents;
-use crate::host::HostOptions;
 use crate::plan::{Plans, build_plans};
 use crate::providers::inventory::inventory;
 use crate::providers::{Providers, Surroundings};
-use crate::snapshot::tls::{WrongFile, server_config};
-use crate::storage::digest::Digest;
+use crate::snapshot::abilities::check_abilities;
+use crate::snapshot::listen::{ListenerSpec, listeners};
+use crate::snapshot::view::{File, Pipeline};
 
 /// Everything that one configuration makes of the gateway. Immutable; a request sees one snapshot from its
 /// first byte to its last.
@@ -27,28 +30,6 @@ pub struct Snapshot {
     pub(crate) warnings: Vec<Problem>,
 }
 
-/// What a listener serves.
-#[derive(Clone, Debug)]
-pub(crate) struct ListenerSpec {
-    pub(crate) network: Arc<str>,
-    /// Whether the management API answers here.
-    pub(crate) management: bool,
-    pub(crate) tls: Option<TlsSpec>,
-}
-
-/// A TLS configuration and the digest of what it was made of.
-#[derive(Clone)]
-pub(crate) struct TlsSpec {
-    pub(crate) config: Arc<ServerConfig>,
-    pub(crate) digest: Digest,
-}
-
-impl std::fmt::Debug for TlsSpec {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsSpec").field("digest", &self.digest).finish_non_exhaustive()
-    }
-}
-
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Snapshot")
@@ -56,22 +37,6 @@ impl std::fmt::Debug for Snapshot {
             .field("documents", &self.documents)
             .field("primary", self.providers.primary_name())
             .finish_non_exhaustive()
-    }
-}
-
-/// A configuration that was not accepted, with every problem found.
-#[derive(Clone, Debug)]
-pub struct Rejection {
-    /// The step that refused it.
-    pub class: RejectionClass,
-    /// Errors and warnings.
-    pub problems: Problems,
-}
-
-impl Rejection {
-    /// Whether the same files may be served later without an edit: it depended on the machine.
-    pub fn may_fare_better(&self) -> bool {
-        self.class == RejectionClass::Bind
     }
 }
 
@@ -88,31 +53,27 @@ impl Snapshot {
         before: Option<&Self>,
     ) -> Result<Self, Rejection> {
         let class = if problems.refuse() { RejectionClass::Parse } else { RejectionClass::Validate };
-        let Some(config) =
-            Config::merge(&documents, &surroundings.registry, &surroundings.default_provider, &mut problems)
-        else {
-            return Err(Rejection { class, problems });
+        let fragments: Vec<_> = documents.fragments().collect();
+        let context = MergeContext {
+            registry: &surroundings.registry,
+            default_provider: &surroundings.default_provider,
+            capabilities: &surroundings.capabilities,
+        };
+        let Some(config) = Config::merge(&fragments, &context, &mut problems) else {
+            return Err(Rejection::new(class, problems));
         };
         let class = if problems.refuse() { class } else { RejectionClass::Build };
         let inventory = Arc::new(inventory(&config, &documents));
         let providers = Providers::build(&config, &documents, &inventory, surroundings, &mut problems);
         check_abilities(&config, &providers, &mut problems);
-        let listeners = listeners(&config, &documents, before, &mut problems);
+        let listeners = listeners(&config, &documents, before.map(|before| &before.listeners), &mut problems);
         let plans = build_plans(&config, &surroundings.resolutions, &mut problems);
         problems.dedup();
         if problems.refuse() {
-            return Err(Rejection { class, problems });
+            return Err(Rejection::new(class, problems));
         }
         let warnings = problems.sorted().into_iter().cloned().collect();
         Ok(Self { generation, documents, config, providers, plans, listeners, warnings })
-    }
-
-    /// Builds a snapshot of the files without serving it: what `check` and `resolve` look at.
-    ///
-    /// # Errors
-    /// Every problem of the configuration.
-    pub async fn of(options: &HostOptions) -> Result<Self, Rejection> {
-        crate::apply::look(options).await
     }
 
     /// Resolves what is sent to by local reference: what is missing here will not appear by itself. Remote
@@ -139,7 +100,7 @@ impl Snapshot {
         }
         problems.dedup();
         self.warnings.extend(problems.warnings().cloned());
-        if problems.refuse() { Err(Rejection { class: RejectionClass::Validate, problems }) } else { Ok(()) }
+        if problems.refuse() { Err(Rejection::new(RejectionClass::Validate, problems)) } else { Ok(()) }
     }
 
     /// Which published configuration this is; counts from 1.
@@ -147,96 +108,39 @@ impl Snapshot {
         self.generation
     }
 
-    /// The configuration.
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
+    /// The id of this gateway: `proxy.id`, or else `proxy.name`.
+    pub fn gateway_id(&self) -> &str {
+        &self.config.proxy.id
     }
 
-    /// The files it was made of.
-    pub(crate) fn documents(&self) -> &Documents {
-        &self.documents
+    /// The name of the primary provider.
+    pub fn primary_provider(&self) -> &ProviderName {
+        self.providers.primary_name()
     }
 
-    /// Its providers.
+    /// The providers.
     pub fn providers(&self) -> &Providers {
         &self.providers
     }
 
-    /// What should be known about it.
+    /// The pipelines, in the order of their names.
+    pub fn pipelines(&self) -> impl Iterator<Item = Pipeline<'_>> {
+        self.config.pipelines.iter().map(Pipeline::new)
+    }
+
+    /// The files that the snapshot was built from, in the order of their names.
+    pub fn files(&self) -> impl Iterator<Item = File<'_>> {
+        self.documents.entries().map(|(name, document)| File::new(name, document))
+    }
+
+    /// The place where `key` is written, dotted from the top of a file: `endpoints.records.options.path_prefix`. An
+    /// application gives the problems that it finds the places of the keys they are about.
+    pub fn place_of(&self, key: &str) -> Option<Place> {
+        self.documents.place_of(key)
+    }
+
+    /// The warnings about it.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
-    }
-}
-
-/// A configuration may only ask of a provider what it can do.
-fn check_abilities(config: &Config, providers: &Providers, problems: &mut Problems) {
-    for linked in &config.meshes {
-        let Some(provider) = providers.get(&linked.provider) else { continue };
-        if provider.mesh_auth().is_none() {
-            let place = linked.mesh.provider.as_ref().map(|at| &at.place);
-            let message = format!("the provider `{}` issues and verifies no mesh tokens", linked.provider);
-            problems.error(place, format!("mesh.{}.provider", linked.mesh.name), message);
-        }
-    }
-    for linked in &config.pipelines {
-        let Some(backend) = &linked.backend else { continue };
-        let Destination::Resource(reference) = &backend.destination else { continue };
-        let Some(provider) = providers.get(reference.provider()) else { continue };
-        if provider.resolver().is_none() {
-            let place = backend.backend.target_ref.as_ref().map(|at| &at.place);
-            let message = format!("the provider `{}` resolves no references", reference.provider());
-            problems.error(place, format!("backends.{}.target_ref", backend.backend.name), message);
-        }
-    }
-}
-
-fn listeners(
-    config: &Config,
-    documents: &Documents,
-    before: Option<&Snapshot>,
-    problems: &mut Problems,
-) -> BTreeMap<SocketAddr, ListenerSpec> {
-    let mut listeners = BTreeMap::new();
-    for network in &config.networks {
-        let Some(listen) = &network.listen else { continue };
-        let address = listen.address.value;
-        let old = before.and_then(|before| before.listeners.get(&address)).and_then(|spec| spec.tls.as_ref());
-        if let Some(tls) = tls(listen, documents, old, &network.name, problems) {
-            let management = config.management.as_ref().is_some_and(|m| m.network.value == network.name);
-            listeners
-                .insert(address, ListenerSpec { network: Arc::from(network.name.as_str()), management, tls });
-        }
-    }
-    listeners
-}
-
-/// `None` when the files are wrong; `Some(None)` for cleartext.
-#[expect(clippy::option_option, reason = "wrong and absent are different answers")]
-fn tls(
-    listen: &Listen,
-    documents: &Documents,
-    old: Option<&TlsSpec>,
-    network: &str,
-    problems: &mut Problems,
-) -> Option<Option<TlsSpec>> {
-    let Some(files) = &listen.tls else { return Some(None) };
-    // A file that cannot be read was reported when the documents were loaded.
-    let (cert, key) = (documents.pem(&files.cert.value)?, documents.pem(&files.key.value)?);
-    let parts =
-        [("cert", Digest::of(cert.expose().as_bytes())), ("key", Digest::of(key.expose().as_bytes()))];
-    let digest = Digest::of_tree(parts);
-    if let Some(same) = old.filter(|old| old.digest == digest) {
-        return Some(Some(same.clone()));
-    }
-    match server_config(cert, key) {
-        Ok(config) => Some(Some(TlsSpec { config, digest })),
-        Err((wrong, message)) => {
-            let (at, key) = match wrong {
-                WrongFile::Cert => (&files.cert, "cert_path"),
-                WrongFile::Key => (&files.key, "key_path"),
-            };
-            problems.error(Some(&at.place), format!("network.{network}.http.{key}"), message);
-            None
-        }
     }
 }

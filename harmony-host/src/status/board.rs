@@ -5,9 +5,10 @@ use arc_swap::ArcSwap;
 use provider_api::Provider;
 use tokio::time::Instant;
 
+use crate::status::ChangeReport;
+use crate::status::overview::{Desired, Status};
 use crate::status::sync::{SyncFailure, SyncStatus};
-use crate::status::{Desired, Status, timestamp};
-use crate::sync::ChangeReport;
+use crate::status::timestamp;
 
 /// The status where the gateway writes it and the management API reads it.
 #[derive(Debug)]

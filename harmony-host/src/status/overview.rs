@@ -1,10 +1,7 @@
-use std::time::SystemTime;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::diagnostics::problem::Problem;
-use crate::storage::digest::Digest;
 
 use crate::status::SyncStatus;
 
@@ -52,13 +49,23 @@ pub struct Attempted {
     pub digest: String,
     /// When.
     pub at: Timestamp,
-    /// `applied` or `rejected`.
-    pub verdict: &'static str,
+    /// The verdict.
+    pub verdict: AttemptVerdict,
     /// The step that rejected it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
     /// Every problem that rejected it.
     pub problems: Vec<ProblemReport>,
+}
+
+/// The verdict on the configuration that was tried last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttemptVerdict {
+    /// It is live.
+    Applied,
+    /// It is not; what was served is served on.
+    Rejected,
 }
 
 /// The configuration that is served.
@@ -108,7 +115,7 @@ impl Status {
     /// Whether what the files say is what is served.
     pub fn in_sync(&self) -> bool {
         self.effective.as_ref().is_some_and(|effective| effective.digest == self.desired.digest)
-            && self.attempted.as_ref().is_none_or(|attempted| attempted.verdict == "applied")
+            && self.attempted.as_ref().is_none_or(|attempted| attempted.verdict == AttemptVerdict::Applied)
             && self.sync.as_ref().is_none_or(|sync| sync.reason().is_none())
     }
 
@@ -117,7 +124,8 @@ impl Status {
         if self.in_sync() {
             return None;
         }
-        let Some(attempted) = self.attempted.as_ref().filter(|attempted| attempted.verdict == "rejected")
+        let Some(attempted) =
+            self.attempted.as_ref().filter(|attempted| attempted.verdict == AttemptVerdict::Rejected)
         else {
             let sync = self.sync.as_ref().and_then(SyncStatus::reason);
             return Some(sync.unwrap_or_else(|| "a change of the files is being applied".to_owned()));
@@ -137,15 +145,4 @@ impl Status {
         };
         Some(format!("the files were rejected ({class}){first}{more}"))
     }
-}
-
-pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
-    Timestamp::try_from(time)
-        .ok()
-        .and_then(|t| t.round(jiff::Unit::Millisecond).ok())
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-pub(crate) fn full(digest: Digest) -> String {
-    format!("{digest:#}")
 }

@@ -2,8 +2,9 @@ use jiff::Timestamp;
 use provider_api::{Cadence, CredentialStatus, Provider};
 use serde::Serialize;
 
+use crate::providers::isolate::{cadence_of, credential_status_of};
+use crate::status::change::{ChangeOutcome, ChangeReport};
 use crate::status::timestamp;
-use crate::sync::{ChangeReport, cadence_of, credential_status_of};
 
 /// How following the provider goes.
 #[derive(Clone, Debug, Serialize)]
@@ -12,9 +13,8 @@ pub struct SyncStatus {
     pub provider: String,
     /// When it is asked: `every 30 s`, `on demand` or `all the time`.
     pub cadence: String,
-    /// Whether this gateway is authorized there: `valid`, `missing`, `expired`, `refused`, or `none` where
-    /// nobody has to be.
-    pub authorization: &'static str,
+    /// The state of the gateway's credential there.
+    pub authorization: Authorization,
     /// When the authorization ends, or ended.
     pub authorized_until: Option<Timestamp>,
     /// When the provider last answered.
@@ -36,6 +36,22 @@ pub struct SyncStatus {
     pub last_change: Option<ChangeReport>,
 }
 
+/// The state of a gateway's credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Authorization {
+    /// The provider needs none.
+    None,
+    /// There is one, and nobody has refused it.
+    Valid,
+    /// There is none: somebody has to authorize the gateway.
+    Missing,
+    /// Its time is over.
+    Expired,
+    /// The provider refused it.
+    Refused,
+}
+
 /// Why a provider cannot be followed now.
 #[derive(Clone, Debug, Serialize)]
 pub struct SyncFailure {
@@ -52,7 +68,7 @@ impl SyncStatus {
         let mut status = Self {
             provider: provider.name().to_string(),
             cadence: String::new(),
-            authorization: "none",
+            authorization: Authorization::None,
             authorized_until: None,
             heard_at: None,
             failure: None,
@@ -76,11 +92,15 @@ impl SyncStatus {
             None => "never".to_owned(),
         };
         (self.authorization, self.authorized_until) = match credential_status_of(provider) {
-            None => ("none", None),
-            Some(CredentialStatus::Missing) => ("missing", None),
-            Some(CredentialStatus::Refused) => ("refused", None),
-            Some(CredentialStatus::Valid { expires_at }) => ("valid", Some(timestamp(expires_at))),
-            Some(CredentialStatus::Expired { expired_at }) => ("expired", Some(timestamp(expired_at))),
+            None => (Authorization::None, None),
+            Some(CredentialStatus::Missing) => (Authorization::Missing, None),
+            Some(CredentialStatus::Refused) => (Authorization::Refused, None),
+            Some(CredentialStatus::Valid { expires_at }) => {
+                (Authorization::Valid, Some(timestamp(expires_at)))
+            }
+            Some(CredentialStatus::Expired { expired_at }) => {
+                (Authorization::Expired, Some(timestamp(expired_at)))
+            }
         };
     }
 
@@ -88,16 +108,16 @@ impl SyncStatus {
     pub(super) fn reason(&self) -> Option<String> {
         let provider = &self.provider;
         match self.authorization {
-            "missing" => {
+            Authorization::Missing => {
                 return Some(format!("this gateway is not authorized at `{provider}`: authorize it"));
             }
-            "expired" => {
+            Authorization::Expired => {
                 return Some(format!("the authorization at `{provider}` has expired: authorize it again"));
             }
-            "refused" => {
+            Authorization::Refused => {
                 return Some(format!("`{provider}` refused the credential: authorize this gateway again"));
             }
-            _ => {}
+            Authorization::None | Authorization::Valid => {}
         }
         if let Some(failure) = &self.failure {
             let SyncFailure { message, times, since } = failure;
@@ -105,10 +125,11 @@ impl SyncStatus {
                 "`{provider}` could not be followed since {since} ({times} times): {message}"
             ));
         }
-        let held = self.last_change.as_ref().filter(|change| change.verdict == "held").map(|change| {
-            let why = change.summary.as_deref().unwrap_or("no reason is known");
-            format!("the {} change {} was held: {why}", change.kind, change.id)
-        });
+        let held =
+            self.last_change.as_ref().filter(|change| change.verdict == ChangeOutcome::Held).map(|change| {
+                let why = change.summary.as_deref().unwrap_or("no reason is known");
+                format!("the {} change {} was held: {why}", change.kind, change.id)
+            });
         let waits = (self.unsettled > 0).then(|| format!("{} changes have no verdict yet", self.unsettled));
         self.rejected.clone().or(held).or(waits)
     }

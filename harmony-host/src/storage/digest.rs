@@ -32,6 +32,11 @@ impl Digest {
     }
 }
 
+/// All 64 hexadecimal digits of a digest.
+pub(crate) fn full(digest: Digest) -> String {
+    format!("{digest:#}")
+}
+
 impl fmt::Display for Digest {
     /// The first 12 hexadecimal digits; all of them with `{:#}`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

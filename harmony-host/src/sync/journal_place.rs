@@ -28,13 +28,14 @@ impl JournalPlace {
     }
 }
 
-/// Notes something in the journal, off the threads that serve requests.
+/// Notes something in the journal.
+///
+/// # Errors
+/// Unavailable, when the journal cannot be written: the sync is tried again.
 pub(super) async fn note<T: Send + 'static>(
     journal: &Arc<Journal>,
     write: impl FnOnce(&Journal) -> std::io::Result<T> + Send + 'static,
 ) -> Result<T> {
-    let journal = Arc::clone(journal);
-    let failed = |cause: String| Error::unavailable(format!("the journal cannot be written: {cause}"));
-    let written = tokio::task::spawn_blocking(move || write(&journal)).await;
-    written.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))
+    let written = journal.write(write).await;
+    written.map_err(|cause| Error::unavailable(format!("the journal cannot be written: {cause}")))
 }

@@ -9,20 +9,20 @@ use provider_api::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::apply::{ChangeVerdict, NotedChange};
-use crate::host::Command;
+use crate::apply::Command;
+use crate::apply::{ChangeVerdict, JournaledChange};
 use crate::journal::{Delivery, Entry, Journal, Phase, Quarantine, Settlement, TRIES};
 use crate::providers::isolate::{error_chain, isolated};
-use crate::status::StatusBoard;
+use crate::status::{ChangeOutcome, StatusBoard};
 use crate::storage::failpoints::kill;
 use crate::sync::journal_place::{JournalPlace, note};
 use crate::sync::outbox::Outbox;
-use crate::sync::rejection::{rejection, told};
+use crate::sync::rejection::{change_report, rejection_report};
 use crate::sync::report::SyncReport;
 use crate::sync::summary;
 
 /// One walk through what a provider has for this gateway.
-pub(super) struct Round {
+pub(super) struct SyncPass {
     pub(super) apply: mpsc::Sender<Command>,
     pub(super) primary: watch::Receiver<Option<Arc<dyn Provider>>>,
     pub(super) journal: JournalPlace,
@@ -46,7 +46,7 @@ const MISSES: u32 = 3;
 const REPEAT: Duration = Duration::from_secs(60);
 const REPEAT_CAP: Duration = Duration::from_secs(6 * 3600);
 
-impl Round {
+impl SyncPass {
     /// Works off what is in the journal, then what the provider lists, oldest first. Somebody who asks does not want to
     /// wait for what could not be had before.
     pub(super) async fn run(
@@ -232,16 +232,23 @@ impl Round {
         let now = self.clock.unix_now();
         let (settlement, quarantine) = match self.apply(journal, entry, change).await? {
             ChangeVerdict::Applied => (Settlement::Applied, None),
-            ChangeVerdict::Rejected(refusal, trial) => {
-                let again = trial.and_then(|trial| Quarantine::after(before, trial, now));
-                (rejection(&refusal).into(), again)
+            ChangeVerdict::Rejected(rejection, attempt) => {
+                let again = attempt.and_then(|attempt| Quarantine::after(before, attempt, now));
+                (rejection_report(&rejection).into(), again)
             }
-            ChangeVerdict::Overtaken => {
+            ChangeVerdict::Superseded => {
                 let sequence = entry.sequence;
                 return note(journal, move |journal| journal.release(sequence)).await;
             }
-            ChangeVerdict::Held(why) => {
-                let held = told(&entry.id, &entry.kind, "held", None, Some(why.clone()), Vec::new());
+            ChangeVerdict::Deferred(why) => {
+                let held = change_report(
+                    &entry.id,
+                    &entry.kind,
+                    ChangeOutcome::Held,
+                    None,
+                    Some(why.clone()),
+                    Vec::new(),
+                );
                 tracing::warn!(change = entry.id, why, "the change waits");
                 self.status.change_ended(&held);
                 report.held.push(held);
@@ -284,16 +291,24 @@ impl Round {
     ) -> Result<()> {
         let (sequence, id, kind) = (entry.sequence, entry.id.as_str(), entry.kind.as_str());
         let ended = match &settlement {
-            Settlement::Applied => told(id, kind, "applied", None, None, Vec::new()),
+            Settlement::Applied => change_report(id, kind, ChangeOutcome::Applied, None, None, Vec::new()),
             Settlement::Rejected { class, summary, problems } => {
                 tracing::error!(change = id, class, summary, "change rejected; what was served is served on");
-                told(id, kind, "rejected", Some(class.clone()), Some(summary.clone()), problems.clone())
+                change_report(
+                    id,
+                    kind,
+                    ChangeOutcome::Rejected,
+                    Some(class.clone()),
+                    Some(summary.clone()),
+                    problems.clone(),
+                )
             }
         };
         note(journal, move |journal| journal.settle(sequence, settlement, quarantine)).await?;
         kill("settled");
         self.status.change_ended(&ended);
-        let list = if ended.verdict == "applied" { &mut report.applied } else { &mut report.rejected };
+        let list =
+            if ended.verdict == ChangeOutcome::Applied { &mut report.applied } else { &mut report.rejected };
         list.push(ended);
         self.outbox.wake();
         Ok(())
@@ -302,7 +317,7 @@ impl Round {
     async fn apply(&self, journal: &Arc<Journal>, entry: &Entry, change: Change) -> Result<ChangeVerdict> {
         let stopping = || Error::unavailable("the gateway is stopping");
         let (reply, verdict) = oneshot::channel();
-        let noted = NotedChange {
+        let noted = JournaledChange {
             sequence: entry.sequence,
             change: Arc::new(change),
             journal: Arc::clone(journal),

@@ -34,7 +34,7 @@ pub(super) async fn push(
     registry: &Registry,
 ) -> Result<PushReport> {
     let mut report = PushReport::default();
-    for fragment in snapshot.documents().fragments() {
+    for fragment in snapshot.documents.fragments() {
         let text = fragment.source.text();
         if fragment.gateway.is_some() {
             let document = without_secrets(text, registry);
@@ -51,7 +51,7 @@ pub(super) async fn push(
             report.mesh_count += 1;
         }
     }
-    for (name, instructions) in snapshot.documents().transforms() {
+    for (name, instructions) in snapshot.documents.transforms() {
         let mut document = DocumentMut::new();
         let mut section = toml_edit::Table::new();
         section.insert("instructions", toml_edit::value(instructions));

@@ -2,16 +2,16 @@ use std::time::SystemTime;
 
 use provider_api::RejectionReport;
 
-use crate::snapshot::Rejection;
+use crate::diagnostics::rejection::Rejection;
 use crate::status::timestamp;
-use crate::sync::report::ChangeReport;
+use crate::status::{ChangeOutcome, ChangeReport};
 
 /// The most problems that are reported of one change, and the most characters of one.
 const MAX_PROBLEMS: usize = 100;
 const MAX_PROBLEM_CHARS: usize = 2_000;
 
-pub(super) fn rejection(refusal: &Rejection) -> RejectionReport {
-    let errors = refusal.problems.sorted_errors();
+pub(super) fn rejection_report(rejection: &Rejection) -> RejectionReport {
+    let errors = rejection.problems.sorted_errors();
     let shorten = |text: String| text.chars().take(MAX_PROBLEM_CHARS).collect::<String>();
     let mut problems: Vec<String> =
         errors.iter().take(MAX_PROBLEMS).map(|problem| shorten(problem.to_string())).collect();
@@ -23,13 +23,13 @@ pub(super) fn rejection(refusal: &Rejection) -> RejectionReport {
         0 | 1 => String::new(),
         n => format!(" (and {} more)", n - 1),
     };
-    RejectionReport { class: refusal.class, summary: format!("{first}{more}"), problems }
+    RejectionReport { class: rejection.class, summary: format!("{first}{more}"), problems }
 }
 
-pub(super) fn told(
+pub(super) fn change_report(
     id: &str,
     kind: &str,
-    verdict: &'static str,
+    verdict: ChangeOutcome,
     class: Option<String>,
     summary: Option<String>,
     problems: Vec<String>,

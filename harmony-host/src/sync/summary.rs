@@ -16,7 +16,7 @@ pub(super) fn show(journal: &Journal, provider: &Arc<dyn Provider>, status: &Sta
     // What may still come right, or what was tried last.
     let wanted = |entry: &&&Arc<Entry>| entry.quarantine.is_some();
     let newest = ours.iter().rfind(|entry| entry.phase == Phase::Settled);
-    let standing = ours.iter().rfind(wanted).or(newest).filter(|entry| !entry.overtaken);
+    let standing = ours.iter().rfind(wanted).or(newest).filter(|entry| !entry.superseded);
     let rejected = standing.and_then(|entry| match entry.settlement.as_ref()? {
         Settlement::Applied => None,
         Settlement::Rejected { class, summary, .. } => {

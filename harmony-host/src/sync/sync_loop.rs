@@ -6,28 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provider_api::{Cadence, Clock, CredentialStatus, Error, ErrorKind, Provider, Registry, Result};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::host::Command;
+use crate::apply::Command;
 use crate::journal::Journal;
-use crate::providers::isolate::{asked, error_chain};
+use crate::providers::isolate::{cadence_of, credential_status_of, error_chain};
 use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
 use crate::sync::outbox::Outbox;
-use crate::sync::pass::Round;
+use crate::sync::pass::SyncPass;
 use crate::sync::schedule::Schedule;
-use crate::sync::{Backoff, JournalPlace, PushReport, SyncReport, push, summary};
-
-/// What the sync loop is told.
-pub(crate) enum SyncCommand {
-    /// Walk now, whatever the cadence is.
-    Now(oneshot::Sender<SyncReport>),
-    /// Push the local configuration up.
-    Push(Arc<Snapshot>, oneshot::Sender<Result<PushReport>>),
-    /// There is another credential.
-    Authorized,
-}
+use crate::sync::{Backoff, JournalPlace, PushReport, SyncCommand, SyncReport, push, summary};
 
 /// What the sync loop is made of.
 pub(crate) struct SyncParts {
@@ -54,11 +44,11 @@ const UNAUTHORIZED: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_secs(2);
 
 /// The one loop that asks a provider for changes. It outlives every error.
-pub(crate) struct Sync {
+pub(crate) struct SyncLoop {
     inbox: mpsc::Receiver<SyncCommand>,
     primary: watch::Receiver<Option<Arc<dyn Provider>>>,
     status: Arc<StatusBoard>,
-    round: Round,
+    round: SyncPass,
     outbox: Arc<Outbox>,
     backoff: Backoff,
     schedule: Schedule,
@@ -70,10 +60,10 @@ pub(crate) struct Sync {
     unauthorized: bool,
 }
 
-impl Sync {
+impl SyncLoop {
     pub(crate) fn new(parts: SyncParts) -> Self {
         let outbox = Outbox::new();
-        let round = Round {
+        let round = SyncPass {
             apply: parts.apply,
             primary: parts.primary.clone(),
             journal: JournalPlace { directory: parts.journal_directory, open: parts.journal },
@@ -267,22 +257,12 @@ impl Sync {
     }
 }
 
-impl Drop for Sync {
+impl Drop for SyncLoop {
     fn drop(&mut self) {
         if let Some(task) = &self.telling {
             task.abort();
         }
     }
-}
-
-/// When a provider is asked; never, when it panics over it.
-pub(crate) fn cadence_of(provider: &dyn Provider) -> Option<Cadence> {
-    asked(|| provider.source().map(provider_api::ConfigSource::cadence))?
-}
-
-/// Whether the gateway is authorized, where somebody has to be.
-pub(crate) fn credential_status_of(provider: &dyn Provider) -> Option<CredentialStatus> {
-    asked(|| provider.enrollment().map(provider_api::Enrollment::credential_status))?
 }
 
 async fn until(due: Option<Instant>) {

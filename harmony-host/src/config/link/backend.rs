@@ -44,12 +44,13 @@ impl Linker<'_> {
         }
         let mut timing = backend.timing.clone();
         let destination = match backend.service.value.as_str() {
-            "echo" => Destination::Echo,
-            "http" => self.http_destination(&backend, &mut timing, lacks, problems),
-            other => {
-                lacks.push(format!("the backend service `{}`", other.escape_debug()));
+            unserved if !self.capabilities.serves_backend(unserved) => {
+                lacks.push(format!("the backend service `{}`", unserved.escape_debug()));
                 Destination::Unserved
             }
+            "echo" => Destination::Echo,
+            "http" => self.http_destination(&backend, &mut timing, lacks, problems),
+            _ => Destination::Application,
         };
         LinkedBackend { backend, destination, timing }
     }
@@ -88,7 +89,7 @@ impl Linker<'_> {
             }
         }
         if let Some(base) = &backend.base_url {
-            return match crate::config::connection::base_url(&base.value) {
+            return match crate::http::base_url::base_url(&base.value) {
                 Ok(url) => Destination::Url(url),
                 Err(message) => {
                     problems.error(Some(&base.place), format!("{key}.options.base_url"), message);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::config::link::{LinkedBackend, LinkedEgress, LinkedIngress, Linker};
 use crate::config::{Egress, Endpoint, Ingress, Pipeline};
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::At;
+use crate::diagnostics::source::Spanned;
 use crate::http::url_prefix::UrlPrefix;
 
 /// Where a pipeline meets a mesh.
@@ -20,7 +20,7 @@ impl Linker<'_> {
         let mut urls = Vec::new();
         for url in &ingress.urls {
             match UrlPrefix::parse(&url.value) {
-                Ok(prefix) => urls.push(At::new(prefix, url.place.clone())),
+                Ok(prefix) => urls.push(Spanned::new(prefix, url.place.clone())),
                 Err(message) => {
                     problems.error(Some(&url.place), format!("{key}.urls"), message);
                 }
@@ -50,7 +50,7 @@ impl Linker<'_> {
             },
         };
         if !endpoints.iter().any(|known| Arc::ptr_eq(known, &endpoint)) {
-            self.endpoint(&endpoint, lacks);
+            self.endpoint(&endpoint, lacks, problems);
         }
         Some(LinkedIngress { name: ingress.name.clone(), urls, endpoint, mode: ingress.mode })
     }

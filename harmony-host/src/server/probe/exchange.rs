@@ -1,79 +1,98 @@
+//! A connection on which a listener is asked.
+
 use std::io;
 
-use http::Uri;
-use http::uri::Authority;
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderValue, Method, Request, Uri};
+use http_body_util::Empty;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
 use provider_api::Secret;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
-use super::HEADER;
-use super::question::Question;
+use crate::proxy::headers::PROBE_HEADER;
+use crate::server::probe::question::Question;
 
-/// The longest head of an answer; ours are far shorter.
-const MAX_HEAD: u64 = 8 * 1024;
-
-/// Asks one question on a connection that others follow on, and gives what the answer says.
-///
-/// # Errors
-/// What the operating system says; `InvalidInput` when the question is none that HTTP can ask, `InvalidData` when what
-/// answers is not this gateway.
-pub(super) async fn ask(
-    stream: &mut BufReader<TcpStream>,
-    question: &Question,
-    secret: &Secret,
-) -> io::Result<String> {
-    let request = written(question, secret)?;
-    stream.get_mut().write_all(request.as_bytes()).await?;
-    let mut answer = None;
-    let mut head = stream.take(MAX_HEAD);
-    loop {
-        let mut line = String::new();
-        if head.read_line(&mut line).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match line.trim_end().split_once(':') {
-            Some((name, value)) if name.eq_ignore_ascii_case(HEADER) => {
-                answer = Some(value.trim().to_owned())
-            }
-            None if line.trim_end().is_empty() => break,
-            _ => {}
-        }
-    }
-    let strange = || io::Error::new(io::ErrorKind::InvalidData, "what answers is not this gateway");
-    answer.ok_or_else(strange)
+/// A connection to a listener; closed when it is dropped.
+pub(super) struct Connection {
+    sender: SendRequest<Empty<Bytes>>,
+    driver: JoinHandle<()>,
 }
 
-/// The bytes of a request. What is in the question was configured, so that it is parsed before it is sent: it asks one
-/// thing and says nothing else.
-fn written(question: &Question, secret: &Secret) -> io::Result<String> {
-    let wrong = |e: http::uri::InvalidUri, what: &str| {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("{what:?} cannot be asked for: {e}"))
+impl Connection {
+    /// Opens HTTP/1.1 on `stream`.
+    ///
+    /// # Errors
+    /// The error of the connection.
+    pub(super) async fn open(stream: TcpStream) -> io::Result<Self> {
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        let driver = tokio::spawn(async move {
+            // An error shows in the request that it fails.
+            let _ = connection.await;
+        });
+        Ok(Self { sender, driver })
+    }
+
+    /// Asks one question and returns what the answer says.
+    ///
+    /// # Errors
+    /// The error of the connection; `InvalidInput` when HTTP cannot ask the question, `InvalidData` when what answers is
+    /// not this gateway.
+    pub(super) async fn ask(&mut self, question: &Question, secret: &Secret) -> io::Result<String> {
+        let request = request(question, secret)?;
+        self.sender.ready().await.map_err(io::Error::other)?;
+        let response = self.sender.send_request(request).await.map_err(io::Error::other)?;
+        let answer = response.headers().get(PROBE_HEADER).and_then(|answer| answer.to_str().ok());
+        let strange = || io::Error::new(io::ErrorKind::InvalidData, "what answers is not this gateway");
+        answer.map(str::to_owned).ok_or_else(strange)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// The request of a question. Paths were configured, so they are parsed: the request asks one thing and nothing else.
+fn request(question: &Question, secret: &Secret) -> io::Result<Request<Empty<Bytes>>> {
+    let wrong = |error: http::Error, what: &str| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{what:?} cannot be asked for: {error}"))
     };
     let authority = question.authority();
-    let host: Authority = authority.parse().map_err(|e| wrong(e, &authority))?;
-    let target: Uri = question.path.parse().map_err(|e| wrong(e, &question.path))?;
-    // About the communication and not the resource (RFC 9110, section 9.3.7).
-    Ok(format!("OPTIONS {target} HTTP/1.1\r\nHost: {host}\r\n{HEADER}: {}\r\n\r\n", secret.expose()))
+    let host: http::uri::Authority =
+        authority.parse().map_err(|e: http::uri::InvalidUri| wrong(e.into(), &authority))?;
+    let target: Uri =
+        question.path.parse().map_err(|e: http::uri::InvalidUri| wrong(e.into(), &question.path))?;
+    let secret = HeaderValue::from_str(secret.expose()).map_err(|e| wrong(e.into(), "the secret"))?;
+    // OPTIONS asks about the communication and not about the resource (RFC 9110, section 9.3.7).
+    Request::builder()
+        .method(Method::OPTIONS)
+        .uri(target)
+        .header(HOST, host.as_str())
+        .header(PROBE_HEADER, secret)
+        .body(Empty::new())
+        .map_err(|e| wrong(e, &question.path))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(path: &str) -> io::Result<String> {
+    fn asked(path: &str) -> io::Result<Request<Empty<Bytes>>> {
         let mut question = Question::whole();
         question.path = path.to_owned();
-        written(&question, &Secret::new("secret"))
+        request(&question, &Secret::new("secret"))
     }
 
     #[test]
-    fn a_question_is_one_request_whatever_was_configured() {
+    fn question_is_one_request() {
         for path in ["*", "/", "/a/b%20c", "/\u{e9}"] {
             let request = asked(path).unwrap();
-            assert!(
-                request.starts_with(&format!("OPTIONS {path} HTTP/1.1\r\nHost: probe.invalid:80\r\n")),
-                "{request}"
-            );
+            assert_eq!(request.uri().path(), path);
+            assert_eq!(request.headers()[HOST], "probe.invalid:80");
         }
         for path in ["/a b", "/a\r\nX: y", "/ HTTP/1.1\r\n\r\nGET /b", "/\u{7f}", ""] {
             assert_eq!(asked(path).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{path:?}");

@@ -1,16 +1,18 @@
+//! Questions to a listener.
+
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use crate::config::{LinkedPipeline, Network};
 use crate::http::path::owned_segments;
 use crate::http::url_prefix::Scheme;
-use crate::plan::route_table::Asked;
+use crate::plan::route_table::RouteQuery;
 use crate::snapshot::Snapshot;
 
 /// A host that no ingress has, for what is reached by its path alone (RFC 2606, section 2).
 const NOBODY: &str = "probe.invalid";
 
-/// What the gateway asks itself over one of its listeners.
+/// A question of the gateway to one of its listeners.
 #[derive(Debug)]
 pub(super) struct Question {
     scheme: Scheme,
@@ -23,16 +25,16 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// Whether a listener answers from the new snapshot.
+    /// The question from which snapshot a listener answers.
     pub(super) fn whole() -> Self {
         let host = NOBODY.to_owned();
         Self { scheme: Scheme::Http, host, port: 80, path: "*".to_owned(), pipeline: None }
     }
 
-    /// What to look up; nothing for a listener as a whole.
-    pub(super) fn asked(&self) -> Option<Asked<'_>> {
+    /// The route to look up; `None` for a listener as a whole.
+    pub(super) fn query(&self) -> Option<RouteQuery<'_>> {
         let Self { scheme, host, port, path, pipeline } = self;
-        pipeline.as_ref().map(|_| Asked { scheme: *scheme, host, port: *port, path })
+        pipeline.as_ref().map(|_| RouteQuery { scheme: *scheme, host, port: *port, path })
     }
 
     /// The Host header.
@@ -40,6 +42,8 @@ impl Question {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// Checks the answer of a listener that should serve `generation`.
+    ///
     /// # Errors
     /// What the answer says instead.
     pub(super) fn check(&self, generation: u64, answer: &str) -> Result<(), String> {
@@ -57,7 +61,7 @@ impl Question {
     }
 }
 
-/// Where the routes of the files that differ must lead.
+/// The questions about the routes of the files that differ from `before`.
 pub(super) fn questions(snapshot: &Snapshot, before: &Snapshot) -> Vec<(SocketAddr, Question)> {
     let known: HashSet<_> = before.documents.files().collect();
     let changed: HashSet<&str> =

@@ -13,6 +13,8 @@ use provider_api::{
     SystemClock, async_trait,
 };
 
+use tokio::sync::oneshot;
+
 use super::*;
 use crate::apply::ChangeVerdict;
 
@@ -210,7 +212,7 @@ fn follow_on(
             }
         }
     });
-    let task = tokio::spawn(Sync::new(parts).run());
+    let task = tokio::spawn(SyncLoop::new(parts).run());
     Running { commands, _primary: primary, _journal: directory, status, task }
 }
 

@@ -6,8 +6,8 @@ use provider_api::{Clock, RejectionClass};
 
 use super::*;
 use crate::diagnostics::problem::Problems;
-use crate::journal::Trial;
-use crate::snapshot::Rejection;
+use crate::diagnostics::rejection::Rejection;
+use crate::journal::Attempt;
 use crate::status::{Effective, timestamp};
 
 /// The wall clock as tokio's clock says it.
@@ -86,7 +86,7 @@ impl Applied {
         applied.push(id.to_owned());
         if id == POISON {
             let digest = status.read().effective.as_ref().unwrap().digest.clone();
-            let trial = Trial::new(class, digest, Vec::new());
+            let trial = Attempt::new(class, digest, Vec::new());
             return ChangeVerdict::Rejected(Rejection { class, problems: Problems::default() }, Some(trial));
         }
         serve(status, applied.len());
@@ -141,7 +141,7 @@ async fn a_day(class: RejectionClass) -> usize {
             random: fastrand::Rng::with_seed(restart as u64),
             clock: Arc::clone(&clock),
         };
-        let following = tokio::spawn(Sync::new(parts).run());
+        let following = tokio::spawn(SyncLoop::new(parts).run());
         if restart == 0 {
             // The other ones are live within one interval.
             tokio::time::sleep(Duration::from_secs(33)).await;

@@ -1,77 +1,14 @@
+//! Targets: resources that requests are sent to by reference.
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-use http::uri::{Authority, Scheme};
 use provider_api::{Error, ErrorKind, Fetch, Fetched, Freshness, Lease, Reference, ResourceType, Valid};
-use url::Url;
 
-use crate::http::url_prefix::UrlPrefix;
-use crate::plan::mesh::MeshPlan;
+use crate::plan::base_url::BaseUrl;
 use crate::providers::Providers;
 use crate::providers::isolate::isolated;
 use crate::providers::resolutions::SaidBy;
-
-/// Where requests leave a pipeline.
-#[derive(Debug)]
-pub(crate) enum Outlet {
-    /// The request itself is the answer.
-    Echo,
-    /// To another server.
-    Forward(Box<ForwardPlan>),
-    /// Nowhere; the pipeline is not served.
-    Nowhere,
-}
-
-/// How requests are sent on.
-#[derive(Debug)]
-pub(crate) struct ForwardPlan {
-    pub(crate) backend: Arc<str>,
-    pub(crate) to: Destination,
-    pub(crate) timeout: Duration,
-    pub(crate) max_retries: u32,
-    /// The meshes that the egresses of this backend belong to.
-    pub(crate) egress: Vec<Arc<MeshPlan>>,
-    /// Whether only requests with mesh context may leave here.
-    pub(crate) mesh_only: bool,
-}
-
-/// Where a backend sends to.
-#[derive(Debug)]
-pub(crate) enum Destination {
-    Url(BaseUrl),
-    Resource(Arc<Target>),
-}
-
-/// A URL that the paths of requests are appended to.
-#[derive(Clone, Debug)]
-pub(crate) struct BaseUrl {
-    pub(crate) scheme: Scheme,
-    pub(crate) authority: Authority,
-    /// The authority as the Host header has it.
-    pub(crate) host: HeaderValue,
-    /// Without a slash at its end.
-    pub(crate) path: String,
-    pub(crate) prefix: UrlPrefix,
-}
-
-impl BaseUrl {
-    pub(crate) fn new(url: &Url) -> Result<Self, String> {
-        let prefix = UrlPrefix::of(url)?;
-        let host = url.host_str().ok_or("expected a host")?;
-        let authority = match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        };
-        Ok(Self {
-            host: HeaderValue::from_str(&authority).map_err(|e| e.to_string())?,
-            scheme: if url.scheme() == "https" { Scheme::HTTPS } else { Scheme::HTTP },
-            authority: Authority::try_from(authority).map_err(|e| e.to_string())?,
-            path: url.path().trim_end_matches('/').to_owned(),
-            prefix,
-        })
-    }
-}
 
 /// A resource that requests are sent to, resolved when it is needed and then held.
 #[derive(Debug)]
@@ -104,7 +41,7 @@ impl Target {
     fn hold(&self, recall: impl FnOnce(&SaidBy) -> Option<(Vec<String>, Duration)>) -> bool {
         let recalled = self.resolutions.as_ref().and_then(recall);
         let Some((urls, left)) = recalled else { return false };
-        let usable = urls.iter().map(|url| base_of(url)).collect::<Result<Vec<_>, _>>();
+        let usable = urls.iter().map(|url| BaseUrl::parse(url)).collect::<Result<Vec<_>, _>>();
         let Some(urls) = usable.ok().filter(|urls| !urls.is_empty()) else { return false };
         self.lease.hold_for_now(ResolvedTarget::new(urls), left);
         true
@@ -154,10 +91,6 @@ impl ResolvedTarget {
     }
 }
 
-fn base_of(url: &str) -> Result<BaseUrl, String> {
-    crate::config::connection::base_url(url).and_then(|url| BaseUrl::new(&url))
-}
-
 async fn fetch(reference: &Reference, providers: &Providers) -> Fetched<ResolvedTarget> {
     let resolver = providers.resolver(reference).ok_or_else(|| {
         Error::unavailable(format!("the provider `{}` resolves no references", reference.provider()))
@@ -176,7 +109,7 @@ async fn fetch(reference: &Reference, providers: &Providers) -> Fetched<Resolved
     let mut urls = Vec::new();
     for url in &resource.urls {
         urls.push(
-            base_of(url)
+            BaseUrl::parse(url)
                 .map_err(|e| Error::invalid(format!("{reference} has a URL that cannot be used: {e}")))?,
         );
     }

@@ -1,0 +1,196 @@
+//! The steps of an activation: each with a deadline, panics caught.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use provider_api::RejectionClass;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::apply::{Activation, Prepared};
+use crate::diagnostics::rejection::Rejection;
+use crate::snapshot::Snapshot;
+
+/// The time that a step gets beyond its deadline to notice it. One that takes longer blocks its thread.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Runs the steps of the application.
+pub(crate) struct Activator {
+    activation: Arc<dyn Activation>,
+    deadline: Duration,
+    /// A step that blocks its thread. Nothing else is prepared or activated before it has ended.
+    blocked: Option<(&'static str, JoinHandle<()>)>,
+}
+
+/// A step that did not come to its end.
+enum Unfinished {
+    Panicked,
+    TimedOut,
+    Blocked,
+}
+
+impl Activator {
+    pub(crate) fn new(activation: Arc<dyn Activation>, deadline: Duration) -> Self {
+        Self { activation, deadline, blocked: None }
+    }
+
+    /// Prepares `candidate`.
+    ///
+    /// # Errors
+    /// The problems of the application, or that it panicked or missed its deadline.
+    pub(crate) async fn prepare(
+        &mut self,
+        candidate: &Arc<Snapshot>,
+        serving: Option<&Arc<Snapshot>>,
+    ) -> Result<Box<dyn Prepared>, Rejection> {
+        self.wait_for_blocked().await?;
+        let activation = Arc::clone(&self.activation);
+        let (own, serving) = (Arc::clone(candidate), serving.cloned());
+        let work = async move { activation.prepare(&own, serving.as_ref()).await };
+        let finished = self.run("prepare", work, drop).await;
+        let finished = finished.map_err(|unfinished| self.rejection("prepare", &unfinished));
+        finished.and_then(|prepared| prepared).map_err(|rejection| located(rejection, candidate))
+    }
+
+    /// Activates what was prepared for `candidate`. On failure it has been rolled back.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub(crate) async fn activate(
+        &mut self,
+        mut prepared: Box<dyn Prepared>,
+        candidate: &Snapshot,
+    ) -> Result<Box<dyn Prepared>, Rejection> {
+        let deadline = self.deadline;
+        // The deadline and the panic are noticed inside, so that what was prepared is there to be rolled back.
+        let work = async move {
+            let activated = timeout(deadline, catch_panic(prepared.activate())).await;
+            let activated = match activated {
+                Ok(Some(activated)) => Ok(activated),
+                Ok(None) => Err(Unfinished::Panicked),
+                Err(_) => Err(Unfinished::TimedOut),
+            };
+            (activated, prepared)
+        };
+        let late = move |(_, prepared): (_, Box<dyn Prepared>)| {
+            tokio::spawn(roll_back(prepared, deadline));
+        };
+        let failed = match self.run("activate", work, late).await {
+            Ok((Ok(Ok(())), prepared)) => return Ok(prepared),
+            Ok((activated, prepared)) => {
+                self.rollback(prepared).await;
+                activated.map_or_else(|unfinished| Some(self.rejection("activate", &unfinished)), Result::err)
+            }
+            Err(unfinished) => Some(self.rejection("activate", &unfinished)),
+        };
+        let failed = failed.unwrap_or_else(|| self.rejection("activate", &Unfinished::Panicked));
+        Err(located(failed, candidate))
+    }
+
+    /// Commits what was activated. A failure of the application is logged and changes nothing.
+    pub(crate) async fn commit(&mut self, prepared: Box<dyn Prepared>) {
+        if let Err(unfinished) = self.run("commit", prepared.commit(), drop).await {
+            tracing::error!("{}", self.message("commit", &unfinished));
+        }
+    }
+
+    /// Rolls back what was prepared or activated. A failure of the application is logged.
+    pub(crate) async fn rollback(&mut self, prepared: Box<dyn Prepared>) {
+        if let Err(unfinished) = self.run("rollback", prepared.rollback(), drop).await {
+            tracing::error!("{}", self.message("rollback", &unfinished));
+        }
+    }
+
+    /// Runs a step in a task of its own. `late` gets the result of one that returns after the host has given it up.
+    async fn run<T: Send + 'static>(
+        &mut self,
+        step: &'static str,
+        work: impl Future<Output = T> + Send + 'static,
+        late: impl FnOnce(T) + Send + 'static,
+    ) -> Result<T, Unfinished> {
+        let deadline = self.deadline;
+        let (sender, result) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let finished = match timeout(deadline + GRACE / 2, catch_panic(work)).await {
+                Ok(Some(finished)) => Ok(finished),
+                Ok(None) => Err(Unfinished::Panicked),
+                Err(_) => Err(Unfinished::TimedOut),
+            };
+            if let Err(Ok(finished)) = sender.send(finished) {
+                late(finished);
+            }
+        });
+        match timeout(deadline + GRACE, result).await {
+            Ok(Ok(finished)) => finished,
+            // The runtime is shutting down.
+            Ok(Err(_)) => Err(Unfinished::Panicked),
+            Err(_) => {
+                self.blocked = Some((step, task));
+                Err(Unfinished::Blocked)
+            }
+        }
+    }
+
+    /// Waits for a step that blocked its thread: what it does must not overlap with the next configuration.
+    async fn wait_for_blocked(&mut self) -> Result<(), Rejection> {
+        let Some((step, task)) = &mut self.blocked else { return Ok(()) };
+        if timeout(self.deadline, task).await.is_err() {
+            let message =
+                format!("the application still has not returned from `{step}` of an earlier configuration");
+            return Err(Rejection::of(RejectionClass::Activate, "activation", message));
+        }
+        self.blocked = None;
+        Ok(())
+    }
+
+    fn rejection(&self, step: &str, unfinished: &Unfinished) -> Rejection {
+        Rejection::of(RejectionClass::Activate, "activation", self.message(step, unfinished))
+    }
+
+    fn message(&self, step: &str, unfinished: &Unfinished) -> String {
+        let seconds = self.deadline.as_secs_f64();
+        match unfinished {
+            Unfinished::Panicked => format!("the application panicked in `{step}`"),
+            Unfinished::TimedOut => {
+                format!("the application did not return from `{step}` within {seconds} s")
+            }
+            Unfinished::Blocked => {
+                format!("the application blocks its thread in `{step}` for more than {seconds} s")
+            }
+        }
+    }
+}
+
+/// Rolls back in the background what a step returned too late.
+async fn roll_back(prepared: Box<dyn Prepared>, deadline: Duration) {
+    if !matches!(timeout(deadline, catch_panic(prepared.rollback())).await, Ok(Some(()))) {
+        tracing::error!("the application could not roll back a configuration that it activated too late");
+    }
+}
+
+/// Gives problems that have a key and no place the place where the candidate writes that key.
+fn located(mut rejection: Rejection, candidate: &Snapshot) -> Rejection {
+    rejection.problems.locate(|key| candidate.place_of(key));
+    rejection
+}
+
+/// Runs a future; `None` when it panics.
+async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    std::future::poll_fn(move |cx| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(None), |poll| poll.map(Some))
+    })
+    .await
+}
+
+impl fmt::Debug for Activator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Activator").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,62 @@
+//! The one task that applies: edits, polls, reloads and changes come through here one after the other.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+
+use crate::apply::watch::{Interest, Notice, Watch};
+use crate::apply::{Applier, Command, Trigger, Verdict};
+use crate::documents::{Documents, Touched};
+
+/// Applies until it is told to stop or nobody can command it any more.
+pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>) {
+    let mut watch = Watch::start();
+    watch.interest(interest(applier.read()));
+    loop {
+        let (touched, trigger, reply) = tokio::select! {
+            biased;
+            command = inbox.recv() => match command {
+                Some(Command::Reload(reply)) => (Touched::Everything, Trigger::Asked, Some(reply)),
+                Some(Command::Change(change, reply)) => {
+                    let verdict = applier.apply_change(&change).await;
+                    watch.interest(interest(applier.read()));
+                    let _ = reply.send(verdict);
+                    continue;
+                }
+                Some(Command::Stop(reply)) => {
+                    let _ = reply.send(());
+                    return;
+                }
+                None => return,
+            },
+            notice = watch.next() => match notice {
+                Notice::Edited(touched) => (touched, Trigger::Edit, None),
+                Notice::Time => (Touched::Everything, Trigger::Poll, None),
+                Notice::Nothing => continue,
+            },
+        };
+        let verdict = applier.apply(touched, trigger).await;
+        watch.interest(interest(applier.read()));
+        watch.retry_soon(matches!(&verdict, Verdict::Rejected(rejection) if rejection.is_retryable()));
+        if let Some(reply) = reply {
+            let _ = reply.send(verdict);
+        }
+    }
+}
+
+/// The files and directories to watch for a configuration.
+fn interest(documents: &Documents) -> Interest {
+    let root = documents.config_path().parent().map(Path::to_owned).unwrap_or_default();
+    let files: HashSet<PathBuf> = documents.files().map(|(name, _)| root.join(name)).collect();
+    let mut directories: HashSet<PathBuf> =
+        files.iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
+    for gateway in documents.fragments().filter_map(|fragment| fragment.gateway.as_ref()) {
+        let proxy = &gateway.proxy;
+        for directory in [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path] {
+            directories.insert(root.join(&directory.path));
+        }
+    }
+    directories.insert(root);
+    Interest { directories, files }
+}

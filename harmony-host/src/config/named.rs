@@ -1,0 +1,25 @@
+//! The sections whose definitions have names.
+
+use crate::config::lookup::Named;
+use crate::config::{Backend, Endpoint, Mesh, Middleware, Pipeline, RemoteIngress, Target};
+use crate::diagnostics::source::Place;
+
+macro_rules! named {
+    ($($kind:ty => $section:literal),* $(,)?) => {$(
+        impl Named for $kind {
+            const SECTION: &'static str = $section;
+            fn name(&self) -> &str { &self.name }
+            fn place(&self) -> &Place { &self.place }
+        }
+    )*};
+}
+
+named! {
+    Pipeline => "pipelines",
+    Endpoint => "endpoints",
+    Backend => "backends",
+    Target => "targets",
+    Middleware => "middleware",
+    Mesh => "mesh",
+    RemoteIngress => "remote_ingress",
+}

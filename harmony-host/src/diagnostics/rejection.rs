@@ -1,0 +1,63 @@
+//! A configuration that was not accepted.
+
+use std::fmt;
+
+use provider_api::RejectionClass;
+
+use crate::diagnostics::problem::Problems;
+
+/// A configuration that was not accepted, with every problem found.
+///
+/// `Display` is one line: the class, the first problem and how many more there are.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rejection {
+    /// The step that rejected it.
+    pub class: RejectionClass,
+    /// Errors and warnings.
+    pub problems: Problems,
+}
+
+impl Rejection {
+    /// A rejection by the step `class` for `problems`.
+    pub fn new(class: RejectionClass, problems: Problems) -> Self {
+        Self { class, problems }
+    }
+
+    /// A rejection with one problem: `key` is a key of the configuration, dotted, or a file.
+    pub fn of(class: RejectionClass, key: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut problems = Problems::default();
+        problems.error(None, key, message);
+        Self { class, problems }
+    }
+
+    /// Returns whether the same files may be accepted later without an edit, because the rejection depended on the
+    /// machine: an address in use may become free.
+    pub fn is_retryable(&self) -> bool {
+        self.class == RejectionClass::Bind
+    }
+
+    /// The first error, for one line.
+    pub(crate) fn first(&self) -> String {
+        self.problems.sorted_errors().first().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+impl From<Problems> for Rejection {
+    /// Rejects in the step that makes a configuration live, for an application that gives no class.
+    fn from(problems: Problems) -> Self {
+        Self::new(RejectionClass::Activate, problems)
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rejected ({}): {}", self.class, self.first())?;
+        match self.problems.errors().count() {
+            0 | 1 => Ok(()),
+            n => write!(f, " (and {} more)", n - 1),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}

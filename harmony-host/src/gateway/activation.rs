@@ -1,0 +1,146 @@
+//! The built-in gateway as the application of a host.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use provider_api::RejectionClass;
+use tokio::sync::Mutex;
+
+use crate::apply::{Activation, Prepared};
+use crate::config::Capabilities;
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::rejection::Rejection;
+use crate::gateway::dispatch::Dispatch;
+use crate::host::Host;
+use crate::management::Management;
+use crate::server::{BindError, Bound, Listeners};
+use crate::snapshot::Snapshot;
+use crate::storage::failpoints::kill;
+
+/// The built-in gateway: an [`Activation`] that listens on the networks of the configuration, proxies HTTP and answers
+/// the management API.
+///
+/// A cheap handle: clones are the same gateway. An application may wrap it to take part in verdicts besides it.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    dispatch: Arc<Dispatch>,
+    listeners: Arc<Mutex<Listeners>>,
+}
+
+impl Gateway {
+    /// A gateway that listens nowhere yet.
+    pub fn new() -> Self {
+        Self { dispatch: Arc::new(Dispatch::new()), listeners: Arc::new(Mutex::new(Listeners::new())) }
+    }
+
+    /// Mounts the management API of `host` on the network that `[management]` names. Requests for it wait until it is
+    /// mounted. Later calls do nothing.
+    pub fn mount(&self, host: &Host) {
+        let _ = self.dispatch.management.set(Management::new(host));
+    }
+
+    /// The addresses that are listened on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let serving = self.dispatch.serving.load();
+        serving.as_ref().map(|serving| serving.listeners.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// Closes the listeners and waits for the requests in flight, at most for `limit`. Returns whether all finished.
+    pub async fn shut_down(&self, limit: Duration) -> bool {
+        let mut connections = self.listeners.lock().await.close();
+        let finished = async { while connections.join_next().await.is_some() {} };
+        tokio::time::timeout(limit, finished).await.is_ok()
+    }
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Activation for Gateway {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new()
+            .with_endpoint("http")
+            .with_endpoint("echo")
+            .with_backend("http")
+            .with_backend("echo")
+    }
+
+    /// Binds the addresses that are new. Nothing that is open is touched.
+    async fn prepare(
+        &self,
+        candidate: &Arc<Snapshot>,
+        serving: Option<&Arc<Snapshot>>,
+    ) -> Result<Box<dyn Prepared>, Rejection> {
+        let bound = self.listeners.lock().await.prepare(&candidate.listeners);
+        let bound = bound.map_err(|errors| unbound(candidate, errors))?;
+        Ok(Box::new(PreparedGateway {
+            gateway: self.clone(),
+            candidate: Arc::clone(candidate),
+            serving: serving.cloned(),
+            bound: Some(bound),
+        }))
+    }
+}
+
+/// A candidate whose addresses are bound. Dropping it before it is activated closes them.
+struct PreparedGateway {
+    gateway: Gateway,
+    candidate: Arc<Snapshot>,
+    serving: Option<Arc<Snapshot>>,
+    bound: Option<Bound>,
+}
+
+#[async_trait]
+impl Prepared for PreparedGateway {
+    /// Answers requests from the candidate, opens its listeners, and probes them. Listeners that the candidate does not
+    /// have stay open until it is committed: add before remove.
+    async fn activate(&mut self) -> Result<(), Rejection> {
+        let Gateway { dispatch, listeners } = &self.gateway;
+        dispatch.serving.store(Some(Arc::clone(&self.candidate)));
+        if let Some(bound) = self.bound.take() {
+            listeners.lock().await.open(bound, dispatch);
+        }
+        kill("published");
+        let checked = dispatch.probe.check(&self.candidate, self.serving.as_ref()).await;
+        kill("looked");
+        checked.map_err(|message| Rejection::of(RejectionClass::Probe, "listeners", message))
+    }
+
+    async fn commit(self: Box<Self>) {
+        self.gateway.listeners.lock().await.retire(&self.candidate.listeners).await;
+    }
+
+    async fn rollback(self: Box<Self>) {
+        // What was only prepared has changed nothing, and its addresses close with it.
+        if self.bound.is_some() {
+            return;
+        }
+        let Gateway { dispatch, listeners } = &self.gateway;
+        dispatch.serving.store(self.serving.clone());
+        let mut listeners = listeners.lock().await;
+        match &self.serving {
+            Some(serving) => listeners.retire(&serving.listeners).await,
+            None => drop(listeners.close()),
+        }
+    }
+}
+
+/// The rejection for addresses that could not be bound, at the lines that configure them.
+fn unbound(candidate: &Snapshot, errors: Vec<BindError>) -> Rejection {
+    let mut problems = Problems::default();
+    for error in errors {
+        let networks = &candidate.config.networks;
+        let network = networks.iter().find(|network| *network.name == *error.network);
+        let place = network.and_then(|n| n.listen.as_ref()).map(|listen| &listen.address.place);
+        problems
+            .error(place, format!("network.{}", error.network), error.to_string())
+            .help("free the address, or configure another one");
+    }
+    Rejection::new(RejectionClass::Bind, problems)
+}

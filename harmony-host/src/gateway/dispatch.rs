@@ -1,0 +1,75 @@
+//! Dispatching requests: a probe, the management API, or the data plane.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tokio::sync::SetOnce;
+
+use crate::http::body::Body;
+use crate::http::connection_info::ConnectionInfo;
+use crate::http::respond::problem;
+use crate::management::Management;
+use crate::proxy::Proxy;
+use crate::server::{Probe, Service};
+use crate::snapshot::{ListenerSpec, Snapshot};
+
+/// The service of every listener of the built-in gateway.
+#[derive(Debug)]
+pub(super) struct Dispatch {
+    /// The snapshot that requests are answered from; `None` before the first is activated.
+    pub(super) serving: ArcSwapOption<Snapshot>,
+    pub(super) probe: Probe,
+    proxy: Proxy,
+    /// Mounted once the host has started. Requests for it that come earlier wait for that moment.
+    pub(super) management: SetOnce<Management>,
+}
+
+impl Dispatch {
+    pub(super) fn new() -> Self {
+        Self {
+            serving: ArcSwapOption::empty(),
+            probe: Probe::new(),
+            proxy: Proxy::new(),
+            management: SetOnce::new(),
+        }
+    }
+
+    /// Answers from one snapshot, from the first byte of the request to its last.
+    async fn answer(
+        &self,
+        snapshot: Arc<Snapshot>,
+        connection: &ConnectionInfo,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        if *request.method() == Method::OPTIONS
+            && let Some(answer) = self.probe.answer(&snapshot, connection, &request)
+        {
+            return answer;
+        }
+        let network = snapshot.network_of(connection);
+        if Management::claims(&snapshot, network, request.uri().path()) {
+            let management = self.management.wait().await;
+            return management.handle(connection.peer, request).await.map(Body::from);
+        }
+        self.proxy.serve(&snapshot, connection, request).await
+    }
+}
+
+impl Service for Dispatch {
+    fn spec(&self, listener: SocketAddr) -> Option<ListenerSpec> {
+        self.serving.load().as_ref()?.listeners.get(&listener).cloned()
+    }
+
+    async fn serve(&self, connection: &ConnectionInfo, request: Request<Incoming>) -> Response<Body> {
+        match self.serving.load_full() {
+            Some(snapshot) => self.answer(snapshot, connection, request).await,
+            None => {
+                let message = "the gateway is starting";
+                problem(StatusCode::SERVICE_UNAVAILABLE, "starting", message).map(Body::from)
+            }
+        }
+    }
+}

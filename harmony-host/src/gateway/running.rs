@@ -1,0 +1,52 @@
+//! A host with the built-in gateway.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::time::{Duration, Instant};
+
+use crate::diagnostics::rejection::Rejection;
+use crate::gateway::Gateway;
+use crate::host::{Host, HostOptions};
+
+/// A host that serves through the built-in gateway: what the binary runs.
+///
+/// Dereferences to its [`Host`]. Dropping it aborts the host and closes the listeners.
+#[derive(Debug)]
+pub struct RunningGateway {
+    host: Host,
+    gateway: Gateway,
+}
+
+impl RunningGateway {
+    /// Starts a gateway: reads the configuration, binds its addresses and serves.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub async fn start(options: HostOptions) -> Result<Self, Rejection> {
+        let gateway = Gateway::new();
+        let host = Host::start(options, gateway.clone()).await?;
+        gateway.mount(&host);
+        Ok(Self { host, gateway })
+    }
+
+    /// The addresses that are listened on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.gateway.addresses()
+    }
+
+    /// Stops to follow and apply, accepts no more requests, and waits for those in flight, at most for `limit`. Returns
+    /// whether all finished. The files are then free for another gateway.
+    pub async fn shut_down(self, limit: Duration) -> bool {
+        let start = Instant::now();
+        self.host.shut_down(limit).await;
+        self.gateway.shut_down(limit.saturating_sub(start.elapsed())).await
+    }
+}
+
+impl Deref for RunningGateway {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}

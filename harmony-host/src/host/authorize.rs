@@ -1,0 +1,78 @@
+//! Authorizing the gateway at its primary provider.
+
+use std::sync::Arc;
+
+use provider_api::{Enrolled, Enrollment, EnrollmentRequest, Error, MachineCredential, Provider, Result};
+
+use crate::host::control::Control;
+use crate::host::provider_section;
+use crate::providers::isolate::isolated;
+use crate::snapshot::Snapshot;
+use crate::sync::SyncCommand;
+
+/// An authorization that was stored.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Authorized {
+    /// The gateway, as the control plane knows it.
+    pub enrolled: Enrolled,
+    /// The reason for which `[provider.<name>]` could not be written into config.toml, where it was missing.
+    pub section_error: Option<String>,
+}
+
+impl Control {
+    /// Exchanges the token of a user for a machine credential, stores it, and syncs.
+    ///
+    /// # Errors
+    /// The error of the provider; Denied when the primary provider is `local` or needs no authorization.
+    pub(crate) async fn authorize(&self, request: &EnrollmentRequest) -> Result<Authorized> {
+        let snapshot = self.snapshot();
+        let (provider, enrollment) = enrollment(&snapshot)?;
+        let enrolled = isolated(enrollment.enroll(request)).await?;
+        Ok(self.authorized(&snapshot, provider, enrolled).await)
+    }
+
+    /// Stores a machine credential that was issued elsewhere, and syncs.
+    ///
+    /// # Errors
+    /// As [`authorize`](Self::authorize).
+    pub(crate) async fn adopt(&self, credential: MachineCredential) -> Result<Authorized> {
+        let snapshot = self.snapshot();
+        let (provider, enrollment) = enrollment(&snapshot)?;
+        let enrolled = isolated(enrollment.adopt(credential)).await?;
+        Ok(self.authorized(&snapshot, provider, enrolled).await)
+    }
+
+    async fn authorized(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        provider: &Arc<dyn Provider>,
+        enrolled: Enrolled,
+    ) -> Authorized {
+        tracing::info!(gateway = enrolled.gateway_id, provider = %provider.name(), "this gateway is authorized");
+        let mut section_error = None;
+        match provider_section::write_missing(snapshot).await {
+            Ok(false) => {}
+            Ok(true) => {
+                self.reload().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the section of the provider could not be written into config.toml");
+                section_error = Some(error.to_string());
+            }
+        }
+        let _ = self.sync.send(SyncCommand::Authorized).await;
+        Authorized { enrolled, section_error }
+    }
+}
+
+/// The primary provider, when a gateway is authorized at it.
+fn enrollment(snapshot: &Snapshot) -> Result<(&Arc<dyn Provider>, &dyn Enrollment)> {
+    let name = snapshot.providers.primary_name();
+    let primary = snapshot.providers.primary().filter(|_| !name.is_local());
+    let provider = primary.ok_or_else(|| Error::denied("the primary provider is `local`"))?;
+    let enrollment = provider.enrollment();
+    let enrollment =
+        enrollment.ok_or_else(|| Error::denied(format!("the provider `{name}` needs no authorization")))?;
+    Ok((provider, enrollment))
+}

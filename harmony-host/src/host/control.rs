@@ -1,0 +1,57 @@
+//! The control of a running host: questions and commands, without owning its tasks.
+
+use std::sync::Arc;
+
+use provider_api::{Error, Result};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::apply::{Command, Verdict};
+use crate::snapshot::Snapshot;
+use crate::snapshot::published::Published;
+use crate::status::StatusBoard;
+use crate::sync::{PushReport, SyncCommand, SyncReport};
+
+/// A handle that asks and commands a host. It does not keep the host running.
+#[derive(Clone, Debug)]
+pub(crate) struct Control {
+    pub(crate) published: Arc<Published>,
+    pub(crate) status: Arc<StatusBoard>,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) sync: mpsc::Sender<SyncCommand>,
+    /// The moment of the start.
+    pub(crate) started: Instant,
+}
+
+impl Control {
+    /// The snapshot that is served.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.snapshot()
+    }
+
+    /// Reads the files and applies them now. `None` when the host is stopping.
+    pub(crate) async fn reload(&self) -> Option<Verdict> {
+        let (reply, verdict) = oneshot::channel();
+        self.commands.send(Command::Reload(reply)).await.ok()?;
+        verdict.await.ok()
+    }
+
+    /// Asks the primary provider for changes now. `None` when the host is stopping.
+    pub(crate) async fn sync(&self) -> Option<SyncReport> {
+        let (reply, report) = oneshot::channel();
+        self.sync.send(SyncCommand::Now(reply)).await.ok()?;
+        report.await.ok()
+    }
+
+    /// Pushes the configuration that is served up to the primary provider.
+    ///
+    /// # Errors
+    /// The first document that was not accepted; Unavailable also when the host is stopping.
+    pub(crate) async fn push(&self) -> Result<PushReport> {
+        let stopping = || Error::unavailable("the gateway is stopping");
+        let (reply, pushed) = oneshot::channel();
+        let command = SyncCommand::Push(self.snapshot(), reply);
+        self.sync.send(command).await.map_err(|_| stopping())?;
+        pushed.await.map_err(|_| stopping())?
+    }
+}

@@ -1,0 +1,111 @@
+//! Options that a host is started with.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use provider_api::{Clock, ProviderName, Registry, SystemClock};
+
+use crate::config::{Capabilities, DEFAULT_PRIMARY};
+use crate::providers::Surroundings;
+use crate::providers::resolutions::Resolutions;
+
+/// Options that a host is started with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HostOptions {
+    /// The path of config.toml.
+    pub config: PathBuf,
+    /// The providers that are compiled in.
+    pub registry: Registry,
+    /// The primary provider of a configuration that chooses none: `runbeam` unless set.
+    pub default_provider: ProviderName,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// The directory in which the gateway and its providers keep what must survive a restart.
+    pub state_dir: PathBuf,
+    /// Set to push the local configuration up to the primary provider before it is followed.
+    pub push_on_start: bool,
+    /// The time that each step of the [`Activation`](crate::Activation) may take: 10 s unless set.
+    pub activation_deadline: Duration,
+}
+
+/// The time that each step of an activation may take unless it is configured.
+const ACTIVATION_DEADLINE: Duration = Duration::from_secs(10);
+
+impl HostOptions {
+    /// The options for `config` with the machine's clock and the state directory of the environment:
+    /// `HARMONY_STATE_DIR`, else the first directory of systemd's `STATE_DIRECTORY`, else `.runbeam` in `HOME`, else
+    /// `.runbeam` beside `config`.
+    pub fn new(config: impl Into<PathBuf>, registry: Registry) -> Self {
+        let config = config.into();
+        Self {
+            default_provider: DEFAULT_PRIMARY.parse().unwrap_or_else(|_| ProviderName::local()),
+            clock: Arc::new(SystemClock),
+            state_dir: state_directory(|name| std::env::var_os(name), &config),
+            push_on_start: false,
+            activation_deadline: ACTIVATION_DEADLINE,
+            config,
+            registry,
+        }
+    }
+
+    pub(crate) fn surroundings(
+        &self,
+        capabilities: Capabilities,
+        resolutions: Arc<Resolutions>,
+    ) -> Surroundings {
+        Surroundings {
+            registry: self.registry.clone(),
+            default_provider: self.default_provider.clone(),
+            capabilities: Arc::new(capabilities),
+            clock: Arc::clone(&self.clock),
+            state_dir: self.state_dir.clone(),
+            resolutions,
+        }
+    }
+}
+
+/// The state directory that the environment names. It is never in a place where others may write, since what is saved
+/// there is trusted. An empty variable counts as unset, which is how people unset one.
+fn state_directory(variable: impl Fn(&str) -> Option<OsString>, config: &Path) -> PathBuf {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let named = set("HARMONY_STATE_DIR").map(PathBuf::from);
+    let unit = || set("STATE_DIRECTORY").as_deref().and_then(first);
+    let home = || Some(PathBuf::from(set("HOME")?).join(".runbeam"));
+    let beside = || absolute(config).parent().map(Path::to_owned).unwrap_or_default().join(".runbeam");
+    named.or_else(unit).or_else(home).unwrap_or_else(beside)
+}
+
+/// The first directory of a unit: systemd separates several StateDirectory= by colons.
+fn first(directories: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(directories).find(|path| !path.as_os_str().is_empty())
+}
+
+/// `path` from the root of the file system.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(variables: &[(&str, &str)], config: &str) -> PathBuf {
+        let find = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into());
+        state_directory(find, Path::new(config))
+    }
+
+    #[test]
+    fn environment_names_the_state_directory() {
+        let config = "/etc/harmony/config.toml";
+        let (own, unit, home) =
+            (("HARMONY_STATE_DIR", "/own"), ("STATE_DIRECTORY", "/var/a:/var/b"), ("HOME", "/home/a"));
+        assert_eq!(directory(&[own, unit, home], config), Path::new("/own"));
+        assert_eq!(directory(&[("HARMONY_STATE_DIR", ""), unit, home], config), Path::new("/var/a"));
+        assert_eq!(directory(&[("STATE_DIRECTORY", ""), home], config), Path::new("/home/a/.runbeam"));
+        assert_eq!(directory(&[("HOME", "")], config), Path::new("/etc/harmony/.runbeam"));
+        assert_eq!(directory(&[], "config.toml"), std::env::current_dir().unwrap().join(".runbeam"));
+    }
+}

@@ -1,0 +1,63 @@
+//! Host and port of a request.
+
+use http::header::HOST;
+use http::{HeaderMap, Uri};
+
+/// Host and port that the request is for (RFC 9110, section 7.2; RFC 9113, section 8.3.1).
+///
+/// # Errors
+/// The reason for which the request names no host.
+pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, &'static str> {
+    const MISSING: &str = "the request names no host";
+    if let Some(authority) = uri.authority() {
+        return match authority.as_str().contains('@') {
+            true => Err("the request names a user in its host"),
+            false => Ok(authority.as_str().to_owned()),
+        };
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(MISSING) };
+    let host = host.to_str().map_err(|_| MISSING)?;
+    let plain = |b: u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%' | b'~')
+    };
+    match !host.is_empty() && host.bytes().all(plain) {
+        true => Ok(host.to_owned()),
+        false => Err("the Host header is no host"),
+    }
+}
+
+/// Splits `host:port`, `[v6]:port`, `host`. `None` when what stands for the port is none.
+pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if host.contains(':') && bare.is_none() {
+        return None;
+    }
+    match port {
+        Some(port) if !port.bytes().all(|b| b.is_ascii_digit()) => None,
+        // RFC 3986, section 3.2.3: an empty port is the scheme's own.
+        Some("") | None => Some((host, None)),
+        Some(port) => Some((host, Some(port.parse().ok()?))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_split_from_names_and_addresses() {
+        assert_eq!(split_port("a.example:8080"), Some(("a.example", Some(8080))));
+        assert_eq!(split_port("[::1]:80"), Some(("[::1]", Some(80))));
+        assert_eq!(split_port("[::1]"), Some(("[::1]", None)));
+        assert_eq!(split_port("a"), Some(("a", None)));
+        assert_eq!(split_port("a:"), Some(("a", None)));
+        for bad in ["a:http", "a:65536", "a:80:80", "a:+80", "::1"] {
+            assert_eq!(split_port(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! URLs that the paths of requests are appended to.
+
+use http::HeaderValue;
+use http::uri::{Authority, Scheme};
+use url::Url;
+
+use crate::http::base_url::base_url;
+use crate::http::url_prefix::UrlPrefix;
+
+/// A URL that the paths of requests are appended to.
+#[derive(Clone, Debug)]
+pub(crate) struct BaseUrl {
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+    /// The authority as the Host header has it.
+    pub(crate) host: HeaderValue,
+    /// Without a slash at its end.
+    pub(crate) path: String,
+    pub(crate) prefix: UrlPrefix,
+}
+
+impl BaseUrl {
+    /// The base URL `url`.
+    ///
+    /// # Errors
+    /// The reason for which requests cannot be sent there.
+    pub(crate) fn new(url: &Url) -> Result<Self, String> {
+        let prefix = UrlPrefix::of(url)?;
+        let host = url.host_str().ok_or("expected a host")?;
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        Ok(Self {
+            host: HeaderValue::from_str(&authority).map_err(|e| e.to_string())?,
+            scheme: if url.scheme() == "https" { Scheme::HTTPS } else { Scheme::HTTP },
+            authority: Authority::try_from(authority).map_err(|e| e.to_string())?,
+            path: url.path().trim_end_matches('/').to_owned(),
+            prefix,
+        })
+    }
+
+    /// Parses a base URL.
+    ///
+    /// # Errors
+    /// The reason for which requests cannot be sent there; it does not repeat the URL.
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
+        Self::new(&base_url(url)?)
+    }
+
+    /// Joins the base and the rest of a path with exactly one slash.
+    pub(crate) fn join(&self, rest: &str) -> String {
+        let mut path = String::with_capacity(self.path.len() + rest.len() + 1);
+        path.push_str(&self.path);
+        if !rest.is_empty() && !rest.starts_with('/') {
+            path.push('/');
+        }
+        path.push_str(rest);
+        if path.is_empty() {
+            path.push('/');
+        }
+        path
+    }
+}

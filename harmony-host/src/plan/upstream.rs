@@ -1,0 +1,103 @@
+//! Upstreams: where the requests of a pipeline go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use provider_api::Error;
+
+use crate::plan::base_url::BaseUrl;
+use crate::plan::mesh::MeshPlan;
+use crate::plan::target::{ResolvedTarget, Target};
+use crate::providers::Providers;
+
+/// The place where the requests of a pipeline go.
+#[derive(Debug)]
+pub(crate) enum Upstream {
+    /// The request itself is the answer.
+    Echo,
+    /// Another HTTP server.
+    Http(Box<HttpUpstream>),
+    /// A service of the application that embeds the host.
+    Application,
+    /// None: the pipeline is not served.
+    None,
+}
+
+/// An HTTP server, and how requests are sent to it.
+#[derive(Debug)]
+pub(crate) struct HttpUpstream {
+    /// The name of the backend.
+    pub(crate) backend: Arc<str>,
+    pub(crate) location: Location,
+    /// The longest silence of the server.
+    pub(crate) timeout: Duration,
+    pub(crate) max_retries: u32,
+    /// The meshes that the egresses of this backend belong to.
+    pub(crate) egress: Vec<Arc<MeshPlan>>,
+    /// Set when only requests with mesh context may leave here.
+    pub(crate) mesh_only: bool,
+}
+
+/// The location of a backend.
+#[derive(Debug)]
+pub(crate) enum Location {
+    Url(BaseUrl),
+    Resource(Arc<Target>),
+}
+
+/// The base URLs of a backend at one moment, in the order in which they are tried. Never empty.
+#[derive(Debug)]
+pub(crate) enum BaseUrls<'a> {
+    Configured(&'a BaseUrl),
+    Resolved(provider_api::Valid<ResolvedTarget>),
+}
+
+impl BaseUrls<'_> {
+    pub(crate) fn as_slice(&self) -> &[BaseUrl] {
+        match self {
+            Self::Configured(base) => std::slice::from_ref(*base),
+            Self::Resolved(target) => &target.urls,
+        }
+    }
+}
+
+impl HttpUpstream {
+    /// The base URLs, resolved when the backend is a reference.
+    ///
+    /// # Errors
+    /// The error of the provider.
+    pub(crate) async fn base_urls(&self, providers: &Providers) -> Result<BaseUrls<'_>, Arc<Error>> {
+        Ok(match &self.location {
+            Location::Url(base) => BaseUrls::Configured(base),
+            Location::Resource(target) => BaseUrls::Resolved(target.resolve(providers).await?),
+        })
+    }
+
+    /// The Authorization header for a request to `rest` below `base`: a mesh token, where that is a member of a mesh
+    /// of an egress.
+    ///
+    /// # Errors
+    /// The error of the provider; the request must then not be sent.
+    pub(crate) async fn authorization(
+        &self,
+        base: &BaseUrl,
+        rest: &str,
+        providers: &Providers,
+    ) -> Result<Option<HeaderValue>, Arc<Error>> {
+        for mesh in &self.egress {
+            if let Some(member) = mesh.member(&base.prefix, rest, providers).await? {
+                return Ok(Some(mesh.authorization(&member, providers).await?));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The refusal of a request without mesh context, where one is needed.
+    pub(crate) fn refusal(&self) -> String {
+        format!(
+            "backend `{}` is reached through an egress with `mode = \"mesh\"`, and the request came without mesh context",
+            self.backend
+        )
+    }
+}

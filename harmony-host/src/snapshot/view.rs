@@ -1,0 +1,100 @@
+//! Views of a snapshot for the application that embeds the host.
+
+use crate::config::LinkedPipeline;
+use crate::documents::{Content, Document};
+use crate::storage::digest::Digest;
+
+/// A file of a configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'s> {
+    name: &'s str,
+    document: &'s Document,
+}
+
+/// The kind of a [`File`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// config.toml.
+    Gateway,
+    /// A TOML file of pipelines, meshes and what they name.
+    Part,
+    /// A transform: JSON.
+    Transform,
+    /// A certificate chain or a key.
+    Pem,
+}
+
+impl<'s> File<'s> {
+    pub(super) fn new(name: &'s str, document: &'s Document) -> Self {
+        Self { name, document }
+    }
+
+    /// The name, relative to the directory of config.toml, as the configuration writes it.
+    pub fn name(&self) -> &'s str {
+        self.name
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> FileKind {
+        match &self.document.content {
+            Content::Toml(fragment) if fragment.gateway.is_some() => FileKind::Gateway,
+            Content::Toml(_) => FileKind::Part,
+            Content::Transform(_) => FileKind::Transform,
+            Content::Pem(_) => FileKind::Pem,
+        }
+    }
+
+    /// The text; `None` for certificates and keys. Configuration files may hold secrets.
+    pub fn text(&self) -> Option<&'s str> {
+        match &self.document.content {
+            Content::Toml(fragment) => Some(fragment.source.text()),
+            Content::Transform(source) => Some(source.text()),
+            Content::Pem(_) => None,
+        }
+    }
+
+    /// The SHA-256 of the bytes.
+    pub fn digest(&self) -> Digest {
+        self.document.digest
+    }
+}
+
+/// A pipeline of a configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Pipeline<'s>(&'s LinkedPipeline);
+
+impl<'s> Pipeline<'s> {
+    pub(super) fn new(linked: &'s LinkedPipeline) -> Self {
+        Self(linked)
+    }
+
+    /// The name.
+    pub fn name(&self) -> &'s str {
+        &self.0.pipeline.name
+    }
+
+    /// The networks that it is reached on.
+    pub fn networks(&self) -> impl Iterator<Item = &'s str> {
+        self.0.pipeline.networks.iter().map(|network| network.value.as_str())
+    }
+
+    /// The endpoints: name, service and path prefix of each. An endpoint of an application's service may have no path.
+    pub fn endpoints(&self) -> impl Iterator<Item = (&'s str, &'s str, Option<&'s str>)> {
+        self.0.endpoints.iter().map(|endpoint| {
+            let path = endpoint.path_prefix.as_ref().map(|path| path.value.as_str());
+            (endpoint.name.as_str(), endpoint.service.value.as_str(), path)
+        })
+    }
+
+    /// The name and the service of the backend.
+    pub fn backend(&self) -> Option<(&'s str, &'s str)> {
+        let backend = &self.0.backend.as_ref()?.backend;
+        Some((&backend.name, &backend.service.value))
+    }
+
+    /// The reason for which requests are refused with 501: something that the configuration names is not served.
+    pub fn unserved(&self) -> Option<&'s str> {
+        self.0.unserved.as_deref()
+    }
+}

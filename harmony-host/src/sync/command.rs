@@ -1,0 +1,30 @@
+//! Commands to the sync loop.
+
+use std::fmt;
+use std::sync::Arc;
+
+use provider_api::Result;
+use tokio::sync::oneshot;
+
+use crate::snapshot::Snapshot;
+use crate::sync::{PushReport, SyncReport};
+
+/// A command to the sync loop.
+pub(crate) enum SyncCommand {
+    /// Sync now, whatever the cadence is.
+    Now(oneshot::Sender<SyncReport>),
+    /// Push the local configuration up.
+    Push(Arc<Snapshot>, oneshot::Sender<Result<PushReport>>),
+    /// There is another credential.
+    Authorized,
+}
+
+impl fmt::Debug for SyncCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Now(_) => "Now",
+            Self::Push(..) => "Push",
+            Self::Authorized => "Authorized",
+        })
+    }
+}
