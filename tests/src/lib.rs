@@ -13,6 +13,7 @@ mod eventually;
 pub mod fault_proxy;
 mod gateway;
 mod identity;
+pub mod layers;
 mod outpost;
 mod ports;
 mod raw;

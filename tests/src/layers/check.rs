@@ -1,0 +1,56 @@
+//! The entry of the check: the crates of this workspace, one after the other.
+
+use std::path::Path;
+
+use super::circles::circles;
+use super::crate_tree::CrateTree;
+use super::error::Error;
+use super::imports::Imports;
+use super::loader::load;
+use super::order::{HARMONY_HOST, Order};
+use super::report::{Report, Violation};
+use super::upwards::{unplaced, upwards};
+
+/// The crates whose sources are checked, with the order of their folders where one is promised.
+const CRATES: [(&str, Option<&Order>); 4] = [
+    ("provider-api", None),
+    ("provider-local", None),
+    ("provider-runbeam", None),
+    ("harmony-host", Some(&HARMONY_HOST)),
+];
+
+/// Checks the crates of the workspace whose directory is `root`.
+///
+/// # Errors
+/// A source cannot be read or parsed, or a `mod x;` has no file.
+pub fn check(root: &Path) -> Result<Report, Error> {
+    let mut report = Report::default();
+    for (name, order) in CRATES {
+        check_crate(root, name, order, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// Checks the crate in `root/name` and adds what it finds to the report.
+pub(super) fn check_crate(
+    root: &Path,
+    name: &str,
+    order: Option<&Order>,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let tree: CrateTree = load(root, name)?;
+    let mut imports = Imports::of(&tree);
+    report.files += tree.file_count();
+    report.imports += imports.count();
+    report.violations.extend(tree.strays().map(|file| Violation::Stray { file: file.to_owned() }));
+    if let Some(order) = order {
+        report.violations.extend(unplaced(&tree, order));
+        let broken = upwards(&tree, &imports, order);
+        report.violations.extend(broken.iter().map(|import| import.violation(&tree, &imports)));
+        // Every circle through several folders has an import upwards, which is reported already. Without those, what
+        // is left are the circles inside of a folder, each small enough to read.
+        broken.iter().for_each(|import| imports.remove(import.pair));
+    }
+    report.violations.extend(circles(&tree, &imports));
+    Ok(())
+}

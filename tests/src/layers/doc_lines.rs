@@ -1,0 +1,33 @@
+//! The first line of each file, which says what the file is about.
+
+use std::fs;
+use std::path::Path;
+
+use super::error::Error;
+use super::report::Violation;
+use super::rust_files::{rust_files, shown};
+
+const CRATES: [&str; 5] = ["provider-api", "provider-local", "provider-runbeam", "harmony-host", "tests"];
+
+/// Returns the files of the workspace at `root` that do not begin with a `//!` line. A crate whose documentation is
+/// its README begins with `#![doc = include_str!(...)]`, which is the same to rustdoc.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn without_doc_line(root: &Path) -> Result<Vec<Violation>, Error> {
+    let mut without = Vec::new();
+    for name in CRATES {
+        for path in rust_files(&root.join(name))? {
+            let text = fs::read_to_string(&path).map_err(|error| Error::unreadable(&path, error))?;
+            if !documented(&text) {
+                without.push(Violation::NoDocLine { file: shown(root, &path) });
+            }
+        }
+    }
+    Ok(without)
+}
+
+/// Returns whether a file with this text begins with its documentation.
+pub(super) fn documented(text: &str) -> bool {
+    text.starts_with("//!") || text.starts_with("#![doc = include_str!(")
+}
