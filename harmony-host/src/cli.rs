@@ -3,6 +3,7 @@
 
 mod ask;
 mod check;
+mod config_path;
 mod log;
 mod out;
 mod resolve;
@@ -11,10 +12,9 @@ mod state_dir;
 mod status;
 mod sync;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use provider_api::Registry;
 
 /// A minimal Harmony gateway.
@@ -54,14 +54,6 @@ enum Command {
     ///
     /// This is how changes arrive when poll_interval_secs is 0; with an interval it need not be waited for.
     Sync(sync::Sync),
-}
-
-/// Where the configuration is.
-#[derive(Debug, Args)]
-struct ConfigPath {
-    /// The configuration's main file; the others are found relative to it
-    #[arg(long, value_name = "PATH", default_value = "./config/config.toml", env = "HARMONY_CONFIG")]
-    config: PathBuf,
 }
 
 /// Runs the command line of a gateway with the given providers.

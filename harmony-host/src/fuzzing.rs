@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use provider_api::{Change, ChangeId, DocumentKind, Registry, SystemClock};
+use provider_api::{Change, ChangeId, DocumentKind, ProviderName, Registry, SystemClock};
 
 use crate::apply::proposal;
 use crate::config::Capabilities;
@@ -49,7 +49,7 @@ pub fn configuration(bytes: &[u8]) {
     let Loaded { documents, problems } = load(&files);
     let surroundings = Surroundings {
         registry: REGISTRY.clone(),
-        default_provider: "runbeam".parse().unwrap(),
+        default_provider: ProviderName::local(),
         capabilities: Arc::new(
             Capabilities::new().with_endpoint("echo").with_backend("http").with_backend("echo"),
         ),

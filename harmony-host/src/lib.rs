@@ -1,4 +1,11 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(feature = "gateway"),
+    allow(
+        dead_code,
+        reason = "a configuration describes listeners and limits that only the built-in gateway reads"
+    )
+)]
 
 mod apply;
 #[cfg(feature = "gateway")]

@@ -11,9 +11,12 @@ mod target;
 mod token_cache;
 mod upstream;
 
+#[cfg(feature = "gateway")]
 pub(crate) use base_url::BaseUrl;
 pub(crate) use build::{Plans, build_plans};
 pub(crate) use mesh::MeshPlan;
 pub(crate) use route::{Admission, Route};
 pub use token_cache::{Base, VerifiedTokens};
-pub(crate) use upstream::{HttpUpstream, Upstream};
+#[cfg(feature = "gateway")]
+pub(crate) use upstream::HttpUpstream;
+pub(crate) use upstream::Upstream;

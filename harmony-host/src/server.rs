@@ -2,6 +2,7 @@
 
 mod bind;
 mod connection;
+mod context;
 mod listeners;
 mod preface;
 mod probe;

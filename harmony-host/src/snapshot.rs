@@ -16,5 +16,6 @@ mod view;
 pub use admission::{AdmissionError, Admitted, MeshContext, RequestHead};
 pub use build::Snapshot;
 pub use destination::{Destination, DestinationUrl};
+#[cfg(feature = "gateway")]
 pub(crate) use listen::ListenerSpec;
 pub use view::{File, FileKind, Pipeline};

@@ -1,6 +1,6 @@
 //! Ways around a mesh-only ingress that an edit, not an attacker, could open.
 
-use harmony_host::{Host, HostOptions};
+use harmony_host::{HostOptions, RunningGateway};
 use harmony_tests::site::{echo, ingress, mesh};
 use harmony_tests::{Forged, Site, Workdir, client, free_port};
 use reqwest::StatusCode;
@@ -56,7 +56,7 @@ async fn a_url_that_two_ingresses_of_a_pipeline_claim_is_refused() {
         ingress("records", "also", "http://records.example/x", "default")
     );
     let dir = Workdir::with([("config.toml", text)]);
-    let started = Host::start(HostOptions::new(dir.config(), harmony_host::registry())).await;
+    let started = RunningGateway::start(HostOptions::new(dir.config(), harmony_host::registry())).await;
     let refusal = started.expect_err("it is refused");
     let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
     assert!(problems.iter().any(|p| p.contains("already belongs to the ingress")), "{problems:?}");

@@ -1,29 +1,45 @@
-//! What another gateway that embeds this one gets: snapshots to follow, and answers through the host's caches.
+//! What an application gets that embeds the host: snapshots to follow, admission, and answers from the host's caches.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use harmony_host::{Host, HostOptions, Verdict};
-use harmony_tests::Workdir;
+use harmony_host::{
+    AdmissionError, Capabilities, FileKind, Host, HostOptions, RequestHead, Scheme, Snapshot, Verdict,
+};
+use harmony_tests::{NullActivation, Workdir};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use provider_api::{ErrorKind, Reference};
 
 use crate::counting::{Counted, CountingFactory, TOKEN};
 
-/// No network: whoever embeds the gateway listens.
+/// The network is the application's: the host opens no port of it.
 const CONFIG: &str = "[proxy]\nid = \"embedded\"\nprimary_provider = \"counting\"\n\n[provider.counting]\napi = \"x\"\n\n\
+                      [network.own.http]\nbind_address = \"127.0.0.1\"\nbind_port = 1\n\
                       [remote_ingress.theirs]\nurls = [\"https://theirs.example/r4\"]\n";
-const MESH: &str =
-    "[mesh.imaging]\nid = \"01H\"\ntype = \"http\"\nprovider = \"counting\"\ningress = [\"theirs\"]\n";
+const MESH: &str = "[mesh.imaging]\nid = \"01H\"\ntype = \"http\"\nprovider = \"counting\"\n\
+                    ingress = [\"theirs\", \"ours\"]\n";
+const PIPELINE: &str = "[pipelines.records]\nnetworks = [\"own\"]\nendpoints = [\"fhir\"]\nbackends = [\"store\"]\n\
+                        [pipelines.records.mesh.ingress.ours]\ntype = \"http\"\nmode = \"mesh\"\n\
+                        urls = [\"https://theirs.example/r4\"]\n\
+                        [endpoints.fhir]\nservice = \"fhir\"\noptions.path_prefix = \"/fhir\"\n\
+                        [backends.store]\nservice = \"http\"\ntarget_ref = \"counting.team.ingress.name.there\"\n";
 
 async fn embedded() -> (Host, Arc<Counted>, Workdir) {
-    let dir = Workdir::with([("config.toml", CONFIG.to_owned()), ("mesh/imaging.toml", MESH.to_owned())]);
+    let dir = Workdir::with([
+        ("config.toml", CONFIG.to_owned()),
+        ("mesh/imaging.toml", MESH.to_owned()),
+        ("pipelines/records.toml", PIPELINE.to_owned()),
+        ("transforms/patient.json", "[]".to_owned()),
+    ]);
     let counted = Arc::new(Counted::default());
     let mut registry = harmony_host::registry();
     registry.register(CountingFactory(Arc::clone(&counted)));
     let mut options = HostOptions::new(dir.config(), registry);
     options.state_dir = dir.path().join("state");
-    (Host::start(options).await.expect("a configuration without networks starts"), counted, dir)
+    let application = NullActivation(Capabilities::new().with_endpoint("fhir").with_backend("http"));
+    (Host::start(options, application).await.expect("it starts"), counted, dir)
 }
 
 fn there() -> Reference {
@@ -31,9 +47,9 @@ fn there() -> Reference {
 }
 
 #[tokio::test]
-async fn a_gateway_without_networks_opens_none_and_follows_its_files_all_the_same() {
+async fn host_opens_no_port_and_follows_files() {
     let (host, _, dir) = embedded().await;
-    assert!(host.addresses().is_empty());
+    assert!(tokio::net::TcpStream::connect("127.0.0.1:1").await.is_err(), "the host listens nowhere");
     let mut snapshots = host.snapshots();
     assert_eq!(snapshots.next().await.unwrap().generation(), 1);
     dir.edit("config.toml", "theirs.example/r4", "theirs.example/r5");
@@ -41,7 +57,7 @@ async fn a_gateway_without_networks_opens_none_and_follows_its_files_all_the_sam
 }
 
 #[tokio::test]
-async fn who_follows_the_snapshots_gets_the_latest_and_only_what_went_live_until_the_gateway_stops() {
+async fn feed_gives_the_latest_live_snapshot() {
     let (host, _, dir) = embedded().await;
     let (mut slow, mut fast) = (host.snapshots(), host.snapshots());
     assert_eq!(fast.next().await.unwrap().generation(), 1);
@@ -62,14 +78,14 @@ async fn who_follows_the_snapshots_gets_the_latest_and_only_what_went_live_until
     assert_eq!(slow.latest().generation(), latest);
     drop(host.snapshots().next());
     let mut late = host.snapshots();
-    assert!(host.shut_down(Duration::from_secs(5)).await);
+    host.clone().shut_down(Duration::from_secs(5)).await;
+    assert!(host.reload().await.is_none(), "every handle is of the same host");
     assert_eq!(late.next().await.unwrap().generation(), latest, "the last one is still given");
     assert!(late.next().await.is_none() && slow.next().await.is_none());
 }
 
 #[tokio::test]
-async fn a_reference_asked_for_by_many_is_fetched_once_and_followed_to_where_it_led_while_its_provider_is_away()
- {
+async fn reference_is_fetched_once_and_outlives_its_provider() {
     let (host, counted, dir) = embedded().await;
     let snapshot = host.snapshot();
     let asking: Vec<_> = (0..1_000)
@@ -96,7 +112,7 @@ async fn a_reference_asked_for_by_many_is_fetched_once_and_followed_to_where_it_
 }
 
 #[tokio::test]
-async fn a_token_is_issued_once_per_member_and_only_for_members() {
+async fn token_is_issued_once_per_member() {
     let (host, counted, _dir) = embedded().await;
     let snapshot = host.snapshot();
     for path in ["", "/Patient/1", "/Patient/2?_format=json"] {
@@ -119,26 +135,64 @@ async fn a_token_is_issued_once_per_member_and_only_for_members() {
     );
 }
 
+async fn admitted(snapshot: &Snapshot, url: &str, token: Option<&str>) -> Result<String, AdmissionError> {
+    let (authority, path) = url.strip_prefix("https://").and_then(|rest| rest.split_once('/')).unwrap();
+    let mut headers = HeaderMap::new();
+    if let Some(token) = token {
+        headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+    }
+    let path = format!("/{path}");
+    let head =
+        RequestHead { network: "own", scheme: Scheme::Https, authority, path: &path, headers: &headers };
+    let admitted = snapshot.admit(&head).await?;
+    let sender = admitted.mesh().map_or("nobody", |mesh| mesh.sender());
+    let destination = snapshot.destination(&admitted).await?.expect("an http backend");
+    Ok(format!("{} {} {sender} {}", admitted.pipeline(), admitted.rest(), destination.urls[0].url))
+}
+
 #[tokio::test]
-async fn a_token_that_was_good_for_an_ingress_is_known_below_it_and_no_other_is() {
+async fn admission_is_the_whole_rule() {
     let (host, counted, _dir) = embedded().await;
     let snapshot = host.snapshot();
-    let verify = async |url: &str, token: &str| snapshot.verify_mesh_token("imaging", url, token).await;
-    assert_eq!(&*verify("https://theirs.example/r4/Patient/1", TOKEN).await.unwrap(), "gateway:theirs");
-    let asked = counted.verified.load(SeqCst);
+    let first = admitted(&snapshot, "https://theirs.example/r4/Patient/1", Some(TOKEN)).await.unwrap();
+    assert_eq!(first, "records /Patient/1 gateway:theirs https://there.example/r4/Patient/1");
+    let verified = counted.verified.load(SeqCst);
     for n in 2..50 {
-        assert!(verify(&format!("https://theirs.example/r4/Patient/{n}?x"), TOKEN).await.is_ok());
+        let url = format!("https://theirs.example/r4/Patient/{n}");
+        assert!(admitted(&snapshot, &url, Some(TOKEN)).await.is_ok());
     }
-    assert_eq!(counted.verified.load(SeqCst), asked, "the host remembers");
-    let spoiled = TOKEN.replace("claims", "clAims");
-    for (url, token) in [
-        ("https://theirs.example/r4/Patient/1", spoiled.as_str()),
-        ("https://theirs.example/r5", TOKEN),
-        ("https://elsewhere.example/r4", TOKEN),
-        ("https://theirs.example/r4/../r5", TOKEN),
-        ("https://theirs.example/r4/%2e%2e/r5", TOKEN),
-        ("/r4", TOKEN),
+    assert_eq!(counted.verified.load(SeqCst), verified, "the host remembers the token");
+    let forged = TOKEN.replace("claims", "clAims");
+    for (url, token, status) in [
+        ("https://theirs.example/r4/Patient/1", Some(forged.as_str()), 403),
+        ("https://theirs.example/r4/Patient/1", None, 403),
+        // By its path, the endpoint of a mesh-only ingress is as closed as the ingress.
+        ("https://elsewhere.example/fhir/Patient/1", None, 403),
+        ("https://theirs.example/r5", Some(TOKEN), 404),
+        ("https://theirs.example/r4/../r5", Some(TOKEN), 400),
+        ("https://theirs.example/r4/%2e%2e/r5", Some(TOKEN), 400),
+        ("https://theirs.example:x/r4", Some(TOKEN), 400),
     ] {
-        assert_eq!(verify(url, token).await.unwrap_err().kind(), ErrorKind::Denied, "{url}");
+        let error = admitted(&snapshot, url, token).await.unwrap_err();
+        assert_eq!(error.status().as_u16(), status, "{url}: {error}");
     }
+}
+
+#[tokio::test]
+async fn files_have_their_texts() {
+    let (host, _, _dir) = embedded().await;
+    let snapshot = host.snapshot();
+    let files: Vec<_> =
+        snapshot.files().map(|file| (file.name(), file.kind(), file.text().unwrap())).collect();
+    assert_eq!(
+        files,
+        [
+            ("config.toml", FileKind::Gateway, CONFIG),
+            ("mesh/imaging.toml", FileKind::Part, MESH),
+            ("pipelines/records.toml", FileKind::Part, PIPELINE),
+            ("transforms/patient.json", FileKind::Transform, "[]"),
+        ]
+    );
+    let place = snapshot.place_of("endpoints.fhir.options.path_prefix").unwrap();
+    assert_eq!(place.to_string(), "pipelines/records.toml:11");
 }

@@ -96,7 +96,10 @@ async fn other_sites_and_forms_change_nothing() {
         let form = client().post(&url).header("content-type", "text/plain").body(token.clone());
         assert_eq!(form.send().await.unwrap().status(), 415, "{path}");
     }
-    assert_eq!(edge.host.status().sync.as_ref().map(|sync| sync.authorization), Some("missing"));
+    assert_eq!(
+        edge.host.status().sync.as_ref().map(|sync| sync.authorization),
+        Some(harmony_host::Authorization::Missing)
+    );
 }
 
 #[tokio::test]

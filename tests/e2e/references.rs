@@ -1,6 +1,6 @@
 //! Backends that name a resource instead of an address.
 
-use harmony_host::{Host, HostOptions};
+use harmony_host::{HostOptions, RunningGateway};
 use harmony_tests::{Upstream, Workdir, free_port};
 use reqwest::StatusCode;
 
@@ -30,7 +30,7 @@ async fn refusal(reference: &str) -> String {
         ("config.toml", config(free_port())),
         ("pipelines/p.toml", pipelines("http://127.0.0.1:1", reference)),
     ]);
-    let started = Host::start(HostOptions::new(dir.config(), harmony_host::registry())).await;
+    let started = RunningGateway::start(HostOptions::new(dir.config(), harmony_host::registry())).await;
     let refusal = started.expect_err(reference);
     refusal.problems.errors().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
@@ -49,8 +49,9 @@ async fn a_request_goes_to_the_url_of_the_resource_by_name_by_id_and_by_type() {
             ("config.toml", config(port)),
             ("pipelines/p.toml", pipelines(&format!("{}/base", upstream.url()), reference)),
         ]);
-        let _host =
-            Host::start(HostOptions::new(dir.config(), harmony_host::registry())).await.expect(reference);
+        let _host = RunningGateway::start(HostOptions::new(dir.config(), harmony_host::registry()))
+            .await
+            .expect(reference);
         let answer = harmony_tests::get(format!("http://127.0.0.1:{port}/front/x?q")).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{reference}");
         assert_eq!(upstream.last().uri, "/base/x?q", "{reference}");

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 
-use harmony_host::{Host, HostOptions, Verdict};
+use harmony_host::{HostOptions, RunningGateway, Verdict};
 use harmony_tests::{SECRET, Upstream, Workdir, eventually, free_port, full};
 use http::Response;
 use reqwest::StatusCode;
@@ -26,8 +26,8 @@ fn pipeline(name: &str, says: &str) -> String {
     )
 }
 
-async fn start(dir: &Workdir) -> Host {
-    Host::start(HostOptions::new(dir.config(), harmony_host::registry())).await.expect("it starts")
+async fn start(dir: &Workdir) -> RunningGateway {
+    RunningGateway::start(HostOptions::new(dir.config(), harmony_host::registry())).await.expect("it starts")
 }
 
 /// What answers at `/{name}`: the pipeline's name, or the status.
@@ -53,11 +53,11 @@ async fn until(port: u16, name: &str, expected: &str) {
     .await;
 }
 
-async fn until_in_sync(host: &Host) {
+async fn until_in_sync(host: &RunningGateway) {
     eventually("in sync", || async { host.status().reason().map_or(Ok(()), Err) }).await;
 }
 
-async fn until_rejected(host: &Host) -> String {
+async fn until_rejected(host: &RunningGateway) -> String {
     eventually("rejected", || async { host.status().reason().ok_or("in sync") }).await
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use harmony_host::{Host, HostOptions};
+use harmony_host::{HostOptions, RunningGateway};
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::{echo, forward, on_ports};
 use harmony_tests::{EDGE, Upstream, Workdir, eventually, free_port};
@@ -34,7 +34,7 @@ async fn three_providers_take_turns_by_one_edited_word_and_no_request_for_a_loca
     registry.register(CountingFactory(Arc::clone(&counted)));
     let mut options = HostOptions::new(dir.config(), registry);
     options.state_dir = dir.path().join("state");
-    let host = Host::start(options).await.expect("it starts");
+    let host = RunningGateway::start(options).await.expect("it starts");
 
     let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let url = format!("http://127.0.0.1:{port}/own");

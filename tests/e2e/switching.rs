@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use harmony_host::{Host, HostOptions};
+use harmony_host::{HostOptions, RunningGateway};
 use harmony_tests::{Upstream, Workdir, eventually, free_port};
 use provider_api::{
     BuildContext, ConfigSource, Enrollment, Error, Freshness, InvalidSettings, MeshAuth, Provider,
@@ -122,7 +122,7 @@ async fn editing_primary_provider_switches_live_there_and_back() {
         ("pipelines/local.toml", pipeline("local", &format!("options.base_url = \"{}\"", upstream.url()))),
         ("pipelines/there.toml", remote("there")),
     ]);
-    let host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
+    let host = RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     assert_eq!(host.snapshot().providers().primary_name().as_str(), "testcloud");
     assert_eq!(status(port, "/there").await, StatusCode::OK);
 
@@ -163,7 +163,7 @@ async fn what_a_provider_says_becomes_the_documented_status() {
         ("pipelines/forbidden.toml", remote("forbidden")),
         ("pipelines/away.toml", remote("away")),
     ]);
-    let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
+    let _host = RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     assert_eq!(status(port, "/missing").await, StatusCode::NOT_FOUND);
     assert_eq!(status(port, "/forbidden").await, StatusCode::FORBIDDEN);
     let away = harmony_tests::get(format!("http://127.0.0.1:{port}/away")).await.unwrap();
@@ -174,7 +174,8 @@ async fn what_a_provider_says_becomes_the_documented_status() {
 #[tokio::test]
 async fn an_unknown_primary_provider_is_refused_with_the_names_that_are_compiled_in() {
     let dir = Workdir::with([("config.toml", config(free_port(), "acme", "http://127.0.0.1:1"))]);
-    let refusal = Host::start(HostOptions::new(dir.config(), registry())).await.expect_err("it is refused");
+    let refusal =
+        RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect_err("it is refused");
     let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].starts_with("config.toml:3: proxy.primary_provider"), "{problems:?}");
@@ -190,7 +191,8 @@ async fn a_mesh_of_a_provider_that_issues_no_tokens_is_refused() {
         ("config.toml", config(free_port(), "testcloud", "http://127.0.0.1:1")),
         ("mesh/m.toml", "[mesh.m]\nid = \"01\"\ntype = \"http\"\nprovider = \"testcloud\"\n".to_owned()),
     ]);
-    let refusal = Host::start(HostOptions::new(dir.config(), registry())).await.expect_err("it is refused");
+    let refusal =
+        RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect_err("it is refused");
     let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
     assert!(problems[0].contains("mesh/m.toml:4") && problems[0].contains("no mesh tokens"), "{problems:?}");
 }
@@ -199,7 +201,8 @@ async fn a_mesh_of_a_provider_that_issues_no_tokens_is_refused() {
 async fn settings_that_do_not_decode_are_refused_with_their_line_and_without_their_value() {
     let text = config(free_port(), "testcloud", "x").replace("api = \"x\"", "api = [\"hunter2\"]");
     let dir = Workdir::with([("config.toml", text)]);
-    let refusal = Host::start(HostOptions::new(dir.config(), registry())).await.expect_err("it is refused");
+    let refusal =
+        RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect_err("it is refused");
     let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
     assert!(problems[0].starts_with("config.toml:6: provider.testcloud"), "{problems:?}");
     assert!(!problems[0].contains("hunter2"), "{problems:?}");
@@ -214,7 +217,7 @@ async fn a_provider_that_panics_fails_its_call_and_nothing_else() {
         ("pipelines/panics.toml", remote("panics")),
         ("pipelines/there.toml", remote("there")),
     ]);
-    let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
+    let _host = RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     for _ in 0..3 {
         assert_eq!(status(port, "/panics").await, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(status(port, "/there").await, StatusCode::OK);
@@ -242,7 +245,7 @@ async fn two_meshes_with_the_same_member_each_send_their_own_token() {
         ("pipelines/m1.toml", sender("m1", "there", &upstream.url())),
         ("pipelines/m2.toml", sender("m2", "there", &upstream.url())),
     ]);
-    let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
+    let _host = RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     for mesh in ["m1", "m2", "m1"] {
         assert_eq!(status(port, &format!("/{mesh}")).await, StatusCode::OK);
         let seen = upstream.last();
@@ -261,7 +264,7 @@ async fn a_member_that_does_not_exist_is_none_and_one_that_cannot_be_known_is_wa
         ("pipelines/m1.toml", sender("m1", "missing", &upstream.url())),
         ("pipelines/m2.toml", sender("m2", "away", &upstream.url())),
     ]);
-    let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
+    let _host = RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     assert_eq!(status(port, "/m1").await, StatusCode::OK);
     assert!(!upstream.last().headers.contains_key("authorization"));
     assert_eq!(status(port, "/m2").await, StatusCode::SERVICE_UNAVAILABLE);

@@ -141,7 +141,7 @@ async fn files_that_are_wrong_without_it_hold_a_change_until_they_are_repaired()
         let status = edge.host.status();
         let verdict =
             status.sync.as_ref().and_then(|sync| sync.last_change.as_ref()).map(|last| last.verdict);
-        if verdict == Some("held") { Ok(()) } else { Err(format!("{verdict:?}")) }
+        if verdict == Some(harmony_host::ChangeOutcome::Held) { Ok(()) } else { Err(format!("{verdict:?}")) }
     })
     .await;
     assert_eq!(cloud.view(&change).status, Status::Acknowledged);

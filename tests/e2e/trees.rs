@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use harmony_host::{Host, HostOptions, Verdict};
+use harmony_host::{HostOptions, RunningGateway, Verdict};
 use harmony_tests::{Workdir, free_port};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -164,8 +164,9 @@ fn no_mutation_makes_it_panic_and_a_refused_tree_changes_nothing_that_is_served(
             .replace("9090", &admin.to_string())
     });
     let good = tree(dir.path());
-    let host =
-        runtime.block_on(Host::start(HostOptions::new(dir.config(), harmony_host::registry()))).unwrap();
+    let host = runtime
+        .block_on(RunningGateway::start(HostOptions::new(dir.config(), harmony_host::registry())))
+        .unwrap();
     let client = harmony_tests::client();
     let expected = runtime.block_on(answers(&client, public));
     assert_eq!(expected.iter().map(|(status, _)| *status).collect::<Vec<_>>(), [200, 200, 404]);
@@ -210,7 +211,7 @@ async fn a_tree_that_is_refused_leaves_the_very_same_snapshot() {
         "[proxy]\nid = \"a\"\nprimary_provider = \"local\"\n[network.n.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n"
     );
     let dir = Workdir::with([("config.toml", text.clone())]);
-    let host = Host::start(HostOptions::new(dir.config(), harmony_host::registry())).await.unwrap();
+    let host = RunningGateway::start(HostOptions::new(dir.config(), harmony_host::registry())).await.unwrap();
     let before = host.snapshot();
     for bad in [
         "",

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use harmony_host::{Host, HostOptions};
+use harmony_host::{HostOptions, RunningGateway};
 use provider_api::{Clock, Registry, Secret};
 use provider_local::LocalFactory;
 use provider_runbeam::{Deadlines, Environment, RunbeamFactory};
@@ -43,7 +43,7 @@ pub struct Edge {
     /// Its files.
     pub dir: Workdir,
     /// The gateway.
-    pub host: Host,
+    pub host: RunningGateway,
 }
 
 /// How an [`Edge`] is started.
@@ -132,7 +132,7 @@ async fn start(
     machine_token: Option<Secret>,
     push: bool,
     clock: Option<Arc<dyn Clock>>,
-) -> Host {
+) -> RunningGateway {
     let environment = Environment { machine_token, ..Environment::default() };
     let deadlines = Deadlines {
         connect: Duration::from_secs(2),
@@ -145,7 +145,7 @@ async fn start(
     options.state_dir = dir.path().join("state");
     options.push_on_start = push;
     options.clock = clock.unwrap_or(options.clock);
-    Host::start(options).await.unwrap_or_else(|refusal| {
+    RunningGateway::start(options).await.unwrap_or_else(|refusal| {
         let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
         panic!("refused ({}):\n{}", refusal.class, problems.join("\n"))
     })

@@ -1,4 +1,4 @@
-use harmony_host::{Host, HostOptions, registry};
+use harmony_host::{HostOptions, RunningGateway, registry};
 
 use crate::{Workdir, free_port};
 
@@ -31,7 +31,7 @@ pub struct Site {
     /// Its files.
     pub dir: Workdir,
     /// The gateway.
-    pub host: Host,
+    pub host: RunningGateway,
 }
 
 impl Site {
@@ -49,7 +49,7 @@ impl Site {
         dir.write("config.toml", &on_ports(config, port, admin));
         let mut options = HostOptions::new(dir.config(), registry());
         options.state_dir = dir.path().join("state");
-        let host = Host::start(options).await;
+        let host = RunningGateway::start(options).await;
         let host = host.unwrap_or_else(|refusal| {
             let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
             panic!("refused ({}):\n{}", refusal.class, problems.join("\n"))

@@ -9,8 +9,7 @@ use provider_api::RejectionClass;
 
 use crate::apply::activator::Activator;
 use crate::apply::build::{Built, build};
-use crate::apply::change::JournaledChange;
-use crate::apply::{Prepared, Trigger, Verdict};
+use crate::apply::{JournaledChange, Prepared, Trigger, Verdict};
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::{Documents, Touched};
 use crate::journal::Journal;
@@ -34,7 +33,7 @@ pub(crate) struct Applier {
     /// The last rejection, as long as the files are what was rejected.
     pub(super) rejected: Option<(Digest, Rejection)>,
     pub(super) last_good: Arc<LastGood>,
-    pub(crate) published: Arc<Published>,
+    pub(crate) published: Published,
 }
 
 impl Applier {
@@ -190,10 +189,6 @@ async fn note(change: Option<&JournaledChange>, step: fn(&Journal, u64) -> std::
     if let Err(error) = change.journal.write(move |journal| step(journal, sequence)).await {
         tracing::warn!(%error, "the journal cannot be written");
     }
-}
-
-pub(super) fn unwritable(error: &std::io::Error) -> String {
-    format!("the journal cannot be written: {error}")
 }
 
 pub(super) fn desired(digest: Digest) -> Desired {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use provider_api::{Change, RejectionClass};
+use provider_api::RejectionClass;
 
-use crate::apply::applier::unwritable;
+use crate::apply::journaled::unwritable;
 use crate::apply::write::{LEFT, NotCommitted};
-use crate::apply::{Applier, candidate};
+use crate::apply::{Applier, JournaledChange, candidate};
 use crate::diagnostics::rejection::Rejection;
-use crate::journal::{Attempt, Before, Journal, Target};
+use crate::journal::Attempt;
 use crate::storage::digest::full;
 use crate::storage::failpoints::kill;
 
@@ -23,18 +23,6 @@ pub(crate) enum ChangeVerdict {
     Superseded,
     /// It cannot be judged, for a reason that is not its own; it waits.
     Deferred(String),
-}
-
-/// A change that is in the journal.
-#[derive(Clone, Debug)]
-pub(crate) struct JournaledChange {
-    pub(crate) sequence: u64,
-    pub(crate) change: Arc<Change>,
-    pub(crate) journal: Arc<Journal>,
-    /// What its files must still be, when it was rejected before.
-    pub(crate) targets: Vec<Target>,
-    /// What its files were before an earlier try that did not come to its end.
-    pub(crate) before: Vec<Before>,
 }
 
 /// How often a change is tried anew because its files were edited meanwhile.

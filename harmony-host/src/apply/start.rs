@@ -113,7 +113,7 @@ impl Start {
             read: Arc::clone(&snapshot.documents),
             rejected: None,
             last_good: self.last_good,
-            published: Arc::new(Published::new(Arc::clone(&snapshot))),
+            published: Published::new(Arc::clone(&snapshot)),
         };
         for warning in &snapshot.warnings {
             tracing::warn!("{warning}");

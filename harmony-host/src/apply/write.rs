@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use provider_api::RejectionClass;
 
-use crate::apply::applier::unwritable;
 use crate::apply::commit::{self, NotWritten};
+use crate::apply::journaled::unwritable;
 use crate::apply::{Applier, JournaledChange, candidate};
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::Documents;

@@ -12,7 +12,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use url::Url;
 
-use crate::cli::{ConfigPath, out};
+use crate::cli::config_path::ConfigPath;
+use crate::cli::out;
 use crate::documents::{Documents, Touched};
 use crate::server::reachable;
 

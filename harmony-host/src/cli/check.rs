@@ -5,7 +5,8 @@ use provider_api::Registry;
 use serde_json::json;
 
 use crate::apply::Activation as _;
-use crate::cli::{ConfigPath, out};
+use crate::cli::config_path::ConfigPath;
+use crate::cli::out;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::render::render;
 use crate::gateway::Gateway;

@@ -4,8 +4,9 @@ use clap::Args;
 use provider_api::{Error, ErrorKind, Reference, Registry, Resource};
 
 use crate::apply::Activation as _;
+use crate::cli::config_path::ConfigPath;
+use crate::cli::out;
 use crate::cli::state_dir::StateDir;
-use crate::cli::{ConfigPath, out};
 use crate::diagnostics::render::render;
 use crate::gateway::Gateway;
 use crate::host::check;

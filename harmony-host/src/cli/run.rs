@@ -6,8 +6,9 @@ use clap::Args;
 use provider_api::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::config_path::ConfigPath;
 use crate::cli::state_dir::StateDir;
-use crate::cli::{ConfigPath, log, out};
+use crate::cli::{log, out};
 use crate::diagnostics::render::render;
 use crate::gateway::RunningGateway;
 

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::diagnostics::rejection::Rejection;
 use crate::gateway::Gateway;

@@ -8,14 +8,14 @@ use tokio::time::Instant;
 
 use crate::apply::{Command, Verdict};
 use crate::snapshot::Snapshot;
-use crate::snapshot::published::Published;
+use crate::snapshot::feed::Snapshots;
 use crate::status::StatusBoard;
 use crate::sync::{PushReport, SyncCommand, SyncReport};
 
 /// A handle that asks and commands a host. It does not keep the host running.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
-    pub(crate) published: Arc<Published>,
+    pub(super) snapshots: Snapshots,
     pub(crate) status: Arc<StatusBoard>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) sync: mpsc::Sender<SyncCommand>,
@@ -26,7 +26,7 @@ pub(crate) struct Control {
 impl Control {
     /// The snapshot that is served.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.published.snapshot()
+        self.snapshots.latest()
     }
 
     /// Reads the files and applies them now. `None` when the host is stopping.

@@ -76,12 +76,11 @@ impl Host {
         let applier = start.start().await?;
         let (commands, inbox) = mpsc::channel(16);
         let (sync, sync_inbox) = mpsc::channel(16);
-        let published = Arc::clone(&applier.published);
-        let snapshot = published.snapshot();
+        let (snapshots, snapshot) = (applier.published.follow(), applier.published.snapshot());
         let parts = SyncParts {
             inbox: sync_inbox,
             apply: commands.clone(),
-            primary: published.follow_primary(),
+            primary: applier.published.follow_primary(),
             status: Arc::clone(&status),
             journal_directory: recovery::journal_directory(&options.state_dir, &snapshot.config.proxy.id),
             journal,
@@ -95,7 +94,7 @@ impl Host {
             following: tokio::spawn(SyncLoop::new(parts).run()),
             saving: tokio::spawn(Arc::clone(&last_good).run()),
         };
-        let control = Control { published, status, commands, sync, started: Instant::now() };
+        let control = Control { snapshots, status, commands, sync, started: Instant::now() };
         Ok(Self(Arc::new(Inner { control, last_good, tasks: Mutex::new(Some(tasks)) })))
     }
 
@@ -106,7 +105,7 @@ impl Host {
 
     /// The configuration that is served, and every one that takes its place once it has proved to be live.
     pub fn snapshots(&self) -> Snapshots {
-        self.0.control.published.follow()
+        self.0.control.snapshots.restarted()
     }
 
     /// The status: in sync or not, and the reason.

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::http::connection_info::{ConnectionInfo, ForwardedPeer};
 use crate::http::url_prefix::Scheme;
-use crate::server::listeners::ListenerContext;
+use crate::server::context::ListenerContext;
 use crate::server::preface;
 use crate::server::service::Service;
 

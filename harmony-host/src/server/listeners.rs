@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::server::context::ListenerContext;
 use crate::server::service::Service;
 use crate::snapshot::ListenerSpec;
 
@@ -144,20 +145,6 @@ impl Listeners {
 
 /// How long to wait when the operating system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The parts that the connections of a listener are served with.
-pub(super) struct ListenerContext<S> {
-    pub(super) address: SocketAddr,
-    /// How it was served when it opened; what counts once the published snapshot no longer has it.
-    pub(super) spec: Arc<ListenerSpec>,
-    pub(super) service: Arc<S>,
-}
-
-impl<S> Clone for ListenerContext<S> {
-    fn clone(&self) -> Self {
-        Self { address: self.address, spec: Arc::clone(&self.spec), service: Arc::clone(&self.service) }
-    }
-}
 
 async fn listen<S: Service>(
     listener: TcpListener,

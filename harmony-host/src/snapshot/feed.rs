@@ -1,34 +1,41 @@
+//! The feed of snapshots.
+
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::snapshot::Snapshot;
 
-/// The configurations of a running gateway, one after the other: what is served, then each that takes its place.
+/// The configurations of a running host, one after the other: the one that is served, then each that takes its place.
 ///
-/// * Only what is live comes here: it was published, and a probe has seen it. What was published for a moment and
-///   taken back never does.
-/// * Nothing queues up. Who is slow gets the latest and misses those between.
-/// * Clones are independent, and none holds the gateway up.
+/// * A snapshot comes here after it was activated and shown to be live. One that was activated for a moment and rolled
+///   back never does.
+/// * Nothing queues up: a slow reader gets the latest and misses those in between.
+/// * Clones are independent, and none delays the host.
 #[derive(Clone, Debug)]
 pub struct Snapshots(watch::Receiver<Arc<Snapshot>>);
 
 impl Snapshots {
-    pub(crate) fn new(mut committed: watch::Receiver<Arc<Snapshot>>) -> Self {
-        committed.mark_changed();
-        Self(committed)
+    pub(crate) fn new(mut published: watch::Receiver<Arc<Snapshot>>) -> Self {
+        published.mark_changed();
+        Self(published)
     }
 
-    /// The latest one that [`next`](Self::next) has not given yet: at once when there is one, and so the first time,
-    /// else when it comes. `None` when the gateway has stopped and its last one was given.
+    /// A feed that begins with the latest snapshot again.
+    pub(crate) fn restarted(&self) -> Self {
+        Self::new(self.0.clone())
+    }
+
+    /// Waits for a snapshot that [`next`](Self::next) has not returned yet; the first call returns at once. `None` when
+    /// the host has stopped and its last snapshot was returned.
     ///
-    /// Cancel safe: what a dropped call would have given the next call gives.
+    /// Cancel safe: the next call returns what a dropped one would have.
     pub async fn next(&mut self) -> Option<Arc<Snapshot>> {
         self.0.changed().await.ok()?;
         Some(Arc::clone(&self.0.borrow_and_update()))
     }
 
-    /// The latest one, whether it was given before or not.
+    /// The latest snapshot, returned before or not.
     pub fn latest(&self) -> Arc<Snapshot> {
         Arc::clone(&self.0.borrow())
     }

@@ -34,7 +34,7 @@ impl Published {
         self.snapshot.send_replace(snapshot);
     }
 
-    /// Every snapshot from now on, the one that is served first. Ends with this.
+    /// The snapshot that is served and every one that is published after it. Ends with this.
     pub(crate) fn follow(&self) -> Snapshots {
         Snapshots::new(self.snapshot.subscribe())
     }

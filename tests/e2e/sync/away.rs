@@ -101,7 +101,11 @@ async fn after_it_was_revoked_a_gateway_follows_again_when_somebody_authorizes_i
     eventually("the refusal in the status", || async {
         let sync = edge.host.status().sync.clone();
         let authorization = sync.map(|sync| sync.authorization);
-        if authorization == Some("refused") { Ok(()) } else { Err(format!("{authorization:?}")) }
+        if authorization == Some(harmony_host::Authorization::Refused) {
+            Ok(())
+        } else {
+            Err(format!("{authorization:?}"))
+        }
     })
     .await;
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));

@@ -32,7 +32,7 @@ pub(super) const HARMONY_HOST: Order = Order {
         "gateway",
         "cli",
     ],
-    pending: &["gateway"],
+    pending: &[],
 };
 
 impl Order {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use harmony_host::{Host, HostOptions};
+use harmony_host::{HostOptions, RunningGateway};
 use provider_api::testkit::TurnedClock;
 use provider_api::{ErrorKind, Pending, Provider};
 use provider_git::GitFactory;
@@ -88,13 +88,13 @@ async fn a_gateway_applies_what_is_committed_and_does_not_again_after_a_restart(
         registry.register(GitFactory);
         let mut options = HostOptions::new(&path, registry);
         options.state_dir = repository.root().join("state");
-        Host::start(options).await.expect("it starts")
+        RunningGateway::start(options).await.expect("it starts")
     };
     let host = start().await;
     let report = host.sync().await.unwrap();
     assert!(report.error.is_none(), "{report:?}");
     assert_eq!(report.applied.len(), 2, "{report:?}");
-    assert_eq!(host.snapshot().config().pipelines.len(), 1);
+    assert_eq!(host.snapshot().pipelines().count(), 1);
     assert!(repository.root().join("transforms/t.json").exists());
     host.shut_down(Duration::from_secs(5)).await;
 

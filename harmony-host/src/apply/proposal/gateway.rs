@@ -3,7 +3,7 @@ use std::sync::Arc;
 use provider_api::RejectionClass;
 use toml_edit::{DocumentMut, Item, Table, TableLike};
 
-use crate::apply::proposal::Proposed;
+use crate::apply::proposal::proposed::Proposed;
 use crate::config::fragment::without_values;
 use crate::diagnostics::source::{Place, Source};
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::apply::proposal::Proposed;
+use crate::apply::proposal::proposed::Proposed;
 use crate::config::fragment::without_values;
 use crate::config::name::is_name;
 use crate::diagnostics::source::{Place, Source};

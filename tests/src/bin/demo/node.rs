@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use harmony_host::{Host, HostOptions};
+use harmony_host::{HostOptions, RunningGateway};
 use harmony_tests::control_plane::ControlPlane;
 use harmony_tests::site::on_ports;
 use harmony_tests::{EDGE, Workdir, client, free_port};
@@ -15,7 +15,7 @@ pub(crate) struct Node {
     pub(crate) port: u16,
     admin: u16,
     pub(crate) dir: Workdir,
-    pub(crate) host: Host,
+    pub(crate) host: RunningGateway,
 }
 
 impl Node {
@@ -33,7 +33,7 @@ impl Node {
         registry.register(LocalFactory).register(RunbeamFactory::new(Environment::default()));
         let mut options = HostOptions::new(dir.config(), registry);
         options.state_dir = dir.path().join("state");
-        let host = Host::start(options).await.map_err(|refusal| {
+        let host = RunningGateway::start(options).await.map_err(|refusal| {
             refusal.problems.errors().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         })?;
         Ok(Self { code, port, admin, dir, host })

@@ -1,0 +1,66 @@
+//! The files that a change proposes.
+
+use provider_api::{Attachment, Change, DocumentKind, Registry};
+
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::Place;
+use crate::documents::Documents;
+use crate::documents::edits::Edits;
+
+/// The files that a change proposes, while they are worked out.
+pub(super) struct Proposed<'a> {
+    pub(super) change: &'a Change,
+    pub(super) documents: &'a Documents,
+    pub(super) registry: &'a Registry,
+    pub(super) edits: Edits,
+    pub(super) problems: Problems,
+}
+
+impl Proposed<'_> {
+    /// A transform that a pipeline needs.
+    pub(super) fn attach(&mut self, attachment: &Attachment) {
+        let Some(directory) = self.directory(&DocumentKind::Transform) else { return };
+        // Ids of the control plane, which are ULIDs and so in capitals.
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        let Attachment { name, content } = attachment;
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
+            let message = format!("`{}` may not become a file name", name.escape_debug());
+            self.problems
+                .error(None, "spec_path", message)
+                .help("expected 1 to 64 of A-Z, a-z, 0-9, _ and -");
+            return;
+        }
+        self.json(None, &format!("the transform {name}"), content);
+        self.write(format!("{directory}{name}.json"), content);
+    }
+
+    pub(super) fn json(&mut self, place: Option<&Place>, key: &str, text: &str) {
+        if let Err(e) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+            self.problems.error(place, key, format!("this is not JSON, at {}:{}", e.line(), e.column()));
+        }
+    }
+
+    /// Proposes a file, unless it says this already.
+    pub(super) fn write(&mut self, name: String, text: &str) {
+        if self.documents.text(&name) == Some(text) {
+            self.edits.insert_same(name);
+        } else {
+            self.edits.insert(name, text);
+        }
+    }
+
+    /// The directory of the files of a kind, with a slash at its end.
+    pub(super) fn directory(&mut self, kind: &DocumentKind) -> Option<String> {
+        let gateway = self.documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
+        let Some(proxy) = gateway.map(|gateway| &gateway.proxy) else {
+            self.problems.error(None, "config.toml", "it says nothing that can be read");
+            return None;
+        };
+        let directory = match kind {
+            DocumentKind::Pipeline => &proxy.pipelines_path,
+            DocumentKind::Mesh => &proxy.mesh_path,
+            _ => &proxy.transforms_path,
+        };
+        Some(directory.below())
+    }
+}
