@@ -1,10 +1,7 @@
 use provider_api::{Error, Freshness, Reference, Resolved, Resolver, Result, async_trait};
 
 use crate::local::Local;
-
-/// The one owner of everything that is local: what stands in the place of the team, as in
-/// `local.local.ingress.name.<name>`.
-pub(crate) const OWNER: &str = "local";
+use crate::resource_index::OWNER;
 
 #[async_trait]
 impl Resolver for Local {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use provider_api::{Error, Inventory, Reference, Resource, ResourceKey, ResourceType, Result};
 
-use crate::resolver::OWNER;
+/// The only team of local resources, as in `local.local.ingress.name.<name>`.
+pub(crate) const OWNER: &str = "local";
 
 /// How many names or candidates a message lists before it only counts the rest.
 const LISTED: usize = 5;
