@@ -10,7 +10,7 @@ use crate::api::Api;
 use crate::credentials::Credentials;
 use crate::deadlines::Deadlines;
 use crate::environment::Environment;
-use crate::kept::Kept;
+use crate::interner::Interner;
 use crate::key_sets::KeySets;
 use crate::pool::{Pool, PoolOptions};
 use crate::runbeam::Runbeam;
@@ -23,9 +23,9 @@ use crate::store::Store;
 pub struct RunbeamFactory {
     environment: Environment,
     deadlines: Deadlines,
-    pools: Kept<PoolOptions, Pool>,
-    apis: Kept<(String, PoolOptions), (Arc<Api>, Arc<KeySets>)>,
-    credentials: Kept<(PathBuf, String, String), Credentials>,
+    pools: Interner<PoolOptions, Pool>,
+    apis: Interner<(String, PoolOptions), (Arc<Api>, Arc<KeySets>)>,
+    credentials: Interner<(PathBuf, String, String), Credentials>,
 }
 
 impl RunbeamFactory {
@@ -34,9 +34,9 @@ impl RunbeamFactory {
         Self {
             environment,
             deadlines: Deadlines::default(),
-            pools: Kept::default(),
-            apis: Kept::default(),
-            credentials: Kept::default(),
+            pools: Interner::default(),
+            apis: Interner::default(),
+            credentials: Interner::default(),
         }
     }
 
@@ -96,7 +96,7 @@ impl ProviderFactory for RunbeamFactory {
             direct: is_loopback(&configured),
         };
         let origin = configured.origin().ascii_serialization();
-        let kept = self.apis.get((configured.to_string(), options), || {
+        let shared = self.apis.get((configured.to_string(), options), || {
             let pool = self.pools.get(options, || Pool::new(options, self.deadlines));
             let api = Arc::new(Api::new(pool, Arc::clone(&context.clock), configured));
             (Arc::clone(&api), Arc::new(KeySets::new(api)))
@@ -109,9 +109,9 @@ impl ProviderFactory for RunbeamFactory {
         });
         Ok(Arc::new(Runbeam {
             context,
-            api: Arc::clone(&kept.0),
+            api: Arc::clone(&shared.0),
             credentials: Credentials::clone(&credentials),
-            keys: Arc::clone(&kept.1),
+            keys: Arc::clone(&shared.1),
             cadence,
             pending_etag: ArcSwapOption::empty(),
         }))

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::api::{Api, decode};
 use crate::call::{Bearer, Call};
-use crate::kept::Kept;
+use crate::interner::Interner;
 use crate::key::Key;
 use crate::settings::is_loopback;
 use crate::status::Asking;
@@ -38,7 +38,7 @@ pub(crate) struct Keys {
 #[derive(Debug)]
 pub(crate) struct KeySets {
     api: Arc<Api>,
-    sets: Kept<Option<String>, KeySet>,
+    sets: Interner<Option<String>, KeySet>,
 }
 
 /// One published key set. Fetched when it is first needed, and again ahead of the end of its time; after
@@ -62,7 +62,7 @@ pub(crate) struct LastKeys {
 
 impl KeySets {
     pub(crate) fn new(api: Arc<Api>) -> Self {
-        Self { api, sets: Kept::default() }
+        Self { api, sets: Interner::default() }
     }
 
     /// The set at `url`, or the control plane's own.
@@ -72,8 +72,12 @@ impl KeySets {
 
     /// The sets that were fetched, as they were published last, in the order of where they are.
     pub(crate) fn last(&self) -> Vec<(Option<String>, LastKeys)> {
-        let mut all: Vec<_> =
-            self.sets.all().into_iter().filter_map(|(url, set)| Some((url, set.lock().clone()?))).collect();
+        let mut all: Vec<_> = self
+            .sets
+            .entries()
+            .into_iter()
+            .filter_map(|(url, set)| Some((url, set.lock().clone()?)))
+            .collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
     }

@@ -14,7 +14,7 @@ mod factory;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod kept;
+mod interner;
 mod key;
 mod key_sets;
 mod mesh_auth;
