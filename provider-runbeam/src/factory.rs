@@ -24,7 +24,8 @@ pub struct RunbeamFactory {
     environment: Environment,
     deadlines: Deadlines,
     pools: Interner<PoolOptions, Pool>,
-    apis: Interner<(String, PoolOptions), (Arc<Api>, Arc<KeySets>)>,
+    apis: Interner<(String, PoolOptions), Api>,
+    key_sets: Interner<(String, PoolOptions), KeySets>,
     credentials: Interner<(PathBuf, String, String), Credentials>,
 }
 
@@ -36,6 +37,7 @@ impl RunbeamFactory {
             deadlines: Deadlines::default(),
             pools: Interner::default(),
             apis: Interner::default(),
+            key_sets: Interner::default(),
             credentials: Interner::default(),
         }
     }
@@ -96,11 +98,12 @@ impl ProviderFactory for RunbeamFactory {
             direct: is_loopback(&configured),
         };
         let origin = configured.origin().ascii_serialization();
-        let shared = self.apis.get((configured.to_string(), options), || {
+        let key = (configured.to_string(), options);
+        let api = self.apis.get(key.clone(), || {
             let pool = self.pools.get(options, || Pool::new(options, self.deadlines));
-            let api = Arc::new(Api::new(pool, Arc::clone(&context.clock), configured));
-            (Arc::clone(&api), Arc::new(KeySets::new(api)))
+            Api::new(pool, Arc::clone(&context.clock), configured)
         });
+        let keys = self.key_sets.get(key, || KeySets::new(Arc::clone(&api)));
         let key = (context.state_dir.clone(), context.gateway.clone(), origin.clone());
         let credentials = self.credentials.get(key, || {
             let encryption_key = self.environment.encryption_key.clone();
@@ -109,9 +112,9 @@ impl ProviderFactory for RunbeamFactory {
         });
         Ok(Arc::new(Runbeam {
             context,
-            api: Arc::clone(&shared.0),
-            credentials: Credentials::clone(&credentials),
-            keys: Arc::clone(&shared.1),
+            api,
+            credentials,
+            keys,
             cadence,
             pending_etag: ArcSwapOption::empty(),
         }))
@@ -125,5 +128,45 @@ impl ProviderFactory for RunbeamFactory {
                 keys: &[("cloud_api_base_url", "api"), ("poll_interval_secs", "poll_interval_secs")],
             })
             .with_public_keys(&["api", "enabled", "poll_interval_secs"])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use provider_api::{Inventory, ProviderName, SystemClock};
+
+    use super::*;
+
+    // Evicting the credential of a running provider would give the next one a state of its own, which does not
+    // know that the control plane refused the token.
+    #[test]
+    fn values_of_a_running_provider_stay() {
+        let factory = RunbeamFactory::new(Environment::default());
+        let build = |n: usize| {
+            let context = BuildContext {
+                name: "runbeam".parse::<ProviderName>().unwrap(),
+                gateway: "gateway-a".to_owned(),
+                inventory: Arc::new(Inventory::default()),
+                state_dir: "/nonexistent".into(),
+                clock: Arc::new(SystemClock),
+                key_lifetime: Duration::from_secs(3600),
+            };
+            let settings = Settings { api: format!("https://api-{n}.example"), ..Settings::default() };
+            factory.build(context, settings).unwrap()
+        };
+        let values = || {
+            let is_first = |api: &str| api.contains("api-0.");
+            let api = factory.apis.entries().into_iter().find(|(key, _)| is_first(&key.0)).unwrap().1;
+            let keys = factory.key_sets.entries().into_iter().find(|(key, _)| is_first(&key.0)).unwrap().1;
+            let credentials = factory.credentials.entries().into_iter().find(|(key, _)| is_first(&key.2));
+            (Arc::as_ptr(&api), Arc::as_ptr(&keys), Arc::as_ptr(&credentials.unwrap().1))
+        };
+        let running = build(0);
+        let before = values();
+        (1..100).for_each(|n| drop(build(n)));
+        assert_eq!(values(), before);
+        drop(running);
     }
 }

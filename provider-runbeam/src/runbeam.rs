@@ -20,7 +20,7 @@ use crate::status::Asking;
 pub(crate) struct Runbeam {
     pub(crate) context: BuildContext,
     pub(crate) api: Arc<Api>,
-    pub(crate) credentials: Credentials,
+    pub(crate) credentials: Arc<Credentials>,
     pub(crate) keys: Arc<KeySets>,
     pub(crate) cadence: Cadence,
     /// The ETag of the last list of pending changes, as long as the host is known to have it whole.
