@@ -1,3 +1,5 @@
+//! The factory: builds providers and keeps what they share.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,8 +19,10 @@ use crate::runbeam::Runbeam;
 use crate::settings::{DEFAULT_API, Settings, is_loopback};
 use crate::store::Store;
 
-/// Makes providers of the type `runbeam`, and holds what outlives each of them: connections, the machine
-/// token, and published keys.
+/// The factory of providers of the type `runbeam`.
+///
+/// A configuration reload builds a new provider. The factory keeps the connections, the machine token and the
+/// published keys, so that the new provider continues with those of the old one.
 #[derive(Debug)]
 pub struct RunbeamFactory {
     environment: Environment,
@@ -30,7 +34,7 @@ pub struct RunbeamFactory {
 }
 
 impl RunbeamFactory {
-    /// A factory for a process that was started with `environment`.
+    /// Creates a factory with the values of `environment` and the default deadlines.
     pub fn new(environment: Environment) -> Self {
         Self {
             environment,
@@ -42,25 +46,25 @@ impl RunbeamFactory {
         }
     }
 
-    /// A factory that reads the environment of this process, once and now.
+    /// Creates a factory with the environment variables of this process, which are read once, here.
     pub fn from_env() -> Self {
         Self::new(Environment::of_process())
     }
 
-    /// The same with other deadlines.
+    /// Replaces the deadlines.
     #[must_use]
     pub fn with_deadlines(self, deadlines: Deadlines) -> Self {
         Self { deadlines, ..self }
     }
 
-    /// `RUNBEAM_ACCEPT_INVALID_CERTS` alone changes nothing: whoever can set a variable must not be able to
-    /// read along.
+    /// Reports whether invalid certificates are accepted, which takes both the setting and the variable: one who can
+    /// only set a variable, or only edit the configuration, must not be able to intercept the connections.
     fn accepts_invalid_certs(&self, settings: &Settings, name: &str) -> bool {
         let both = self.environment.accept_invalid_certs && settings.accept_invalid_certs;
         if both {
             tracing::warn!(
                 provider = name,
-                "certificates of the control plane are NOT verified: whoever is in between reads and changes everything"
+                "certificates of the control plane are NOT verified: an attacker on the network can read and change everything"
             );
         } else if self.environment.accept_invalid_certs {
             tracing::warn!(
@@ -83,19 +87,19 @@ impl ProviderFactory for RunbeamFactory {
     const TYPE: &'static str = "runbeam";
     type Settings = Settings;
 
-    /// Does no I/O: the machine token is read when it is first needed.
+    /// Builds a provider. Does no I/O: the machine token is read when it is first needed.
     ///
     /// # Errors
-    /// [`Invalid`](provider_api::ErrorKind::Invalid) for an `api` that is no URL, or would send the machine
-    /// token in the clear, and for an interval out of bounds.
+    /// [`Invalid`](provider_api::ErrorKind::Invalid) for an `api` that is not a URL or would send the
+    /// machine token unencrypted, and for an interval out of range.
     fn build(&self, context: BuildContext, settings: Settings) -> Result<Arc<dyn Provider>, InvalidSettings> {
-        let (configured, cadence) = settings.checked(context.name.as_str())?;
+        let (configured, cadence) = settings.validated(context.name.as_str())?;
         for key in &settings.unknown {
-            tracing::warn!(provider = %context.name, key = %key.escape_debug(), "this key is not known here");
+            tracing::warn!(provider = %context.name, key = %key.escape_debug(), "unknown key in the provider section");
         }
         let options = PoolOptions {
             accept_invalid_certs: self.accepts_invalid_certs(&settings, context.name.as_str()),
-            direct: is_loopback(&configured),
+            no_proxy: is_loopback(&configured),
         };
         let origin = configured.origin().ascii_serialization();
         let key = (configured.to_string(), options);

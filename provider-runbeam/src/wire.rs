@@ -1,5 +1,6 @@
-//! What the control plane sends and is sent. Fields it adds are ignored; what is missing or blank where it
-//! must not be is an error of the call, never a guess.
+//! The request and response bodies of the control plane's API.
+//!
+//! Unknown fields are ignored. A required field that is missing or blank is an error of the call, never a guess.
 
 use provider_api::{ChangeHead, ChangeId, DocumentKind, Resource};
 use serde::{Deserialize, Serialize};
@@ -89,7 +90,7 @@ pub(crate) struct Jwks {
     pub(crate) keys: Vec<serde_json::Value>,
 }
 
-/// One key of it (RFC 7517, section 4).
+/// A key of a key set (RFC 7517, section 4).
 #[derive(Debug, Deserialize)]
 pub(crate) struct Jwk {
     pub(crate) kty: String,
@@ -178,7 +179,7 @@ pub(crate) struct UpdatedModel {
     pub(crate) action: String,
 }
 
-/// The body of an error, when it is JSON.
+/// The JSON body of an error response.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Problem {
     #[serde(default)]
