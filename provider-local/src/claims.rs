@@ -30,7 +30,7 @@ pub(crate) enum Claim {
     Texts(Vec<String>),
     /// A NumericDate (RFC 7519, section 2) that is not negative. A fraction of a second is cut off.
     Seconds(u64),
-    /// Any other type or value.
+    /// A value of another type or out of range.
     Other,
 }
 

@@ -124,8 +124,8 @@ impl Api {
 
     /// Returns the base URL of the API, which the control plane names.
     ///
-    /// Only a successful discovery is cached. An unavailable control plane is asked again by the next call, and
-    /// so is one that named another origin, which is an error.
+    /// Only a successful discovery is cached. After an error, such as a URL of another origin, the next call repeats
+    /// it.
     pub(crate) async fn base(&self, call: &Call<'_>) -> Result<&Url> {
         self.discovered.get_or_try_init(|| self.discover(call)).await
     }

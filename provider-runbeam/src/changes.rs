@@ -68,7 +68,7 @@ impl Runbeam {
         let mut next = Some(self.api.url(&call, "harmony/changes", &[&credential.gateway_id]).await?);
         let mut list = List::default();
         // The ETag of a page says nothing about the other pages, so only a list of one page is requested with it.
-        // `swap` takes it away until this list has arrived, also when the caller drops the future.
+        // `swap` removes it until this list has arrived, so a cancelled call leaves none.
         let known = self.pending_etag.swap(None);
         let mut etag = None;
         let mut pages = 0;

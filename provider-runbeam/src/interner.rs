@@ -18,24 +18,24 @@ pub(crate) struct Interner<K, V>(DashMap<K, Arc<V>>);
 impl<K: Eq + Hash, V> Interner<K, V> {
     /// Returns the value of `key`, and calls `make` for a key that has none.
     ///
-    /// No lock is held while `make` runs, so `make` may use any map, this one included. When two threads ask for
-    /// a new key at the same time both call `make`, and both get the value that was inserted first.
+    /// `make` runs without a lock, so it may use any map, this one included. When two threads request a new key at the
+    /// same time, both call `make`, and both get the value that was inserted first.
     pub(crate) fn get(&self, key: K, make: impl FnOnce() -> V) -> Arc<V> {
-        // A read locks one shard, shared; `entry` would lock it exclusively. Verification of every mesh token
-        // comes here.
+        // `get` takes a shared lock on one shard, `entry` would take an exclusive one. The verification of every mesh
+        // token calls this.
         if let Some(value) = self.0.get(&key) {
             return Arc::clone(&value);
         }
         let made = Arc::new(make());
         let value = Arc::clone(self.0.entry(key).or_insert(made).value());
-        // The guard of the entry is gone by now: `retain` locks every shard and would wait for it for ever.
+        // The guard of the entry must be dropped by now: `len` and `retain` lock every shard, so they would deadlock.
         if self.0.len() > MAX_UNUSED {
             self.0.retain(|_, value| Arc::strong_count(value) > 1);
         }
         value
     }
 
-    /// Returns a copy of every entry, so that no lock is held while the caller uses them.
+    /// Returns a copy of every entry. The caller uses them without a lock.
     pub(crate) fn entries(&self) -> Vec<(K, Arc<V>)>
     where
         K: Clone,

@@ -18,8 +18,8 @@ use crate::purpose::Purpose;
 use crate::settings::is_loopback;
 use crate::wire::{Jwk, Jwks};
 
-/// The minimum time between two fetches because of an unknown key id. Anybody can send tokens with unknown ids, so
-/// without it each of them would cost the control plane a request.
+/// The minimum time between two fetches because of an unknown key id. A sender needs no
+/// credential for a token with an unknown id, so without this limit each one would cost the control plane a request.
 const COOLDOWN: Duration = Duration::from_secs(60);
 
 /// The minimum time between two attempts after a failed fetch.
@@ -45,7 +45,7 @@ pub(crate) struct Keys {
 #[derive(Debug)]
 pub(crate) struct KeySets {
     api: Arc<Api>,
-    /// By `jwks_url`; `None` is the key set of the control plane.
+    /// Key sets by `jwks_url`; `None` is the key set of the control plane.
     sets: Interner<Option<String>, KeySet>,
 }
 

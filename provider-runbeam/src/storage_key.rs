@@ -53,7 +53,7 @@ impl StorageKey {
             }
             ReadAccess::Everyone => {
                 return Err(unusable(
-                    "is open to everybody on this machine; set its mode with `chmod 600`, or authorize \
+                    "is readable for every user of this machine; set its mode with `chmod 600`, or authorize \
                                    the gateway again if others may have read it"
                         .to_owned(),
                 ));

@@ -5,7 +5,7 @@
 use provider_api::{ChangeHead, ChangeId, DocumentKind, Resource};
 use serde::{Deserialize, Serialize};
 
-/// GET harmony/changes/{gateway_id}
+/// The response to `GET harmony/changes/{gateway_id}`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ChangeList {
     pub(crate) data: Vec<WireChange>,
@@ -19,7 +19,7 @@ pub(crate) struct Links {
     pub(crate) next: Option<String>,
 }
 
-/// GET harmony/change/{id}
+/// The response to `GET harmony/change/{id}`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ChangeDetail {
     pub(crate) data: WireChange,
@@ -64,7 +64,7 @@ pub(crate) struct Failed<'a> {
     pub(crate) details: &'a [String],
 }
 
-/// GET harmony/resources/resolve
+/// The response to `GET harmony/resources/resolve`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ResolvedResource {
     pub(crate) data: Resource,
@@ -84,7 +84,7 @@ pub(crate) struct MeshTokenAnswer {
     pub(crate) mesh_id: Option<String>,
 }
 
-/// GET api/.well-known/jwks.json
+/// The response to `GET api/.well-known/jwks.json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Jwks {
     pub(crate) keys: Vec<serde_json::Value>,
@@ -106,7 +106,7 @@ pub(crate) struct Jwk {
     pub(crate) e: Option<String>,
 }
 
-/// GET api/transforms/{id}
+/// The response to `GET api/transforms/{id}`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct TransformAnswer {
     pub(crate) data: Transform,
@@ -122,7 +122,7 @@ pub(crate) struct TransformOptions {
     pub(crate) instructions: String,
 }
 
-/// GET harmony/base-url
+/// The response to `GET harmony/base-url`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct BaseUrl {
     #[serde(default)]

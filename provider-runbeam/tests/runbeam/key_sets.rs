@@ -32,7 +32,7 @@ impl Cloud {
     }
 
     fn is_unavailable(&self) {
-        self.stand_in.respond_with(|_| Some(Answer::status(503, &json!({ "error": "away" }))));
+        self.stand_in.respond_with(|_| Some(Answer::status(503, &json!({ "error": "unavailable" }))));
     }
 
     /// Signs a token that is valid for a week.

@@ -133,5 +133,5 @@ async fn files_are_private_and_encrypted() {
     // A key that every user can read protects nothing.
     std::fs::set_permissions(home.join("encryption.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
     let later = Gateway::at(Arc::clone(&gateway.home), Environment::default());
-    assert!(unavailable(&later.provider(&cloud.url())).await.contains("open to everybody"));
+    assert!(unavailable(&later.provider(&cloud.url())).await.contains("readable for every user"));
 }
