@@ -252,12 +252,12 @@ pub(crate) fn decode<T: DeserializeOwned>(action: &str, body: &[u8]) -> Result<T
 }
 
 fn transport_error(action: &str, error: reqwest::Error) -> Error {
-    let why = if error.is_timeout() {
+    let reason = if error.is_timeout() {
         "the control plane did not answer in time"
     } else if error.is_connect() {
         "the control plane cannot be reached"
     } else {
         "the connection to the control plane was interrupted"
     };
-    Error::unavailable(format!("{action}: {why}")).with_source(error.without_url())
+    Error::unavailable(format!("{action}: {reason}")).with_source(error.without_url())
 }
