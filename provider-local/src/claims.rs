@@ -1,11 +1,13 @@
+//! The claims of a mesh token, as serde decodes them.
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The claims of a token whose signature is good, as they were written. Decoding refuses none of them for
-/// its type, so that the refusal can name the claim. A claim that is there twice is no claims at all.
+/// The claims of a token with a valid signature, unchecked. Decoding accepts any type, so that the later error can
+/// name the claim. It fails for a duplicate claim, so no two readers of a token can see different claims.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct TokenClaims {
@@ -18,22 +20,22 @@ pub(crate) struct TokenClaims {
     pub(crate) mesh_id: Claim,
 }
 
-/// The value of one claim, in the shapes that a claim of ours can have.
+/// The value of a claim, in the types that the checked claims can have.
 #[derive(Default)]
 pub(crate) enum Claim {
-    /// Not there, or `null`, as serializers of an optional value write it.
+    /// Absent, or `null`, which serializers write for an optional value.
     #[default]
     Absent,
     Text(String),
     Texts(Vec<String>),
-    /// A NumericDate (RFC 7519, section 2): not negative, a fraction of a second cut off.
+    /// A NumericDate (RFC 7519, section 2) that is not negative. A fraction of a second is cut off.
     Seconds(u64),
-    /// Anything else.
+    /// A value of another type or out of range.
     Other,
 }
 
-/// The moment a NumericDate means; `None` when this machine cannot express it.
-pub(crate) fn time(seconds: u64) -> Option<SystemTime> {
+/// Converts a NumericDate. Returns `None` when `SystemTime` cannot represent it.
+pub(crate) fn system_time(seconds: u64) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
@@ -69,7 +71,7 @@ impl<'de> Visitor<'de> for ClaimVisitor {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Claim, E> {
-        // The cast saturates; a date that far away is refused where it becomes a time.
+        // The cast saturates. A date that large is refused later, where it is converted to a time.
         let is_date = value.is_finite() && value >= 0.0;
         Ok(if is_date { Claim::Seconds(value as u64) } else { Claim::Other })
     }
@@ -80,7 +82,7 @@ impl<'de> Visitor<'de> for ClaimVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Claim, A::Error> {
         let mut texts = Some(Vec::new());
-        // The rest is read even when the answer is known: whoever stops early leaves the parser inside.
+        // Reads every item: serde_json fails when a visitor stops in the middle of a list.
         while let Some(item) = items.next_element::<Claim>()? {
             match (item, &mut texts) {
                 (Claim::Text(text), Some(texts)) => texts.push(text),

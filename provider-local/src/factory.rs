@@ -1,3 +1,5 @@
+//! The factory and the settings of the provider `local`.
+
 use std::sync::Arc;
 
 use provider_api::{BuildContext, Error, InvalidSettings, Provider, ProviderFactory, SettingsProfile};
@@ -8,12 +10,12 @@ use crate::mesh_auth::LocalMeshAuth;
 use crate::mesh_keys::Keyring;
 use crate::resource_index::ResourceIndex;
 
-/// Makes the provider `local`. It holds nothing: all that the provider knows is in the configuration.
+/// The factory of the provider `local`. It has no state: the provider depends on the configuration only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalFactory;
 
-/// What `[provider.local]` may say: anything. The section is not needed, and configurations that carry one
-/// over from a remote provider (`api`, `poll_interval_secs`) mean the same without it.
+/// The settings of `[provider.local]`: none. The section is optional and its keys are ignored, so a configuration may
+/// keep the keys of a remote provider (`api`, `poll_interval_secs`).
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub struct LocalSettings {}
 
@@ -21,16 +23,16 @@ impl ProviderFactory for LocalFactory {
     const TYPE: &'static str = "local";
     type Settings = LocalSettings;
 
-    /// Indexes the resources and parses the keys of the local meshes.
+    /// Builds the provider: indexes the resources and parses the keys of the local meshes.
     ///
     /// # Errors
     /// [`Invalid`](provider_api::ErrorKind::Invalid) when a key of a local mesh is blank or cannot be
-    /// parsed, when two local meshes share a name, and when the provider is to have another name than `local`.
+    /// parsed, when two local meshes have the same name, and when the name of the provider is not `local`.
     fn build(&self, context: BuildContext, _: LocalSettings) -> Result<Arc<dyn Provider>, InvalidSettings> {
-        // References and meshes say `local`; under another name nothing could reach this provider.
+        // References and meshes name the provider `local`, so one with another name is never used.
         if !context.name.is_local() {
             return Err(Error::invalid(format!(
-                "a provider of type `local` is always there under the name `local`; `{}` needs another type",
+                "the provider of type `local` is always named `local`; the provider `{}` needs another type",
                 context.name
             ))
             .into());

@@ -1,4 +1,4 @@
-//! What the fuzz targets call, and the test that replays what they have found. No part of the API.
+//! The entry points of the fuzz targets, and the test that replays their corpus. Not part of the public API.
 
 use std::sync::LazyLock;
 use std::time::{Duration, UNIX_EPOCH};
@@ -24,31 +24,31 @@ fn keyring(keys: MeshKeys) -> Option<Keyring> {
         .ok()
 }
 
-/// A mesh token in any bytes, twice: as somebody sends it, and as a header and claims, a line each, that the
-/// mesh itself has signed. What is admitted is what was expected, and has not ended.
+/// Verifies `bytes` as a mesh token, and its first two lines as the header and claims of a token with a valid
+/// signature. An accepted token must match the expectation and must not have expired.
 pub fn token(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    judge(&text);
+    check_token(&text);
     if let Some((header, claims)) = text.split_once('\n') {
         let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let key = EncodingKey::from_secret(SECRET.as_bytes());
         if let Ok(signature) = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256) {
-            judge(&format!("{message}.{signature}"));
+            check_token(&format!("{message}.{signature}"));
         }
     }
 }
 
-fn judge(token: &str) {
+fn check_token(token: &str) {
     let Some(key) = KEYRING.as_ref().and_then(|keyring| keyring.get(&MESH)) else { return };
     let expected = Expected { mesh: &MESH, url: "https://node-b.example/r4/Patient" };
     if let Ok(claims) = verify(key, NOW, &expected, token) {
         assert_eq!((claims.issuer.as_str(), claims.mesh_id.as_str()), ("imaging", "01H"));
-        let ended = UNIX_EPOCH + Duration::from_secs(NOW - 60);
-        assert!(!claims.subject.trim().is_empty() && claims.expires_at > ended);
+        let earliest = UNIX_EPOCH + Duration::from_secs(NOW - 60);
+        assert!(!claims.subject.trim().is_empty() && claims.expires_at > earliest);
     }
 }
 
-/// A key file of a mesh in any bytes, in either place: it becomes a key, or is refused.
+/// Parses `bytes` as a private and as a public key file of a mesh.
 pub fn key(bytes: &[u8]) {
     let Ok(pem) = std::str::from_utf8(bytes) else { return };
     let _ = keyring(MeshKeys::Rsa { private_pem: Some(Secret::new(pem)), public_pem: None });
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_fuzzer_kept_is_survived() {
+    fn corpus_is_replayed() {
         replay("local_token", super::token);
         replay("local_key", super::key);
     }

@@ -1,15 +1,17 @@
+//! Issuing of mesh tokens.
+
 use jsonwebtoken::{Header, encode};
 use provider_api::{Error, MeshToken, Result, Secret, TokenRequest};
 use serde::Serialize;
 
-use crate::claims::time;
+use crate::claims::system_time;
 use crate::mesh_keys::MeshKey;
 
-/// How long a token is good for. Short, because nothing takes a mesh token back.
+/// The lifetime of an issued token. Short, because a mesh token cannot be revoked.
 const LIFETIME_SECS: u64 = 300;
 
 #[derive(Serialize)]
-struct Issued<'a> {
+struct IssuedClaims<'a> {
     iss: &'a str,
     sub: &'a str,
     aud: &'a str,
@@ -18,7 +20,10 @@ struct Issued<'a> {
     mesh_id: &'a str,
 }
 
-/// Makes the token that `request` asks for.
+/// Signs a token for `request`.
+///
+/// # Errors
+/// Invalid when the mesh has no signing key or the sender is empty.
 pub(crate) fn issue(key: &MeshKey, now: u64, request: &TokenRequest) -> Result<MeshToken> {
     let mesh = &key.identity;
     let Some(signing) = &key.signing else {
@@ -28,13 +33,13 @@ pub(crate) fn issue(key: &MeshKey, now: u64, request: &TokenRequest) -> Result<M
         )));
     };
     if request.sender.is_empty() {
-        // Every member of the mesh would refuse the token for its blank `sub`; better to hear it here.
-        return Err(Error::invalid("a mesh token needs the id of the gateway that sends it; it is blank"));
+        // Every member of the mesh denies a token with a blank `sub`, so the error belongs here.
+        return Err(Error::invalid("a mesh token needs the id of the sending gateway, which is blank"));
     }
     let exp = now.saturating_add(LIFETIME_SECS);
     let expires_at =
-        time(exp).ok_or_else(|| Error::unavailable("the clock of this machine is beyond all dates"))?;
-    let claims = Issued {
+        system_time(exp).ok_or_else(|| Error::unavailable("the clock of this machine is out of range"))?;
+    let claims = IssuedClaims {
         iss: &mesh.name,
         sub: &request.sender,
         aud: &request.destination,
@@ -43,7 +48,7 @@ pub(crate) fn issue(key: &MeshKey, now: u64, request: &TokenRequest) -> Result<M
         mesh_id: mesh.mesh_id(),
     };
     let token = encode(&Header::new(key.algorithm), &claims, signing).map_err(|error| {
-        Error::unavailable(format!("signing a token of mesh `{}`", mesh.name)).with_source(error)
+        Error::unavailable(format!("cannot sign a token of mesh `{}`", mesh.name)).with_source(error)
     })?;
     Ok(MeshToken { token: Secret::new(token), expires_at })
 }

@@ -1,3 +1,5 @@
+//! The provider: its state and its abilities.
+
 use provider_api::{
     ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver, Retention,
 };
@@ -5,8 +7,8 @@ use provider_api::{
 use crate::mesh_auth::LocalMeshAuth;
 use crate::resource_index::ResourceIndex;
 
-/// The provider `local`. Its answers depend on the configuration it was built for and on the clock, on
-/// nothing else: it does no I/O and no call waits.
+/// The provider `local`. Its results depend only on the configuration it was built with and on the clock. It does no
+/// I/O, and no call waits.
 #[derive(Debug)]
 pub(crate) struct Local {
     pub(crate) name: ProviderName,

@@ -1,3 +1,5 @@
+//! Mesh tokens with local keys.
+
 use std::sync::Arc;
 
 use provider_api::{Claims, Clock, Error, Expected, MeshAuth, MeshToken, Result, TokenRequest, async_trait};
@@ -7,7 +9,7 @@ use crate::mesh_keys::Keyring;
 use crate::quote::quote;
 use crate::verify::{MAX_TOKEN_BYTES, verify};
 
-/// Mesh tokens made and checked here, with the keys of the configuration.
+/// Issues and verifies mesh tokens with the keys of the configuration.
 #[derive(Debug)]
 pub(crate) struct LocalMeshAuth {
     keyring: Keyring,
@@ -25,7 +27,7 @@ impl MeshAuth for LocalMeshAuth {
     async fn issue(&self, request: &TokenRequest) -> Result<MeshToken> {
         let key = self.keyring.get(&request.mesh).ok_or_else(|| {
             Error::not_found(format!(
-                "no mesh {} with local keys is configured here",
+                "the configuration has no mesh {} with local keys",
                 quote(&request.mesh.name)
             ))
         })?;
@@ -33,17 +35,17 @@ impl MeshAuth for LocalMeshAuth {
     }
 
     async fn verify(&self, expected: &Expected<'_>, token: &str) -> Result<Claims> {
-        // Whoever sends a token is nobody yet, so nothing is computed from a token that no mesh would issue.
+        // The sender is not authenticated yet, so a token that no mesh would issue must cost nothing.
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Error::denied(format!(
                 "the token has {} bytes; a mesh token has at most {MAX_TOKEN_BYTES}",
                 token.len()
             )));
         }
-        // To the sender an unknown mesh is one more way in which the token is not good here.
+        // Denied and not NotFound: for the sender, an unknown mesh is one more reason why the token is not accepted.
         let key = self.keyring.get(expected.mesh).ok_or_else(|| {
             Error::denied(format!(
-                "no mesh {} with local keys is configured here",
+                "the configuration has no mesh {} with local keys",
                 quote(&expected.mesh.name)
             ))
         })?;

@@ -1,3 +1,5 @@
+//! The keys of the local meshes.
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -5,13 +7,15 @@ use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use provider_api::{Error, InvalidSettings, MeshDefinition, MeshIdentity, MeshKeys, Result, Secret};
 
-/// The moduli, in bytes, that aws-lc verifies with. A key outside could be parsed and would refuse every token.
+/// The lengths of an RSA modulus in bytes that aws-lc supports. It parses other keys, but then every verification
+/// fails.
 const RSA_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
-/// The keys of the local meshes by name, parsed once.
+/// The parsed keys of the local meshes, by name of the mesh.
 pub(crate) struct Keyring(HashMap<String, MeshKey>);
 
-/// The keys of one mesh. They pin the algorithm; no token is asked for it.
+/// The keys of one mesh, with their algorithm. The `alg` of a token does not choose the algorithm: with that choice an
+/// attacker could sign with the public key as an HMAC secret.
 pub(crate) struct MeshKey {
     pub(crate) identity: MeshIdentity,
     pub(crate) algorithm: Algorithm,
@@ -24,16 +28,16 @@ impl Keyring {
     /// Parses the keys of every local mesh.
     ///
     /// # Errors
-    /// Every key that cannot be used, with the key of the configuration that names it.
+    /// Every key that cannot be used, with its key in the configuration.
     pub(crate) fn new(meshes: &[MeshDefinition]) -> Result<Self, InvalidSettings> {
         let (mut keys, mut errors) = (HashMap::new(), Vec::new());
         for mesh in meshes.iter().filter(|mesh| mesh.provider.is_local()) {
             let Some(given) = &mesh.keys else { continue };
             let name = &mesh.identity.name;
             match MeshKey::new(&mesh.identity, given) {
-                // Taking either would let the keys of one mesh open the other.
+                // With either of the two, a token of one mesh would be accepted for the other.
                 Ok(_) if keys.contains_key(name) => {
-                    let error = Error::invalid(format!("two meshes are called `{name}`"));
+                    let error = Error::invalid(format!("two meshes have the name `{name}`"));
                     errors.push(error.with_key(format!("mesh.{name}")));
                 }
                 Ok(key) => drop(keys.insert(name.clone(), key)),
@@ -43,7 +47,7 @@ impl Keyring {
         InvalidSettings::of(errors).map_or(Ok(Self(keys)), Err)
     }
 
-    /// The keys of exactly this mesh: one of the same name with another id is another mesh.
+    /// Returns the keys of a mesh. Name and id must match: the same name with another id is another mesh.
     pub(crate) fn get(&self, mesh: &MeshIdentity) -> Option<&MeshKey> {
         self.0.get(&mesh.name).filter(|key| key.identity == *mesh)
     }
@@ -54,7 +58,7 @@ impl MeshKey {
         let mesh = &identity.name;
         let (algorithm, signing, verifying) = match keys {
             MeshKeys::Shared(secret) => {
-                let secret = shared(mesh, secret)?;
+                let secret = shared_secret(mesh, secret)?;
                 let (signing, verifying) =
                     (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
                 (Algorithm::HS256, Some(signing), Some(verifying))
@@ -67,17 +71,24 @@ impl MeshKey {
             }
             MeshKeys::Rsa { private_pem, public_pem } => (
                 Algorithm::RS256,
-                private_pem.as_ref().map(|pem| private(mesh, pem)).transpose()?,
-                public_pem.as_ref().map(|pem| public(mesh, pem)).transpose()?,
+                private_pem.as_ref().map(|pem| private_key(mesh, pem)).transpose()?,
+                public_pem.as_ref().map(|pem| public_key(mesh, pem)).transpose()?,
             ),
         };
-        Ok(Self { identity: identity.clone(), algorithm, signing, verifying, validation: only(algorithm) })
+        Ok(Self {
+            identity: identity.clone(),
+            algorithm,
+            signing,
+            verifying,
+            validation: validation(algorithm),
+        })
     }
 }
 
-/// Signature and algorithm are jsonwebtoken's to check, the claims are ours: it reads the machine's clock
-/// instead of the one it is given, and knows neither `iat` nor `mesh_id` nor an audience that is a prefix.
-fn only(algorithm: Algorithm) -> Validation {
+/// Returns the rules for jsonwebtoken: the signature and the algorithm. The claims are checked in `verify`, since
+/// jsonwebtoken reads the clock of the machine instead of the provider's, and supports neither `iat` nor `mesh_id` nor
+/// an audience that is a URL prefix.
+fn validation(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.validate_exp = false;
     validation.validate_nbf = false;
@@ -86,7 +97,8 @@ fn only(algorithm: Algorithm) -> Validation {
     validation
 }
 
-fn shared<'a>(mesh: &str, secret: &'a Secret) -> Result<&'a [u8]> {
+/// Checks a shared secret.
+fn shared_secret<'a>(mesh: &str, secret: &'a Secret) -> Result<&'a [u8]> {
     match secret.expose().trim().is_empty() {
         true => Err(Error::invalid(format!("mesh `{mesh}`: jwt_secret is blank"))
             .with_key(format!("mesh.{mesh}.jwt_secret"))),
@@ -94,36 +106,36 @@ fn shared<'a>(mesh: &str, secret: &'a Secret) -> Result<&'a [u8]> {
     }
 }
 
-/// `EncodingKey::from_rsa_pem` takes public keys and garbage in the right envelope as well; deriving the
-/// public half is what shows that the key is private, whole and of a size that can sign.
-fn private(mesh: &str, pem: &Secret) -> Result<EncodingKey> {
+/// Parses a private key. `EncodingKey::from_rsa_pem` accepts public keys and garbage in the right envelope as well.
+/// Deriving the public key proves that the key is private, complete and of a size that can sign.
+fn private_key(mesh: &str, pem: &Secret) -> Result<EncodingKey> {
     EncodingKey::from_rsa_pem(pem.expose().as_bytes())
         .and_then(|key| Jwk::from_encoding_key(&key, Algorithm::RS256).map(|_| key))
         .map_err(|error| {
             Error::invalid(format!(
-                "mesh `{mesh}`: what jwt_private_key_path names is no RSA private key of 2048 to 8192 bits \
-                 in PEM, unencrypted"
+                "mesh `{mesh}`: the file of jwt_private_key_path is not an unencrypted RSA private key of 2048 to \
+                 8192 bits in PEM"
             ))
             .with_key(format!("mesh.{mesh}.jwt_private_key_path"))
             .with_source(error)
         })
 }
 
-/// As for [`private`]: `DecodingKey::from_rsa_pem` takes a private key without a word and then refuses all tokens.
-fn public(mesh: &str, pem: &str) -> Result<DecodingKey> {
-    let refusal = || {
+/// Parses a public key. `DecodingKey::from_rsa_pem` accepts a private key as well, and then every verification fails.
+fn public_key(mesh: &str, pem: &str) -> Result<DecodingKey> {
+    let invalid = || {
         Error::invalid(format!(
-            "mesh `{mesh}`: what jwt_public_key_path names is no RSA public key of 2048 to 8192 bits in PEM"
+            "mesh `{mesh}`: the file of jwt_public_key_path is not an RSA public key of 2048 to 8192 bits in PEM"
         ))
         .with_key(format!("mesh.{mesh}.jwt_public_key_path"))
     };
     let (key, parts) = DecodingKey::from_rsa_pem(pem.as_bytes())
         .and_then(|key| Jwk::from_decoding_key(&key, None).map(|parts| (key, parts)))
-        .map_err(|error| refusal().with_source(error))?;
+        .map_err(|error| invalid().with_source(error))?;
     match parts.algorithm {
-        // Base64 without padding: four characters stand for three bytes.
+        // The modulus is in base64 without padding: four characters for three bytes.
         AlgorithmParameters::RSA(rsa) if RSA_MODULUS_BYTES.contains(&(rsa.n.len() * 3 / 4)) => Ok(key),
-        _ => Err(refusal()),
+        _ => Err(invalid()),
     }
 }
 

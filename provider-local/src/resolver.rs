@@ -1,17 +1,16 @@
+//! Resolution of local references.
+
 use provider_api::{Error, Freshness, Reference, Resolved, Resolver, Result, async_trait};
 
 use crate::local::Local;
-
-/// The one owner of everything that is local: what stands in the place of the team, as in
-/// `local.local.ingress.name.<name>`.
-pub(crate) const OWNER: &str = "local";
+use crate::resource_index::OWNER;
 
 #[async_trait]
 impl Resolver for Local {
     async fn resolve(&self, reference: &Reference) -> Result<Resolved> {
         if reference.provider() != &self.name {
             return Err(Error::invalid(format!(
-                "`{reference}` is for the provider `{}` to resolve, not for `{}`",
+                "`{reference}` is for the provider `{}`, not for `{}`",
                 reference.provider(),
                 self.name
             )));
@@ -20,7 +19,7 @@ impl Resolver for Local {
             && team != OWNER
         {
             return Err(Error::not_found(format!(
-                "`{reference}`: the provider `local` knows one owner, `{OWNER}`, and no team `{team}`"
+                "`{reference}`: the provider `local` has one owner, `{OWNER}`, and no team `{team}`"
             )));
         }
         let resource = self.resources.find(reference)?;

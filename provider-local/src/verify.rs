@@ -1,20 +1,24 @@
+//! Verification of a mesh token with a local key.
+
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind as JwtErrorKind};
 use jsonwebtoken::{decode, decode_header};
 use provider_api::{Claims, Error, Expected, Result};
 
 use crate::audience::Audience;
-use crate::claims::{Claim, TokenClaims, time};
+use crate::claims::{Claim, TokenClaims, system_time};
 use crate::mesh_keys::MeshKey;
 use crate::quote::quote;
 
-/// The most bytes a mesh token may have; an issued one has about 300.
+/// The maximum length of a mesh token in bytes. An issued one has about 300.
 pub(crate) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// How far the clocks of two gateways may be apart.
+/// The tolerated difference between the clocks of two gateways.
 const LEEWAY_SECS: u64 = 60;
 
-/// Checks `token` with the key of the mesh that was asked for. Every refusal is a denial that says what
-/// was wrong, without the token.
+/// Verifies `token` with the key of its mesh.
+///
+/// # Errors
+/// Denied with the reason, which never contains the token.
 pub(crate) fn verify(key: &MeshKey, now: u64, expected: &Expected<'_>, token: &str) -> Result<Claims> {
     let claims = signed_claims(key, token)?;
 
@@ -23,33 +27,33 @@ pub(crate) fn verify(key: &MeshKey, now: u64, expected: &Expected<'_>, token: &s
     let latest = now.saturating_add(LEEWAY_SECS);
     if exp.saturating_add(LEEWAY_SECS) <= now {
         return Err(Error::denied(format!(
-            "the token expired at {exp}; it is {now}, and {LEEWAY_SECS} s are forgiven"
+            "the token expired at {exp}; it is {now}, with {LEEWAY_SECS} s of leeway"
         )));
     }
-    for (claim, moment) in [("nbf", seconds("nbf", &claims.nbf)?), ("iat", Some(iat))] {
-        if let Some(moment) = moment
-            && moment > latest
+    for (claim, time) in [("nbf", seconds("nbf", &claims.nbf)?), ("iat", Some(iat))] {
+        if let Some(time) = time
+            && time > latest
         {
             return Err(Error::denied(format!(
-                "the token is from the future: `{claim}` is {moment}; it is {now}, and {LEEWAY_SECS} s are forgiven"
+                "the token is from the future: `{claim}` is {time}; it is {now}, with {LEEWAY_SECS} s of leeway"
             )));
         }
     }
 
-    let issuer = same("iss", claims.iss, &key.identity.name)?;
-    let mesh_id = same("mesh_id", claims.mesh_id, key.identity.mesh_id())?;
+    let issuer = equal_text("iss", claims.iss, &key.identity.name)?;
+    let mesh_id = equal_text("mesh_id", claims.mesh_id, key.identity.mesh_id())?;
     let subject = text("sub", claims.sub)?;
     if subject.trim().is_empty() {
         return Err(Error::denied("`sub` of the token is blank; it must name the gateway that sent it"));
     }
     check_audience(&claims.aud, expected)?;
 
-    let expires_at = time(exp)
-        .ok_or_else(|| Error::denied(format!("`exp` of the token, {exp}, is no date this machine knows")))?;
+    let expires_at = system_time(exp)
+        .ok_or_else(|| Error::denied(format!("`exp` of the token, {exp}, is out of range")))?;
     Ok(Claims::new(issuer, subject, mesh_id, expires_at))
 }
 
-/// The claims, once the signature is known to be good.
+/// Verifies the signature and returns the claims.
 fn signed_claims(key: &MeshKey, token: &str) -> Result<TokenClaims> {
     let Some(verifying) = &key.verifying else {
         return Err(Error::denied(format!(
@@ -58,34 +62,36 @@ fn signed_claims(key: &MeshKey, token: &str) -> Result<TokenClaims> {
         )));
     };
     let decoded = decode::<TokenClaims>(token, verifying, &key.validation)
-        .map_err(|error| refused(key, token, &error))?;
-    // RFC 7515, section 4.1.11: whoever does not understand a critical extension refuses, and none is known here.
+        .map_err(|error| signature_error(key, token, &error))?;
+    // RFC 7515, section 4.1.11: a recipient rejects critical extensions it does not support. None is supported.
     if decoded.header.crit.is_some() {
-        return Err(Error::denied("the header of the token has `crit`; no extension is understood here"));
+        return Err(Error::denied("the header of the token has `crit`; no extension is supported"));
     }
     Ok(decoded.claims)
 }
 
-/// The errors of jsonwebtoken quote what they could not parse, so none of them is passed on.
-fn refused(key: &MeshKey, token: &str, error: &JwtError) -> Error {
+/// Maps an error of jsonwebtoken to a denial. Its errors quote the input, so they are neither shown nor kept as the
+/// source.
+fn signature_error(key: &MeshKey, token: &str, error: &JwtError) -> Error {
     let (mesh, algorithm) = (&key.identity.name, key.algorithm);
     Error::denied(match (error.kind(), decode_header(token)) {
-        (JwtErrorKind::InvalidToken, _) => "the token is no JWT: it has not three parts".to_owned(),
+        (JwtErrorKind::InvalidToken, _) => "the token is not a JWT: it does not have three parts".to_owned(),
         (_, Err(_)) => format!(
-            "the header of the token cannot be read, or its `alg` is `none` or unknown; mesh `{mesh}` takes \
+            "cannot decode the header of the token, or its `alg` is `none` or unknown; mesh `{mesh}` accepts \
              {algorithm:?} only"
         ),
         (JwtErrorKind::InvalidAlgorithm, Ok(header)) => {
-            format!("the token names the algorithm {:?}; mesh `{mesh}` takes {algorithm:?} only", header.alg)
+            format!("the token has the algorithm {:?}; mesh `{mesh}` accepts {algorithm:?} only", header.alg)
         }
         (JwtErrorKind::InvalidSignature, _) => {
-            format!("the signature of the token is not by the key of mesh `{mesh}`")
+            format!("the signature of the token does not match the key of mesh `{mesh}`")
         }
         (JwtErrorKind::Base64(_), _) => "a part of the token is not base64url".to_owned(),
         (JwtErrorKind::Json(_), _) => {
-            "the claims of the token are no JSON object, or one is there twice or of a wrong type".to_owned()
+            "the claims of the token are not a JSON object, or one is there twice or has a wrong type"
+                .to_owned()
         }
-        _ => "the token cannot be checked".to_owned(),
+        _ => "cannot verify the token".to_owned(),
     })
 }
 
@@ -97,7 +103,7 @@ fn seconds(name: &str, claim: &Claim) -> Result<Option<u64>> {
     match claim {
         Claim::Absent => Ok(None),
         Claim::Seconds(seconds) => Ok(Some(*seconds)),
-        _ => Err(Error::denied(format!("`{name}` of the token is no date: expected seconds since 1970"))),
+        _ => Err(Error::denied(format!("`{name}` of the token is not a date: expected seconds since 1970"))),
     }
 }
 
@@ -105,11 +111,11 @@ fn text(name: &str, claim: Claim) -> Result<String> {
     match claim {
         Claim::Absent => Err(missing(name)),
         Claim::Text(text) => Ok(text),
-        _ => Err(Error::denied(format!("`{name}` of the token is no string"))),
+        _ => Err(Error::denied(format!("`{name}` of the token is not a string"))),
     }
 }
 
-fn same(name: &str, claim: Claim, expected: &str) -> Result<String> {
+fn equal_text(name: &str, claim: Claim, expected: &str) -> Result<String> {
     let given = text(name, claim)?;
     match given == expected {
         true => Ok(given),
@@ -120,16 +126,16 @@ fn same(name: &str, claim: Claim, expected: &str) -> Result<String> {
 }
 
 fn check_audience(claim: &Claim, expected: &Expected<'_>) -> Result<()> {
-    let (fits, first) = match claim {
+    let (accepted, first) = match claim {
         Claim::Absent => return Ok(()),
-        Claim::Text(aud) => (Audience::of(expected).admits(aud), Some(aud)),
+        Claim::Text(aud) => (Audience::new(expected).accepts(aud), Some(aud)),
         Claim::Texts(auds) => {
-            let audience = Audience::of(expected);
-            (auds.iter().any(|aud| audience.admits(aud)), auds.first())
+            let audience = Audience::new(expected);
+            (auds.iter().any(|aud| audience.accepts(aud)), auds.first())
         }
         _ => return Err(Error::denied("`aud` of the token is neither a string nor a list of strings")),
     };
-    if fits {
+    if accepted {
         return Ok(());
     }
     Err(Error::denied(format!(

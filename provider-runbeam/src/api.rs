@@ -1,3 +1,5 @@
+//! The HTTP client of the control plane: discovery, requests, limits.
+
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,29 +12,33 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::base::{below, own};
 use crate::call::Call;
+use crate::error_response::{self, ErrorResponse};
 use crate::pool::Pool;
-use crate::status::{self, Asking, Refusal};
+use crate::purpose::Purpose;
+use crate::urls::{append_path, same_origin_url};
 use crate::wire::BaseUrl;
 
-/// The most bytes of an answer that are read.
-pub(crate) const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// The largest response body in bytes.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// The control plane's HTTP API. Credentials go to the configured origin and nowhere else: redirects are
-/// not followed, and what discovery or pagination names elsewhere is refused.
+/// A client of the control plane's HTTP API.
+///
+/// Credentials go to the configured origin only: redirects are not followed, and a URL of another origin in a
+/// discovery response or a pagination link is an error.
 #[derive(Debug)]
 pub(crate) struct Api {
     pool: Arc<Pool>,
     clock: Arc<dyn Clock>,
     configured: Url,
+    /// The base URL that the control plane named, see [`Api::base`].
     discovered: OnceCell<Url>,
 }
 
-/// An answer to a question that may be asked again.
+/// The response to a conditional request (RFC 9110, section 13).
 pub(crate) enum Conditional<T> {
-    Same,
-    New(T, HeaderMap),
+    NotModified,
+    Modified(T, HeaderMap),
 }
 
 impl Api {
@@ -40,7 +46,7 @@ impl Api {
         Self { pool, clock, configured, discovered: OnceCell::new() }
     }
 
-    /// The configured URL.
+    /// Returns the configured URL.
     pub(crate) fn configured(&self) -> &Url {
         &self.configured
     }
@@ -49,48 +55,53 @@ impl Api {
         self.clock.now()
     }
 
-    /// Bounds a call that may be several exchanges.
-    pub(crate) async fn bounded<T>(&self, what: &str, call: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Runs `call`, which may take several requests, with the deadline of a call.
+    pub(crate) async fn with_deadline<T>(
+        &self,
+        action: &str,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let limit = self.pool.deadlines().call();
         tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
-            Err(Error::unavailable(format!("{what}: it took longer than {} s altogether", limit.as_secs())))
+            Err(Error::unavailable(format!("{action}: the call took longer than {} s", limit.as_secs())))
         })
     }
 
-    /// GET of a URL of the configured origin, as JSON.
+    /// Sends a GET to a URL of the configured origin and decodes the JSON response.
     pub(crate) async fn get<T: DeserializeOwned>(&self, call: &Call<'_>, url: Url) -> Result<(T, HeaderMap)> {
-        match self.get_if_new(call, url, None).await? {
-            Conditional::New(answer, headers) => Ok((answer, headers)),
-            Conditional::Same => {
-                Err(Error::unavailable(format!("{}: not modified, and nothing was known", call.what)))
-            }
+        match self.get_conditional(call, url, None).await? {
+            Conditional::Modified(answer, headers) => Ok((answer, headers)),
+            Conditional::NotModified => Err(Error::unavailable(format!(
+                "{}: the control plane answered 304 to a request without an ETag",
+                call.action
+            ))),
         }
     }
 
-    /// The same with the ETag of the last time.
-    pub(crate) async fn get_if_new<T: DeserializeOwned>(
+    /// Sends a GET with the ETag of an earlier response in `If-None-Match`.
+    pub(crate) async fn get_conditional<T: DeserializeOwned>(
         &self,
         call: &Call<'_>,
         url: Url,
         etag: Option<&HeaderValue>,
     ) -> Result<Conditional<T>> {
-        let response = self.exchange(call, Method::GET, url, etag, None).await?;
+        let response = self.send(call, Method::GET, url, etag, None).await?;
         if response.status() == StatusCode::NOT_MODIFIED && etag.is_some() {
-            self.heard(call, response.status());
-            return Ok(Conditional::Same);
+            self.record_response(call, response.status());
+            return Ok(Conditional::NotModified);
         }
         let headers = response.headers().clone();
-        let body = self.accepted(call, response, MAX_BYTES).await?;
-        Ok(Conditional::New(decode(call.what, &body)?, headers))
+        let body = self.successful_body(call, response, MAX_BYTES).await?;
+        Ok(Conditional::Modified(decode(call.action, &body)?, headers))
     }
 
-    /// The bytes of a JSON answer of at most `limit` bytes, for who decodes it another way.
+    /// Returns the undecoded JSON response to a GET, at most `limit` bytes.
     pub(crate) async fn get_bytes(&self, call: &Call<'_>, url: Url, limit: usize) -> Result<Bytes> {
-        let response = self.exchange(call, Method::GET, url, None, None).await?;
-        self.accepted(call, response, limit).await
+        let response = self.send(call, Method::GET, url, None, None).await?;
+        self.successful_body(call, response, limit).await
     }
 
-    /// POST of JSON to a path below the API's base, with JSON for an answer.
+    /// Sends a POST with a JSON body to a path below the API's base URL and decodes the JSON response.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         call: &Call<'_>,
@@ -99,62 +110,64 @@ impl Api {
     ) -> Result<T> {
         let url = self.url(call, path, &[]).await?;
         let body = serde_json::to_vec(body).map_err(|e| {
-            Error::invalid(format!("{}: the request cannot be written", call.what)).with_source(e)
+            Error::invalid(format!("{}: cannot serialize the request", call.action)).with_source(e)
         })?;
-        let response = self.exchange(call, Method::POST, url, None, Some(body)).await?;
-        let body = self.accepted(call, response, MAX_BYTES).await?;
-        decode(call.what, &body)
+        let response = self.send(call, Method::POST, url, None, Some(body)).await?;
+        let body = self.successful_body(call, response, MAX_BYTES).await?;
+        decode(call.action, &body)
     }
 
-    /// A path below the API's base.
+    /// Returns the URL of `path` below the API's base URL, with the segments of `last` appended and encoded.
     pub(crate) async fn url(&self, call: &Call<'_>, path: &str, last: &[&str]) -> Result<Url> {
-        Ok(below(self.base(call).await?, path, last))
+        Ok(append_path(self.base(call).await?, path, last))
     }
 
-    /// Where the API is below the configured URL. Remembered once the control plane has answered; not when it
-    /// was away, and not when it named another origin, which is refused.
+    /// Returns the base URL of the API, which the control plane names.
+    ///
+    /// Only a successful discovery is cached. After an error, such as a URL of another origin, the next call repeats
+    /// it.
     pub(crate) async fn base(&self, call: &Call<'_>) -> Result<&Url> {
         self.discovered.get_or_try_init(|| self.discover(call)).await
     }
 
     async fn discover(&self, call: &Call<'_>) -> Result<Url> {
-        let what = format!("{}, asking where the API is", call.what);
-        let call = Call { what: &what, ..*call };
-        let mut page = false;
+        let action = format!("{}, discovering the base URL of the API", call.action);
+        let call = Call { action: &action, ..*call };
+        let mut answered_page = false;
         for path in ["harmony/base-url", "api/harmony/base-url"] {
-            let url = below(&self.configured, path, &[]);
-            let response = self.exchange(&call, Method::GET, url, None, None).await?;
-            // The front of a website may answer every path with a page; the second place is asked all the same.
+            let url = append_path(&self.configured, path, &[]);
+            let response = self.send(&call, Method::GET, url, None, None).await?;
+            // A website on the same host may answer every path with a page, so the second path is tried as well.
             if response.status().is_success() && !is_json(response.headers()) {
-                page = true;
+                answered_page = true;
                 continue;
             }
-            match self.accepted(&call, response, MAX_BYTES).await {
-                Ok(body) => return self.named(&what, &decode(&what, &body)?),
+            match self.successful_body(&call, response, MAX_BYTES).await {
+                Ok(body) => return self.discovered_url(&action, &decode(&action, &body)?),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        match page {
-            true => {
-                Err(Error::unavailable(format!("{what}: the control plane answered with a page and no JSON")))
-            }
+        match answered_page {
+            true => Err(Error::unavailable(format!(
+                "{action}: the control plane answered with a page, not with JSON"
+            ))),
             false => Ok(self.configured.clone()),
         }
     }
 
-    fn named(&self, what: &str, answer: &BaseUrl) -> Result<Url> {
+    fn discovered_url(&self, action: &str, answer: &BaseUrl) -> Result<Url> {
         let mut named = [&answer.full_url, &answer.base_url].into_iter().flatten();
         let named = named
             .find(|url| !url.trim().is_empty())
-            .ok_or_else(|| Error::unavailable(format!("{what}: the answer has no `base_url`")))?;
-        let mut url = own(what, &self.configured, &self.configured, named)?;
+            .ok_or_else(|| Error::unavailable(format!("{action}: the response has no `base_url`")))?;
+        let mut url = same_origin_url(action, &self.configured, &self.configured, named)?;
         url.set_query(None);
         url.set_fragment(None);
         Ok(url)
     }
 
-    async fn exchange(
+    async fn send(
         &self,
         call: &Call<'_>,
         method: Method,
@@ -172,33 +185,41 @@ impl Api {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        request.send().await.map_err(|e| unreachable(call.what, e))
+        request.send().await.map_err(|e| transport_error(call.action, e))
     }
 
-    /// Notes what an answer says of the credential. Only what the gateway asks in its own name shows that it is
-    /// good again: it may be good for a resource and not for the list of changes.
-    fn heard(&self, call: &Call<'_>, status: StatusCode) {
-        let own = call.asking == Asking::AsGateway;
+    /// Records whether the control plane refused the credential.
+    ///
+    /// Only a request with the purpose [`Purpose::Gateway`] clears an earlier refusal: a credential may be good for
+    /// a resource and not for the list of changes.
+    fn record_response(&self, call: &Call<'_>, status: StatusCode) {
+        let own = call.purpose == Purpose::Gateway;
         if status == StatusCode::UNAUTHORIZED || (own && status == StatusCode::FORBIDDEN) {
-            call.bearer.heard(true);
+            call.bearer.record_refusal(true);
         } else if own && (status.is_success() || status == StatusCode::NOT_MODIFIED) {
-            call.bearer.heard(false);
+            call.bearer.record_refusal(false);
         }
     }
 
-    /// The body of a good answer that is JSON.
-    async fn accepted(&self, call: &Call<'_>, response: Response, limit: usize) -> Result<Bytes> {
+    /// Returns the body of a successful JSON response.
+    async fn successful_body(&self, call: &Call<'_>, response: Response, limit: usize) -> Result<Bytes> {
         let (status, headers) = (response.status(), response.headers().clone());
-        self.heard(call, status);
-        let body = read(call.what, response, limit).await;
+        self.record_response(call, status);
+        let body = read_limited(call.action, response, limit).await;
         if !status.is_success() {
-            let refusal = Refusal { status, headers: &headers, body: &body.unwrap_or_default() };
-            return Err(status::error(call.what, call.asking, &refusal, call.bearer.token(), self.now()));
+            let response = ErrorResponse { status, headers: &headers, body: &body.unwrap_or_default() };
+            return Err(error_response::to_error(
+                call.action,
+                call.purpose,
+                &response,
+                call.bearer.token(),
+                self.now(),
+            ));
         }
         if !is_json(&headers) {
             return Err(Error::unavailable(format!(
-                "{}: the control plane answered {status} and no JSON",
-                call.what
+                "{}: the control plane answered {status}, not with JSON",
+                call.action
             )));
         }
         body
@@ -211,32 +232,32 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-async fn read(what: &str, mut response: Response, limit: usize) -> Result<Bytes> {
+async fn read_limited(action: &str, mut response: Response, limit: usize) -> Result<Bytes> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| unreachable(what, e))? {
+    while let Some(chunk) = response.chunk().await.map_err(|e| transport_error(action, e))? {
         if body.len() + chunk.len() > limit {
-            return Err(Error::unavailable(format!("{what}: the answer has more than {limit} bytes")));
+            return Err(Error::unavailable(format!("{action}: the response has more than {limit} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
 }
 
-pub(crate) fn decode<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T> {
+pub(crate) fn decode<T: DeserializeOwned>(action: &str, body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|e| {
-        // The error may quote what was sent, which may be a token; where it is wrong is enough.
+        // The error of serde_json may quote the response, which may hold a token. The position is enough.
         let (line, column) = (e.line(), e.column());
-        Error::unavailable(format!("{what}: the answer cannot be understood, at {line}:{column}"))
+        Error::unavailable(format!("{action}: cannot decode the response, at {line}:{column}"))
     })
 }
 
-fn unreachable(what: &str, error: reqwest::Error) -> Error {
-    let why = if error.is_timeout() {
+fn transport_error(action: &str, error: reqwest::Error) -> Error {
+    let reason = if error.is_timeout() {
         "the control plane did not answer in time"
     } else if error.is_connect() {
         "the control plane cannot be reached"
     } else {
-        "the exchange with the control plane broke off"
+        "the connection to the control plane was interrupted"
     };
-    Error::unavailable(format!("{what}: {why}")).with_source(error.without_url())
+    Error::unavailable(format!("{action}: {reason}")).with_source(error.without_url())
 }

@@ -1,42 +1,44 @@
+//! The context of a request: its action, its purpose and its credential.
+
 use provider_api::Secret;
 
 use crate::credential::Credential;
 use crate::credentials::Credentials;
-use crate::status::Asking;
+use crate::purpose::Purpose;
 
-/// One question to the control plane.
+/// A call to the control plane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
-    /// What is tried, in words for the person who operates the gateway.
-    pub(crate) what: &'a str,
-    pub(crate) asking: Asking,
+    /// The action in words, such as "fetching the change 01H". Error messages begin with it.
+    pub(crate) action: &'a str,
+    pub(crate) purpose: Purpose,
     pub(crate) bearer: Bearer<'a>,
 }
 
-/// In whose name.
+/// The credential that a request is sent with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bearer<'a> {
-    /// Nobody's: what is published.
-    Nobody,
-    /// A person's.
-    Person(&'a Secret),
-    /// The gateway's own; whether it was refused is noted.
+    /// No credential, for public resources.
+    Anonymous,
+    /// The token of a user.
+    User(&'a Secret),
+    /// The machine token of the gateway. Refusals of it are recorded in the [`Credentials`].
     Gateway(&'a Credentials, &'a Credential),
 }
 
 impl Bearer<'_> {
     pub(crate) fn token(&self) -> Option<&Secret> {
         match self {
-            Self::Nobody => None,
-            Self::Person(token) => Some(token),
+            Self::Anonymous => None,
+            Self::User(token) => Some(token),
             Self::Gateway(_, credential) => Some(&credential.token),
         }
     }
 
-    /// Notes what the control plane made of the credential.
-    pub(crate) fn heard(&self, refused: bool) {
+    /// Records whether the control plane refused the machine token; other credentials are not tracked.
+    pub(crate) fn record_refusal(&self, refused: bool) {
         if let Self::Gateway(credentials, credential) = self {
-            credentials.heard(credential, refused);
+            credentials.record_refusal(credential, refused);
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Pending changes: the list, one change with its transforms, and reports.
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,43 +11,45 @@ use reqwest::header::ETAG;
 use url::Url;
 
 use crate::api::Conditional;
-use crate::base::{below, own};
 use crate::credential::Credential;
-use crate::runbeam::{Runbeam, blank};
-use crate::status::Asking;
-use crate::transforms::{is_transform_id, needed};
+use crate::purpose::Purpose;
+use crate::runbeam::{Runbeam, missing_field};
+use crate::transforms::{is_transform_id, required_transforms};
+use crate::urls::{append_path, same_origin_url};
 use crate::wire::{ChangeDetail, ChangeList, TransformAnswer};
 
-/// The most pages of a list that are read, and the most changes.
+/// The maximum number of pages of a list, against a control plane whose pages link in a circle.
 const MAX_PAGES: usize = 100;
+
+/// The maximum number of pending changes.
 const MAX_CHANGES: usize = 10_000;
 
-/// The most transforms that one pipeline may need.
+/// The maximum number of transforms of one pipeline.
 const MAX_TRANSFORMS: usize = 64;
 
 #[async_trait]
 impl ConfigSource for Runbeam {
     async fn pending(&self) -> Result<Pending> {
-        self.api.bounded(PENDING, self.list()).await
+        self.api.with_deadline(PENDING, self.list()).await
     }
 
     async fn fetch(&self, id: &ChangeId) -> Result<Change> {
-        let what = format!("fetching the change {id}");
-        let fetched = self.api.bounded(&what, self.detail(&what, id)).await;
-        if fetched.is_err() {
-            // What the host could not get must be listed again.
+        let action = format!("fetching the change {id}");
+        let result = self.api.with_deadline(&action, self.detail(&action, id)).await;
+        if result.is_err() {
+            // The host must see this change again, so the next list must not be answered with 304.
             self.pending_etag.store(None);
         }
-        fetched
+        result
     }
 
     async fn report(&self, id: &ChangeId, status: &ChangeStatus) -> Result<()> {
-        let what = format!("reporting the change {id}");
-        let told = self.api.bounded(&what, self.tell(&what, id, status)).await;
-        if told.is_err() {
+        let action = format!("reporting the change {id}");
+        let result = self.api.with_deadline(&action, self.send_status(&action, id, status)).await;
+        if result.is_err() {
             self.pending_etag.store(None);
         }
-        told
+        result
     }
 
     fn cadence(&self) -> Cadence {
@@ -53,16 +57,18 @@ impl ConfigSource for Runbeam {
     }
 }
 
-const PENDING: &str = "asking for pending changes";
+const PENDING: &str = "listing the pending changes";
 
 impl Runbeam {
-    /// The control plane lists newest first; the contract is oldest first.
+    /// Reads the list of pending changes. The control plane sends the newest first, the contract wants the oldest
+    /// first.
     async fn list(&self) -> Result<Pending> {
         let credential = self.credential().await?;
-        let call = self.call(PENDING, Asking::AsGateway, &credential);
+        let call = self.call(PENDING, Purpose::Gateway, &credential);
         let mut next = Some(self.api.url(&call, "harmony/changes", &[&credential.gateway_id]).await?);
         let mut list = List::default();
-        // One page with an ETag is the common case; a list of several pages is read anew each time.
+        // The ETag of a page says nothing about the other pages, so only a list of one page is requested with it.
+        // `swap` removes it until this list has arrived, so a cancelled call leaves none.
         let known = self.pending_etag.swap(None);
         let mut etag = None;
         let mut pages = 0;
@@ -74,12 +80,12 @@ impl Runbeam {
                 )));
             }
             let known = known.as_deref().filter(|_| pages == 1);
-            let page: ChangeList = match self.api.get_if_new(&call, url.clone(), known).await {
-                Ok(Conditional::Same) => {
+            let page: ChangeList = match self.api.get_conditional(&call, url.clone(), known).await {
+                Ok(Conditional::NotModified) => {
                     self.pending_etag.store(known.cloned().map(Arc::new));
                     return Ok(Pending::Unchanged);
                 }
-                Ok(Conditional::New(page, headers)) => {
+                Ok(Conditional::Modified(page, headers)) => {
                     etag = headers.get(ETAG).cloned();
                     page
                 }
@@ -87,30 +93,32 @@ impl Runbeam {
             };
             list.add(&page)?;
             let link = page.links.and_then(|links| links.next).filter(|link| !link.trim().is_empty());
-            next = link.map(|link| own(PENDING, self.api.configured(), &url, &link)).transpose()?;
+            next =
+                link.map(|link| same_origin_url(PENDING, self.api.configured(), &url, &link)).transpose()?;
         }
         self.pending_etag.store(etag.filter(|_| pages == 1).map(Arc::new));
         Ok(Pending::Changes(list.oldest_first()))
     }
 
-    async fn detail(&self, what: &str, id: &ChangeId) -> Result<Change> {
+    async fn detail(&self, action: &str, id: &ChangeId) -> Result<Change> {
         let credential = self.credential().await?;
-        let call = self.call(what, Asking::AsGateway, &credential);
+        let call = self.call(action, Purpose::Gateway, &credential);
         let url = self.api.url(&call, "harmony/change", &[id.as_str()]).await?;
         let (answer, _): (ChangeDetail, _) = self.api.get(&call, url).await?;
         let change = answer.data;
         if change.id != id.as_str() {
-            return Err(Error::invalid(format!("{what}: the control plane sent another change")));
+            return Err(Error::invalid(format!("{action}: the control plane sent a different change")));
         }
         let document = change.toml_config.filter(|text| !text.trim().is_empty());
-        let document = document.ok_or_else(|| Error::invalid(format!("{what}: it has no `toml_config`")))?;
+        let document =
+            document.ok_or_else(|| Error::invalid(format!("{action}: the change has no `toml_config`")))?;
         let kind = DocumentKind::from(change.kind.as_str());
         let mut attachments = Vec::new();
         if kind == DocumentKind::Pipeline {
-            let needed = needed(&document);
+            let needed = required_transforms(&document);
             if needed.len() > MAX_TRANSFORMS {
                 let message = format!(
-                    "{what}: it needs {} transforms; at most {MAX_TRANSFORMS} are fetched",
+                    "{action}: the pipeline needs {} transforms; the maximum is {MAX_TRANSFORMS}",
                     needed.len()
                 );
                 return Err(Error::invalid(message));
@@ -122,33 +130,34 @@ impl Runbeam {
         Ok(Change { id: id.clone(), kind, document, attachments })
     }
 
-    /// A transform that a pipeline needs. That it is not there, or not for this gateway, is final.
+    /// Fetches a transform that a pipeline needs. NotFound and Denied are final: the change is rejected.
     async fn transform(&self, id: &str, credential: &Credential) -> Result<Attachment> {
         let shown: String = id.escape_debug().take(80).collect();
         if !is_transform_id(id) {
             return Err(Error::invalid(format!(
-                "`{shown}` is no id of a transform (1 to 64 of A-Z, a-z, 0-9, _ and -)"
+                "`{shown}` is not the id of a transform (1 to 64 of A-Z, a-z, 0-9, _ and -)"
             )));
         }
-        let what = format!("fetching the transform {shown}, which the pipeline needs");
-        let call = self.call(&what, Asking::ForResource, credential);
+        let action = format!("fetching the transform {shown} of the pipeline");
+        let call = self.call(&action, Purpose::Resource, credential);
         let url = transform_url(self.api.base(&call).await?, id);
         let (answer, _): (TransformAnswer, _) = self.api.get(&call, url).await?;
         let content = answer.data.options.instructions;
         match content.trim().is_empty() {
-            true => Err(blank(&what, "instructions")),
+            true => Err(missing_field(&action, "instructions")),
             false => Ok(Attachment { name: id.to_owned(), content }),
         }
     }
 }
 
-/// Transforms are below `/api` of the API's base, which may end there itself.
+/// Returns the URL of a transform. Transforms are below `/api` of the API's base URL, which may itself end in
+/// `/api`.
 fn transform_url(base: &Url, id: &str) -> Url {
-    let ends = base.path().trim_end_matches('/').rsplit('/').next() == Some("api");
-    below(base, if ends { "transforms" } else { "api/transforms" }, &[id])
+    let ends_in_api = base.path().trim_end_matches('/').rsplit('/').next() == Some("api");
+    append_path(base, if ends_in_api { "transforms" } else { "api/transforms" }, &[id])
 }
 
-/// A list of changes as its pages come in, newest first.
+/// The changes of the pages read so far, newest first.
 #[derive(Default)]
 struct List {
     heads: Vec<ChangeHead>,
@@ -158,27 +167,29 @@ struct List {
 impl List {
     fn add(&mut self, page: &ChangeList) -> Result<()> {
         for change in &page.data {
-            let head = change.head().ok_or_else(|| blank(PENDING, "id"))?;
-            // While the pages are read a new change moves the others down, and one is seen twice.
+            let head = change.head().ok_or_else(|| missing_field(PENDING, "id"))?;
+            // A change that arrives between two pages moves the others down, so one is on both pages.
             if self.seen.insert(head.id.clone()) {
                 self.heads.push(head);
             }
         }
         match self.heads.len() > MAX_CHANGES {
             true => {
-                Err(Error::unavailable(format!("{PENDING}: more than {MAX_CHANGES} changes are pending")))
+                Err(Error::unavailable(format!("{PENDING}: the list has more than {MAX_CHANGES} changes")))
             }
             false => Ok(()),
         }
     }
 
-    /// By when they were made, where every one says so: in a list that came in another order than it should, an
-    /// old version would be the last to be applied.
+    /// Returns the changes, oldest first.
+    ///
+    /// The order is by `created_at` if every change has one. The order of the list is not enough: in a list that is
+    /// sorted differently, an old version would be applied last.
     fn oldest_first(mut self) -> Vec<ChangeHead> {
         self.heads.reverse();
-        let made = |head: &ChangeHead| head.created_at.as_deref()?.parse::<jiff::Timestamp>().ok();
-        if self.heads.iter().all(|head| made(head).is_some()) {
-            self.heads.sort_by_cached_key(made);
+        let created_at = |head: &ChangeHead| head.created_at.as_deref()?.parse::<jiff::Timestamp>().ok();
+        if self.heads.iter().all(|head| created_at(head).is_some()) {
+            self.heads.sort_by_cached_key(created_at);
         }
         self.heads
     }
@@ -199,11 +210,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_in_the_order_in_which_they_were_made_or_else_from_the_end_of_the_list() {
+    fn changes_are_sorted_oldest_first() {
         let order = |all: &[(&str, Option<&str>)]| {
             let data: Vec<_> = all
                 .iter()
-                .map(|(id, made)| serde_json::json!({ "id": id, "type": "mesh", "created_at": made }))
+                .map(|(id, created)| serde_json::json!({ "id": id, "type": "mesh", "created_at": created }))
                 .collect();
             let page = serde_json::from_value(serde_json::json!({ "data": data })).unwrap();
             let mut list = List::default();
@@ -213,12 +224,13 @@ mod tests {
         let (early, late) = (Some("2026-01-01T00:00:00Z"), Some("2026-01-01T02:00:00+01:00"));
         assert_eq!(order(&[("c", late), ("b", early), ("a", early)]), "abc");
         assert_eq!(order(&[("a", early), ("c", late)]), "ac");
+        // Without a usable `created_at` in every change, the list is reversed.
         assert_eq!(order(&[("a", early), ("c", late), ("d", None)]), "dca");
         assert_eq!(order(&[("a", early), ("c", Some("soon"))]), "ca");
     }
 
     #[test]
-    fn transforms_are_below_api_wherever_that_is() {
+    fn transforms_are_below_api() {
         let url = |base: &str| transform_url(&Url::parse(base).unwrap(), "01H").to_string();
         assert_eq!(url("https://a/"), "https://a/api/transforms/01H");
         assert_eq!(url("https://a/api"), "https://a/api/transforms/01H");

@@ -1,7 +1,9 @@
+//! The claims of a mesh token, as serde decodes them.
+
 use serde::Deserialize;
 
-/// The claims of a mesh token of the control plane. A claim that is there twice, or of another type, is no
-/// claims at all.
+/// The claims of a mesh token of the control plane. Decoding fails for a duplicate claim and for one of a wrong
+/// type, so no two readers of a token can see different claims.
 #[derive(Deserialize)]
 pub(crate) struct TokenClaims {
     pub(crate) iss: String,
@@ -16,7 +18,7 @@ pub(crate) struct TokenClaims {
     pub(crate) iat: Option<Seconds>,
 }
 
-/// `aud` is one value or a list of them (RFC 7519, section 4.1.3).
+/// The claim `aud`: one value or a list of values (RFC 7519, section 4.1.3).
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Audience {
@@ -24,7 +26,7 @@ pub(crate) enum Audience {
     Many(Vec<String>),
 }
 
-/// A NumericDate (RFC 7519, section 2), which may have a fraction; it is cut off.
+/// A NumericDate (RFC 7519, section 2). A fraction of a second is cut off.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Seconds {
@@ -33,7 +35,7 @@ pub(crate) enum Seconds {
 }
 
 impl Audience {
-    pub(crate) fn has(&self, wanted: &str) -> bool {
+    pub(crate) fn contains(&self, wanted: &str) -> bool {
         match self {
             Self::One(aud) => aud == wanted,
             Self::Many(all) => all.iter().any(|aud| aud == wanted),
@@ -42,11 +44,11 @@ impl Audience {
 }
 
 impl Seconds {
-    /// `None` when it is no date.
+    /// Returns the seconds since 1970, or `None` for a value that is not a date.
     pub(crate) fn get(self) -> Option<u64> {
         match self {
             Self::Whole(seconds) => Some(seconds),
-            // The cast saturates; a date that far away is refused where it becomes a time.
+            // The cast saturates. A date that large is refused later, where it is converted to a time.
             Self::Fraction(seconds) => (seconds.is_finite() && seconds >= 0.0).then_some(seconds as u64),
         }
     }

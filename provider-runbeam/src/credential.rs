@@ -1,3 +1,5 @@
+//! A credential: the machine token, its checks and its JSON form.
+
 use std::fmt;
 use std::time::SystemTime;
 
@@ -5,13 +7,13 @@ use provider_api::{Error, MachineCredential, Result, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// The most bytes a machine token may have.
+/// The maximum length of a machine token in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// The most bytes an id of the control plane's may have.
+/// The maximum length of an id of the control plane in bytes.
 const MAX_ID_BYTES: usize = 128;
 
-/// The machine token of this gateway and what belongs to it, checked.
+/// The machine token of this gateway with its expiry, ids and abilities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Credential {
     pub(crate) token: Secret,
@@ -19,14 +21,14 @@ pub(crate) struct Credential {
     pub(crate) gateway_id: String,
     pub(crate) gateway_code: Option<String>,
     pub(crate) abilities: Vec<String>,
-    /// The origin it is for; unknown where other software stored it.
+    /// The origin of the control plane that issued the token; `None` if other software stored it.
     pub(crate) control_plane: Option<String>,
 }
 
-/// The JSON in which a credential is stored, and in which it stands in the environment. The names are the
-/// official SDK's, which ignores the ones it does not know.
+/// The JSON form of a credential, in the store and in the environment. The names are those of the official SDK,
+/// which ignores unknown names.
 #[derive(Deserialize)]
-struct Stored {
+struct StoredCredential {
     machine_token: Secret,
     expires_at: jiff::Timestamp,
     gateway_id: String,
@@ -38,8 +40,9 @@ struct Stored {
     control_plane: Option<String>,
 }
 
+/// [`StoredCredential`] with borrowed fields, so that writing copies no secret.
 #[derive(Serialize)]
-struct Storing<'a> {
+struct StoredCredentialRef<'a> {
     machine_token: &'a str,
     expires_at: jiff::Timestamp,
     gateway_id: &'a str,
@@ -52,20 +55,22 @@ struct Storing<'a> {
 }
 
 impl Credential {
+    /// Checks the token and the gateway id, which go into headers and URLs.
+    ///
     /// # Errors
-    /// Invalid with what is wrong, without the token.
-    pub(crate) fn checked(self) -> Result<Self> {
+    /// Invalid with the reason, without the token.
+    pub(crate) fn validated(self) -> Result<Self> {
         let token = self.token.expose();
         let fits = !token.is_empty() && token.len() <= MAX_TOKEN_BYTES;
         if !fits || !token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Error::invalid(
-                "`machine_token` is blank, too long, or has spaces or other signs in it",
+                "`machine_token` is blank, too long, or has characters other than visible ASCII",
             ));
         }
         match is_id(&self.gateway_id) {
             true => Ok(self),
             false => {
-                Err(Error::invalid("`gateway_id` is not what an id is made of: letters, digits, . : _ and -"))
+                Err(Error::invalid("`gateway_id` is not an id of 1 to 128 letters, digits, . : _ and -"))
             }
         }
     }
@@ -73,9 +78,9 @@ impl Credential {
     /// Reads the JSON form.
     ///
     /// # Errors
-    /// Invalid with what is wrong and where, without anything of the text.
+    /// Invalid with the reason and the position, without any part of the text.
     pub(crate) fn from_json(json: &[u8]) -> Result<Self> {
-        let stored: Stored = serde_json::from_slice(json).map_err(|e| {
+        let stored: StoredCredential = serde_json::from_slice(json).map_err(|e| {
             let (line, column) = (e.line(), e.column());
             Error::invalid(format!(
                 "at {line}:{column}: expected a JSON object with `machine_token`, `expires_at` (RFC 3339) and \
@@ -85,22 +90,22 @@ impl Credential {
         let credential = Self {
             token: stored.machine_token,
             expires_at: SystemTime::try_from(stored.expires_at)
-                .map_err(|_| Error::invalid("`expires_at` is a date beyond all dates"))?,
+                .map_err(|_| Error::invalid("`expires_at` is out of range"))?,
             gateway_id: stored.gateway_id,
             gateway_code: stored.gateway_code.filter(|code| !code.is_empty()),
             abilities: stored.abilities.unwrap_or_default(),
             control_plane: stored.control_plane.filter(|origin| !origin.is_empty()),
         };
-        credential.checked()
+        credential.validated()
     }
 
     /// Writes the JSON form.
     pub(crate) fn to_json(&self, now: SystemTime) -> Result<Zeroizing<Vec<u8>>> {
         let time = |time| {
             jiff::Timestamp::try_from(time)
-                .map_err(|e| Error::invalid("a date of the credential is none").with_source(e))
+                .map_err(|e| Error::invalid("a date of the credential is out of range").with_source(e))
         };
-        let storing = Storing {
+        let stored = StoredCredentialRef {
             machine_token: self.token.expose(),
             expires_at: time(self.expires_at)?,
             gateway_id: &self.gateway_id,
@@ -109,10 +114,10 @@ impl Credential {
             issued_at: time(now)?,
             control_plane: self.control_plane.as_deref(),
         };
-        // Large enough from the start: a buffer that grows leaves copies behind.
+        // The capacity is enough for any credential: a buffer that grows leaves unwiped copies of the token behind.
         let mut json = Zeroizing::new(Vec::with_capacity(2 * MAX_TOKEN_BYTES + 1024));
-        serde_json::to_writer(&mut *json, &storing)
-            .map_err(|e| Error::invalid("the credential cannot be written").with_source(e))?;
+        serde_json::to_writer(&mut *json, &stored)
+            .map_err(|e| Error::invalid("cannot serialize the credential").with_source(e))?;
         Ok(json)
     }
 
@@ -120,7 +125,7 @@ impl Credential {
         self.expires_at <= now
     }
 
-    /// The same credential, for `origin`.
+    /// Returns the credential with `origin` as its control plane.
     pub(crate) fn bound_to(self, origin: &str) -> Self {
         Self { control_plane: Some(origin.to_owned()), ..self }
     }
@@ -139,19 +144,20 @@ impl From<MachineCredential> for Credential {
     }
 }
 
-/// A moment as people read it in an error.
-pub(crate) struct Moment(pub(crate) SystemTime);
+/// A time in an error message, as RFC 3339 in whole seconds.
+pub(crate) struct DisplayTime(pub(crate) SystemTime);
 
-impl fmt::Display for Moment {
+impl fmt::Display for DisplayTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::try_from(self.0) {
-            Ok(moment) => write!(f, "{moment:.0}"),
-            Err(_) => f.write_str("a date beyond all dates"),
+            Ok(time) => write!(f, "{time:.0}"),
+            Err(_) => f.write_str("a date out of range"),
         }
     }
 }
 
-/// Whether `text` can be an id of the control plane's, so that it may stand in a URL.
+/// Reports whether `text` has the form of an id of the control plane and is safe as a URL segment (`.` and `..` are
+/// not).
 pub(crate) fn is_id(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
     !text.is_empty()
@@ -165,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn json_round_trip() {
         let json = r#"{"machine_token":"canary","expires_at":"2030-01-02T03:04:05.123456+00:00","gateway_id":"01H",
                        "abilities":["harmony:read"],"issued_at":"2029-01-01T00:00:00Z"}"#;
         let read = Credential::from_json(json.as_bytes()).unwrap();
@@ -175,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_credential_is_refused_without_being_repeated() {
+    fn invalid_json_is_not_quoted() {
         for bad in [
             "canary",
             "\"canary\"",

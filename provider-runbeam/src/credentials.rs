@@ -1,23 +1,26 @@
+//! The machine token of a gateway: its candidates, the choice between them, and renewal.
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use provider_api::{CredentialStatus, Error, Result, Secret};
 
-use crate::credential::{Credential, Moment};
+use crate::credential::{Credential, DisplayTime};
 use crate::environment::Environment;
 use crate::private_file::Stamp;
-use crate::store::{Found, Store};
+use crate::store::{Loaded, Store};
 
-/// The machine token of one gateway for one control plane: from the environment, or stored.
+/// The machine token of one gateway for one control plane, with two candidates: the environment and the store.
 ///
-/// The environment's wins, until it has ended, was refused, or somebody stored another one while this process
-/// runs: that is how a person renews it. A file that changes is noticed when the token is next needed.
+/// The candidate of the environment wins until it expires, until the control plane refuses it, or until another
+/// token is stored while this process runs: that is how a user renews it. A change of the file is noticed when the
+/// token is needed next.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Why nothing can be stored, where nothing can.
+    /// The store, or the reason why the gateway cannot have one.
     store: Result<Store, String>,
     origin: String,
     state: Mutex<State>,
@@ -25,68 +28,68 @@ struct Inner {
 
 #[derive(Debug)]
 struct State {
-    environment: Result<Option<Source>, String>,
-    stored: Result<Option<Source>, String>,
-    /// What the stored file was when it was read; `None` before the first time.
-    seen: Option<Option<Stamp>>,
-    /// Whether what is stored came while this process ran.
+    environment: Result<Option<Candidate>, String>,
+    stored: Result<Option<Candidate>, String>,
+    /// The stamp of the file at the last read, with `None` inside for no file; `None` before the first read.
+    last_stamp: Option<Option<Stamp>>,
+    /// Set when a token was stored while this process runs; it then wins over the environment.
     renewed: bool,
-    /// Whether the environment's is still to be stored.
+    /// Set while the token of the environment has yet to be stored.
     to_store: bool,
 }
 
 #[derive(Clone, Debug)]
-struct Source {
+struct Candidate {
     credential: Arc<Credential>,
     refused: bool,
 }
 
 impl Credentials {
-    /// Reads nothing yet.
+    /// Creates the state. Does no I/O: the store is read when the token is first needed.
     pub(crate) fn new(store: Result<Store>, origin: String, environment: &Environment) -> Self {
-        let environment = environment.machine_token.as_ref().map(of_environment).transpose();
+        let environment = environment.machine_token.as_ref().map(parse_environment).transpose();
         let to_store = matches!(environment, Ok(Some(_)));
-        let state = State { environment, stored: Ok(None), seen: None, renewed: false, to_store };
+        let state = State { environment, stored: Ok(None), last_stamp: None, renewed: false, to_store };
         let store = store.map_err(|e| e.to_string());
         Self(Arc::new(Inner { store, origin, state: Mutex::new(state) }))
     }
 
-    /// The credential to ask with.
+    /// Returns the credential for requests. A refused credential is returned while there is no better one, since the
+    /// refusal may have been a fault of the control plane.
     ///
     /// # Errors
-    /// Unavailable when there is none, or it has ended: somebody has to authorize the gateway. One that was
-    /// refused is handed out as long as there is no better: the control plane may have been wrong.
+    /// Unavailable when there is no credential or it has expired: a user has to authorize the gateway.
     pub(crate) async fn current(&self, now: SystemTime) -> Result<Arc<Credential>> {
         if !self.is_fresh() || self.state().to_store {
             let this = self.clone();
-            tokio::task::spawn_blocking(move || this.reload(now, true)).await.map_err(|e| {
-                Error::unavailable("the stored machine token could not be read").with_source(e)
-            })?;
+            tokio::task::spawn_blocking(move || this.reload(now, true))
+                .await
+                .map_err(|e| Error::unavailable("cannot read the stored machine token").with_source(e))?;
         }
-        self.state().pick(now)
+        self.state().select(now)
     }
 
-    /// What is known of the credential, from memory and, when it has changed since, from its file.
+    /// Returns the status of the credential. Reads the file only if it has changed.
     pub(crate) fn credential_status(&self, now: SystemTime) -> CredentialStatus {
         if !self.is_fresh() {
             self.reload(now, false);
         }
         let state = self.state();
-        let Some(source) = state.best(now) else { return CredentialStatus::Missing };
-        let expires_at = source.credential.expires_at;
-        match source {
-            source if source.credential.is_expired(now) => {
+        let Some(candidate) = state.best(now) else { return CredentialStatus::Missing };
+        let expires_at = candidate.credential.expires_at;
+        match candidate {
+            candidate if candidate.credential.is_expired(now) => {
                 CredentialStatus::Expired { expired_at: expires_at }
             }
-            source if source.refused => CredentialStatus::Refused,
+            candidate if candidate.refused => CredentialStatus::Refused,
             _ => CredentialStatus::Valid { expires_at },
         }
     }
 
-    /// Stores a credential that is better than all before it, under a key of its own if it came with one.
+    /// Stores a new credential, which wins over every other one. With `key`, it is encrypted with that key.
     ///
     /// # Errors
-    /// See [`Store::save`]; nothing has changed then.
+    /// The errors of [`Store::save`]; the state is unchanged.
     pub(crate) async fn renew(
         &self,
         credential: Credential,
@@ -98,25 +101,25 @@ impl Credentials {
         let saved = tokio::task::spawn_blocking(move || {
             let stamp = this.store()?.save(&credential, key.as_ref(), now)?;
             let mut state = this.state();
-            state.stored = Ok(Some(Source { credential: Arc::new(credential), refused: false }));
-            (state.seen, state.renewed, state.to_store) = (Some(stamp), true, false);
+            state.stored = Ok(Some(Candidate { credential: Arc::new(credential), refused: false }));
+            (state.last_stamp, state.renewed, state.to_store) = (Some(stamp), true, false);
             Ok(())
         });
-        saved.await.map_err(|e| Error::unavailable("the machine token could not be stored").with_source(e))?
+        saved.await.map_err(|e| Error::unavailable("cannot store the machine token").with_source(e))?
     }
 
-    /// Notes what the control plane made of `credential`.
-    pub(crate) fn heard(&self, credential: &Credential, refused: bool) {
+    /// Records whether the control plane refused `credential`.
+    pub(crate) fn record_refusal(&self, credential: &Credential, refused: bool) {
         let state = &mut *self.state();
-        for source in [&mut state.environment, &mut state.stored].into_iter().flatten().flatten() {
-            if source.credential.token == credential.token {
-                source.refused = refused;
+        for candidate in [&mut state.environment, &mut state.stored].into_iter().flatten().flatten() {
+            if candidate.credential.token == credential.token {
+                candidate.refused = refused;
             }
         }
     }
 
     fn store(&self) -> Result<&Store> {
-        self.0.store.as_ref().map_err(|why| Error::unavailable(why.clone()))
+        self.0.store.as_ref().map_err(|reason| Error::unavailable(reason.clone()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -126,44 +129,45 @@ impl Credentials {
     fn is_fresh(&self) -> bool {
         let stamp = self.0.store.as_ref().ok().and_then(Store::stamp);
         let state = self.state();
-        state.seen == Some(stamp)
+        state.last_stamp == Some(stamp)
     }
 
+    /// Reads the store. With `may_store`, also stores the token of the environment if that is still to be done.
     fn reload(&self, now: SystemTime, may_store: bool) {
         let Ok(store) = &self.0.store else {
-            self.state().seen = Some(None);
+            self.state().last_stamp = Some(None);
             return;
         };
-        let (found, stamp) = store.load(&self.0.origin);
-        let to_store = self.state().take(found, stamp, may_store);
+        let (loaded, stamp) = store.load(&self.0.origin);
+        let to_store = self.state().update(loaded, stamp, may_store);
         let Some(credential) = to_store else { return };
         match store.save(&(*credential).clone().bound_to(&self.0.origin), None, now) {
             Ok(stamp) => {
                 let mut state = self.state();
                 state.stored = state.environment.clone();
-                state.seen = Some(stamp);
+                state.last_stamp = Some(stamp);
             }
-            // The gateway can work with what the environment says all the same.
-            Err(error) => tracing::warn!(%error, "the machine token of the environment could not be stored"),
+            // Not an error: the gateway works with the token of the environment.
+            Err(error) => tracing::warn!(%error, "cannot store the machine token of the environment"),
         }
     }
 }
 
 impl State {
-    /// Takes in what was found in the store; says what of the environment is to be stored there instead.
-    fn take(&mut self, found: Found, stamp: Option<Stamp>, may_store: bool) -> Option<Arc<Credential>> {
-        let is_first = self.seen.is_none();
+    /// Updates the stored candidate. Returns the credential of the environment if it must replace the stored one.
+    fn update(&mut self, loaded: Loaded, stamp: Option<Stamp>, may_store: bool) -> Option<Arc<Credential>> {
+        let is_first = self.last_stamp.is_none();
         let before = self.stored.clone().ok().flatten();
-        self.seen = Some(stamp);
-        self.stored = match found {
-            Found::Nothing => Ok(None),
-            Found::Credential(credential) => {
+        self.last_stamp = Some(stamp);
+        self.stored = match loaded {
+            Loaded::Missing => Ok(None),
+            Loaded::Credential(credential) => {
                 let same = before.filter(|before| before.credential.token == credential.token);
                 let refused = same.as_ref().is_some_and(|before| before.refused);
                 self.renewed |= !is_first && same.is_none();
-                Ok(Some(Source { credential: Arc::new(*credential), refused }))
+                Ok(Some(Candidate { credential: Arc::new(*credential), refused }))
             }
-            Found::Unusable(why) => Err(why),
+            Loaded::Unusable(reason) => Err(reason),
         };
         if !may_store || !std::mem::take(&mut self.to_store) {
             return None;
@@ -174,15 +178,16 @@ impl State {
             Ok(Some(stored)) => {
                 stored.credential.token != given.token && stored.credential.expires_at <= given.expires_at
             }
-            Err(why) => {
-                tracing::warn!("{why}; the machine token of the environment is used, and not stored over it");
+            // The file may become readable again with the right key, so it is not overwritten.
+            Err(reason) => {
+                tracing::warn!("{reason}; the machine token of the environment is used and not stored");
                 false
             }
         };
         better.then(|| Arc::clone(given))
     }
 
-    fn sources(&self) -> [Option<&Source>; 2] {
+    fn candidates(&self) -> [Option<&Candidate>; 2] {
         let environment = self.environment.as_ref().ok().and_then(Option::as_ref);
         let stored = self.stored.as_ref().ok().and_then(Option::as_ref);
         match self.renewed {
@@ -191,29 +196,30 @@ impl State {
         }
     }
 
-    /// The first that has neither ended nor been refused, or else the first that has not ended, or else the
-    /// first. What is wrong in the environment is not passed over in silence.
-    fn best(&self, now: SystemTime) -> Option<&Source> {
+    /// Returns the first candidate that is neither expired nor refused, else the first that is not expired, else the
+    /// first. An invalid value in the environment is an error to report, so it hides the stored candidate.
+    fn best(&self, now: SystemTime) -> Option<&Candidate> {
         if self.environment.is_err() && !self.renewed {
             return None;
         }
-        let sources = self.sources();
-        let first =
-            |fits: &dyn Fn(&Source) -> bool| sources.into_iter().flatten().find(|source| fits(source));
-        first(&|source| !source.refused && !source.credential.is_expired(now))
-            .or_else(|| first(&|source| !source.credential.is_expired(now)))
+        let candidates = self.candidates();
+        let first = |fits: &dyn Fn(&Candidate) -> bool| {
+            candidates.into_iter().flatten().find(|candidate| fits(candidate))
+        };
+        first(&|candidate| !candidate.refused && !candidate.credential.is_expired(now))
+            .or_else(|| first(&|candidate| !candidate.credential.is_expired(now)))
             .or_else(|| first(&|_| true))
     }
 
-    fn pick(&self, now: SystemTime) -> Result<Arc<Credential>> {
+    fn select(&self, now: SystemTime) -> Result<Arc<Credential>> {
         match self.best(now) {
-            Some(source) if !source.credential.is_expired(now) => Ok(Arc::clone(&source.credential)),
-            Some(source) => Err(Error::unavailable(format!(
-                "the machine token of this gateway ended at {}; authorize the gateway again",
-                Moment(source.credential.expires_at)
+            Some(candidate) if !candidate.credential.is_expired(now) => Ok(Arc::clone(&candidate.credential)),
+            Some(candidate) => Err(Error::unavailable(format!(
+                "the machine token of this gateway expired at {}; authorize the gateway again",
+                DisplayTime(candidate.credential.expires_at)
             ))),
             None => Err(Error::unavailable(match (&self.environment, &self.stored) {
-                (Err(why), _) | (_, Err(why)) => why.clone(),
+                (Err(reason), _) | (_, Err(reason)) => reason.clone(),
                 _ => {
                     "this gateway has no machine token; authorize it, or set RUNBEAM_MACHINE_TOKEN".to_owned()
                 }
@@ -222,16 +228,16 @@ impl State {
     }
 }
 
-fn of_environment(given: &Secret) -> Result<Source, String> {
+fn parse_environment(given: &Secret) -> Result<Candidate, String> {
     let text = given.expose().trim();
     if !text.starts_with('{') {
-        return Err("RUNBEAM_MACHINE_TOKEN holds a bare token, as `runbeam token:get --raw` prints it, and when it \
-                    ends and which gateway it is for cannot be seen from that: set it to the whole JSON object, \
+        return Err("RUNBEAM_MACHINE_TOKEN holds a bare token, as `runbeam token:get --raw` prints it, which has \
+                    neither an expiry nor a gateway id: set the variable to the whole JSON object, \
                     {\"machine_token\": \"...\", \"expires_at\": \"2030-01-31T00:00:00Z\", \"gateway_id\": \"...\"}, or \
                     unset it and authorize the gateway"
             .to_owned());
     }
     let credential = Credential::from_json(text.as_bytes())
-        .map_err(|e| format!("RUNBEAM_MACHINE_TOKEN cannot be used, {e}"))?;
-    Ok(Source { credential: Arc::new(credential), refused: false })
+        .map_err(|e| format!("RUNBEAM_MACHINE_TOKEN cannot be used: {e}"))?;
+    Ok(Candidate { credential: Arc::new(credential), refused: false })
 }

@@ -1,14 +1,16 @@
+//! Deadlines of requests and calls.
+
 use std::time::Duration;
 
-/// How long one exchange with the control plane may take.
+/// The deadlines of requests to the control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Deadlines {
-    /// Until a connection stands, TLS included: 5 s unless set.
+    /// The deadline to establish a connection, TLS handshake included. Default: 5 s.
     pub connect: Duration,
-    /// The longest silence within an answer: 10 s unless set.
+    /// The longest time without a byte of the response. Default: 10 s.
     pub read: Duration,
-    /// The whole exchange, whatever happens: 30 s unless set. A call that needs several exchanges, such as
-    /// a list of several pages, has four times as long for all of them.
+    /// The deadline of one request, from the connection to the last byte of the response. Default: 30 s. A call
+    /// that needs several requests, such as a list of several pages, has four times as long in total.
     pub total: Duration,
 }
 
@@ -23,7 +25,7 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// How long one call of the contract may take, however many exchanges it is.
+    /// Returns the deadline of one call, for all its requests together.
     pub(crate) fn call(&self) -> Duration {
         self.total.saturating_mul(4)
     }

@@ -1,3 +1,5 @@
+//! Enrollment: authorization of the gateway by a user, and adoption of a machine token.
+
 use std::time::SystemTime;
 
 use provider_api::{
@@ -8,15 +10,15 @@ use url::Url;
 
 use crate::call::{Bearer, Call};
 use crate::credential::Credential;
-use crate::runbeam::{Runbeam, blank};
-use crate::status::Asking;
+use crate::purpose::Purpose;
+use crate::runbeam::{Runbeam, missing_field};
 use crate::wire::{AuthorizeRequest, Authorized};
 
 #[async_trait]
 impl Enrollment for Runbeam {
     async fn enroll(&self, request: &EnrollmentRequest) -> Result<Enrolled> {
-        let what = "authorizing this gateway";
-        self.api.bounded(what, self.authorize(what, request)).await
+        let action = "authorizing this gateway";
+        self.api.with_deadline(action, self.authorize(action, request)).await
     }
 
     async fn adopt(&self, credential: MachineCredential) -> Result<Enrolled> {
@@ -25,18 +27,18 @@ impl Enrollment for Runbeam {
         }
         let now = self.context.clock.now();
         let (name, key) = (credential.gateway_code.clone(), credential.storage_key.clone());
-        let credential = Credential::from(credential).checked()?;
+        let credential = Credential::from(credential).validated()?;
         if credential.is_expired(now) {
-            return Err(Error::invalid("the machine token has ended already"));
+            return Err(Error::invalid("the machine token has already expired"));
         }
-        // Whoever brings a token needs no proof; it must not make this gateway another one.
+        // The caller of `adopt` proves nothing, so its token must not turn this gateway into another one.
         let current =
             self.credentials.current(now).await.ok().filter(|_| {
                 matches!(self.credentials.credential_status(now), CredentialStatus::Valid { .. })
             });
         if current.is_some_and(|current| current.gateway_id != credential.gateway_id) {
             return Err(Error::invalid(
-                "the machine token is for another gateway than this one is authorized as; authorize it as a user instead",
+                "the machine token is for another gateway; this gateway is authorized already, so a user has to authorize it",
             ));
         }
         let enrolled = Enrolled {
@@ -55,31 +57,32 @@ impl Enrollment for Runbeam {
 }
 
 impl Runbeam {
-    async fn authorize(&self, what: &str, request: &EnrollmentRequest) -> Result<Enrolled> {
-        let call = Call { what, asking: Asking::AsPerson, bearer: Bearer::Person(&request.user_token) };
-        let asked = AuthorizeRequest {
+    async fn authorize(&self, action: &str, request: &EnrollmentRequest) -> Result<Enrolled> {
+        let call = Call { action, purpose: Purpose::User, bearer: Bearer::User(&request.user_token) };
+        let body = AuthorizeRequest {
             token: request.user_token.expose(),
             gateway_code: &request.gateway_code,
             machine_public_key: request.machine_public_key.as_deref(),
             metadata: &request.metadata,
         };
-        let answer: Result<Authorized> = self.api.post(&call, "harmony/authorize", &asked).await;
-        let answer = answer.map_err(no_such_place)?;
+        let answer: Result<Authorized> = self.api.post(&call, "harmony/authorize", &body).await;
+        let answer = answer.map_err(not_found_as_unavailable)?;
         let now = self.context.clock.now();
         let gateway = answer.gateway;
         let credential = Credential {
             token: answer.machine_token,
-            expires_at: SystemTime::try_from(answer.expires_at).map_err(|_| blank(what, "expires_at"))?,
+            expires_at: SystemTime::try_from(answer.expires_at)
+                .map_err(|_| missing_field(action, "expires_at"))?,
             gateway_id: gateway.id.clone(),
             gateway_code: gateway.code.clone(),
             abilities: answer.abilities,
             control_plane: None,
         };
-        let credential = credential.checked().map_err(|wrong| {
-            Error::unavailable(format!("{what}: the control plane sent no machine token: {wrong}"))
+        let credential = credential.validated().map_err(|error| {
+            Error::unavailable(format!("{action}: the control plane sent an invalid machine token: {error}"))
         })?;
         if credential.is_expired(now) {
-            return Err(blank(what, "expires_at"));
+            return Err(missing_field(action, "expires_at"));
         }
         let expires_at = credential.expires_at;
         self.credentials.renew(credential, request.storage_key.clone(), now).await?;
@@ -91,22 +94,24 @@ impl Runbeam {
         })
     }
 
-    /// A token for another control plane would lead this gateway there.
+    /// Checks that a token is for the configured control plane. A token of another one would be sent to a server that
+    /// must not see it.
     fn check_origin(&self, given: &str) -> Result<()> {
         let ours = self.api.configured().origin();
         match Url::parse(given.trim()) {
             Ok(given) if given.origin() == ours => Ok(()),
             _ => Err(Error::invalid(format!(
-                "the machine token is for another control plane than the configured one at {}; change `api` in the \
-                 configuration first",
+                "the machine token is not for the configured control plane at {}; change `api` in the configuration \
+                 first",
                 ours.ascii_serialization()
             ))),
         }
     }
 }
 
-/// Where nobody can be authorized, nothing is missing that was asked for: the control plane is not there.
-fn no_such_place(error: Error) -> Error {
+/// Maps 404 of the authorization endpoint to Unavailable: no resource of the request is missing, the URL is not one
+/// of a control plane.
+fn not_found_as_unavailable(error: Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound => Error::unavailable(error.to_string()),
         _ => error,

@@ -1,12 +1,16 @@
+//! The environment variables that configure the provider.
+
 use provider_api::Secret;
 
-/// What the process was started with, read once. A value of its own, so that a test or another host can
-/// say what it is without touching the variables of the process.
+/// The environment variables of the provider, read once.
+///
+/// The type exists so that a test or an embedding application can set the values without changing the variables of
+/// the process.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// `RUNBEAM_MACHINE_TOKEN`: the machine token as a JSON object.
     pub machine_token: Option<Secret>,
-    /// `RUNBEAM_ENCRYPTION_KEY`: what the stored machine token is encrypted with.
+    /// `RUNBEAM_ENCRYPTION_KEY`: the key that encrypts the stored machine token.
     pub encryption_key: Option<Secret>,
     /// `RUNBEAM_ACCEPT_INVALID_CERTS`: development only, and only together with
     /// [`accept_invalid_certs`](crate::Settings::accept_invalid_certs).
@@ -14,7 +18,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads the variables of this process. A blank one counts as unset.
+    /// Reads the variables of this process. A blank variable counts as unset.
     pub fn of_process() -> Self {
         Self {
             machine_token: variable("RUNBEAM_MACHINE_TOKEN").map(Secret::new),
@@ -26,7 +30,7 @@ impl Environment {
 }
 
 fn variable(name: &str) -> Option<String> {
-    // What is not Unicode is kept, damaged, so that it is complained about and not overlooked.
+    // A value that is not Unicode is passed on lossily, so that it is reported as invalid and not ignored.
     let value = std::env::var_os(name)?.to_string_lossy().into_owned();
     (!value.trim().is_empty()).then_some(value)
 }

@@ -1,4 +1,4 @@
-//! What the fuzz targets call, and the test that replays what they have found. No part of the API.
+//! The entry points of the fuzz targets, and the test that replays their corpus. Not part of the public API.
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,15 +13,16 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::api::decode;
-use crate::base::{below, own};
 use crate::credential::Credential;
+use crate::error_response::{ErrorResponse, to_error};
 use crate::key::{Key, validation};
-use crate::key_sets::usable;
+use crate::key_sets::usable_keys;
+use crate::purpose::Purpose;
 use crate::settings::Settings;
-use crate::status::{Asking, Refusal, error};
-use crate::store_key::StoreKey;
-use crate::transforms::needed;
-use crate::verify::{checked, key_id};
+use crate::storage_key::StorageKey;
+use crate::transforms::required_transforms;
+use crate::urls::{append_path, same_origin_url};
+use crate::verify::{key_id, verify_with_key};
 use crate::wire::{
     Acknowledged, Authorized, BaseUrl, ChangeDetail, ChangeList, Jwks, MeshTokenAnswer, ResolvedResource,
     TransformAnswer, Updated,
@@ -32,7 +33,7 @@ const SECRET: &str = "canary-0123456789";
 static CLOUD: LazyLock<Option<Url>> = LazyLock::new(|| Url::parse("https://cloud.example/api").ok());
 static MESH: LazyLock<MeshIdentity> =
     LazyLock::new(|| MeshIdentity { name: "imaging".to_owned(), id: Some("01H".to_owned()) });
-static STORE_KEY: LazyLock<StoreKey> = LazyLock::new(StoreKey::generate);
+static STORAGE_KEY: LazyLock<StorageKey> = LazyLock::new(StorageKey::generate);
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     decode("fuzzing", bytes).ok()
@@ -42,24 +43,24 @@ fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_750_000_000)
 }
 
-/// An answer of the control plane in any bytes, read as every kind of answer there is.
+/// Decodes `bytes` as every kind of response of the control plane.
 pub fn wire(bytes: &[u8]) {
     let Some(cloud) = &*CLOUD else { return };
     if let Some(list) = read::<ChangeList>(bytes) {
         for head in list.data.iter().filter_map(|change| change.head()) {
-            let url = below(cloud, "harmony/change", &[head.id.as_str()]);
+            let url = append_path(cloud, "harmony/change", &[head.id.as_str()]);
             assert_eq!(url.path_segments().and_then(|mut all| all.next_back()), Some(head.id.as_str()));
         }
-        list.links.and_then(|links| links.next).iter().for_each(|link| stays(cloud, link));
+        list.links.and_then(|links| links.next).iter().for_each(|link| check_origin(cloud, link));
     }
     if let Some(detail) = read::<ChangeDetail>(bytes) {
-        let _ = needed(&detail.data.toml_config.unwrap_or_default());
+        let _ = required_transforms(&detail.data.toml_config.unwrap_or_default());
     }
     if let Some(named) = read::<BaseUrl>(bytes) {
-        [named.full_url, named.base_url].iter().flatten().for_each(|url| stays(cloud, url));
+        [named.full_url, named.base_url].iter().flatten().for_each(|url| check_origin(cloud, url));
     }
     if let Some(set) = read::<Jwks>(bytes) {
-        let _ = usable(&set);
+        let _ = usable_keys(&set);
     }
     let _ = read::<Acknowledged>(bytes);
     let _ = read::<ResolvedResource>(bytes).map(|answer| answer.data.clone());
@@ -67,79 +68,78 @@ pub fn wire(bytes: &[u8]) {
     let _ = read::<TransformAnswer>(bytes);
     let _ = read::<Authorized>(bytes).map(|answer| SystemTime::try_from(answer.expires_at));
     let _ = read::<Updated>(bytes);
-    refused(bytes);
+    error_response(bytes);
 }
 
-/// Whatever the control plane names is at the configured origin, or is not followed.
-fn stays(cloud: &Url, named: &str) {
-    if let Ok(url) = own("fuzzing", cloud, cloud, named) {
+/// Checks that a URL of the control plane has the configured origin or is refused.
+fn check_origin(cloud: &Url, named: &str) {
+    if let Ok(url) = same_origin_url("fuzzing", cloud, cloud, named) {
         assert_eq!(url.origin(), cloud.origin());
         assert!(url.username().is_empty() && url.password().is_none());
     }
 }
 
-/// As the body of a refusal, and as its `Retry-After`: what was sent is never repeated.
-fn refused(body: &[u8]) {
+/// Uses `body` as the body and the `Retry-After` of an error response. The error must not contain the sent token.
+fn error_response(body: &[u8]) {
     let sent = Secret::new(SECRET);
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_bytes(body) {
         headers.insert(RETRY_AFTER, value);
     }
-    let all =
-        [Asking::ForResource, Asking::ForMeshToken, Asking::AsGateway, Asking::AsPerson, Asking::Public];
-    for (asking, status) in all.into_iter().zip([
+    let all = [Purpose::Resource, Purpose::MeshToken, Purpose::Gateway, Purpose::User, Purpose::Public];
+    for (purpose, status) in all.into_iter().zip([
         StatusCode::BAD_REQUEST,
         StatusCode::FORBIDDEN,
         StatusCode::UNAUTHORIZED,
         StatusCode::TOO_MANY_REQUESTS,
         StatusCode::BAD_GATEWAY,
     ]) {
-        let refusal = Refusal { status, headers: &headers, body };
-        let error = error("fuzzing", asking, &refusal, Some(&sent), now());
+        let response = ErrorResponse { status, headers: &headers, body };
+        let error = to_error("fuzzing", purpose, &response, Some(&sent), now());
         assert!(!error.to_string().contains(SECRET), "{error}");
     }
 }
 
-/// What a person or a file brings, in any bytes: the machine token, the key it is stored under, what is stored,
-/// and the section of the configuration. A credential that was read is written so that it reads the same.
+/// Parses `bytes` as the input of a user or a file: a machine token, a storage key, an encrypted token, and the
+/// provider section. A decoded credential must survive a round trip through its JSON form.
 pub fn credential(bytes: &[u8]) {
     if let Ok(credential) = Credential::from_json(bytes) {
         let again = credential.to_json(now()).and_then(|json| Credential::from_json(&json));
         assert_eq!(again.ok(), Some(credential));
     }
-    assert!(STORE_KEY.decrypt(bytes).is_none(), "nobody else has this key");
+    assert!(STORAGE_KEY.decrypt(bytes).is_none(), "only this process has the key");
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let _ = StoreKey::parse(text);
+    let _ = StorageKey::parse(text);
     if let Ok(settings) = toml::from_str::<Settings>(text) {
         let _ = settings.cadence();
-        if let Ok(url) = settings.base() {
+        if let Ok(url) = settings.base_url() {
             assert!(url.has_host() && matches!(url.scheme(), "http" | "https"));
         }
     }
 }
 
-/// A mesh token in any bytes, twice: as somebody sends it, and as a header and claims, a line each, that are
-/// signed well. What is admitted is what was expected, and has not ended.
+/// Verifies `bytes` as a mesh token, and its first two lines as the header and claims of a token with a valid
+/// signature. An accepted token must match the expectation and must not have expired.
 pub fn token(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    judge(&text);
+    check_token(&text);
     if let Some((header, claims)) = text.split_once('\n') {
         let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let key = EncodingKey::from_secret(SECRET.as_bytes());
         if let Ok(signature) = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256) {
-            judge(&format!("{message}.{signature}"));
+            check_token(&format!("{message}.{signature}"));
         }
     }
 }
 
-/// A shared secret stands in for the key pair: signing with that would take longer than everything else.
-fn judge(token: &str) {
+/// Verifies one token. The key is a shared secret: an RSA signature would take longer than everything else.
+fn check_token(token: &str) {
     let (Some(cloud), Ok(_)) = (&*CLOUD, key_id(token)) else { return };
     let algorithm = Algorithm::HS256;
     let decoding = DecodingKey::from_secret(SECRET.as_bytes());
     let key = Key { algorithm, decoding, validation: validation(algorithm) };
     let expected = Expected { mesh: &MESH, url: "https://node-b.example/r4/Patient" };
-    if let Ok(claims) = checked(&key, cloud, &expected, token, now()) {
+    if let Ok(claims) = verify_with_key(&key, cloud, &expected, token, now()) {
         assert_eq!(claims.mesh_id, "01H");
         assert_eq!(Url::parse(&claims.issuer).map(|url| url.origin()).ok(), Some(cloud.origin()));
         assert!(!claims.subject.trim().is_empty() && claims.expires_at > now() - Duration::from_secs(60));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_fuzzer_kept_is_survived() {
+    fn corpus_is_replayed() {
         replay("wire", super::wire);
         replay("credential", super::credential);
         replay("cloud_token", super::token);

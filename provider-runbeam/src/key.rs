@@ -1,24 +1,28 @@
+//! A published key, checked and ready to verify.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
 use crate::wire::Jwk;
 
-/// A key that verifies, with the one algorithm it is for. What a token says about algorithms decides nothing.
+/// A verification key with its algorithm. The `alg` of a token does not choose the algorithm: with that choice an
+/// attacker could sign with the public key as an HMAC secret.
 pub(crate) struct Key {
     pub(crate) algorithm: Algorithm,
     pub(crate) decoding: DecodingKey,
     pub(crate) validation: Validation,
 }
 
-/// The fewest bytes of an RSA modulus: 2048 bits (RFC 7518, section 3.3).
+/// The minimum length of an RSA modulus in bytes: 2048 bits (RFC 7518, section 3.3).
 const MIN_MODULUS_BYTES: usize = 256;
+
+/// The maximum length of an RSA modulus in bytes, 8192 bits: verification time grows with the square of it.
 const MAX_MODULUS_BYTES: usize = 1024;
 
 impl Key {
-    /// `None` for a key that is not for verifying, or of a kind that is not known here. Another kind of key
-    /// joins by another arm.
-    pub(crate) fn of(jwk: &Jwk) -> Option<Self> {
+    /// Converts a JWK. Returns `None` for a key with another use than signatures, or of an unsupported type.
+    pub(crate) fn from_jwk(jwk: &Jwk) -> Option<Self> {
         if jwk.usage.as_deref().is_some_and(|usage| usage != "sig") {
             return None;
         }
@@ -38,7 +42,8 @@ fn rsa(jwk: &Jwk) -> Option<DecodingKey> {
     fits.then(|| DecodingKey::from_rsa_components(n, e).ok()).flatten()
 }
 
-/// The signature and the algorithm; the claims are checked by hand, against a clock that is given.
+/// Returns the rules for jsonwebtoken: the signature and the algorithm. The claims are checked in `verify`, since
+/// jsonwebtoken reads the clock of the machine instead of the provider's.
 pub(crate) fn validation(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.algorithms = vec![algorithm];

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
-mod base;
 mod call;
 mod changes;
 mod claims;
@@ -10,26 +9,28 @@ mod credentials;
 mod deadlines;
 mod enroll;
 mod environment;
+mod error_response;
 mod factory;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod kept;
+mod interner;
 mod key;
 mod key_sets;
 mod mesh_auth;
 mod pool;
 mod private_file;
 mod publish;
+mod purpose;
 mod report;
 mod resolve;
 mod retention;
 mod runbeam;
 mod settings;
-mod status;
+mod storage_key;
 mod store;
-mod store_key;
 mod transforms;
+mod urls;
 mod verify;
 mod wire;
 

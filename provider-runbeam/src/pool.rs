@@ -1,3 +1,5 @@
+//! The pool of HTTP connections.
+
 use provider_api::{Error, Result};
 use reqwest::Client;
 use reqwest::redirect::Policy;
@@ -5,17 +7,17 @@ use tokio::sync::OnceCell;
 
 use crate::deadlines::Deadlines;
 
-/// What one connection pool may be shared by.
+/// The options of a connection pool. Control planes with equal options share one pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PoolOptions {
-    /// Take certificates that nobody vouches for.
+    /// Accepts certificates that do not verify. Development only.
     pub(crate) accept_invalid_certs: bool,
-    /// Never through a proxy: what is on this machine is reached directly.
-    pub(crate) direct: bool,
+    /// Ignores the proxy of the environment: a proxy on another machine cannot reach the loopback of this one.
+    pub(crate) no_proxy: bool,
 }
 
-/// The connections to a control plane, made when the first is needed: the roots of the machine are read
-/// from its disk then.
+/// A pool of connections to control planes. The client is created when it is first needed, since that reads the root
+/// certificates from disk.
 #[derive(Debug)]
 pub(crate) struct Pool {
     options: PoolOptions,
@@ -34,7 +36,8 @@ impl Pool {
 
     pub(crate) async fn client(&self) -> Result<&Client> {
         let (options, deadlines) = (self.options, self.deadlines);
-        let failed = "the HTTP client cannot be set up; are the root certificates of this machine readable?";
+        let failed =
+            "cannot create the HTTP client; check that the root certificates of this machine are readable";
         self.client
             .get_or_try_init(|| async move {
                 let built = tokio::task::spawn_blocking(move || build(options, deadlines)).await;
@@ -48,7 +51,7 @@ impl Pool {
 
 fn build(options: PoolOptions, deadlines: Deadlines) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
-        // A redirect may lead anywhere, and the credential would go along.
+        // A redirect may lead to another server, and the credential would be sent there.
         .redirect(Policy::none())
         .connect_timeout(deadlines.connect)
         .read_timeout(deadlines.read)
@@ -57,7 +60,7 @@ fn build(options: PoolOptions, deadlines: Deadlines) -> reqwest::Result<Client> 
     if options.accept_invalid_certs {
         builder = builder.tls_danger_accept_invalid_certs(true);
     }
-    if options.direct {
+    if options.no_proxy {
         builder = builder.no_proxy();
     }
     builder.build()

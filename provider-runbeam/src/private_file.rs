@@ -1,3 +1,5 @@
+//! Files that only their owner may read: the stored machine token and its key.
+
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -5,55 +7,55 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-/// The most bytes of a file that are read: a credential or a key has a few hundred.
+/// The maximum size of a file in bytes. A credential or a key has a few hundred.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// What tells one content of a path from the next without reading it.
+/// The identity of a file's content, compared to notice a change without a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     modified: Option<SystemTime>,
     len: u64,
-    /// A file that was renamed over another is another one, even of the same length in the same moment.
-    node: u64,
+    /// Differs after a rename over the file, even if the length and the time are the same.
+    inode: u64,
 }
 
 impl Stamp {
-    /// `None` when there is no such file.
+    /// Returns the stamp of the file at `path`, or `None` when there is no such file.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().map(|metadata| Self::from(&metadata))
     }
 
     fn from(metadata: &fs::Metadata) -> Self {
-        Self { modified: metadata.modified().ok(), len: metadata.len(), node: node(metadata) }
+        Self { modified: metadata.modified().ok(), len: metadata.len(), inode: inode(metadata) }
     }
 }
 
 #[cfg(unix)]
-fn node(metadata: &fs::Metadata) -> u64 {
+fn inode(metadata: &fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(metadata)
 }
 
 #[cfg(not(unix))]
-fn node(_: &fs::Metadata) -> u64 {
+fn inode(_: &fs::Metadata) -> u64 {
     0
 }
 
-/// A file and what it was when it was read.
+/// The content of a file, with the stamp and the permissions at the time of the read.
 pub(crate) struct Content {
     pub(crate) bytes: Zeroizing<Vec<u8>>,
     pub(crate) stamp: Stamp,
-    pub(crate) readers: Readers,
+    pub(crate) access: ReadAccess,
 }
 
-/// Who may read a file beside its owner.
+/// The users besides its owner that may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Readers {
-    Nobody,
+pub(crate) enum ReadAccess {
+    OwnerOnly,
     Group,
-    Everybody,
+    Everyone,
 }
 
-/// The whole of a small file; `None` when there is none.
+/// Reads a small file. Returns `None` when there is no such file.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Content>> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -62,45 +64,47 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Content>> {
     };
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+        return Err(io::Error::other("not a regular file"));
     }
     if metadata.len() > MAX_BYTES {
-        return Err(io::Error::other("it is too large"));
+        return Err(io::Error::other("file too large"));
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(metadata.len() as usize + 1));
     file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(Some(Content { bytes, stamp: Stamp::from(&metadata), readers: readers(&metadata) }))
+    Ok(Some(Content { bytes, stamp: Stamp::from(&metadata), access: read_access(&metadata) }))
 }
 
 #[cfg(unix)]
-fn readers(metadata: &fs::Metadata) -> Readers {
+fn read_access(metadata: &fs::Metadata) -> ReadAccess {
     let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
     match (mode & 0o007, mode & 0o070) {
-        (0, 0) => Readers::Nobody,
-        (0, _) => Readers::Group,
-        _ => Readers::Everybody,
+        (0, 0) => ReadAccess::OwnerOnly,
+        (0, _) => ReadAccess::Group,
+        _ => ReadAccess::Everyone,
     }
 }
 
 #[cfg(not(unix))]
-fn readers(_: &fs::Metadata) -> Readers {
-    Readers::Nobody
+fn read_access(_: &fs::Metadata) -> ReadAccess {
+    ReadAccess::OwnerOnly
 }
 
-/// Replaces the file at `path` whole, readable by its owner only; what was there stays until then.
+/// Replaces the file at `path` atomically: after a crash it has either the old content or the new one. Only the owner
+/// may read it.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
-    let directory = path.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
-    make_directory(directory)?;
-    // Made with the mode 0600 in the same directory, and taken away again when it is not renamed.
+    let directory = path.parent().ok_or_else(|| io::Error::other("the path has no directory"))?;
+    create_directory(directory)?;
+    // In the same directory, since a rename works within one file system only. Created with mode 0600, and deleted on
+    // drop if it is not renamed.
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     let file = file.persist(path).map_err(|e| e.error)?;
-    sync(directory)?;
+    sync_directory(directory)?;
     Ok(Stamp::from(&file.metadata()?))
 }
 
-fn make_directory(path: &Path) -> io::Result<()> {
+fn create_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -109,11 +113,11 @@ fn make_directory(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn sync(directory: &Path) -> io::Result<()> {
+fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync(_: &Path) -> io::Result<()> {
+fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -1,24 +1,28 @@
+//! Reports of the status of a change.
+
 use provider_api::{ChangeId, ChangeStatus, Error, Result};
 
+use crate::purpose::Purpose;
 use crate::runbeam::Runbeam;
-use crate::status::Asking;
 use crate::wire::{Acknowledge, Acknowledged, Failed};
 
 impl Runbeam {
-    /// A verdict that the control plane does not want, since it has another, is Invalid: telling it once more
-    /// would change nothing.
-    pub(crate) async fn tell(&self, what: &str, id: &ChangeId, status: &ChangeStatus) -> Result<()> {
+    /// Sends the status of a change to the control plane.
+    ///
+    /// # Errors
+    /// Invalid when the control plane already has another verdict. A retry cannot succeed then.
+    pub(crate) async fn send_status(&self, action: &str, id: &ChangeId, status: &ChangeStatus) -> Result<()> {
         let credential = self.credential().await?;
-        let call = self.call(what, Asking::AsGateway, &credential);
+        let call = self.call(action, Purpose::Gateway, &credential);
         match status {
             ChangeStatus::Received => {
                 let request = Acknowledge { change_ids: [id.as_str()] };
                 let answer: Acknowledged =
                     self.api.post(&call, "harmony/changes/acknowledge", &request).await?;
                 match answer.failed.iter().any(|failed| failed == id.as_str()) {
-                    true => {
-                        Err(Error::not_found(format!("{what}: the control plane does not acknowledge it")))
-                    }
+                    true => Err(Error::not_found(format!(
+                        "{action}: the control plane did not accept the acknowledgement"
+                    ))),
                     false => Ok(()),
                 }
             }

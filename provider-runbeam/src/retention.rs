@@ -1,53 +1,55 @@
+//! The state that survives a restart: the published keys.
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use provider_api::Retention;
 use serde::{Deserialize, Serialize};
 
-use crate::key_sets::LastKeys;
+use crate::key_sets::PublishedKeys;
 use crate::runbeam::Runbeam;
 
-/// The version of the form.
+/// The version of the saved format.
 const SCHEMA: u32 = 1;
 
-/// The published keys, as they are kept over a restart. They are public; their age goes with them.
+/// The saved state: the published keys, which are public, with the time of their fetch.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct SavedState {
     schema: u32,
-    /// Whose keys they are: with another control plane configured they are worth nothing.
+    /// The control plane that published the keys. With another one configured they are not restored.
     control_plane: String,
-    sets: Vec<KeptSet>,
+    sets: Vec<SavedKeySet>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct KeptSet {
-    /// Where the configuration said that they are; `None` for the control plane's own.
+struct SavedKeySet {
+    /// The `jwks_url` of the configuration; `None` for the key set of the control plane.
     url: Option<String>,
     #[serde(flatten)]
-    last: LastKeys,
+    keys: PublishedKeys,
 }
 
 impl Retention for Runbeam {
     fn save(&self) -> Option<String> {
-        let sets: Vec<KeptSet> =
-            self.keys.last().into_iter().map(|(url, last)| KeptSet { url, last }).collect();
+        let sets: Vec<SavedKeySet> =
+            self.keys.published().into_iter().map(|(url, keys)| SavedKeySet { url, keys }).collect();
         if sets.is_empty() {
             return None;
         }
         let control_plane = self.api.configured().to_string();
-        serde_json::to_string(&Kept { schema: SCHEMA, control_plane, sets }).ok()
+        serde_json::to_string(&SavedState { schema: SCHEMA, control_plane, sets }).ok()
     }
 
-    /// Keys are used for as long as they would have been without the restart, never longer.
-    fn restore(&self, kept: &str) {
-        let Ok(kept) = serde_json::from_str::<Kept>(kept) else { return };
-        if kept.schema != SCHEMA || kept.control_plane != self.api.configured().as_str() {
+    /// Restores the keys. A restart does not extend their lifetime.
+    fn restore(&self, saved: &str) {
+        let Ok(saved) = serde_json::from_str::<SavedState>(saved) else { return };
+        if saved.schema != SCHEMA || saved.control_plane != self.api.configured().as_str() {
             return;
         }
-        for KeptSet { url, last } in kept.sets {
-            let at = UNIX_EPOCH.checked_add(Duration::from_secs(last.at));
-            // A clock that was turned back says nothing about the age.
-            if let Some(age) = at.and_then(|at| self.context.clock.now().duration_since(at).ok()) {
-                self.keys.of(url.as_deref()).recall(last, age, self.context.key_lifetime);
+        for SavedKeySet { url, keys } in saved.sets {
+            let fetched_at = UNIX_EPOCH.checked_add(Duration::from_secs(keys.at));
+            // A fetch in the future means that the clock was set back, so the age is unknown.
+            if let Some(age) = fetched_at.and_then(|at| self.context.clock.now().duration_since(at).ok()) {
+                self.keys.get(url.as_deref()).restore(keys, age, self.context.key_lifetime);
             }
         }
     }

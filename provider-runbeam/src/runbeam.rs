@@ -1,3 +1,5 @@
+//! The provider: its state and its abilities.
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -12,33 +14,38 @@ use crate::call::{Bearer, Call};
 use crate::credential::Credential;
 use crate::credentials::Credentials;
 use crate::key_sets::KeySets;
-use crate::status::Asking;
+use crate::purpose::Purpose;
 
-/// Runbeam Cloud as a provider. Transport, wire types and the translation of answers; order, retries and
-/// caches are the host's.
+/// Runbeam Cloud as a provider: transport, wire types, and the mapping of responses to the contract. Ordering, retries
+/// and caches of references and tokens belong to the host.
 #[derive(Debug)]
 pub(crate) struct Runbeam {
     pub(crate) context: BuildContext,
     pub(crate) api: Arc<Api>,
-    pub(crate) credentials: Credentials,
+    pub(crate) credentials: Arc<Credentials>,
     pub(crate) keys: Arc<KeySets>,
     pub(crate) cadence: Cadence,
-    /// The ETag of the last list of pending changes, as long as the host is known to have it whole.
+    /// The ETag of the last list of pending changes, while the host has every change of it.
     pub(crate) pending_etag: ArcSwapOption<HeaderValue>,
 }
 
 impl Runbeam {
-    /// The gateway's own credential.
+    /// Returns the machine token of the gateway.
     ///
     /// # Errors
-    /// Unavailable when there is none, or it has expired: somebody has to authorize the gateway.
+    /// Unavailable when there is none or it has expired: a user has to authorize the gateway.
     pub(crate) async fn credential(&self) -> Result<Arc<Credential>> {
         self.credentials.current(self.context.clock.now()).await
     }
 
-    /// A question in the gateway's own name.
-    pub(crate) fn call<'a>(&'a self, what: &'a str, asking: Asking, credential: &'a Credential) -> Call<'a> {
-        Call { what, asking, bearer: Bearer::Gateway(&self.credentials, credential) }
+    /// Creates a call with the machine token of the gateway.
+    pub(crate) fn call<'a>(
+        &'a self,
+        action: &'a str,
+        purpose: Purpose,
+        credential: &'a Credential,
+    ) -> Call<'a> {
+        Call { action, purpose, bearer: Bearer::Gateway(&self.credentials, credential) }
     }
 }
 
@@ -72,7 +79,7 @@ impl Provider for Runbeam {
     }
 }
 
-/// What is wrong with an answer that has a blank where something must stand.
-pub(crate) fn blank(what: &str, field: &str) -> Error {
-    Error::unavailable(format!("{what}: the answer has no usable `{field}`"))
+/// Returns the error for a response whose `field` is missing or blank.
+pub(crate) fn missing_field(action: &str, field: &str) -> Error {
+    Error::unavailable(format!("{action}: the response has no usable `{field}`"))
 }

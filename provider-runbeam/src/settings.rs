@@ -1,3 +1,5 @@
+//! The settings of the provider: the section `[provider.<name>]`.
+
 use std::fmt;
 use std::time::Duration;
 
@@ -5,30 +7,31 @@ use provider_api::{Cadence, Error, InvalidSettings, Result};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use url::{Host, Url};
 
-/// The control plane of a gateway that names none.
+/// The default of `api`.
 pub(crate) const DEFAULT_API: &str = "https://api.runbeam.cloud";
 
-/// The longest interval, in seconds.
+/// The maximum of `poll_interval_secs`.
 const MAX_POLL_SECS: u64 = 3600;
 
 /// The section `[provider.<name>]` of a gateway's configuration.
 ///
-/// A key that is not known here is ignored, since the section may grow; the names of such keys are kept, so
-/// that a refusal can say that a key was perhaps misspelled. Every switch is off unless its name is right.
+/// Unknown keys are ignored, so that a newer configuration works with an older gateway. Their names are collected in
+/// [`unknown`](Self::unknown), so that an error can point to a misspelled key. Every switch is off by default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where the control plane is: an `https` URL, or `http` on the loopback. `https://api.runbeam.cloud`
-    /// unless set.
+    /// The URL of the control plane: `https`, or `http` on the loopback interface. Default:
+    /// `https://api.runbeam.cloud`.
     pub api: String,
-    /// Permits `http` to another machine: the machine token then crosses the network in the clear.
+    /// Permits `http` to another machine. The machine token then crosses the network unencrypted.
     pub allow_insecure: bool,
-    /// Permits certificates that nobody vouches for, when the process was started with
-    /// `RUNBEAM_ACCEPT_INVALID_CERTS=true` as well. Development only.
+    /// Accepts certificates that do not verify, if `RUNBEAM_ACCEPT_INVALID_CERTS=true` is set in the environment as
+    /// well. Development only.
     pub accept_invalid_certs: bool,
-    /// How often to ask for changes, in seconds, 0 to 3600: 30 unless set. 0 asks on demand only.
+    /// The interval between two requests for changes in seconds, 0 to 3600. Default: 30. With 0, changes are requested
+    /// on demand only.
     pub poll_interval_secs: u64,
-    /// Keys that mean nothing here.
+    /// The names of unknown keys.
     pub unknown: Vec<String>,
 }
 
@@ -45,12 +48,12 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The configured origin and path, and when to ask for changes.
+    /// Returns the URL of the control plane and the cadence of sync.
     ///
     /// # Errors
-    /// Everything that is wrong in `[provider.<name>]`, each with its key.
-    pub(crate) fn checked(&self, name: &str) -> Result<(Url, Cadence), InvalidSettings> {
-        let base = self.base().map_err(|error| error.with_key(format!("provider.{name}.api")));
+    /// All problems of `[provider.<name>]`, each with its key.
+    pub(crate) fn validated(&self, name: &str) -> Result<(Url, Cadence), InvalidSettings> {
+        let base = self.base_url().map_err(|error| error.with_key(format!("provider.{name}.api")));
         let cadence = self.cadence();
         let cadence = cadence.map_err(|error| error.with_key(format!("provider.{name}.poll_interval_secs")));
         match (base, cadence) {
@@ -62,23 +65,29 @@ impl Settings {
         }
     }
 
-    /// The configured origin and path, checked.
-    pub(crate) fn base(&self) -> Result<Url> {
-        let refuse = |why: String| {
+    /// Returns the URL of the control plane.
+    ///
+    /// # Errors
+    /// Invalid for a URL that is not usable, or that would send the machine token unencrypted.
+    pub(crate) fn base_url(&self) -> Result<Url> {
+        let invalid = |reason: String| {
             let expected = Self::default().api;
-            Error::invalid(format!("`api` {why}; expected a URL such as {expected}{}", self.misspelled()))
+            Error::invalid(format!(
+                "`api` {reason}; expected a URL such as {expected}{}",
+                self.unknown_key_hint()
+            ))
         };
-        let mut url = Url::parse(self.api.trim()).map_err(|e| refuse(format!("is no URL: {e}")))?;
+        let mut url = Url::parse(self.api.trim()).map_err(|e| invalid(format!("is not a URL: {e}")))?;
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
-            return Err(refuse(format!("has the scheme `{}`", url.scheme())));
+            return Err(invalid(format!("has the scheme `{}`", url.scheme())));
         }
         let has_user = !url.username().is_empty() || url.password().is_some();
         if has_user || url.query().is_some() || url.fragment().is_some() {
-            return Err(refuse("has a user, a query or a fragment".to_owned()));
+            return Err(invalid("has a user, a query or a fragment".to_owned()));
         }
         if url.scheme() == "http" && !is_loopback(&url) && !self.allow_insecure {
-            return Err(refuse(
-                "is http to another machine, which would send the machine token in the clear \
+            return Err(invalid(
+                "is http to another machine, which would send the machine token unencrypted \
                  (allow_insecure = true permits it)"
                     .to_owned(),
             ));
@@ -88,7 +97,7 @@ impl Settings {
         Ok(url)
     }
 
-    /// When to ask for changes.
+    /// Returns the cadence of sync.
     pub(crate) fn cadence(&self) -> Result<Cadence> {
         match self.poll_interval_secs {
             0 => Ok(Cadence::OnDemand),
@@ -99,17 +108,18 @@ impl Settings {
         }
     }
 
-    fn misspelled(&self) -> String {
+    /// Returns a hint at an unknown key, which may be a misspelled switch.
+    fn unknown_key_hint(&self) -> String {
         match self.unknown.first() {
             Some(key) => {
-                format!("; the key `{}` is not known here", key.escape_debug().take(64).collect::<String>())
+                format!("; the key `{}` is unknown", key.escape_debug().take(64).collect::<String>())
             }
             None => String::new(),
         }
     }
 }
 
-/// Whether `url` never leaves this machine.
+/// Reports whether the host of `url` is this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -119,20 +129,20 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-// By hand, since serde's `flatten` would lose where in the file a value of the wrong type stands.
+// Not derived: serde's `flatten`, which would collect the unknown keys, loses the position of an invalid value.
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Section)
+        deserializer.deserialize_map(SettingsVisitor)
     }
 }
 
-struct Section;
+struct SettingsVisitor;
 
-impl<'de> Visitor<'de> for Section {
+impl<'de> Visitor<'de> for SettingsVisitor {
     type Value = Settings;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the section of a provider")
+        f.write_str("a provider section")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Settings, A::Error> {
@@ -159,11 +169,11 @@ mod tests {
     use super::*;
 
     fn base(api: &str, allow_insecure: bool) -> Result<Url> {
-        Settings { api: api.to_owned(), allow_insecure, ..Settings::default() }.base()
+        Settings { api: api.to_owned(), allow_insecure, ..Settings::default() }.base_url()
     }
 
     #[test]
-    fn the_token_does_not_cross_the_network_in_the_clear_by_accident() {
+    fn api_must_be_encrypted_or_loopback() {
         assert!(base("https://api.runbeam.cloud/", false).is_ok());
         assert!(base("http://127.0.0.1:8000/api", false).is_ok());
         assert!(base("http://localhost:8000", false).is_ok());
@@ -173,33 +183,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base_url_is_refused() {
+    fn invalid_base_urls_are_refused() {
         for bad in ["", "api", "ftp://a/", "https://u:p@a/", "https://a/?q", "https://a/#f", "data:x"] {
             assert!(base(bad, true).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn a_misspelled_switch_is_off_and_the_refusal_names_it() {
+    fn misspelled_switch_is_off_and_named() {
         let settings: Settings =
             toml::from_str("api = 'http://a.example'\nalow_insecure = true\ntype = 'runbeam'").unwrap();
         assert_eq!(settings.unknown, ["alow_insecure"]);
-        let refusal = settings.base().unwrap_err().to_string();
-        assert!(
-            refusal.contains("`alow_insecure`") && refusal.contains("allow_insecure = true"),
-            "{refusal}"
-        );
+        let error = settings.base_url().unwrap_err().to_string();
+        assert!(error.contains("`alow_insecure`") && error.contains("allow_insecure = true"), "{error}");
     }
 
     #[test]
-    fn a_value_of_the_wrong_type_is_refused_where_it_stands() {
+    fn wrong_type_has_a_span() {
         let text = "api = 'https://a'\nallow_insecure = 'yes'";
         let span = toml::from_str::<Settings>(text).unwrap_err().span().unwrap();
         assert_eq!(&text[span], "'yes'");
     }
 
     #[test]
-    fn the_interval_is_bounded_and_zero_means_on_demand() {
+    fn poll_interval_is_bounded() {
         let cadence = |secs| Settings { poll_interval_secs: secs, ..Settings::default() }.cadence();
         assert_eq!(cadence(0).unwrap(), Cadence::OnDemand);
         assert_eq!(cadence(3600).unwrap(), Cadence::Every(Duration::from_secs(3600)));

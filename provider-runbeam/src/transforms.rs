@@ -1,3 +1,5 @@
+//! The transforms that a pipeline needs.
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
@@ -22,9 +24,9 @@ struct Options {
     spec_path: Option<String>,
 }
 
-/// The ids of the transforms that a pipeline document needs: `spec_path = "<id>.json"` of its middleware of
-/// the type `transform`. What does not parse needs none: the host will say what is wrong with it.
-pub(crate) fn needed(document: &str) -> BTreeSet<String> {
+/// Returns the ids of the transforms that a pipeline document needs: `spec_path = "<id>.json"` of its middleware of
+/// the type `transform`. A document that does not parse needs none; the host reports the syntax error.
+pub(crate) fn required_transforms(document: &str) -> BTreeSet<String> {
     let Ok(pipeline) = toml::from_str::<Pipeline>(document) else { return BTreeSet::new() };
     pipeline
         .middleware
@@ -35,7 +37,7 @@ pub(crate) fn needed(document: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether `id` can be the id of a transform, so that it may stand in a URL and become a file name.
+/// Reports whether `id` has the form of a transform id and is therefore safe in a URL and as a file name.
 pub(crate) fn is_transform_id(id: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     !id.is_empty() && id.len() <= 64 && id.bytes().all(allowed)
@@ -46,10 +48,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transforms_are_found_by_the_middleware_that_names_them() {
+    fn transforms_of_middleware_are_found() {
         let document = "[middleware.a]\ntype = \"transform\"\noptions.spec_path = \"01H.json\"\n\
                         [middleware.b]\ntype = \"passthru\"\n[pipelines.x]\nmiddleware = [\"a\"]\n";
-        assert_eq!(needed(document).into_iter().collect::<Vec<_>>(), ["01H"]);
-        assert!(needed("no toml").is_empty());
+        assert_eq!(required_transforms(document).into_iter().collect::<Vec<_>>(), ["01H"]);
+        assert!(required_transforms("no toml").is_empty());
     }
 }

@@ -1,3 +1,5 @@
+//! Verification of a mesh token of the control plane.
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{decode, decode_header};
@@ -8,14 +10,16 @@ use crate::claims::{Seconds, TokenClaims};
 use crate::key::Key;
 use crate::key_sets::{KeySet, MAX_KID_BYTES};
 
-/// The most bytes a mesh token may have; an issued one has about 800.
+/// The maximum length of a mesh token in bytes. An issued one has about 800.
 pub(crate) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// How far the clocks of the control plane and of this machine may be apart.
+/// The tolerated difference between the clocks of the control plane and of this machine.
 const LEEWAY_SECS: u64 = 60;
 
-/// Checks a token of the control plane at `cloud`. Every refusal is a denial that says what was wrong,
-/// without the token; that the keys cannot be had is Unavailable.
+/// Verifies a token of the control plane at `cloud`.
+///
+/// # Errors
+/// Denied with the reason, which never contains the token. Unavailable when the keys cannot be fetched.
 pub(crate) async fn verify(
     set: &KeySet,
     cloud: &Url,
@@ -27,33 +31,36 @@ pub(crate) async fn verify(
     let kid = key_id(token)?;
     let keys = set.keys(lifetime).await?;
     if let Some(key) = keys.get(&kid) {
-        return checked(key, cloud, expected, token, now);
+        return verify_with_key(key, cloud, expected, token, now);
     }
+    // The key may have been rotated since the last fetch.
     let keys = set.newer(lifetime).await?;
     let key = keys
         .get(&kid)
         .ok_or_else(|| Error::denied("the token names a key that the control plane does not publish"))?;
-    checked(key, cloud, expected, token, now)
+    verify_with_key(key, cloud, expected, token, now)
 }
 
-/// The key that the token names, once its header is one to go on with.
+/// Returns the key id in the header of a token, after checks that cost nothing.
+///
+/// They come before the keys are fetched: a sender who is not authenticated yet must not cause requests.
 pub(crate) fn key_id(token: &str) -> Result<String> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(Error::denied(format!("the token has more than {MAX_TOKEN_BYTES} bytes")));
     }
     let header = decode_header(token).map_err(|_| {
-        Error::denied("the header of the token cannot be read, or its `alg` is `none` or unknown")
+        Error::denied("cannot decode the header of the token, or its `alg` is `none` or unknown")
     })?;
-    // RFC 7515, section 4.1.11: whoever does not understand a critical extension refuses, and none is known here.
+    // RFC 7515, section 4.1.11: a recipient rejects critical extensions it does not support. None is supported.
     if header.crit.is_some() {
-        return Err(Error::denied("the header of the token has `crit`; no extension is understood here"));
+        return Err(Error::denied("the header of the token has `crit`; no extension is supported"));
     }
     let kid = header.kid.filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES);
     kid.ok_or_else(|| Error::denied("the header of the token names no key (`kid`)"))
 }
 
-/// Everything that `key` and the claims decide.
-pub(crate) fn checked(
+/// Verifies the signature with `key`, and the claims.
+pub(crate) fn verify_with_key(
     key: &Key,
     cloud: &Url,
     expected: &Expected<'_>,
@@ -62,20 +69,22 @@ pub(crate) fn checked(
 ) -> Result<Claims> {
     let decoded = decode::<TokenClaims>(token, &key.decoding, &key.validation).map_err(|error| {
         use jsonwebtoken::errors::ErrorKind;
-        // The errors of jsonwebtoken quote what they could not parse, so none of them is passed on.
+        // The errors of jsonwebtoken quote the input, so they are neither shown nor kept as the source.
         Error::denied(match error.kind() {
             ErrorKind::InvalidAlgorithm => {
-                format!("the token is not signed with {:?}, as its key is for", key.algorithm)
+                format!("the token is not signed with {:?}, the algorithm of its key", key.algorithm)
             }
-            ErrorKind::InvalidSignature => "the signature of the token is not by the key it names".to_owned(),
+            ErrorKind::InvalidSignature => {
+                "the signature of the token does not match the key it names".to_owned()
+            }
             ErrorKind::Json(_) => {
-                "a claim of the token is missing, is there twice, or is of a wrong type".to_owned()
+                "a claim of the token is missing, is there twice, or has a wrong type".to_owned()
             }
-            _ => "the token cannot be checked".to_owned(),
+            _ => "cannot verify the token".to_owned(),
         })
     })?;
     let claims = decoded.claims;
-    let expires_at = times(&claims, now)?;
+    let expires_at = check_times(&claims, now)?;
     let issuer =
         Url::parse(&claims.iss).ok().filter(|issuer| issuer.origin() == cloud.origin() && issuer.has_host());
     if issuer.is_none() {
@@ -83,11 +92,11 @@ pub(crate) fn checked(
         return Err(Error::denied(format!("`iss` of the token is not the control plane at {expected}")));
     }
     let mesh = expected.mesh.mesh_id();
-    if claims.mesh_id != mesh || !claims.aud.has(&format!("mesh:{mesh}")) {
+    if claims.mesh_id != mesh || !claims.aud.contains(&format!("mesh:{mesh}")) {
         return Err(Error::denied(format!("the token is not for the mesh {mesh}")));
     }
     if !covers(&claims.dest_url, expected.url) {
-        return Err(Error::denied("the token is for another destination than the URL that was asked for"));
+        return Err(Error::denied("the token is for another destination than the requested URL"));
     }
     if claims.sub.trim().is_empty() {
         return Err(Error::denied("`sub` of the token is blank; it must name the gateway that sent it"));
@@ -95,35 +104,38 @@ pub(crate) fn checked(
     Ok(Claims::new(claims.iss, claims.sub, claims.mesh_id, expires_at))
 }
 
-fn times(claims: &TokenClaims, now: SystemTime) -> Result<SystemTime> {
+/// Checks `exp`, `nbf` and `iat`, and returns the time of `exp`.
+fn check_times(claims: &TokenClaims, now: SystemTime) -> Result<SystemTime> {
     let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let seconds = |claim: Seconds| claim.get().ok_or_else(|| Error::denied("a date of the token is none"));
+    let seconds =
+        |claim: Seconds| claim.get().ok_or_else(|| Error::denied("a date of the token is not valid"));
     let exp = seconds(claims.exp)?;
     if exp.saturating_add(LEEWAY_SECS) <= now {
         return Err(Error::denied(format!(
-            "the token expired at {exp}; it is {now}, and {LEEWAY_SECS} s are forgiven"
+            "the token expired at {exp}; it is {now}, with {LEEWAY_SECS} s of leeway"
         )));
     }
     for moment in [claims.nbf, claims.iat].into_iter().flatten() {
         let moment = seconds(moment)?;
         if moment > now.saturating_add(LEEWAY_SECS) {
             return Err(Error::denied(format!(
-                "the token is from the future: {moment}; it is {now}, and {LEEWAY_SECS} s are forgiven"
+                "the token is from the future: {moment}; it is {now}, with {LEEWAY_SECS} s of leeway"
             )));
         }
     }
     UNIX_EPOCH
         .checked_add(Duration::from_secs(exp))
-        .ok_or_else(|| Error::denied("`exp` of the token is no date"))
+        .ok_or_else(|| Error::denied("`exp` of the token is out of range"))
 }
 
-/// Whether `asked` lies under `destination`: the same origin and whole segments of the path. Parsing has
-/// already lowered the host, dropped a default port and resolved `..`, escaped or not.
-fn covers(destination: &str, asked: &str) -> bool {
-    let (Ok(base), Ok(asked)) = (Url::parse(destination), Url::parse(asked)) else { return false };
-    let under = asked.path().strip_prefix(base.path().strip_suffix('/').unwrap_or(base.path()));
+/// Reports whether `url` is `destination` or below it: the same origin, and a prefix of whole path segments.
+///
+/// The parser has already lowercased the host, removed a default port and resolved `..`, percent-encoded or not.
+fn covers(destination: &str, url: &str) -> bool {
+    let (Ok(base), Ok(url)) = (Url::parse(destination), Url::parse(url)) else { return false };
+    let under = url.path().strip_prefix(base.path().strip_suffix('/').unwrap_or(base.path()));
     base.has_host()
-        && base.origin() == asked.origin()
+        && base.origin() == url.origin()
         && under.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -132,11 +144,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_destination_ends_at_a_segment_and_at_its_origin() {
-        for asked in ["https://a.example/r4", "https://A.example:443/r4/Patient/1"] {
-            assert!(covers("https://a.example/r4", asked), "{asked}");
+    fn destination_covers_whole_segments() {
+        for url in ["https://a.example/r4", "https://A.example:443/r4/Patient/1"] {
+            assert!(covers("https://a.example/r4", url), "{url}");
         }
-        for asked in [
+        for url in [
             "https://a.example/r4evil",
             "https://a.example/r4/../admin",
             "https://a.example/r4/%2e%2e/admin",
@@ -146,7 +158,7 @@ mod tests {
             "mailto:r4",
             "",
         ] {
-            assert!(!covers("https://a.example/r4", asked), "{asked}");
+            assert!(!covers("https://a.example/r4", url), "{url}");
         }
         assert!(!covers("", "https://a.example/") && !covers("data:x", "data:x"));
     }

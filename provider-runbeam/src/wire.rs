@@ -1,10 +1,11 @@
-//! What the control plane sends and is sent. Fields it adds are ignored; what is missing or blank where it
-//! must not be is an error of the call, never a guess.
+//! The request and response bodies of the control plane's API.
+//!
+//! Unknown fields are ignored. A required field that is missing or blank is an error of the call, never a guess.
 
 use provider_api::{ChangeHead, ChangeId, DocumentKind, Resource};
 use serde::{Deserialize, Serialize};
 
-/// GET harmony/changes/{gateway_id}
+/// The response to `GET harmony/changes/{gateway_id}`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ChangeList {
     pub(crate) data: Vec<WireChange>,
@@ -18,7 +19,7 @@ pub(crate) struct Links {
     pub(crate) next: Option<String>,
 }
 
-/// GET harmony/change/{id}
+/// The response to `GET harmony/change/{id}`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ChangeDetail {
     pub(crate) data: WireChange,
@@ -63,7 +64,7 @@ pub(crate) struct Failed<'a> {
     pub(crate) details: &'a [String],
 }
 
-/// GET harmony/resources/resolve
+/// The response to `GET harmony/resources/resolve`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ResolvedResource {
     pub(crate) data: Resource,
@@ -83,13 +84,13 @@ pub(crate) struct MeshTokenAnswer {
     pub(crate) mesh_id: Option<String>,
 }
 
-/// GET api/.well-known/jwks.json
+/// The response to `GET api/.well-known/jwks.json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Jwks {
     pub(crate) keys: Vec<serde_json::Value>,
 }
 
-/// One key of it (RFC 7517, section 4).
+/// A key of a key set (RFC 7517, section 4).
 #[derive(Debug, Deserialize)]
 pub(crate) struct Jwk {
     pub(crate) kty: String,
@@ -105,7 +106,7 @@ pub(crate) struct Jwk {
     pub(crate) e: Option<String>,
 }
 
-/// GET api/transforms/{id}
+/// The response to `GET api/transforms/{id}`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct TransformAnswer {
     pub(crate) data: Transform,
@@ -121,7 +122,7 @@ pub(crate) struct TransformOptions {
     pub(crate) instructions: String,
 }
 
-/// GET harmony/base-url
+/// The response to `GET harmony/base-url`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct BaseUrl {
     #[serde(default)]
@@ -178,7 +179,7 @@ pub(crate) struct UpdatedModel {
     pub(crate) action: String,
 }
 
-/// The body of an error, when it is JSON.
+/// The JSON body of an error response.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Problem {
     #[serde(default)]

@@ -1,3 +1,5 @@
+//! The provider `local` as a subject of the conformance kit.
+
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -18,17 +20,17 @@ const SECRETS: [&str; 2] =
 static PAIRS: LazyLock<[SigningKey; 2]> =
     LazyLock::new(|| ["one", "two"].map(|id| SigningKey::rsa(id).unwrap().under(None)));
 
-/// With what the meshes sign.
+/// The kind of keys of the meshes.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Keys {
     Shared,
     Pairs,
 }
 
-/// The provider with meshes of one kind.
+/// The provider, with keys of one kind.
 pub(crate) struct LocalSubject(pub(crate) Keys);
 
-/// A configuration that is still being written.
+/// A configuration to which the checks add resources.
 struct LocalWorld {
     keys: Keys,
     clock: TurnedClock,
@@ -111,7 +113,7 @@ impl World for LocalWorld {
             ("two meshes of one name".to_owned(), twice),
             ("a blank secret".to_owned(), self.with(MeshKeys::Shared(Secret::new(" ")))),
             ("no key at all".to_owned(), self.with(none)),
-            ("a key that is none".to_owned(), self.with(pem(SECRETS[0]))),
+            ("an invalid key".to_owned(), self.with(pem(SECRETS[0]))),
         ]
     }
 
@@ -134,23 +136,23 @@ impl World for LocalWorld {
             Keys::Shared => None,
             Keys::Pairs => PAIRS[0].private_pem(),
         };
-        // A line of a PEM is enough to know it by.
+        // One line of a PEM identifies the key.
         let lines = pairs.iter().flat_map(|pem| pem.lines().filter(|line| line.len() == 64));
         secrets.into_iter().chain(lines.map(|line| Canary::new("a private key", line))).collect()
     }
 
     async fn trouble(&self, _: Exchange, _: &Trouble) -> Result<(), Cannot> {
-        Err(Cannot::because("it has nobody to ask, so nothing can go wrong with asking"))
+        Err(Cannot::because("the provider sends no requests, so none can fail"))
     }
 
     async fn calm(&self) {}
 
     fn asked(&self) -> Result<usize, Cannot> {
-        Err(Cannot::because("it has nobody to ask"))
+        Err(Cannot::because("the provider sends no requests"))
     }
 
     fn changes(&self) -> Result<&dyn ChangeWorld, Cannot> {
-        Err(Cannot::because("local files change by themselves; the host watches them"))
+        Err(Cannot::because("the host watches local files itself"))
     }
 
     fn resources(&self) -> Result<&dyn ResourceWorld, Cannot> {
@@ -162,15 +164,15 @@ impl World for LocalWorld {
     }
 
     fn credentials(&self) -> Result<&dyn CredentialWorld, Cannot> {
-        Err(Cannot::because("nobody needs to authorize it"))
+        Err(Cannot::because("the provider needs no authorization"))
     }
 
     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> {
-        Err(Cannot::because("there is nowhere to push to"))
+        Err(Cannot::because("the provider has no remote to publish to"))
     }
 
     fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> {
-        Err(Cannot::because("all it knows is in the configuration"))
+        Err(Cannot::because("the provider has no state besides the configuration"))
     }
 }
 
@@ -178,7 +180,7 @@ impl World for LocalWorld {
 impl ResourceWorld for LocalWorld {
     async fn place(&self, wanted: &Placing) -> Result<Placed, Cannot> {
         if wanted.private {
-            return Err(Cannot::because("everything local has one owner, who may use it"));
+            return Err(Cannot::because("local resources have one owner, who may use all of them"));
         }
         let (kind, name) = (wanted.kind, &wanted.name);
         let id = format!("id-{kind}-{name}");
@@ -200,7 +202,7 @@ impl ResourceWorld for LocalWorld {
     }
 
     fn is_live(&self) -> Result<(), Cannot> {
-        Err(Cannot::because("it answers from the configuration it was built with"))
+        Err(Cannot::because("the provider resolves from the configuration it was built with"))
     }
 }
 
@@ -227,7 +229,7 @@ impl MeshWorld for LocalWorld {
     }
 
     fn forbidden_destination(&self) -> Result<String, Cannot> {
-        Err(Cannot::because("whoever has the key of a local mesh may send anywhere in it"))
+        Err(Cannot::because("a member of a local mesh may send to every destination in it"))
     }
 
     fn sender(&self) -> String {

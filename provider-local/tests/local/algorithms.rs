@@ -1,3 +1,5 @@
+//! Algorithms and signatures: the key decides the algorithm, a token never does.
+
 use jsonwebtoken::{Algorithm, EncodingKey};
 
 use crate::forge::{base64url, good_claims, signed, signed_text, signed_with, unsigned};
@@ -8,8 +10,9 @@ fn header(algorithm: &str) -> String {
     format!(r#"{{"typ":"JWT","alg":"{algorithm}"}}"#)
 }
 
+// Shows that the denials below are not due to a fault of the forged token.
 #[tokio::test]
-async fn a_forged_token_with_good_claims_is_accepted_so_the_refusals_below_mean_something() {
+async fn forged_token_is_valid() {
     assert_eq!(Gateway::with_secret().verify(&signed(&good_claims())).await.unwrap().subject, "gateway-b");
     let key = EncodingKey::from_rsa_pem(OURS.private.as_bytes()).unwrap();
     let token = signed_with(&header("RS256"), &good_claims().to_string(), &key, Algorithm::RS256);
@@ -17,7 +20,7 @@ async fn a_forged_token_with_good_claims_is_accepted_so_the_refusals_below_mean_
 }
 
 #[tokio::test]
-async fn a_token_without_a_signature_is_denied_whatever_it_calls_that() {
+async fn unsigned_token_is_denied() {
     for gateway in [Gateway::with_secret(), Gateway::with_keys(OURS.both())] {
         for name in ["none", "None", "NONE", "nOnE", ""] {
             let bare = unsigned(&header(name), &good_claims().to_string());
@@ -33,48 +36,51 @@ async fn a_token_without_a_signature_is_denied_whatever_it_calls_that() {
 }
 
 #[tokio::test]
-async fn the_public_key_is_not_taken_for_a_shared_secret() {
+async fn hmac_with_the_public_key_is_denied() {
     let gateway = Gateway::with_keys(OURS.both());
     for secret in [OURS.public.as_bytes(), OURS.public.trim().as_bytes()] {
         let key = EncodingKey::from_secret(secret);
         let token = signed_with(&header("HS256"), &good_claims().to_string(), &key, Algorithm::HS256);
         let reason = gateway.refusal(&token).await;
-        assert_eq!(reason, "the token names the algorithm HS256; mesh `imaging` takes RS256 only");
+        assert_eq!(reason, "the token has the algorithm HS256; mesh `imaging` accepts RS256 only");
     }
 }
 
 #[tokio::test]
-async fn another_algorithm_of_the_family_is_denied_with_the_right_key_too() {
+async fn other_algorithm_of_the_family_is_denied() {
     let secret = EncodingKey::from_secret(SECRET.as_bytes());
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
         let name = format!("{algorithm:?}");
         let token = signed_with(&header(&name), &good_claims().to_string(), &secret, algorithm);
-        assert!(Gateway::with_secret().refusal(&token).await.contains("takes HS256 only"), "{name}");
+        assert!(Gateway::with_secret().refusal(&token).await.contains("accepts HS256 only"), "{name}");
     }
     let private = EncodingKey::from_rsa_pem(OURS.private.as_bytes()).unwrap();
     for algorithm in [Algorithm::RS384, Algorithm::RS512, Algorithm::PS256] {
         let name = format!("{algorithm:?}");
         let token = signed_with(&header(&name), &good_claims().to_string(), &private, algorithm);
-        assert!(Gateway::with_keys(OURS.both()).refusal(&token).await.contains("takes RS256 only"), "{name}");
+        assert!(
+            Gateway::with_keys(OURS.both()).refusal(&token).await.contains("accepts RS256 only"),
+            "{name}"
+        );
     }
-    // The header says what the mesh takes, the signature is of another kind.
+    // The header has the algorithm of the mesh, the signature another one.
     let token = signed_with(&header("HS256"), &good_claims().to_string(), &secret, Algorithm::HS512);
     assert!(Gateway::with_secret().refusal(&token).await.contains("signature"));
 }
 
 #[tokio::test]
-async fn another_key_is_denied() {
+async fn other_key_is_denied() {
     let token = Gateway::with_keys(shared("another secret of some length....")).issue().await.unwrap().token;
     let reason = Gateway::with_secret().refusal(token.expose()).await;
-    assert_eq!(reason, "the signature of the token is not by the key of mesh `imaging`");
+    assert_eq!(reason, "the signature of the token does not match the key of mesh `imaging`");
 
     let token = Gateway::with_keys(THEIRS.both()).issue().await.unwrap().token;
     let reason = Gateway::with_keys(OURS.both()).refusal(token.expose()).await;
-    assert_eq!(reason, "the signature of the token is not by the key of mesh `imaging`");
+    assert_eq!(reason, "the signature of the token does not match the key of mesh `imaging`");
 }
 
 #[tokio::test]
-async fn a_changed_part_breaks_the_signature() {
+async fn changed_part_breaks_the_signature() {
     let mut altered = good_claims();
     altered["sub"] = "gateway-evil".into();
     for gateway in [Gateway::with_secret(), Gateway::with_keys(OURS.both())] {
@@ -91,13 +97,13 @@ async fn a_changed_part_breaks_the_signature() {
 }
 
 #[tokio::test]
-async fn a_critical_extension_is_refused_since_none_is_understood() {
+async fn critical_extension_is_denied() {
     let token = signed_text(r#"{"alg":"HS256","crit":["b64"],"b64":true}"#, &good_claims().to_string());
     assert!(Gateway::with_secret().refusal(&token).await.contains("`crit`"));
 }
 
 #[tokio::test]
-async fn a_key_that_the_token_brings_along_is_not_used() {
+async fn key_of_the_token_header_is_not_used() {
     let attacker = EncodingKey::from_secret(b"attacker");
     let header = format!(
         r#"{{"alg":"HS256","jku":"https://evil.example/","jwk":{{"kty":"oct","k":"{}"}}}}"#,
@@ -137,7 +143,7 @@ async fn garbage_is_denied() {
 }
 
 #[tokio::test]
-async fn an_oversized_token_is_denied_though_all_else_is_right() {
+async fn oversized_token_is_denied() {
     let gateway = Gateway::with_secret();
     let padded = |pad: usize| {
         let mut claims = good_claims();

@@ -1,3 +1,5 @@
+//! Building the provider: abilities, name, keys.
+
 use provider_api::{ErrorKind, Inventory, MeshDefinition, MeshIdentity, MeshKeys};
 
 use crate::forge::base64;
@@ -8,8 +10,8 @@ fn build(meshes: Vec<MeshDefinition>) -> provider_api::Result<Gateway> {
     Gateway::new(Inventory { resources: Vec::new(), meshes })
 }
 
-/// Why a mesh with `keys` refuses the configuration; nothing of the keys may be in it.
-fn refusal(keys: MeshKeys, secret: &str) -> String {
+/// Returns the error for a mesh with `keys`, and checks that it does not contain `secret`.
+fn build_error(keys: MeshKeys, secret: &str) -> String {
     let error = build(vec![mesh(keys)]).err().expect("to be refused");
     assert_eq!(error.kind(), ErrorKind::Invalid);
     let all = format!("{error} {error:?}");
@@ -18,7 +20,7 @@ fn refusal(keys: MeshKeys, secret: &str) -> String {
 }
 
 #[test]
-fn it_has_a_resolver_and_mesh_tokens_and_nothing_else() {
+fn only_resolver_and_mesh_auth_exist() {
     let provider = Gateway::with_secret().provider;
     assert_eq!(provider.name().as_str(), "local");
     assert!(provider.resolver().is_some() && provider.mesh_auth().is_some());
@@ -26,22 +28,23 @@ fn it_has_a_resolver_and_mesh_tokens_and_nothing_else() {
 }
 
 #[test]
-fn it_has_no_other_name() {
+fn other_name_is_refused() {
     let error = Gateway::named("house", Inventory::default()).err().expect("to be refused");
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("`house`"), "{error}");
 }
 
 #[test]
-fn a_blank_secret_refuses_the_configuration_and_a_short_one_does_not() {
+fn blank_secret_is_refused() {
     for blank in ["", "  ", "\n"] {
-        assert_eq!(refusal(shared(blank), ""), "mesh `imaging`: jwt_secret is blank");
+        assert_eq!(build_error(shared(blank), ""), "mesh `imaging`: jwt_secret is blank");
     }
+    // A short secret is the host's to warn about.
     assert!(build(vec![mesh(shared("short"))]).is_ok());
 }
 
 #[test]
-fn a_pem_that_is_no_key_is_refused_naming_mesh_and_key() {
+fn invalid_pem_is_refused() {
     let canary = "canary-in-a-key-file";
     let wrapped = pem("PRIVATE KEY", canary.as_bytes());
     let encoded = base64(canary.as_bytes());
@@ -53,29 +56,29 @@ fn a_pem_that_is_no_key_is_refused_naming_mesh_and_key() {
         (cut, &cut[100..140]),
         (&OURS.public, &OURS.public[100..140]),
     ] {
-        let reason = refusal(rsa(Some(private), Some(&OURS.public)), secret);
+        let reason = build_error(rsa(Some(private), Some(&OURS.public)), secret);
         assert!(reason.contains("mesh `imaging`") && reason.contains("jwt_private_key_path"), "{reason}");
     }
     let wrapped = pem("PUBLIC KEY", canary.as_bytes());
     for (public, secret) in
         [(canary, canary), (&wrapped, &encoded), ("", ""), (&OURS.private, &OURS.private[100..140])]
     {
-        let reason = refusal(rsa(Some(&OURS.private), Some(public)), secret);
+        let reason = build_error(rsa(Some(&OURS.private), Some(public)), secret);
         assert!(reason.contains("mesh `imaging`") && reason.contains("jwt_public_key_path"), "{reason}");
     }
-    assert!(refusal(rsa(None, None), "").contains("neither"));
+    assert!(build_error(rsa(None, None), "").contains("neither"));
 }
 
 #[test]
-fn a_public_key_too_small_to_verify_with_is_refused_at_once() {
-    // SubjectPublicKeyInfo of a 512-bit modulus, which aws-lc parses and never accepts a signature of.
+fn small_public_key_is_refused() {
+    // SubjectPublicKeyInfo of a 512-bit modulus: aws-lc parses it, but verifies no signature with it.
     let modulus = [[0xc5; 63].as_slice(), &[0xc5]].concat();
     let key = sequence(&[integer(&modulus), integer(&[1, 0, 1])].concat());
     let rsa_encryption =
         sequence(&[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00]);
     let bits = der(0x03, &[&[0], key.as_slice()].concat());
     let small = pem("PUBLIC KEY", &sequence(&[rsa_encryption, bits].concat()));
-    assert!(refusal(rsa(None, Some(&small)), "").contains("2048"));
+    assert!(build_error(rsa(None, Some(&small)), "").contains("2048"));
 }
 
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -94,13 +97,13 @@ fn integer(digits: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn two_meshes_of_one_name_are_refused() {
+fn duplicate_mesh_name_is_refused() {
     let meshes = vec![mesh(shared(SECRET)), mesh(shared("other"))];
     assert!(build(meshes).err().expect("to be refused").to_string().contains("`imaging`"));
 }
 
 #[tokio::test]
-async fn a_mesh_of_another_provider_or_without_keys_is_not_ours() {
+async fn mesh_without_local_keys_is_unknown() {
     let mut remote = mesh(shared(SECRET));
     remote.provider = "runbeam".parse().unwrap();
     let mut keyless = mesh(shared(SECRET));

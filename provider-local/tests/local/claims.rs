@@ -1,9 +1,11 @@
+//! The claims of properly signed tokens.
+
 use serde_json::{Value, json};
 
 use crate::forge::{claims_with, good_claims, signed, signed_text};
 use crate::harness::{Gateway, NOW, denial, imaging};
 
-/// Why a token of good claims but one is denied.
+/// Returns the reason why a token with one changed claim is denied.
 async fn refusal_with(name: &str, value: Option<Value>) -> String {
     Gateway::with_secret().refusal(&signed(&claims_with(name, value))).await
 }
@@ -13,7 +15,7 @@ async fn accepts(name: &str, value: Option<Value>) -> bool {
 }
 
 #[tokio::test]
-async fn a_missing_claim_is_named() {
+async fn missing_claim_is_named() {
     for name in ["iss", "sub", "exp", "iat", "mesh_id"] {
         assert_eq!(refusal_with(name, None).await, format!("the token has no `{name}`"));
         assert_eq!(refusal_with(name, Some(Value::Null)).await, format!("the token has no `{name}`"));
@@ -24,7 +26,7 @@ async fn a_missing_claim_is_named() {
 }
 
 #[tokio::test]
-async fn a_token_expires_with_a_minute_of_grace() {
+async fn expiry_has_a_leeway() {
     let gateway = Gateway::with_secret();
     let token = gateway.issue().await.unwrap().token;
     for (later, good) in [(0, true), (300, true), (359, true), (360, false), (86_400, false)] {
@@ -35,7 +37,7 @@ async fn a_token_expires_with_a_minute_of_grace() {
 }
 
 #[tokio::test]
-async fn a_token_from_the_future_is_denied_beyond_a_minute() {
+async fn future_token_is_denied() {
     for name in ["iat", "nbf"] {
         assert!(accepts(name, Some(json!(NOW + 60))).await);
         let reason = refusal_with(name, Some(json!(NOW + 61))).await;
@@ -44,7 +46,7 @@ async fn a_token_from_the_future_is_denied_beyond_a_minute() {
 }
 
 #[tokio::test]
-async fn a_date_is_a_number_that_is_not_negative() {
+async fn date_is_a_non_negative_number() {
     assert!(accepts("exp", Some(json!(NOW as f64 + 10.5))).await);
     assert!(accepts("iat", Some(json!(NOW as f64 - 0.25))).await);
     for name in ["exp", "iat", "nbf"] {
@@ -54,15 +56,15 @@ async fn a_date_is_a_number_that_is_not_negative() {
         }
         refusal_with(name, Some(json!([NOW]))).await;
     }
-    // Neither overflows: a date beyond the machine's is denied, one beyond JSON's numbers is no JSON.
-    assert!(refusal_with("exp", Some(json!(u64::MAX))).await.contains("no date"));
-    assert!(refusal_with("exp", Some(json!(1e300))).await.contains("no date"));
+    // No overflow: a date out of range of `SystemTime` is denied, and a number out of range of f64 is not JSON.
+    assert!(refusal_with("exp", Some(json!(u64::MAX))).await.contains("is out of range"));
+    assert!(refusal_with("exp", Some(json!(1e300))).await.contains("is out of range"));
     let infinite = good_claims().to_string().replace(&(NOW + 300).to_string(), "1e999");
     Gateway::with_secret().refusal(&signed_text(r#"{"alg":"HS256"}"#, &infinite)).await;
 }
 
 #[tokio::test]
-async fn issuer_and_mesh_are_those_of_the_mesh() {
+async fn issuer_and_mesh_id_must_match() {
     let reason = refusal_with("iss", Some(json!("radiology"))).await;
     assert_eq!(reason, "`iss` of the token is `radiology`, expected `imaging`");
     let reason = refusal_with("mesh_id", Some(json!("imaging"))).await;
@@ -75,20 +77,20 @@ async fn issuer_and_mesh_are_those_of_the_mesh() {
 }
 
 #[tokio::test]
-async fn a_blank_sender_is_nobody() {
+async fn blank_sender_is_denied() {
     for blank in ["", "  "] {
         assert!(refusal_with("sub", Some(json!(blank))).await.contains("`sub`"));
     }
 }
 
 #[tokio::test]
-async fn what_a_token_says_is_quoted_short_and_escaped() {
+async fn claims_are_quoted_escaped() {
     let reason = refusal_with("iss", Some(json!(format!("a\n{}", "b".repeat(500))))).await;
     assert!(!reason.contains('\n') && reason.contains("`a\\n") && reason.len() < 200, "{reason}");
 }
 
 #[tokio::test]
-async fn the_audience_covers_the_url_by_whole_segments() {
+async fn audience_covers_whole_segments() {
     let gateway = Gateway::with_secret();
     let token = signed(&claims_with("aud", Some(json!("https://node-b.example/r4"))));
     for (url, good) in [
@@ -109,7 +111,7 @@ async fn the_audience_covers_the_url_by_whole_segments() {
 }
 
 #[tokio::test]
-async fn one_audience_of_a_list_is_enough_and_the_mesh_is_one() {
+async fn one_audience_of_a_list_is_enough() {
     for good in [
         json!(["https://elsewhere.example/", "https://node-b.example/"]),
         json!(["mesh:01H"]),
@@ -127,12 +129,12 @@ async fn one_audience_of_a_list_is_enough_and_the_mesh_is_one() {
 }
 
 #[tokio::test]
-async fn a_claim_that_is_there_twice_is_denied() {
+async fn duplicate_claim_is_denied() {
     let twice = good_claims().to_string().replacen('{', r#"{"iss":"radiology","#, 1);
     Gateway::with_secret().refusal(&signed_text(r#"{"alg":"HS256"}"#, &twice)).await;
 }
 
 #[tokio::test]
-async fn claims_that_nobody_asked_for_change_nothing() {
+async fn unknown_claims_are_ignored() {
     assert!(accepts("jti", Some(json!({ "deep": [{}] }))).await);
 }

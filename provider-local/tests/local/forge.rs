@@ -1,18 +1,18 @@
-//! Tokens that no provider would issue.
+//! Forged tokens, which no provider would issue.
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use crate::harness::{NOW, SECRET, URL};
 
-/// The claims of a good token for [`URL`].
+/// Returns the claims of a valid token for [`URL`].
 pub(crate) fn good_claims() -> Value {
     json!({
         "iss": "imaging", "sub": "gateway-b", "aud": URL, "iat": NOW, "exp": NOW + 300, "mesh_id": "01H",
     })
 }
 
-/// [`good_claims`] with one claim replaced, or taken away by `None`.
+/// Returns [`good_claims`] with one claim replaced, or removed with `None`.
 pub(crate) fn claims_with(name: &str, value: Option<Value>) -> Value {
     let mut claims = good_claims();
     let fields = claims.as_object_mut().unwrap();
@@ -23,12 +23,12 @@ pub(crate) fn claims_with(name: &str, value: Option<Value>) -> Value {
     claims
 }
 
-/// Whatever `claims` are, properly signed with the secret of the mesh.
+/// Signs any claims with the secret of the mesh.
 pub(crate) fn signed(claims: &Value) -> String {
     signed_text(r#"{"typ":"JWT","alg":"HS256"}"#, &claims.to_string())
 }
 
-/// The same for a header and claims that no serializer would write.
+/// Signs a header and claims in any text, also one that no serializer would write.
 pub(crate) fn signed_text(header: &str, claims: &str) -> String {
     signed_with(header, claims, &EncodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256)
 }
@@ -39,7 +39,7 @@ pub(crate) fn signed_with(header: &str, claims: &str, key: &EncodingKey, algorit
     format!("{message}.{signature}")
 }
 
-/// The first two parts of a token.
+/// Returns the first two parts of a token.
 pub(crate) fn unsigned(header: &str, claims: &str) -> String {
     format!("{}.{}", base64url(header.as_bytes()), base64url(claims.as_bytes()))
 }
@@ -63,7 +63,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn the_base64_of_the_tests_is_base64() {
+fn base64_matches_rfc_4648() {
     for (plain, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
         assert_eq!(base64(plain.as_bytes()), encoded);
     }

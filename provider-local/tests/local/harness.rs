@@ -1,3 +1,5 @@
+//! A gateway with the provider `local`, for tests.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -12,7 +14,7 @@ pub(crate) const NOW: u64 = 1_750_000_000;
 pub(crate) const SECRET: &str = "canary-secret-that-nobody-may-see";
 pub(crate) const URL: &str = "https://node-b.example/r4";
 
-/// A clock that stands where the test puts it.
+/// A clock that the test sets.
 #[derive(Debug)]
 pub(crate) struct TestClock(AtomicU64);
 
@@ -39,7 +41,7 @@ impl Gateway {
         Self::new(Inventory { resources, meshes: Vec::new() }).unwrap()
     }
 
-    /// A gateway in the mesh `imaging` with the id `01H`.
+    /// Builds a gateway in the mesh `imaging` with the id `01H`.
     pub(crate) fn with_keys(keys: MeshKeys) -> Self {
         Self::new(Inventory { resources: Vec::new(), meshes: vec![mesh(keys)] }).unwrap()
     }
@@ -90,13 +92,13 @@ impl Gateway {
         self.provider.mesh_auth().unwrap().verify(&Expected { mesh, url }, token).await
     }
 
-    /// Why `token` is denied; it is a failure of the test when it is not, or when the reason says too much.
+    /// Returns the reason why `token` is denied. Panics when it is accepted, or when the reason shows a secret.
     pub(crate) async fn refusal(&self, token: &str) -> String {
         denial(self.verify(token).await.expect_err("to be denied"), token)
     }
 }
 
-/// The reason of a denial, once it is sure to be one and to show neither the token nor the secret.
+/// Returns the reason of a denial. Panics for another kind of error, and when it shows the token or the secret.
 pub(crate) fn denial(error: Error, token: &str) -> String {
     assert_eq!(error.kind(), provider_api::ErrorKind::Denied, "{error}");
     let all = format!("{error} {error:?} {error:#?}");

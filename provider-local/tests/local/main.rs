@@ -1,6 +1,6 @@
-//! The provider as a gateway sees it: through the registry and the traits of the contract.
+//! Tests of the provider through the registry and the traits of the contract, as a gateway uses it.
 
-// Clippy's exception for tests reaches test functions, not the helpers they share.
+// Clippy's exception for tests applies to test functions, not to the helpers they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod algorithms;

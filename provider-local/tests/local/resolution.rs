@@ -1,3 +1,5 @@
+//! Resolution of references.
+
 use provider_api::{ErrorKind, Freshness, Resource, ResourceType};
 
 use crate::harness::Gateway;
@@ -19,7 +21,7 @@ async fn refusal(gateway: &Gateway, reference: &str, kind: ErrorKind) -> String 
 }
 
 #[tokio::test]
-async fn every_form_of_a_reference_finds_the_resource_until_the_next_reload() {
+async fn every_form_of_a_reference_resolves() {
     let gateway = Gateway::with_resources(vec![
         resource(ResourceType::Ingress, "i-1", "fhir-api"),
         resource(ResourceType::Backend, "B_1", "pacs"),
@@ -42,21 +44,21 @@ async fn every_form_of_a_reference_finds_the_resource_until_the_next_reload() {
 }
 
 #[tokio::test]
-async fn a_name_of_several_types_is_refused_with_the_references_to_write() {
+async fn name_of_several_types_lists_references() {
     let gateway = Gateway::with_resources(vec![
         resource(ResourceType::Ingress, "i-1", "fhir"),
         resource(ResourceType::Backend, "b-1", "fhir"),
     ]);
     assert_eq!(
         refusal(&gateway, "fhir", ErrorKind::Invalid).await,
-        "`local.name.fhir` fits 2 resources; say which: `local.local.ingress.name.fhir` (ingress), \
+        "`local.name.fhir` matches 2 resources; use one of: `local.local.ingress.name.fhir` (ingress), \
          `local.local.backend.name.fhir` (backend)"
     );
     assert_eq!(gateway.resolve("local.local.backend.name.fhir").await.unwrap().id, "b-1");
 }
 
 #[tokio::test]
-async fn a_name_that_one_type_has_twice_is_told_apart_by_id() {
+async fn duplicate_name_lists_ids() {
     let gateway = Gateway::with_resources(vec![
         in_pipeline(ResourceType::Endpoint, "e-1", "main", "a"),
         in_pipeline(ResourceType::Endpoint, "e-2", "main", "b"),
@@ -74,7 +76,7 @@ async fn a_name_that_one_type_has_twice_is_told_apart_by_id() {
 }
 
 #[tokio::test]
-async fn every_candidate_resolves_to_one_resource_also_where_ids_and_names_clash() {
+async fn every_candidate_resolves() {
     let gateway = Gateway::with_resources(vec![
         resource(ResourceType::Endpoint, "x", "main"),
         resource(ResourceType::Endpoint, "e-2", "main"),
@@ -83,7 +85,7 @@ async fn every_candidate_resolves_to_one_resource_also_where_ids_and_names_clash
     ]);
     for reference in ["main", "local.id.x", "local.local.endpoint.name.main"] {
         let reason = refusal(&gateway, reference, ErrorKind::Invalid).await;
-        let list = reason.split_once("say which: ").unwrap().1;
+        let list = reason.split_once("use one of: ").unwrap().1;
         for candidate in list.split('`').skip(1).step_by(2) {
             assert!(gateway.resolve(candidate).await.is_ok(), "{candidate} of {reason}");
         }
@@ -91,16 +93,16 @@ async fn every_candidate_resolves_to_one_resource_also_where_ids_and_names_clash
 }
 
 #[tokio::test]
-async fn many_candidates_are_counted() {
+async fn long_candidate_list_is_cut() {
     let endpoint =
         |n: usize| in_pipeline(ResourceType::Endpoint, &format!("e-{n}"), "main", &format!("p{n}"));
     let gateway = Gateway::with_resources((0..100).map(endpoint).collect());
     let reason = refusal(&gateway, "main", ErrorKind::Invalid).await;
-    assert!(reason.contains("fits 100 resources") && reason.ends_with("and 95 more"), "{reason}");
+    assert!(reason.contains("matches 100 resources") && reason.ends_with("and 95 more"), "{reason}");
 }
 
 #[tokio::test]
-async fn a_disabled_resource_is_denied() {
+async fn disabled_resource_is_denied() {
     let mut disabled = resource(ResourceType::Ingress, "i-1", "fhir");
     disabled.enabled = false;
     let gateway = Gateway::with_resources(vec![disabled]);
@@ -110,7 +112,7 @@ async fn a_disabled_resource_is_denied() {
 }
 
 #[tokio::test]
-async fn there_is_no_team_but_local() {
+async fn other_team_is_not_found() {
     let gateway = Gateway::with_resources(vec![resource(ResourceType::Ingress, "i-1", "fhir")]);
     for reference in ["local.acme.ingress.name.fhir", "local.acme.ingress.id.i-1", "local.acme.id.i-1"] {
         let reason = refusal(&gateway, reference, ErrorKind::NotFound).await;
@@ -119,14 +121,14 @@ async fn there_is_no_team_but_local() {
 }
 
 #[tokio::test]
-async fn a_reference_for_another_provider_is_not_answered() {
+async fn other_provider_is_invalid() {
     let gateway = Gateway::with_resources(vec![resource(ResourceType::Ingress, "i-1", "fhir")]);
     let reason = refusal(&gateway, "runbeam.acme.ingress.id.i-1", ErrorKind::Invalid).await;
     assert!(reason.contains("`runbeam`"), "{reason}");
 }
 
 #[tokio::test]
-async fn a_miss_says_what_there_is() {
+async fn not_found_lists_known_names() {
     let ingress = |n: usize| resource(ResourceType::Ingress, &format!("i-{n}"), &format!("api-{n}"));
     let mut resources: Vec<_> = (0..7).map(ingress).collect();
     resources.push(resource(ResourceType::Backend, "b-1", "pacs"));
@@ -148,12 +150,12 @@ async fn a_miss_says_what_there_is() {
         ),
         (
             "local.local.mesh.name.m",
-            "`local.local.mesh.name.m`: the configuration has no mesh named `m`; there is none at all",
+            "`local.local.mesh.name.m`: the configuration has no mesh named `m`; there are none",
         ),
         ("local.id.nope", "`local.id.nope`: the configuration has no resource with the id `nope`"),
     ] {
         assert_eq!(refusal(&gateway, reference, ErrorKind::NotFound).await, reason);
     }
     let reason = refusal(&Gateway::with_resources(Vec::new()), "x", ErrorKind::NotFound).await;
-    assert!(reason.ends_with("there is none at all"), "{reason}");
+    assert!(reason.ends_with("there are none"), "{reason}");
 }

@@ -1,3 +1,5 @@
+//! Tokens issued by one member and verified by another.
+
 use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::dangerous::insecure_decode_claims;
@@ -8,7 +10,7 @@ use crate::harness::{Gateway, NOW, URL, imaging};
 use crate::rsa::{OURS, THEIRS, rsa};
 
 #[tokio::test]
-async fn what_one_member_issues_the_other_accepts() {
+async fn issued_token_is_accepted() {
     for (ours, theirs) in [
         (Gateway::with_secret(), Gateway::with_secret()),
         (
@@ -29,7 +31,7 @@ async fn what_one_member_issues_the_other_accepts() {
 }
 
 #[tokio::test]
-async fn an_issued_token_has_the_claims_of_the_protocol_and_no_others() {
+async fn issued_claims_are_exact() {
     let issued = Gateway::with_secret().issue().await.unwrap();
     let claims: Value = insecure_decode_claims(issued.token.expose()).unwrap();
     assert_eq!(
@@ -41,7 +43,7 @@ async fn an_issued_token_has_the_claims_of_the_protocol_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_key_pair_signs_with_one_half_and_verifies_with_the_other_only() {
+async fn half_a_key_pair_has_one_use() {
     let sender = Gateway::with_keys(rsa(Some(&OURS.private), None));
     let receiver = Gateway::with_keys(rsa(None, Some(&OURS.public)));
 
@@ -56,7 +58,7 @@ async fn a_key_pair_signs_with_one_half_and_verifies_with_the_other_only() {
 }
 
 #[tokio::test]
-async fn members_with_a_key_pair_each_verify_each_other() {
+async fn members_with_key_pairs_accept_each_other() {
     let a = Gateway::with_keys(rsa(Some(&OURS.private), Some(&THEIRS.public)));
     let b = Gateway::with_keys(rsa(Some(&THEIRS.private), Some(&OURS.public)));
     assert!(b.verify(a.issue().await.unwrap().token.expose()).await.is_ok());
@@ -65,7 +67,7 @@ async fn members_with_a_key_pair_each_verify_each_other() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_sender_is_not_issued() {
+async fn token_without_sender_is_not_issued() {
     let gateway = Gateway::with_secret();
     let request = TokenRequest { mesh: imaging(), destination: URL.to_owned(), sender: String::new() };
     let error = gateway.provider.mesh_auth().unwrap().issue(&request).await.unwrap_err();
@@ -73,7 +75,7 @@ async fn a_token_without_a_sender_is_not_issued() {
 }
 
 #[tokio::test]
-async fn a_mesh_is_known_by_its_name_and_its_id_together() {
+async fn mesh_is_identified_by_name_and_id() {
     let gateway = Gateway::with_secret();
     let token = gateway.issue().await.unwrap().token;
     for (name, id) in [("radiology", Some("01H")), ("imaging", Some("02H")), ("imaging", None)] {

@@ -1,4 +1,4 @@
-//! RSA keys made for one run, so that no private key lies in the repository.
+//! RSA keys, generated for each run, so that the repository contains no private key.
 
 use std::sync::{Arc, LazyLock};
 

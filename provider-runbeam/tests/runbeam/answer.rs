@@ -1,4 +1,4 @@
-//! What a stand-in answers, down to what no honest server would.
+//! The responses of the stand-in, faulty and hostile ones included.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,20 +11,20 @@ use hyper::body::{Body, Frame};
 use serde_json::Value;
 use tokio::time::{Sleep, sleep};
 
-/// An answer, but for who never answers.
+/// A response, or none.
 pub(crate) enum Answer {
     Response(Box<Response<Content>>),
     Silence,
 }
 
-/// What comes after the head.
+/// The body of a response.
 pub(crate) enum Content {
     Whole(Option<Bytes>),
-    /// As much as anybody takes.
+    /// Data without an end.
     Endless,
-    /// A byte now, and then nothing.
+    /// One byte, and then nothing.
     Stalled(Option<Bytes>),
-    /// A byte every few seconds, without an end.
+    /// One byte every 3 seconds, without an end.
     Trickle(Pin<Box<Sleep>>),
 }
 

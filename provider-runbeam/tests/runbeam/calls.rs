@@ -1,4 +1,4 @@
-//! Everything a provider asks a control plane, for what must hold of each.
+//! Every call that sends a request to the control plane, for tests of properties that all of them have.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::gateway::{URL, change, enrollment, imaging, mesh_auth, source, verify
 
 pub(crate) const USER_TOKEN: &str = "7|canary-user-token-that-nobody-may-see";
 
-/// The calls, by name.
+/// The names of the calls.
 pub(crate) const ALL: [&str; 10] = [
     "pending", "fetch", "received", "applied", "rejected", "resolve", "issue", "publish", "enroll", "verify",
 ];
 
-/// Makes one of them.
+/// Makes the call `name`.
 pub(crate) async fn call(provider: &Arc<dyn Provider>, name: &str) -> Result<()> {
     let (source, id) = (source(provider), change("01CHANGE"));
     match name {
@@ -41,13 +41,13 @@ pub(crate) async fn call(provider: &Arc<dyn Provider>, name: &str) -> Result<()>
                 Publication { kind: &DocumentKind::Pipeline, id: None, document: "[pipelines.x]\n" };
             provider.publisher().unwrap().publish(&publication).await.map(drop)
         }
-        "enroll" => enrollment(provider).enroll(&as_user()).await.map(drop),
+        "enroll" => enrollment(provider).enroll(&enrollment_request()).await.map(drop),
         "verify" => verify(provider, &OURS.sign(&good_claims("https://api.example"))).await.map(drop),
         other => panic!("no such call: {other}"),
     }
 }
 
-pub(crate) fn as_user() -> EnrollmentRequest {
+pub(crate) fn enrollment_request() -> EnrollmentRequest {
     EnrollmentRequest {
         user_token: Secret::new(USER_TOKEN),
         gateway_code: "edge".to_owned(),
@@ -65,7 +65,7 @@ fn rejection() -> RejectionReport {
     }
 }
 
-/// What the control plane sends to a person who authorizes a gateway.
+/// Returns the response of the control plane to a user who authorizes a gateway.
 pub(crate) fn authorized(token: &str) -> serde_json::Value {
     json!({
         "machine_token": token, "expires_in": 2_592_000.0, "expires_at": "2099-01-01T00:00:00.000000Z",

@@ -1,4 +1,4 @@
-//! What a token says, properly signed, and still not good here.
+//! The claims of properly signed tokens.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::stand_in::StandIn;
 
 pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 
-/// A control plane that publishes a key, and a provider for it.
+/// A stand-in that publishes a key set, and a provider for it.
 pub(crate) struct Cloud {
     pub(crate) stand_in: StandIn,
     pub(crate) gateway: Gateway,
@@ -28,7 +28,7 @@ impl Cloud {
         Self { stand_in, gateway, provider }
     }
 
-    /// The claims of a good token with some replaced, or taken away by null.
+    /// Returns the claims of a valid token with some replaced, or removed with null.
     pub(crate) fn claims(&self, changes: Value) -> Value {
         let mut claims = good_claims(&self.stand_in.url());
         let fields = claims.as_object_mut().unwrap();
@@ -41,7 +41,7 @@ impl Cloud {
         claims
     }
 
-    /// Why `token` is denied; it is a failure of the test when it is not, or when the reason repeats it.
+    /// Returns the reason why `token` is denied. Panics when it is accepted, or when the reason quotes it.
     pub(crate) async fn refusal(&self, token: &str) -> String {
         let error = verify(&self.provider, token).await.expect_err("to be denied");
         let all = format!("{error} {error:?}");
@@ -53,8 +53,9 @@ impl Cloud {
     }
 }
 
+// Shows that the denials below are not due to a fault of the forged token.
 #[tokio::test]
-async fn a_good_token_is_accepted_so_the_refusals_mean_something() {
+async fn valid_tokens_are_accepted() {
     let cloud = Cloud::publishing().await;
     for changes in [
         json!({}),
@@ -73,7 +74,7 @@ async fn a_good_token_is_accepted_so_the_refusals_mean_something() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_issuer_mesh_or_audience_is_denied() {
+async fn other_issuer_mesh_or_audience_is_denied() {
     let cloud = Cloud::publishing().await;
     let api = cloud.stand_in.url();
     let port = api.rsplit(':').next().unwrap();
@@ -108,7 +109,7 @@ async fn a_token_of_another_issuer_mesh_or_audience_is_denied() {
 }
 
 #[tokio::test]
-async fn a_token_for_another_destination_is_denied_and_a_prefix_ends_at_a_segment() {
+async fn other_destination_is_denied() {
     let cloud = Cloud::publishing().await;
     for destination in [
         "https://node-b.example/r",
@@ -127,19 +128,19 @@ async fn a_token_for_another_destination_is_denied_and_a_prefix_ends_at_a_segmen
     }
     assert!(cloud.refusal(&OURS.sign(&cloud.claims(json!({ "dest_url": null })))).await.contains("missing"));
     let token = OURS.sign(&cloud.claims(json!({})));
-    let good_for = async |url: &str| {
+    let accepted_for = async |url: &str| {
         mesh_auth(&cloud.provider).verify(&Expected { mesh: &imaging(), url }, &token).await.is_ok()
     };
-    assert!(good_for(&format!("{URL}/Patient/1")).await);
+    assert!(accepted_for(&format!("{URL}/Patient/1")).await);
     for url in
         ["https://node-b.example/r4evil", "https://node-b.example/r4/../admin", "https://node-b.example/"]
     {
-        assert!(!good_for(url).await, "{url}");
+        assert!(!accepted_for(url).await, "{url}");
     }
 }
 
 #[tokio::test]
-async fn a_token_is_denied_before_its_time_and_after_it() {
+async fn expired_and_future_tokens_are_denied() {
     let cloud = Cloud::publishing().await;
     for (changes, why) in [
         (json!({ "exp": NOW - 60 }), "expired"),
@@ -148,10 +149,10 @@ async fn a_token_is_denied_before_its_time_and_after_it() {
         (json!({ "iat": NOW + 61 }), "future"),
         (json!({ "exp": null }), "missing"),
         (json!({ "exp": "2099-01-01T00:00:00Z" }), "wrong type"),
-        (json!({ "exp": -1 }), "no"),
-        (json!({ "exp": 1e300 }), "no date"),
-        (json!({ "exp": u64::MAX }), "no date"),
-        (json!({ "nbf": -1 }), "none"),
+        (json!({ "exp": -1 }), "not valid"),
+        (json!({ "exp": 1e300 }), "out of range"),
+        (json!({ "exp": u64::MAX }), "out of range"),
+        (json!({ "nbf": -1 }), "not valid"),
     ] {
         let reason = cloud.refusal(&OURS.sign(&cloud.claims(changes.clone()))).await;
         assert!(reason.contains(why), "{changes}: {reason}");
@@ -164,7 +165,7 @@ async fn a_token_is_denied_before_its_time_and_after_it() {
 }
 
 #[tokio::test]
-async fn a_claim_that_is_there_twice_is_not_read_the_way_that_suits_its_sender() {
+async fn duplicate_claim_is_denied() {
     let cloud = Cloud::publishing().await;
     let claims = cloud.claims(json!({})).to_string();
     for twice in [r#""mesh_id":"01X""#, r#""exp":1"#, r#""iss":"https://evil.example""#] {

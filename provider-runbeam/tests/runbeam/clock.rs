@@ -1,3 +1,5 @@
+//! The clocks of the tests.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -5,7 +7,7 @@ use provider_api::Clock;
 
 pub(crate) const NOW: u64 = 1_750_000_000;
 
-/// A wall clock that stands where the test puts it.
+/// A wall clock that the test sets.
 #[derive(Debug)]
 pub(crate) struct TestClock(AtomicU64);
 
@@ -25,9 +27,9 @@ impl Clock for TestClock {
     }
 }
 
-/// Turns tokio's clock, which otherwise runs: on one that stands, whoever waits for a socket waits for ever
-/// so long at once.
-pub(crate) async fn turn(time: Duration) {
+/// Advances tokio's clock. The clock is paused only for that: while it is paused, tokio advances it to the next timer
+/// whenever all tasks wait, so a wait for a socket would run into its deadline at once.
+pub(crate) async fn advance(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();

@@ -1,4 +1,4 @@
-//! The machine token: where it comes from, when it is good, and how a better one takes over.
+//! The machine token: its sources, its expiry and refusal, and its replacement.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,18 +8,18 @@ use provider_runbeam::Environment;
 use serde_json::json;
 
 use crate::answer::Answer;
-use crate::calls::{as_user, authorized};
+use crate::calls::{authorized, enrollment_request};
 use crate::gateway::{Gateway, TOKEN, enrollment, machine_token, source};
 use crate::stand_in::{StandIn, list};
 
-/// A control plane that takes every token but `refused`.
+/// Starts a stand-in that accepts every token but `refused`.
 pub(crate) async fn refusing(status: u16, refused: &'static str) -> StandIn {
-    StandIn::answering(move |asked| {
-        if asked.is_for("base-url") {
+    StandIn::answering(move |request| {
+        if request.is_for("base-url") {
             None
-        } else if asked.bearer.as_deref() == Some(refused) {
+        } else if request.bearer.as_deref() == Some(refused) {
             Some(Answer::status(status, &json!({ "message": "token revoked" })))
-        } else if asked.is_for("authorize") {
+        } else if request.is_for("authorize") {
             Some(Answer::json(&authorized("enrolled-token")))
         } else {
             Some(Answer::json(&list(&[])))
@@ -32,7 +32,7 @@ pub(crate) async fn accepting() -> StandIn {
     refusing(401, "none").await
 }
 
-pub(crate) fn brought(token: &str) -> MachineCredential {
+pub(crate) fn machine_credential(token: &str) -> MachineCredential {
     MachineCredential {
         token: Secret::new(token),
         expires_at: SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000),
@@ -48,13 +48,13 @@ fn environment(machine_token: &str) -> Environment {
     Environment { machine_token: Some(Secret::new(machine_token)), ..Environment::default() }
 }
 
-/// The call that says who the gateway is, and the token with which it was made.
-pub(crate) async fn asks_with(provider: &Arc<dyn Provider>, cloud: &StandIn) -> Option<String> {
+/// Makes a call, and returns the token of its request.
+pub(crate) async fn token_in_use(provider: &Arc<dyn Provider>, cloud: &StandIn) -> Option<String> {
     source(provider).pending().await.unwrap();
-    cloud.asked().last().unwrap().bearer.clone()
+    cloud.requests().last().unwrap().bearer.clone()
 }
 
-/// Why nothing can be asked: it says what to do, and shows no token.
+/// Returns the error of a call that is unavailable. Panics when the error shows a token.
 pub(crate) async fn unavailable(provider: &Arc<dyn Provider>) -> String {
     let error = source(provider).pending().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
@@ -64,7 +64,7 @@ pub(crate) async fn unavailable(provider: &Arc<dyn Provider>) -> String {
 }
 
 #[tokio::test]
-async fn a_bare_token_in_the_environment_gets_an_answer_that_helps() {
+async fn bare_token_error_has_the_remedy() {
     let cloud = accepting().await;
     for bare in ["7|canary-machine-token", "eyJcanary.e30.c2ln", "\"canary\"", "machine_token=canary"] {
         let provider = Gateway::started(environment(bare)).provider(&cloud.url());
@@ -74,11 +74,11 @@ async fn a_bare_token_in_the_environment_gets_an_answer_that_helps() {
         }
         assert_eq!(enrollment(&provider).credential_status(), CredentialStatus::Missing);
     }
-    assert!(cloud.asked().is_empty(), "{:?}", cloud.asked());
+    assert!(cloud.requests().is_empty(), "{:?}", cloud.requests());
 }
 
 #[tokio::test]
-async fn an_object_in_the_environment_that_is_no_machine_token_is_named_and_not_repeated() {
+async fn invalid_object_is_not_quoted() {
     let cloud = accepting().await;
     for bad in [
         r#"{"machine_token":"canary"}"#,
@@ -94,34 +94,34 @@ async fn an_object_in_the_environment_that_is_no_machine_token_is_named_and_not_
 }
 
 #[tokio::test]
-async fn a_bare_token_does_not_keep_somebody_from_authorizing_the_gateway() {
+async fn bare_token_does_not_block_enrollment() {
     let cloud = accepting().await;
     let provider = Gateway::started(environment("7|canary")).provider(&cloud.url());
-    enrollment(&provider).enroll(&as_user()).await.unwrap();
-    assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some("enrolled-token"));
+    enrollment(&provider).enroll(&enrollment_request()).await.unwrap();
+    assert_eq!(token_in_use(&provider, &cloud).await.as_deref(), Some("enrolled-token"));
 }
 
 #[tokio::test]
-async fn the_token_of_the_environment_is_used_and_still_there_when_it_is_unset() {
+async fn token_of_the_environment_is_stored() {
     let cloud = accepting().await;
     let first = Gateway::authorized();
-    assert_eq!(asks_with(&first.provider(&cloud.url()), &cloud).await.as_deref(), Some(TOKEN));
+    assert_eq!(token_in_use(&first.provider(&cloud.url()), &cloud).await.as_deref(), Some(TOKEN));
     let later = Gateway::at(Arc::clone(&first.home), Environment::default());
-    assert_eq!(asks_with(&later.provider(&cloud.url()), &cloud).await.as_deref(), Some(TOKEN));
+    assert_eq!(token_in_use(&later.provider(&cloud.url()), &cloud).await.as_deref(), Some(TOKEN));
 }
 
 #[tokio::test]
-async fn without_a_token_nobody_is_asked() {
+async fn without_a_token_no_request_is_sent() {
     let cloud = accepting().await;
-    let provider = Gateway::stranger().provider(&cloud.url());
+    let provider = Gateway::unauthorized().provider(&cloud.url());
     let why = unavailable(&provider).await;
     assert!(why.contains("authorize it") && why.contains("RUNBEAM_MACHINE_TOKEN"), "{why}");
     assert_eq!(enrollment(&provider).credential_status(), CredentialStatus::Missing);
-    assert!(cloud.asked().is_empty());
+    assert!(cloud.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_token_that_has_ended_is_unavailable_and_not_sent_and_the_next_one_is_picked_up() {
+async fn expired_token_is_replaced() {
     let cloud = accepting().await;
     let gateway = Gateway::authorized();
     let provider = gateway.provider(&cloud.url());
@@ -130,18 +130,18 @@ async fn a_token_that_has_ended_is_unavailable_and_not_sent_and_the_next_one_is_
     let why = unavailable(&provider).await;
     assert!(why.contains("2099-01-01") && why.contains("authorize"), "{why}");
     assert!(matches!(enrollment(&provider).credential_status(), CredentialStatus::Expired { .. }));
-    assert!(cloud.asked().is_empty(), "{:?}", cloud.asked());
-    // Another process of this gateway stores one.
+    assert!(cloud.requests().is_empty(), "{:?}", cloud.requests());
+    // Another process of this gateway stores a new token.
     let other = Gateway::at(Arc::clone(&gateway.home), Environment::default());
     let longer = SystemTime::UNIX_EPOCH + Duration::from_secs(5_000_000_000);
-    let next = MachineCredential { expires_at: longer, ..brought("next-token") };
+    let next = MachineCredential { expires_at: longer, ..machine_credential("next-token") };
     enrollment(&other.provider(&cloud.url())).adopt(next).await.unwrap();
     assert!(matches!(enrollment(&provider).credential_status(), CredentialStatus::Valid { .. }));
-    assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some("next-token"));
+    assert_eq!(token_in_use(&provider, &cloud).await.as_deref(), Some("next-token"));
 }
 
 #[tokio::test]
-async fn a_token_that_was_refused_is_unavailable_and_the_next_one_is_picked_up() {
+async fn refused_token_is_replaced() {
     for status in [401, 403] {
         let cloud = refusing(status, TOKEN).await;
         let gateway = Gateway::authorized();
@@ -149,31 +149,34 @@ async fn a_token_that_was_refused_is_unavailable_and_the_next_one_is_picked_up()
         let why = unavailable(&provider).await;
         assert!(why.contains(&status.to_string()) && why.contains("token revoked"), "{why}");
         assert_eq!(enrollment(&provider).credential_status(), CredentialStatus::Refused, "{status}");
-        // It may have been a mistake: who asks again asks with it.
+        // The refusal may have been a fault of the control plane, so the next call uses the token again.
         unavailable(&provider).await;
         let other = Gateway::at(Arc::clone(&gateway.home), Environment::default());
-        enrollment(&other.provider(&cloud.url())).adopt(brought("next-token")).await.unwrap();
+        enrollment(&other.provider(&cloud.url())).adopt(machine_credential("next-token")).await.unwrap();
         assert!(
             matches!(enrollment(&provider).credential_status(), CredentialStatus::Valid { .. }),
             "{status}"
         );
-        assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some("next-token"));
-        assert_eq!(asks_with(&gateway.provider(&cloud.url()), &cloud).await.as_deref(), Some("next-token"));
+        assert_eq!(token_in_use(&provider, &cloud).await.as_deref(), Some("next-token"));
+        assert_eq!(
+            token_in_use(&gateway.provider(&cloud.url()), &cloud).await.as_deref(),
+            Some("next-token")
+        );
     }
 }
 
 #[tokio::test]
-async fn a_refusal_that_was_a_mistake_is_forgotten() {
+async fn temporary_refusal_is_cleared() {
     let cloud = refusing(401, TOKEN).await;
     let provider = Gateway::authorized().provider(&cloud.url());
     unavailable(&provider).await;
-    cloud.answer_instead(|asked| (!asked.is_for("base-url")).then(|| Answer::json(&list(&[]))));
+    cloud.respond_with(|request| (!request.is_for("base-url")).then(|| Answer::json(&list(&[]))));
     source(&provider).pending().await.unwrap();
     assert!(matches!(enrollment(&provider).credential_status(), CredentialStatus::Valid { .. }));
 }
 
 #[test]
-fn building_a_provider_reads_and_writes_nothing() {
+fn build_does_no_io() {
     let gateway =
         Gateway::started(Environment { machine_token: Some(machine_token(TOKEN)), ..Environment::default() });
     let provider = gateway.provider("https://api.example");

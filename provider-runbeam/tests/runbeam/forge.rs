@@ -1,4 +1,4 @@
-//! Keys made for one run, and tokens that no control plane would issue.
+//! RSA keys, generated for each run, and forged tokens.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ use crate::gateway::URL;
 pub(crate) static OURS: LazyLock<Rsa> = LazyLock::new(|| Rsa::generate("ours"));
 pub(crate) static THEIRS: LazyLock<Rsa> = LazyLock::new(|| Rsa::generate("theirs"));
 
-/// A key pair and the id under which it is published.
+/// A key pair and its key id.
 pub(crate) struct Rsa {
     pub(crate) kid: &'static str,
     pub(crate) signing: EncodingKey,
@@ -37,7 +37,7 @@ impl Rsa {
         Self { kid, signing, public_pem: pem("PUBLIC KEY", public.as_ref()) }
     }
 
-    /// As it stands in a key set.
+    /// Returns the JWK for a key set.
     pub(crate) fn published(&self) -> Value {
         let mut jwk =
             serde_json::to_value(Jwk::from_encoding_key(&self.signing, Algorithm::RS256).unwrap()).unwrap();
@@ -47,7 +47,7 @@ impl Rsa {
         jwk
     }
 
-    /// A token as the control plane would sign it.
+    /// Signs a token as the control plane does.
     pub(crate) fn sign(&self, claims: &Value) -> String {
         let header = json!({ "typ": "JWT", "alg": "RS256", "kid": self.kid });
         signed(&header.to_string(), &claims.to_string(), &self.signing, Algorithm::RS256)
@@ -58,7 +58,7 @@ pub(crate) fn key_set(keys: &[&Rsa]) -> Value {
     json!({ "keys": keys.iter().map(|key| key.published()).collect::<Vec<_>>() })
 }
 
-/// The claims of a good token of the control plane at `api` for [`URL`].
+/// Returns the claims of a valid token of the control plane at `api` for [`URL`].
 pub(crate) fn good_claims(api: &str) -> Value {
     json!({
         "iss": api, "sub": "gateway:01OTHER", "aud": "mesh:01H", "jti": "1", "mesh_id": "01H", "dest_url": URL,
@@ -66,14 +66,14 @@ pub(crate) fn good_claims(api: &str) -> Value {
     })
 }
 
-/// Whatever header and claims are, properly signed.
+/// Signs any header and claims.
 pub(crate) fn signed(header: &str, claims: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
     let message = unsigned(header, claims);
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap();
     format!("{message}.{signature}")
 }
 
-/// The first two parts of a token.
+/// Returns the first two parts of a token.
 pub(crate) fn unsigned(header: &str, claims: &str) -> String {
     format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
 }

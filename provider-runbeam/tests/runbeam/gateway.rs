@@ -1,3 +1,5 @@
+//! A gateway process with the provider, for tests.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,7 @@ pub(crate) const TOKEN: &str = "canary-machine-token-that-nobody-may-see";
 pub(crate) const GATEWAY: &str = "gateway-a";
 pub(crate) const URL: &str = "https://node-b.example/r4";
 
-/// One process with its home: providers that are built in it share its factory.
+/// A gateway process with its home directory. The providers that are built in it share its factory.
 pub(crate) struct Gateway {
     registry: Registry,
     pub(crate) home: Arc<TempDir>,
@@ -26,13 +28,13 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// One that was started with a machine token.
+    /// Starts a gateway with a machine token in its environment.
     pub(crate) fn authorized() -> Self {
         Self::started(Environment { machine_token: Some(machine_token(TOKEN)), ..Environment::default() })
     }
 
-    /// One that nobody authorized.
-    pub(crate) fn stranger() -> Self {
+    /// Starts a gateway without a machine token.
+    pub(crate) fn unauthorized() -> Self {
         Self::started(Environment::default())
     }
 
@@ -52,12 +54,12 @@ impl Gateway {
         }
     }
 
-    /// Where the official SDK looks when this gateway's home is `HOME`.
+    /// Returns the state directory, where the official SDK looks when `HOME` is the home of this gateway.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.home.path().join(".runbeam")
     }
 
-    /// A provider for the control plane at `api`.
+    /// Builds a provider for the control plane at `api`.
     pub(crate) fn provider(&self, api: &str) -> Arc<dyn Provider> {
         let mesh = MeshDefinition {
             identity: imaging(),
@@ -83,7 +85,7 @@ pub(crate) fn imaging() -> MeshIdentity {
     MeshIdentity { name: "imaging".to_owned(), id: Some("01H".to_owned()) }
 }
 
-/// What stands in `RUNBEAM_MACHINE_TOKEN`.
+/// Returns a value for `RUNBEAM_MACHINE_TOKEN`.
 pub(crate) fn machine_token(token: &str) -> Secret {
     let object =
         json!({ "machine_token": token, "expires_at": "2099-01-01T00:00:00Z", "gateway_id": "01GATEWAY" });

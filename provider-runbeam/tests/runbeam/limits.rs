@@ -1,4 +1,4 @@
-//! A control plane that answers too slowly, too much or without an end.
+//! Limits: deadlines and sizes of responses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::calls::{ALL, call};
 use crate::gateway::{Gateway, source};
 use crate::stand_in::{StandIn, list};
 
-/// What comes of a call whose request has arrived, on a clock that runs as fast as nothing happens. Who has
-/// no deadline of their own hangs for an hour of it.
-async fn on_a_fast_clock(
+/// Makes a call and pauses tokio's clock once its request has arrived, so that the clock jumps to each deadline. Returns
+/// the result and the duration on that clock. A call without a deadline runs into a timeout of one hour.
+async fn call_on_paused_clock(
     provider: Arc<dyn Provider>,
     name: &'static str,
     arrived: impl Future<Output = ()>,
@@ -32,25 +32,26 @@ async fn on_a_fast_clock(
     outcome
 }
 
-/// Every call ends in time when the control plane does `answer` to it, and to the discovery before it if it
-/// `everywhere` does.
-async fn ends_in_time(everywhere: bool, answer: fn() -> Answer) {
+/// Checks that every call ends in time when the control plane responds with `answer`, to discovery as well if
+/// `to_discovery` is set.
+async fn ends_in_time(to_discovery: bool, answer: fn() -> Answer) {
     for name in ALL {
         let cloud =
-            StandIn::answering(move |asked| (everywhere || !asked.is_for("base-url")).then(answer)).await;
-        let last = match (name, everywhere) {
+            StandIn::answering(move |request| (to_discovery || !request.is_for("base-url")).then(answer))
+                .await;
+        let last = match (name, to_discovery) {
             ("verify", _) => "jwks.json",
             (_, true) => "base-url",
             _ => "",
         };
         let arrived = async {
             match last {
-                "" => cloud.reached_but("base-url").await,
-                path => cloud.reached(path).await,
+                "" => cloud.wait_for_other_than("base-url").await,
+                path => cloud.wait_for(path).await,
             }
         };
         let provider = Gateway::authorized().provider(&cloud.url());
-        let (outcome, took) = on_a_fast_clock(provider, name, arrived).await;
+        let (outcome, took) = call_on_paused_clock(provider, name, arrived).await;
         let error = outcome.expect_err(name);
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{name}: {error}");
         assert!(error.to_string().contains("did not answer in time"), "{name}: {error}");
@@ -59,27 +60,27 @@ async fn ends_in_time(everywhere: bool, answer: fn() -> Answer) {
 }
 
 #[tokio::test]
-async fn a_control_plane_that_is_silent_is_not_waited_for() {
+async fn silent_server_times_out() {
     ends_in_time(false, || Answer::Silence).await;
 }
 
 #[tokio::test]
-async fn nor_one_that_is_silent_when_it_is_asked_where_the_api_is() {
+async fn silent_discovery_times_out() {
     ends_in_time(true, || Answer::Silence).await;
 }
 
 #[tokio::test]
-async fn an_answer_that_stops_in_the_middle_is_not_waited_for() {
+async fn stalled_response_times_out() {
     ends_in_time(false, Answer::stalled).await;
 }
 
 #[tokio::test]
-async fn an_answer_that_trickles_ends_all_the_same() {
+async fn trickling_response_times_out() {
     ends_in_time(false, Answer::trickle).await;
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_not_answered_is_not_waited_for() {
+async fn unanswered_handshake_times_out() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (arrived, accepted) = tokio::sync::oneshot::channel();
@@ -91,22 +92,22 @@ async fn a_handshake_that_is_not_answered_is_not_waited_for() {
         drop(stream);
     });
     let provider = Gateway::authorized().provider(&format!("https://{address}"));
-    let (outcome, took) = on_a_fast_clock(provider, "pending", async { accepted.await.unwrap() }).await;
+    let (outcome, took) = call_on_paused_clock(provider, "pending", async { accepted.await.unwrap() }).await;
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unavailable);
     assert!(took <= Duration::from_secs(10), "{took:?}");
     holding.abort();
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_cut_off_whatever_its_status() {
-    for (status, said) in [(200, "bytes"), (500, "500")] {
+async fn endless_response_is_cut_off() {
+    for (status, message) in [(200, "bytes"), (500, "500")] {
         let cloud =
-            StandIn::answering(move |asked| (!asked.is_for("base-url")).then(|| Answer::endless(status)))
+            StandIn::answering(move |request| (!request.is_for("base-url")).then(|| Answer::endless(status)))
                 .await;
         let provider = Gateway::authorized().provider(&cloud.url());
         for name in ALL {
             let error = call(&provider, name).await.expect_err(name);
-            assert!(error.to_string().contains(said), "{name} {status}: {error}");
+            assert!(error.to_string().contains(message), "{name} {status}: {error}");
         }
     }
     let cloud = StandIn::with("base-url", || Answer::endless(200)).await;
@@ -115,7 +116,7 @@ async fn an_endless_answer_is_cut_off_whatever_its_status() {
 }
 
 #[tokio::test]
-async fn a_list_that_goes_round_in_circles_is_given_up() {
+async fn circular_list_is_limited() {
     let cloud = StandIn::with("changes/01GATEWAY", || {
         let mut page = list(&["01A"]);
         page["links"] = json!({ "next": "?page=2" });
@@ -125,11 +126,11 @@ async fn a_list_that_goes_round_in_circles_is_given_up() {
     let error = source(&Gateway::authorized().provider(&cloud.url())).pending().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("pages"), "{error}");
-    assert_eq!(cloud.asked_for("changes/01GATEWAY").len(), 100);
+    assert_eq!(cloud.requests_to("changes/01GATEWAY").len(), 100);
 }
 
 #[tokio::test]
-async fn a_list_of_more_changes_than_any_gateway_has_is_refused() {
+async fn number_of_changes_is_limited() {
     let ids: Vec<String> = (0..10_001).map(|n| format!("01C{n}")).collect();
     let page = list(&ids.iter().map(String::as_str).collect::<Vec<_>>());
     let cloud = StandIn::with("changes/01GATEWAY", move || Answer::json(&page)).await;

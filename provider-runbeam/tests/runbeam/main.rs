@@ -1,7 +1,7 @@
-//! The provider as a gateway sees it: through the registry and the traits of the contract, in front of a
-//! control plane that does what it is told.
+//! Tests of the provider through the registry and the traits of the contract, against a scripted stand-in for the
+//! control plane.
 
-// Clippy's exception for tests reaches test functions, not the helpers they share.
+// Clippy's exception for tests applies to test functions, not to the helpers they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod answer;
@@ -9,13 +9,13 @@ mod calls;
 mod claims;
 mod clock;
 mod credential;
-mod elsewhere;
 mod forge;
 mod gateway;
 mod key_sets;
 mod limits;
+mod origins;
 mod pending;
 mod sdk;
 mod signatures;
 mod stand_in;
-mod storing;
+mod storage;

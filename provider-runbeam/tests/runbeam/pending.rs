@@ -1,4 +1,4 @@
-//! The list of pending changes: what it says, and when it says that nothing is new.
+//! The list of pending changes: order, pages, ETags, malformed responses.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::stand_in::{StandIn, list};
 
 const LIST: &str = "changes/01GATEWAY";
 
-/// A control plane whose list has an ETag, and a provider that has asked for it once.
-async fn asked_once() -> (StandIn, Arc<dyn Provider>) {
+/// Starts a stand-in whose list has an ETag, and a provider that has read the list once.
+async fn listed_once() -> (StandIn, Arc<dyn Provider>) {
     let cloud = StandIn::answering(tagged).await;
     let provider = Gateway::authorized().provider(&cloud.url());
     assert_eq!(ids(source(&provider).pending().await.unwrap()), ["01A"]);
     (cloud, provider)
 }
 
-fn tagged(asked: &crate::stand_in::Asked) -> Option<Answer> {
-    asked.is_for(LIST).then(|| match asked.etag.as_deref() {
+fn tagged(request: &crate::stand_in::ReceivedRequest) -> Option<Answer> {
+    request.is_for(LIST).then(|| match request.etag.as_deref() {
         Some("\"v1\"") => Answer::not_modified().with("etag", "\"v1\""),
         _ => Answer::json(&list(&["01A"])).with("etag", "\"v1\""),
     })
@@ -34,10 +34,10 @@ fn ids(pending: Pending) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn changes_come_oldest_first_over_all_pages_and_one_that_moved_down_comes_once() {
-    let cloud = StandIn::answering(|asked| {
-        asked.is_for(LIST).then(|| {
-            let (page, next) = match asked.what.split("page=").nth(1) {
+async fn pages_are_merged_oldest_first() {
+    let cloud = StandIn::answering(|request| {
+        request.is_for(LIST).then(|| {
+            let (page, next) = match request.target.split("page=").nth(1) {
                 None => (json!([{ "id": "01D", "type": "mesh", "created_at": "now" }, { "id": "01C", "type": "odd" }]), "?page=2"),
                 Some("2") => (json!([{ "id": "01C", "type": "odd" }, { "id": "01B", "type": "gateway" }]), "/harmony/changes/01GATEWAY?page=3"),
                 Some(_) => (json!([{ "id": "01A", "type": "pipeline" }]), ""),
@@ -61,31 +61,31 @@ async fn changes_come_oldest_first_over_all_pages_and_one_that_moved_down_comes_
             ]
         );
     }
-    // The tag of one page says nothing about the others.
-    assert!(cloud.asked().iter().all(|asked| asked.etag.is_none()), "{:?}", cloud.asked());
+    // The ETag of one page says nothing about the other pages.
+    assert!(cloud.requests().iter().all(|request| request.etag.is_none()), "{:?}", cloud.requests());
 }
 
 #[tokio::test]
-async fn a_list_that_is_known_is_unchanged_which_is_not_an_empty_list() {
-    let (cloud, provider) = asked_once().await;
+async fn known_list_is_unchanged() {
+    let (cloud, provider) = listed_once().await;
     for _ in 0..3 {
         assert_eq!(source(&provider).pending().await.unwrap(), Pending::Unchanged);
     }
-    assert_eq!(cloud.asked_for(LIST).last().unwrap().etag.as_deref(), Some("\"v1\""));
-    cloud.answer_instead(|asked| asked.is_for(LIST).then(|| Answer::json(&list(&[]))));
+    assert_eq!(cloud.requests_to(LIST).last().unwrap().etag.as_deref(), Some("\"v1\""));
+    cloud.respond_with(|request| request.is_for(LIST).then(|| Answer::json(&list(&[]))));
     for _ in 0..2 {
         assert_eq!(source(&provider).pending().await.unwrap(), Pending::Changes(Vec::new()));
     }
-    assert_eq!(cloud.asked_for(LIST).last().unwrap().etag, None, "a list without a tag has none");
+    assert_eq!(cloud.requests_to(LIST).last().unwrap().etag, None, "the last list had no ETag");
 }
 
 #[tokio::test]
-async fn what_could_not_be_fetched_or_reported_is_listed_again() {
+async fn failed_change_is_listed_again() {
     for reported in [false, true] {
-        let (_cloud, provider) = asked_once().await;
+        let (_cloud, provider) = listed_once().await;
         let (source, id) = (source(&provider), change("01A"));
         assert_eq!(source.pending().await.unwrap(), Pending::Unchanged);
-        // The stand-in knows neither the change nor its reports.
+        // The stand-in answers 404 to both requests.
         match reported {
             true => source.report(&id, &ChangeStatus::Received).await.unwrap_err(),
             false => source.fetch(&id).await.unwrap_err(),
@@ -95,32 +95,32 @@ async fn what_could_not_be_fetched_or_reported_is_listed_again() {
 }
 
 #[tokio::test]
-async fn a_list_that_failed_is_asked_for_anew() {
-    let (cloud, provider) = asked_once().await;
+async fn failed_list_drops_the_etag() {
+    let (cloud, provider) = listed_once().await;
     for failure in [Answer::status as fn(u16, &Value) -> Answer, |_, _| Answer::json(&json!({ "data": 7 }))] {
-        cloud.answer_instead(move |asked| asked.is_for(LIST).then(|| failure(503, &json!({}))));
+        cloud.respond_with(move |request| request.is_for(LIST).then(|| failure(503, &json!({}))));
         assert_eq!(source(&provider).pending().await.unwrap_err().kind(), ErrorKind::Unavailable);
-        cloud.answer_instead(tagged);
+        cloud.respond_with(tagged);
         assert_eq!(ids(source(&provider).pending().await.unwrap()), ["01A"]);
         assert_eq!(source(&provider).pending().await.unwrap(), Pending::Unchanged);
     }
 }
 
 #[tokio::test]
-async fn a_list_that_nobody_waited_for_is_asked_for_anew() {
-    let (cloud, provider) = asked_once().await;
-    cloud.answer_instead(|_| Some(Answer::Silence));
-    let before = cloud.asked().len();
+async fn cancelled_list_drops_the_etag() {
+    let (cloud, provider) = listed_once().await;
+    cloud.respond_with(|_| Some(Answer::Silence));
+    let before = cloud.requests().len();
     tokio::select! {
         _ = source(&provider).pending() => panic!("silence"),
-        () = cloud.reached_more_than(before) => {}
+        () = cloud.wait_for_more_than(before) => {}
     }
-    cloud.answer_instead(tagged);
+    cloud.respond_with(tagged);
     assert_eq!(ids(source(&provider).pending().await.unwrap()), ["01A"]);
 }
 
 #[tokio::test]
-async fn a_new_configuration_reads_the_list_whole() {
+async fn reload_drops_the_etag() {
     let cloud = StandIn::answering(tagged).await;
     let gateway = Gateway::authorized();
     for _ in 0..2 {
@@ -129,7 +129,7 @@ async fn a_new_configuration_reads_the_list_whole() {
 }
 
 #[tokio::test]
-async fn what_is_no_list_is_neither_unchanged_nor_empty() {
+async fn malformed_list_is_unavailable() {
     let nested = format!("{}{}", "[".repeat(4000), "]".repeat(4000));
     let html = "<html>502</html>".to_owned();
     for body in [
@@ -160,7 +160,7 @@ async fn what_is_no_list_is_neither_unchanged_nor_empty() {
         let whole = whole.clone();
         let cloud = StandIn::with(LIST, move || Answer::text(&whole, kind)).await;
         let error = source(&Gateway::authorized().provider(&cloud.url())).pending().await.expect_err(kind);
-        assert!(error.to_string().contains("no JSON"), "{error}");
+        assert!(error.to_string().contains("not with JSON"), "{error}");
     }
     for status in [204, 205, 304] {
         let cloud = StandIn::with(LIST, move || Answer::empty(status)).await;

@@ -1,7 +1,6 @@
-//! The official SDK shares the stored machine token with this provider, in both directions.
+//! Interoperability with the official SDK: each reads the machine token that the other stored.
 //!
-//! It finds its files by `HOME` and its key by a variable of the process, so each of its calls runs in a
-//! process of its own.
+//! The SDK finds its files by `HOME` and its key by an environment variable, so each call of it runs in its own process.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +15,7 @@ use provider_runbeam::Environment;
 use runbeam_sdk::{MachineToken, load_machine_token, save_machine_token, save_token_with_key};
 
 use crate::answer::Answer;
-use crate::calls::{as_user, authorized};
+use crate::calls::{authorized, enrollment_request};
 use crate::gateway::{GATEWAY, Gateway, enrollment, source};
 use crate::stand_in::{StandIn, list};
 
@@ -24,9 +23,9 @@ const ENDS: &str = "2099-01-01T00:00:00.123456+00:00";
 const STORE: &str = "SDK_STORES";
 const UNDER: &str = "SDK_STORES_UNDER";
 
-/// The SDK itself: it stores what it is told to, or else writes down what it loads.
+/// The process of the SDK. Stores the token of the environment variable, if any, and writes the loaded token to a file.
 #[tokio::test]
-#[ignore = "started by the other tests, each time in a process of its own"]
+#[ignore = "started by the other tests, in its own process"]
 async fn the_sdk() {
     let Some(read) = std::env::var_os("SDK_READS_TO") else { return };
     if let Ok(token) = std::env::var(STORE) {
@@ -42,7 +41,7 @@ async fn the_sdk() {
     std::fs::write(read, serde_json::to_vec(&token).unwrap()).unwrap();
 }
 
-/// Starts the SDK in `home`; what it has stored when it is through.
+/// Runs the SDK in `home`. Returns the token that it loads at the end.
 fn sdk(home: &Path, key: Option<&str>, tasks: &[(&str, &str)]) -> MachineToken {
     let read = home.join("read.json");
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -56,7 +55,7 @@ fn sdk(home: &Path, key: Option<&str>, tasks: &[(&str, &str)]) -> MachineToken {
     token
 }
 
-/// The ways in which a key is given: as it is, in base64, and in the file that whoever comes first makes.
+/// Returns the forms of a key: plain, base64, and none, which means the key file that the first writer creates.
 fn keys() -> [Option<String>; 3] {
     let key = age::x25519::Identity::generate().to_string().expose_secret().to_owned();
     [Some(key.clone()), Some(STANDARD.encode(&key)), None]
@@ -66,18 +65,18 @@ fn environment(key: Option<&str>) -> Environment {
     Environment { encryption_key: key.map(Secret::new), ..Environment::default() }
 }
 
-/// A control plane that authorizes everybody and takes every token.
+/// Starts a stand-in that authorizes every user and accepts every token.
 async fn cloud() -> StandIn {
-    StandIn::answering(|asked| match asked {
-        _ if asked.is_for("base-url") => None,
-        _ if asked.is_for("authorize") => Some(Answer::json(&authorized("enrolled-token"))),
+    StandIn::answering(|request| match request {
+        _ if request.is_for("base-url") => None,
+        _ if request.is_for("authorize") => Some(Answer::json(&authorized("enrolled-token"))),
         _ => Some(Answer::json(&list(&[]))),
     })
     .await
 }
 
 #[tokio::test]
-async fn a_token_that_the_sdk_stored_is_read_and_used() {
+async fn token_of_the_sdk_is_used() {
     let cloud = cloud().await;
     for key in keys() {
         let gateway = Gateway::started(environment(key.as_deref()));
@@ -88,19 +87,19 @@ async fn a_token_that_the_sdk_stored_is_read_and_used() {
             "{key:?}"
         );
         source(&provider).pending().await.unwrap();
-        let asked = cloud.asked().pop().unwrap();
-        assert_eq!(asked.bearer.as_deref(), Some("stored-by-the-sdk"));
-        assert!(asked.is_for("/harmony/changes/01GATEWAY"), "{asked:?}");
+        let request = cloud.requests().pop().unwrap();
+        assert_eq!(request.bearer.as_deref(), Some("stored-by-the-sdk"));
+        assert!(request.is_for("/harmony/changes/01GATEWAY"), "{request:?}");
     }
 }
 
 #[tokio::test]
-async fn a_token_that_was_brought_is_read_by_the_sdk() {
+async fn sdk_reads_an_adopted_token() {
     let cloud = cloud().await;
     for key in keys() {
         let gateway = Gateway::started(environment(key.as_deref()));
-        let brought = MachineCredential {
-            token: Secret::new("brought-token"),
+        let credential = MachineCredential {
+            token: Secret::new("adopted-token"),
             expires_at: SystemTime::UNIX_EPOCH + Duration::from_millis(4_000_000_000_123),
             gateway_id: "01GATEWAY".to_owned(),
             gateway_code: Some("edge".to_owned()),
@@ -108,9 +107,9 @@ async fn a_token_that_was_brought_is_read_by_the_sdk() {
             control_plane: None,
             storage_key: None,
         };
-        enrollment(&gateway.provider(&cloud.url())).adopt(brought).await.unwrap();
+        enrollment(&gateway.provider(&cloud.url())).adopt(credential).await.unwrap();
         let read = sdk(gateway.home.path(), key.as_deref(), &[]);
-        assert_eq!((read.machine_token.as_str(), read.gateway_id.as_str()), ("brought-token", "01GATEWAY"));
+        assert_eq!((read.machine_token.as_str(), read.gateway_id.as_str()), ("adopted-token", "01GATEWAY"));
         assert_eq!(read.abilities, ["harmony:read", "mesh:token"]);
         assert_eq!(read.expires_at, "2096-10-02T07:06:40.123Z");
         assert!(read.issued_at.starts_with("2025-06-15T"), "{}", read.issued_at);
@@ -118,11 +117,11 @@ async fn a_token_that_was_brought_is_read_by_the_sdk() {
 }
 
 #[tokio::test]
-async fn a_token_that_a_user_got_is_read_by_the_sdk() {
+async fn sdk_reads_an_enrolled_token() {
     let cloud = cloud().await;
     for key in keys() {
         let gateway = Gateway::started(environment(key.as_deref()));
-        enrollment(&gateway.provider(&cloud.url())).enroll(&as_user()).await.unwrap();
+        enrollment(&gateway.provider(&cloud.url())).enroll(&enrollment_request()).await.unwrap();
         let read = sdk(gateway.home.path(), key.as_deref(), &[]);
         assert_eq!((read.machine_token.as_str(), read.gateway_id.as_str()), ("enrolled-token", "01GATEWAY"));
         assert_eq!(read.abilities, ["harmony:read"]);
@@ -130,11 +129,11 @@ async fn a_token_that_a_user_got_is_read_by_the_sdk() {
 }
 
 #[tokio::test]
-async fn a_token_that_comes_with_a_key_of_its_own_is_read_by_the_sdk() {
+async fn sdk_reads_a_token_with_its_own_key() {
     let cloud = cloud().await;
     for key in keys().iter().flatten() {
-        let gateway = Gateway::stranger();
-        let mut request = as_user();
+        let gateway = Gateway::unauthorized();
+        let mut request = enrollment_request();
         request.storage_key = Some(Secret::new(key.as_str()));
         enrollment(&gateway.provider(&cloud.url())).enroll(&request).await.unwrap();
         assert_eq!(sdk(gateway.home.path(), None, &[]).machine_token, "enrolled-token");
@@ -143,29 +142,29 @@ async fn a_token_that_comes_with_a_key_of_its_own_is_read_by_the_sdk() {
 }
 
 #[tokio::test]
-async fn what_the_sdk_stores_under_a_key_it_was_given_is_read_by_who_has_that_key() {
+async fn token_of_the_sdk_needs_its_key() {
     let cloud = cloud().await;
     for key in keys().iter().flatten() {
         let gateway = Gateway::started(environment(Some(key)));
         sdk(gateway.home.path(), Some(key), &[(STORE, "stored-by-the-sdk"), (UNDER, key)]);
         source(&gateway.provider(&cloud.url())).pending().await.unwrap();
-        let stranger = Gateway::at(Arc::clone(&gateway.home), Environment::default());
-        let error = source(&stranger.provider(&cloud.url())).pending().await.unwrap_err();
+        let without_key = Gateway::at(Arc::clone(&gateway.home), Environment::default());
+        let error = source(&without_key.provider(&cloud.url())).pending().await.unwrap_err();
         assert!(error.to_string().contains("RUNBEAM_ENCRYPTION_KEY"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_token_that_the_sdk_renews_is_picked_up_while_the_gateway_runs() {
+async fn token_renewed_by_the_sdk_is_used() {
     let cloud = cloud().await;
     for key in keys() {
         let gateway = Gateway::started(environment(key.as_deref()));
         let provider = gateway.provider(&cloud.url());
-        enrollment(&provider).enroll(&as_user()).await.unwrap();
+        enrollment(&provider).enroll(&enrollment_request()).await.unwrap();
         for token in ["renewed-once", "renewed-more"] {
             sdk(gateway.home.path(), key.as_deref(), &[(STORE, token)]);
             source(&provider).pending().await.unwrap();
-            assert_eq!(cloud.asked().pop().unwrap().bearer.as_deref(), Some(token));
+            assert_eq!(cloud.requests().pop().unwrap().bearer.as_deref(), Some(token));
         }
     }
 }

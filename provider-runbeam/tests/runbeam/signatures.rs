@@ -1,4 +1,4 @@
-//! Who signed, and with what: the key decides, never the token.
+//! Algorithms and signatures: the key decides the algorithm, a token never does.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ fn header(algorithm: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_token_without_a_signature_is_denied_whatever_it_calls_that() {
+async fn unsigned_token_is_denied() {
     let cloud = Cloud::publishing().await;
     let claims = cloud.claims(json!({})).to_string();
     for name in ["none", "None", "NONE", ""] {
@@ -27,7 +27,7 @@ async fn a_token_without_a_signature_is_denied_whatever_it_calls_that() {
 }
 
 #[tokio::test]
-async fn the_public_key_is_not_taken_for_a_shared_secret() {
+async fn hmac_with_the_public_key_is_denied() {
     let cloud = Cloud::publishing().await;
     let claims = cloud.claims(json!({})).to_string();
     let published = OURS.published();
@@ -40,26 +40,26 @@ async fn the_public_key_is_not_taken_for_a_shared_secret() {
         {
             let token = signed(&header(name), &claims, &EncodingKey::from_secret(secret), algorithm);
             let reason = cloud.refusal(&token).await;
-            assert_eq!(reason, "the token is not signed with RS256, as its key is for");
+            assert_eq!(reason, "the token is not signed with RS256, the algorithm of its key");
         }
     }
 }
 
 #[tokio::test]
-async fn another_algorithm_of_the_family_is_denied_with_the_right_key_too() {
+async fn other_algorithm_of_the_family_is_denied() {
     let cloud = Cloud::publishing().await;
     let claims = cloud.claims(json!({})).to_string();
     for algorithm in [Algorithm::RS384, Algorithm::RS512, Algorithm::PS256] {
         let token = signed(&header(&format!("{algorithm:?}")), &claims, &OURS.signing, algorithm);
         assert!(cloud.refusal(&token).await.contains("not signed with RS256"), "{algorithm:?}");
-        // The header says what the key is for, the signature is of another kind.
+        // The header has the algorithm of the key, the signature another one.
         let token = signed(&header("RS256"), &claims, &OURS.signing, algorithm);
         assert!(cloud.refusal(&token).await.contains("signature"), "{algorithm:?}");
     }
 }
 
 #[tokio::test]
-async fn another_key_is_denied_under_its_own_id_and_under_ours() {
+async fn other_key_is_denied_under_any_id() {
     let cloud = Cloud::publishing().await;
     let claims = cloud.claims(json!({}));
     assert!(cloud.refusal(&THEIRS.sign(&claims)).await.contains("does not publish"));
@@ -68,7 +68,7 @@ async fn another_key_is_denied_under_its_own_id_and_under_ours() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_token_brings_along_or_points_to_is_not_used() {
+async fn key_of_the_token_header_is_not_used() {
     let cloud = Cloud::publishing().await;
     let claims = cloud.claims(json!({})).to_string();
     let jku = format!("{}/evil.json", cloud.stand_in.url());
@@ -77,11 +77,15 @@ async fn a_key_that_the_token_brings_along_or_points_to_is_not_used() {
         let token = signed(&header.to_string(), &claims, &THEIRS.signing, Algorithm::RS256);
         cloud.refusal(&token).await;
     }
-    assert!(cloud.stand_in.asked().iter().all(|asked| asked.is_for(JWKS)), "{:?}", cloud.stand_in.asked());
+    assert!(
+        cloud.stand_in.requests().iter().all(|request| request.is_for(JWKS)),
+        "{:?}",
+        cloud.stand_in.requests()
+    );
 }
 
 #[tokio::test]
-async fn a_critical_extension_is_refused_since_none_is_understood() {
+async fn critical_extension_is_denied() {
     let cloud = Cloud::publishing().await;
     let claims = cloud.claims(json!({})).to_string();
     for header in [
@@ -95,7 +99,7 @@ async fn a_critical_extension_is_refused_since_none_is_understood() {
 }
 
 #[tokio::test]
-async fn a_changed_part_breaks_the_signature() {
+async fn changed_part_breaks_the_signature() {
     let cloud = Cloud::publishing().await;
     let good = OURS.sign(&cloud.claims(json!({})));
     let [header, _, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
@@ -105,7 +109,7 @@ async fn a_changed_part_breaks_the_signature() {
 }
 
 #[tokio::test]
-async fn what_names_no_key_or_is_no_token_costs_the_control_plane_nothing() {
+async fn malformed_token_causes_no_request() {
     let cloud = Cloud::publishing().await;
     let claims = cloud.claims(json!({})).to_string();
     let long = "k".repeat(257);
@@ -125,5 +129,5 @@ async fn what_names_no_key_or_is_no_token_costs_the_control_plane_nothing() {
     for token in ["", ".", "..", "a.b.c", "a.b.c.d", "\0.\0.\0", "é.é.é", "1|sanctum", &large] {
         cloud.refusal(token).await;
     }
-    assert!(cloud.stand_in.asked().is_empty(), "{:?}", cloud.stand_in.asked());
+    assert!(cloud.stand_in.requests().is_empty(), "{:?}", cloud.stand_in.requests());
 }

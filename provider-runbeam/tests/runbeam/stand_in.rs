@@ -1,3 +1,5 @@
+//! The stand-in for the control plane.
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,85 +17,94 @@ use tokio::task::JoinHandle;
 
 use crate::answer::{Answer, Content};
 
-/// A control plane of one test: it answers what it is told and remembers what it was asked. What it was not
-/// told anything about is not found, so the API is where the configuration says.
+/// A control plane for one test, with scripted responses and a record of the requests. Requests without a scripted
+/// response get 404; so does discovery, and the API is then at the configured URL.
 pub(crate) struct StandIn {
     address: SocketAddr,
     state: Arc<State>,
     serving: JoinHandle<()>,
 }
 
-type Script = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
+type Script = dyn Fn(&ReceivedRequest) -> Option<Answer> + Send + Sync;
 
 struct State {
     script: Mutex<Arc<Script>>,
-    asked: watch::Sender<Vec<Asked>>,
+    requests: watch::Sender<Vec<ReceivedRequest>>,
 }
 
-/// One request.
+/// A recorded request.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    /// Method and path, with the query.
-    pub(crate) what: String,
+pub(crate) struct ReceivedRequest {
+    /// The method, the path and the query.
+    pub(crate) target: String,
     pub(crate) bearer: Option<String>,
     pub(crate) etag: Option<String>,
-    /// The head as it came, for what must not be anywhere in it.
+    /// The URI and all headers, to check that a secret is nowhere in them.
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
 impl StandIn {
-    pub(crate) async fn answering(script: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> Self {
+    /// Starts a stand-in. A request for which `script` returns `None` gets 404.
+    pub(crate) async fn answering(
+        script: impl Fn(&ReceivedRequest) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state =
-            Arc::new(State { script: Mutex::new(Arc::new(script)), asked: watch::Sender::new(Vec::new()) });
+        let state = Arc::new(State {
+            script: Mutex::new(Arc::new(script)),
+            requests: watch::Sender::new(Vec::new()),
+        });
         let serving = tokio::spawn(serve(listener, Arc::clone(&state)));
         Self { address, state, serving }
     }
 
-    /// One that gives every question whose path ends in `path` the same answer.
+    /// Starts a stand-in with the same response for every path that ends in `path`.
     pub(crate) async fn with(
         path: &'static str,
         answer: impl Fn() -> Answer + Send + Sync + 'static,
     ) -> Self {
-        Self::answering(move |asked| asked.is_for(path).then(&answer)).await
+        Self::answering(move |request| request.is_for(path).then(&answer)).await
     }
 
-    pub(crate) fn answer_instead(&self, script: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) {
+    /// Replaces the script.
+    pub(crate) fn respond_with(
+        &self,
+        script: impl Fn(&ReceivedRequest) -> Option<Answer> + Send + Sync + 'static,
+    ) {
         *self.state.script.lock().unwrap() = Arc::new(script);
     }
 
-    /// Everything that was asked, in order.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.state.asked.borrow().clone()
+    /// Returns all requests, in order.
+    pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.state.requests.borrow().clone()
     }
 
-    /// What was asked where `path` is.
-    pub(crate) fn asked_for(&self, path: &str) -> Vec<Asked> {
-        self.asked().into_iter().filter(|asked| asked.is_for(path)).collect()
+    /// Returns the requests whose path ends in `path`.
+    pub(crate) fn requests_to(&self, path: &str) -> Vec<ReceivedRequest> {
+        self.requests().into_iter().filter(|request| request.is_for(path)).collect()
     }
 
-    /// Waits until `path` was asked for.
-    pub(crate) async fn reached(&self, path: &str) {
-        self.until(|all| all.iter().any(|asked| asked.is_for(path))).await;
+    /// Waits for a request to `path`.
+    pub(crate) async fn wait_for(&self, path: &str) {
+        self.until(|all| all.iter().any(|request| request.is_for(path))).await;
     }
 
-    /// Waits until anything was asked for that is not `path`.
-    pub(crate) async fn reached_but(&self, path: &str) {
-        self.until(|all| all.iter().any(|asked| !asked.is_for(path))).await;
+    /// Waits for a request to any path but `path`.
+    pub(crate) async fn wait_for_other_than(&self, path: &str) {
+        self.until(|all| all.iter().any(|request| !request.is_for(path))).await;
     }
 
-    /// Waits until more than `count` questions were asked.
-    pub(crate) async fn reached_more_than(&self, count: usize) {
+    /// Waits until there are more than `count` requests.
+    pub(crate) async fn wait_for_more_than(&self, count: usize) {
         self.until(|all| all.len() > count).await;
     }
 
-    async fn until(&self, done: impl Fn(&[Asked]) -> bool + Send + Sync) {
-        let mut asked = self.state.asked.subscribe();
-        let waiting = asked.wait_for(|all| done(all));
+    async fn until(&self, done: impl Fn(&[ReceivedRequest]) -> bool + Send + Sync) {
+        let mut requests = self.state.requests.subscribe();
+        let waiting = requests.wait_for(|all| done(all));
         let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
-        drop(waited.expect("the question").unwrap());
+        drop(waited.expect("the request").unwrap());
     }
 
     pub(crate) fn url(&self) -> String {
@@ -101,10 +112,10 @@ impl StandIn {
     }
 }
 
-impl Asked {
-    /// Whether the path, without the query, ends in `path`.
+impl ReceivedRequest {
+    /// Reports whether the path, without the query, ends in `path`.
     pub(crate) fn is_for(&self, path: &str) -> bool {
-        self.what.split('?').next().unwrap().ends_with(path)
+        self.target.split('?').next().unwrap().ends_with(path)
     }
 }
 
@@ -125,23 +136,23 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
 
 async fn respond(state: Arc<State>, request: Request<Incoming>) -> hyper::Result<Response<Content>> {
     let header = |name: &str| Some(request.headers().get(name)?.to_str().unwrap().to_owned());
-    let mut asked = Asked {
-        what: format!("{} {}", request.method(), request.uri()),
+    let mut received = ReceivedRequest {
+        target: format!("{} {}", request.method(), request.uri()),
         bearer: header("authorization").map(|value| value.replace("Bearer ", "")),
         etag: header("if-none-match"),
         head: format!("{} {:?}", request.uri(), request.headers()),
         body: String::new(),
     };
-    asked.body = String::from_utf8(request.into_body().collect().await?.to_bytes().to_vec()).unwrap();
-    state.asked.send_modify(|all| all.push(asked.clone()));
+    received.body = String::from_utf8(request.into_body().collect().await?.to_bytes().to_vec()).unwrap();
+    state.requests.send_modify(|all| all.push(received.clone()));
     let script = Arc::clone(&state.script.lock().unwrap());
-    match script(&asked).unwrap_or_else(|| Answer::status(404, &json!({ "error": "not found" }))) {
+    match script(&received).unwrap_or_else(|| Answer::status(404, &json!({ "error": "not found" }))) {
         Answer::Response(response) => Ok(*response),
         Answer::Silence => std::future::pending().await,
     }
 }
 
-/// The list of pending changes, newest first as the control plane has it.
+/// Returns a list of pending changes, newest first, as the control plane sends it.
 pub(crate) fn list(ids: &[&str]) -> Value {
     let data: Vec<Value> = ids.iter().map(|id| json!({ "id": id, "type": "pipeline" })).collect();
     json!({ "data": data })

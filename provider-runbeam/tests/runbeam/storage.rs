@@ -1,4 +1,4 @@
-//! What becomes the stored machine token, what does not, and who can read it.
+//! The stored machine token: checks before storing, damage, permissions.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,15 +10,15 @@ use provider_runbeam::Environment;
 use serde_json::json;
 
 use crate::answer::Answer;
-use crate::calls::{as_user, authorized};
-use crate::credential::{accepting, asks_with, brought, unavailable};
+use crate::calls::{authorized, enrollment_request};
+use crate::credential::{accepting, machine_credential, token_in_use, unavailable};
 use crate::gateway::{GATEWAY, Gateway, TOKEN, enrollment};
 use crate::stand_in::StandIn;
 
 #[tokio::test]
-async fn a_token_that_is_brought_for_another_control_plane_is_refused_and_not_stored() {
+async fn token_of_other_control_plane_is_refused() {
     let cloud = accepting().await;
-    let gateway = Gateway::stranger();
+    let gateway = Gateway::unauthorized();
     let provider = gateway.provider(&cloud.url());
     let port = cloud.url().rsplit(':').next().unwrap().to_owned();
     for other in [
@@ -30,28 +30,30 @@ async fn a_token_that_is_brought_for_another_control_plane_is_refused_and_not_st
         "127.0.0.1".to_owned(),
         String::new(),
     ] {
-        let credential = MachineCredential { control_plane: Some(other.clone()), ..brought("canary") };
+        let credential =
+            MachineCredential { control_plane: Some(other.clone()), ..machine_credential("canary") };
         let error = enrollment(&provider).adopt(credential).await.expect_err(&other);
         assert_eq!(error.kind(), ErrorKind::Invalid, "{other}");
         assert!(error.to_string().contains(&cloud.url()) && !error.to_string().contains("evil"), "{error}");
     }
     assert_eq!(enrollment(&provider).credential_status(), CredentialStatus::Missing);
     assert!(!gateway.state_dir().exists());
-    let own = MachineCredential { control_plane: Some(cloud.url() + "/api"), ..brought("good-token") };
+    let own =
+        MachineCredential { control_plane: Some(cloud.url() + "/api"), ..machine_credential("good-token") };
     enrollment(&provider).adopt(own).await.unwrap();
-    assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some("good-token"));
+    assert_eq!(token_in_use(&provider, &cloud).await.as_deref(), Some("good-token"));
 }
 
 #[tokio::test]
-async fn a_token_that_is_none_has_ended_or_is_another_gateways_is_refused_and_nothing_changes() {
+async fn invalid_token_changes_nothing() {
     let cloud = accepting().await;
     let provider = Gateway::authorized().provider(&cloud.url());
-    let good = || brought("canary");
+    let good = || machine_credential("canary");
     for bad in [
-        brought(""),
-        brought("can ary"),
-        brought("can\r\nary"),
-        brought(&"canary".repeat(2_000)),
+        machine_credential(""),
+        machine_credential("can ary"),
+        machine_credential("can\r\nary"),
+        machine_credential(&"canary".repeat(2_000)),
         MachineCredential { gateway_id: String::new(), ..good() },
         MachineCredential { gateway_id: "a/../b".to_owned(), ..good() },
         MachineCredential { gateway_id: "01ANOTHER".to_owned(), ..good() },
@@ -61,12 +63,12 @@ async fn a_token_that_is_none_has_ended_or_is_another_gateways_is_refused_and_no
         let error = enrollment(&provider).adopt(bad).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
-        assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some(TOKEN));
+        assert_eq!(token_in_use(&provider, &cloud).await.as_deref(), Some(TOKEN));
     }
 }
 
 #[tokio::test]
-async fn an_authorization_without_a_usable_token_stores_nothing() {
+async fn unusable_authorization_stores_nothing() {
     for (field, value) in [
         ("machine_token", json!("")),
         ("machine_token", json!("two words")),
@@ -79,9 +81,9 @@ async fn an_authorization_without_a_usable_token_stores_nothing() {
         let mut answer = authorized("canary");
         answer[field] = value.clone();
         let cloud = StandIn::with("authorize", move || Answer::json(&answer)).await;
-        let gateway = Gateway::stranger();
+        let gateway = Gateway::unauthorized();
         let provider = gateway.provider(&cloud.url());
-        let error = enrollment(&provider).enroll(&as_user()).await.expect_err(field);
+        let error = enrollment(&provider).enroll(&enrollment_request()).await.expect_err(field);
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{field} {value}: {error}");
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
         assert!(!gateway.state_dir().exists(), "{field}");
@@ -89,11 +91,11 @@ async fn an_authorization_without_a_usable_token_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_stored_token_that_is_damaged_says_so_and_a_better_one_is_picked_up() {
+async fn damaged_file_is_reported_and_replaced() {
     let cloud = accepting().await;
-    let gateway = Gateway::stranger();
+    let gateway = Gateway::unauthorized();
     let provider = gateway.provider(&cloud.url());
-    enrollment(&provider).adopt(brought("first-token")).await.unwrap();
+    enrollment(&provider).adopt(machine_credential("first-token")).await.unwrap();
     let file = gateway.state_dir().join(GATEWAY).join("runbeam/auth.json");
     let whole = std::fs::read(&file).unwrap();
     for damaged in [&whole[..whole.len() / 2], b"", b"{\"machine_token\":\"canary\"}"] {
@@ -101,7 +103,7 @@ async fn a_stored_token_that_is_damaged_says_so_and_a_better_one_is_picked_up() 
         let why = unavailable(&provider).await;
         assert!(why.contains("auth.json") && why.contains("authorize"), "{why}");
         std::fs::write(&file, &whole).unwrap();
-        assert_eq!(asks_with(&provider, &cloud).await.as_deref(), Some("first-token"));
+        assert_eq!(token_in_use(&provider, &cloud).await.as_deref(), Some("first-token"));
     }
     std::fs::remove_file(&file).unwrap();
     unavailable(&provider).await;
@@ -109,13 +111,13 @@ async fn a_stored_token_that_is_damaged_says_so_and_a_better_one_is_picked_up() 
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_is_stored_is_for_its_owner_only_and_nobody_can_read_the_token_in_it() {
+async fn files_are_private_and_encrypted() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let cloud = accepting().await;
-    let gateway = Gateway::stranger();
+    let gateway = Gateway::unauthorized();
     let provider = gateway.provider(&cloud.url());
-    enrollment(&provider).adopt(brought(TOKEN)).await.unwrap();
+    enrollment(&provider).adopt(machine_credential(TOKEN)).await.unwrap();
     let home = gateway.state_dir().join(GATEWAY);
     for (name, mode) in
         [("", 0o700), ("runbeam", 0o700), ("runbeam/auth.json", 0o600), ("encryption.key", 0o600)]
@@ -123,13 +125,13 @@ async fn what_is_stored_is_for_its_owner_only_and_nobody_can_read_the_token_in_i
         let found = std::fs::metadata(home.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!(found, mode, "{name}");
     }
-    let sealed = std::fs::read(home.join("runbeam/auth.json")).unwrap();
-    assert!(!sealed.windows(TOKEN.len()).any(|bytes| bytes == TOKEN.as_bytes()));
-    assert_eq!(std::fs::read_dir(home.join("runbeam")).unwrap().count(), 1, "nothing is left over");
+    let encrypted = std::fs::read(home.join("runbeam/auth.json")).unwrap();
+    assert!(!encrypted.windows(TOKEN.len()).any(|bytes| bytes == TOKEN.as_bytes()));
+    assert_eq!(std::fs::read_dir(home.join("runbeam")).unwrap().count(), 1, "no temporary file is left");
     let key = STANDARD.decode(std::fs::read(home.join("encryption.key")).unwrap()).unwrap();
-    assert!(key.starts_with(b"AGE-SECRET-KEY-1"), "the form that the official SDK writes");
-    // A key that everybody can read protects nothing.
+    assert!(key.starts_with(b"AGE-SECRET-KEY-1"), "the form of the official SDK");
+    // A key that every user can read protects nothing.
     std::fs::set_permissions(home.join("encryption.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
     let later = Gateway::at(Arc::clone(&gateway.home), Environment::default());
-    assert!(unavailable(&later.provider(&cloud.url())).await.contains("open to everybody"));
+    assert!(unavailable(&later.provider(&cloud.url())).await.contains("readable for every user"));
 }

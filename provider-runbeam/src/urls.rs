@@ -1,0 +1,71 @@
+//! URLs of the control plane: joining paths, and the check that a URL has the configured origin.
+
+use provider_api::{Error, Result};
+use url::Url;
+
+/// Appends the segments of `path` and then those of `last` to `base`. Each is percent-encoded, so a segment from
+/// outside stays one segment.
+pub(crate) fn append_path(base: &Url, path: &str, last: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path.split('/').filter(|segment| !segment.is_empty())).extend(last);
+    }
+    url
+}
+
+/// Resolves a URL that the control plane sent, relative to `from`, and checks that it has the origin of `origin`.
+/// A request to another origin would send the credential there.
+///
+/// # Errors
+/// Unavailable for another origin and for a text that is not a URL.
+pub(crate) fn same_origin_url(action: &str, origin: &Url, from: &Url, given: &str) -> Result<Url> {
+    let url = from.join(given.trim()).map_err(|e| {
+        Error::unavailable(format!("{action}: the control plane sent an invalid URL")).with_source(e)
+    })?;
+    if url.origin() == origin.origin() && url.username().is_empty() && url.password().is_none() {
+        return Ok(url);
+    }
+    let named = url.origin().ascii_serialization();
+    let origin = origin.origin().ascii_serialization();
+    Err(Error::unavailable(format!(
+        "{action}: the control plane sent a URL at {}, expected the configured origin {origin}; the URL is not followed",
+        named.chars().take(100).collect::<String>()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn segments_are_encoded() {
+        assert_eq!(
+            append_path(&url("https://a/x"), "harmony/changes", &["b c/d?e"]).as_str(),
+            "https://a/x/harmony/changes/b%20c%2Fd%3Fe"
+        );
+        assert_eq!(append_path(&url("https://a/"), "harmony", &[]).as_str(), "https://a/harmony");
+    }
+
+    #[test]
+    fn only_the_configured_origin_is_accepted() {
+        let ours = url("https://a.example/api");
+        let resolve =
+            |given: &str| same_origin_url("testing", &ours, &url("https://a.example/api/list?page=1"), given);
+        assert_eq!(resolve("?page=2").unwrap().as_str(), "https://a.example/api/list?page=2");
+        assert_eq!(resolve("https://A.example:443/b").unwrap().as_str(), "https://a.example/b");
+        for bad in [
+            "http://a.example/",
+            "https://a.example:8443/",
+            "//b.example/",
+            "https://u@a.example/",
+            "data:x",
+            "https://",
+        ] {
+            assert!(resolve(bad).is_err(), "{bad}");
+        }
+    }
+}
