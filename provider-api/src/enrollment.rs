@@ -49,7 +49,7 @@ pub struct EnrollmentRequest {
     pub gateway_code: String,
     /// The public key of a key pair of this machine.
     pub machine_public_key: Option<String>,
-    /// Free text that the control plane stores with the gateway.
+    /// Free text that is sent to the control plane.
     pub metadata: Vec<String>,
     /// The key that encrypts the stored credential from now on; `None` for the provider's own key.
     pub storage_key: Option<Secret>,

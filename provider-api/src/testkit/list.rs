@@ -1,3 +1,5 @@
+//! The list of checks.
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -6,17 +8,17 @@ use super::checks as of;
 use super::verdict::Verdict;
 use super::{Exchange, Subject};
 
-/// One promise of the contract, and how it is checked.
+/// A check of one rule of the contract. `Display` writes its id, `group::name`.
 #[derive(Clone, Copy)]
 pub struct Check {
-    /// What it belongs to.
+    /// The group: an ability, or a kind of exchange.
     pub group: &'static str,
-    /// What is promised.
+    /// The name within the group.
     pub name: &'static str,
     pub(super) run: for<'a> fn(&'a dyn Subject) -> Running<'a>,
 }
 
-/// A check under way.
+/// The future of a running check.
 pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
 
 impl fmt::Display for Check {
@@ -31,9 +33,10 @@ impl fmt::Debug for Check {
     }
 }
 
-/// The one list of checks. Hands each group to another macro, with what it was given for it.
+/// The list of checks, in one place. Passes each group to the macro `$then`, with `$with` as its argument, so that
+/// [`checks`] and [`conformance!`](crate::conformance) cannot disagree.
 ///
-/// The groups named after an exchange have the same checks; the file of each stands before its name.
+/// The groups that are named after an exchange have the same checks. The file of the checks precedes them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __testkit_checks {
@@ -121,7 +124,7 @@ macro_rules! __testkit_checks {
     };
 }
 
-/// What is checked of every kind of exchange.
+/// The checks of every kind of exchange.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __testkit_exchange {
@@ -135,7 +138,8 @@ macro_rules! __testkit_exchange {
             fields_that_nobody_knows_are_no_error
             @ transport
             a_cut_connection half_an_answer silence_has_an_end an_endless_answer_has_an_end
-            an_answer_that_drips_has_an_end a_slow_answer_is_one a_control_plane_that_is_away a_redirection_is_not_followed it_recovers
+            an_answer_that_drips_has_an_end a_slow_answer_is_one a_control_plane_that_is_away
+            a_redirection_is_not_followed it_recovers
             @ calls
             it_is_cancel_safe it_can_be_dropped_in_silence many_at_once it_asks_once no_secret_in_errors
             errors_say_something_and_nothing_twice
@@ -167,8 +171,8 @@ macro_rules! add {
     };
 }
 
-/// Every check, in the order of the table.
-#[expect(clippy::vec_init_then_push, reason = "the list is one, and is handed out group by group")]
+/// Returns all checks, in the order of the table.
+#[expect(clippy::vec_init_then_push, reason = "the list is a macro that passes on one group at a time")]
 pub fn checks() -> Vec<Check> {
     let mut all = Vec::new();
     crate::__testkit_checks! { [add] [all] }
@@ -182,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_checks_have_the_same_name() {
+    fn the_ids_of_checks_are_unique() {
         let all = checks();
         let names: BTreeSet<String> = all.iter().map(ToString::to_string).collect();
         assert_eq!(names.len(), all.len());

@@ -1,3 +1,5 @@
+//! The stand-in: an HTTP server that plays the control plane and simulates faults.
+
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,9 +20,10 @@ pub use asked::Asked;
 
 type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
 
-/// A control plane made of a function: plain HTTP/1.1 on a free port of the loopback, until it is dropped.
+/// A simulated control plane: an HTTP/1.1 server whose responses come from a function.
 ///
-/// It remembers what it was asked, and breaks in the ways that networks and proxies do.
+/// It listens on a free port of the loopback interface until it is dropped, records all requests, and
+/// simulates the faults of networks and proxies, see [`Trouble`].
 ///
 /// ```
 /// use provider_api::testkit::{Answer, StandIn, Trouble};
@@ -28,12 +31,12 @@ type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
 ///
 /// # async fn example() -> std::io::Result<()> {
 /// let cloud = StandIn::start(|asked| match (asked.path.as_str(), asked.bearer()) {
-///     (_, None) => Answer::refusal(401, "who are you?"),
+///     (_, None) => Answer::refusal(401, "a bearer token is required"),
 ///     ("/changes", _) => Answer::json(200, &json!({ "changes": [] })),
-///     _ => Answer::refusal(404, "there is no such thing"),
+///     _ => Answer::refusal(404, "no such path"),
 /// })
 /// .await?;
-/// // A provider is given `cloud.url()`; what it sent is in `cloud.asked()`.
+/// // Configure the provider with `cloud.url()`. Its requests are in `cloud.asked()`.
 /// cloud.trouble("GET /changes", &Trouble::Silence).await;
 /// cloud.calm().await?;
 /// # Ok(())
@@ -52,10 +55,10 @@ struct Shared {
 }
 
 impl StandIn {
-    /// Listens, and answers with what `handler` says.
+    /// Starts a server that responds with the result of `handler`. Requires a Tokio runtime.
     ///
     /// # Errors
-    /// When no port is free.
+    /// Fails when no port is free.
     pub async fn start(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -66,12 +69,12 @@ impl StandIn {
         Ok(Self { address, shared, serving: Mutex::new(Some(serving)) })
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// Returns the base URL, `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Every request so far, in the order in which they came.
+    /// Returns all requests so far, in the order of their arrival.
     pub fn asked(&self) -> Vec<Asked> {
         locked(&self.shared.asked).clone()
     }

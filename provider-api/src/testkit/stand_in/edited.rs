@@ -1,8 +1,10 @@
+//! Alterations of a JSON response.
+
 use serde_json::Value;
 
 use super::Answer;
 
-/// The answer with every text in it blank.
+/// Replaces all strings with empty ones.
 pub(super) fn blank(answer: &Answer) -> Answer {
     edited(answer, &mut |value| {
         if value.is_string() {
@@ -11,7 +13,7 @@ pub(super) fn blank(answer: &Answer) -> Answer {
     })
 }
 
-/// The answer with every number in it as large as JSON parsers take it.
+/// Replaces all numbers with the largest one that JSON parsers accept.
 pub(super) fn with_huge_numbers(answer: &Answer) -> Answer {
     edited(answer, &mut |value| {
         if value.is_number() {
@@ -20,7 +22,7 @@ pub(super) fn with_huge_numbers(answer: &Answer) -> Answer {
     })
 }
 
-/// The answer with more fields in every object.
+/// Adds an unknown field to every object.
 pub(super) fn with_more_fields(answer: &Answer) -> Answer {
     edited(answer, &mut |value| {
         if let Some(object) = value.as_object_mut() {

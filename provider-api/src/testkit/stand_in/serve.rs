@@ -1,3 +1,5 @@
+//! One connection of the stand-in.
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +12,13 @@ use super::edited::{blank, with_huge_numbers, with_more_fields};
 use super::{Answer, Asked, Shared, locked};
 use crate::testkit::Trouble;
 
-/// More than any provider sends.
-const LARGEST: usize = 16 * 1024 * 1024;
+/// The largest accepted size of a head or body. No provider sends more.
+const MAX_SIZE: usize = 16 * 1024 * 1024;
 
-/// How long a byte of an answer takes that drips.
-const DROP: Duration = Duration::from_millis(20);
+/// The delay between two bytes of a dripping response.
+const DRIP_INTERVAL: Duration = Duration::from_millis(20);
 
-/// One connection, request after request. Its end, whoever ends it, is no error of anybody's.
+/// Serves one connection until it ends. I/O errors only end it: a provider may close it at any time.
 pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut read = Vec::new();
     while let Ok(Some(asked)) = request(&mut stream, &mut read).await {
@@ -28,13 +30,13 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-/// The next request; `None` when there is none, or it is none.
+/// Reads the next request. Returns `None` at the end of the connection, and for bytes that are not a request.
 async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<Asked>> {
     let end = loop {
         if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
         }
-        if read.len() > LARGEST || stream.read_buf(read).await? == 0 {
+        if read.len() > MAX_SIZE || stream.read_buf(read).await? == 0 {
             return Ok(None);
         }
     };
@@ -42,7 +44,7 @@ async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Optio
     let Some((mut asked, length)) = Asked::of_head(&head) else { return Ok(None) };
     let end = end + 4;
     while read.len() < end.saturating_add(length) {
-        if length > LARGEST || stream.read_buf(read).await? == 0 {
+        if length > MAX_SIZE || stream.read_buf(read).await? == 0 {
             return Ok(None);
         }
     }
@@ -51,7 +53,7 @@ async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Optio
     Ok(Some(asked))
 }
 
-/// Answers as the trouble has it; says whether the connection goes on.
+/// Responds as the trouble demands. Returns true when the connection stays open.
 async fn respond(
     stream: &mut TcpStream,
     shared: &Shared,
@@ -59,7 +61,7 @@ async fn respond(
     trouble: Option<Trouble>,
 ) -> io::Result<bool> {
     let right = || (shared.handler)(asked);
-    let refusal = |status| Answer::refusal(status, "this was asked for");
+    let refusal = |status| Answer::refusal(status, "simulated fault");
     let answer = match trouble {
         None => right(),
         Some(Trouble::Status(status)) => refusal(status),
@@ -99,7 +101,7 @@ async fn respond(
     Ok(true)
 }
 
-/// Waits until the other side has had enough.
+/// Sends nothing until the client closes the connection.
 async fn silence(stream: &mut TcpStream) -> io::Result<bool> {
     let mut more = [0; 1024];
     while stream.read(&mut more).await? > 0 {}
@@ -124,11 +126,11 @@ async fn drip(stream: &mut TcpStream) -> io::Result<bool> {
     begin(stream).await?;
     loop {
         stream.write_all(b" ").await?;
-        tokio::time::sleep(DROP).await;
+        tokio::time::sleep(DRIP_INTERVAL).await;
     }
 }
 
-/// The beginning of an answer whose end is the end of the connection.
+/// Sends the start of a response that ends with the connection.
 async fn begin(stream: &mut TcpStream) -> io::Result<()> {
     let start = Answer::of(200, "application/json", b"{\"data\":[".to_vec());
     stream.write_all(start.head(None).as_bytes()).await?;
