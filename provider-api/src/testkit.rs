@@ -109,25 +109,25 @@
 //! # });
 //! ```
 
+mod call;
 mod canary;
 mod cannot;
-mod caught;
+mod catch_panic;
 mod checks;
 mod clock;
 mod conformance;
 mod context;
 mod exchange;
+mod fixture;
 mod jwt;
 mod list;
+mod outcome;
 mod polls;
-mod question;
 mod report;
 mod run;
 mod signing_key;
-mod stage;
 mod stand_in;
 mod trouble;
-mod verdict;
 mod world;
 
 pub use canary::{Canary, seen_in_debug, seen_in_error};
@@ -137,13 +137,13 @@ pub use context::context;
 pub use exchange::Exchange;
 pub use jwt::Jwt;
 pub use list::{Check, checks};
+pub use outcome::Outcome;
 pub use polls::at_most;
 pub use report::{Line, Report};
 pub use run::{demand, run, run_only};
 pub use signing_key::SigningKey;
 pub use stand_in::{Answer, Asked, StandIn};
 pub use trouble::Trouble;
-pub use verdict::Outcome;
 pub use world::{
     ChangeWorld, CredentialWorld, DocumentWorld, Heard, MeshWorld, Placed, Placing, ResourceWorld,
     RetentionWorld, Subject, World,

@@ -4,8 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use super::checks as of;
-use super::verdict::Verdict;
+use super::checks as files;
+use super::outcome::CheckResult;
 use super::{Exchange, Subject};
 
 /// A check of one rule of the contract. `Display` writes its id, `group::name`.
@@ -15,11 +15,11 @@ pub struct Check {
     pub group: &'static str,
     /// The name within the group.
     pub name: &'static str,
-    pub(super) run: for<'a> fn(&'a dyn Subject) -> Running<'a>,
+    pub(super) run: for<'a> fn(&'a dyn Subject) -> CheckFuture<'a>,
 }
 
 /// The future of a running check.
-pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
+pub(super) type CheckFuture<'a> = Pin<Box<dyn Future<Output = CheckResult> + Send + 'a>>;
 
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,7 +110,7 @@ macro_rules! __testkit_checks {
             what_was_kept_for_another_control_plane_is_not_used what_is_too_old_is_not_used
             what_was_taken_back_grows_no_younger what_was_taken_back_has_an_end what_was_learned_since_stays
         ] }
-        $($then)+! { $with own recall misread [
+        $($then)+! { $with own recall malformed_state [
             no_text_makes_it_panic what_is_not_understood_takes_nothing_away what_is_not_understood_is_nothing
         ] }
         $crate::__testkit_exchange! { [$($then)+] $with pending Pending }
@@ -154,7 +154,7 @@ macro_rules! add {
         $($all.push(Check {
             group: stringify!($group),
             name: stringify!($name),
-            run: |subject| Box::pin(of::$file::$name(subject)),
+            run: |subject| Box::pin(files::$file::$name(subject)),
         });)*
     };
     ([$all:ident] $exchange:ident $group:ident $first:ident
@@ -166,7 +166,7 @@ macro_rules! add {
         $($all.push(Check {
             group: stringify!($group),
             name: stringify!($name),
-            run: |subject| Box::pin(of::$file::$name(subject, Exchange::$exchange)),
+            run: |subject| Box::pin(files::$file::$name(subject, Exchange::$exchange)),
         });)*
     };
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::list::Check;
-use super::verdict::Outcome;
+use super::outcome::{Outcome, counted};
 
 /// The results of a run. `Display` writes them as a table.
 #[derive(Clone, Debug)]
@@ -46,6 +46,7 @@ impl fmt::Display for Report {
             writeln!(f, "{:width$}  {}", name(line), line.outcome)?;
         }
         let (passed, failed, skipped) = (self.passed(), self.failed().len(), self.skipped().len());
-        write!(f, "{} checks: {passed} passed, {failed} failed, {skipped} skipped", self.lines.len())
+        let total = counted(self.lines.len(), "check");
+        write!(f, "{total}: {passed} passed, {failed} failed, {skipped} skipped")
     }
 }

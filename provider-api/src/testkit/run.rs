@@ -2,11 +2,11 @@
 
 use std::io::Write as _;
 
-use super::list::{Check, checks};
-use super::report::{Line, Report};
-use super::verdict::Outcome;
 use super::Subject;
 use super::catch_panic::catch_panic;
+use super::list::{Check, checks};
+use super::outcome::Outcome;
+use super::report::{Line, Report};
 
 /// Runs all checks, one after the other.
 pub async fn run(subject: &dyn Subject) -> Report {

@@ -12,7 +12,7 @@ use super::Trouble;
 
 mod answer;
 mod asked;
-mod edited;
+mod edit;
 mod serve;
 
 pub use answer::Answer;
@@ -76,54 +76,56 @@ impl StandIn {
 
     /// Returns all requests so far, in the order of their arrival.
     pub fn asked(&self) -> Vec<Asked> {
-        locked(&self.shared.asked).clone()
+        lock(&self.shared.asked).clone()
     }
 
-    /// Requests that begin so meet with this trouble from now on: `/changes`, or only `POST /changes`. The last
-    /// one that fits counts. [`Trouble::Unreachable`] closes the port, to everybody.
+    /// Simulates `trouble` for the requests that start with `request`, such as `/changes` or `POST /changes`.
+    ///
+    /// Lasts until [`calm`](Self::calm). The latest matching call wins. [`Trouble::Unreachable`] closes the port,
+    /// so it affects all requests.
     pub async fn trouble(&self, request: &str, trouble: &Trouble) {
         match trouble {
             Trouble::Unreachable => self.stop().await,
-            _ => locked(&self.shared.troubles).push((request.to_owned(), trouble.clone())),
+            _ => lock(&self.shared.troubles).push((request.to_owned(), trouble.clone())),
         }
     }
 
-    /// Nothing is wrong any more.
+    /// Ends all troubles, and opens the port again.
     ///
     /// # Errors
-    /// When the port was closed, and somebody else has taken it since.
+    /// Fails when another process has taken the port while it was closed.
     pub async fn calm(&self) -> io::Result<()> {
-        locked(&self.shared.troubles).clear();
-        if locked(&self.serving).is_none() {
+        lock(&self.shared.troubles).clear();
+        if lock(&self.serving).is_none() {
             let listener = TcpListener::bind(self.address).await?;
             let serving = tokio::spawn(accept(listener, Arc::clone(&self.shared)));
-            *locked(&self.serving) = Some(serving);
+            *lock(&self.serving) = Some(serving);
         }
         Ok(())
     }
 
     async fn stop(&self) {
-        let serving = locked(&self.serving).take();
+        let serving = lock(&self.serving).take();
         if let Some(serving) = serving {
             serving.abort();
-            // The port is closed once the task has gone; that it was aborted is no news.
+            // The port closes when the task ends, so wait for that. The error only says that it was aborted.
             serving.await.ok();
         }
     }
 }
 
 impl Shared {
-    /// What is wrong with this request.
+    /// Returns the trouble that applies to this request.
     fn trouble(&self, asked: &Asked) -> Option<Trouble> {
         let (path, whole) = (&asked.path, format!("{} {}", asked.method, asked.path));
-        let troubles = locked(&self.troubles);
+        let troubles = lock(&self.troubles);
         let fits = |request: &str| path.starts_with(request) || whole.starts_with(request);
         troubles.iter().rev().find(|(request, _)| fits(request)).map(|(_, trouble)| trouble.clone())
     }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    // Dropped with this task, and all connections with it.
+    // Owned by this task, so that aborting it closes all connections.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -137,13 +139,13 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        if let Some(serving) = locked(&self.serving).take() {
+        if let Some(serving) = lock(&self.serving).take() {
             serving.abort();
         }
     }

@@ -9,7 +9,7 @@ pub struct Asked {
     pub method: String,
     /// The path, not decoded.
     pub path: String,
-    /// The query without its question mark, not decoded.
+    /// The query without its call mark, not decoded.
     pub query: String,
     /// The headers in their order, with names in lower case.
     pub headers: Vec<(String, String)>,

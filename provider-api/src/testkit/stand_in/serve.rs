@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::edited::{blank, with_huge_numbers, with_more_fields};
-use super::{Answer, Asked, Shared, locked};
+use super::edit::{blank, with_huge_numbers, with_more_fields};
+use super::{Answer, Asked, Shared, lock};
 use crate::testkit::Trouble;
 
 /// The largest accepted size of a head or body. No provider sends more.
@@ -22,7 +22,7 @@ const DRIP_INTERVAL: Duration = Duration::from_millis(20);
 pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut read = Vec::new();
     while let Ok(Some(asked)) = request(&mut stream, &mut read).await {
-        locked(&shared.asked).push(asked.clone());
+        lock(&shared.asked).push(asked.clone());
         let trouble = shared.trouble(&asked);
         if !matches!(respond(&mut stream, &shared, &asked, trouble).await, Ok(true)) {
             return;
@@ -60,10 +60,10 @@ async fn respond(
     asked: &Asked,
     trouble: Option<Trouble>,
 ) -> io::Result<bool> {
-    let right = || (shared.handler)(asked);
+    let correct = || (shared.handler)(asked);
     let refusal = |status| Answer::refusal(status, "simulated fault");
     let answer = match trouble {
-        None => right(),
+        None => correct(),
         Some(Trouble::Status(status)) => refusal(status),
         Some(Trouble::Wait(status, wait)) => refusal(status).with("retry-after", wait.as_secs().to_string()),
         Some(Trouble::Quotes(status)) => {
@@ -74,25 +74,25 @@ async fn respond(
             let page = format!("<!doctype html><title>{status}</title><h1>{status} from a proxy</h1>\n");
             Answer::of(status, "text/html; charset=utf-8", page)
         }
-        Some(Trouble::ContentType) => right().with("content-type", "text/plain"),
+        Some(Trouble::ContentType) => correct().with("content-type", "text/plain"),
         Some(Trouble::Garbage) => Answer::of(200, "application/json", b"{\"data\": [\xff\xfe oh".to_vec()),
         Some(Trouble::Shape) => Answer::json(200, &json!({ "unexpected": [true] })),
-        Some(Trouble::Blank) => blank(&right()),
-        Some(Trouble::HugeNumbers) => with_huge_numbers(&right()),
-        Some(Trouble::MoreFields) => with_more_fields(&right()),
+        Some(Trouble::Blank) => blank(&correct()),
+        Some(Trouble::HugeNumbers) => with_huge_numbers(&correct()),
+        Some(Trouble::MoreFields) => with_more_fields(&correct()),
         Some(Trouble::Redirect(url)) => refusal(302).with("location", url),
         Some(Trouble::Silence) => return silence(stream).await,
         Some(Trouble::Cut | Trouble::Unreachable) => return Ok(false),
         Some(Trouble::LostAnswer) => {
-            right();
+            correct();
             return Ok(false);
         }
-        Some(Trouble::HalfBody) => return half(stream, &right()).await,
+        Some(Trouble::HalfBody) => return half(stream, &correct()).await,
         Some(Trouble::EndlessBody) => return endless(stream).await,
         Some(Trouble::Drip) => return drip(stream).await,
         Some(Trouble::Delay(time)) => {
             tokio::time::sleep(time).await;
-            right()
+            correct()
         }
     };
     stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
@@ -116,14 +116,14 @@ async fn half(stream: &mut TcpStream, answer: &Answer) -> io::Result<bool> {
 }
 
 async fn endless(stream: &mut TcpStream) -> io::Result<bool> {
-    begin(stream).await?;
+    send_start(stream).await?;
     loop {
         stream.write_all(&[b' '; 16 * 1024]).await?;
     }
 }
 
 async fn drip(stream: &mut TcpStream) -> io::Result<bool> {
-    begin(stream).await?;
+    send_start(stream).await?;
     loop {
         stream.write_all(b" ").await?;
         tokio::time::sleep(DRIP_INTERVAL).await;
@@ -131,7 +131,7 @@ async fn drip(stream: &mut TcpStream) -> io::Result<bool> {
 }
 
 /// Sends the start of a response that ends with the connection.
-async fn begin(stream: &mut TcpStream) -> io::Result<()> {
+async fn send_start(stream: &mut TcpStream) -> io::Result<()> {
     let start = Answer::of(200, "application/json", b"{\"data\":[".to_vec());
     stream.write_all(start.head(None).as_bytes()).await?;
     stream.write_all(&start.body).await?;

@@ -33,7 +33,7 @@ pub(super) enum Stop {
 }
 
 /// The result of a check. A check that returns `Ok` has passed.
-pub(super) type Verdict = Result<(), Stop>;
+pub(super) type CheckResult = Result<(), Stop>;
 
 impl From<Cannot> for Stop {
     fn from(cannot: Cannot) -> Self {
@@ -41,8 +41,8 @@ impl From<Cannot> for Stop {
     }
 }
 
-impl From<Verdict> for Outcome {
-    fn from(verdict: Verdict) -> Self {
+impl From<CheckResult> for Outcome {
+    fn from(verdict: CheckResult) -> Self {
         match verdict {
             Ok(()) => Self::Passed,
             Err(Stop::Failed(why)) => Self::Failed(why),
@@ -70,7 +70,7 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
 macro_rules! ensure {
     ($holds:expr, $($why:tt)+) => {
         if !$holds {
-            return Err($crate::testkit::verdict::Stop::Failed(format!($($why)+)));
+            return Err($crate::testkit::outcome::Stop::Failed(format!($($why)+)));
         }
     };
 }
