@@ -179,8 +179,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
     /// with an unknown id. However many calls come, at most one fetch per `cooldown` runs to its end, whether
     /// it succeeds or fails. This protects the source against a flood of requests with made-up key ids.
     ///
-    /// When the fetch fails, or the cooldown of a failed one is not over, the call returns the cached value
-    /// as long as that is valid.
+    /// A failed fetch does not remove a valid value: this call, and the calls during the cooldown, return it.
     ///
     /// # Errors
     /// The error of the last fetch, when no valid value is cached.

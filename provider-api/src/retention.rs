@@ -2,9 +2,9 @@
 
 /// Saves and restores state that is worth keeping over a restart, such as published verification keys.
 ///
-/// With it, a gateway that restarts while its control plane is down verifies tokens as before. The host
-/// stores the text beside the last good configuration, readable by its owner only, and passes it to the provider
-/// that it builds after a restart.
+/// A gateway that restarts while its control plane is down can then verify tokens as before. The host stores
+/// the text beside the last good configuration, readable by its owner only, and passes it to the provider that
+/// it builds after a restart.
 ///
 /// Neither method does I/O, blocks or panics.
 pub trait Retention: Send + Sync {

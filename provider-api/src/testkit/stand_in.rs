@@ -11,26 +11,26 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::Trouble;
 
 mod answer;
-mod asked;
 mod edit;
+mod request;
 mod serve;
 
 pub use answer::Answer;
-pub use asked::Asked;
+pub use request::Asked;
 
 type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
 
 /// A simulated control plane: an HTTP/1.1 server whose responses come from a function.
 ///
-/// It listens on a free port of the loopback interface until it is dropped, records all requests, and
-/// simulates the faults of networks and proxies, see [`Trouble`].
+/// The server listens on a free port of the loopback interface until it is dropped, records all requests,
+/// and simulates the faults of networks and proxies, see [`Trouble`].
 ///
 /// ```
 /// use provider_api::testkit::{Answer, StandIn, Trouble};
 /// use serde_json::json;
 ///
 /// # async fn example() -> std::io::Result<()> {
-/// let cloud = StandIn::start(|asked| match (asked.path.as_str(), asked.bearer()) {
+/// let cloud = StandIn::start(|request| match (request.path.as_str(), request.bearer()) {
 ///     (_, None) => Answer::refusal(401, "a bearer token is required"),
 ///     ("/changes", _) => Answer::json(200, &json!({ "changes": [] })),
 ///     _ => Answer::refusal(404, "no such path"),
@@ -50,7 +50,7 @@ pub struct StandIn {
 
 struct Shared {
     handler: Box<Handler>,
-    asked: Mutex<Vec<Asked>>,
+    requests: Mutex<Vec<Asked>>,
     troubles: Mutex<Vec<(String, Trouble)>>,
 }
 
@@ -63,7 +63,7 @@ impl StandIn {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared =
-            Shared { handler: Box::new(handler), asked: Mutex::default(), troubles: Mutex::default() };
+            Shared { handler: Box::new(handler), requests: Mutex::default(), troubles: Mutex::default() };
         let shared = Arc::new(shared);
         let serving = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, serving: Mutex::new(Some(serving)) })
@@ -76,7 +76,7 @@ impl StandIn {
 
     /// Returns all requests so far, in the order of their arrival.
     pub fn asked(&self) -> Vec<Asked> {
-        lock(&self.shared.asked).clone()
+        lock(&self.shared.requests).clone()
     }
 
     /// Simulates `trouble` for the requests that start with `request`, such as `/changes` or `POST /changes`.
@@ -116,11 +116,11 @@ impl StandIn {
 
 impl Shared {
     /// Returns the trouble that applies to this request.
-    fn trouble(&self, asked: &Asked) -> Option<Trouble> {
-        let (path, whole) = (&asked.path, format!("{} {}", asked.method, asked.path));
+    fn trouble(&self, request: &Asked) -> Option<Trouble> {
+        let line = format!("{} {}", request.method, request.path);
         let troubles = lock(&self.troubles);
-        let fits = |request: &str| path.starts_with(request) || whole.starts_with(request);
-        troubles.iter().rev().find(|(request, _)| fits(request)).map(|(_, trouble)| trouble.clone())
+        let matches = |prefix: &str| request.path.starts_with(prefix) || line.starts_with(prefix);
+        troubles.iter().rev().find(|(prefix, _)| matches(prefix)).map(|(_, trouble)| trouble.clone())
     }
 }
 

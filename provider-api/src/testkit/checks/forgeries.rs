@@ -52,7 +52,7 @@ pub(crate) async fn a_spoiled_signature(subject: &dyn Subject) -> CheckResult {
 
 pub(crate) async fn a_changed_claim(subject: &dyn Subject) -> CheckResult {
     let (issued, jwt) = issue_and_parse(subject).await?;
-    let token = jwt.claim("sub", "somebody-else").to_string();
+    let token = jwt.claim("sub", "another-gateway").to_string();
     expect_denied(&issued, "an altered claim with the old signature", &token).await
 }
 

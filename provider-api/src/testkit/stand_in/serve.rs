@@ -21,17 +21,17 @@ const DRIP_INTERVAL: Duration = Duration::from_millis(20);
 /// Serves one connection until it ends. I/O errors only end it: a provider may close it at any time.
 pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut read = Vec::new();
-    while let Ok(Some(asked)) = request(&mut stream, &mut read).await {
-        lock(&shared.asked).push(asked.clone());
-        let trouble = shared.trouble(&asked);
-        if !matches!(respond(&mut stream, &shared, &asked, trouble).await, Ok(true)) {
+    while let Ok(Some(request)) = read_request(&mut stream, &mut read).await {
+        lock(&shared.requests).push(request.clone());
+        let trouble = shared.trouble(&request);
+        if !matches!(respond(&mut stream, &shared, &request, trouble).await, Ok(true)) {
             return;
         }
     }
 }
 
 /// Reads the next request. Returns `None` at the end of the connection, and for bytes that are not a request.
-async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<Asked>> {
+async fn read_request(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<Asked>> {
     let end = loop {
         if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
@@ -41,34 +41,34 @@ async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Optio
         }
     };
     let head = String::from_utf8_lossy(&read[..end]).into_owned();
-    let Some((mut asked, length)) = Asked::of_head(&head) else { return Ok(None) };
+    let Some((mut request, length)) = Asked::of_head(&head) else { return Ok(None) };
     let end = end + 4;
     while read.len() < end.saturating_add(length) {
         if length > MAX_SIZE || stream.read_buf(read).await? == 0 {
             return Ok(None);
         }
     }
-    asked.body = read[end..end + length].to_vec();
+    request.body = read[end..end + length].to_vec();
     read.drain(..end + length);
-    Ok(Some(asked))
+    Ok(Some(request))
 }
 
 /// Responds as the trouble demands. Returns true when the connection stays open.
 async fn respond(
     stream: &mut TcpStream,
     shared: &Shared,
-    asked: &Asked,
+    request: &Asked,
     trouble: Option<Trouble>,
 ) -> io::Result<bool> {
-    let correct = || (shared.handler)(asked);
+    let correct = || (shared.handler)(request);
     let refusal = |status| Answer::refusal(status, "simulated fault");
     let answer = match trouble {
         None => correct(),
         Some(Trouble::Status(status)) => refusal(status),
         Some(Trouble::Wait(status, wait)) => refusal(status).with("retry-after", wait.as_secs().to_string()),
         Some(Trouble::Quotes(status)) => {
-            let credential = asked.header("authorization").unwrap_or_default();
-            Answer::refusal(status, &format!("nobody knows {credential}, says {}", asked.json()))
+            let credential = request.header("authorization").unwrap_or_default();
+            Answer::refusal(status, &format!("unknown credential {credential}, request {}", request.json()))
         }
         Some(Trouble::Page(status)) => {
             let page = format!("<!doctype html><title>{status}</title><h1>{status} from a proxy</h1>\n");

@@ -45,8 +45,8 @@ impl Asked {
         };
         let headers = lines.filter_map(header).collect();
         let (path, query) = (path.to_owned(), query.to_owned());
-        let asked = Self { method, path, query, headers, body: Vec::new() };
-        let length = asked.header("content-length").map_or(Some(0), |text| text.parse().ok())?;
-        Some((asked, length))
+        let request = Self { method, path, query, headers, body: Vec::new() };
+        let length = request.header("content-length").map_or(Some(0), |text| text.parse().ok())?;
+        Some((request, length))
     }
 }
