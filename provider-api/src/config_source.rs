@@ -11,7 +11,8 @@ use crate::{Change, ChangeHead, ChangeId, ChangeStatus, Result};
 /// The host repeats this cycle:
 ///
 /// 1. It calls [`pending`](Self::pending) at the [`cadence`](Self::cadence).
-/// 2. It [fetches](Self::fetch) every change that it does not know yet, oldest first, and writes it to its journal.
+/// 2. It [fetches](Self::fetch) every change that it does not know yet, oldest first, and writes it to its
+///    journal.
 /// 3. It [reports](Self::report) the change as [`Received`](ChangeStatus::Received).
 /// 4. It applies the change and reports the verdict, [`Applied`](ChangeStatus::Applied) or
 ///    [`Rejected`](ChangeStatus::Rejected).
@@ -19,9 +20,9 @@ use crate::{Change, ChangeHead, ChangeId, ChangeStatus, Result};
 /// The host owns the order, retries, backoff and the record of known changes. An implementation makes one
 /// exchange per call and returns its result.
 ///
-/// Every method is cancel safe: dropping its future ends the exchange and leaves no task. A list or a change that
-/// was lost in this way is delivered again by the next call. All I/O has a deadline. No response causes a
-/// panic; a blank field, an oversized or an undecodable response is an error.
+/// Every method is cancel safe: dropping its future ends the exchange and leaves no task. A list or a change
+/// that was lost in this way is delivered again by the next call. All I/O has a deadline. No response causes
+/// a panic; a blank field, an oversized or an undecodable response is an error.
 #[async_trait]
 pub trait ConfigSource: Send + Sync {
     /// Returns the changes that wait for this gateway.
@@ -31,7 +32,8 @@ pub trait ConfigSource: Send + Sync {
     ///
     /// # Errors
     /// [`Unavailable`](crate::ErrorKind::Unavailable): the control plane is unreachable, refuses the
-    /// credential of the gateway, or sends a response that cannot be decoded. Never an empty list in its place.
+    /// credential of the gateway, or sends a response that cannot be decoded. Never an empty list in its
+    /// place.
     async fn pending(&self) -> Result<Pending>;
 
     /// Returns one change with its document and all attachments.

@@ -68,8 +68,8 @@ pub struct MachineCredential {
     pub gateway_code: Option<String>,
     /// The permissions of the token.
     pub abilities: Vec<String>,
-    /// The URL of the control plane that issued it. A provider refuses a credential of another origin than the
-    /// configured one: a foreign credential must not redirect the gateway to a foreign control plane.
+    /// The URL of the control plane that issued it. A provider refuses a credential of another origin than
+    /// the configured one: a foreign credential must not redirect the gateway to a foreign control plane.
     pub control_plane: Option<String>,
     /// The key that encrypts the stored credential from now on; `None` for the provider's own key.
     pub storage_key: Option<Secret>,

@@ -20,8 +20,8 @@ pub enum ErrorKind {
     /// The request is not permitted to this gateway, user or token, whether or not the object exists.
     Denied,
     /// The provider cannot answer now, and a later call may succeed. The control plane is unreachable or
-    /// overloaded, its response cannot be decoded, the gateway's own credential is missing or refused, or keys
-    /// cannot be fetched.
+    /// overloaded, its response cannot be decoded, the gateway's own credential is missing or refused, or
+    /// keys cannot be fetched.
     Unavailable,
     /// The request itself is wrong, and will fail until its content changes.
     Invalid,

@@ -25,8 +25,8 @@ pub trait ProviderFactory: Send + Sync + 'static {
 
     /// Builds a provider.
     ///
-    /// Does no I/O, starts no task and does not block: a host calls this while it checks a configuration, and a
-    /// gateway starts while its control plane is down.
+    /// Does no I/O, starts no task and does not block: a host calls this while it checks a configuration, and
+    /// a gateway starts while its control plane is down.
     ///
     /// # Errors
     /// All errors in the settings and the inventory, each of the kind

@@ -26,10 +26,10 @@ pub type Fetch<V> = Pin<Box<dyn Future<Output = Fetched<V>> + Send>>;
 /// A cache for one remote value that expires: a token, a key set, a resolved reference.
 ///
 /// * **Valid values are returned at once**, without a lock and without an allocation.
-/// * **Refresh ahead of expiry.** Between 50 % and 75 % of the lifetime of a value, the next call starts a fetch in
-///   the background. The exact moment is random, so that gateways that started together do not send their
-///   requests together. A failed refresh does not remove the valid value. The lease waits before it tries
-///   again: 5 % to 15 % of the remaining lifetime, at least 500 ms, and at least the
+/// * **Refresh ahead of expiry.** Between 50 % and 75 % of the lifetime of a value, the next call starts a
+///   fetch in the background. The exact moment is random, so that gateways that started together do not send
+///   their requests together. A failed refresh does not remove the valid value. The lease waits before it
+///   tries again: 5 % to 15 % of the remaining lifetime, at least 500 ms, and at least the
 ///   [`retry_after`](Error::retry_after) of the error.
 /// * **Single flight.** At most one fetch runs at a time. All callers that wait for it get its result.
 /// * **Errors are not cached.** A call after a failed fetch starts a new one. [`newer`](Self::newer) is the
@@ -66,8 +66,8 @@ pub type Fetch<V> = Pin<Box<dyn Future<Output = Fetched<V>> + Send>>;
 /// ```
 pub struct Lease<V> {
     current: ArcSwapOption<Entry<V>>,
-    /// The number of fetches that have ended. A caller compares it before and after it waited for the lock, to
-    /// tell whether the stored error is the result of the fetch it waited for.
+    /// The number of fetches that have ended. A caller compares it before and after it waited for the lock,
+    /// to tell whether the stored error is the result of the fetch it waited for.
     fetches_ended: AtomicU64,
     /// The earliest moment of the next background refresh, in milliseconds since `created_at`. Later than
     /// now only after a refresh that failed.
@@ -140,7 +140,8 @@ impl<V: Send + Sync + 'static> Lease<V> {
     /// The lease has no deadline of its own. Put one on the I/O inside `fetch`.
     ///
     /// # Errors
-    /// The error of the fetch that this call made or waited for. Never an error while a valid value is cached.
+    /// The error of the fetch that this call made or waited for. Never an error while a valid value is
+    /// cached.
     ///
     /// # Panics
     /// Panics outside a Tokio runtime when a background refresh is due.
@@ -420,7 +421,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stale_value_is_refreshed_until_replaced() {
+    async fn a_stale_value_is_refreshed() {
         let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
         upstream.down.store(true, Ordering::SeqCst);
         lease.hold_for_now(7, Duration::from_secs(86_400));

@@ -9,8 +9,8 @@ use crate::{Result, Secret};
 /// Issues and verifies the tokens with which the members of a mesh authenticate to each other.
 ///
 /// The host caches an issued token by its [`TokenRequest`] until shortly before it expires, and may cache the
-/// [`Claims`] of a verified token until they expire. Authorization fails closed: without a valid token the host
-/// neither sends nor accepts a mesh request.
+/// [`Claims`] of a verified token until they expire. Authorization fails closed: without a valid token the
+/// host neither sends nor accepts a mesh request.
 ///
 /// Both methods are cancel safe, have a deadline and do not panic, as the
 /// [contract](crate::Provider#the-contract) demands. An error never quotes a token.

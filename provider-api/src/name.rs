@@ -29,7 +29,8 @@ impl ProviderName {
         Self(Arc::from("local"))
     }
 
-    /// Returns true for the name `local`. That provider needs no section in the configuration and never polls.
+    /// Returns true for the name `local`. That provider needs no section in the configuration and never
+    /// polls.
     pub fn is_local(&self) -> bool {
         &*self.0 == "local"
     }

@@ -20,14 +20,16 @@ use crate::{ConfigSource, Enrollment, MeshAuth, ProviderName, Publisher, Resolve
 ///   is already in trouble.
 /// * **Stable abilities.** Name and abilities never change during the life of a provider. The host checks a
 ///   configuration against them when it loads it.
-/// * **Cancel safe.** Dropping a future cancels the call. No task continues after it, and the next call works.
+/// * **Cancel safe.** Dropping a future cancels the call. No task continues after it, and the next call
+///   works.
 /// * **Concurrent.** All methods may be called at the same time, from many tasks.
 /// * **Bounded.** All I/O has a deadline. All responses have a size limit.
 /// * **No panics**, whatever the control plane sends. The host catches a panic all the same, so that it fails
 ///   one call and not the gateway.
-/// * **No leaked secrets.** Secrets appear in no `Debug`, no `Display` and no error. A provider sends them to the
-///   configured origin only, and follows no redirect to another one.
-/// * **Three distinct results.** "Unchanged", "an empty list" and "unavailable" are never mapped to each other.
+/// * **No leaked secrets.** Secrets appear in no `Debug`, no `Display` and no error. A provider sends them to
+///   the configured origin only, and follows no redirect to another one.
+/// * **Three distinct results.** "Unchanged", "an empty list" and "unavailable" are never mapped to each
+///   other.
 /// * **No I/O while building**, see [`ProviderFactory`](crate::ProviderFactory): a gateway starts while its
 ///   control plane is down.
 ///

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::name::is_slug;
-use crate::{ProviderName, ResourceType};
+use crate::{InvalidName, ProviderName, ResourceType};
 
 /// A reference to a resource of this or another gateway or team.
 ///
@@ -132,83 +132,78 @@ impl FromStr for Reference {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
-        let invalid = |part, expected: String| InvalidReference {
+        parse(text).map_err(|Mismatch(part, expected)| InvalidReference {
             // A message must not carry an input of any length into a log.
             given: text.chars().take(80).collect(),
             part,
             expected,
-        };
-        if text.len() > Self::MAX_LEN {
-            return Err(invalid("length", format!("at most {} bytes, got {}", Self::MAX_LEN, text.len())));
-        }
-        let segments: Vec<&str> = text.split('.').collect();
-        let provider =
-            |given: &str| given.parse::<ProviderName>().map_err(|e| invalid("provider", e.to_string()));
-        let slug = |part, given: &str| match is_slug(given) {
-            true => Ok(given.to_owned()),
-            false => Err(invalid(part, format!("a-z, 0-9, _ and -, got `{}`", given.escape_debug()))),
-        };
-        let id = |given: &str| {
-            let ok = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-            match !given.is_empty() && given.bytes().all(ok) {
-                true => Ok(ResourceKey::Id(given.to_owned())),
-                false => {
-                    Err(invalid("id", format!("letters, digits, _ and -, got `{}`", given.escape_debug())))
-                }
-            }
-        };
-        match *segments.as_slice() {
-            [name] => Ok(Self {
-                provider: ProviderName::local(),
-                scope: Scope::Provider,
-                key: ResourceKey::Name(slug("name", name)?),
-            }),
-            ["local", "name", name] => Ok(Self {
-                provider: ProviderName::local(),
-                scope: Scope::Provider,
-                key: ResourceKey::Name(slug("name", name)?),
-            }),
-            [from, "name", _] => Err(invalid(
-                "team",
-                format!(
-                    "a team and a type before `name`, as in {from}.<team>.ingress.name.<name>; only `local` works without them"
-                ),
-            )),
-            [from, "id", key] => {
-                Ok(Self { provider: provider(from)?, scope: Scope::Provider, key: id(key)? })
-            }
-            [from, team, "id", key] => {
-                Ok(Self { provider: provider(from)?, scope: Scope::Team(slug("team", team)?), key: id(key)? })
-            }
-            [_, _, "name", _] => Err(invalid(
-                "type",
-                "a type before `name`, as in <provider>.<team>.ingress.name.<name>".to_owned(),
-            )),
-            [from, team, kind, by @ ("name" | "id"), key] => {
-                let provider = provider(from)?;
-                let team = slug("team", team)?;
-                let kind = kind
-                    .parse::<ResourceType>()
-                    .map_err(|()| invalid("type", format!("{}, got `{}`", types(), kind.escape_debug())))?;
-                let key = if by == "id" { id(key)? } else { ResourceKey::Name(slug("name", key)?) };
-                Ok(Self { provider, scope: Scope::Typed(team, kind), key })
-            }
-            [_, _, _, other, _] => Err(invalid(
-                "key",
-                format!("`name` or `id` before the last part, got `{}`", other.escape_debug()),
-            )),
-            _ => Err(invalid(
-                "form",
-                "<name>, local.name.<name>, <provider>.id.<id>, <provider>.<team>.id.<id>, \
-                 <provider>.<team>.<type>.name.<name> or <provider>.<team>.<type>.id.<id>"
-                    .to_owned(),
-            )),
-        }
+        })
     }
 }
 
-fn types() -> String {
-    ResourceType::ALL.map(ResourceType::as_str).join(", ")
+/// The part that is wrong, and its expected form.
+struct Mismatch(&'static str, String);
+
+fn parse(text: &str) -> Result<Reference, Mismatch> {
+    if text.len() > Reference::MAX_LEN {
+        let expected = format!("at most {} bytes, got {}", Reference::MAX_LEN, text.len());
+        return Err(Mismatch("length", expected));
+    }
+    let segments: Vec<&str> = text.split('.').collect();
+    let (provider, scope, key) = match *segments.as_slice() {
+        [name] | ["local", "name", name] => {
+            (ProviderName::local(), Scope::Provider, ResourceKey::Name(slug("name", name)?))
+        }
+        [from, "name", _] => {
+            let form = format!("a team and a type before `name`, as in {from}.<team>.ingress.name.<name>");
+            return Err(Mismatch("team", format!("{form}; only `local` works without them")));
+        }
+        [from, "id", key] => (provider(from)?, Scope::Provider, id(key)?),
+        [from, team, "id", key] => (provider(from)?, Scope::Team(slug("team", team)?), id(key)?),
+        [_, _, "name", _] => {
+            let expected = "a type before `name`, as in <provider>.<team>.ingress.name.<name>";
+            return Err(Mismatch("type", expected.to_owned()));
+        }
+        [from, team, kind, by @ ("name" | "id"), key] => {
+            let (provider, team, kind) = (provider(from)?, slug("team", team)?, resource_type(kind)?);
+            let key = if by == "id" { id(key)? } else { ResourceKey::Name(slug("name", key)?) };
+            (provider, Scope::Typed(team, kind), key)
+        }
+        [_, _, _, other, _] => {
+            let expected = format!("`name` or `id` before the last part, got `{}`", other.escape_debug());
+            return Err(Mismatch("key", expected));
+        }
+        _ => {
+            let expected = "<name>, local.name.<name>, <provider>.id.<id>, <provider>.<team>.id.<id>, \
+                            <provider>.<team>.<type>.name.<name> or <provider>.<team>.<type>.id.<id>";
+            return Err(Mismatch("form", expected.to_owned()));
+        }
+    };
+    Ok(Reference { provider, scope, key })
+}
+
+fn provider(given: &str) -> Result<ProviderName, Mismatch> {
+    given.parse().map_err(|error: InvalidName| Mismatch("provider", error.to_string()))
+}
+
+fn slug(part: &'static str, given: &str) -> Result<String, Mismatch> {
+    match is_slug(given) {
+        true => Ok(given.to_owned()),
+        false => Err(Mismatch(part, format!("a-z, 0-9, _ and -, got `{}`", given.escape_debug()))),
+    }
+}
+
+fn id(given: &str) -> Result<ResourceKey, Mismatch> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    match !given.is_empty() && given.bytes().all(allowed) {
+        true => Ok(ResourceKey::Id(given.to_owned())),
+        false => Err(Mismatch("id", format!("letters, digits, _ and -, got `{}`", given.escape_debug()))),
+    }
+}
+
+fn resource_type(given: &str) -> Result<ResourceType, Mismatch> {
+    let types = || ResourceType::ALL.map(ResourceType::as_str).join(", ");
+    given.parse().map_err(|()| Mismatch("type", format!("{}, got `{}`", types(), given.escape_debug())))
 }
 
 impl TryFrom<String> for Reference {

@@ -50,7 +50,8 @@ impl Registry {
         Self::default()
     }
 
-    /// Adds a factory under its [`TYPE`](ProviderFactory::TYPE). Replaces an earlier factory of the same type.
+    /// Adds a factory under its [`TYPE`](ProviderFactory::TYPE). Replaces an earlier factory of the same
+    /// type.
     pub fn register<F: ProviderFactory>(&mut self, factory: F) -> &mut Self {
         self.factories.insert(F::TYPE, Arc::new(factory));
         self

@@ -3,8 +3,8 @@
 /// Saves and restores state that is worth keeping over a restart, such as published verification keys.
 ///
 /// A gateway that restarts while its control plane is down can then verify tokens as before. The host stores
-/// the text beside the last good configuration, readable by its owner only, and passes it to the provider that
-/// it builds after a restart.
+/// the text beside the last good configuration, readable by its owner only, and passes it to the provider
+/// that it builds after a restart.
 ///
 /// Neither method does I/O, blocks or panics.
 pub trait Retention: Send + Sync {
@@ -17,8 +17,8 @@ pub trait Retention: Send + Sync {
     /// Restores the state that an earlier process saved.
     ///
     /// `saved` is untrusted: it may be damaged or come from another version. The provider ignores it when it
-    /// cannot decode it, when it belongs to another control plane, or when it is too old. Restored state keeps its
-    /// original age. State that this process has fetched itself is newer and stays.
+    /// cannot decode it, when it belongs to another control plane, or when it is too old. Restored state
+    /// keeps its original age. State that this process has fetched itself is newer and stays.
     fn restore(&self, saved: &str);
 }
 

@@ -24,8 +24,8 @@ impl Secret {
         &self.0
     }
 
-    /// Returns true when `given` equals this secret. Takes a time that does not depend on the first difference,
-    /// so that an attacker cannot guess the secret byte by byte.
+    /// Returns true when `given` equals this secret. Takes a time that does not depend on the first
+    /// difference, so that an attacker cannot guess the secret byte by byte.
     pub fn matches(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }

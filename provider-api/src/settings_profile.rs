@@ -2,8 +2,8 @@
 
 /// Facts about the section `[provider.<name>]` of one provider type, available without building a provider.
 ///
-/// They keep knowledge of a single provider out of the host: its default values, a legacy section, and the keys
-/// that may leave the machine.
+/// They keep knowledge of a single provider out of the host: its default values, a legacy section, and the
+/// keys that may leave the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettingsProfile {
@@ -11,8 +11,8 @@ pub struct SettingsProfile {
     pub defaults: &'static [(&'static str, &'static str)],
     /// The section that configured this type before `[provider.<name>]` existed.
     pub legacy: Option<LegacySection>,
-    /// The keys that a host may send to the control plane when it pushes the configuration. All other keys stay
-    /// on the machine, since they may be secret.
+    /// The keys that a host may send to the control plane when it pushes the configuration. All other keys
+    /// stay on the machine, since they may be secret.
     pub public_keys: &'static [&'static str],
 }
 

@@ -1,15 +1,15 @@
 //! The conformance kit: tests that a provider keeps the contract, for authors outside of this repository.
 //!
-//! Implement two traits: a [`Subject`] creates worlds, and a [`World`] contains your factory and a control plane
-//! that can simulate faults. Then one line generates a test for every check:
+//! Implement two traits: a [`Subject`] creates worlds, and a [`World`] contains your factory and a control
+//! plane that can simulate faults. Then one line generates a test for every check:
 //!
 //! ```text
 //! provider_api::conformance!(MySubject);
 //! ```
 //!
-//! Or [`run`] all checks and print the table. A check is skipped when your world cannot arrange its situation,
-//! or your provider does not have the ability. The table shows skipped checks with your reason, and never counts
-//! them as passed.
+//! Or [`run`] all checks and print the table. A check is skipped when your world cannot arrange its
+//! situation, or your provider does not have the ability. The table shows skipped checks with your reason,
+//! and never counts them as passed.
 //!
 //! Implement a world in this order:
 //!

@@ -18,8 +18,8 @@ impl Canary {
         Self { name: name.into(), secret: Secret::new(secret) }
     }
 
-    /// Returns true when `text` contains the secret, or a dot-separated part of it of at least 12 bytes: a JWT
-    /// is leaked when its signature is.
+    /// Returns true when `text` contains the secret, or a dot-separated part of it of at least 12 bytes: a
+    /// JWT is leaked when its signature is.
     ///
     /// A secret of fewer than 8 bytes is never found, since it may be in any text by chance.
     pub fn is_in(&self, text: &str) -> bool {
@@ -29,7 +29,8 @@ impl Canary {
     }
 }
 
-/// Returns the name of the first canary in the `Display` or `Debug` output of `error` or of any of its sources.
+/// Returns the name of the first canary in the `Display` or `Debug` output of `error` or of any of its
+/// sources.
 pub fn seen_in_error(canaries: &[Canary], error: &(dyn StdError + 'static)) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {

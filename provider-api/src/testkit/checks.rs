@@ -1,7 +1,8 @@
-//! The checks, one function each. A check creates a world of its own and returns `Ok` when the provider passes.
+//! The checks, one function each. A check creates a world of its own and returns `Ok` when the provider
+//! passes.
 //!
-//! The functions have the names of the checks, which users see: renaming one breaks the lists of known failures
-//! that authors keep.
+//! The functions have the names of the checks, which users see: renaming one breaks the lists of known
+//! failures that authors keep.
 
 pub(super) mod answers;
 pub(super) mod building;

@@ -3,8 +3,8 @@
 /// Generates one `#[tokio::test]` for each check of the kit. The argument is an expression that creates the
 /// [`Subject`](crate::testkit::Subject).
 ///
-/// The tests have the names of the checks, such as `pending::it_is_cancel_safe`. A skipped check writes a line
-/// `SKIPPED` with its reason to standard error, also when the test harness captures output.
+/// The tests have the names of the checks, such as `pending::it_is_cancel_safe`. A skipped check writes a
+/// line `SKIPPED` with its reason to standard error, also when the test harness captures output.
 ///
 /// ```text
 /// provider_api::conformance!(MySubject::default());

@@ -85,8 +85,8 @@ pub(super) async fn with_patience<T>(world: &dyn World, call: impl Future<Output
     }
 }
 
-/// Returns the ability. Fails when the provider does not have it: checks call this only after the world has shown
-/// that it supports the ability.
+/// Returns the ability. Fails when the provider does not have it: checks call this only after the world has
+/// shown that it supports the ability.
 pub(super) fn require_ability<'a, T: ?Sized>(has: Option<&'a T>, name: &str) -> Result<&'a T, Stop> {
     match has {
         Some(ability) => Ok(ability),

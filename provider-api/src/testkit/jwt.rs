@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::signing_key::SigningKey;
 
-/// A decoded JWT (RFC 7519) whose parts can be altered, for forged tokens. `Display` writes the encoded token.
+/// A decoded JWT (RFC 7519) whose parts can be altered, for forged tokens. `Display` writes the encoded
+/// token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Jwt {
     /// The header, the first part of the token.

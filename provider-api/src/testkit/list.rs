@@ -33,8 +33,8 @@ impl fmt::Debug for Check {
     }
 }
 
-/// The list of checks, in one place. Passes each group to the macro `$then`, with `$with` as its argument, so that
-/// [`checks`] and [`conformance!`](crate::conformance) cannot disagree.
+/// The list of checks, in one place. Passes each group to the macro `$then`, with `$with` as its argument, so
+/// that [`checks`] and [`conformance!`](crate::conformance) cannot disagree.
 ///
 /// The groups that are named after an exchange have the same checks. The file of the checks precedes them.
 #[doc(hidden)]

@@ -28,7 +28,8 @@ pub async fn run_only(subject: &dyn Subject, part: &str) -> Report {
     Report { lines }
 }
 
-/// Runs one check and panics when the provider fails it. The tests of [`conformance!`](crate::conformance) call it.
+/// Runs one check and panics when the provider fails it. The tests of [`conformance!`](crate::conformance)
+/// call it.
 ///
 /// # Panics
 /// Panics when the check fails, or when no check has this group and name.

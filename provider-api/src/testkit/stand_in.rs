@@ -81,8 +81,8 @@ impl StandIn {
 
     /// Simulates `trouble` for the requests that start with `request`, such as `/changes` or `POST /changes`.
     ///
-    /// Lasts until [`calm`](Self::calm). The latest matching call wins. [`Trouble::Unreachable`] closes the port,
-    /// so it affects all requests.
+    /// Lasts until [`calm`](Self::calm). The latest matching call wins. [`Trouble::Unreachable`] closes the
+    /// port, so it affects all requests.
     pub async fn trouble(&self, request: &str, trouble: &Trouble) {
         match trouble {
             Trouble::Unreachable => self.stop().await,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// A fault of the exchanges of one kind, until [`World::calm`](super::World::calm).
 ///
-/// A [`StandIn`](super::StandIn) simulates all of them. A world whose control plane does not speak HTTP simulates
-/// the closest equivalent, or returns [`Cannot`](super::Cannot).
+/// A [`StandIn`](super::StandIn) simulates all of them. A world whose control plane does not speak HTTP
+/// simulates the closest equivalent, or returns [`Cannot`](super::Cannot).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {

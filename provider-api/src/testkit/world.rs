@@ -33,11 +33,12 @@ pub trait Subject: Send + Sync + 'static {
 
 /// The environment of one provider: its factory and its simulated control plane. Each check gets a new one.
 ///
-/// A method that cannot arrange its situation returns [`Cannot`] with a reason. The checks that need it are then
-/// skipped, and the report shows the reason.
+/// A method that cannot arrange its situation returns [`Cannot`] with a reason. The checks that need it are
+/// then skipped, and the report shows the reason.
 #[async_trait]
 pub trait World: Send + Sync + 'static {
-    /// Returns the names under which the checks build the provider. At least two, unless the type allows only one.
+    /// Returns the names under which the checks build the provider. At least two, unless the type allows only
+    /// one.
     fn names(&self) -> Vec<ProviderName>;
 
     /// Builds a provider for the current state of this world, always with the same factory.

@@ -154,7 +154,8 @@ impl Inner {
     async fn read(&self, reply: &mut Reply) -> Result<Vec<u8>, Option<Error>> {
         let mut body = Vec::new();
         loop {
-            // The deadline of the whole exchange is in `send_with_deadline`. Mutants without it still need one per chunk.
+            // The deadline of the whole exchange is in `send_with_deadline`. Mutants without it still need
+            // one per chunk.
             let chunk = tokio::time::timeout(self.factory.deadline, reply.chunk()).await;
             match chunk.unwrap_or(Err(ConnectionLost)) {
                 Ok(Some(more)) => body.extend(more),

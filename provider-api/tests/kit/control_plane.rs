@@ -71,8 +71,8 @@ impl ControlPlane {
         self.0.lock().unwrap()
     }
 
-    /// Responds as the trouble of the exchange demands. Yields before and after, so that checks can drop a call
-    /// at these points.
+    /// Responds as the trouble of the exchange demands. Yields before and after, so that checks can drop a
+    /// call at these points.
     pub(crate) async fn exchange(&self, request: Request, now: u64) -> Result<Reply, ConnectionLost> {
         let trouble = {
             let mut state = self.state();

@@ -57,14 +57,7 @@ impl ConfigSource for ReferenceProvider {
             };
             let changes = changes.ok_or_else(|| Error::unavailable("the response has no `changes`"))?;
             for change in changes {
-                let id = match inner.is(Mutation::BlankIsSkipped) {
-                    true => text(change, "id").unwrap_or("blank"),
-                    false => text(change, "id")?,
-                };
-                let id =
-                    ChangeId::new(id).ok_or_else(|| Error::unavailable("the response has an invalid id"))?;
-                let kind = self.kind(text(change, "kind").unwrap_or("blank"));
-                heads.push(ChangeHead { id, kind, created_at: None });
+                heads.push(self.head(change)?);
             }
             if answer["more"] != true || inner.is(Mutation::FirstPageOnly) {
                 *version.lock().unwrap() = answer["version"].as_u64();
@@ -161,6 +154,16 @@ impl ConfigSource for ReferenceProvider {
 }
 
 impl ReferenceProvider {
+    fn head(&self, change: &Value) -> Result<ChangeHead> {
+        let id = match self.0.is(Mutation::BlankIsSkipped) {
+            true => text(change, "id").unwrap_or("blank"),
+            false => text(change, "id")?,
+        };
+        let id = ChangeId::new(id).ok_or_else(|| Error::unavailable("the response has an invalid id"))?;
+        let kind = self.kind(text(change, "kind").unwrap_or("blank"));
+        Ok(ChangeHead { id, kind, created_at: None })
+    }
+
     fn kind(&self, text: &str) -> DocumentKind {
         match DocumentKind::from(text) {
             DocumentKind::Unknown(_) if self.0.is(Mutation::GuessesKinds) => DocumentKind::Gateway,

@@ -46,7 +46,8 @@ pub(crate) async fn it_works_without_a_control_plane(subject: &dyn Subject) -> C
     skipped(why)
 }
 
-/// Checks that invalid settings are `Invalid` errors with a message, so that the host rejects the configuration.
+/// Checks that invalid settings are `Invalid` errors with a message, so that the host rejects the
+/// configuration.
 pub(crate) async fn bad_settings_are_invalid(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
     let tried = world.bad_settings();

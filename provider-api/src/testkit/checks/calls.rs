@@ -109,7 +109,8 @@ pub(crate) async fn no_secret_in_errors(subject: &dyn Subject, exchange: Exchang
     if tried == 0 { not_applicable("the world cannot make this exchange fail") } else { Ok(()) }
 }
 
-/// Checks that errors have a message, and that the message does not repeat the cause, which logs print after it.
+/// Checks that errors have a message, and that the message does not repeat the cause, which logs print after
+/// it.
 pub(crate) async fn errors_say_something_and_nothing_twice(
     subject: &dyn Subject,
     exchange: Exchange,

@@ -256,7 +256,8 @@ pub(crate) async fn a_settled_change_is_gone(subject: &dyn Subject) -> CheckResu
     }
 }
 
-/// Checks that the cadence is always the configured one, with an interval of more than zero and at most a day.
+/// Checks that the cadence is always the configured one, with an interval of more than zero and at most a
+/// day.
 pub(crate) async fn the_cadence_is_the_configured_one(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
     let expected = world.changes()?.cadence();

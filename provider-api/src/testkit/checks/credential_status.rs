@@ -43,7 +43,8 @@ pub(crate) async fn without_a_credential_it_is_missing(subject: &dyn Subject) ->
     Ok(())
 }
 
-/// Checks that calls of an unauthorized gateway are `Unavailable`, not `Denied`: they work once it is authorized.
+/// Checks that calls of an unauthorized gateway are `Unavailable`, not `Denied`: they work once it is
+/// authorized.
 pub(crate) async fn without_a_credential_calls_are_unavailable(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
     world.credentials()?;

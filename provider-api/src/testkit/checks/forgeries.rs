@@ -38,7 +38,8 @@ async fn expect_claims_denied(
 ) -> CheckResult {
     let (issued, jwt) = issue_and_parse(subject).await?;
     let meshes = issued.world.meshes()?;
-    // First the unaltered claims: if the new signature were the reason for a denial, the check would prove nothing.
+    // First the unaltered claims: if the new signature were the reason for a denial, the check would prove
+    // nothing.
     let again = meshes.sign(&jwt.claims).await?;
     issued.expect_accepted("the same claims with a new signature", &issued.url, &again).await?;
     let edited = edit(jwt, issued.world.clock().unix_now());
@@ -211,7 +212,8 @@ pub(crate) async fn keys_that_were_rotated_are_found(subject: &dyn Subject) -> C
     super::changes::expect_ok("verifying with the next provider", verified).map(drop)
 }
 
-/// Checks that unknown key ids do not cause a fetch each: requests with made-up ids would flood the control plane.
+/// Checks that unknown key ids do not cause a fetch each: requests with made-up ids would flood the control
+/// plane.
 pub(crate) async fn a_flood_of_unknown_key_ids_asks_little(subject: &dyn Subject) -> CheckResult {
     let (issued, jwt) = issue_and_parse(subject).await?;
     issued.expect_accepted("a valid token", &issued.url, &issued.token).await?;

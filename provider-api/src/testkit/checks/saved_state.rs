@@ -51,7 +51,8 @@ impl SavedState {
         Ok(self.world.trouble(exchange, &Trouble::Unreachable).await?)
     }
 
-    /// Lets time pass, and renews the token of the call: the check is about the age of the keys, not of the token.
+    /// Lets time pass, and renews the token of the call: the check is about the age of the keys, not of the
+    /// token.
     pub(super) async fn pass(&mut self, time: Duration) -> CheckResult {
         self.world.pass(time).await;
         if let Call::Verify { token, .. } = &mut self.call {

@@ -34,7 +34,8 @@ pub(crate) async fn an_endless_answer_has_an_end(subject: &dyn Subject, exchange
     fixture.expect_error(exchange, &Trouble::EndlessBody, kinds_of_malformed(exchange)).await.map(drop)
 }
 
-/// Checks that the deadline covers the whole exchange: a deadline per read never expires on a dripping response.
+/// Checks that the deadline covers the whole exchange: a deadline per read never expires on a dripping
+/// response.
 pub(crate) async fn an_answer_that_drips_has_an_end(
     subject: &dyn Subject,
     exchange: Exchange,

@@ -23,8 +23,8 @@ pub trait ChangeWorld: Send + Sync {
     /// Returns the id of a change that was never offered.
     fn unknown(&self) -> ChangeId;
 
-    /// Returns the reports about a change that the control plane has recorded, in order. A repeated report may
-    /// be in the list once or several times.
+    /// Returns the reports about a change that the control plane has recorded, in order. A repeated report
+    /// may be in the list once or several times.
     ///
     /// # Errors
     /// The reason, when this world cannot read them.

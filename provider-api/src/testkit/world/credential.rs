@@ -8,7 +8,8 @@ use crate::{EnrollmentRequest, MachineCredential, Result, Secret};
 /// The users who authorize the gateway, and its credential.
 #[async_trait]
 pub trait CredentialWorld: Send + Sync {
-    /// Deletes the credential of the gateway, as on a new machine. Affects providers that are built afterwards.
+    /// Deletes the credential of the gateway, as on a new machine. Affects providers that are built
+    /// afterwards.
     async fn forget(&self);
 
     /// Simulates a restart of the process: replaces the factory by a new one that sees only stored state.

@@ -11,7 +11,8 @@ use crate::{Provider, Result};
 /// The state that the providers of a world save for the next start.
 #[async_trait]
 pub trait RetentionWorld: Send + Sync {
-    /// Returns the exchange whose result is saved: saved state replaces it while the control plane is unreachable.
+    /// Returns the exchange whose result is saved: saved state replaces it while the control plane is
+    /// unreachable.
     fn learned(&self) -> Exchange;
 
     /// Returns the time for which a result may be used, counted from its exchange.
