@@ -21,7 +21,7 @@ impl Canary {
     /// Returns true when `text` contains the secret, or a dot-separated part of it of at least 12 bytes: a
     /// JWT is leaked when its signature is.
     ///
-    /// A secret of fewer than 8 bytes is never found, since it may be in any text by chance.
+    /// A secret of fewer than 8 bytes is never found, since any text may contain it by chance.
     pub fn is_in(&self, text: &str) -> bool {
         let secret = self.secret.expose();
         let parts = secret.split('.').filter(|part| part.len() >= 12);

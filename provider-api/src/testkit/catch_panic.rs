@@ -7,6 +7,7 @@ use std::task::Poll;
 
 /// Returns the value of `future`, or the message of its panic.
 pub(super) async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    // Unwind safe: nothing polls the future again after a panic.
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),

@@ -15,7 +15,7 @@ async fn assert_killed(mutants: impl Iterator<Item = &'static (Mutation, &'stati
         let report = run_only(&subject, &format!("{group}::")).await;
         let failed: Vec<String> = report.failed().iter().map(|line| line.check.to_string()).collect();
         let others = failed.iter().filter(|name| name != expected).count();
-        println!("{:28} {expected} (and {others} more of {group})", format!("{mutation:?}"));
+        println!("{:34} {expected} (and {others} more of {group})", format!("{mutation:?}"));
         if !failed.iter().any(|name| name == expected) {
             survivors.push(format!("{mutation:?} survived {expected}; failed: {failed:?}"));
         }

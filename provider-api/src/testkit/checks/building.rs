@@ -53,7 +53,7 @@ pub(crate) async fn bad_settings_are_invalid(subject: &dyn Subject) -> CheckResu
     let tried = world.bad_settings();
     for (what, built) in &tried {
         match built {
-            Ok(_) => return failed(format!("{what}: the provider was built")),
+            Ok(_) => return failed(format!("{what}: expected Invalid, but the provider was built")),
             Err(error) => {
                 let kind = error.kind();
                 ensure!(kind == ErrorKind::Invalid, "{what}: expected Invalid, got {kind:?}: {error}");
@@ -124,7 +124,7 @@ pub(crate) async fn the_abilities_stay_what_they_are(subject: &dyn Subject) -> C
 /// Checks that provider and world agree on the abilities. Otherwise checks would be skipped by mistake.
 pub(crate) async fn the_abilities_are_those_of_the_world(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let (has, can) = (facilities(&*world), abilities(&*build_provider(&*world)?));
+    let (has, can) = (supported_abilities(&*world), abilities(&*build_provider(&*world)?));
     let names = ["source", "resolver", "mesh_auth", "enrollment", "publisher", "retention"];
     for ((name, has), can) in names.into_iter().zip(has).zip(can) {
         ensure!(has == can, "`{name}()`: the provider has the ability: {can}; the world supports it: {has}");
@@ -143,7 +143,7 @@ fn abilities(provider: &dyn Provider) -> [bool; 6] {
     ]
 }
 
-fn facilities(world: &dyn World) -> [bool; 6] {
+fn supported_abilities(world: &dyn World) -> [bool; 6] {
     [
         world.changes().is_ok(),
         world.resources().is_ok(),

@@ -127,9 +127,9 @@ pub(crate) async fn errors_say_something_and_nothing_twice(
             ensure!(error.to_string().trim().len() >= 8, "{trouble:?}: the message is too short: {error:?}");
             let mut next: Option<&dyn Error> = Some(&error);
             while let Some((outer, inner)) = next.and_then(|outer| Some((outer, outer.source()?))) {
-                let (said, cause) = (outer.to_string(), inner.to_string());
-                let twice = cause.len() >= 8 && said.contains(&cause);
-                ensure!(!twice, "{trouble:?}: the message `{said}` repeats its source");
+                let (message, cause) = (outer.to_string(), inner.to_string());
+                let twice = cause.len() >= 8 && message.contains(&cause);
+                ensure!(!twice, "{trouble:?}: the message `{message}` repeats its source");
                 next = Some(inner);
             }
         }

@@ -203,7 +203,10 @@ pub(crate) async fn an_unknown_kind_is_passed_on(subject: &dyn Subject) -> Check
     let id = world.changes()?.offer(&kind, "[firmware]\nversion = 2\n").await?;
     let provider = build_provider(&*world)?;
     let heads = list_pending(&*world, &*provider).await?;
-    ensure!(heads.iter().any(|head| head.id == id && head.kind == kind), "listed {heads:?}");
+    ensure!(
+        heads.iter().any(|head| head.id == id && head.kind == kind),
+        "expected {id} of kind {kind:?}, listed {heads:?}"
+    );
     let got = expect_ok("fetch", with_patience(&*world, source(&*provider)?.fetch(&id)).await?)?;
     ensure!(got.kind == kind, "expected {kind:?}, got {:?}", got.kind);
     Ok(())

@@ -109,7 +109,7 @@ pub(crate) async fn a_new_credential_ends_a_refusal(subject: &dyn Subject) -> Ch
     let request = world.credentials()?.request().await;
     expect_ok("enroll", enroll(&*world, &*provider, &request).await?)?;
     let status = enrollment(&*provider)?.credential_status();
-    ensure!(matches!(status, CredentialStatus::Valid { .. }), "the status is {status:?}");
+    ensure!(matches!(status, CredentialStatus::Valid { .. }), "expected Valid, the status is {status:?}");
     match with_patience(&*world, call.run(&*provider)).await? {
         CallResult::Correct => Ok(()),
         other => failed(format!("with the new credential: {other:?}")),
@@ -145,7 +145,10 @@ pub(crate) async fn it_survives_a_control_plane_that_is_away(subject: &dyn Subje
         world.trouble(exchange, &trouble).await?;
         expect_unavailable(&*world, &*provider, &call, &format!("{trouble:?}")).await?;
         let status = enrollment(&*provider)?.credential_status();
-        ensure!(matches!(status, CredentialStatus::Valid { .. }), "{trouble:?}: the status is {status:?}");
+        ensure!(
+            matches!(status, CredentialStatus::Valid { .. }),
+            "{trouble:?}: expected Valid, the status is {status:?}"
+        );
     }
     Ok(())
 }

@@ -200,10 +200,13 @@ pub(crate) async fn a_credential_that_is_brought_is_used(subject: &dyn Subject) 
         "expected the gateway id of the credential: {enrolled:?}"
     );
     let status = enrollment(&*provider)?.credential_status();
-    ensure!(matches!(status, CredentialStatus::Valid { .. }), "the status is {status:?}");
+    ensure!(matches!(status, CredentialStatus::Valid { .. }), "expected Valid, the status is {status:?}");
     world.credentials()?.restart().await;
     let status = enrollment(&*build_provider(&*world)?)?.credential_status();
-    ensure!(matches!(status, CredentialStatus::Valid { .. }), "after a restart: the status is {status:?}");
+    ensure!(
+        matches!(status, CredentialStatus::Valid { .. }),
+        "after a restart: expected Valid, the status is {status:?}"
+    );
     Ok(())
 }
 
@@ -266,7 +269,7 @@ pub(crate) async fn one_that_is_not_taken_takes_nothing_away(subject: &dyn Subje
     for bad in [elsewhere, expired] {
         expect_invalid("a bad credential after a good one", adopt(&*world, &*provider, bad).await?)?;
         let status = enrollment(&*provider)?.credential_status();
-        ensure!(matches!(status, CredentialStatus::Valid { .. }), "the status is {status:?}");
+        ensure!(matches!(status, CredentialStatus::Valid { .. }), "expected Valid, the status is {status:?}");
     }
     Ok(())
 }

@@ -225,7 +225,7 @@ pub(crate) async fn what_was_missing_is_found_once_it_is_there(subject: &dyn Sub
     expect_error(&later.to_string(), resolve(&*world, &*provider, &later).await?, &[ErrorKind::NotFound])?;
     let now = place(&*world, ResourceType::Ingress, "kit-later").await?;
     let resolved = expect_ok(&later.to_string(), resolve(&*world, &*provider, &later).await?)?;
-    ensure!(resolved.resource.id == now.id, "found {:?}", resolved.resource);
+    ensure!(resolved.resource.id == now.id, "expected the id {}, found {:?}", now.id, resolved.resource);
     Ok(())
 }
 

@@ -39,6 +39,7 @@ pub(super) async fn wait_for_tasks(metrics: &RuntimeMetrics, few: usize, when: &
             return Ok(());
         }
         match moment {
+            // Most tasks end after a few polls. Only those that wait for I/O need real time.
             0..200 => tokio::task::yield_now().await,
             _ => tokio::time::sleep(Duration::from_millis(2)).await,
         }
