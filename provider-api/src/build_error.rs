@@ -1,24 +1,23 @@
-//! Reasons for which a provider is not built.
+//! The errors of building a provider.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::Error;
 
-/// Everything a factory found wrong with its settings or with the inventory. Never empty.
+/// The errors that a factory found in its settings or in the inventory. Never empty.
 ///
-/// A factory that checks several things collects all errors, so that one look at the output is enough to repair the
-/// configuration.
+/// A factory reports all errors at once, so that an operator can repair the configuration in one edit.
 #[derive(Debug)]
 pub struct InvalidSettings(Vec<Error>);
 
 impl InvalidSettings {
-    /// Collects `errors`; `None` when there is none.
+    /// Wraps `errors`. Returns `None` when there are none.
     pub fn of(errors: Vec<Error>) -> Option<Self> {
         (!errors.is_empty()).then_some(Self(errors))
     }
 
-    /// The errors, each with the [key](Error::key) it is about where one is known.
+    /// Returns the errors, each with its [key](Error::key) where it is known.
     pub fn errors(&self) -> &[Error] {
         &self.0
     }
@@ -31,7 +30,7 @@ impl From<Error> for InvalidSettings {
 }
 
 impl From<InvalidSettings> for Error {
-    /// The first error: for callers that want one.
+    /// Returns the first error, for callers that show one error only.
     fn from(mut invalid: InvalidSettings) -> Self {
         match invalid.0.is_empty() {
             true => Self::invalid("the settings are invalid"),
@@ -65,23 +64,24 @@ impl std::error::Error for InvalidSettings {
     }
 }
 
-/// The reason for which a registry did not build a provider.
+/// The error of [`Registry::build`](crate::Registry::build).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// No factory of that type is compiled in.
+    /// No factory of that type is registered.
     UnknownType {
-        /// The types that are.
+        /// The types that are registered.
         known: Vec<&'static str>,
     },
     /// The section cannot be decoded into the settings of the factory.
     Settings {
-        /// The message of the decoder. It may quote the value, so a host must not show it as it is.
+        /// The message of the decoder. It may quote a value, which may be a secret: a host must not show it
+        /// unmasked.
         message: String,
-        /// The place, in bytes of the text the section was parsed from.
+        /// The position, as a range of bytes in the text of the configuration.
         span: Option<Range<usize>>,
     },
-    /// The factory refused the settings or the inventory.
+    /// The factory rejected the settings or the inventory.
     Invalid(InvalidSettings),
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownType { known } => {
-                write!(f, "no such provider is compiled in; compiled in: {}", known.join(", "))
+                write!(f, "the provider type is not compiled in; compiled in: {}", known.join(", "))
             }
             Self::Settings { message, .. } => f.write_str(message),
             Self::Invalid(invalid) => invalid.fmt(f),
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_is_shown() {
+    fn display_shows_all_errors() {
         let both = InvalidSettings::of(vec![Error::invalid("one"), Error::invalid("two").with_key("k")]);
         let both = BuildError::Invalid(both.unwrap());
         assert_eq!(both.to_string(), "one; two");

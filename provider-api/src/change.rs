@@ -1,23 +1,25 @@
+//! Configuration changes and the reports about them.
+
 use std::fmt;
 
-/// The identifier a control plane gave a change; a ULID at Runbeam.
+/// The id that a control plane gave a change, for example a ULID.
 ///
-/// 1 to 64 characters of `A-Z a-z 0-9 _ -`, so that it can stand in a URL and in a journal as it is.
+/// 1 to 64 characters of `A-Z a-z 0-9 _ -`: safe in a URL, in a file name and in a journal without escaping.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeId(String);
 
 impl ChangeId {
-    /// The most characters an id may have.
+    /// The maximum length in characters.
     pub const MAX_LEN: usize = 64;
 
-    /// Checks and wraps `id`; `None` when it is blank, too long or made of other characters.
+    /// Checks and wraps `id`. Returns `None` when it is empty, too long or contains other characters.
     pub fn new(id: impl Into<String>) -> Option<Self> {
         let id = id.into();
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         (!id.is_empty() && id.len() <= Self::MAX_LEN && id.bytes().all(allowed)).then_some(Self(id))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -29,23 +31,23 @@ impl fmt::Display for ChangeId {
     }
 }
 
-/// What part of the configuration a change or a publication is about.
+/// The part of the configuration that a change or a publication concerns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum DocumentKind {
-    /// `config.toml`
+    /// The file `config.toml`.
     Gateway,
-    /// A file of the pipelines directory.
+    /// A file in the pipelines directory.
     Pipeline,
-    /// A file of the transforms directory.
+    /// A file in the transforms directory.
     Transform,
-    /// A file of the mesh directory.
+    /// A file in the mesh directory.
     Mesh,
-    /// A kind this version does not know; the host rejects the change, it never guesses.
+    /// A kind that this version does not know. A provider passes it on, and the host rejects the change.
     Unknown(String),
 }
 
 impl DocumentKind {
-    /// The kind as it stands on the wire.
+    /// Returns the name of the kind in the wire format.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Gateway => "gateway",
@@ -69,87 +71,87 @@ impl From<&str> for DocumentKind {
     }
 }
 
-/// A change as the pending list names it: what it is about, not yet what it says.
+/// An entry of the pending list: a change without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeHead {
-    /// Which change.
+    /// The id of the change.
     pub id: ChangeId,
-    /// What it is about.
+    /// The kind of its document.
     pub kind: DocumentKind,
-    /// When it was made, as the control plane wrote it; for people, never for ordering.
+    /// The creation time in the control plane's own format. For display only: the list order is what counts.
     pub created_at: Option<String>,
 }
 
-/// A change with everything that is needed to apply it.
+/// A change with its complete content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Which change.
+    /// The id of the change.
     pub id: ChangeId,
-    /// What it is about.
+    /// The kind of its document.
     pub kind: DocumentKind,
-    /// The document as the control plane sent it, unparsed.
+    /// The document as the control plane sent it, byte for byte and unparsed.
     pub document: String,
-    /// Further documents it needs: the transforms a pipeline names.
+    /// Further documents that the change needs, such as the transforms that a pipeline names.
     pub attachments: Vec<Attachment>,
 }
 
-/// A document that a change needs beside its own.
+/// A further document that a change needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// What the change calls it. Unchecked: the host decides whether it may become a file name.
+    /// The name from the change. Not validated: the host decides if it is safe as a file name.
     pub name: String,
-    /// Its text.
+    /// The text of the document.
     pub content: String,
 }
 
-/// How far a change has come, as the gateway reports it.
+/// The status of a change, as the gateway reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeStatus {
-    /// It is durably stored here; the control plane need not send it again.
+    /// The gateway has stored the change durably. The control plane need not send it again.
     Received,
-    /// It is live, and a probe has seen it live.
+    /// The change is live, and a probe has confirmed that.
     Applied,
-    /// It is not live and nothing of it was kept.
+    /// The change is not live, and the gateway has stored nothing of it.
     Rejected(RejectionReport),
 }
 
-/// Why a change is not live.
+/// The reasons for which a gateway rejected a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectionReport {
-    /// The step that refused it.
+    /// The step that failed.
     pub class: RejectionClass,
-    /// One sentence.
+    /// The summary in one sentence.
     pub summary: String,
-    /// Every problem found, each with file, line and key where there are any.
+    /// All problems, each with file, line and key where they are known.
     pub problems: Vec<String>,
 }
 
-/// The step of applying a change that refused it.
+/// The step at which a gateway rejected a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionClass {
-    /// It could not be brought here whole.
+    /// The change could not be fetched completely.
     Fetch,
-    /// It is not what its kind is written in.
+    /// The document has a syntax error.
     Parse,
-    /// It is well formed and wrong.
+    /// The document parses, and its content is invalid.
     Validate,
-    /// Something it needs is not there.
+    /// A dependency of the document is missing.
     Dependency,
-    /// What it describes could not be built.
+    /// The gateway could not build the pipelines or providers that the document describes.
     Build,
-    /// An address it listens on could not be bound.
+    /// The gateway could not bind a listener address.
     Bind,
-    /// The application that serves requests could not make it live.
+    /// The application that serves requests could not activate the new configuration.
     Activate,
-    /// It was live, did not answer as it should, and was taken back.
+    /// The change was live, the probe failed, and the gateway rolled the change back.
     Probe,
-    /// A newer change made it pointless before it was tried.
+    /// A newer change replaced this one before the gateway applied it.
     Superseded,
 }
 
 impl RejectionClass {
-    /// Every class, in the order of the steps.
+    /// All classes, in the order of the steps.
     pub const ALL: [Self; 9] = [
         Self::Fetch,
         Self::Parse,
@@ -184,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_safe_in_a_url_and_a_path() {
+    fn an_id_is_safe_in_urls_and_paths() {
         assert!(ChangeId::new("01HXYZ").is_some());
         for bad in ["", "../x", "a b", "a/b", &"a".repeat(65)] {
             assert!(ChangeId::new(bad).is_none(), "{bad}");
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_stays_what_it_is() {
+    fn an_unknown_kind_keeps_its_name() {
         assert_eq!(DocumentKind::from("firmware").as_str(), "firmware");
         assert_eq!(DocumentKind::from("mesh"), DocumentKind::Mesh);
     }

@@ -1,66 +1,86 @@
+//! The source of configuration changes.
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::{Change, ChangeHead, ChangeId, ChangeStatus, Result};
 
-/// Where changes to the configuration come from.
+/// A source of configuration changes.
 ///
-/// The host calls [`pending`](Self::pending) at the [`cadence`](Self::cadence), fetches what it has
-/// not seen, oldest first, writes it down, reports [`Received`](ChangeStatus::Received), applies it and
-/// reports the verdict. It owns order, retries, backoff and the memory of what was seen: an
-/// implementation asks once and says what it was told.
+/// The host repeats this cycle:
 ///
-/// Every method is cancel safe: dropping its future abandons the exchange and leaves nothing running.
-/// Every method has a deadline on all I/O inside. None panics on anything a control plane sends;
-/// a blank field, an oversized or an undecodable answer is an error.
+/// 1. It calls [`pending`](Self::pending) at the [`cadence`](Self::cadence).
+/// 2. It [fetches](Self::fetch) every change that it does not know yet, oldest first, and writes it to its
+///    journal.
+/// 3. It [reports](Self::report) the change as [`Received`](ChangeStatus::Received).
+/// 4. It applies the change and reports the verdict, [`Applied`](ChangeStatus::Applied) or
+///    [`Rejected`](ChangeStatus::Rejected).
+///
+/// The host owns the order, retries, backoff and the record of known changes. An implementation makes one
+/// exchange per call and returns its result.
+///
+/// Every method is cancel safe: dropping its future ends the exchange and leaves no task. A list or a change
+/// that was lost in this way is delivered again by the next call. All I/O has a deadline. No response causes
+/// a panic; a blank field, an oversized or an undecodable response is an error.
 #[async_trait]
 pub trait ConfigSource: Send + Sync {
-    /// The changes that wait for this gateway.
+    /// Returns the changes that wait for this gateway.
+    ///
+    /// Returns [`Unchanged`](Pending::Unchanged) only when an earlier call of the same provider has returned
+    /// the list: a new provider, and a call after one that was cancelled, return the list itself.
     ///
     /// # Errors
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) when the control plane cannot be asked, refuses the
-    /// gateway's credential, or answers what cannot be understood. That is never an empty list.
+    /// [`Unavailable`](crate::ErrorKind::Unavailable): the control plane is unreachable, refuses the
+    /// credential of the gateway, or sends a response that cannot be decoded. Never an empty list in its
+    /// place.
     async fn pending(&self) -> Result<Pending>;
 
-    /// One change with its document and everything it needs.
+    /// Returns one change with its document and all attachments.
+    ///
+    /// Does not acknowledge the change: only [`report`](Self::report) does.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) when the control plane no longer knows it,
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) as in [`pending`](Self::pending),
-    /// [`Invalid`](crate::ErrorKind::Invalid) when it came and is not a change.
+    /// * [`NotFound`](crate::ErrorKind::NotFound): the control plane does not know the change (any more).
+    /// * [`Unavailable`](crate::ErrorKind::Unavailable): as in [`pending`](Self::pending).
+    /// * [`Invalid`](crate::ErrorKind::Invalid): the response arrived, and is not a change.
     async fn fetch(&self, id: &ChangeId) -> Result<Change>;
 
-    /// Tells the control plane how far a change has come. Idempotent: the host repeats a report until it
-    /// was answered, so the control plane may already have heard it, and that is no error.
+    /// Reports the status of a change to the control plane.
+    ///
+    /// Idempotent: the host repeats a report until it gets a response, also after a restart. A control plane
+    /// that has the report already is not an error.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) when the control plane does not know the change,
-    /// [`Invalid`](crate::ErrorKind::Invalid) when it knows it and will never take this report, otherwise
-    /// [`Unavailable`](crate::ErrorKind::Unavailable).
+    /// * [`NotFound`](crate::ErrorKind::NotFound): the control plane does not know the change.
+    /// * [`Invalid`](crate::ErrorKind::Invalid): the control plane will never accept this report. The host
+    ///   does not repeat it.
+    /// * [`Unavailable`](crate::ErrorKind::Unavailable): every other failure. The host repeats the report.
     async fn report(&self, id: &ChangeId, status: &ChangeStatus) -> Result<()>;
 
-    /// When to ask for changes.
+    /// Returns the schedule on which the host calls [`pending`](Self::pending). Always the configured one.
     fn cadence(&self) -> Cadence;
 }
 
-/// The answer to "is there something new".
+/// The result of [`ConfigSource::pending`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pending {
-    /// Nothing has changed since the last time; known without reading a list.
+    /// The list is the same as in the last call, for example after an HTTP 304.
     Unchanged,
-    /// The list, oldest first. An empty list means that nothing is pending, never that all is to be removed.
+    /// The list, oldest first. An empty list means that no change is pending, never that the configuration is
+    /// to be removed.
     Changes(Vec<ChangeHead>),
 }
 
-/// When the host asks a [`ConfigSource`] for changes.
+/// The schedule on which the host calls [`ConfigSource::pending`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cadence {
-    /// Once per interval; the host adds jitter.
+    /// Once per interval. The host adds jitter.
     Every(Duration),
-    /// Only when somebody tells the gateway to.
+    /// On an explicit command only, such as `harmony-host sync`.
     OnDemand,
-    /// Always: [`ConfigSource::pending`] itself waits until there is something, or for a while.
+    /// Again as soon as the last call has returned: the provider does long polling, and
+    /// [`ConfigSource::pending`] itself waits for a change or for a time limit.
     Waits,
 }
 

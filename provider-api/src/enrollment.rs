@@ -1,99 +1,109 @@
+//! Authorizing the gateway: from the token of a person to a machine credential.
+
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 
 use crate::{Result, Secret};
 
-/// Becoming authorized: trading a person's token for a credential of the gateway's own.
+/// Obtains and stores the machine credential of this gateway.
 ///
-/// The provider stores the credential, sends it to its configured origin only, and picks up a renewed
-/// one without a restart. Cancel safe, bounded by a deadline, and free of panics.
+/// The provider stores the credential, sends it to the configured origin only, and uses a renewed one without
+/// a restart. A failed call stores nothing and leaves a stored credential in place.
+///
+/// Both async methods are cancel safe, have a deadline and do not panic, as the
+/// [contract](crate::Provider#the-contract) demands.
 #[async_trait]
 pub trait Enrollment: Send + Sync {
-    /// Asks the control plane for a machine credential in the name of a user, and stores it.
+    /// Requests a machine credential from the control plane with the token of a user, and stores it.
     ///
     /// # Errors
-    /// [`Denied`](crate::ErrorKind::Denied) when the user may not authorize this gateway,
-    /// [`Invalid`](crate::ErrorKind::Invalid) when the request cannot be understood,
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) otherwise; nothing was stored.
+    /// * [`Denied`](crate::ErrorKind::Denied): the user may not authorize this gateway.
+    /// * [`Invalid`](crate::ErrorKind::Invalid): the control plane does not accept the request.
+    /// * [`Unavailable`](crate::ErrorKind::Unavailable): every other failure; a later call may succeed.
     async fn enroll(&self, request: &EnrollmentRequest) -> Result<Enrolled>;
 
-    /// Stores a machine credential that somebody brings.
+    /// Stores a machine credential that was issued elsewhere, for example by a command line tool.
+    ///
+    /// Does not call the control plane.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind::Invalid) when it is no credential of this provider or already expired,
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) when it could not be stored.
+    /// * [`Invalid`](crate::ErrorKind::Invalid): it is not a credential of this provider, it is for another
+    ///   control plane, or it has expired.
+    /// * [`Unavailable`](crate::ErrorKind::Unavailable): the credential could not be stored.
     async fn adopt(&self, credential: MachineCredential) -> Result<Enrolled>;
 
-    /// What is known of the credential now, without asking the control plane. A credential that somebody
-    /// else stored since is noticed, so that a host can tell when asking again makes sense.
+    /// Returns the known state of the credential, without a call to the control plane.
+    ///
+    /// Takes into account a credential that another provider or process has stored since: a host that waits
+    /// after a refusal uses this to see that a new attempt makes sense.
     fn credential_status(&self) -> CredentialStatus;
 }
 
-/// A person's wish to authorize this gateway.
+/// A request of a person to authorize this gateway.
 #[derive(Clone, Debug)]
 pub struct EnrollmentRequest {
-    /// What proves who the person is.
+    /// The token that authenticates the person.
     pub user_token: Secret,
-    /// The code under which the control plane knows, or will know, this gateway.
+    /// The code that identifies, or will identify, this gateway at the control plane.
     pub gateway_code: String,
-    /// The public half of a key pair of this machine.
+    /// The public key of a key pair of this machine.
     pub machine_public_key: Option<String>,
-    /// Free text that goes along.
+    /// Free text that is sent to the control plane.
     pub metadata: Vec<String>,
-    /// The key the credential is to be stored under from now on; the provider's own when absent.
+    /// The key that encrypts the stored credential from now on; `None` for the provider's own key.
     pub storage_key: Option<Secret>,
 }
 
-/// A gateway's own credential.
+/// The credential with which a gateway authenticates to its control plane.
 #[derive(Clone, Debug)]
 pub struct MachineCredential {
     /// The token.
     pub token: Secret,
-    /// When it stops being valid.
+    /// The moment at which it expires.
     pub expires_at: SystemTime,
-    /// The control plane's identifier of this gateway.
+    /// The id of this gateway at the control plane.
     pub gateway_id: String,
     /// The code of this gateway, where known.
     pub gateway_code: Option<String>,
-    /// What the token permits.
+    /// The permissions of the token.
     pub abilities: Vec<String>,
-    /// The control plane it says it is for. A provider refuses a credential of another origin than the
-    /// configured one: whoever brings it must not lead the gateway elsewhere.
+    /// The URL of the control plane that issued it. A provider refuses a credential of another origin than
+    /// the configured one: a foreign credential must not redirect the gateway to a foreign control plane.
     pub control_plane: Option<String>,
-    /// The key it is to be stored under from now on; the provider's own when absent.
+    /// The key that encrypts the stored credential from now on; `None` for the provider's own key.
     pub storage_key: Option<Secret>,
 }
 
-/// What the control plane says of a gateway it authorized.
+/// The gateway as the control plane has authorized it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrolled {
-    /// The control plane's identifier of this gateway.
+    /// The id of this gateway at the control plane.
     pub gateway_id: String,
-    /// Its code.
+    /// The code of this gateway, where known.
     pub gateway_code: Option<String>,
-    /// Its name there.
+    /// The name of this gateway at the control plane, where known.
     pub gateway_name: Option<String>,
-    /// When the credential ends.
+    /// The moment at which the credential expires.
     pub expires_at: SystemTime,
 }
 
 /// The state of a gateway's credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialStatus {
-    /// There is none.
+    /// No credential is stored: the gateway is not authorized yet.
     Missing,
-    /// There is one, and nobody has refused it.
+    /// A credential is stored, has not expired, and the control plane has not refused it.
     Valid {
-        /// When it ends.
+        /// The moment at which it expires.
         expires_at: SystemTime,
     },
-    /// Its time is over.
+    /// The credential has expired, by the clock the provider was built with.
     Expired {
-        /// When it ended.
+        /// The moment at which it expired.
         expired_at: SystemTime,
     },
-    /// The control plane refused it.
+    /// The control plane has refused the credential. Ends with a new credential.
     Refused,
 }
 

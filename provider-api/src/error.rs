@@ -1,26 +1,29 @@
+//! The error of every call of the contract, and its kinds.
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-/// The result of every call of the contract.
+/// The result of a call of the contract.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What an [`Error`] means to the gateway. Each kind has exactly one meaning.
+/// The meaning of an [`Error`] to the gateway. The host decides by the kind alone.
 ///
 /// A host maps the kinds to HTTP in one place: [`NotFound`](ErrorKind::NotFound) is 404,
-/// [`Denied`](ErrorKind::Denied) 403, [`Unavailable`](ErrorKind::Unavailable) 503 and
-/// [`Invalid`](ErrorKind::Invalid) refuses the configuration that caused it.
+/// [`Denied`](ErrorKind::Denied) 403, [`Unavailable`](ErrorKind::Unavailable) 503, and
+/// [`Invalid`](ErrorKind::Invalid) rejects the configuration that caused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The thing asked for does not exist, and the provider is sure of it.
+    /// The requested object certainly does not exist.
     NotFound,
-    /// The thing exists or may exist, and this gateway, or this token, is not permitted.
+    /// The request is not permitted to this gateway, user or token, whether or not the object exists.
     Denied,
-    /// The provider cannot answer now: unreachable, overloaded, the gateway's own credential is
-    /// missing or refused, or its keys cannot be fetched. Asking again later may succeed.
+    /// The provider cannot answer now, and a later call may succeed. The control plane is unreachable or
+    /// overloaded, its response cannot be decoded, the gateway's own credential is missing or refused, or
+    /// keys cannot be fetched.
     Unavailable,
-    /// What was asked makes no sense and will not until somebody changes it.
+    /// The request itself is wrong, and will fail until its content changes.
     Invalid,
 }
 
@@ -35,10 +38,23 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// Why a provider did not do what it was asked.
+/// The error of a provider.
 ///
-/// `Display` is the context alone; the cause is in [`source`](StdError::source) and nowhere else, so
-/// that a report which walks the chain says nothing twice. Neither may carry a secret.
+/// `Display` writes the context alone. The cause is in [`source`](StdError::source) only, so that a log line
+/// that walks the chain repeats nothing. Neither may contain a secret.
+///
+/// ```
+/// use std::error::Error as _;
+/// use std::time::Duration;
+///
+/// use provider_api::{Error, ErrorKind};
+///
+/// let error = Error::unavailable("the control plane at https://api.example did not answer")
+///     .with_source("connection refused")
+///     .with_retry_after(Duration::from_secs(30));
+/// assert_eq!(error.kind(), ErrorKind::Unavailable);
+/// assert_eq!(error.source().unwrap().to_string(), "connection refused");
+/// ```
 pub struct Error {
     kind: ErrorKind,
     context: Cow<'static, str>,
@@ -48,27 +64,27 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of `kind`; `context` says what was tried, in words for the person who operates the gateway.
+    /// Creates an error. `context` tells the operator of the gateway what failed, in one short sentence.
     pub fn new(kind: ErrorKind, context: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, context: context.into(), key: None, retry_after: None, source: None }
     }
 
-    /// An error of kind [`ErrorKind::NotFound`].
+    /// Creates an error of the kind [`ErrorKind::NotFound`].
     pub fn not_found(context: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::NotFound, context)
     }
 
-    /// An error of kind [`ErrorKind::Denied`].
+    /// Creates an error of the kind [`ErrorKind::Denied`].
     pub fn denied(context: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Denied, context)
     }
 
-    /// An error of kind [`ErrorKind::Unavailable`].
+    /// Creates an error of the kind [`ErrorKind::Unavailable`].
     pub fn unavailable(context: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Unavailable, context)
     }
 
-    /// An error of kind [`ErrorKind::Invalid`].
+    /// Creates an error of the kind [`ErrorKind::Invalid`].
     pub fn invalid(context: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Invalid, context)
     }
@@ -80,32 +96,33 @@ impl Error {
         self
     }
 
-    /// Adds the key of the configuration that is wrong, dotted from the top of the file:
-    /// `provider.runbeam.api`, `mesh.imaging.jwt_secret`. The host turns it into a file and a line.
+    /// Adds the configuration key that is wrong, as a dotted path from the top of the file, such as
+    /// `provider.runbeam.api` or `mesh.imaging.jwt_secret`. The host maps it to a file and a line.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<Cow<'static, str>>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// Adds how long the other side asked to be left alone.
+    /// Adds the delay that the control plane demands before the next call (`Retry-After`, RFC 9110, section
+    /// 10.2.3).
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// What the error means.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The key of the configuration that is wrong, dotted from the top of the file.
+    /// Returns the configuration key that is wrong, as a dotted path from the top of the file.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// How long the other side asked to be left alone, when it said so.
+    /// Returns the delay that the control plane demands before the next call, if it sent one.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -145,9 +162,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cause_is_in_source_and_not_in_display() {
-        let error = Error::unavailable("asking for changes").with_source("connection refused");
-        assert_eq!(error.to_string(), "asking for changes");
+    fn display_does_not_repeat_the_cause() {
+        let error = Error::unavailable("listing changes failed").with_source("connection refused");
+        assert_eq!(error.to_string(), "listing changes failed");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("connection refused"));
     }
 }

@@ -1,4 +1,4 @@
-//! Making providers of one type from a section of the configuration.
+//! The factory: building providers of one type from a section of the configuration.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,49 +8,53 @@ use serde::de::DeserializeOwned;
 
 use crate::{Clock, InvalidSettings, Inventory, Provider, ProviderName, SettingsProfile};
 
-/// Makes providers of one type.
+/// Builds providers of one type.
 ///
-/// What must survive a new configuration, such as a connection pool or the machine credential, lives in
-/// the factory; the rest in the provider, which is built anew with every snapshot.
+/// A host builds a new provider for every configuration, also for one that it then rejects. State that must
+/// survive a new configuration, such as a connection pool or the machine credential, belongs in the factory.
 pub trait ProviderFactory: Send + Sync + 'static {
-    /// The type as configurations name it. A section `[provider.<name>]` is of the type `<name>` unless
-    /// it has a key `type`.
+    /// The name of the type in configurations. A section `[provider.<name>]` has the type `<name>` unless its
+    /// key `type` names another one.
     const TYPE: &'static str;
 
-    /// What the section `[provider.<name>]` is decoded into. The host's own keys `type` and
-    /// `poll_interval_secs` are in it as well; ignore what is not yours, or deny it.
+    /// The decoded form of the section `[provider.<name>]`.
+    ///
+    /// The section also contains the host's own keys `type` and `poll_interval_secs`. A type that denies
+    /// unknown fields must list them.
     type Settings: DeserializeOwned;
 
-    /// Builds a provider. Does no I/O and does not wait: this runs while a configuration is checked, also
-    /// for one that will be refused.
+    /// Builds a provider.
+    ///
+    /// Does no I/O, starts no task and does not block: a host calls this while it checks a configuration, and
+    /// a gateway starts while its control plane is down.
     ///
     /// # Errors
-    /// Everything that is wrong with the settings or the inventory, each as an
-    /// [`Invalid`](crate::ErrorKind::Invalid) error with the key it is about. One [`Error`](crate::Error) converts with
-    /// `?`.
+    /// All errors in the settings and the inventory, each of the kind
+    /// [`Invalid`](crate::ErrorKind::Invalid) and with its configuration [key](crate::Error::with_key). A
+    /// single [`Error`](crate::Error) converts with `?`.
     fn build(
         &self,
         context: BuildContext,
         settings: Self::Settings,
     ) -> Result<Arc<dyn Provider>, InvalidSettings>;
 
-    /// Facts about the settings that a host needs before it builds anything.
+    /// Returns the facts about the settings that a host needs before it builds a provider.
     fn profile(&self) -> SettingsProfile;
 }
 
-/// What a provider is built with.
+/// The environment of a new provider.
 #[derive(Clone, Debug)]
 pub struct BuildContext {
-    /// The name the configuration gives it.
+    /// The name of the provider in the configuration.
     pub name: ProviderName,
     /// The id of this gateway.
     pub gateway: String,
-    /// What the configuration declares.
+    /// The resources and meshes of the configuration.
     pub inventory: Arc<Inventory>,
-    /// A directory of this gateway that providers may keep files in.
+    /// The directory of this gateway in which providers may store files.
     pub state_dir: PathBuf,
-    /// The wall clock.
+    /// The wall clock. Use it for the expiry of tokens and credentials, so that tests can turn it.
     pub clock: Arc<dyn Clock>,
-    /// How long a published key set may be used without asking for it again, 1 to 168 hours.
+    /// The time for which a published key set may be used without a new fetch, 1 to 168 hours.
     pub key_lifetime: Duration,
 }

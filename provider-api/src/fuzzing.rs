@@ -1,20 +1,20 @@
-//! What the fuzz target calls, and the test that replays what it has found. No part of the contract.
+//! The entry point of the fuzz target, and the test that replays its corpus. Not part of the contract.
 
 use crate::Reference;
 
-/// A reference in any bytes: refused, or one whose canonical form is the same reference.
+/// Parses any bytes as a reference. Panics when its canonical form does not parse to an equal reference.
 pub fn reference(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match text.parse::<Reference>() {
         Ok(reference) => assert_eq!(reference.to_string().parse(), Ok(reference)),
-        Err(refusal) => assert!(!refusal.to_string().is_empty()),
+        Err(error) => assert!(!error.to_string().is_empty()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_the_fuzzer_kept_is_survived() {
+    fn the_fuzz_corpus_causes_no_panic() {
         let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/reference");
         let inputs: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|file| file.unwrap().path()).collect();
         assert!(!inputs.is_empty());

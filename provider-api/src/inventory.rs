@@ -1,49 +1,54 @@
+//! The resources and meshes that a configuration declares.
+
 use std::sync::Arc;
 
 use crate::{MeshIdentity, ProviderName, Resource, Secret};
 
-/// What the configuration of this gateway declares, as providers need to know it.
+/// The resources and meshes that the configuration of this gateway declares.
 ///
-/// A provider that is built for one configuration may keep it: a new configuration builds a new provider.
+/// A provider may keep its inventory: a new configuration builds a new provider.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
-    /// Everything that a local reference can name.
+    /// All resources that a local reference can name.
     pub resources: Vec<Resource>,
-    /// Every enabled mesh.
+    /// All enabled meshes.
     pub meshes: Vec<MeshDefinition>,
 }
 
 /// A mesh of the configuration.
 #[derive(Clone, Debug)]
 pub struct MeshDefinition {
-    /// Its name and id.
+    /// The name and the id.
     pub identity: MeshIdentity,
-    /// Who issues and verifies its tokens.
+    /// The provider that issues and verifies the tokens of the mesh.
     pub provider: ProviderName,
-    /// What a locally managed mesh signs and verifies with; `None` for a mesh of a remote provider.
+    /// The keys of a locally managed mesh; `None` for a mesh of a remote provider.
     pub keys: Option<MeshKeys>,
-    /// Where the key set of a remote provider is published, when the configuration says so.
+    /// The URL of the key set (JWKS) of a remote provider, if the configuration sets one.
     pub jwks_url: Option<String>,
 }
 
-/// The keys of a locally managed mesh. They decide the algorithm; a token never does.
+/// The keys of a locally managed mesh.
+///
+/// The kind of the keys determines the algorithm. The header of a token never does (RFC 8725, section 3.1).
 #[derive(Clone, Debug)]
 pub enum MeshKeys {
-    /// One secret shared by all members: HS256.
+    /// One secret that all members share, for HS256.
     Shared(Secret),
-    /// A key pair: RS256. PEM, already read: building a provider does no I/O.
+    /// A key pair for RS256, as the content of PEM files: building a provider does no I/O.
     Rsa {
-        /// Signs; needed to send.
+        /// The signing key, required for sending.
         private_pem: Option<Secret>,
-        /// Verifies; needed to receive.
+        /// The verification key, required for receiving.
         public_pem: Option<Arc<str>>,
     },
 }
 
 impl MeshKeys {
-    /// The fewest bytes a shared secret should have: as many as SHA-256 puts out (RFC 7518, section 3.2).
+    /// The recommended minimum length of a shared secret in bytes, the output size of SHA-256 (RFC 7518,
+    /// section 3.2).
     ///
-    /// A shorter one works, since gateways out there have them, but it can be guessed offline from one
-    /// captured token. Whoever reads the configuration warns about it.
+    /// A shorter secret works, since existing gateways have them. But an attacker who captures one token can
+    /// guess it offline, so a host warns about it.
     pub const MIN_SHARED_BYTES: usize = 32;
 }

@@ -51,5 +51,5 @@ pub use resource::{Mode, Resource, ResourceType};
 pub use retention::Retention;
 pub use secret::Secret;
 pub use settings_profile::{LegacySection, SettingsProfile};
-/// How a section of a configuration is handed to [`Registry::build`].
+/// The form in which [`Registry::build`] takes a section of a configuration.
 pub use toml::de::ValueDeserializer;

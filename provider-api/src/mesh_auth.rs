@@ -1,99 +1,110 @@
+//! Tokens between the members of a mesh.
+
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 
 use crate::{Result, Secret};
 
-/// Issues and verifies the tokens with which members of a mesh prove themselves to each other.
+/// Issues and verifies the tokens with which the members of a mesh authenticate to each other.
 ///
-/// The host caches issued tokens by [`TokenRequest`] until shortly before they expire. It never falls
-/// back to sending or accepting a request without a token: authorization fails closed.
-/// Cancel safe, bounded by a deadline, and free of panics, like every method of the contract.
+/// The host caches an issued token by its [`TokenRequest`] until shortly before it expires, and may cache the
+/// [`Claims`] of a verified token until they expire. Authorization fails closed: without a valid token the
+/// host neither sends nor accepts a mesh request.
+///
+/// Both methods are cancel safe, have a deadline and do not panic, as the
+/// [contract](crate::Provider#the-contract) demands. An error never quotes a token.
 #[async_trait]
 pub trait MeshAuth: Send + Sync {
-    /// A token that lets `request.sender` reach `request.destination` within `request.mesh`.
+    /// Issues a token for requests from `request.sender` to `request.destination` within `request.mesh`.
     ///
     /// # Errors
-    /// [`Denied`](crate::ErrorKind::Denied) when this gateway may not reach that destination,
-    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such mesh,
-    /// [`Invalid`](crate::ErrorKind::Invalid) when the mesh holds no key to sign with,
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) when no token can be had now.
+    /// * [`Denied`](crate::ErrorKind::Denied): this gateway may not send to that destination.
+    /// * [`NotFound`](crate::ErrorKind::NotFound): no such mesh exists.
+    /// * [`Invalid`](crate::ErrorKind::Invalid): the mesh has no signing key.
+    /// * [`Unavailable`](crate::ErrorKind::Unavailable): the provider cannot issue a token now.
     async fn issue(&self, request: &TokenRequest) -> Result<MeshToken>;
 
-    /// Checks a token that came with a request.
+    /// Verifies a token that came with a request.
     ///
-    /// The signature, with the algorithm that belongs to the key and never the one the token names;
-    /// the issuer, the mesh, the audience where there is one, the destination where there is one, and
-    /// the times. A token that is good for a URL is good for every URL below it, by whole segments, and the
-    /// host may remember that for as long as the claims last.
+    /// An implementation checks, in any order:
+    ///
+    /// * the signature, with the algorithm of the key. Never with the algorithm that the token names: an
+    ///   attacker chooses that (RFC 8725, section 3.1);
+    /// * `iss`, `mesh_id`, and `aud` and the destination where the token has them;
+    /// * `exp`, which is required, and `nbf` and `iat` where the token has them;
+    /// * `sub`, which is not blank.
+    ///
+    /// A destination covers its own URL and every URL below it, by whole path segments: `/r4` covers
+    /// `/r4/Patient` but not `/r4-admin`, and not `/r4/../admin`.
     ///
     /// # Errors
-    /// [`Denied`](crate::ErrorKind::Denied) for every token that is not good here, whatever is wrong with
-    /// it; [`Unavailable`](crate::ErrorKind::Unavailable) when the keys to judge it cannot be had.
+    /// * [`Denied`](crate::ErrorKind::Denied): the token is not valid here, for whatever reason.
+    /// * [`Unavailable`](crate::ErrorKind::Unavailable): the verification keys cannot be fetched.
     async fn verify(&self, expected: &Expected<'_>, token: &str) -> Result<Claims>;
 }
 
-/// A mesh as tokens name it.
+/// The name and the id of a mesh. Both identify it: the same name with another id is another mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MeshIdentity {
-    /// Its name in the configuration; the issuer of locally made tokens.
+    /// The name in the configuration. Also the issuer (`iss`) of tokens that are signed with local keys.
     pub name: String,
-    /// Its identifier at the provider.
+    /// The id at the provider, if it has one.
     pub id: Option<String>,
 }
 
 impl MeshIdentity {
-    /// What the `mesh_id` claim says: the id, or else the name.
+    /// Returns the value of the `mesh_id` claim: the id, or the name of a mesh without one.
     pub fn mesh_id(&self) -> &str {
         self.id.as_deref().unwrap_or(&self.name)
     }
 }
 
-/// What a token is to be good for. Equal requests may be answered with the same token.
+/// The parameters of a token. Equal requests may get the same token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenRequest {
     /// The mesh.
     pub mesh: MeshIdentity,
-    /// The ingress URL the request is sent to.
+    /// The ingress URL to which the gateway sends its requests.
     pub destination: String,
-    /// The gateway that sends.
+    /// The id of the sending gateway.
     pub sender: String,
 }
 
-/// What the gateway that received a request expects of its token.
+/// The values that a received token must match.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// The mesh.
     pub mesh: &'a MeshIdentity,
-    /// The URL really asked for, without query.
+    /// The URL of the request, without its query.
     pub url: &'a str,
 }
 
-/// A token and its end.
+/// An issued token and its expiry.
 #[derive(Clone, Debug)]
 pub struct MeshToken {
     /// The JWT.
     pub token: Secret,
-    /// When it stops being valid.
+    /// The moment at which the token expires, the same as its `exp` claim.
     pub expires_at: SystemTime,
 }
 
-/// What a verified token says.
+/// The claims of a verified token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claims {
-    /// `iss`
+    /// `iss`: the issuer.
     pub issuer: String,
     /// `sub`: the gateway that sent the request.
     pub subject: String,
-    /// `mesh_id`
+    /// `mesh_id`: the mesh.
     pub mesh_id: String,
-    /// `exp`: the claims must not be used after it.
+    /// `exp`: the moment after which the claims must not be used.
     pub expires_at: SystemTime,
 }
 
 impl Claims {
-    /// Claims that were verified.
+    /// Creates the claims of a token that was verified.
     pub fn new(issuer: String, subject: String, mesh_id: String, expires_at: SystemTime) -> Self {
         Self { issuer, subject, mesh_id, expires_at }
     }

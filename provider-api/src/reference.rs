@@ -1,12 +1,14 @@
+//! References to resources, and their grammar.
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::name::is_slug;
-use crate::{ProviderName, ResourceType};
+use crate::{InvalidName, ProviderName, ResourceType};
 
-/// A resource named across gateways and teams.
+/// A reference to a resource of this or another gateway or team.
 ///
 /// ```text
 /// <name>                                  the same as local.name.<name>
@@ -17,9 +19,20 @@ use crate::{ProviderName, ResourceType};
 /// <provider>.<team>.<type>.id.<id>
 /// ```
 ///
-/// `type` is one of ingress, egress, pipeline, endpoint, backend, mesh. Names and teams are made of
+/// `type` is one of ingress, egress, pipeline, endpoint, backend, mesh. Names and teams consist of
 /// `a-z 0-9 _ -`, ids of `A-Z a-z 0-9 _ -`. A reference has at most [`Reference::MAX_LEN`] bytes.
-/// `Display` writes the canonical form: parsing it again gives an equal reference.
+/// `Display` writes the canonical form, which parses to an equal reference.
+///
+/// ```
+/// use provider_api::{Reference, ResourceType};
+///
+/// let reference: Reference = "runbeam.acme.ingress.name.fhir-api".parse()?;
+/// assert_eq!(reference.provider().as_str(), "runbeam");
+/// assert_eq!(reference.team(), Some("acme"));
+/// assert_eq!(reference.resource_type(), Some(ResourceType::Ingress));
+/// assert_eq!("fhir-api".parse::<Reference>()?.to_string(), "local.name.fhir-api");
+/// # Ok::<(), provider_api::InvalidReference>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reference {
@@ -28,27 +41,27 @@ pub struct Reference {
     key: ResourceKey,
 }
 
-/// How far a reference narrows down where to look.
+/// The set of resources in which a reference is resolved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// Everything the provider knows.
+    /// All resources of the provider.
     Provider,
-    /// What one team owns.
+    /// The resources of one team.
     Team(String),
-    /// The resources of one type that one team owns.
+    /// The resources of one type and one team.
     Typed(String, ResourceType),
 }
 
-/// What the last two segments of a reference say.
+/// The name or the id in the last two segments of a reference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ResourceKey {
-    /// `name.<name>`
+    /// A name, written `name.<name>`.
     Name(String),
-    /// `id.<id>`
+    /// An id, written `id.<id>`.
     Id(String),
 }
 
-/// Why a text is no [`Reference`]: which part, and what was expected there.
+/// The error of parsing a [`Reference`]: the part that is wrong, and the expected form of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidReference {
     given: String,
@@ -57,33 +70,33 @@ pub struct InvalidReference {
 }
 
 impl Reference {
-    /// The most bytes a reference may have.
+    /// The maximum length in bytes.
     pub const MAX_LEN: usize = 512;
 
-    /// `local.name.<name>`
+    /// Creates the reference `local.name.<name>`.
     ///
     /// # Errors
-    /// When `name` is not made of `a-z 0-9 _ -`.
+    /// Fails when `name` is empty, too long or contains other characters than `a-z 0-9 _ -`.
     pub fn local(name: &str) -> Result<Self, InvalidReference> {
         format!("local.name.{name}").parse()
     }
 
-    /// Who is to resolve it.
+    /// Returns the provider that resolves the reference.
     pub fn provider(&self) -> &ProviderName {
         &self.provider
     }
 
-    /// Where to look.
+    /// Returns the set of resources in which the reference is resolved.
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// What to look for.
+    /// Returns the name or the id of the resource.
     pub fn key(&self) -> &ResourceKey {
         &self.key
     }
 
-    /// The team, when the reference names one.
+    /// Returns the team, if the reference names one.
     pub fn team(&self) -> Option<&str> {
         match &self.scope {
             Scope::Provider => None,
@@ -91,7 +104,7 @@ impl Reference {
         }
     }
 
-    /// The type, when the reference names one.
+    /// Returns the resource type, if the reference names one.
     pub fn resource_type(&self) -> Option<ResourceType> {
         match &self.scope {
             Scope::Typed(_, kind) => Some(*kind),
@@ -119,82 +132,78 @@ impl FromStr for Reference {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
-        let refuse = |part, expected: String| InvalidReference {
+        parse(text).map_err(|Mismatch(part, expected)| InvalidReference {
+            // A message must not carry an input of any length into a log.
             given: text.chars().take(80).collect(),
             part,
             expected,
-        };
-        if text.len() > Self::MAX_LEN {
-            return Err(refuse("length", format!("at most {} bytes, got {}", Self::MAX_LEN, text.len())));
-        }
-        let segments: Vec<&str> = text.split('.').collect();
-        let provider =
-            |given: &str| given.parse::<ProviderName>().map_err(|e| refuse("provider", e.to_string()));
-        let slug = |part, given: &str| match is_slug(given) {
-            true => Ok(given.to_owned()),
-            false => Err(refuse(part, format!("a-z, 0-9, _ and -, got `{}`", given.escape_debug()))),
-        };
-        let id = |given: &str| {
-            let ok = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-            match !given.is_empty() && given.bytes().all(ok) {
-                true => Ok(ResourceKey::Id(given.to_owned())),
-                false => {
-                    Err(refuse("id", format!("letters, digits, _ and -, got `{}`", given.escape_debug())))
-                }
-            }
-        };
-        match *segments.as_slice() {
-            [name] => Ok(Self {
-                provider: ProviderName::local(),
-                scope: Scope::Provider,
-                key: ResourceKey::Name(slug("name", name)?),
-            }),
-            ["local", "name", name] => Ok(Self {
-                provider: ProviderName::local(),
-                scope: Scope::Provider,
-                key: ResourceKey::Name(slug("name", name)?),
-            }),
-            [from, "name", _] => Err(refuse(
-                "team",
-                format!(
-                    "a team and a type before `name`, as in {from}.<team>.ingress.name.<name>; only `local` does without"
-                ),
-            )),
-            [from, "id", key] => {
-                Ok(Self { provider: provider(from)?, scope: Scope::Provider, key: id(key)? })
-            }
-            [from, team, "id", key] => {
-                Ok(Self { provider: provider(from)?, scope: Scope::Team(slug("team", team)?), key: id(key)? })
-            }
-            [_, _, "name", _] => Err(refuse(
-                "type",
-                "a type before `name`, as in <provider>.<team>.ingress.name.<name>".to_owned(),
-            )),
-            [from, team, kind, by @ ("name" | "id"), key] => {
-                let provider = provider(from)?;
-                let team = slug("team", team)?;
-                let kind = kind
-                    .parse::<ResourceType>()
-                    .map_err(|()| refuse("type", format!("{}, got `{}`", types(), kind.escape_debug())))?;
-                let key = if by == "id" { id(key)? } else { ResourceKey::Name(slug("name", key)?) };
-                Ok(Self { provider, scope: Scope::Typed(team, kind), key })
-            }
-            [_, _, _, other, _] => Err(refuse(
-                "key",
-                format!("`name` or `id` before the last part, got `{}`", other.escape_debug()),
-            )),
-            _ => Err(refuse(
-                "form",
-                "<name>, local.name.<name>, <provider>.id.<id>, <provider>.<team>.id.<id>, \
-                 <provider>.<team>.<type>.name.<name> or <provider>.<team>.<type>.id.<id>"
-                    .to_owned(),
-            )),
-        }
+        })
     }
 }
 
-fn types() -> String {
-    ResourceType::ALL.map(ResourceType::as_str).join(", ")
+/// The part that is wrong, and its expected form.
+struct Mismatch(&'static str, String);
+
+fn parse(text: &str) -> Result<Reference, Mismatch> {
+    if text.len() > Reference::MAX_LEN {
+        let expected = format!("at most {} bytes, got {}", Reference::MAX_LEN, text.len());
+        return Err(Mismatch("length", expected));
+    }
+    let segments: Vec<&str> = text.split('.').collect();
+    let (provider, scope, key) = match *segments.as_slice() {
+        [name] | ["local", "name", name] => {
+            (ProviderName::local(), Scope::Provider, ResourceKey::Name(slug("name", name)?))
+        }
+        [from, "name", _] => {
+            let form = format!("a team and a type before `name`, as in {from}.<team>.ingress.name.<name>");
+            return Err(Mismatch("team", format!("{form}; only `local` works without them")));
+        }
+        [from, "id", key] => (provider(from)?, Scope::Provider, id(key)?),
+        [from, team, "id", key] => (provider(from)?, Scope::Team(slug("team", team)?), id(key)?),
+        [_, _, "name", _] => {
+            let expected = "a type before `name`, as in <provider>.<team>.ingress.name.<name>";
+            return Err(Mismatch("type", expected.to_owned()));
+        }
+        [from, team, kind, by @ ("name" | "id"), key] => {
+            let (provider, team, kind) = (provider(from)?, slug("team", team)?, resource_type(kind)?);
+            let key = if by == "id" { id(key)? } else { ResourceKey::Name(slug("name", key)?) };
+            (provider, Scope::Typed(team, kind), key)
+        }
+        [_, _, _, other, _] => {
+            let expected = format!("`name` or `id` before the last part, got `{}`", other.escape_debug());
+            return Err(Mismatch("key", expected));
+        }
+        _ => {
+            let expected = "<name>, local.name.<name>, <provider>.id.<id>, <provider>.<team>.id.<id>, \
+                            <provider>.<team>.<type>.name.<name> or <provider>.<team>.<type>.id.<id>";
+            return Err(Mismatch("form", expected.to_owned()));
+        }
+    };
+    Ok(Reference { provider, scope, key })
+}
+
+fn provider(given: &str) -> Result<ProviderName, Mismatch> {
+    given.parse().map_err(|error: InvalidName| Mismatch("provider", error.to_string()))
+}
+
+fn slug(part: &'static str, given: &str) -> Result<String, Mismatch> {
+    match is_slug(given) {
+        true => Ok(given.to_owned()),
+        false => Err(Mismatch(part, format!("a-z, 0-9, _ and -, got `{}`", given.escape_debug()))),
+    }
+}
+
+fn id(given: &str) -> Result<ResourceKey, Mismatch> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    match !given.is_empty() && given.bytes().all(allowed) {
+        true => Ok(ResourceKey::Id(given.to_owned())),
+        false => Err(Mismatch("id", format!("letters, digits, _ and -, got `{}`", given.escape_debug()))),
+    }
+}
+
+fn resource_type(given: &str) -> Result<ResourceType, Mismatch> {
+    let types = || ResourceType::ALL.map(ResourceType::as_str).join(", ");
+    given.parse().map_err(|()| Mismatch("type", format!("{}, got `{}`", types(), given.escape_debug())))
 }
 
 impl TryFrom<String> for Reference {
@@ -212,12 +221,12 @@ impl From<Reference> for String {
 }
 
 impl InvalidReference {
-    /// The part that is wrong: length, form, provider, team, type, key, name or id.
+    /// Returns the part that is wrong: length, form, provider, team, type, key, name or id.
     pub fn part(&self) -> &'static str {
         self.part
     }
 
-    /// What was expected there.
+    /// Returns the expected form of that part.
     pub fn expected(&self) -> &str {
         &self.expected
     }
@@ -226,7 +235,7 @@ impl InvalidReference {
 impl fmt::Display for InvalidReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { given, part, expected } = self;
-        write!(f, "`{}` is no resource reference: {part}: expected {expected}", given.escape_debug())
+        write!(f, "`{}` is not a resource reference: {part}: expected {expected}", given.escape_debug())
     }
 }
 
@@ -256,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_part_and_what_was_expected() {
+    fn an_error_names_the_wrong_part() {
         for (text, part) in [
             ("", "name"),
             ("Upper", "name"),
@@ -272,9 +281,9 @@ mod tests {
             ("a.b.c.d.e.f", "form"),
             ("../../etc/passwd", "key"),
         ] {
-            let refusal = text.parse::<Reference>().expect_err(text);
-            assert_eq!(refusal.part(), part, "{text}: {refusal}");
-            assert!(refusal.to_string().contains("expected"), "{refusal}");
+            let error = text.parse::<Reference>().expect_err(text);
+            assert_eq!(error.part(), part, "{text}: {error}");
+            assert!(error.to_string().contains("expected"), "{error}");
         }
         assert_eq!("a".repeat(513).parse::<Reference>().expect_err("too long").part(), "length");
     }
@@ -304,14 +313,14 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic_and_what_parses_round_trips(text in any::<String>()) {
+        fn any_text_fails_or_round_trips(text in any::<String>()) {
             if let Ok(reference) = text.parse::<Reference>() {
                 prop_assert_eq!(reference.to_string().parse::<Reference>(), Ok(reference));
             }
         }
 
         #[test]
-        fn one_changed_character_never_makes_it_panic(
+        fn a_changed_character_fails_or_round_trips(
             text in any_reference(), at in any::<prop::sample::Index>(), with in any::<char>()
         ) {
             let mut chars: Vec<char> = text.chars().collect();

@@ -1,4 +1,4 @@
-//! The provider types of a gateway.
+//! The registry of the provider types of a gateway.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,13 +8,16 @@ use toml::de::ValueDeserializer;
 
 use crate::{BuildContext, BuildError, Provider, ProviderFactory, SettingsProfile};
 
-/// The provider types that are compiled into a gateway. An ordinary value: no globals, nothing that
-/// registers itself.
+/// The provider types that are compiled into a gateway.
+///
+/// An ordinary value without globals and without constructors run by the linker: `main` shows which types a
+/// gateway has, and a test can make a registry of its own.
 #[derive(Clone, Default)]
 pub struct Registry {
     factories: BTreeMap<&'static str, Arc<dyn ErasedFactory>>,
 }
 
+/// A factory without its associated types, so that factories of different types fit into one map.
 trait ErasedFactory: Send + Sync {
     fn build(
         &self,
@@ -42,36 +45,37 @@ impl<F: ProviderFactory> ErasedFactory for F {
 }
 
 impl Registry {
-    /// A registry that knows no type.
+    /// Creates an empty registry.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a type. The last factory registered for a type is the one that builds it.
+    /// Adds a factory under its [`TYPE`](ProviderFactory::TYPE). Replaces an earlier factory of the same
+    /// type.
     pub fn register<F: ProviderFactory>(&mut self, factory: F) -> &mut Self {
         self.factories.insert(F::TYPE, Arc::new(factory));
         self
     }
 
-    /// The types that are compiled in, in alphabetical order.
+    /// Returns the registered types in alphabetical order.
     pub fn types(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.factories.keys().copied()
     }
 
-    /// Whether `provider_type` is compiled in.
+    /// Returns true when `provider_type` is registered.
     pub fn knows(&self, provider_type: &str) -> bool {
         self.factories.contains_key(provider_type)
     }
 
-    /// The facts about the settings of `provider_type`; `None` when it is not compiled in.
+    /// Returns the settings profile of `provider_type`, or `None` when the type is not registered.
     pub fn profile(&self, provider_type: &str) -> Option<SettingsProfile> {
         self.factories.get(provider_type).map(|factory| factory.profile())
     }
 
-    /// Builds a provider of `provider_type` from its section of the configuration.
+    /// Decodes `settings`, a section `[provider.<name>]`, and builds a provider of `provider_type` from it.
     ///
     /// # Errors
-    /// See [`BuildError`]; each variant is a refusal of the configuration.
+    /// See [`BuildError`]. Each variant rejects the configuration.
     pub fn build(
         &self,
         provider_type: &str,

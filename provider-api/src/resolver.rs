@@ -1,41 +1,48 @@
+//! Resolving references to resources.
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::{Reference, Resource, Result};
 
-/// Finds what a reference names.
+/// Resolves references to resources.
 ///
-/// The host caches answers, asks at most once at a time per reference, and never caches a failure.
-/// Cancel safe, bounded by a deadline, and free of panics, like every method of the contract.
+/// The host caches results for their [`Freshness`], makes at most one call at a time per reference, and never
+/// caches an error. An implementation keeps no cache of its own.
+///
+/// [`resolve`](Self::resolve) is cancel safe, has a deadline and does not panic, as the
+/// [contract](crate::Provider#the-contract) demands.
 #[async_trait]
 pub trait Resolver: Send + Sync {
-    /// The resource, and how long that answer may be used.
+    /// Returns the resource that `reference` names, and the time for which the result may be cached.
+    ///
+    /// A disabled resource is returned with `enabled` false, or denied.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) when there is none,
-    /// [`Denied`](crate::ErrorKind::Denied) when this gateway may not use it,
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) when that cannot be known now,
-    /// [`Invalid`](crate::ErrorKind::Invalid) when the reference fits several, with the candidates, and when it
-    /// is for another provider to resolve.
+    /// * [`NotFound`](crate::ErrorKind::NotFound): no such resource exists.
+    /// * [`Denied`](crate::ErrorKind::Denied): this gateway may not use the resource.
+    /// * [`Unavailable`](crate::ErrorKind::Unavailable): the provider cannot find out now.
+    /// * [`Invalid`](crate::ErrorKind::Invalid): the reference matches several resources (the message lists
+    ///   the candidates), or it belongs to another provider.
     async fn resolve(&self, reference: &Reference) -> Result<Resolved>;
 }
 
-/// What a reference resolved to.
+/// The result of resolving a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     /// The resource.
     pub resource: Resource,
-    /// How long the answer may be used without asking again.
+    /// The time for which a host may cache the result.
     pub fresh: Freshness,
 }
 
-/// How long an answer may be used without asking again.
+/// The time for which a host may cache a resolved resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// For this long from now.
+    /// For this time, counted from the result. More than zero.
     For(Duration),
-    /// Until the configuration changes: the answer comes from it.
+    /// Until the configuration changes, since the result comes from the configuration.
     UntilReload,
 }
 

@@ -1,32 +1,34 @@
+//! Resources, the targets of references.
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of thing a reference names.
+/// The type of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ResourceType {
-    /// URLs under which a gateway can be reached.
+    /// The URLs at which a gateway accepts requests.
     Ingress,
-    /// A way out of a gateway towards a mesh.
+    /// The exit through which a gateway sends requests into a mesh.
     Egress,
-    /// Endpoints, middleware and backends in one chain.
+    /// A chain of endpoints, middleware and backends.
     Pipeline,
-    /// Where requests enter a pipeline.
+    /// The entry of a pipeline.
     Endpoint,
-    /// Where requests leave a pipeline.
+    /// The exit of a pipeline towards a service.
     Backend,
-    /// Gateways that trust each other's tokens.
+    /// A group of gateways that trust each other's tokens.
     Mesh,
 }
 
 impl ResourceType {
-    /// Every type, in the order the documentation lists them.
+    /// All types, in the order of the documentation.
     pub const ALL: [Self; 6] =
         [Self::Ingress, Self::Egress, Self::Pipeline, Self::Endpoint, Self::Backend, Self::Mesh];
 
-    /// The type as it stands in a reference.
+    /// Returns the name of the type in references.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
@@ -53,70 +55,70 @@ impl FromStr for ResourceType {
     }
 }
 
-/// Whether requests without mesh context may pass an ingress or egress.
+/// The admission mode of an ingress or egress for requests without mesh context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// All requests pass; a valid mesh token adds mesh context.
+    /// Admits all requests. A valid mesh token adds mesh context.
     #[default]
     Default,
-    /// Only requests with mesh context pass.
+    /// Admits only requests with mesh context.
     Mesh,
 }
 
-/// Something that a reference resolves to, as the control plane describes it.
+/// A resource as the control plane describes it.
 ///
-/// Fields a control plane sends beyond these are ignored, never an error.
+/// Decoding ignores unknown fields, so that a control plane can add some.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Resource {
-    /// What it is.
+    /// The type; `type` in JSON.
     #[serde(rename = "type")]
     pub kind: ResourceType,
-    /// The provider's identifier for it.
+    /// The id at the provider.
     pub id: String,
-    /// Its name among the resources of its type and owner.
+    /// The name, unique among the resources of the same type and owner.
     pub name: String,
     /// The team that owns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team_id: Option<String>,
-    /// Whether it may be used at all.
+    /// False when the owner has switched the resource off. True when the field is missing.
     #[serde(default = "enabled")]
     pub enabled: bool,
     /// The gateway that serves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_id: Option<String>,
-    /// The pipeline it belongs to.
+    /// The pipeline of which it is a part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline_id: Option<String>,
-    /// The mesh it belongs to.
+    /// The mesh of which it is a part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mesh_id: Option<String>,
-    /// Where it can be reached; the first is preferred.
+    /// The URLs at which it accepts requests, the preferred one first.
     #[serde(default)]
     pub urls: Vec<String>,
-    /// `http` or `http3`.
+    /// The protocol, `http` or `http3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
-    /// Who may pass; ingress and egress only.
+    /// The admission mode of an ingress or egress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// The backend an egress leaves through.
+    /// The backend of an egress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend_id: Option<String>,
     /// The service that implements it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_id: Option<String>,
-    /// The endpoint an ingress leads to.
+    /// The endpoint of an ingress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_id: Option<String>,
-    /// What its owner says about it.
+    /// The description by its owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The provider it comes from.
+    /// The provider that manages it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// How members of a mesh prove themselves.
+    /// The authentication method of the members of a mesh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_type: Option<String>,
     /// The ingresses of a mesh, as references.
@@ -132,7 +134,7 @@ fn enabled() -> bool {
 }
 
 impl Resource {
-    /// An enabled resource of which nothing else is known; set the fields that are.
+    /// Creates an enabled resource whose other fields are empty.
     pub fn new(kind: ResourceType, id: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             kind,
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_fields_are_ignored_and_missing_ones_have_defaults() {
+    fn unknown_fields_are_ignored() {
         let json = r#"{"type":"ingress","id":"01H","name":"fhir","tomorrow":{"a":1},"urls":["https://a/"]}"#;
         let resource: Resource = serde_json::from_str(json).unwrap();
         assert!(resource.enabled && resource.mode.is_none());

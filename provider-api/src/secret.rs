@@ -1,13 +1,15 @@
+//! Secret text that no output shows.
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Text that must not be seen: a key, a token, a password.
+/// A secret text: a key, a token, a password.
 ///
-/// `Debug` shows no character and no length of it, there is no `Display` and no `Serialize`, and the
-/// memory is wiped when the value is dropped.
+/// `Debug` shows neither the text nor its length. There is no `Display` and no `Serialize`. Comparison takes
+/// constant time. The memory is wiped when the value is dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
@@ -17,22 +19,23 @@ impl Secret {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself. Whoever calls this takes over the duty not to show it.
+    /// Returns the text. The caller must not log it or put it into an error.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether `given` is this secret, in a time that does not depend on where they differ.
+    /// Returns true when `given` equals this secret. Takes a time that does not depend on the first
+    /// difference, so that an attacker cannot guess the secret byte by byte.
     pub fn matches(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
-    /// Whether there is no character in it.
+    /// Returns true when the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many bytes it has; for warnings about keys that are too short.
+    /// Returns the length in bytes, for warnings about short keys.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -69,13 +72,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_nothing_of_it() {
+    fn debug_is_redacted() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?} {secret:#?}"), "[redacted] [redacted]");
     }
 
     #[test]
-    fn it_matches_itself_only() {
+    fn a_secret_matches_only_itself() {
         let secret = Secret::new("hunter2");
         assert!(secret.matches("hunter2"));
         assert!(!secret.matches("hunter") && !secret.matches("hunter22") && !secret.matches(""));

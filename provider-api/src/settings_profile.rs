@@ -1,53 +1,54 @@
 //! Facts about the settings of a provider type.
 
-/// Facts about the section `[provider.<name>]` of one provider type that a host needs without building a provider.
+/// Facts about the section `[provider.<name>]` of one provider type, available without building a provider.
 ///
-/// Knowledge of one provider lives here and not in the host: its defaults, a section that it used to be configured
-/// with, and which of its keys may leave the machine.
+/// They keep knowledge of a single provider out of the host: its default values, a legacy section, and the
+/// keys that may leave the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettingsProfile {
-    /// Keys and values that hold when the section does not write them. Writing such a value out changes nothing.
+    /// The default values of keys. A section that sets a key to its default is equal to one without the key.
     pub defaults: &'static [(&'static str, &'static str)],
     /// The section that configured this type before `[provider.<name>]` existed.
     pub legacy: Option<LegacySection>,
-    /// Keys that may be sent to the control plane when the configuration is pushed. All others stay here.
+    /// The keys that a host may send to the control plane when it pushes the configuration. All other keys
+    /// stay on the machine, since they may be secret.
     pub public_keys: &'static [&'static str],
 }
 
-/// A deprecated top-level section that stands for `[provider.<type>]`.
+/// A deprecated top-level section that is read as `[provider.<type>]`.
 ///
-/// It has a boolean key `enabled`: when that is not true, the primary provider is `local` unless
-/// `proxy.primary_provider` says otherwise.
+/// The section has a boolean key `enabled`. When it is not true, the primary provider is `local` unless
+/// `proxy.primary_provider` names another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LegacySection {
-    /// Its name.
+    /// The name of the section.
     pub name: &'static str,
-    /// Its keys and the keys that replace them.
+    /// The keys of the section, each with the key that replaces it.
     pub keys: &'static [(&'static str, &'static str)],
 }
 
 impl SettingsProfile {
-    /// A type without defaults and without a legacy section, all of whose keys stay on the machine.
+    /// Creates a profile without defaults, without a legacy section and without public keys.
     pub const fn new() -> Self {
         Self { defaults: &[], legacy: None, public_keys: &[] }
     }
 
-    /// Adds values that hold when the section does not write them.
+    /// Sets the default values.
     #[must_use]
     pub const fn with_defaults(mut self, defaults: &'static [(&'static str, &'static str)]) -> Self {
         self.defaults = defaults;
         self
     }
 
-    /// Adds the section that configured this type before.
+    /// Sets the legacy section.
     #[must_use]
     pub const fn with_legacy(mut self, legacy: LegacySection) -> Self {
         self.legacy = Some(legacy);
         self
     }
 
-    /// Adds the keys that may be sent to the control plane.
+    /// Sets the keys that a host may send to the control plane.
     #[must_use]
     pub const fn with_public_keys(mut self, keys: &'static [&'static str]) -> Self {
         self.public_keys = keys;

@@ -1,24 +1,33 @@
-//! The conformance kit: with it an author proves that a provider keeps the contract, without our repository.
+//! The conformance kit: tests that a provider keeps the contract, for authors outside of this repository.
 //!
-//! Write a [`Subject`] that makes worlds, and a [`World`] that holds your factory and a control plane for it
-//! that can be told to misbehave. Then one line makes a test of every check:
+//! Implement two traits: a [`Subject`] creates worlds, and a [`World`] contains your factory and a control
+//! plane that can simulate faults. Then one line generates a test for every check:
 //!
 //! ```text
 //! provider_api::conformance!(MySubject);
 //! ```
 //!
-//! or [`run`] them all and print the table. What your world cannot do, and what your provider has no ability
-//! for, is listed as skipped, with your reason; it never counts as passed.
+//! Or [`run`] all checks and print the table. A check is skipped when your world cannot arrange its
+//! situation, or your provider does not have the ability. The table shows skipped checks with your reason,
+//! and never counts them as passed.
 //!
-//! A good order to write a world in: `build` and one ability, with [`Cannot`] for the rest; then
-//! [`trouble`](World::trouble), after which most of the table fills; then what is left among the skipped ones. Every
-//! check makes a world of its own, so a world has to be cheap, and nothing of one may be seen in another.
+//! Implement a world in this order:
 //!
-//! What a control plane is made of is here: [`StandIn`], an HTTP server on the loopback that answers with your
-//! function and knows every [`Trouble`]; [`TurnedClock`]; [`Canary`], a secret that is looked for where it must not
-//! be; [`SigningKey`] and [`Jwt`] for tokens, good and forged.
+//! 1. `build` and the world of one ability; return [`Cannot`] from the other methods.
+//! 2. [`trouble`](World::trouble), which most checks need.
+//! 3. Whatever the skipped checks still lack.
 //!
-//! A provider of one resource, and its whole proof:
+//! Every check creates a world of its own. So a world must be cheap, and two worlds must not share state.
+//!
+//! The kit contains the parts of a simulated control plane:
+//!
+//! * [`StandIn`], an HTTP server on the loopback interface that calls your function and simulates every
+//!   [`Trouble`];
+//! * [`TurnedClock`], a wall clock that a test can turn ahead;
+//! * [`Canary`], a secret that the checks look for in output;
+//! * [`SigningKey`] and [`Jwt`], for valid and forged tokens.
+//!
+//! A provider with one resource, and its complete conformance test:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -70,27 +79,27 @@
 //!     fn patience(&self) -> Duration { Duration::from_secs(1) }
 //!     fn canaries(&self) -> Vec<Canary> { Vec::new() }
 //!     async fn trouble(&self, _: Exchange, _: &Trouble) -> Result<(), Cannot> {
-//!         Err(Cannot::because("it asks nobody"))
+//!         Err(Cannot::because("the provider has no control plane"))
 //!     }
 //!     async fn calm(&self) {}
 //!     fn asked(&self) -> Result<usize, Cannot> { Ok(0) }
-//!     fn changes(&self) -> Result<&dyn ChangeWorld, Cannot> { Err(Cannot::because("it has no changes")) }
+//!     fn changes(&self) -> Result<&dyn ChangeWorld, Cannot> { Err(Cannot::because("no changes")) }
 //!     fn resources(&self) -> Result<&dyn ResourceWorld, Cannot> { Ok(self) }
-//!     fn meshes(&self) -> Result<&dyn MeshWorld, Cannot> { Err(Cannot::because("it has no meshes")) }
-//!     fn credentials(&self) -> Result<&dyn CredentialWorld, Cannot> { Err(Cannot::because("it needs none")) }
-//!     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> { Err(Cannot::because("it takes none")) }
-//!     fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> { Err(Cannot::because("it learns nothing")) }
+//!     fn meshes(&self) -> Result<&dyn MeshWorld, Cannot> { Err(Cannot::because("no meshes")) }
+//!     fn credentials(&self) -> Result<&dyn CredentialWorld, Cannot> { Err(Cannot::because("no credential")) }
+//!     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> { Err(Cannot::because("no publishing")) }
+//!     fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> { Err(Cannot::because("no saved state")) }
 //! }
 //!
 //! #[async_trait]
 //! impl ResourceWorld for FixedWorld {
 //!     async fn place(&self, wanted: &Placing) -> Result<Placed, Cannot> {
 //!         if wanted.kind != ResourceType::Mesh {
-//!             return Err(Cannot::because("there is one resource, and it is a mesh"));
+//!             return Err(Cannot::because("the only resource is a mesh"));
 //!         }
 //!         Ok(Placed { id: "1".to_owned(), references: vec!["fixed.id.1".parse().unwrap()] })
 //!     }
-//!     fn is_live(&self) -> Result<(), Cannot> { Err(Cannot::because("nothing ever changes")) }
+//!     fn is_live(&self) -> Result<(), Cannot> { Err(Cannot::because("the resource never changes")) }
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -100,25 +109,25 @@
 //! # });
 //! ```
 
+mod call;
 mod canary;
 mod cannot;
-mod caught;
+mod catch_panic;
 mod checks;
 mod clock;
 mod conformance;
 mod context;
 mod exchange;
+mod fixture;
 mod jwt;
 mod list;
+mod outcome;
 mod polls;
-mod question;
 mod report;
 mod run;
 mod signing_key;
-mod stage;
 mod stand_in;
 mod trouble;
-mod verdict;
 mod world;
 
 pub use canary::{Canary, seen_in_debug, seen_in_error};
@@ -128,13 +137,13 @@ pub use context::context;
 pub use exchange::Exchange;
 pub use jwt::Jwt;
 pub use list::{Check, checks};
+pub use outcome::Outcome;
 pub use polls::at_most;
 pub use report::{Line, Report};
 pub use run::{demand, run, run_only};
 pub use signing_key::SigningKey;
 pub use stand_in::{Answer, Asked, StandIn};
 pub use trouble::Trouble;
-pub use verdict::Outcome;
 pub use world::{
     ChangeWorld, CredentialWorld, DocumentWorld, Heard, MeshWorld, Placed, Placing, ResourceWorld,
     RetentionWorld, Subject, World,

@@ -1,9 +1,11 @@
+//! The canary: a secret that must not appear in any output.
+
 use std::error::Error as StdError;
 use std::fmt;
 
 use crate::Secret;
 
-/// A secret that a world has planted, and that must not be seen anywhere.
+/// A secret of a world that must not appear in errors, in `Debug` output or in saved state.
 #[derive(Clone, Debug)]
 pub struct Canary {
     name: String,
@@ -11,13 +13,15 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// `name` stands in the result when it was seen; the secret does not.
+    /// Creates a canary. A failed check shows `name`, never `secret`.
     pub fn new(name: impl Into<String>, secret: impl Into<String>) -> Self {
         Self { name: name.into(), secret: Secret::new(secret) }
     }
 
-    /// Whether it is in `text`, whole or in a part that is long enough to be of use: a JWT is seen when its
-    /// signature is. One of fewer than 8 bytes is not looked for, since it may be in any text by chance.
+    /// Returns true when `text` contains the secret, or a dot-separated part of it of at least 12 bytes: a
+    /// JWT is leaked when its signature is.
+    ///
+    /// A secret of fewer than 8 bytes is never found, since any text may contain it by chance.
     pub fn is_in(&self, text: &str) -> bool {
         let secret = self.secret.expose();
         let parts = secret.split('.').filter(|part| part.len() >= 12);
@@ -25,7 +29,8 @@ impl Canary {
     }
 }
 
-/// Which of `canaries` can be seen in the `Display` or `Debug` of `error`, or of anything in its chain.
+/// Returns the name of the first canary in the `Display` or `Debug` output of `error` or of any of its
+/// sources.
 pub fn seen_in_error(canaries: &[Canary], error: &(dyn StdError + 'static)) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -37,7 +42,7 @@ pub fn seen_in_error(canaries: &[Canary], error: &(dyn StdError + 'static)) -> O
     None
 }
 
-/// Which of `canaries` can be seen in the `Debug` of `value`.
+/// Returns the name of the first canary in the `Debug` output of `value`.
 pub fn seen_in_debug(canaries: &[Canary], value: &(impl fmt::Debug + ?Sized)) -> Option<String> {
     seen_in(canaries, &format!("{value:?} {value:#?}"))
 }
@@ -51,10 +56,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_canary_is_seen_whole_and_in_parts_and_down_the_chain() {
+    fn a_part_of_a_canary_is_found_in_a_source() {
         let canary = [Canary::new("token", "eyJhbGciOiJ.eyJpc3MiOiJ4In0.c2lnbmF0dXJlLW9m")];
         let inner = crate::Error::invalid("got c2lnbmF0dXJlLW9m");
-        let outer = crate::Error::unavailable("asking").with_source(inner);
+        let outer = crate::Error::unavailable("failed").with_source(inner);
         assert_eq!(seen_in_error(&canary, &outer).as_deref(), Some("token"));
         assert_eq!(seen_in_debug(&canary, "eyJ"), None);
     }

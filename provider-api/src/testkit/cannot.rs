@@ -1,15 +1,18 @@
+//! The reason for skipping a check.
+
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why a world cannot be put into a situation, or a provider has no such ability. Checks that need it are
-/// listed as skipped, with this reason.
+/// The reason for which a world cannot arrange a situation, or a provider does not have an ability.
+///
+/// The checks that need it are skipped, and the report shows this reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cannot(Cow<'static, str>);
 
 impl Cannot {
-    /// `why` is for whoever reads the table of results.
-    pub fn because(why: impl Into<Cow<'static, str>>) -> Self {
-        Self(why.into())
+    /// Creates a reason. The table of results shows it.
+    pub fn because(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self(reason.into())
     }
 }
 

@@ -1,22 +1,24 @@
+//! Clocks that a test can turn.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::Clock;
 
-/// A wall clock that goes with the machine's, and is ahead of it by as much as it was turned.
+/// A wall clock that runs ahead of the machine's clock by an offset that a test can increase.
 ///
-/// It starts where the machine's is, so that a control plane with a clock of its own agrees with it.
+/// The offset starts at zero, so that the clock agrees with that of a control plane. Clones share the offset.
 #[derive(Clone, Debug, Default)]
 pub struct TurnedClock(Arc<AtomicU64>);
 
 impl TurnedClock {
-    /// One that was not turned yet.
+    /// Creates a clock with an offset of zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Turns it ahead, for everybody who has a clone of it.
+    /// Turns the clock and all its clones ahead, by whole seconds.
     pub fn turn(&self, ahead: Duration) {
         self.0.fetch_add(ahead.as_secs(), Ordering::SeqCst);
     }
@@ -28,10 +30,13 @@ impl Clock for TurnedClock {
     }
 }
 
-/// Lets `time` pass on tokio's clock: intervals and cooldowns that a provider keeps end, nobody waits.
+/// Advances tokio's clock by `time` without waiting, so that intervals and cooldowns of a provider end.
 ///
-/// For current-thread runtimes whose clock is not paused, as [`conformance!`](crate::conformance) makes them. A
-/// world with a wall clock turns that as well, see [`World::pass`](super::World::pass).
+/// Use it in [`World::pass`](super::World::pass), and turn the wall clock there as well.
+///
+/// # Panics
+/// Panics outside a current-thread runtime, and when the clock is paused already. The tests of
+/// [`conformance!`](crate::conformance) run in a suitable one.
 pub async fn time_passes(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;

@@ -1,7 +1,10 @@
-/// One `#[tokio::test]` for each check of the kit, of a subject that is made by an expression.
+//! The macro that generates a test for each check.
+
+/// Generates one `#[tokio::test]` for each check of the kit. The argument is an expression that creates the
+/// [`Subject`](crate::testkit::Subject).
 ///
-/// The tests are named after the checks: `pending::it_is_cancel_safe`. A check that is skipped says so, with
-/// the reason, on standard error, past the capture of the test harness.
+/// The tests have the names of the checks, such as `pending::it_is_cancel_safe`. A skipped check writes a
+/// line `SKIPPED` with its reason to standard error, also when the test harness captures output.
 ///
 /// ```text
 /// provider_api::conformance!(MySubject::default());

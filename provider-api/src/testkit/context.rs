@@ -1,3 +1,5 @@
+//! A build context for tests.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -5,8 +7,8 @@ use std::time::Duration;
 use super::TurnedClock;
 use crate::{BuildContext, Inventory, ProviderName};
 
-/// What a provider is built with, where nothing matters but its name and its clock: the gateway `kit-gateway`,
-/// which declares nothing, keeps files nowhere, and uses keys for a day. Change the fields that matter.
+/// Returns a build context with the given name and clock and with defaults for the rest: the gateway
+/// `kit-gateway`, an empty inventory, a state directory that does not exist, and a key lifetime of 24 hours.
 pub fn context(name: &ProviderName, clock: &TurnedClock) -> BuildContext {
     BuildContext {
         name: name.clone(),

@@ -1,27 +1,30 @@
-/// One kind of exchange between a provider and its control plane. Troubles are arranged for one of them at a
-/// time.
+//! The kinds of exchanges between a provider and its control plane.
+
+/// A kind of exchange (request and response) between a provider and its control plane.
+///
+/// A check simulates a [`Trouble`](super::Trouble) in one kind of exchange at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exchange {
-    /// [`ConfigSource::pending`](crate::ConfigSource::pending)
+    /// The exchange of [`ConfigSource::pending`](crate::ConfigSource::pending).
     Pending,
-    /// [`ConfigSource::fetch`](crate::ConfigSource::fetch)
+    /// The exchange of [`ConfigSource::fetch`](crate::ConfigSource::fetch).
     Fetch,
-    /// [`ConfigSource::report`](crate::ConfigSource::report), whatever is reported.
+    /// The exchange of [`ConfigSource::report`](crate::ConfigSource::report), for every status.
     Report,
-    /// [`Resolver::resolve`](crate::Resolver::resolve)
+    /// The exchange of [`Resolver::resolve`](crate::Resolver::resolve).
     Resolve,
-    /// [`MeshAuth::issue`](crate::MeshAuth::issue)
+    /// The exchange of [`MeshAuth::issue`](crate::MeshAuth::issue).
     Issue,
-    /// Getting the keys with which [`MeshAuth::verify`](crate::MeshAuth::verify) judges tokens.
+    /// The fetch of the keys with which [`MeshAuth::verify`](crate::MeshAuth::verify) verifies tokens.
     Keys,
-    /// [`Enrollment::enroll`](crate::Enrollment::enroll)
+    /// The exchange of [`Enrollment::enroll`](crate::Enrollment::enroll).
     Enroll,
-    /// [`Publisher::publish`](crate::Publisher::publish)
+    /// The exchange of [`Publisher::publish`](crate::Publisher::publish).
     Publish,
 }
 
 impl Exchange {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 8] = [
         Self::Pending,
         Self::Fetch,

@@ -1,26 +1,29 @@
+//! JSON Web Tokens that a check can alter.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::signing_key::SigningKey;
 
-/// A JWT taken apart, so that it can be put together again a little wrong.
+/// A decoded JWT (RFC 7519) whose parts can be altered, for forged tokens. `Display` writes the encoded
+/// token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Jwt {
-    /// The first part.
+    /// The header, the first part of the token.
     pub header: Value,
-    /// The second part.
+    /// The claims, the second part of the token.
     pub claims: Value,
     signature: String,
 }
 
 impl Jwt {
-    /// A token of these claims that nobody has signed yet.
+    /// Creates an unsigned token with these claims.
     pub fn new(claims: Value) -> Self {
         Self { header: json!({ "typ": "JWT" }), claims, signature: String::new() }
     }
 
-    /// Takes a token apart; `None` when it is no JWT of JSON objects.
+    /// Decodes a token. Returns `None` when it does not have three parts, of which two are JSON objects.
     pub fn parse(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let mut object = || {
@@ -32,14 +35,14 @@ impl Jwt {
         parts.next().is_none().then_some(Self { header, claims, signature })
     }
 
-    /// With another value of a claim.
+    /// Sets a claim.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims[name] = value.into();
         self
     }
 
-    /// Without a claim.
+    /// Removes a claim.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         if let Some(claims) = self.claims.as_object_mut() {
@@ -48,14 +51,14 @@ impl Jwt {
         self
     }
 
-    /// With another value in the header.
+    /// Sets a field of the header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.header[name] = value.into();
         self
     }
 
-    /// Signed with `key`, whose algorithm the header then names.
+    /// Signs the token with `key`, and sets `alg` and `kid` in the header accordingly.
     #[must_use]
     pub fn signed(self, key: &SigningKey) -> Self {
         let mut signed = self.header("alg", key.algorithm());
@@ -66,13 +69,13 @@ impl Jwt {
         signed
     }
 
-    /// With the algorithm `none` and no signature (RFC 7519, section 6).
+    /// Removes the signature, and sets `alg` to `none` (RFC 7519, section 6).
     #[must_use]
     pub fn unsigned(self) -> Self {
         Self { signature: String::new(), ..self.header("alg", "none") }
     }
 
-    /// With one bit of the signature changed.
+    /// Flips one bit of the signature.
     #[must_use]
     pub fn with_spoiled_signature(mut self) -> Self {
         let mut bytes = URL_SAFE_NO_PAD.decode(&self.signature).unwrap_or_default();
@@ -84,13 +87,13 @@ impl Jwt {
         self
     }
 
-    /// What is signed.
+    /// Returns the signed text: the encoded header and claims.
     pub fn message(&self) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         format!("{}.{}", part(&self.header), part(&self.claims))
     }
 
-    /// The bytes of the signature.
+    /// Returns the bytes of the signature.
     pub fn signature(&self) -> Vec<u8> {
         URL_SAFE_NO_PAD.decode(&self.signature).unwrap_or_default()
     }
@@ -108,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_put_together_again_as_it_was() {
+    fn a_parsed_token_round_trips() {
         let key = SigningKey::shared("a-secret-of-more-than-thirty-two-bytes");
         let jwt = Jwt::new(json!({ "iss": "kit", "exp": 7 })).signed(&key);
         let again = Jwt::parse(&jwt.to_string());

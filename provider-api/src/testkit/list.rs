@@ -1,23 +1,25 @@
+//! The list of checks.
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use super::checks as of;
-use super::verdict::Verdict;
+use super::checks as files;
+use super::outcome::CheckResult;
 use super::{Exchange, Subject};
 
-/// One promise of the contract, and how it is checked.
+/// A check of one rule of the contract. `Display` writes its id, `group::name`.
 #[derive(Clone, Copy)]
 pub struct Check {
-    /// What it belongs to.
+    /// The group: an ability, or a kind of exchange.
     pub group: &'static str,
-    /// What is promised.
+    /// The name within the group.
     pub name: &'static str,
-    pub(super) run: for<'a> fn(&'a dyn Subject) -> Running<'a>,
+    pub(super) run: for<'a> fn(&'a dyn Subject) -> CheckFuture<'a>,
 }
 
-/// A check under way.
-pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
+/// The future of a running check.
+pub(super) type CheckFuture<'a> = Pin<Box<dyn Future<Output = CheckResult> + Send + 'a>>;
 
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,9 +33,10 @@ impl fmt::Debug for Check {
     }
 }
 
-/// The one list of checks. Hands each group to another macro, with what it was given for it.
+/// The list of checks, in one place. Passes each group to the macro `$then`, with `$with` as its argument, so
+/// that [`checks`] and [`conformance!`](crate::conformance) cannot disagree.
 ///
-/// The groups named after an exchange have the same checks; the file of each stands before its name.
+/// The groups that are named after an exchange have the same checks. The file of the checks precedes them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __testkit_checks {
@@ -107,7 +110,7 @@ macro_rules! __testkit_checks {
             what_was_kept_for_another_control_plane_is_not_used what_is_too_old_is_not_used
             what_was_taken_back_grows_no_younger what_was_taken_back_has_an_end what_was_learned_since_stays
         ] }
-        $($then)+! { $with own recall misread [
+        $($then)+! { $with own recall malformed_state [
             no_text_makes_it_panic what_is_not_understood_takes_nothing_away what_is_not_understood_is_nothing
         ] }
         $crate::__testkit_exchange! { [$($then)+] $with pending Pending }
@@ -121,7 +124,7 @@ macro_rules! __testkit_checks {
     };
 }
 
-/// What is checked of every kind of exchange.
+/// The checks of every kind of exchange.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __testkit_exchange {
@@ -135,7 +138,8 @@ macro_rules! __testkit_exchange {
             fields_that_nobody_knows_are_no_error
             @ transport
             a_cut_connection half_an_answer silence_has_an_end an_endless_answer_has_an_end
-            an_answer_that_drips_has_an_end a_slow_answer_is_one a_control_plane_that_is_away a_redirection_is_not_followed it_recovers
+            an_answer_that_drips_has_an_end a_slow_answer_is_one a_control_plane_that_is_away
+            a_redirection_is_not_followed it_recovers
             @ calls
             it_is_cancel_safe it_can_be_dropped_in_silence many_at_once it_asks_once no_secret_in_errors
             errors_say_something_and_nothing_twice
@@ -150,7 +154,7 @@ macro_rules! add {
         $($all.push(Check {
             group: stringify!($group),
             name: stringify!($name),
-            run: |subject| Box::pin(of::$file::$name(subject)),
+            run: |subject| Box::pin(files::$file::$name(subject)),
         });)*
     };
     ([$all:ident] $exchange:ident $group:ident $first:ident
@@ -162,13 +166,13 @@ macro_rules! add {
         $($all.push(Check {
             group: stringify!($group),
             name: stringify!($name),
-            run: |subject| Box::pin(of::$file::$name(subject, Exchange::$exchange)),
+            run: |subject| Box::pin(files::$file::$name(subject, Exchange::$exchange)),
         });)*
     };
 }
 
-/// Every check, in the order of the table.
-#[expect(clippy::vec_init_then_push, reason = "the list is one, and is handed out group by group")]
+/// Returns all checks, in the order of the table.
+#[expect(clippy::vec_init_then_push, reason = "the list is a macro that passes on one group at a time")]
 pub fn checks() -> Vec<Check> {
     let mut all = Vec::new();
     crate::__testkit_checks! { [add] [all] }
@@ -182,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_checks_have_the_same_name() {
+    fn the_ids_of_checks_are_unique() {
         let all = checks();
         let names: BTreeSet<String> = all.iter().map(ToString::to_string).collect();
         assert_eq!(names.len(), all.len());

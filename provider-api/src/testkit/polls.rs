@@ -1,11 +1,13 @@
+//! Dropping a future after a number of polls.
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-/// Polls `future` at most `polls` times, whenever it is woken, and drops it then. `None` when it had not
-/// ended.
+/// Polls `future` at most `polls` times, each time it is woken, and then drops it. Returns `None` when it was
+/// dropped.
 ///
-/// With 1, 2, 3 and so on this drops a future at each of its awaits.
+/// Called with 1, 2, 3 and so on, this drops a future at each of its await points: a test of cancel safety.
 pub async fn at_most<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = polls;
@@ -28,7 +30,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_future_is_dropped_after_as_many_polls() {
+    async fn the_future_is_dropped_after_n_polls() {
         let three = || async {
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;

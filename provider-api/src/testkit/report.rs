@@ -1,36 +1,38 @@
+//! The report of a run.
+
 use std::fmt;
 
 use super::list::Check;
-use super::verdict::Outcome;
+use super::outcome::{Outcome, counted};
 
-/// What came of a run: a table when it is displayed.
+/// The results of a run. `Display` writes them as a table.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// One line for each check, in the order in which they ran.
+    /// One line for each check, in the order of the run.
     pub lines: Vec<Line>,
 }
 
-/// A check and what came of it.
+/// A check and its outcome.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// What was promised.
+    /// The check.
     pub check: Check,
-    /// Whether it is kept.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
 impl Report {
-    /// How many passed.
+    /// Returns the number of checks that passed.
     pub fn passed(&self) -> usize {
         self.lines.iter().filter(|line| line.outcome == Outcome::Passed).count()
     }
 
-    /// The checks that failed.
+    /// Returns the checks that failed.
     pub fn failed(&self) -> Vec<&Line> {
         self.lines.iter().filter(|line| matches!(line.outcome, Outcome::Failed(_))).collect()
     }
 
-    /// The checks that could not be tried.
+    /// Returns the checks that were skipped.
     pub fn skipped(&self) -> Vec<&Line> {
         self.lines.iter().filter(|line| matches!(line.outcome, Outcome::Skipped(_))).collect()
     }
@@ -44,6 +46,7 @@ impl fmt::Display for Report {
             writeln!(f, "{:width$}  {}", name(line), line.outcome)?;
         }
         let (passed, failed, skipped) = (self.passed(), self.failed().len(), self.skipped().len());
-        write!(f, "{} checks: {passed} passed, {failed} failed, {skipped} skipped", self.lines.len())
+        let total = counted(self.lines.len(), "check");
+        write!(f, "{total}: {passed} passed, {failed} failed, {skipped} skipped")
     }
 }

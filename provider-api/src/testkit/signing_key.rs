@@ -1,3 +1,5 @@
+//! Keys that sign and verify the tokens of a world.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-/// What signs and verifies the tokens of a world: HS256 with a shared secret, or RS256 with a key pair.
+/// A key that signs and verifies tokens: HS256 with a shared secret, or RS256 with a key pair.
+///
+/// `Debug` shows the id and the algorithm only.
 #[derive(Clone)]
 pub struct SigningKey {
     id: Option<String>,
@@ -24,32 +28,32 @@ enum Kind {
 }
 
 impl SigningKey {
-    /// HS256 with `secret`, without a key id.
+    /// Creates an HS256 key without a key id.
     pub fn shared(secret: impl AsRef<[u8]>) -> Self {
         Self { id: None, kind: Kind::Shared(secret.as_ref().into()) }
     }
 
-    /// RS256 with a new key pair of 2048 bits, known under `id`. Making one takes a moment.
+    /// Generates an RS256 key pair of 2048 bits with the given key id. Slow: share one between tests.
     ///
     /// # Errors
-    /// When the machine has no randomness.
+    /// Fails when the operating system has no randomness.
     pub fn rsa(id: impl Into<String>) -> Result<Self, Unspecified> {
         let pair = KeyPair::generate(KeySize::Rsa2048)?;
         Ok(Self { id: Some(id.into()), kind: Kind::Rsa(Arc::new(pair)) })
     }
 
-    /// The same under another id, or none.
+    /// Replaces the key id.
     #[must_use]
     pub fn under(self, id: Option<&str>) -> Self {
         Self { id: id.map(str::to_owned), ..self }
     }
 
-    /// The key id.
+    /// Returns the key id.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// The algorithm as JWTs name it.
+    /// Returns the name of the algorithm in JWTs (RFC 7518, section 3.1).
     pub fn algorithm(&self) -> &'static str {
         match self.kind {
             Kind::Shared(_) => "HS256",
@@ -57,7 +61,7 @@ impl SigningKey {
         }
     }
 
-    /// The signature of `message`; empty when it cannot be made.
+    /// Signs `message`. Returns an empty signature on failure.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &self.kind {
             Kind::Shared(secret) => {
@@ -72,7 +76,7 @@ impl SigningKey {
         }
     }
 
-    /// Whether `signature` is this key's.
+    /// Returns true when `signature` is a signature of `message` by this key.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.kind {
             Kind::Shared(secret) => {
@@ -85,21 +89,21 @@ impl SigningKey {
         }
     }
 
-    /// The private key as PEM (PKCS#8); `None` for a shared secret.
+    /// Returns the private key as PEM (PKCS#8), or `None` for a shared secret.
     pub fn private_pem(&self) -> Option<String> {
         let Kind::Rsa(pair) = &self.kind else { return None };
         let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
         Some(pem("PRIVATE KEY", der.as_ref()))
     }
 
-    /// The public key as PEM (SPKI); `None` for a shared secret.
+    /// Returns the public key as PEM (SPKI), or `None` for a shared secret.
     pub fn public_pem(&self) -> Option<String> {
         let Kind::Rsa(pair) = &self.kind else { return None };
         let der: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
         Some(pem("PUBLIC KEY", der.as_ref()))
     }
 
-    /// The public key as an entry of a key set (RFC 7517); `None` for a shared secret.
+    /// Returns the public key as an entry of a key set (JWK, RFC 7517), or `None` for a shared secret.
     pub fn jwk(&self) -> Option<Value> {
         let Kind::Rsa(pair) = &self.kind else { return None };
         let (n, e) = modulus_and_exponent(pair.public_key().as_ref())?;
@@ -117,8 +121,8 @@ impl fmt::Debug for SigningKey {
 fn pem(label: &str, der: &[u8]) -> String {
     let encoded = STANDARD.encode(der);
     let mut text = format!("-----BEGIN {label}-----\n");
-    for (at, sign) in encoded.char_indices() {
-        text.push(sign);
+    for (at, character) in encoded.char_indices() {
+        text.push(character);
         if at % 64 == 63 {
             text.push('\n');
         }
@@ -126,7 +130,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("{}\n-----END {label}-----\n", text.trim_end())
 }
 
-/// The two numbers of an RSAPublicKey (RFC 8017, appendix A.1.1): a sequence of two integers in DER.
+/// Returns the two numbers of an RSAPublicKey (RFC 8017, appendix A.1.1): a DER sequence of two integers.
 fn modulus_and_exponent(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (sequence, _) = element(0x30, der)?;
     let (n, rest) = element(0x02, sequence)?;
@@ -134,7 +138,7 @@ fn modulus_and_exponent(der: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((n.strip_prefix(&[0]).unwrap_or(n), e.strip_prefix(&[0]).unwrap_or(e)))
 }
 
-/// The content of the first element, which must have this tag, and what follows it.
+/// Returns the content of the first DER element, which must have this tag, and the bytes after the element.
 fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&first, rest) = der.split_first()?;
     let (&length, rest) = rest.split_first()?;
@@ -153,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_pair_signs_and_shows_its_public_half_only() {
+    fn a_key_pair_hides_its_private_key() {
         let key = SigningKey::rsa("one").unwrap();
         let signature = key.sign(b"message");
         assert!(key.verifies(b"message", &signature) && !key.verifies(b"massage", &signature));

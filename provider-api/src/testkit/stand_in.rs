@@ -1,3 +1,5 @@
+//! The stand-in: an HTTP server that plays the control plane and simulates faults.
+
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,31 +11,32 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::Trouble;
 
 mod answer;
-mod asked;
-mod edited;
+mod edit;
+mod request;
 mod serve;
 
 pub use answer::Answer;
-pub use asked::Asked;
+pub use request::Asked;
 
 type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
 
-/// A control plane made of a function: plain HTTP/1.1 on a free port of the loopback, until it is dropped.
+/// A simulated control plane: an HTTP/1.1 server whose responses come from a function.
 ///
-/// It remembers what it was asked, and breaks in the ways that networks and proxies do.
+/// The server listens on a free port of the loopback interface until it is dropped, records all requests,
+/// and simulates the faults of networks and proxies, see [`Trouble`].
 ///
 /// ```
 /// use provider_api::testkit::{Answer, StandIn, Trouble};
 /// use serde_json::json;
 ///
 /// # async fn example() -> std::io::Result<()> {
-/// let cloud = StandIn::start(|asked| match (asked.path.as_str(), asked.bearer()) {
-///     (_, None) => Answer::refusal(401, "who are you?"),
+/// let cloud = StandIn::start(|request| match (request.path.as_str(), request.bearer()) {
+///     (_, None) => Answer::refusal(401, "a bearer token is required"),
 ///     ("/changes", _) => Answer::json(200, &json!({ "changes": [] })),
-///     _ => Answer::refusal(404, "there is no such thing"),
+///     _ => Answer::refusal(404, "no such path"),
 /// })
 /// .await?;
-/// // A provider is given `cloud.url()`; what it sent is in `cloud.asked()`.
+/// // Configure the provider with `cloud.url()`. Its requests are in `cloud.asked()`.
 /// cloud.trouble("GET /changes", &Trouble::Silence).await;
 /// cloud.calm().await?;
 /// # Ok(())
@@ -47,80 +50,82 @@ pub struct StandIn {
 
 struct Shared {
     handler: Box<Handler>,
-    asked: Mutex<Vec<Asked>>,
+    requests: Mutex<Vec<Asked>>,
     troubles: Mutex<Vec<(String, Trouble)>>,
 }
 
 impl StandIn {
-    /// Listens, and answers with what `handler` says.
+    /// Starts a server that responds with the result of `handler`. Requires a Tokio runtime.
     ///
     /// # Errors
-    /// When no port is free.
+    /// Fails when no port is free.
     pub async fn start(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared =
-            Shared { handler: Box::new(handler), asked: Mutex::default(), troubles: Mutex::default() };
+            Shared { handler: Box::new(handler), requests: Mutex::default(), troubles: Mutex::default() };
         let shared = Arc::new(shared);
         let serving = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, serving: Mutex::new(Some(serving)) })
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// Returns the base URL, `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Every request so far, in the order in which they came.
+    /// Returns all requests so far, in the order of their arrival.
     pub fn asked(&self) -> Vec<Asked> {
-        locked(&self.shared.asked).clone()
+        lock(&self.shared.requests).clone()
     }
 
-    /// Requests that begin so meet with this trouble from now on: `/changes`, or only `POST /changes`. The last
-    /// one that fits counts. [`Trouble::Unreachable`] closes the port, to everybody.
+    /// Simulates `trouble` for the requests that start with `request`, such as `/changes` or `POST /changes`.
+    ///
+    /// Lasts until [`calm`](Self::calm). The latest matching call wins. [`Trouble::Unreachable`] closes the
+    /// port, so it affects all requests.
     pub async fn trouble(&self, request: &str, trouble: &Trouble) {
         match trouble {
             Trouble::Unreachable => self.stop().await,
-            _ => locked(&self.shared.troubles).push((request.to_owned(), trouble.clone())),
+            _ => lock(&self.shared.troubles).push((request.to_owned(), trouble.clone())),
         }
     }
 
-    /// Nothing is wrong any more.
+    /// Ends all troubles, and opens the port again.
     ///
     /// # Errors
-    /// When the port was closed, and somebody else has taken it since.
+    /// Fails when another process has taken the port while it was closed.
     pub async fn calm(&self) -> io::Result<()> {
-        locked(&self.shared.troubles).clear();
-        if locked(&self.serving).is_none() {
+        lock(&self.shared.troubles).clear();
+        if lock(&self.serving).is_none() {
             let listener = TcpListener::bind(self.address).await?;
             let serving = tokio::spawn(accept(listener, Arc::clone(&self.shared)));
-            *locked(&self.serving) = Some(serving);
+            *lock(&self.serving) = Some(serving);
         }
         Ok(())
     }
 
     async fn stop(&self) {
-        let serving = locked(&self.serving).take();
+        let serving = lock(&self.serving).take();
         if let Some(serving) = serving {
             serving.abort();
-            // The port is closed once the task has gone; that it was aborted is no news.
+            // The port closes when the task ends, so wait for that. The error only says that it was aborted.
             serving.await.ok();
         }
     }
 }
 
 impl Shared {
-    /// What is wrong with this request.
-    fn trouble(&self, asked: &Asked) -> Option<Trouble> {
-        let (path, whole) = (&asked.path, format!("{} {}", asked.method, asked.path));
-        let troubles = locked(&self.troubles);
-        let fits = |request: &str| path.starts_with(request) || whole.starts_with(request);
-        troubles.iter().rev().find(|(request, _)| fits(request)).map(|(_, trouble)| trouble.clone())
+    /// Returns the trouble that applies to this request.
+    fn trouble(&self, request: &Asked) -> Option<Trouble> {
+        let line = format!("{} {}", request.method, request.path);
+        let troubles = lock(&self.troubles);
+        let matches = |prefix: &str| request.path.starts_with(prefix) || line.starts_with(prefix);
+        troubles.iter().rev().find(|(prefix, _)| matches(prefix)).map(|(_, trouble)| trouble.clone())
     }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    // Dropped with this task, and all connections with it.
+    // Owned by this task, so that aborting it closes all connections.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -134,13 +139,14 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks a mutex, also a poisoned one: a handler that panics fails its own request, not all later ones.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        if let Some(serving) = locked(&self.serving).take() {
+        if let Some(serving) = lock(&self.serving).take() {
             serving.abort();
         }
     }

@@ -1,48 +1,50 @@
+//! The faults that a world can simulate.
+
 use std::time::Duration;
 
-/// What goes wrong with the exchanges of one kind, until the world is calm again.
+/// A fault of the exchanges of one kind, until [`World::calm`](super::World::calm).
 ///
-/// A [`StandIn`](super::StandIn) does all of them. A world whose control plane is no HTTP server does what comes
-/// closest, or says [`Cannot`](super::Cannot).
+/// A [`StandIn`](super::StandIn) simulates all of them. A world whose control plane does not speak HTTP
+/// simulates the closest equivalent, or returns [`Cannot`](super::Cannot).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// This status with an error as the control plane writes them. The request is not carried out.
+    /// An error response of the control plane with this status. The request has no effect.
     Status(u16),
-    /// The same, asking to be left alone for so long (`Retry-After`), in whole seconds.
+    /// The same with `Retry-After`, in whole seconds.
     Wait(u16, Duration),
-    /// The same, with a message that repeats the credential of the request.
+    /// The same with a message that quotes the credential of the request.
     Quotes(u16),
-    /// This status with a page of HTML, as a proxy in between sends it.
+    /// An HTML page with this status, as from a proxy between gateway and control plane.
     Page(u16),
-    /// The right answer under another content type.
+    /// The correct response with another content type.
     ContentType,
-    /// An answer that says it is what it should be, and cannot be decoded.
+    /// A response with status 200 and the correct content type that cannot be decoded.
     Garbage,
-    /// An answer that can be decoded and is about nothing that was asked.
+    /// A response that can be decoded but has none of the expected fields.
     Shape,
-    /// The right answer with every text in it blank.
+    /// The correct response with all strings empty.
     Blank,
-    /// The right answer with every number in it larger than anything can be counted or dated with.
+    /// The correct response with all numbers replaced by the largest one, which overflows dates and sizes.
     HugeNumbers,
-    /// The right answer with fields that nobody knows yet.
+    /// The correct response with additional, unknown fields.
     MoreFields,
-    /// No answer, on a connection that stays open.
+    /// No response, on a connection that stays open.
     Silence,
-    /// The connection is cut before the answer.
+    /// A connection that closes before the response.
     Cut,
-    /// The connection is cut in the middle of the answer.
+    /// A connection that closes in the middle of the response.
     HalfBody,
-    /// An answer without an end, as fast as it can be read.
+    /// A response without end, at full speed.
     EndlessBody,
-    /// An answer without an end that comes a byte at a time, so that there is never a long silence.
+    /// A response without end, one byte at a time, so that a deadline per read never expires.
     Drip,
-    /// The right answer, so much later.
+    /// The correct response after this delay.
     Delay(Duration),
-    /// A redirection to this URL, which is of another origin.
+    /// A redirect to this URL of another origin.
     Redirect(String),
-    /// The request is carried out, and the connection cut before the answer.
+    /// A connection that closes before the response, after the request has taken effect.
     LostAnswer,
-    /// Nobody is there at all; other exchanges may be struck as well.
+    /// No connection at all. May affect other exchanges as well.
     Unreachable,
 }

@@ -1,3 +1,5 @@
+//! The traits that an author implements: the subject and its world.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,97 +22,101 @@ pub use mesh::MeshWorld;
 pub use resource::{Placed, Placing, ResourceWorld};
 pub use retention::RetentionWorld;
 
-/// What is tried: a kind of provider, and how a world for it is made. This and [`World`] are all that an author
-/// writes.
+/// The provider under test. Creates a world for each check.
 #[async_trait]
 pub trait Subject: Send + Sync + 'static {
-    /// A world that nothing has happened in: its own control plane, its own directory, its own factory. The
-    /// gateway is authorized in it, where that is needed.
+    /// Creates a world in its initial state, with its own control plane, directory and factory.
+    ///
+    /// The gateway is authorized in it, if the provider requires that.
     async fn world(&self) -> Arc<dyn World>;
 }
 
-/// One provider's surroundings: its factory and what it talks to. Each check gets a fresh one.
+/// The environment of one provider: its factory and its simulated control plane. Each check gets a new one.
 ///
-/// Where a method cannot do what it is asked, it says so with [`Cannot`], and the checks that need it are
-/// listed as skipped with that reason.
+/// A method that cannot arrange its situation returns [`Cannot`] with a reason. The checks that need it are
+/// then skipped, and the report shows the reason.
 #[async_trait]
 pub trait World: Send + Sync + 'static {
-    /// The names the provider may be given. More than one, unless its type fixes it.
+    /// Returns the names under which the checks build the provider. At least two, unless the type allows only
+    /// one.
     fn names(&self) -> Vec<ProviderName>;
 
-    /// Builds a provider for this world as it is now, with the one factory of this world. Called again, it
-    /// builds the next one, as a host does for every new configuration.
+    /// Builds a provider for the current state of this world, always with the same factory.
+    ///
+    /// Each call builds another provider, as a host does for every new configuration.
     ///
     /// # Errors
-    /// What the factory said.
+    /// The error of the factory.
     fn build(&self, name: &ProviderName) -> Result<Arc<dyn Provider>>;
 
-    /// Builds with settings that make no sense: what is wrong with each, and what the factory said.
+    /// Builds providers with invalid settings. Returns a description of each, and the result of the factory.
     fn bad_settings(&self) -> Vec<(String, Result<Arc<dyn Provider>>)>;
 
-    /// The clock that providers of this world are built with.
+    /// Returns the clock with which this world builds its providers.
     fn clock(&self) -> &TurnedClock;
 
-    /// Lets time pass for the provider, on every clock it has, and for its control plane as far as that
-    /// matters. Nobody really waits: see [`time_passes`](super::time_passes).
+    /// Lets time pass on all clocks of the provider and of its control plane.
+    ///
+    /// Must not wait for that long, see [`time_passes`](super::time_passes).
     async fn pass(&self, time: Duration);
 
-    /// The longest that any call may take here, with the deadlines the provider has here. Keep both short: the
-    /// checks of silence wait for it.
+    /// Returns the longest time that any call of the provider may take, above all its deadlines.
+    ///
+    /// Configure short deadlines: the checks of silence wait for them.
     fn patience(&self) -> Duration;
 
-    /// The secrets of this world: credentials, keys, passwords.
+    /// Returns the secrets of this world: credentials, keys, passwords.
     fn canaries(&self) -> Vec<Canary>;
 
-    /// From now on exchanges of this kind meet with this trouble.
+    /// Simulates `trouble` in all exchanges of this kind until [`calm`](Self::calm).
     ///
     /// # Errors
-    /// When that cannot happen to this provider, or not be arranged.
+    /// The reason, when this cannot happen to the provider or this world cannot simulate it.
     async fn trouble(&self, exchange: Exchange, trouble: &Trouble) -> Result<(), Cannot>;
 
-    /// From now on nothing is wrong any more.
+    /// Ends all troubles.
     async fn calm(&self);
 
-    /// How often the provider has asked anybody anything since the world began.
+    /// Returns the number of requests that the providers of this world have sent so far.
     ///
     /// # Errors
-    /// When that cannot be known.
+    /// The reason, when this world cannot count them.
     fn asked(&self) -> Result<usize, Cannot>;
 
-    /// The changes of this world.
+    /// Returns the changes of this world.
     ///
     /// # Errors
-    /// When the provider is no source of changes.
+    /// The reason, when the provider is not a source of changes.
     fn changes(&self) -> Result<&dyn ChangeWorld, Cannot>;
 
-    /// What references name in this world.
+    /// Returns the resources of this world.
     ///
     /// # Errors
-    /// When the provider resolves no references.
+    /// The reason, when the provider does not resolve references.
     fn resources(&self) -> Result<&dyn ResourceWorld, Cannot>;
 
-    /// The meshes of this world.
+    /// Returns the meshes of this world.
     ///
     /// # Errors
-    /// When the provider has nothing to do with meshes.
+    /// The reason, when the provider does not handle mesh tokens.
     fn meshes(&self) -> Result<&dyn MeshWorld, Cannot>;
 
-    /// Who may authorize the gateway in this world.
+    /// Returns the users and credentials of this world.
     ///
     /// # Errors
-    /// When nobody needs to.
+    /// The reason, when the gateway needs no credential.
     fn credentials(&self) -> Result<&dyn CredentialWorld, Cannot>;
 
-    /// Where local configuration can be pushed to.
+    /// Returns the documents to push in this world.
     ///
     /// # Errors
-    /// When there is no such place.
+    /// The reason, when the provider does not push local configuration.
     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot>;
 
-    /// What is kept over a restart in this world.
+    /// Returns the saved state of this world.
     ///
     /// # Errors
-    /// When the provider wants nothing to be kept.
+    /// The reason, when the provider does not save state.
     fn retention(&self) -> Result<&dyn RetentionWorld, Cannot>;
 }
 

@@ -1,3 +1,5 @@
+//! Enrolling and adopting of the reference provider.
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use provider_api::testkit::Exchange;
@@ -7,56 +9,60 @@ use provider_api::{
 };
 use serde_json::json;
 
-use crate::cloud::ORIGIN;
-use crate::fellow::Fellow;
+use crate::control_plane::ORIGIN;
 use crate::mesh_auth::date;
 use crate::mutation::Mutation;
+use crate::provider::ReferenceProvider;
 use crate::source::text;
 use crate::store::Credential;
 
 #[async_trait]
-impl Enrollment for Fellow {
+impl Enrollment for ReferenceProvider {
     async fn enroll(&self, request: &EnrollmentRequest) -> Result<Enrolled> {
-        let this = &self.0;
-        let ask = json!({ "code": request.gateway_code });
-        if this.is(Mutation::StoresTooEarly) {
+        let inner = &self.0;
+        let body = json!({ "code": request.gateway_code });
+        if inner.is(Mutation::StoresTooEarly) {
             self.store(
                 Secret::new("half-a-credential"),
                 "gateway-1",
                 UNIX_EPOCH + Duration::from_secs(1 << 33),
             );
         }
-        if this.is(Mutation::ForgetsOnFailure) {
-            *this.factory.disk.lock().unwrap() = None;
+        if inner.is(Mutation::ForgetsOnFailure) {
+            *inner.factory.disk.lock().unwrap() = None;
         }
-        let told = this.call(Exchange::Enroll, "enroll", Some(&request.user_token), ask).await;
-        let answer = match told {
-            Err(error) if this.is(Mutation::QuotesThePerson) => {
-                return Err(Error::new(error.kind(), format!("not with {}", request.user_token.expose())));
+        let result = inner.call(Exchange::Enroll, "enroll", Some(&request.user_token), body).await;
+        let answer = match result {
+            Err(error) if inner.is(Mutation::QuotesUserToken) => {
+                return Err(Error::new(
+                    error.kind(),
+                    format!("the token {} is refused", request.user_token.expose()),
+                ));
             }
             other => other?,
         };
         let (token, gateway) = (text(&answer, "token")?, text(&answer, "gateway")?);
-        let expires = answer["expires"].as_u64().ok_or_else(|| Error::unavailable("it has no end"))?;
-        let expires_at = date(expires).ok_or_else(|| Error::unavailable("its end is no date"))?;
+        let expires =
+            answer["expires"].as_u64().ok_or_else(|| Error::unavailable("the credential has no expiry"))?;
+        let expires_at = date(expires).ok_or_else(|| Error::unavailable("the expiry is not a date"))?;
         self.store(Secret::new(token), gateway, expires_at);
         let gateway_id = gateway.to_owned();
         Ok(Enrolled { gateway_id, gateway_code: None, gateway_name: None, expires_at })
     }
 
     async fn adopt(&self, credential: MachineCredential) -> Result<Enrolled> {
-        let this = &self.0;
+        let inner = &self.0;
         let elsewhere = credential.control_plane.as_deref().is_some_and(|origin| origin != ORIGIN);
-        if elsewhere && !this.is(Mutation::AdoptsForeign) {
-            return Err(Error::invalid("it is for another control plane"));
+        if elsewhere && !inner.is(Mutation::AdoptsForeignOrigin) {
+            return Err(Error::invalid("the credential is for another control plane"));
         }
-        if credential.expires_at <= this.factory.clock.now() && !this.is(Mutation::AdoptsExpired) {
-            return Err(Error::invalid("it has ended"));
+        if credential.expires_at <= inner.factory.clock.now() && !inner.is(Mutation::AdoptsExpired) {
+            return Err(Error::invalid("the credential has expired"));
         }
         let token = credential.token.expose();
         let is_blank = token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic());
-        if (is_blank || credential.gateway_id.is_empty()) && !this.is(Mutation::AdoptsAnything) {
-            return Err(Error::invalid("it is no credential"));
+        if (is_blank || credential.gateway_id.is_empty()) && !inner.is(Mutation::AdoptsMalformed) {
+            return Err(Error::invalid("the credential is malformed"));
         }
         self.store(credential.token.clone(), &credential.gateway_id, credential.expires_at);
         let (gateway_id, expires_at) = (credential.gateway_id, credential.expires_at);
@@ -64,22 +70,22 @@ impl Enrollment for Fellow {
     }
 
     fn credential_status(&self) -> CredentialStatus {
-        let this = &self.0;
-        if this.is(Mutation::StandingAsks) {
-            this.factory.cloud.state().asked += 1;
+        let inner = &self.0;
+        if inner.is(Mutation::StatusSendsRequest) {
+            inner.factory.control_plane.state().requests += 1;
         }
-        let stored = match this.is(Mutation::StandingOfBuild) {
-            true => this.at_build.clone(),
-            false => this.factory.disk.lock().unwrap().clone(),
+        let stored = match inner.is(Mutation::StatusFromBuild) {
+            true => inner.at_build.clone(),
+            false => inner.factory.disk.lock().unwrap().clone(),
         };
         match stored {
-            None if this.is(Mutation::MissingIsRefused) => CredentialStatus::Refused,
+            None if inner.is(Mutation::MissingIsRefused) => CredentialStatus::Refused,
             None => CredentialStatus::Missing,
-            Some(_) if this.is(Mutation::EndIsForgotten) => {
+            Some(_) if inner.is(Mutation::ExpiryForgotten) => {
                 CredentialStatus::Valid { expires_at: UNIX_EPOCH }
             }
             Some(stored)
-                if stored.expires_at <= this.factory.clock.now() && !this.is(Mutation::NeverExpired) =>
+                if stored.expires_at <= inner.factory.clock.now() && !inner.is(Mutation::NeverExpired) =>
             {
                 CredentialStatus::Expired { expired_at: stored.expires_at }
             }
@@ -89,9 +95,9 @@ impl Enrollment for Fellow {
     }
 }
 
-impl Fellow {
+impl ReferenceProvider {
     fn store(&self, token: Secret, gateway: &str, expires_at: std::time::SystemTime) {
-        let gateway = match self.0.is(Mutation::NotKept) {
+        let gateway = match self.0.is(Mutation::CredentialNotStored) {
             true => "lost on restart".to_owned(),
             false => gateway.to_owned(),
         };

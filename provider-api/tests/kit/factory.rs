@@ -1,3 +1,5 @@
+//! The factory of the reference provider.
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,16 +9,16 @@ use provider_api::{Cadence, Error, Provider, ProviderName, Resolved, Result};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::cloud::Cloud;
-use crate::fellow::Fellow;
+use crate::control_plane::ControlPlane;
+use crate::inner::Inner;
 use crate::mutation::Mutation;
-use crate::reference::Reference;
+use crate::provider::ReferenceProvider;
 use crate::store::Disk;
 
-/// Makes reference providers; holds what outlives each of them.
+/// Builds reference providers. Holds the state that outlives each of them.
 #[derive(Clone)]
 pub(crate) struct Factory {
-    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) control_plane: Arc<ControlPlane>,
     pub(crate) disk: Disk,
     pub(crate) clock: TurnedClock,
     pub(crate) deadline: Duration,
@@ -25,25 +27,25 @@ pub(crate) struct Factory {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// The published keys. One fetches them, the others wait; what is known can be seen without waiting.
+/// The published keys, with single flight. `state` can be read while a fetch is running.
 #[derive(Default)]
 pub(crate) struct Keys {
     pub(crate) flight: tokio::sync::Mutex<()>,
-    pub(crate) seen: Mutex<Seen>,
+    pub(crate) state: Mutex<KeyState>,
 }
 
-/// The published keys as they were last seen.
+/// The published keys as of the last fetch.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct KeyState {
     pub(crate) known: Option<BTreeMap<String, Value>>,
-    /// When they were published so, in seconds since 1970.
+    /// The time of the fetch, in seconds since 1970.
     pub(crate) at: u64,
-    pub(crate) asked: Option<Instant>,
-    /// Whether a former process saw them.
-    pub(crate) recalled: bool,
+    pub(crate) fetched_at: Option<Instant>,
+    /// True for keys that an earlier process fetched.
+    pub(crate) restored: bool,
 }
 
-/// What only mutants use: what a provider must not keep.
+/// State that a conforming provider must not have. Only mutants use it.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) version: Mutex<Option<u64>>,
@@ -56,7 +58,7 @@ pub(crate) struct Shared {
 
 pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Older keys are not used.
+/// The age after which keys are not used.
 pub(crate) const KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 impl Factory {
@@ -68,37 +70,38 @@ impl Factory {
         };
         if self.mutation != Mutation::TakesBadSettings {
             if !api.starts_with("https://") || api.contains('@') {
-                return refuse("`api` is no https URL without a password".to_owned());
+                return refuse("`api` is not an https URL without a password".to_owned());
             }
             if secs > 3600 {
                 return refuse("the interval is longer than an hour".to_owned());
             }
         }
-        let away = self.cloud.state().troubles.values().any(|trouble| *trouble == Trouble::Unreachable);
-        if away && self.mutation == Mutation::NeedsACloudToBuild {
+        let away =
+            self.control_plane.state().troubles.values().any(|trouble| *trouble == Trouble::Unreachable);
+        if away && self.mutation == Mutation::NeedsControlPlaneToBuild {
             return Err(Error::unavailable("the control plane does not answer"));
         }
         let cadence = match self.mutation {
-            Mutation::NoInterval => Cadence::Every(Duration::ZERO),
+            Mutation::ZeroInterval => Cadence::Every(Duration::ZERO),
             _ => Cadence::Every(Duration::from_secs(secs)),
         };
         let name = match self.mutation {
-            Mutation::OwnName => "reference".parse().unwrap(),
+            Mutation::IgnoresItsName => "reference".parse().unwrap(),
             _ => name.clone(),
         };
         let at_build = self.disk.lock().unwrap().clone();
-        let provider = Arc::new(Reference::new(self.clone(), api.to_owned(), name, cadence, at_build));
+        let provider = Arc::new(Inner::new(self.clone(), api.to_owned(), name, cadence, at_build));
         match self.mutation {
             Mutation::TaskInBuild => drop(tokio::spawn(std::future::pending::<()>())),
-            Mutation::AsksInBuild => self.cloud.state().asked += 1,
+            Mutation::RequestInBuild => self.control_plane.state().requests += 1,
             Mutation::SecondBreaksFirst => *self.shared.busy.lock().unwrap() += 1,
             _ => {}
         }
-        Ok(Arc::new(Fellow(provider)))
+        Ok(Arc::new(ReferenceProvider(provider)))
     }
 
-    /// The key of that id, as the key set gives it.
+    /// Returns the key pair of a public key from the key set.
     pub(crate) fn key(jwk: &Value) -> Option<&'static SigningKey> {
-        crate::cloud::KEYS.iter().find(|key| key.jwk().is_some_and(|own| own["n"] == jwk["n"]))
+        crate::control_plane::KEYS.iter().find(|key| key.jwk().is_some_and(|own| own["n"] == jwk["n"]))
     }
 }

@@ -1,19 +1,19 @@
-//! The conformance kit tried on a provider that is right, and on many that are each wrong in one point.
+//! Tests of the conformance kit: one conforming provider, and many that each break one rule.
 
 // Clippy's exception for tests reaches test functions, not what they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
-mod cloud;
+mod control_plane;
 mod enrollment;
 mod factory;
-mod fellow;
+mod inner;
 mod mesh_auth;
 mod mutants;
 mod mutation;
 mod over_http;
+mod provider;
 mod publisher;
-mod reference;
 mod resolver;
 mod retention;
 mod right;

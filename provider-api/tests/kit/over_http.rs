@@ -1,4 +1,4 @@
-//! A resolver that speaks HTTP to a stand-in, as an author would prove it: every trouble comes over a socket.
+//! A conformance test as an author writes it: a resolver over HTTP, with a stand-in for its control plane.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use provider_api::{
 mod client;
 mod world;
 
-/// Asks `{api}/resources/{reference}` for a resource.
+/// A resolver that sends `GET {api}/resources/{reference}`.
 #[derive(Debug)]
 struct OverHttp {
     name: ProviderName,
@@ -56,22 +56,22 @@ impl Resolver for OverHttp {
             return Err(Error::invalid(format!("{reference} is for another provider")));
         }
         let path = format!("/resources/{reference}");
-        let asked = client::get(&self.api, &path, &self.token);
-        let answer = tokio::time::timeout(client::DEADLINE, asked).await;
-        let body = answer.unwrap_or_else(|_| Err(Error::unavailable("no answer in time")))?;
+        let exchange = client::get(&self.api, &path, &self.token);
+        let response = tokio::time::timeout(client::DEADLINE, exchange).await;
+        let body = response.unwrap_or_else(|_| Err(Error::unavailable("the deadline has passed")))?;
         let resource: Resource = serde_json::from_slice(&body)
-            .map_err(|_| Error::unavailable(format!("{reference}: the answer cannot be understood")))?;
+            .map_err(|_| Error::unavailable(format!("{reference}: the response cannot be decoded")))?;
         Ok(Resolved { resource, fresh: Freshness::For(Duration::from_secs(60)) })
     }
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "the table is for whoever asks with --nocapture")]
-async fn a_resolver_over_http_passes_what_is_about_it() {
+#[expect(clippy::print_stdout, reason = "the table is visible with --nocapture")]
+async fn a_resolver_over_http_passes() {
     let report = run(&world::OverHttpSubject).await;
     println!("{report}");
     assert!(report.failed().is_empty(), "{report}");
     let skipped = report.skipped();
     let of_resolve = skipped.iter().filter(|line| ["resolve", "resources"].contains(&line.check.group));
-    assert_eq!(of_resolve.count(), 0, "{report}");
+    assert_eq!(of_resolve.count(), 0, "checks of resolving were skipped: {report}");
 }

@@ -1,3 +1,5 @@
+//! Saving and restoring keys with the reference provider.
+
 use std::collections::BTreeMap;
 
 use provider_api::Retention;
@@ -5,72 +7,73 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::factory::{KEY_LIFETIME, Seen};
-use crate::fellow::Fellow;
+use crate::factory::{KEY_LIFETIME, KeyState};
 use crate::mutation::Mutation;
+use crate::provider::ReferenceProvider;
 
-/// The published keys, as they are kept over a restart.
+/// The saved form of the published keys.
 #[derive(Deserialize)]
-struct Kept {
+struct SavedKeys {
     from: String,
     at: u64,
     keys: BTreeMap<String, Value>,
 }
 
-impl Retention for Fellow {
+impl Retention for ReferenceProvider {
     fn save(&self) -> Option<String> {
-        let this = &self.0;
-        if this.is(Mutation::KeepAsks) {
-            this.factory.cloud.state().asked += 1;
+        let inner = &self.0;
+        if inner.is(Mutation::SaveSendsRequest) {
+            inner.factory.control_plane.state().requests += 1;
         }
-        let seen = this.factory.keys.seen.lock().unwrap();
-        let known = seen.known.as_ref().filter(|_| !(this.is(Mutation::KeepsOnlyItsOwn) && seen.recalled));
+        let state = inner.factory.keys.state.lock().unwrap();
+        let known =
+            state.known.as_ref().filter(|_| !(inner.is(Mutation::SavesOnlyFetchedKeys) && state.restored));
         let Some(known) = known else {
-            return this.is(Mutation::KeepsAnEmptyList).then(|| "[]".to_owned());
+            return inner.is(Mutation::SavesEmptyList).then(|| "[]".to_owned());
         };
-        let mut kept = json!({ "from": this.api, "at": seen.at, "keys": known });
-        match this.factory.mutation {
-            Mutation::KeepsTheTime => kept["now"] = this.now().into(),
-            Mutation::KeepsTheCredential => {
-                let disk = this.factory.disk.lock().unwrap();
-                kept["token"] = disk.as_ref().map(|credential| credential.token.expose()).into();
+        let mut saved = json!({ "from": inner.api, "at": state.at, "keys": known });
+        match inner.factory.mutation {
+            Mutation::SavesCurrentTime => saved["now"] = inner.now().into(),
+            Mutation::SavesCredential => {
+                let disk = inner.factory.disk.lock().unwrap();
+                saved["token"] = disk.as_ref().map(|credential| credential.token.expose()).into();
             }
-            Mutation::KeepsIssuedTokens => {
-                kept["last"] = this.factory.shared.slot.lock().unwrap().as_str().into();
+            Mutation::SavesIssuedTokens => {
+                saved["last"] = inner.factory.shared.slot.lock().unwrap().as_str().into();
             }
             _ => {}
         }
-        Some(kept.to_string())
+        Some(saved.to_string())
     }
 
-    fn restore(&self, kept: &str) {
-        let this = &self.0;
-        let understood = serde_json::from_str::<Kept>(kept);
-        let kept = match this.factory.mutation {
-            Mutation::RecallPanics => understood.unwrap(),
-            Mutation::AnyTextIsKeys => understood.unwrap_or_else(|_| Kept {
-                from: this.api.clone(),
-                at: this.now(),
+    fn restore(&self, saved: &str) {
+        let inner = &self.0;
+        let decoded = serde_json::from_str::<SavedKeys>(saved);
+        let saved = match inner.factory.mutation {
+            Mutation::RestorePanics => decoded.unwrap(),
+            Mutation::AnyTextIsEmptyKeySet => decoded.unwrap_or_else(|_| SavedKeys {
+                from: inner.api.clone(),
+                at: inner.now(),
                 keys: BTreeMap::new(),
             }),
-            Mutation::RecallForgets if understood.is_err() => {
-                *this.factory.keys.seen.lock().unwrap() = Seen::default();
+            Mutation::RestoreClearsOnError if decoded.is_err() => {
+                *inner.factory.keys.state.lock().unwrap() = KeyState::default();
                 return;
             }
-            _ => match understood {
-                Ok(kept) => kept,
+            _ => match decoded {
+                Ok(saved) => saved,
                 Err(_) => return,
             },
         };
-        let young = this.now().checked_sub(kept.at).is_some_and(|age| age < KEY_LIFETIME.as_secs());
-        let used = (kept.from == this.api || this.is(Mutation::TakesFromElsewhere))
-            && (young || this.is(Mutation::AnyAge))
-            && !this.is(Mutation::TakesNothingBack);
-        let mut seen = this.factory.keys.seen.lock().unwrap();
-        if used && (seen.known.is_none() || this.is(Mutation::RecallReplaces)) {
-            let at = if this.is(Mutation::YoungAgain) { this.now() } else { kept.at };
-            let asked = this.is(Mutation::AnyTextIsKeys).then(Instant::now);
-            *seen = Seen { known: Some(kept.keys), at, asked, recalled: true };
+        let young = inner.now().checked_sub(saved.at).is_some_and(|age| age < KEY_LIFETIME.as_secs());
+        let used = (saved.from == inner.api || inner.is(Mutation::RestoresForeignState))
+            && (young || inner.is(Mutation::IgnoresAge))
+            && !inner.is(Mutation::RestoresNothing);
+        let mut state = inner.factory.keys.state.lock().unwrap();
+        if used && (state.known.is_none() || inner.is(Mutation::RestoreReplacesNewer)) {
+            let at = if inner.is(Mutation::RestoreResetsAge) { inner.now() } else { saved.at };
+            let fetched_at = inner.is(Mutation::AnyTextIsEmptyKeySet).then(Instant::now);
+            *state = KeyState { known: Some(saved.keys), at, fetched_at, restored: true };
         }
     }
 }

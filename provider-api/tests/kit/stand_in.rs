@@ -1,4 +1,4 @@
-//! The stand-in as anybody sees it who speaks HTTP.
+//! Tests of the stand-in over raw TCP.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 async fn stand_in() -> StandIn {
-    StandIn::start(|asked| match (asked.method.as_str(), asked.path.as_str()) {
-        ("GET", "/things") => Answer::json(200, &json!({ "name": "thing", "by": asked.bearer(), "n": 1 })),
-        ("POST", "/things") => Answer::json(201, &asked.json()),
-        _ => Answer::refusal(404, "there is no such thing"),
+    StandIn::start(|request| match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/things") => Answer::json(200, &json!({ "name": "thing", "by": request.bearer(), "n": 1 })),
+        ("POST", "/things") => Answer::json(201, &request.json()),
+        _ => Answer::refusal(404, "no such path"),
     })
     .await
     .unwrap()
 }
 
-/// Sends a request, and gives what comes until the connection ends.
-async fn raw(server: &StandIn, request: &str) -> String {
+/// Sends a request, and returns all bytes until the connection ends.
+async fn send_raw(server: &StandIn, request: &str) -> String {
     let address = server.url().replace("http://", "");
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = vec![0; 100_000];
     let mut length = 0;
-    // An answer that drips is looked at for a few drops.
+    // A dripping response never ends, so read only its first bytes.
     for _ in 0..20 {
         match tokio::time::timeout(Duration::from_millis(150), stream.read(&mut answer[length..])).await {
             Ok(Ok(more @ 1..)) => length += more,
@@ -37,35 +37,36 @@ async fn raw(server: &StandIn, request: &str) -> String {
 const GET: &str = "GET /things?x=1 HTTP/1.1\r\nHost: kit\r\nAuthorization: Bearer one\r\n\r\n";
 
 #[tokio::test]
-async fn it_answers_with_the_function_and_remembers_what_it_was_asked() {
+async fn the_stand_in_responds_and_records() {
     let server = stand_in().await;
-    let answer = raw(&server, GET).await;
+    let answer = send_raw(&server, GET).await;
     assert!(
         answer.starts_with("HTTP/1.1 200 ")
             && answer.ends_with("{\"by\":\"one\",\"n\":1,\"name\":\"thing\"}"),
         "{answer}"
     );
     let post = "POST /things HTTP/1.1\r\ncontent-length: 7\r\n\r\n{\"a\":1}";
-    assert!(raw(&server, &format!("{post}{post}")).await.matches("HTTP/1.1 201").count() == 2);
-    assert!(raw(&server, "GET /none HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 404"));
-    let asked = server.asked();
-    let seen: Vec<_> = asked.iter().map(|asked| (asked.method.as_str(), asked.query.as_str())).collect();
+    assert!(send_raw(&server, &format!("{post}{post}")).await.matches("HTTP/1.1 201").count() == 2);
+    assert!(send_raw(&server, "GET /none HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 404"));
+    let requests = server.asked();
+    let seen: Vec<_> =
+        requests.iter().map(|request| (request.method.as_str(), request.query.as_str())).collect();
     assert_eq!(seen, [("GET", "x=1"), ("POST", ""), ("POST", ""), ("GET", "")]);
-    assert_eq!(asked[1].json(), json!({ "a": 1 }));
+    assert_eq!(requests[1].json(), json!({ "a": 1 }));
 }
 
 #[tokio::test]
-async fn it_breaks_as_it_is_told_and_is_calm_again() {
+async fn the_stand_in_simulates_every_trouble() {
     let server = stand_in().await;
     let with = async |trouble: Trouble| {
         server.calm().await.unwrap();
         server.trouble("/things", &trouble).await;
-        raw(&server, GET).await
+        send_raw(&server, GET).await
     };
     assert!(with(Trouble::Status(503)).await.starts_with("HTTP/1.1 503"));
     let wait = with(Trouble::Wait(429, Duration::from_secs(7))).await;
     assert!(wait.contains("429") && wait.contains("retry-after: 7\r\n"), "{wait}");
-    assert!(with(Trouble::Quotes(401)).await.contains("nobody knows Bearer one"));
+    assert!(with(Trouble::Quotes(401)).await.contains("unknown credential Bearer one"));
     assert!(with(Trouble::Page(200)).await.contains("content-type: text/html"));
     assert!(with(Trouble::ContentType).await.contains("content-type: text/plain\r\n"));
     assert!(with(Trouble::Blank).await.ends_with("{\"by\":\"\",\"n\":1,\"name\":\"\"}"));
@@ -85,5 +86,5 @@ async fn it_breaks_as_it_is_told_and_is_calm_again() {
     server.trouble("/", &Trouble::Unreachable).await;
     assert!(TcpStream::connect(server.url().replace("http://", "")).await.is_err());
     server.calm().await.unwrap();
-    assert!(raw(&server, GET).await.starts_with("HTTP/1.1 200"));
+    assert!(send_raw(&server, GET).await.starts_with("HTTP/1.1 200"));
 }

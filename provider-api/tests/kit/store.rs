@@ -1,9 +1,11 @@
+//! The stored credential of the gateway.
+
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use provider_api::Secret;
 
-/// What stands in for the disk: it outlives factories.
+/// The simulated disk. It survives a restart, unlike a factory.
 pub(crate) type Disk = Arc<Mutex<Option<Credential>>>;
 
 /// A machine credential.

@@ -1,3 +1,5 @@
+//! The world of the reference provider.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use provider_api::testkit::{
 };
 use provider_api::{Clock as _, Provider, ProviderName, Result, Secret, async_trait};
 
-use crate::cloud::{Cloud, ORIGIN, USER};
+use crate::control_plane::{ControlPlane, ORIGIN, USER};
 use crate::factory::{Factory, INTERVAL};
 use crate::mutation::Mutation;
 use crate::store::{Credential, Disk};
@@ -19,15 +21,15 @@ mod meshes;
 mod resources;
 mod retention;
 
-/// The reference provider, right or wrong in one point.
+/// The reference provider, conforming or with one mutation.
 pub(crate) struct ReferenceSubject {
     pub(crate) mutation: Mutation,
-    /// Whether tokio's clock stands still, so that nobody waits.
+    /// True when tokio's clock is paused, so that deadlines expire without waiting.
     pub(crate) paused: bool,
 }
 
 pub(crate) struct ReferenceWorld {
-    cloud: Arc<Cloud>,
+    control_plane: Arc<ControlPlane>,
     disk: Disk,
     factory: Mutex<Factory>,
     clock: TurnedClock,
@@ -37,9 +39,10 @@ pub(crate) struct ReferenceWorld {
 #[async_trait]
 impl Subject for ReferenceSubject {
     async fn world(&self) -> Arc<dyn World> {
-        let (cloud, disk, clock) = (Arc::new(Cloud::default()), Disk::default(), TurnedClock::new());
+        let (control_plane, disk, clock) =
+            (Arc::new(ControlPlane::default()), Disk::default(), TurnedClock::new());
         let token = {
-            let mut state = cloud.state();
+            let mut state = control_plane.state();
             state.meshes = ["mesh-1", "mesh-2"].map(str::to_owned).into();
             state.new_machine()
         };
@@ -50,7 +53,7 @@ impl Subject for ReferenceSubject {
             refused: false,
         });
         let factory = Factory {
-            cloud: Arc::clone(&cloud),
+            control_plane: Arc::clone(&control_plane),
             disk: Arc::clone(&disk),
             clock: clock.clone(),
             deadline: Duration::from_millis(if self.paused { 2000 } else { 700 }),
@@ -58,7 +61,13 @@ impl Subject for ReferenceSubject {
             keys: Arc::default(),
             shared: Arc::default(),
         };
-        Arc::new(ReferenceWorld { cloud, disk, factory: Mutex::new(factory), clock, paused: self.paused })
+        Arc::new(ReferenceWorld {
+            control_plane,
+            disk,
+            factory: Mutex::new(factory),
+            clock,
+            paused: self.paused,
+        })
     }
 }
 
@@ -82,7 +91,7 @@ impl World for ReferenceWorld {
         let name = &self.names()[0];
         let with = |api: &str, secs| self.factory().build(name, api, secs);
         vec![
-            ("`api` is no URL".to_owned(), with("nowhere", 30)),
+            ("`api` is not a URL".to_owned(), with("nowhere", 30)),
             ("`api` has a password".to_owned(), with("https://kit:password-canary@cloud.example", 30)),
             ("the interval is a day".to_owned(), with(ORIGIN, 86_400)),
         ]
@@ -105,10 +114,10 @@ impl World for ReferenceWorld {
     }
 
     fn canaries(&self) -> Vec<Canary> {
-        let state = self.cloud.state();
+        let state = self.control_plane.state();
         let machines = state.machines.iter().map(|token| Canary::new("a machine token", token.as_str()));
         let others = [
-            Canary::new("the token of a person", USER),
+            Canary::new("the token of a user", USER),
             Canary::new("a password in a URL", "password-canary"),
             Canary::new("half a credential", "half-a-credential"),
         ];
@@ -116,16 +125,16 @@ impl World for ReferenceWorld {
     }
 
     async fn trouble(&self, exchange: Exchange, trouble: &Trouble) -> Result<(), Cannot> {
-        self.cloud.state().troubles.insert(exchange, trouble.clone());
+        self.control_plane.state().troubles.insert(exchange, trouble.clone());
         Ok(())
     }
 
     async fn calm(&self) {
-        self.cloud.state().troubles.clear();
+        self.control_plane.state().troubles.clear();
     }
 
     fn asked(&self) -> Result<usize, Cannot> {
-        Ok(self.cloud.state().asked)
+        Ok(self.control_plane.state().requests)
     }
 
     fn changes(&self) -> Result<&dyn ChangeWorld, Cannot> {

@@ -1,72 +1,74 @@
-use super::kinds::of_nonsense;
+//! Checks of the body of a response: correct, altered, or not from the control plane.
+
+use super::kinds::kinds_of_malformed;
 use crate::ErrorKind;
-use crate::testkit::stage::{Stage, pointless};
-use crate::testkit::verdict::Verdict;
+use crate::testkit::fixture::{Fixture, not_applicable};
+use crate::testkit::outcome::CheckResult;
 use crate::testkit::{Exchange, Subject, Trouble};
 
-async fn nonsense(subject: &dyn Subject, exchange: Exchange, trouble: Trouble) -> Verdict {
-    let stage = Stage::of(subject, exchange).await?;
-    stage.refused(exchange, &trouble, of_nonsense(exchange)).await.map(drop)
+async fn expect_malformed(subject: &dyn Subject, exchange: Exchange, trouble: Trouble) -> CheckResult {
+    let fixture = Fixture::new(subject, exchange).await?;
+    fixture.expect_error(exchange, &trouble, kinds_of_malformed(exchange)).await.map(drop)
 }
 
-/// Without this, none of the others of its family would mean anything.
-pub(crate) async fn the_right_answer(subject: &dyn Subject, exchange: Exchange) -> Verdict {
-    Stage::of(subject, exchange).await?.ask_rightly("nothing is wrong").await
+/// Checks that the call succeeds at all. Otherwise the other checks of the group prove nothing.
+pub(crate) async fn the_right_answer(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
+    Fixture::new(subject, exchange).await?.expect_correct("without a fault").await
 }
 
-/// A page with status 200 is a proxy talking, not the control plane.
-pub(crate) async fn a_page_of_a_proxy(subject: &dyn Subject, exchange: Exchange) -> Verdict {
-    nonsense(subject, exchange, Trouble::Page(200)).await
+/// Checks that an HTML page with status 200, as captive proxies send it, is an error.
+pub(crate) async fn a_page_of_a_proxy(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
+    expect_malformed(subject, exchange, Trouble::Page(200)).await
 }
 
-/// A page says nothing about what was asked, whatever is in it.
-pub(crate) async fn a_page_with_an_error(subject: &dyn Subject, exchange: Exchange) -> Verdict {
-    nonsense(subject, exchange, Trouble::Page(502)).await
+/// Checks that an HTML page with status 502 is an error.
+pub(crate) async fn a_page_with_an_error(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
+    expect_malformed(subject, exchange, Trouble::Page(502)).await
 }
 
-pub(crate) async fn another_content_type(subject: &dyn Subject, exchange: Exchange) -> Verdict {
-    nonsense(subject, exchange, Trouble::ContentType).await
+pub(crate) async fn another_content_type(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
+    expect_malformed(subject, exchange, Trouble::ContentType).await
 }
 
-pub(crate) async fn garbage(subject: &dyn Subject, exchange: Exchange) -> Verdict {
-    nonsense(subject, exchange, Trouble::Garbage).await
+pub(crate) async fn garbage(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
+    expect_malformed(subject, exchange, Trouble::Garbage).await
 }
 
-/// An answer to nothing that was asked.
-pub(crate) async fn an_answer_of_another_shape(subject: &dyn Subject, exchange: Exchange) -> Verdict {
+/// Checks that a response without the expected fields is an error.
+pub(crate) async fn an_answer_of_another_shape(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
     if exchange == Exchange::Report {
-        return pointless("the answer to a report need not say anything");
+        return not_applicable("the response to a report may be empty");
     }
-    nonsense(subject, exchange, Trouble::Shape).await
+    expect_malformed(subject, exchange, Trouble::Shape).await
 }
 
-/// What is blank where something must stand is an error, never a guess.
-pub(crate) async fn blank_fields(subject: &dyn Subject, exchange: Exchange) -> Verdict {
+/// Checks that a blank required field is an error. A guessed value would hide the fault.
+pub(crate) async fn blank_fields(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
     if exchange == Exchange::Report {
-        return pointless("the answer to a report need not say anything");
+        return not_applicable("the response to a report may be empty");
     }
     if exchange == Exchange::Keys {
-        // Keys that are none may be left out of the set, and then nothing is signed with one of them.
-        let stage = Stage::of(subject, exchange).await?;
+        // A provider may skip unusable keys. Then the signing key is unknown and the token is denied.
+        let fixture = Fixture::new(subject, exchange).await?;
         let kinds = [ErrorKind::Unavailable, ErrorKind::Denied];
-        return stage.refused(exchange, &Trouble::Blank, &kinds).await.map(drop);
+        return fixture.expect_error(exchange, &Trouble::Blank, &kinds).await.map(drop);
     }
-    nonsense(subject, exchange, Trouble::Blank).await
+    expect_malformed(subject, exchange, Trouble::Blank).await
 }
 
-/// Dates that no clock can show and lengths that no memory has: an answer or an error, and no panic.
-pub(crate) async fn numbers_beyond_all_bounds(subject: &dyn Subject, exchange: Exchange) -> Verdict {
-    let stage = Stage::of(subject, exchange).await?;
-    stage.world.trouble(exchange, &Trouble::HugeNumbers).await?;
-    stage.ask().await.map(drop)
+/// Checks that huge dates and sizes cause no panic. A success and an error are both acceptable.
+pub(crate) async fn numbers_beyond_all_bounds(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
+    let fixture = Fixture::new(subject, exchange).await?;
+    fixture.world.trouble(exchange, &Trouble::HugeNumbers).await?;
+    fixture.run().await.map(drop)
 }
 
-/// Control planes grow; a provider must not break because one did.
+/// Checks that unknown fields are ignored, so that a control plane can add some.
 pub(crate) async fn fields_that_nobody_knows_are_no_error(
     subject: &dyn Subject,
     exchange: Exchange,
-) -> Verdict {
-    let stage = Stage::of(subject, exchange).await?;
-    stage.world.trouble(exchange, &Trouble::MoreFields).await?;
-    stage.ask_rightly("there are more fields than it knows").await
+) -> CheckResult {
+    let fixture = Fixture::new(subject, exchange).await?;
+    fixture.world.trouble(exchange, &Trouble::MoreFields).await?;
+    fixture.expect_correct("with unknown fields").await
 }

@@ -1,67 +1,70 @@
+//! Checks of building a provider, and of the provider as such.
+
 use super::tasks;
-use crate::testkit::question::{Question, Told};
-use crate::testkit::stage::{built, name, within};
-use crate::testkit::verdict::{Verdict, ensure, failed, skipped};
+use crate::testkit::call::{Call, CallResult};
+use crate::testkit::fixture::{build_provider, provider_name, with_patience};
+use crate::testkit::outcome::{CheckResult, counted, ensure, failed, skipped};
 use crate::testkit::{Exchange, Subject, Trouble, World, seen_in_debug, seen_in_error};
 use crate::{ErrorKind, Provider};
 
-/// A gateway starts while its control plane is down.
-pub(crate) async fn it_does_no_io(subject: &dyn Subject) -> Verdict {
+/// Checks that building sends no request: a gateway starts while its control plane is down.
+pub(crate) async fn it_does_no_io(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
     let before = world.asked()?;
-    let provider = built(&*world)?;
+    let provider = build_provider(&*world)?;
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    let asked = world.asked()? - before;
-    ensure!(asked == 0, "building asked {asked} times");
+    let sent = world.asked()? - before;
+    ensure!(sent == 0, "building the provider sent {}", counted(sent, "request"));
     drop(provider);
     Ok(())
 }
 
-pub(crate) async fn it_starts_no_task(subject: &dyn Subject) -> Verdict {
+pub(crate) async fn it_starts_no_task(subject: &dyn Subject) -> CheckResult {
     tasks::building_starts_no_task(subject.world().await).await
 }
 
-/// It is built while nobody is there, and works once somebody is.
-pub(crate) async fn it_works_without_a_control_plane(subject: &dyn Subject) -> Verdict {
-    let mut why = "no exchange can fail to reach anybody".to_owned();
+/// Checks that a provider that was built while the control plane is unreachable works afterwards.
+pub(crate) async fn it_works_without_a_control_plane(subject: &dyn Subject) -> CheckResult {
+    let mut why = "the world cannot make the control plane unreachable".to_owned();
     for exchange in Exchange::ALL {
         let world = subject.world().await;
-        let Ok(question) = Question::prepare(&*world, exchange).await else { continue };
+        let Ok(call) = Call::prepare(&*world, exchange).await else { continue };
         if let Err(cannot) = world.trouble(exchange, &Trouble::Unreachable).await {
             why = cannot.to_string();
             continue;
         }
-        let provider = built(&*world)?;
+        let provider = build_provider(&*world)?;
         world.calm().await;
-        let question = within(&*world, question.ready(&*provider, exchange)).await??;
-        return match within(&*world, question.ask(&*provider)).await? {
-            Told::Right => Ok(()),
-            other => failed(format!("built while nobody was there, and afterwards: {other:?}")),
+        let call = with_patience(&*world, call.complete(&*provider, exchange)).await??;
+        return match with_patience(&*world, call.run(&*provider)).await? {
+            CallResult::Correct => Ok(()),
+            other => failed(format!("built while the control plane was unreachable, then: {other:?}")),
         };
     }
     skipped(why)
 }
 
-/// Settings that make no sense refuse the configuration, whoever is to be blamed.
-pub(crate) async fn bad_settings_are_invalid(subject: &dyn Subject) -> Verdict {
+/// Checks that invalid settings are `Invalid` errors with a message, so that the host rejects the
+/// configuration.
+pub(crate) async fn bad_settings_are_invalid(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
     let tried = world.bad_settings();
     for (what, built) in &tried {
         match built {
-            Ok(_) => return failed(format!("{what}: it was built")),
+            Ok(_) => return failed(format!("{what}: expected Invalid, but the provider was built")),
             Err(error) => {
                 let kind = error.kind();
                 ensure!(kind == ErrorKind::Invalid, "{what}: expected Invalid, got {kind:?}: {error}");
-                ensure!(!error.to_string().trim().is_empty(), "{what}: the error says nothing");
+                ensure!(!error.to_string().trim().is_empty(), "{what}: the error has no message");
             }
         }
     }
-    if tried.is_empty() { skipped("there are no bad settings") } else { Ok(()) }
+    if tried.is_empty() { skipped("the world has no invalid settings") } else { Ok(()) }
 }
 
-pub(crate) async fn refusals_show_no_secret(subject: &dyn Subject) -> Verdict {
+pub(crate) async fn refusals_show_no_secret(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
     let tried = world.bad_settings();
     for (what, built) in &tried {
@@ -70,58 +73,61 @@ pub(crate) async fn refusals_show_no_secret(subject: &dyn Subject) -> Verdict {
             ensure!(seen.is_none(), "{what}: the error shows {}", seen.unwrap_or_default());
         }
     }
-    if tried.is_empty() { skipped("there are no bad settings") } else { Ok(()) }
+    if tried.is_empty() { skipped("the world has no invalid settings") } else { Ok(()) }
 }
 
-/// References and meshes name a provider as the configuration does.
-pub(crate) async fn the_name_is_the_configured_one(subject: &dyn Subject) -> Verdict {
+/// Checks that the provider has its configured name: references and meshes use that name.
+pub(crate) async fn the_name_is_the_configured_one(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
     for name in world.names() {
         match world.build(&name) {
             Ok(provider) => {
                 let got = provider.name();
-                ensure!(*got == name, "it was given the name `{name}` and calls itself `{got}`");
+                ensure!(*got == name, "the provider was built as `{name}` and returns the name `{got}`");
             }
-            Err(error) => return failed(format!("it was not built under the name `{name}`: {error}")),
+            Err(error) => return failed(format!("building it as `{name}` failed: {error}")),
         }
     }
     Ok(())
 }
 
-/// Name and abilities are facts, for the life of the provider: through good answers and bad ones.
-pub(crate) async fn the_abilities_stay_what_they_are(subject: &dyn Subject) -> Verdict {
+/// Checks that name and abilities stay the same through successful and failed calls.
+pub(crate) async fn the_abilities_stay_what_they_are(subject: &dyn Subject) -> CheckResult {
     for exchange in Exchange::ALL {
         let world = subject.world().await;
-        let Ok(question) = Question::prepare(&*world, exchange).await else { continue };
-        let provider = built(&*world)?;
+        let Ok(call) = Call::prepare(&*world, exchange).await else { continue };
+        let provider = build_provider(&*world)?;
         let first = abilities(&*provider);
-        let (name, again) = (name(&*world)?, abilities(&*built(&*world)?));
-        ensure!(first == again, "built twice, it can {first:?} and then {again:?}");
-        if question.suits(&*provider).is_err() {
+        let (name, again) = (provider_name(&*world)?, abilities(&*build_provider(&*world)?));
+        ensure!(first == again, "two providers have different abilities: {first:?} and {again:?}");
+        if call.require_ability(&*provider).is_err() {
             continue;
         }
-        let question = within(&*world, question.ready(&*provider, exchange)).await??;
+        let call = with_patience(&*world, call.complete(&*provider, exchange)).await??;
         for trouble in [None, Some(Trouble::Status(401)), Some(Trouble::Status(503)), None] {
             world.calm().await;
             if let Some(trouble) = &trouble {
                 world.trouble(exchange, trouble).await.ok();
             }
-            within(&*world, question.ask(&*provider)).await?;
+            with_patience(&*world, call.run(&*provider)).await?;
             let now = abilities(&*provider);
-            ensure!(now == first, "{exchange:?} with {trouble:?}: it could {first:?} and now {now:?}");
+            ensure!(
+                now == first,
+                "{exchange:?} with {trouble:?}: the abilities were {first:?} and are {now:?}"
+            );
             ensure!(*provider.name() == name, "{exchange:?} with {trouble:?}: the name has changed");
         }
     }
     Ok(())
 }
 
-/// What the provider can do and what the world has are the same, or one of the two is wrong.
-pub(crate) async fn the_abilities_are_those_of_the_world(subject: &dyn Subject) -> Verdict {
+/// Checks that provider and world agree on the abilities. Otherwise checks would be skipped by mistake.
+pub(crate) async fn the_abilities_are_those_of_the_world(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let (has, can) = (facilities(&*world), abilities(&*built(&*world)?));
+    let (has, can) = (supported_abilities(&*world), abilities(&*build_provider(&*world)?));
     let names = ["source", "resolver", "mesh_auth", "enrollment", "publisher", "retention"];
     for ((name, has), can) in names.into_iter().zip(has).zip(can) {
-        ensure!(has == can, "`{name}()`: the provider has it: {can}; the world has what it is for: {has}");
+        ensure!(has == can, "`{name}()`: the provider has the ability: {can}; the world supports it: {has}");
     }
     Ok(())
 }
@@ -137,7 +143,7 @@ fn abilities(provider: &dyn Provider) -> [bool; 6] {
     ]
 }
 
-fn facilities(world: &dyn World) -> [bool; 6] {
+fn supported_abilities(world: &dyn World) -> [bool; 6] {
     [
         world.changes().is_ok(),
         world.resources().is_ok(),
@@ -148,38 +154,38 @@ fn facilities(world: &dyn World) -> [bool; 6] {
     ]
 }
 
-/// Not when it is new, and not when it has used its secrets.
-pub(crate) async fn debug_shows_no_secret(subject: &dyn Subject) -> Verdict {
+/// Checks `Debug` of a new provider and of one that has used its secrets.
+pub(crate) async fn debug_shows_no_secret(subject: &dyn Subject) -> CheckResult {
     for exchange in Exchange::ALL {
         let world = subject.world().await;
-        let Ok(question) = Question::prepare(&*world, exchange).await else { continue };
-        let provider = built(&*world)?;
+        let Ok(call) = Call::prepare(&*world, exchange).await else { continue };
+        let provider = build_provider(&*world)?;
         let seen = seen_in_debug(&world.canaries(), &*provider);
         ensure!(seen.is_none(), "`Debug` of a new provider shows {}", seen.unwrap_or_default());
-        let question = within(&*world, question.ready(&*provider, exchange)).await??;
-        within(&*world, question.ask(&*provider)).await?;
+        let call = with_patience(&*world, call.complete(&*provider, exchange)).await??;
+        with_patience(&*world, call.run(&*provider)).await?;
         let seen = seen_in_debug(&world.canaries(), &*provider);
         ensure!(seen.is_none(), "`Debug` after {exchange:?} shows {}", seen.unwrap_or_default());
     }
     Ok(())
 }
 
-/// A host builds the next provider beside the one that serves, and either may be the one that is kept.
-pub(crate) async fn two_live_beside_each_other(subject: &dyn Subject) -> Verdict {
+/// Checks two providers at a time: a host builds the next one while the current one serves, and drops either.
+pub(crate) async fn two_live_beside_each_other(subject: &dyn Subject) -> CheckResult {
     for exchange in Exchange::ALL {
         let world = subject.world().await;
-        let Ok(question) = Question::prepare(&*world, exchange).await else { continue };
-        let (first, second) = (built(&*world)?, built(&*world)?);
-        let question = within(&*world, question.ready(&*first, exchange)).await??;
+        let Ok(call) = Call::prepare(&*world, exchange).await else { continue };
+        let (first, second) = (build_provider(&*world)?, build_provider(&*world)?);
+        let call = with_patience(&*world, call.complete(&*first, exchange)).await??;
         for provider in [&first, &second, &first] {
-            let told = within(&*world, question.ask(&**provider)).await?;
-            let right = matches!(told, Told::Right);
-            ensure!(right, "{exchange:?}, one of two beside each other: {told:?}");
+            let result = with_patience(&*world, call.run(&**provider)).await?;
+            let right = matches!(result, CallResult::Correct);
+            ensure!(right, "{exchange:?}, with two providers: {result:?}");
         }
         drop(second);
-        let told = within(&*world, question.ask(&*first)).await?;
-        let right = matches!(told, Told::Right);
-        ensure!(right, "{exchange:?}, after the other was dropped: {told:?}");
+        let result = with_patience(&*world, call.run(&*first)).await?;
+        let right = matches!(result, CallResult::Correct);
+        ensure!(right, "{exchange:?}, after the other provider was dropped: {result:?}");
     }
     Ok(())
 }

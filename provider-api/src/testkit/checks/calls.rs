@@ -1,83 +1,89 @@
+//! Checks of the call itself: cancellation, concurrency, retries and error messages.
+
 use std::error::Error;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::kinds::of_status;
-use crate::testkit::question::Told;
-use crate::testkit::stage::{Stage, pointless, within};
-use crate::testkit::verdict::{Verdict, ensure, failed};
+use super::kinds::kinds_of_status;
+use crate::testkit::call::CallResult;
+use crate::testkit::fixture::{Fixture, not_applicable, with_patience};
+use crate::testkit::outcome::{CheckResult, counted, ensure, failed};
 use crate::testkit::{Exchange, Subject, Trouble, at_most, seen_in_error};
 
-/// The most awaits of one call that are looked at.
-const AWAITS: usize = 200;
+/// The maximum number of await points at which a call is dropped.
+const MAX_POLLS: usize = 200;
 
-/// How many ask at once.
-const CROWD: usize = 24;
+/// The number of concurrent calls.
+const CONCURRENT_CALLS: usize = 24;
 
-/// Dropped at each of its awaits, a call leaves nothing that is in the way of the next one.
-pub(crate) async fn it_is_cancel_safe(subject: &dyn Subject, exchange: Exchange) -> Verdict {
-    let stage = Stage::of(subject, exchange).await?;
-    for polls in 1..=AWAITS {
-        let cut_short = at_most(polls, stage.question.ask(&*stage.provider));
-        match within(&*stage.world, cut_short).await? {
-            None => stage.ask_rightly(&format!("a call was dropped after poll {polls}")).await?,
-            Some(Told::Right) => return Ok(()),
-            Some(other) => return failed(format!("after {polls} calls that were dropped: {other:?}")),
+/// Checks that a call that was dropped, at each of its await points, does not block the next one.
+pub(crate) async fn it_is_cancel_safe(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
+    let fixture = Fixture::new(subject, exchange).await?;
+    for polls in 1..=MAX_POLLS {
+        let limited = at_most(polls, fixture.call.run(&*fixture.provider));
+        match with_patience(&*fixture.world, limited).await? {
+            None => fixture.expect_correct(&format!("a call was dropped after poll {polls}")).await?,
+            Some(CallResult::Correct) => return Ok(()),
+            Some(other) => return failed(format!("after dropped calls, with {polls} polls: {other:?}")),
         }
     }
-    failed(format!("it did not end within {AWAITS} polls"))
+    failed(format!("the call did not end within {MAX_POLLS} polls"))
 }
 
-/// Dropped while the control plane is silent, which is when hosts drop calls.
-pub(crate) async fn it_can_be_dropped_in_silence(subject: &dyn Subject, exchange: Exchange) -> Verdict {
-    let stage = Stage::of(subject, exchange).await?;
-    stage.world.trouble(exchange, &Trouble::Silence).await?;
+/// Checks a call that was dropped while the control plane is silent. That is when hosts drop calls.
+pub(crate) async fn it_can_be_dropped_in_silence(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
+    let fixture = Fixture::new(subject, exchange).await?;
+    fixture.world.trouble(exchange, &Trouble::Silence).await?;
     for polls in [1, 2, 3, 5, 8] {
-        // A call that is not woken any more in the silence is dropped where it waits.
-        let asked = stage.question.ask(&*stage.provider);
-        drop(tokio::time::timeout(std::time::Duration::from_millis(20), at_most(polls, asked)).await);
+        // The timeout drops a call that gets no further wake-up while the control plane is silent.
+        let call = fixture.call.run(&*fixture.provider);
+        drop(tokio::time::timeout(std::time::Duration::from_millis(20), at_most(polls, call)).await);
     }
-    stage.world.calm().await;
+    fixture.world.calm().await;
     if exchange == Exchange::Keys {
-        stage.world.pass(std::time::Duration::from_secs(120)).await;
+        fixture.world.pass(std::time::Duration::from_secs(120)).await;
     }
-    stage.ask_rightly("a call was dropped in the middle of the silence").await
+    fixture.expect_correct("a call was dropped while the control plane was silent").await
 }
 
-/// Many calls at once on one provider get the right answer each.
-pub(crate) async fn many_at_once(subject: &dyn Subject, exchange: Exchange) -> Verdict {
-    let stage = Stage::of(subject, exchange).await?;
-    let mut asking = JoinSet::new();
-    for _ in 0..CROWD {
-        let (question, provider) = (stage.question.clone(), Arc::clone(&stage.provider));
-        asking.spawn(async move { question.ask(&*provider).await });
+/// Checks that concurrent calls on one provider all succeed.
+pub(crate) async fn many_at_once(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
+    let fixture = Fixture::new(subject, exchange).await?;
+    let mut calls = JoinSet::new();
+    for _ in 0..CONCURRENT_CALLS {
+        let (call, provider) = (fixture.call.clone(), Arc::clone(&fixture.provider));
+        calls.spawn(async move { call.run(&*provider).await });
     }
-    for told in within(&*stage.world, asking.join_all()).await? {
-        ensure!(matches!(told, Told::Right), "one of {CROWD} at once: {told:?}");
+    for result in with_patience(&*fixture.world, calls.join_all()).await? {
+        ensure!(
+            matches!(result, CallResult::Correct),
+            "one of {CONCURRENT_CALLS} concurrent calls: {result:?}"
+        );
     }
     Ok(())
 }
 
-/// There is one owner of retries, and it is not the provider.
-pub(crate) async fn it_asks_once(subject: &dyn Subject, exchange: Exchange) -> Verdict {
+/// Checks that a failed call sends no more requests than a successful one: only the host retries.
+pub(crate) async fn it_asks_once(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
     if exchange == Exchange::Keys {
-        return pointless("keys may be looked for in more than one place");
+        return not_applicable("a provider may try several URLs for its keys");
     }
-    let stage = Stage::of(subject, exchange).await?;
-    stage.ask_rightly("nothing is wrong").await?;
-    let before = stage.world.asked()?;
-    stage.ask_rightly("nothing is wrong").await?;
-    let usual = stage.world.asked()? - before;
-    stage.refused(exchange, &Trouble::Status(503), of_status(exchange, 503)).await?;
-    let now = stage.world.asked()? - before - usual;
-    ensure!(now <= usual.max(1), "a call asks {usual} times when all is well, and {now} times on a 503");
+    let fixture = Fixture::new(subject, exchange).await?;
+    fixture.expect_correct("without a fault").await?;
+    let before = fixture.world.asked()?;
+    fixture.expect_correct("without a fault").await?;
+    let usual = fixture.world.asked()? - before;
+    fixture.expect_error(exchange, &Trouble::Status(503), kinds_of_status(exchange, 503)).await?;
+    let now = fixture.world.asked()? - before - usual;
+    let (sent, sent_now) = (counted(usual, "request"), counted(now, "request"));
+    ensure!(now <= usual.max(1), "a call sends {sent} without a fault, and {sent_now} on a 503");
     Ok(())
 }
 
-/// No error says a secret, not even one that the control plane repeats.
-pub(crate) async fn no_secret_in_errors(subject: &dyn Subject, exchange: Exchange) -> Verdict {
-    let stage = Stage::of(subject, exchange).await?;
+/// Checks that errors show no secret, not even when the control plane quotes one.
+pub(crate) async fn no_secret_in_errors(subject: &dyn Subject, exchange: Exchange) -> CheckResult {
+    let fixture = Fixture::new(subject, exchange).await?;
     let mut tried = 0;
     for trouble in [
         Trouble::Quotes(401),
@@ -90,42 +96,43 @@ pub(crate) async fn no_secret_in_errors(subject: &dyn Subject, exchange: Exchang
         Trouble::Cut,
         Trouble::HalfBody,
     ] {
-        stage.world.calm().await;
-        if stage.world.trouble(exchange, &trouble).await.is_err() {
+        fixture.world.calm().await;
+        if fixture.world.trouble(exchange, &trouble).await.is_err() {
             continue;
         }
-        if let Told::Refused(error) = stage.ask().await? {
+        if let CallResult::Failed(error) = fixture.run().await? {
             tried += 1;
-            let seen = seen_in_error(&stage.world.canaries(), &error);
+            let seen = seen_in_error(&fixture.world.canaries(), &error);
             ensure!(seen.is_none(), "{trouble:?}: the error shows {}", seen.unwrap_or_default());
         }
     }
-    if tried == 0 { pointless("this exchange cannot fail") } else { Ok(()) }
+    if tried == 0 { not_applicable("the world cannot make this exchange fail") } else { Ok(()) }
 }
 
-/// An error is for the person who operates the gateway: it says what was tried, and its cause only once.
+/// Checks that errors have a message, and that the message does not repeat the cause, which logs print after
+/// it.
 pub(crate) async fn errors_say_something_and_nothing_twice(
     subject: &dyn Subject,
     exchange: Exchange,
-) -> Verdict {
-    let stage = Stage::of(subject, exchange).await?;
+) -> CheckResult {
+    let fixture = Fixture::new(subject, exchange).await?;
     let mut tried = 0;
     for trouble in [Trouble::Status(500), Trouble::Garbage, Trouble::Cut, Trouble::Unreachable] {
-        stage.world.calm().await;
-        if stage.world.trouble(exchange, &trouble).await.is_err() {
+        fixture.world.calm().await;
+        if fixture.world.trouble(exchange, &trouble).await.is_err() {
             continue;
         }
-        if let Told::Refused(error) = stage.ask().await? {
+        if let CallResult::Failed(error) = fixture.run().await? {
             tried += 1;
-            ensure!(error.to_string().trim().len() >= 8, "{trouble:?}: the error says {error:?}");
+            ensure!(error.to_string().trim().len() >= 8, "{trouble:?}: the message is too short: {error:?}");
             let mut next: Option<&dyn Error> = Some(&error);
             while let Some((outer, inner)) = next.and_then(|outer| Some((outer, outer.source()?))) {
-                let (said, cause) = (outer.to_string(), inner.to_string());
-                let twice = cause.len() >= 8 && said.contains(&cause);
-                ensure!(!twice, "{trouble:?}: `{said}` says its cause, and has it as a source as well");
+                let (message, cause) = (outer.to_string(), inner.to_string());
+                let twice = cause.len() >= 8 && message.contains(&cause);
+                ensure!(!twice, "{trouble:?}: the message `{message}` repeats its source");
                 next = Some(inner);
             }
         }
     }
-    if tried == 0 { pointless("this exchange cannot fail") } else { Ok(()) }
+    if tried == 0 { not_applicable("the world cannot make this exchange fail") } else { Ok(()) }
 }

@@ -1,9 +1,11 @@
+//! Checks of enrolling and adopting.
+
 use std::time::{Duration, SystemTime};
 
-use super::changes::fine;
-use crate::testkit::question::{Question, Told};
-use crate::testkit::stage::{ability, built, within};
-use crate::testkit::verdict::{Stop, Verdict, ensure, failed, skipped};
+use super::changes::expect_ok;
+use crate::testkit::call::{Call, CallResult};
+use crate::testkit::fixture::{build_provider, require_ability, with_patience};
+use crate::testkit::outcome::{CheckResult, Stop, counted, ensure, failed, skipped};
 use crate::testkit::{Canary, Exchange, Subject, Trouble, World, seen_in_error};
 use crate::{
     Clock as _, CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, ErrorKind, MachineCredential,
@@ -11,7 +13,7 @@ use crate::{
 };
 
 pub(super) fn enrollment(provider: &dyn Provider) -> Result<&dyn Enrollment, Stop> {
-    ability(provider.enrollment(), "enrollment")
+    require_ability(provider.enrollment(), "enrollment")
 }
 
 pub(super) async fn enroll(
@@ -19,7 +21,7 @@ pub(super) async fn enroll(
     provider: &dyn Provider,
     request: &EnrollmentRequest,
 ) -> Result<Result<Enrolled>, Stop> {
-    within(world, enrollment(provider)?.enroll(request)).await
+    with_patience(world, enrollment(provider)?.enroll(request)).await
 }
 
 pub(super) async fn adopt(
@@ -27,119 +29,123 @@ pub(super) async fn adopt(
     provider: &dyn Provider,
     credential: MachineCredential,
 ) -> Result<Result<Enrolled>, Stop> {
-    within(world, enrollment(provider)?.adopt(credential)).await
+    with_patience(world, enrollment(provider)?.adopt(credential)).await
 }
 
-/// Nothing is stored: neither this provider nor one after a restart knows of a credential.
-async fn nothing_is_stored(world: &dyn World, provider: &dyn Provider, when: &str) -> Verdict {
+/// Expects that no credential is stored: neither this provider nor one after a restart has one.
+async fn expect_nothing_stored(world: &dyn World, provider: &dyn Provider, when: &str) -> CheckResult {
     let status = enrollment(provider)?.credential_status();
     ensure!(status == CredentialStatus::Missing, "{when}: expected Missing, the status is {status:?}");
     world.credentials()?.restart().await;
-    let status = enrollment(&*built(world)?)?.credential_status();
-    ensure!(status == CredentialStatus::Missing, "{when}, and a restart: the status is {status:?}");
+    let status = enrollment(&*build_provider(world)?)?.credential_status();
+    ensure!(status == CredentialStatus::Missing, "{when}, after a restart: the status is {status:?}");
     Ok(())
 }
 
-fn invalid(what: &str, got: Result<Enrolled>) -> Verdict {
+fn expect_invalid(what: &str, got: Result<Enrolled>) -> CheckResult {
     match got {
         Err(error) if error.kind() == ErrorKind::Invalid => Ok(()),
         Err(error) => failed(format!("{what}: expected Invalid, got {:?}: {error}", error.kind())),
-        Ok(enrolled) => failed(format!("{what}: it was taken: {enrolled:?}")),
+        Ok(enrolled) => failed(format!("{what}: the provider adopted it: {enrolled:?}")),
     }
 }
 
-async fn on_a_new_machine(subject: &dyn Subject) -> Result<std::sync::Arc<dyn World>, Stop> {
+async fn unauthorized_world(subject: &dyn Subject) -> Result<std::sync::Arc<dyn World>, Stop> {
     let world = subject.world().await;
     world.credentials()?.forget().await;
     Ok(world)
 }
 
-/// From a person's token to a credential that works.
-pub(crate) async fn a_person_authorizes_the_gateway(subject: &dyn Subject) -> Verdict {
-    let world = on_a_new_machine(subject).await?;
+/// Checks the way from the token of a user to a valid credential.
+pub(crate) async fn a_person_authorizes_the_gateway(subject: &dyn Subject) -> CheckResult {
+    let world = unauthorized_world(subject).await?;
     let request = world.credentials()?.request().await;
-    let provider = built(&*world)?;
-    let enrolled = fine("enroll", enroll(&*world, &*provider, &request).await?)?;
-    ensure!(!enrolled.gateway_id.trim().is_empty(), "the gateway has no id: {enrolled:?}");
+    let provider = build_provider(&*world)?;
+    let enrolled = expect_ok("enroll", enroll(&*world, &*provider, &request).await?)?;
+    ensure!(!enrolled.gateway_id.trim().is_empty(), "the gateway id is blank: {enrolled:?}");
     let ahead = enrolled.expires_at.duration_since(world.clock().now()).unwrap_or_default();
-    ensure!(!ahead.is_zero(), "the credential has ended already: {enrolled:?}");
+    ensure!(!ahead.is_zero(), "the credential has expired already: {enrolled:?}");
     let status = enrollment(&*provider)?.credential_status();
     let expected = CredentialStatus::Valid { expires_at: enrolled.expires_at };
     ensure!(status == expected, "expected {expected:?}, the status is {status:?}");
     Ok(())
 }
 
-/// It is kept: over a restart, and for the next provider.
-pub(crate) async fn the_credential_is_kept(subject: &dyn Subject) -> Verdict {
-    let world = on_a_new_machine(subject).await?;
+/// Checks that the next provider has the credential, before and after a restart.
+pub(crate) async fn the_credential_is_kept(subject: &dyn Subject) -> CheckResult {
+    let world = unauthorized_world(subject).await?;
     let request = world.credentials()?.request().await;
-    let provider = built(&*world)?;
-    let enrolled = fine("enroll", enroll(&*world, &*provider, &request).await?)?;
+    let provider = build_provider(&*world)?;
+    let enrolled = expect_ok("enroll", enroll(&*world, &*provider, &request).await?)?;
     for restarts in 0..2 {
         if restarts > 0 {
             world.credentials()?.restart().await;
         }
-        let next = built(&*world)?;
-        // Keeping it is asked for with a call, and seen without one.
+        let next = build_provider(&*world)?;
+        // `credential_status` alone must show it: no call has loaded the stored credential yet.
         match enrollment(&*next)?.credential_status() {
             CredentialStatus::Valid { expires_at } => {
                 let apart = expires_at.duration_since(enrolled.expires_at);
                 let apart = apart.unwrap_or_else(|error| error.duration());
-                ensure!(apart < Duration::from_secs(1), "kept, it ends {apart:?} apart from what was said");
+                ensure!(apart < Duration::from_secs(1), "the stored expiry differs by {apart:?}");
             }
-            other => return failed(format!("after {restarts} restarts the status is {other:?}")),
+            other => {
+                return failed(format!("after {}: the status is {other:?}", counted(restarts, "restart")));
+            }
         }
     }
     Ok(())
 }
 
-/// What was enrolled is what the provider asks with from now on.
-pub(crate) async fn the_credential_is_used(subject: &dyn Subject) -> Verdict {
-    let mut why = "there is nothing to use it for".to_owned();
+/// Checks that calls use the new credential without a restart.
+pub(crate) async fn the_credential_is_used(subject: &dyn Subject) -> CheckResult {
+    let mut why = "the provider has no call that needs a credential".to_owned();
     for exchange in [Exchange::Pending, Exchange::Resolve, Exchange::Issue, Exchange::Publish] {
         let world = subject.world().await;
-        let question = match Question::prepare(&*world, exchange).await {
-            Ok(question) => question,
+        let call = match Call::prepare(&*world, exchange).await {
+            Ok(call) => call,
             Err(cannot) => {
                 why = cannot.to_string();
                 continue;
             }
         };
         world.credentials()?.forget().await;
-        let provider = built(&*world)?;
-        match within(&*world, question.ask(&*provider)).await? {
-            Told::Refused(error) if error.kind() == ErrorKind::Unavailable => {}
+        let provider = build_provider(&*world)?;
+        match with_patience(&*world, call.run(&*provider)).await? {
+            CallResult::Failed(error) if error.kind() == ErrorKind::Unavailable => {}
             other => return failed(format!("{exchange:?} without a credential: {other:?}")),
         }
         let request = world.credentials()?.request().await;
-        fine("enroll", enroll(&*world, &*provider, &request).await?)?;
-        return match within(&*world, question.ask(&*provider)).await? {
-            Told::Right => Ok(()),
-            other => failed(format!("{exchange:?} with a new credential, without a restart: {other:?}")),
+        expect_ok("enroll", enroll(&*world, &*provider, &request).await?)?;
+        return match with_patience(&*world, call.run(&*provider)).await? {
+            CallResult::Correct => Ok(()),
+            other => failed(format!("{exchange:?} with the new credential: {other:?}")),
         };
     }
     skipped(why)
 }
 
-/// Whoever may not authorize this gateway is denied, and has changed nothing.
-pub(crate) async fn a_stranger_is_denied(subject: &dyn Subject) -> Verdict {
-    let world = on_a_new_machine(subject).await?;
+/// Checks that a user without permission is denied, and that nothing is stored.
+pub(crate) async fn a_stranger_is_denied(subject: &dyn Subject) -> CheckResult {
+    let world = unauthorized_world(subject).await?;
     let mut request = world.credentials()?.request().await;
     request.user_token = world.credentials()?.stranger();
-    let canary = [Canary::new("the token of the stranger", request.user_token.expose())];
-    let provider = built(&*world)?;
+    let canary = [Canary::new("the token of the user", request.user_token.expose())];
+    let provider = build_provider(&*world)?;
     match enroll(&*world, &*provider, &request).await? {
         Err(error) if error.kind() == ErrorKind::Denied => {
-            ensure!(seen_in_error(&canary, &error).is_none(), "the error shows the token of the stranger");
+            ensure!(seen_in_error(&canary, &error).is_none(), "the error shows the token of the user");
         }
         Err(error) => return failed(format!("expected Denied, got {:?}: {error}", error.kind())),
-        Ok(enrolled) => return failed(format!("a stranger has authorized it: {enrolled:?}")),
+        Ok(enrolled) => {
+            return failed(format!("a user without permission has authorized the gateway: {enrolled:?}"));
+        }
     }
-    nothing_is_stored(&*world, &*provider, "a stranger was denied").await
+    expect_nothing_stored(&*world, &*provider, "after a denied user").await
 }
 
-/// Whatever goes wrong, half a credential is none.
-pub(crate) async fn a_failure_stores_nothing(subject: &dyn Subject) -> Verdict {
+/// Checks that a failed enrollment stores nothing, whatever the fault is.
+pub(crate) async fn a_failure_stores_nothing(subject: &dyn Subject) -> CheckResult {
     let mut tried = 0;
     for trouble in [
         Trouble::Status(422),
@@ -151,79 +157,88 @@ pub(crate) async fn a_failure_stores_nothing(subject: &dyn Subject) -> Verdict {
         Trouble::HalfBody,
         Trouble::LostAnswer,
     ] {
-        let world = on_a_new_machine(subject).await?;
+        let world = unauthorized_world(subject).await?;
         let request = world.credentials()?.request().await;
         if world.trouble(Exchange::Enroll, &trouble).await.is_err() {
             continue;
         }
-        let provider = built(&*world)?;
+        let provider = build_provider(&*world)?;
         if let Ok(enrolled) = enroll(&*world, &*provider, &request).await? {
-            return failed(format!("{trouble:?}: it says {enrolled:?}"));
+            return failed(format!("{trouble:?}: `enroll` returns {enrolled:?}"));
         }
         world.calm().await;
-        nothing_is_stored(&*world, &*provider, &format!("{trouble:?}")).await?;
+        expect_nothing_stored(&*world, &*provider, &format!("{trouble:?}")).await?;
         tried += 1;
     }
-    if tried == 0 { skipped("enrolling cannot fail here") } else { Ok(()) }
+    if tried == 0 { skipped("the world cannot make enrolling fail") } else { Ok(()) }
 }
 
-/// A failure takes nothing away from a gateway that is authorized.
-pub(crate) async fn a_failure_takes_nothing_away(subject: &dyn Subject) -> Verdict {
-    let world = on_a_new_machine(subject).await?;
+/// Checks that a failed enrollment keeps the stored credential.
+pub(crate) async fn a_failure_takes_nothing_away(subject: &dyn Subject) -> CheckResult {
+    let world = unauthorized_world(subject).await?;
     let mut request = world.credentials()?.request().await;
-    let provider = built(&*world)?;
-    let enrolled = fine("enroll", enroll(&*world, &*provider, &request).await?)?;
+    let provider = build_provider(&*world)?;
+    let enrolled = expect_ok("enroll", enroll(&*world, &*provider, &request).await?)?;
     request.user_token = world.credentials()?.stranger();
-    ensure!(enroll(&*world, &*provider, &request).await?.is_err(), "a stranger has authorized it");
+    ensure!(
+        enroll(&*world, &*provider, &request).await?.is_err(),
+        "a user without permission has authorized it"
+    );
     let status = enrollment(&*provider)?.credential_status();
     let expected = CredentialStatus::Valid { expires_at: enrolled.expires_at };
     ensure!(status == expected, "expected {expected:?}, the status is {status:?}");
     Ok(())
 }
 
-pub(crate) async fn a_credential_that_is_brought_is_used(subject: &dyn Subject) -> Verdict {
-    let world = on_a_new_machine(subject).await?;
+pub(crate) async fn a_credential_that_is_brought_is_used(subject: &dyn Subject) -> CheckResult {
+    let world = unauthorized_world(subject).await?;
     let credential = world.credentials()?.credential().await?;
-    let provider = built(&*world)?;
-    let enrolled = fine("adopt", adopt(&*world, &*provider, credential.clone()).await?)?;
-    ensure!(enrolled.gateway_id == credential.gateway_id, "it was for another gateway: {enrolled:?}");
+    let provider = build_provider(&*world)?;
+    let enrolled = expect_ok("adopt", adopt(&*world, &*provider, credential.clone()).await?)?;
+    ensure!(
+        enrolled.gateway_id == credential.gateway_id,
+        "expected the gateway id of the credential: {enrolled:?}"
+    );
     let status = enrollment(&*provider)?.credential_status();
-    ensure!(matches!(status, CredentialStatus::Valid { .. }), "the status is {status:?}");
+    ensure!(matches!(status, CredentialStatus::Valid { .. }), "expected Valid, the status is {status:?}");
     world.credentials()?.restart().await;
-    let status = enrollment(&*built(&*world)?)?.credential_status();
-    ensure!(matches!(status, CredentialStatus::Valid { .. }), "after a restart the status is {status:?}");
+    let status = enrollment(&*build_provider(&*world)?)?.credential_status();
+    ensure!(
+        matches!(status, CredentialStatus::Valid { .. }),
+        "after a restart: expected Valid, the status is {status:?}"
+    );
     Ok(())
 }
 
-async fn brought(
+async fn expect_not_adopted(
     subject: &dyn Subject,
     what: &str,
     edit: impl FnOnce(&mut MachineCredential, SystemTime),
-) -> Verdict {
-    let world = on_a_new_machine(subject).await?;
+) -> CheckResult {
+    let world = unauthorized_world(subject).await?;
     let mut credential = world.credentials()?.credential().await?;
     edit(&mut credential, world.clock().now());
     let canary = [Canary::new("the credential", credential.token.expose())];
-    let provider = built(&*world)?;
+    let provider = build_provider(&*world)?;
     let got = adopt(&*world, &*provider, credential).await?;
     if let Err(error) = &got {
         ensure!(seen_in_error(&canary, error).is_none(), "{what}: the error shows the credential");
     }
-    invalid(what, got)?;
-    nothing_is_stored(&*world, &*provider, what).await
+    expect_invalid(what, got)?;
+    expect_nothing_stored(&*world, &*provider, what).await
 }
 
-pub(crate) async fn an_expired_credential_is_not_taken(subject: &dyn Subject) -> Verdict {
-    brought(subject, "it ended an hour ago", |credential, now| {
+pub(crate) async fn an_expired_credential_is_not_taken(subject: &dyn Subject) -> CheckResult {
+    expect_not_adopted(subject, "expired an hour ago", |credential, now| {
         credential.expires_at = now - Duration::from_secs(3600);
     })
     .await
 }
 
-/// Whoever brings a credential must not lead the gateway elsewhere.
-pub(crate) async fn a_credential_for_elsewhere_is_not_taken(subject: &dyn Subject) -> Verdict {
+/// Checks that a credential of another origin is refused: adopting it would send the gateway elsewhere.
+pub(crate) async fn a_credential_for_elsewhere_is_not_taken(subject: &dyn Subject) -> CheckResult {
     for origin in ["https://evil.example", "not a url", "https://"] {
-        brought(subject, &format!("it is for `{origin}`"), |credential, _| {
+        expect_not_adopted(subject, &format!("the origin is `{origin}`"), |credential, _| {
             credential.control_plane = Some(origin.to_owned());
         })
         .await?;
@@ -231,29 +246,30 @@ pub(crate) async fn a_credential_for_elsewhere_is_not_taken(subject: &dyn Subjec
     Ok(())
 }
 
-pub(crate) async fn a_credential_that_is_none_is_not_taken(subject: &dyn Subject) -> Verdict {
+pub(crate) async fn a_credential_that_is_none_is_not_taken(subject: &dyn Subject) -> CheckResult {
     for token in ["", " ", "two words", "line\r\nbreak"] {
-        brought(subject, &format!("the token is {token:?}"), |credential, _| {
+        expect_not_adopted(subject, &format!("the token is {token:?}"), |credential, _| {
             credential.token = Secret::new(token);
         })
         .await?;
     }
-    brought(subject, "the gateway has no id", |credential, _| credential.gateway_id.clear()).await
+    expect_not_adopted(subject, "the gateway id is blank", |credential, _| credential.gateway_id.clear())
+        .await
 }
 
-/// One that is refused leaves the good one that was there.
-pub(crate) async fn one_that_is_not_taken_takes_nothing_away(subject: &dyn Subject) -> Verdict {
-    let world = on_a_new_machine(subject).await?;
+/// Checks that a refused credential leaves the stored one in place.
+pub(crate) async fn one_that_is_not_taken_takes_nothing_away(subject: &dyn Subject) -> CheckResult {
+    let world = unauthorized_world(subject).await?;
     let good = world.credentials()?.credential().await?;
-    let provider = built(&*world)?;
-    fine("adopt", adopt(&*world, &*provider, good.clone()).await?)?;
+    let provider = build_provider(&*world)?;
+    expect_ok("adopt", adopt(&*world, &*provider, good.clone()).await?)?;
     let mut elsewhere = good.clone();
     elsewhere.control_plane = Some("https://evil.example".to_owned());
     let expired = MachineCredential { expires_at: SystemTime::UNIX_EPOCH, ..good };
     for bad in [elsewhere, expired] {
-        invalid("a bad one after a good one", adopt(&*world, &*provider, bad).await?)?;
+        expect_invalid("a bad credential after a good one", adopt(&*world, &*provider, bad).await?)?;
         let status = enrollment(&*provider)?.credential_status();
-        ensure!(matches!(status, CredentialStatus::Valid { .. }), "the status is {status:?}");
+        ensure!(matches!(status, CredentialStatus::Valid { .. }), "expected Valid, the status is {status:?}");
     }
     Ok(())
 }

@@ -1,13 +1,15 @@
+//! The error kinds that the contract demands.
+
 use crate::ErrorKind::{self, Denied, Invalid, NotFound, Unavailable};
 use crate::testkit::Exchange;
 
-/// What a status means to each exchange: the one place where the kit says so.
-pub(super) fn of_status(exchange: Exchange, status: u16) -> &'static [ErrorKind] {
+/// Returns the kinds that the contract permits for an HTTP status.
+pub(super) fn kinds_of_status(exchange: Exchange, status: u16) -> &'static [ErrorKind] {
     use Exchange::{Enroll, Fetch, Issue, Keys, Pending, Publish, Report, Resolve};
     match (status, exchange) {
-        // Keys that cannot be had, and a list that cannot be had, have one meaning.
+        // Whatever the status, the keys or the list are not available: no caller has asked for one object.
         (_, Keys | Pending) => &[Unavailable],
-        // The person was refused; everywhere else it is the gateway's own credential.
+        // Here the control plane has refused the user; elsewhere, the credential of the gateway.
         (401 | 403, Enroll) => &[Denied],
         (401, _) => &[Unavailable],
         (403, Fetch | Report) => &[Unavailable],
@@ -21,8 +23,8 @@ pub(super) fn of_status(exchange: Exchange, status: u16) -> &'static [ErrorKind]
     }
 }
 
-/// What an answer means that is none. A change that came and is no change may be called so.
-pub(super) fn of_nonsense(exchange: Exchange) -> &'static [ErrorKind] {
+/// Returns the kinds that the contract permits for a malformed response. A malformed change may be `Invalid`.
+pub(super) fn kinds_of_malformed(exchange: Exchange) -> &'static [ErrorKind] {
     match exchange {
         Exchange::Fetch => &[Unavailable, Invalid],
         _ => &[Unavailable],

@@ -1,187 +1,199 @@
-use super::changes::{fine, source};
-use crate::testkit::question::document;
-use crate::testkit::stage::{built, within};
-use crate::testkit::verdict::{Stop, Verdict, ensure, failed};
+//! Checks of the reports about changes.
+
+use super::changes::{expect_ok, source};
+use crate::testkit::call::document;
+use crate::testkit::fixture::{build_provider, with_patience};
+use crate::testkit::outcome::{CheckResult, Stop, ensure, failed};
 use crate::testkit::{Exchange, Heard, Subject, Trouble, World};
 use crate::{ChangeId, ChangeStatus, DocumentKind, ErrorKind, Provider, RejectionClass, RejectionReport};
 
-async fn offered(world: &dyn World, n: usize) -> Result<ChangeId, Stop> {
+async fn offer(world: &dyn World, n: usize) -> Result<ChangeId, Stop> {
     Ok(world.changes()?.offer(&DocumentKind::Pipeline, &document(n)).await?)
 }
 
-async fn report(world: &dyn World, provider: &dyn Provider, id: &ChangeId, status: &ChangeStatus) -> Verdict {
-    let told = within(world, source(provider)?.report(id, status)).await?;
-    fine(&format!("reporting {status:?}"), told)
+async fn report(
+    world: &dyn World,
+    provider: &dyn Provider,
+    id: &ChangeId,
+    status: &ChangeStatus,
+) -> CheckResult {
+    let result = with_patience(world, source(provider)?.report(id, status)).await?;
+    expect_ok(&format!("reporting {status:?}"), result)
 }
 
 fn rejection() -> ChangeStatus {
     ChangeStatus::Rejected(RejectionReport {
         class: RejectionClass::Validate,
-        summary: "the pipeline names an endpoint that does not exist".to_owned(),
+        summary: "the pipeline names an unknown endpoint".to_owned(),
         problems: vec!["pipelines/kit.toml:3: `fhir` is unknown".to_owned(), "a second problem".to_owned()],
     })
 }
 
-/// Without the same report twice in a row: reports may be repeated.
-async fn heard(world: &dyn World, id: &ChangeId) -> Result<Vec<Heard>, Stop> {
-    let mut heard = world.changes()?.heard(id).await?;
-    heard.dedup();
-    Ok(heard)
+/// Returns the recorded reports without repetitions: the control plane may record a repeated report.
+async fn recorded(world: &dyn World, id: &ChangeId) -> Result<Vec<Heard>, Stop> {
+    let mut recorded = world.changes()?.heard(id).await?;
+    recorded.dedup();
+    Ok(recorded)
 }
 
-pub(crate) async fn received_arrives(subject: &dyn Subject) -> Verdict {
+pub(crate) async fn received_arrives(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let id = offered(&*world, 1).await?;
-    let provider = built(&*world)?;
+    let id = offer(&*world, 1).await?;
+    let provider = build_provider(&*world)?;
     report(&*world, &*provider, &id, &ChangeStatus::Received).await?;
-    let heard = heard(&*world, &id).await?;
-    ensure!(heard == [Heard::Received], "Received was reported, and the control plane heard {heard:?}");
+    let recorded = recorded(&*world, &id).await?;
+    ensure!(recorded == [Heard::Received], "Received was reported, the control plane recorded {recorded:?}");
     Ok(())
 }
 
-/// Applied, and nothing else: a verdict that turns into another one on its way is a lie.
-pub(crate) async fn applied_arrives(subject: &dyn Subject) -> Verdict {
+/// Checks that Applied arrives as Applied and as nothing else.
+pub(crate) async fn applied_arrives(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let id = offered(&*world, 1).await?;
-    let provider = built(&*world)?;
+    let id = offer(&*world, 1).await?;
+    let provider = build_provider(&*world)?;
     report(&*world, &*provider, &id, &ChangeStatus::Received).await?;
     report(&*world, &*provider, &id, &ChangeStatus::Applied).await?;
-    let heard = heard(&*world, &id).await?;
-    ensure!(heard == [Heard::Received, Heard::Applied], "the control plane heard {heard:?}");
+    let recorded = recorded(&*world, &id).await?;
+    ensure!(recorded == [Heard::Received, Heard::Applied], "the control plane recorded {recorded:?}");
     Ok(())
 }
 
-pub(crate) async fn rejected_arrives(subject: &dyn Subject) -> Verdict {
+pub(crate) async fn rejected_arrives(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let id = offered(&*world, 1).await?;
-    let provider = built(&*world)?;
+    let id = offer(&*world, 1).await?;
+    let provider = build_provider(&*world)?;
     report(&*world, &*provider, &id, &ChangeStatus::Received).await?;
     report(&*world, &*provider, &id, &rejection()).await?;
-    match heard(&*world, &id).await?.as_slice() {
+    match recorded(&*world, &id).await?.as_slice() {
         [Heard::Received, Heard::Rejected(_)] => Ok(()),
-        other => failed(format!("the control plane heard {other:?}")),
+        other => failed(format!("the control plane recorded {other:?}")),
     }
 }
 
-/// Who has to repair the change needs the step that refused it, the reason and every problem.
-pub(crate) async fn a_rejection_arrives_with_its_reasons(subject: &dyn Subject) -> Verdict {
+/// Checks that class, summary and all problems arrive: the author of the change needs them to repair it.
+pub(crate) async fn a_rejection_arrives_with_its_reasons(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let id = offered(&*world, 1).await?;
-    let provider = built(&*world)?;
+    let id = offer(&*world, 1).await?;
+    let provider = build_provider(&*world)?;
     report(&*world, &*provider, &id, &ChangeStatus::Received).await?;
     report(&*world, &*provider, &id, &rejection()).await?;
     let ChangeStatus::Rejected(expected) = rejection() else { return Ok(()) };
-    let heard = heard(&*world, &id).await?;
-    let Some(Heard::Rejected(words)) = heard.last() else {
-        return failed(format!("the control plane heard {heard:?}"));
+    let recorded = recorded(&*world, &id).await?;
+    let Some(Heard::Rejected(words)) = recorded.last() else {
+        return failed(format!("the control plane recorded {recorded:?}"));
     };
     for part in [&[expected.class.to_string(), expected.summary][..], &expected.problems].concat() {
-        ensure!(words.contains(&part), "the control plane was not told `{part}`, but: {words}");
+        ensure!(words.contains(&part), "the report does not contain `{part}`: {words}");
     }
     Ok(())
 }
 
-/// Every class of rejection can be told.
-pub(crate) async fn every_class_of_rejection_arrives(subject: &dyn Subject) -> Verdict {
+/// Checks that a rejection of every class arrives with its class.
+pub(crate) async fn every_class_of_rejection_arrives(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let provider = built(&*world)?;
+    let provider = build_provider(&*world)?;
     for class in RejectionClass::ALL {
-        let id = offered(&*world, 1).await?;
+        let id = offer(&*world, 1).await?;
         let status = ChangeStatus::Rejected(RejectionReport {
             class,
-            summary: "it is so".to_owned(),
+            summary: "a summary".to_owned(),
             problems: Vec::new(),
         });
         report(&*world, &*provider, &id, &ChangeStatus::Received).await?;
         report(&*world, &*provider, &id, &status).await?;
-        let heard = heard(&*world, &id).await?;
-        let said = matches!(heard.last(), Some(Heard::Rejected(words)) if words.contains(&class.to_string()));
-        ensure!(said, "{class}: the control plane heard {heard:?}");
+        let recorded = recorded(&*world, &id).await?;
+        let named =
+            matches!(recorded.last(), Some(Heard::Rejected(words)) if words.contains(&class.to_string()));
+        ensure!(named, "{class}: the control plane recorded {recorded:?}");
     }
     Ok(())
 }
 
-/// The host repeats a report until it was answered.
-pub(crate) async fn a_report_may_be_repeated(subject: &dyn Subject) -> Verdict {
+/// Checks that a repeated report succeeds: the host repeats a report until it gets a response.
+pub(crate) async fn a_report_may_be_repeated(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let provider = built(&*world)?;
+    let provider = build_provider(&*world)?;
     for verdict in [ChangeStatus::Applied, rejection()] {
-        let id = offered(&*world, 1).await?;
+        let id = offer(&*world, 1).await?;
         for status in [&ChangeStatus::Received, &ChangeStatus::Received, &verdict, &verdict, &verdict] {
             report(&*world, &*provider, &id, status).await?;
         }
-        let heard = heard(&*world, &id).await?;
-        ensure!(heard.len() == 2, "the same verdict again, and the control plane heard {heard:?}");
+        let recorded = recorded(&*world, &id).await?;
+        ensure!(recorded.len() == 2, "after repeated reports, the control plane recorded {recorded:?}");
     }
     Ok(())
 }
 
-/// Also by the next provider, after a restart.
-pub(crate) async fn a_report_may_be_repeated_by_the_next_provider(subject: &dyn Subject) -> Verdict {
+/// Checks that the next provider can repeat a report, as after a restart.
+pub(crate) async fn a_report_may_be_repeated_by_the_next_provider(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let id = offered(&*world, 1).await?;
+    let id = offer(&*world, 1).await?;
     for status in [ChangeStatus::Received, ChangeStatus::Applied] {
         for _ in 0..2 {
-            report(&*world, &*built(&*world)?, &id, &status).await?;
+            report(&*world, &*build_provider(&*world)?, &id, &status).await?;
         }
     }
-    let heard = heard(&*world, &id).await?;
-    ensure!(heard == [Heard::Received, Heard::Applied], "the control plane heard {heard:?}");
+    let recorded = recorded(&*world, &id).await?;
+    ensure!(recorded == [Heard::Received, Heard::Applied], "the control plane recorded {recorded:?}");
     Ok(())
 }
 
-/// The report arrived and the answer did not: an error first, since nobody knows, and fine when repeated.
-pub(crate) async fn a_report_whose_answer_was_lost_may_be_repeated(subject: &dyn Subject) -> Verdict {
+/// Checks that a lost response is an error, since the result is unknown, and that a repeated report succeeds.
+pub(crate) async fn a_report_whose_answer_was_lost_may_be_repeated(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let id = offered(&*world, 1).await?;
-    let provider = built(&*world)?;
+    let id = offer(&*world, 1).await?;
+    let provider = build_provider(&*world)?;
     for status in [ChangeStatus::Received, ChangeStatus::Applied] {
         world.trouble(Exchange::Report, &Trouble::LostAnswer).await?;
-        match within(&*world, source(&*provider)?.report(&id, &status)).await? {
+        match with_patience(&*world, source(&*provider)?.report(&id, &status)).await? {
             Err(error) if error.kind() == ErrorKind::Unavailable => {}
-            other => return failed(format!("{status:?}, the answer was lost: it says {other:?}")),
+            other => {
+                return failed(format!(
+                    "{status:?}, the response was lost: expected Unavailable, got {other:?}"
+                ));
+            }
         }
         world.calm().await;
         report(&*world, &*provider, &id, &status).await?;
     }
-    let heard = heard(&*world, &id).await?;
-    ensure!(heard == [Heard::Received, Heard::Applied], "the control plane heard {heard:?}");
+    let recorded = recorded(&*world, &id).await?;
+    ensure!(recorded == [Heard::Received, Heard::Applied], "the control plane recorded {recorded:?}");
     Ok(())
 }
 
-/// A report that failed has not been made: it is not remembered as if it had.
-pub(crate) async fn a_report_that_failed_is_made_when_repeated(subject: &dyn Subject) -> Verdict {
+/// Checks that a failed report is sent again when repeated, not remembered as sent.
+pub(crate) async fn a_report_that_failed_is_made_when_repeated(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let id = offered(&*world, 1).await?;
-    let provider = built(&*world)?;
+    let id = offer(&*world, 1).await?;
+    let provider = build_provider(&*world)?;
     world.trouble(Exchange::Report, &Trouble::Status(503)).await?;
     for _ in 0..2 {
-        let told = within(&*world, source(&*provider)?.report(&id, &ChangeStatus::Received)).await?;
-        ensure!(told.is_err(), "the control plane answered 503, and the report is called made");
+        let result = with_patience(&*world, source(&*provider)?.report(&id, &ChangeStatus::Received)).await?;
+        ensure!(result.is_err(), "the control plane returned 503, but `report` succeeded");
     }
     world.calm().await;
     report(&*world, &*provider, &id, &ChangeStatus::Received).await?;
-    let heard = heard(&*world, &id).await?;
-    ensure!(heard == [Heard::Received], "the control plane heard {heard:?}");
+    let recorded = recorded(&*world, &id).await?;
+    ensure!(recorded == [Heard::Received], "the control plane recorded {recorded:?}");
     Ok(())
 }
 
-pub(crate) async fn a_report_of_what_was_never_offered_is_not_found(subject: &dyn Subject) -> Verdict {
+pub(crate) async fn a_report_of_what_was_never_offered_is_not_found(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
     let id = world.changes()?.unknown();
-    let provider = built(&*world)?;
-    match within(&*world, source(&*provider)?.report(&id, &ChangeStatus::Received)).await? {
+    let provider = build_provider(&*world)?;
+    match with_patience(&*world, source(&*provider)?.report(&id, &ChangeStatus::Received)).await? {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => failed(format!("expected NotFound, got {:?}: {error}", error.kind())),
-        Ok(()) => failed("nobody knows the change, and the report is called made"),
+        Ok(()) => failed("the change is unknown, but `report` succeeded"),
     }
 }
 
-/// Two changes with two verdicts: each its own.
-pub(crate) async fn verdicts_are_not_mixed_up(subject: &dyn Subject) -> Verdict {
+/// Checks that concurrent reports about two changes arrive at the right change.
+pub(crate) async fn verdicts_are_not_mixed_up(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
-    let (good, bad) = (offered(&*world, 1).await?, offered(&*world, 2).await?);
-    let provider = built(&*world)?;
+    let (good, bad) = (offer(&*world, 1).await?, offer(&*world, 2).await?);
+    let provider = build_provider(&*world)?;
     for id in [&good, &bad] {
         report(&*world, &*provider, id, &ChangeStatus::Received).await?;
     }
@@ -191,8 +203,8 @@ pub(crate) async fn verdicts_are_not_mixed_up(subject: &dyn Subject) -> Verdict 
         report(&*world, &*provider, &bad, &rejected)
     );
     one.and(two)?;
-    let (of_good, of_bad) = (heard(&*world, &good).await?, heard(&*world, &bad).await?);
+    let (of_good, of_bad) = (recorded(&*world, &good).await?, recorded(&*world, &bad).await?);
     let right = of_good.last() == Some(&Heard::Applied) && matches!(of_bad.last(), Some(Heard::Rejected(_)));
-    ensure!(right, "one was applied and one rejected; heard {of_good:?} and {of_bad:?}");
+    ensure!(right, "one change was applied and one rejected; recorded {of_good:?} and {of_bad:?}");
     Ok(())
 }

@@ -1,160 +1,174 @@
+//! Checks of saving and restoring state.
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::recalled::{Learned, ask, retention};
-use crate::testkit::question::{Question, Told};
-use crate::testkit::stage::{built, within};
-use crate::testkit::verdict::{Verdict, ensure, failed};
+use super::saved_state::{SavedState, retention, run_call};
+use crate::testkit::call::{Call, CallResult};
+use crate::testkit::fixture::{build_provider, with_patience};
+use crate::testkit::outcome::{CheckResult, counted, ensure, failed};
 use crate::testkit::{Canary, Exchange, Subject};
 
-/// A host keeps it after every edit, and hands it back before anything else is done.
-pub(crate) async fn keeping_asks_nobody(subject: &dyn Subject) -> Verdict {
-    let learned = Learned::by(subject).await?;
-    let before = learned.world.asked()?;
+/// Checks that saving and restoring send no request: a host does both while it builds a configuration.
+pub(crate) async fn keeping_asks_nobody(subject: &dyn Subject) -> CheckResult {
+    let state = SavedState::new(subject).await?;
+    let before = state.world.asked()?;
     for _ in 0..20 {
-        retention(&*learned.provider)?.save();
-        retention(&*learned.provider)?.restore(&learned.kept);
+        retention(&*state.provider)?.save();
+        retention(&*state.provider)?.restore(&state.saved);
         tokio::task::yield_now().await;
     }
-    let asked = learned.world.asked()? - before;
-    ensure!(asked == 0, "keeping and recalling asked {asked} times");
+    let sent = state.world.asked()? - before;
+    ensure!(sent == 0, "`save` and `restore` sent {}", counted(sent, "request"));
     Ok(())
 }
 
-pub(crate) async fn what_has_learned_nothing_keeps_nothing(subject: &dyn Subject) -> Verdict {
+pub(crate) async fn what_has_learned_nothing_keeps_nothing(subject: &dyn Subject) -> CheckResult {
     let world = subject.world().await;
     world.retention()?;
-    match retention(&*built(&*world)?)?.save() {
+    match retention(&*build_provider(&*world)?)?.save() {
         None => Ok(()),
-        Some(kept) => failed(format!("new, and never asked anything, it keeps {kept:?}")),
+        Some(saved) => failed(format!("a new provider without any call saves {saved:?}")),
     }
 }
 
-/// It is compared, and a difference is written to the disk.
-pub(crate) async fn it_is_the_same_while_nothing_was_learned(subject: &dyn Subject) -> Verdict {
-    let learned = Learned::by(subject).await?;
+/// Checks that the saved text is stable: the host writes a file on every difference.
+pub(crate) async fn it_is_the_same_while_nothing_was_learned(subject: &dyn Subject) -> CheckResult {
+    let state = SavedState::new(subject).await?;
     for _ in 0..20 {
-        learned.world.pass(Duration::from_secs(7)).await;
-        let kept = retention(&*learned.provider)?.save();
-        ensure!(kept.as_ref() == Some(&learned.kept), "first {:?}, and then {kept:?}", learned.kept);
+        state.world.pass(Duration::from_secs(7)).await;
+        let saved = retention(&*state.provider)?.save();
+        ensure!(
+            saved.as_ref() == Some(&state.saved),
+            "the saved state was {:?} and is {saved:?}",
+            state.saved
+        );
     }
     Ok(())
 }
 
-/// Credentials and tokens have places and ages of their own.
-pub(crate) async fn what_is_kept_shows_no_secret(subject: &dyn Subject) -> Verdict {
-    let Learned { world, provider, question, .. } = Learned::by(subject).await?;
+/// Checks that saved state contains no credential and no token.
+pub(crate) async fn what_is_kept_shows_no_secret(subject: &dyn Subject) -> CheckResult {
+    let SavedState { world, provider, call, .. } = SavedState::new(subject).await?;
     let mut tokens = Vec::new();
-    if let Question::Verify { token, .. } = question {
+    if let Call::Verify { token, .. } = call {
         tokens.push(Canary::new("a token that was verified", token));
     }
     for exchange in Exchange::ALL {
-        let Ok(question) = Question::prepare(&*world, exchange).await else { continue };
-        let question = within(&*world, question.ready(&*provider, exchange)).await??;
-        within(&*world, question.ask(&*provider)).await?;
-        match (&question, provider.mesh_auth()) {
-            (Question::Verify { token, .. }, _) => {
+        let Ok(call) = Call::prepare(&*world, exchange).await else { continue };
+        let call = with_patience(&*world, call.complete(&*provider, exchange)).await??;
+        with_patience(&*world, call.run(&*provider)).await?;
+        match (&call, provider.mesh_auth()) {
+            (Call::Verify { token, .. }, _) => {
                 tokens.push(Canary::new("a token that was verified", token.as_str()));
             }
-            (Question::Issue { request }, Some(meshes)) => {
-                if let Ok(issued) = within(&*world, meshes.issue(request)).await? {
+            (Call::Issue { request }, Some(meshes)) => {
+                if let Ok(issued) = with_patience(&*world, meshes.issue(request)).await? {
                     tokens.push(Canary::new("a token that was issued", issued.token.expose()));
                 }
             }
             _ => {}
         }
-        let kept = retention(&*provider)?.save().unwrap_or_default();
+        let saved = retention(&*provider)?.save().unwrap_or_default();
         let canaries = world.canaries();
-        let seen = canaries.iter().chain(&tokens).find(|canary| canary.is_in(&kept));
-        ensure!(seen.is_none(), "after {exchange:?}, what is kept shows {seen:?}");
+        let seen = canaries.iter().chain(&tokens).find(|canary| canary.is_in(&saved));
+        ensure!(seen.is_none(), "after {exchange:?}, the saved state shows {seen:?}");
     }
     Ok(())
 }
 
-/// A start with the control plane away goes on with what was known before.
-pub(crate) async fn what_was_kept_is_taken_back(subject: &dyn Subject) -> Verdict {
-    let learned = Learned::by(subject).await?;
-    learned.is_used("after a restart", &learned.kept).await.map(drop)
+/// Checks that a start without the control plane works with restored state.
+pub(crate) async fn what_was_kept_is_taken_back(subject: &dyn Subject) -> CheckResult {
+    let state = SavedState::new(subject).await?;
+    state.expect_restored("after a restart", &state.saved).await.map(drop)
 }
 
-/// Or the second restart while the control plane is away would lose it.
-pub(crate) async fn what_was_taken_back_is_kept_on(subject: &dyn Subject) -> Verdict {
-    let learned = Learned::by(subject).await?;
-    let next = learned.is_used("after a restart", &learned.kept).await?;
+/// Checks that restored state is saved again: otherwise the second restart would lose it.
+pub(crate) async fn what_was_taken_back_is_kept_on(subject: &dyn Subject) -> CheckResult {
+    let state = SavedState::new(subject).await?;
+    let next = state.expect_restored("after a restart", &state.saved).await?;
     let Some(again) = retention(&*next)?.save() else {
-        return failed("what was taken back is not kept for the next restart");
+        return failed("restored state is not saved again");
     };
-    learned.is_used("after two restarts", &again).await.map(drop)
+    state.expect_restored("after two restarts", &again).await.map(drop)
 }
 
-/// Nor kept on, or it would be used when the configuration is changed back.
-pub(crate) async fn what_was_kept_for_another_control_plane_is_not_used(subject: &dyn Subject) -> Verdict {
-    let learned = Learned::by(subject).await?;
-    let elsewhere = learned.world.retention()?.elsewhere()?;
+/// Checks that state of another control plane is neither used nor saved again.
+pub(crate) async fn what_was_kept_for_another_control_plane_is_not_used(
+    subject: &dyn Subject,
+) -> CheckResult {
+    let state = SavedState::new(subject).await?;
+    let elsewhere = state.world.retention()?.elsewhere()?;
     let before = retention(&*elsewhere)?.save();
-    retention(&*elsewhere)?.restore(&learned.kept);
+    retention(&*elsewhere)?.restore(&state.saved);
     let after = retention(&*elsewhere)?.save();
-    ensure!(before == after, "it kept {before:?}, and then what is of another control plane: {after:?}");
-    learned.away().await?;
-    match ask(&*learned.world, &learned.question, &*elsewhere).await? {
-        Told::Right => failed("it answers with what it learned from another control plane"),
+    ensure!(
+        before == after,
+        "the saved state was {before:?}, and with state of another control plane it is {after:?}"
+    );
+    state.cut_off().await?;
+    match run_call(&*state.world, &state.call, &*elsewhere).await? {
+        CallResult::Correct => failed("the call works with state of another control plane"),
         _ => Ok(()),
     }
 }
 
-pub(crate) async fn what_is_too_old_is_not_used(subject: &dyn Subject) -> Verdict {
-    let mut learned = Learned::by(subject).await?;
-    let lifetime = learned.world.retention()?.lifetime()?;
-    learned.pass(lifetime + Duration::from_secs(120)).await?;
-    let next = learned.recalled(&learned.kept).await?;
-    learned.is_unknown("after its lifetime", &*next).await
+pub(crate) async fn what_is_too_old_is_not_used(subject: &dyn Subject) -> CheckResult {
+    let mut state = SavedState::new(subject).await?;
+    let lifetime = state.world.retention()?.lifetime()?;
+    state.pass(lifetime + Duration::from_secs(120)).await?;
+    let next = state.restored(&state.saved).await?;
+    state.expect_unknown("after its lifetime", &*next).await
 }
 
-/// Its age is that of what was learned, however often the process started since.
-pub(crate) async fn what_was_taken_back_grows_no_younger(subject: &dyn Subject) -> Verdict {
-    let mut learned = Learned::by(subject).await?;
-    let half = learned.world.retention()?.lifetime()? / 2 + Duration::from_secs(120);
-    learned.pass(half).await?;
-    let next = learned.recalled(&learned.kept).await?;
+/// Checks that restarts do not reset the age of the state.
+pub(crate) async fn what_was_taken_back_grows_no_younger(subject: &dyn Subject) -> CheckResult {
+    let mut state = SavedState::new(subject).await?;
+    let half = state.world.retention()?.lifetime()? / 2 + Duration::from_secs(120);
+    state.pass(half).await?;
+    let next = state.restored(&state.saved).await?;
     let Some(again) = retention(&*next)?.save() else {
-        return failed("half as old as it may be, what was taken back is not kept on");
+        return failed("state within its lifetime is not saved again");
     };
-    learned.pass(half).await?;
-    let next = learned.recalled(&again).await?;
-    learned.is_unknown("after its lifetime, with a restart in between", &*next).await
+    state.pass(half).await?;
+    let next = state.restored(&again).await?;
+    state.expect_unknown("after its lifetime, with a restart in between", &*next).await
 }
 
-/// What was young enough when it was taken back is not used for ever.
-pub(crate) async fn what_was_taken_back_has_an_end(subject: &dyn Subject) -> Verdict {
-    let mut learned = Learned::by(subject).await?;
-    let lifetime = learned.world.retention()?.lifetime()?;
-    learned.pass(lifetime.saturating_sub(Duration::from_secs(600))).await?;
-    let next = learned.recalled(&learned.kept).await?;
-    learned.pass(Duration::from_secs(900)).await?;
-    learned.is_unknown("taken back shortly before its end, and used after it", &*next).await
+/// Checks that restored state expires after the restart as well.
+pub(crate) async fn what_was_taken_back_has_an_end(subject: &dyn Subject) -> CheckResult {
+    let mut state = SavedState::new(subject).await?;
+    let lifetime = state.world.retention()?.lifetime()?;
+    state.pass(lifetime.saturating_sub(Duration::from_secs(600))).await?;
+    let next = state.restored(&state.saved).await?;
+    state.pass(Duration::from_secs(900)).await?;
+    state.expect_unknown("restored shortly before its expiry, used after it", &*next).await
 }
 
-/// What a process has learned is newer than anything that is handed to it.
-pub(crate) async fn what_was_learned_since_stays(subject: &dyn Subject) -> Verdict {
-    let mut learned = Learned::by(subject).await?;
-    if let Ok(meshes) = learned.world.meshes() {
-        // Where keys are never replaced, what is kept shows it all the same.
+/// Checks that restoring does not replace state that this process has fetched: that is newer.
+pub(crate) async fn what_was_learned_since_stays(subject: &dyn Subject) -> CheckResult {
+    let mut state = SavedState::new(subject).await?;
+    if let Ok(meshes) = state.world.meshes() {
+        // Without rotation the keys are equal, but the saved states still differ in their age.
         meshes.rotate().await.ok();
     }
-    learned.pass(Duration::from_secs(90)).await?;
-    let former = std::mem::take(&mut learned.kept);
-    learned.world.retention()?.restart().await;
-    let next = built(&*learned.world)?;
-    let told = ask(&*learned.world, &learned.question, &*next).await?;
-    ensure!(matches!(told, Told::Right), "after a restart, with the control plane there: {told:?}");
+    state.pass(Duration::from_secs(90)).await?;
+    let earlier = std::mem::take(&mut state.saved);
+    state.world.retention()?.restart().await;
+    let next = build_provider(&*state.world)?;
+    let result = run_call(&*state.world, &state.call, &*next).await?;
+    ensure!(
+        matches!(result, CallResult::Correct),
+        "after a restart, with a reachable control plane: {result:?}"
+    );
     let before = retention(&*next)?.save();
-    retention(&*next)?.restore(&former);
+    retention(&*next)?.restore(&earlier);
     let after = retention(&*next)?.save();
-    ensure!(before == after, "it had learned {before:?}, and recalls {after:?}");
-    learned.provider = Arc::clone(&next);
-    learned.away().await?;
-    match ask(&*learned.world, &learned.question, &*next).await? {
-        Told::Right => Ok(()),
-        other => failed(format!("what it had learned is gone once something older is recalled: {other:?}")),
+    ensure!(before == after, "the saved state was {before:?}, and after `restore` it is {after:?}");
+    state.provider = Arc::clone(&next);
+    state.cut_off().await?;
+    match run_call(&*state.world, &state.call, &*next).await? {
+        CallResult::Correct => Ok(()),
+        other => failed(format!("after restoring older state, the provider has lost its own: {other:?}")),
     }
 }

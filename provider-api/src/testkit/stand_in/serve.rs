@@ -1,3 +1,5 @@
+//! One connection of the stand-in.
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,91 +8,91 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::edited::{blank, with_huge_numbers, with_more_fields};
-use super::{Answer, Asked, Shared, locked};
+use super::edit::{blank, with_huge_numbers, with_more_fields};
+use super::{Answer, Asked, Shared, lock};
 use crate::testkit::Trouble;
 
-/// More than any provider sends.
-const LARGEST: usize = 16 * 1024 * 1024;
+/// The largest accepted size of a head or body. No provider sends more.
+const MAX_SIZE: usize = 16 * 1024 * 1024;
 
-/// How long a byte of an answer takes that drips.
-const DROP: Duration = Duration::from_millis(20);
+/// The delay between two bytes of a dripping response.
+const DRIP_INTERVAL: Duration = Duration::from_millis(20);
 
-/// One connection, request after request. Its end, whoever ends it, is no error of anybody's.
+/// Serves one connection until it ends. I/O errors only end it: a provider may close it at any time.
 pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut read = Vec::new();
-    while let Ok(Some(asked)) = request(&mut stream, &mut read).await {
-        locked(&shared.asked).push(asked.clone());
-        let trouble = shared.trouble(&asked);
-        if !matches!(respond(&mut stream, &shared, &asked, trouble).await, Ok(true)) {
+    while let Ok(Some(request)) = read_request(&mut stream, &mut read).await {
+        lock(&shared.requests).push(request.clone());
+        let trouble = shared.trouble(&request);
+        if !matches!(respond(&mut stream, &shared, &request, trouble).await, Ok(true)) {
             return;
         }
     }
 }
 
-/// The next request; `None` when there is none, or it is none.
-async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<Asked>> {
+/// Reads the next request. Returns `None` at the end of the connection, and for bytes that are not a request.
+async fn read_request(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<Asked>> {
     let end = loop {
         if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
         }
-        if read.len() > LARGEST || stream.read_buf(read).await? == 0 {
+        if read.len() > MAX_SIZE || stream.read_buf(read).await? == 0 {
             return Ok(None);
         }
     };
     let head = String::from_utf8_lossy(&read[..end]).into_owned();
-    let Some((mut asked, length)) = Asked::of_head(&head) else { return Ok(None) };
+    let Some((mut request, length)) = Asked::of_head(&head) else { return Ok(None) };
     let end = end + 4;
     while read.len() < end.saturating_add(length) {
-        if length > LARGEST || stream.read_buf(read).await? == 0 {
+        if length > MAX_SIZE || stream.read_buf(read).await? == 0 {
             return Ok(None);
         }
     }
-    asked.body = read[end..end + length].to_vec();
+    request.body = read[end..end + length].to_vec();
     read.drain(..end + length);
-    Ok(Some(asked))
+    Ok(Some(request))
 }
 
-/// Answers as the trouble has it; says whether the connection goes on.
+/// Responds as the trouble demands. Returns true when the connection stays open.
 async fn respond(
     stream: &mut TcpStream,
     shared: &Shared,
-    asked: &Asked,
+    request: &Asked,
     trouble: Option<Trouble>,
 ) -> io::Result<bool> {
-    let right = || (shared.handler)(asked);
-    let refusal = |status| Answer::refusal(status, "this was asked for");
+    let correct = || (shared.handler)(request);
+    let refusal = |status| Answer::refusal(status, "simulated fault");
     let answer = match trouble {
-        None => right(),
+        None => correct(),
         Some(Trouble::Status(status)) => refusal(status),
         Some(Trouble::Wait(status, wait)) => refusal(status).with("retry-after", wait.as_secs().to_string()),
         Some(Trouble::Quotes(status)) => {
-            let credential = asked.header("authorization").unwrap_or_default();
-            Answer::refusal(status, &format!("nobody knows {credential}, says {}", asked.json()))
+            let credential = request.header("authorization").unwrap_or_default();
+            Answer::refusal(status, &format!("unknown credential {credential}, request {}", request.json()))
         }
         Some(Trouble::Page(status)) => {
             let page = format!("<!doctype html><title>{status}</title><h1>{status} from a proxy</h1>\n");
             Answer::of(status, "text/html; charset=utf-8", page)
         }
-        Some(Trouble::ContentType) => right().with("content-type", "text/plain"),
+        Some(Trouble::ContentType) => correct().with("content-type", "text/plain"),
         Some(Trouble::Garbage) => Answer::of(200, "application/json", b"{\"data\": [\xff\xfe oh".to_vec()),
         Some(Trouble::Shape) => Answer::json(200, &json!({ "unexpected": [true] })),
-        Some(Trouble::Blank) => blank(&right()),
-        Some(Trouble::HugeNumbers) => with_huge_numbers(&right()),
-        Some(Trouble::MoreFields) => with_more_fields(&right()),
+        Some(Trouble::Blank) => blank(&correct()),
+        Some(Trouble::HugeNumbers) => with_huge_numbers(&correct()),
+        Some(Trouble::MoreFields) => with_more_fields(&correct()),
         Some(Trouble::Redirect(url)) => refusal(302).with("location", url),
         Some(Trouble::Silence) => return silence(stream).await,
         Some(Trouble::Cut | Trouble::Unreachable) => return Ok(false),
         Some(Trouble::LostAnswer) => {
-            right();
+            correct();
             return Ok(false);
         }
-        Some(Trouble::HalfBody) => return half(stream, &right()).await,
+        Some(Trouble::HalfBody) => return half(stream, &correct()).await,
         Some(Trouble::EndlessBody) => return endless(stream).await,
         Some(Trouble::Drip) => return drip(stream).await,
         Some(Trouble::Delay(time)) => {
             tokio::time::sleep(time).await;
-            right()
+            correct()
         }
     };
     stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
@@ -99,7 +101,7 @@ async fn respond(
     Ok(true)
 }
 
-/// Waits until the other side has had enough.
+/// Sends nothing until the client closes the connection.
 async fn silence(stream: &mut TcpStream) -> io::Result<bool> {
     let mut more = [0; 1024];
     while stream.read(&mut more).await? > 0 {}
@@ -114,22 +116,22 @@ async fn half(stream: &mut TcpStream, answer: &Answer) -> io::Result<bool> {
 }
 
 async fn endless(stream: &mut TcpStream) -> io::Result<bool> {
-    begin(stream).await?;
+    send_start(stream).await?;
     loop {
         stream.write_all(&[b' '; 16 * 1024]).await?;
     }
 }
 
 async fn drip(stream: &mut TcpStream) -> io::Result<bool> {
-    begin(stream).await?;
+    send_start(stream).await?;
     loop {
         stream.write_all(b" ").await?;
-        tokio::time::sleep(DROP).await;
+        tokio::time::sleep(DRIP_INTERVAL).await;
     }
 }
 
-/// The beginning of an answer whose end is the end of the connection.
-async fn begin(stream: &mut TcpStream) -> io::Result<()> {
+/// Sends the start of a response that ends with the connection.
+async fn send_start(stream: &mut TcpStream) -> io::Result<()> {
     let start = Answer::of(200, "application/json", b"{\"data\":[".to_vec());
     stream.write_all(start.head(None).as_bytes()).await?;
     stream.write_all(&start.body).await?;

@@ -1,45 +1,47 @@
+//! The changes of a world.
+
 use async_trait::async_trait;
 
 use crate::testkit::Cannot;
 use crate::{Attachment, Cadence, ChangeId, DocumentKind, Result};
 
-/// The changes that a control plane holds for the gateway.
+/// The changes that the control plane of a world offers to the gateway.
 #[async_trait]
 pub trait ChangeWorld: Send + Sync {
-    /// Offers a change, newer than all before it; `document` goes out as it is.
+    /// Offers a change that is newer than all earlier ones. The control plane delivers `document` unchanged.
     ///
     /// # Errors
-    /// When a change of that kind cannot be offered.
+    /// The reason, when the control plane cannot offer a change of that kind.
     async fn offer(&self, kind: &DocumentKind, document: &str) -> Result<ChangeId, Cannot>;
 
-    /// Offers a change that needs further documents, and says which.
+    /// Offers a change with attachments. Returns its id and the attachments.
     ///
     /// # Errors
-    /// When no change ever needs any.
+    /// The reason, when changes have no attachments.
     async fn offer_with_attachments(&self) -> Result<(ChangeId, Vec<Attachment>), Cannot>;
 
-    /// The id of a change that was never offered.
+    /// Returns the id of a change that was never offered.
     fn unknown(&self) -> ChangeId;
 
-    /// What the control plane was told of a change, in order. A report that it had heard before may be in it
-    /// once or twice.
+    /// Returns the reports about a change that the control plane has recorded, in order. A repeated report
+    /// may be in the list once or several times.
     ///
     /// # Errors
-    /// When that cannot be seen.
+    /// The reason, when this world cannot read them.
     async fn heard(&self, id: &ChangeId) -> Result<Vec<Heard>, Cannot>;
 
-    /// How often to ask, as the configuration says.
+    /// Returns the cadence that the configuration sets.
     fn cadence(&self) -> Cadence;
 }
 
-/// A report as it arrived.
+/// A report about a change, as the control plane recorded it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// The gateway has the change.
+    /// The gateway has stored the change.
     Received,
-    /// It is live.
+    /// The change is live.
     Applied,
-    /// It is not live; every word that came with it.
+    /// The gateway has rejected the change. Contains all texts of the report.
     Rejected(String),
 }
 

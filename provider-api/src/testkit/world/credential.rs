@@ -1,33 +1,36 @@
+//! The users and credentials of a world.
+
 use async_trait::async_trait;
 
 use crate::testkit::Cannot;
 use crate::{EnrollmentRequest, MachineCredential, Result, Secret};
 
-/// Who may authorize the gateway, and what becomes of its credential.
+/// The users who authorize the gateway, and its credential.
 #[async_trait]
 pub trait CredentialWorld: Send + Sync {
-    /// The gateway has no credential any more, as on a new machine. For providers that are built afterwards.
+    /// Deletes the credential of the gateway, as on a new machine. Affects providers that are built
+    /// afterwards.
     async fn forget(&self);
 
-    /// The process starts again: the next factory is a new one, with what was stored.
+    /// Simulates a restart of the process: replaces the factory by a new one that sees only stored state.
     async fn restart(&self);
 
-    /// The control plane refuses the credential that the gateway has, until it is given another.
+    /// Makes the control plane refuse the current credential of the gateway.
     ///
     /// # Errors
-    /// When it cannot do that.
+    /// The reason, when the control plane cannot do that.
     async fn refuse(&self) -> Result<(), Cannot>;
 
-    /// The wish of somebody who may authorize this gateway.
+    /// Returns a request of a user who may authorize this gateway.
     async fn request(&self) -> EnrollmentRequest;
 
-    /// The token of somebody who may not.
+    /// Returns the token of a user who may not authorize this gateway.
     fn stranger(&self) -> Secret;
 
-    /// A good credential of this gateway, with the origin it is for, as somebody could bring it.
+    /// Returns a valid credential of this gateway, with its origin, for [`adopt`](crate::Enrollment::adopt).
     ///
     /// # Errors
-    /// When nobody could.
+    /// The reason, when credentials cannot be issued elsewhere.
     async fn credential(&self) -> Result<MachineCredential, Cannot>;
 }
 

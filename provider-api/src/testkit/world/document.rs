@@ -1,27 +1,29 @@
+//! The documents that a world accepts.
+
 use async_trait::async_trait;
 
 use crate::testkit::Cannot;
 use crate::{DocumentKind, Result};
 
-/// Where local configuration is pushed to.
+/// The documents that a provider pushes to the control plane of a world.
 #[async_trait]
 pub trait DocumentWorld: Send + Sync {
-    /// A document that is accepted.
+    /// Returns a document that the control plane accepts.
     fn document(&self) -> (DocumentKind, String);
 
-    /// The same with another content.
+    /// Returns another content for the same document.
     fn changed(&self) -> String;
 
-    /// A document that is refused for what it says.
+    /// Returns a document that the control plane rejects for its content.
     ///
     /// # Errors
-    /// When everything is accepted.
+    /// The reason, when the control plane accepts every document.
     fn unacceptable(&self) -> Result<(DocumentKind, String), Cannot>;
 
-    /// What is held under an id.
+    /// Returns the document that the control plane has stored under an id.
     ///
     /// # Errors
-    /// When that cannot be seen.
+    /// The reason, when this world cannot read it.
     async fn held(&self, id: &str) -> Result<Option<String>, Cannot>;
 }
 

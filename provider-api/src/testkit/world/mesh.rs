@@ -1,61 +1,64 @@
+//! The meshes of a world.
+
 use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::testkit::Cannot;
 use crate::{MeshIdentity, Result};
 
-/// Meshes that the gateway is in, or is not.
+/// The meshes of a world, and the keys of their tokens.
 ///
-/// The checks take tokens apart as JWTs, and put them together again a little wrong.
+/// The checks decode tokens as JWTs, alter them, and expect that the provider denies the altered ones.
 #[async_trait]
 pub trait MeshWorld: Send + Sync {
-    /// A mesh in which this gateway may send to [`destination`](Self::destination) and judge what comes, for
-    /// providers that are built afterwards. The same one each time.
+    /// Returns a mesh in which this gateway may send to [`destination`](Self::destination) and verify tokens.
+    ///
+    /// Always the same one. Affects providers that are built afterwards.
     async fn mesh(&self) -> MeshIdentity;
 
-    /// Another mesh that this gateway is in, with the same rights.
+    /// Returns another mesh of this gateway, with the same rights.
     ///
     /// # Errors
-    /// When it can be in one only.
+    /// The reason, when a gateway can have one mesh only.
     async fn other_mesh(&self) -> Result<MeshIdentity, Cannot>;
 
-    /// A mesh in which the gateway has no key to sign with.
+    /// Returns a mesh in which the gateway has no signing key.
     ///
     /// # Errors
-    /// When somebody else signs.
+    /// The reason, when the control plane signs the tokens.
     async fn keyless_mesh(&self) -> Result<MeshIdentity, Cannot>;
 
-    /// A mesh that does not exist.
+    /// Returns a mesh that does not exist.
     fn unknown_mesh(&self) -> MeshIdentity;
 
-    /// An `https` URL with the path `/r4`, at which a member of the mesh is.
+    /// Returns the `https` URL of a member of the mesh. Its path is `/r4`.
     fn destination(&self) -> String;
 
-    /// A URL to which this gateway may not send.
+    /// Returns a URL to which this gateway may not send.
     ///
     /// # Errors
-    /// When there is none.
+    /// The reason, when it may send to all URLs.
     fn forbidden_destination(&self) -> Result<String, Cannot>;
 
-    /// What this gateway is called in tokens it asks for.
+    /// Returns the id of this gateway in tokens.
     fn sender(&self) -> String;
 
-    /// A token of these claims, signed with the key that is good for the mesh, under the right key id.
+    /// Signs a token with these claims, with the current key of the mesh and its key id.
     ///
     /// # Errors
-    /// When the world has no such key.
+    /// The reason, when this world does not have the key.
     async fn sign(&self, claims: &Value) -> Result<String, Cannot>;
 
-    /// The public key of the mesh, in the bytes in which everybody can get it.
+    /// Returns the public key of the mesh, in the encoding in which it is published.
     ///
     /// # Errors
-    /// When there is none, since the key is a shared secret.
+    /// The reason, when the key is a shared secret.
     async fn public_key(&self) -> Result<Vec<u8>, Cannot>;
 
-    /// Whoever signs uses a new key from now on, which the provider has not seen.
+    /// Replaces the signing key by a new one that the provider has not fetched yet.
     ///
     /// # Errors
-    /// When keys are part of the configuration.
+    /// The reason, when the keys are part of the configuration.
     async fn rotate(&self) -> Result<(), Cannot>;
 }
 

@@ -1,54 +1,56 @@
+//! The resources of a world.
+
 use async_trait::async_trait;
 
 use crate::testkit::Cannot;
 use crate::{Reference, ResourceType, Result};
 
-/// What references name.
+/// The resources that the providers of a world resolve.
 #[async_trait]
 pub trait ResourceWorld: Send + Sync {
-    /// Puts a resource there, for providers that are built afterwards. One of the same kind and name is
-    /// replaced.
+    /// Creates a resource, or replaces the one of the same type and name. Affects providers that are built
+    /// afterwards.
     ///
     /// # Errors
-    /// When there can be none like it.
+    /// The reason, when such a resource cannot exist.
     async fn place(&self, wanted: &Placing) -> Result<Placed, Cannot>;
 
-    /// Whether a provider that was built before sees what is placed now.
+    /// Returns `Ok` when providers that exist already also see new resources.
     ///
     /// # Errors
-    /// When it does not, because it answers from the configuration it was built with.
+    /// The reason, when a provider resolves from the configuration with which it was built.
     fn is_live(&self) -> Result<(), Cannot>;
 }
 
-/// A resource to put there.
+/// A resource to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placing {
-    /// What it is.
+    /// The type.
     pub kind: ResourceType,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Where it can be reached; nothing for kinds that have no URLs.
+    /// The URLs; empty for types without URLs.
     pub urls: Vec<String>,
-    /// Whether it may be used at all.
+    /// False for a resource that is switched off.
     pub enabled: bool,
-    /// Whether it is somebody else's, and this gateway may not use it.
+    /// True for a resource that this gateway may not use.
     pub private: bool,
 }
 
 impl Placing {
-    /// An enabled resource that everybody may use.
+    /// Creates an enabled resource that this gateway may use.
     pub fn new(kind: ResourceType, name: &str, urls: &[&str]) -> Self {
         let urls = urls.iter().map(|&url| url.to_owned()).collect();
         Self { kind, name: name.to_owned(), urls, enabled: true, private: false }
     }
 }
 
-/// A resource that is there.
+/// A resource that was created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// Its id.
+    /// The id.
     pub id: String,
-    /// It in every form of reference that the provider knows; at least one.
+    /// References to it in all forms that the provider supports. At least one.
     pub references: Vec<Reference>,
 }
 

@@ -1,3 +1,5 @@
+//! The saved state of a world.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,25 +8,26 @@ use async_trait::async_trait;
 use crate::testkit::{Cannot, Exchange};
 use crate::{Provider, Result};
 
-/// What the provider wants to find again after a restart.
+/// The state that the providers of a world save for the next start.
 #[async_trait]
 pub trait RetentionWorld: Send + Sync {
-    /// The exchange whose answers are kept: what was kept answers while that cannot take place.
+    /// Returns the exchange whose result is saved: saved state replaces it while the control plane is
+    /// unreachable.
     fn learned(&self) -> Exchange;
 
-    /// How long it may be used after it was learned.
+    /// Returns the time for which a result may be used, counted from its exchange.
     ///
     /// # Errors
-    /// When it has no age.
+    /// The reason, when the state does not expire.
     fn lifetime(&self) -> Result<Duration, Cannot>;
 
-    /// The process starts again: the next factory is a new one, which has learned nothing yet.
+    /// Simulates a restart of the process: replaces the factory by a new one without any state.
     async fn restart(&self);
 
-    /// A provider that is configured for another control plane. Nobody needs to be there.
+    /// Builds a provider that is configured for another control plane. That one need not be reachable.
     ///
     /// # Errors
-    /// When there can be one only.
+    /// The reason, when only one control plane is possible.
     fn elsewhere(&self) -> Result<Arc<dyn Provider>, Cannot>;
 }
 

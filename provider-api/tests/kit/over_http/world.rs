@@ -1,3 +1,5 @@
+//! The world of the resolver over HTTP.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ const TOKEN: &str = "canary-of-the-resolver";
 pub(super) struct OverHttpSubject;
 
 struct OverHttpWorld {
-    cloud: StandIn,
+    control_plane: StandIn,
     clock: TurnedClock,
     resources: Arc<Mutex<Vec<(Resource, bool)>>>,
 }
@@ -27,25 +29,26 @@ impl Subject for OverHttpSubject {
     async fn world(&self) -> Arc<dyn World> {
         let resources: Arc<Mutex<Vec<(Resource, bool)>>> = Arc::default();
         let known = Arc::clone(&resources);
-        let cloud = StandIn::start(move |asked| answer(&known.lock().unwrap(), asked)).await.unwrap();
-        Arc::new(OverHttpWorld { cloud, clock: TurnedClock::new(), resources })
+        let control_plane =
+            StandIn::start(move |request| answer(&known.lock().unwrap(), request)).await.unwrap();
+        Arc::new(OverHttpWorld { control_plane, clock: TurnedClock::new(), resources })
     }
 }
 
-fn answer(known: &[(Resource, bool)], asked: &Asked) -> Answer {
-    if asked.bearer() != Some(TOKEN) {
-        return Answer::refusal(401, "who are you?");
+fn answer(known: &[(Resource, bool)], request: &Asked) -> Answer {
+    if request.bearer() != Some(TOKEN) {
+        return Answer::refusal(401, "a bearer token is required");
     }
-    let reference = asked.path.strip_prefix("/resources/").and_then(|text| text.parse::<Reference>().ok());
-    let Some(reference) = reference else { return Answer::refusal(400, "this is no reference") };
+    let reference = request.path.strip_prefix("/resources/").and_then(|text| text.parse::<Reference>().ok());
+    let Some(reference) = reference else { return Answer::refusal(400, "not a reference") };
     let fits = |resource: &Resource| match reference.key() {
         ResourceKey::Name(name) => *name == resource.name,
         ResourceKey::Id(id) => *id == resource.id,
     };
     let of_type = |resource: &Resource| reference.resource_type().is_none_or(|kind| kind == resource.kind);
     match known.iter().find(|(resource, _)| fits(resource) && of_type(resource)) {
-        None => Answer::refusal(404, "there is no such resource"),
-        Some((_, true)) => Answer::refusal(403, "it is private"),
+        None => Answer::refusal(404, "no such resource"),
+        Some((_, true)) => Answer::refusal(403, "the resource is private"),
         Some((resource, false)) => Answer::json(200, &json!(resource)),
     }
 }
@@ -57,7 +60,11 @@ impl World for OverHttpWorld {
     }
 
     fn build(&self, name: &ProviderName) -> Result<Arc<dyn Provider>> {
-        Ok(Arc::new(OverHttp { name: name.clone(), api: self.cloud.url(), token: Secret::new(TOKEN) }))
+        Ok(Arc::new(OverHttp {
+            name: name.clone(),
+            api: self.control_plane.url(),
+            token: Secret::new(TOKEN),
+        }))
     }
 
     fn bad_settings(&self) -> Vec<(String, Result<Arc<dyn Provider>>)> {
@@ -83,22 +90,22 @@ impl World for OverHttpWorld {
 
     async fn trouble(&self, exchange: Exchange, trouble: &Trouble) -> Result<(), Cannot> {
         match exchange {
-            Exchange::Resolve => self.cloud.trouble("GET /resources", trouble).await,
-            other => return Err(Cannot::because(format!("it has no {other:?}"))),
+            Exchange::Resolve => self.control_plane.trouble("GET /resources", trouble).await,
+            other => return Err(Cannot::because(format!("the provider has no exchange {other:?}"))),
         }
         Ok(())
     }
 
     async fn calm(&self) {
-        self.cloud.calm().await.unwrap();
+        self.control_plane.calm().await.unwrap();
     }
 
     fn asked(&self) -> Result<usize, Cannot> {
-        Ok(self.cloud.asked().len())
+        Ok(self.control_plane.asked().len())
     }
 
     fn changes(&self) -> Result<&dyn ChangeWorld, Cannot> {
-        Err(Cannot::because("it is a resolver"))
+        Err(Cannot::because("the provider is only a resolver"))
     }
 
     fn resources(&self) -> Result<&dyn ResourceWorld, Cannot> {
@@ -106,19 +113,19 @@ impl World for OverHttpWorld {
     }
 
     fn meshes(&self) -> Result<&dyn MeshWorld, Cannot> {
-        Err(Cannot::because("it is a resolver"))
+        Err(Cannot::because("the provider is only a resolver"))
     }
 
     fn credentials(&self) -> Result<&dyn CredentialWorld, Cannot> {
-        Err(Cannot::because("it is a resolver"))
+        Err(Cannot::because("the provider is only a resolver"))
     }
 
     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> {
-        Err(Cannot::because("it is a resolver"))
+        Err(Cannot::because("the provider is only a resolver"))
     }
 
     fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> {
-        Err(Cannot::because("it learns nothing"))
+        Err(Cannot::because("the provider saves no state"))
     }
 }
 

@@ -1,21 +1,23 @@
+//! The changes of the reference world.
+
 use provider_api::testkit::{Cannot, ChangeWorld, Heard};
 use provider_api::{Attachment, Cadence, ChangeId, DocumentKind, Result, async_trait};
 
 use super::ReferenceWorld;
-use crate::cloud::Stored;
+use crate::control_plane::StoredChange;
 use crate::factory::INTERVAL;
 
 impl ReferenceWorld {
     fn put(&self, kind: &DocumentKind, document: &str, attachments: Vec<Attachment>) -> ChangeId {
-        let mut state = self.cloud.state();
+        let mut state = self.control_plane.state();
         state.version += 1;
         let id = format!("change-{}", state.version);
-        state.changes.push(Stored {
+        state.changes.push(StoredChange {
             id: id.clone(),
             kind: kind.as_str().to_owned(),
             document: document.to_owned(),
             attachments,
-            heard: Vec::new(),
+            reports: Vec::new(),
         });
         ChangeId::new(id).unwrap()
     }
@@ -37,8 +39,8 @@ impl ChangeWorld for ReferenceWorld {
     }
 
     async fn heard(&self, id: &ChangeId) -> Result<Vec<Heard>, Cannot> {
-        let state = self.cloud.state();
-        Ok(state.changes.iter().find(|change| change.id == id.as_str()).unwrap().heard.clone())
+        let state = self.control_plane.state();
+        Ok(state.changes.iter().find(|change| change.id == id.as_str()).unwrap().reports.clone())
     }
 
     fn cadence(&self) -> Cadence {

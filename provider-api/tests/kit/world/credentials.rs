@@ -1,3 +1,5 @@
+//! The users and credentials of the reference world.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,7 +7,7 @@ use provider_api::testkit::{Cannot, CredentialWorld};
 use provider_api::{Clock as _, EnrollmentRequest, MachineCredential, Result, Secret, async_trait};
 
 use super::ReferenceWorld;
-use crate::cloud::{ORIGIN, STRANGER, USER};
+use crate::control_plane::{ORIGIN, STRANGER, USER};
 
 #[async_trait]
 impl CredentialWorld for ReferenceWorld {
@@ -15,7 +17,7 @@ impl CredentialWorld for ReferenceWorld {
 
     async fn restart(&self) {
         let mut disk = self.disk.lock().unwrap();
-        // What a mutant only pretended to keep.
+        // A mutant marks a credential that it does not really store.
         if disk.as_ref().is_some_and(|credential| credential.gateway == "lost on restart") {
             *disk = None;
         }
@@ -25,7 +27,7 @@ impl CredentialWorld for ReferenceWorld {
     }
 
     async fn refuse(&self) -> Result<(), Cannot> {
-        self.cloud.state().machines.clear();
+        self.control_plane.state().machines.clear();
         Ok(())
     }
 
@@ -45,7 +47,7 @@ impl CredentialWorld for ReferenceWorld {
 
     async fn credential(&self) -> Result<MachineCredential, Cannot> {
         Ok(MachineCredential {
-            token: Secret::new(self.cloud.state().new_machine()),
+            token: Secret::new(self.control_plane.state().new_machine()),
             expires_at: self.clock.now() + Duration::from_secs(86_400),
             gateway_id: "gateway-1".to_owned(),
             gateway_code: None,

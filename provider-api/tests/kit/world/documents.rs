@@ -1,3 +1,5 @@
+//! The documents of the reference world.
+
 use provider_api::testkit::{Cannot, DocumentWorld};
 use provider_api::{DocumentKind, Result, async_trait};
 
@@ -18,6 +20,6 @@ impl DocumentWorld for ReferenceWorld {
     }
 
     async fn held(&self, id: &str) -> Result<Option<String>, Cannot> {
-        Ok(self.cloud.state().documents.get(id).cloned())
+        Ok(self.control_plane.state().documents.get(id).cloned())
     }
 }

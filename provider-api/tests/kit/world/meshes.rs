@@ -1,10 +1,12 @@
+//! The meshes of the reference world.
+
 use provider_api::testkit::{Cannot, MeshWorld};
 use provider_api::{MeshIdentity, Result, async_trait};
 use serde_json::Value;
 
 use super::ReferenceWorld;
-use crate::cloud::KEYS;
-use crate::cloud::carry_out::REACHABLE;
+use crate::control_plane::KEYS;
+use crate::control_plane::handle::REACHABLE;
 use crate::mesh_auth::KEYLESS;
 
 fn mesh(name: &str, id: &str) -> MeshIdentity {
@@ -42,7 +44,7 @@ impl MeshWorld for ReferenceWorld {
     }
 
     async fn sign(&self, claims: &Value) -> Result<String, Cannot> {
-        Ok(self.cloud.state().sign(claims))
+        Ok(self.control_plane.state().sign(claims))
     }
 
     async fn public_key(&self) -> Result<Vec<u8>, Cannot> {
@@ -50,7 +52,7 @@ impl MeshWorld for ReferenceWorld {
     }
 
     async fn rotate(&self) -> Result<(), Cannot> {
-        self.cloud.state().signing = 1;
+        self.control_plane.state().signing = 1;
         Ok(())
     }
 }

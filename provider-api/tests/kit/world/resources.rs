@@ -1,3 +1,5 @@
+//! The resources of the reference world.
+
 use provider_api::testkit::{Cannot, Placed, Placing, ResourceWorld};
 use provider_api::{Resource, Result, async_trait};
 
@@ -11,7 +13,7 @@ impl ResourceWorld for ReferenceWorld {
         let mut resource = Resource::new(kind, id.as_str(), name.as_str());
         resource.urls.clone_from(&wanted.urls);
         resource.enabled = wanted.enabled;
-        let mut state = self.cloud.state();
+        let mut state = self.control_plane.state();
         state.resources.retain(|(other, _)| other.id != id);
         state.resources.push((resource, wanted.private));
         let forms = [

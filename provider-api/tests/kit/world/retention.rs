@@ -1,3 +1,5 @@
+//! The saved state of the reference world.
+
 use std::sync::Arc;
 use std::time::Duration;
 

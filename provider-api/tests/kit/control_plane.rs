@@ -1,4 +1,4 @@
-//! A control plane in memory. It answers as one over HTTP would, with everything that can go wrong there.
+//! A control plane in memory that simulates all troubles, without HTTP.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{LazyLock, Mutex, MutexGuard};
@@ -8,31 +8,31 @@ use provider_api::testkit::{Exchange, Heard, SigningKey, Trouble};
 use provider_api::{Attachment, Resource};
 use serde_json::{Value, json};
 
-pub(crate) mod carry_out;
+pub(crate) mod handle;
 mod reply;
 
 pub(crate) use reply::{Body, Reply};
 
-/// Keys that sign. Made once: that takes a moment.
+/// The signing keys, before and after a rotation. Shared by all tests, since generating them is slow.
 pub(crate) static KEYS: LazyLock<[SigningKey; 2]> =
     LazyLock::new(|| ["key-1", "key-2"].map(|id| SigningKey::rsa(id).unwrap()));
 
-/// One question.
+/// A request.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct Request {
     pub(crate) exchange: Exchange,
-    pub(crate) what: &'static str,
+    pub(crate) operation: &'static str,
     pub(crate) bearer: Option<String>,
     pub(crate) body: Value,
 }
 
-/// The connection broke off, or there was none.
+/// The error of a lost connection.
 #[derive(Debug)]
-pub(crate) struct Broken;
+pub(crate) struct ConnectionLost;
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(crate) changes: Vec<Stored>,
+    pub(crate) changes: Vec<StoredChange>,
     pub(crate) version: u64,
     pub(crate) resources: Vec<(Resource, bool)>,
     pub(crate) meshes: BTreeSet<String>,
@@ -41,81 +41,82 @@ pub(crate) struct State {
     pub(crate) issued: usize,
     pub(crate) documents: BTreeMap<String, String>,
     pub(crate) troubles: HashMap<Exchange, Trouble>,
-    pub(crate) asked: usize,
+    pub(crate) requests: usize,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Stored {
+pub(crate) struct StoredChange {
     pub(crate) id: String,
     pub(crate) kind: String,
     pub(crate) document: String,
     pub(crate) attachments: Vec<Attachment>,
-    pub(crate) heard: Vec<Heard>,
+    pub(crate) reports: Vec<Heard>,
 }
 
-impl Stored {
+impl StoredChange {
     pub(crate) fn is_pending(&self) -> bool {
-        self.heard.is_empty()
+        self.reports.is_empty()
     }
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Cloud(Mutex<State>);
+pub(crate) struct ControlPlane(Mutex<State>);
 
-pub(crate) const USER: &str = "1|user-token-of-somebody-who-may";
-pub(crate) const STRANGER: &str = "2|user-token-of-somebody-who-may-not";
+pub(crate) const USER: &str = "1|user-token-with-permission";
+pub(crate) const STRANGER: &str = "2|user-token-without-permission";
 pub(crate) const ORIGIN: &str = "https://cloud.kit.example";
 
-impl Cloud {
+impl ControlPlane {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
-    /// Answers as the trouble of that exchange has it. Between asking and answering time goes by.
-    pub(crate) async fn exchange(&self, ask: Ask, now: u64) -> Result<Reply, Broken> {
+    /// Responds as the trouble of the exchange demands. Yields before and after, so that checks can drop a
+    /// call at these points.
+    pub(crate) async fn exchange(&self, request: Request, now: u64) -> Result<Reply, ConnectionLost> {
         let trouble = {
             let mut state = self.state();
-            let trouble = state.troubles.get(&ask.exchange).cloned();
-            state.asked += usize::from(trouble != Some(Trouble::Unreachable));
+            let trouble = state.troubles.get(&request.exchange).cloned();
+            state.requests += usize::from(trouble != Some(Trouble::Unreachable));
             trouble
         };
         tokio::task::yield_now().await;
-        let right = || carry_out::carry_out(&mut self.state(), &ask, now);
+        let correct = || handle::handle(&mut self.state(), &request, now);
         let reply = match trouble {
-            None => right(),
-            Some(Trouble::Status(status)) => Reply::refusal(status, "this was asked for"),
+            None => correct(),
+            Some(Trouble::Status(status)) => Reply::refusal(status, "simulated fault"),
             Some(Trouble::Wait(status, wait)) => Reply::refusal(status, "later").after(wait),
             Some(Trouble::Quotes(status)) => {
-                let credential = ask.bearer.clone().unwrap_or_default();
-                Reply::refusal(status, &format!("nobody knows {credential}, says {}", ask.body))
+                let credential = request.bearer.clone().unwrap_or_default();
+                Reply::refusal(status, &format!("unknown credential {credential}, request {}", request.body))
             }
             Some(Trouble::Page(status)) => Reply::page(status),
-            Some(Trouble::ContentType) => Reply { content_type: "text/plain", ..right() },
+            Some(Trouble::ContentType) => Reply { content_type: "text/plain", ..correct() },
             Some(Trouble::Garbage) => Reply::garbage(),
             Some(Trouble::Shape) => Reply::json(200, &json!({ "unexpected": true })),
-            Some(Trouble::Blank) => right().blank(),
-            Some(Trouble::HugeNumbers) => right().with_huge_numbers(),
-            Some(Trouble::MoreFields) => right().with_more_fields(),
+            Some(Trouble::Blank) => correct().blank(),
+            Some(Trouble::HugeNumbers) => correct().with_huge_numbers(),
+            Some(Trouble::MoreFields) => correct().with_more_fields(),
             Some(Trouble::Silence) => std::future::pending().await,
-            Some(Trouble::Cut | Trouble::Unreachable) => return Err(Broken),
-            Some(Trouble::HalfBody) => right().half(),
-            Some(Trouble::EndlessBody) => Reply { body: Body::Endless, ..right() },
-            Some(Trouble::Drip) => Reply { body: Body::Drip, ..right() },
+            Some(Trouble::Cut | Trouble::Unreachable) => return Err(ConnectionLost),
+            Some(Trouble::HalfBody) => correct().half(),
+            Some(Trouble::EndlessBody) => Reply { body: Body::Endless, ..correct() },
+            Some(Trouble::Drip) => Reply { body: Body::Drip, ..correct() },
             Some(Trouble::Delay(time)) => {
                 tokio::time::sleep(time).await;
-                right()
+                correct()
             }
             Some(Trouble::Redirect(url)) => Reply { location: Some(url), ..Reply::refusal(302, "there") },
             Some(Trouble::LostAnswer) => {
-                right();
-                return Err(Broken);
+                correct();
+                return Err(ConnectionLost);
             }
-            Some(_) => return Err(Broken),
+            Some(_) => return Err(ConnectionLost),
         };
         tokio::task::yield_now().await;
         Ok(reply)
     }
 }
 
-/// How long a chunk of an answer takes.
+/// The delay before each chunk of a response.
 pub(crate) const CHUNK: Duration = Duration::from_millis(1);

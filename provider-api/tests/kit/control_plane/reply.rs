@@ -1,10 +1,12 @@
+//! A response of the control plane in memory.
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Broken, CHUNK};
+use super::{CHUNK, ConnectionLost};
 
-/// An answer whose body is still to be read.
+/// A response whose body is read in chunks.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -17,7 +19,7 @@ pub(crate) struct Reply {
 #[derive(Debug)]
 pub(crate) enum Body {
     Whole(Vec<u8>),
-    /// So much, and then the connection breaks off.
+    /// A part of the body, after which the connection is lost.
     Half(Vec<u8>),
     Endless,
     Drip,
@@ -93,13 +95,13 @@ impl Reply {
         Self { body: Body::Whole(value.to_string().into()), ..self }
     }
 
-    /// The next piece of the body; `None` at its end.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+    /// Returns the next chunk of the body, or `None` at its end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, ConnectionLost> {
         match std::mem::replace(&mut self.body, Body::Read) {
             Body::Whole(bytes) => Ok(Some(bytes)),
             Body::Half(bytes) => {
                 self.body = Body::Half(Vec::new());
-                if bytes.is_empty() { Err(Broken) } else { Ok(Some(bytes)) }
+                if bytes.is_empty() { Err(ConnectionLost) } else { Ok(Some(bytes)) }
             }
             Body::Endless => {
                 self.body = Body::Endless;

@@ -1,4 +1,6 @@
-use super::verdict::Stop;
+//! A call of the contract that a check makes, and its correct result.
+
+use super::outcome::Stop;
 use super::world::{Placing, World};
 use super::{Cannot, Exchange};
 use crate::{
@@ -6,10 +8,9 @@ use crate::{
     Pending, Provider, Publication, Reference, ResourceType, TokenRequest,
 };
 
-/// A call of the contract with everything it needs, and what its right answer is. It can be asked again and
-/// again.
+/// A call of the contract with its arguments and its correct result. A check may make it any number of times.
 #[derive(Clone, Debug)]
-pub(super) enum Question {
+pub(super) enum Call {
     Pending { id: ChangeId },
     Fetch { id: ChangeId, document: String },
     Report { id: ChangeId },
@@ -20,21 +21,21 @@ pub(super) enum Question {
     Publish { kind: DocumentKind, document: String },
 }
 
-/// What came back.
+/// The result of a call.
 #[derive(Debug)]
-pub(super) enum Told {
-    Right,
-    Wrong(String),
-    Refused(Error),
+pub(super) enum CallResult {
+    Correct,
+    Incorrect(String),
+    Failed(Error),
 }
 
-/// A document that means something to a gateway and nothing to the kit.
+/// Returns a valid pipeline document. The umlaut shows a provider that breaks the encoding.
 pub(super) fn document(n: usize) -> String {
     format!("[pipelines.kit-{n}]\nnetworks = [\"default\"]\nendpoints = []\n# ümlaut {n}\n")
 }
 
-impl Question {
-    /// Prepares the world for it. A provider is to be built afterwards; see [`ready`](Self::ready).
+impl Call {
+    /// Prepares the world for a call. Build the provider afterwards, then call [`complete`](Self::complete).
     pub(super) async fn prepare(world: &dyn World, exchange: Exchange) -> Result<Self, Cannot> {
         Ok(match exchange {
             Exchange::Pending | Exchange::Fetch | Exchange::Report => {
@@ -50,7 +51,8 @@ impl Question {
                 let wanted = Placing::new(ResourceType::Ingress, "kit-api", &["https://kit.example/r4"]);
                 let placed = world.resources()?.place(&wanted).await?;
                 let reference = placed.references.into_iter().next();
-                let reference = reference.ok_or_else(|| Cannot::because("nothing refers to a resource"))?;
+                let reference = reference
+                    .ok_or_else(|| Cannot::because("the world returned no reference to its resource"))?;
                 Self::Resolve { reference, id: placed.id }
             }
             Exchange::Issue | Exchange::Keys => {
@@ -66,8 +68,8 @@ impl Question {
         })
     }
 
-    /// What can be had from the provider only: a token to be verified.
-    pub(super) async fn ready(self, provider: &dyn Provider, exchange: Exchange) -> Result<Self, Stop> {
+    /// Completes the call with data from the provider: a token to verify.
+    pub(super) async fn complete(self, provider: &dyn Provider, exchange: Exchange) -> Result<Self, Stop> {
         let Self::Issue { request } = self else { return Ok(self) };
         if exchange == Exchange::Issue {
             return Ok(Self::Issue { request });
@@ -78,12 +80,12 @@ impl Question {
                 let token = token.token.expose().to_owned();
                 Ok(Self::Verify { mesh: request.mesh, url: request.destination, token })
             }
-            Err(error) => Err(Stop::Failed(format!("no token was issued: {error:?}"))),
+            Err(error) => Err(Stop::Failed(format!("the provider did not issue a token: {error:?}"))),
         }
     }
 
-    /// Whether the provider has the ability that the question is put to.
-    pub(super) fn suits(&self, provider: &dyn Provider) -> Result<(), Stop> {
+    /// Fails when the provider does not have the ability that the call needs.
+    pub(super) fn require_ability(&self, provider: &dyn Provider) -> Result<(), Stop> {
         let (is_there, ability) = match self {
             Self::Pending { .. } | Self::Fetch { .. } | Self::Report { .. } => {
                 (provider.source().is_some(), "source")
@@ -96,19 +98,21 @@ impl Question {
         if is_there { Ok(()) } else { Err(absent(ability)) }
     }
 
-    /// Asks it once.
-    pub(super) async fn ask(&self, provider: &dyn Provider) -> Told {
-        match self.answer(provider).await {
-            None => Told::Wrong("the ability is gone".to_owned()),
-            Some(Ok(None)) => Told::Right,
-            Some(Ok(Some(wrong))) => Told::Wrong(wrong),
-            Some(Err(error)) => Told::Refused(error),
+    /// Makes the call once.
+    pub(super) async fn run(&self, provider: &dyn Provider) -> CallResult {
+        match self.evaluate(provider).await {
+            None => CallResult::Incorrect("the provider has lost the ability".to_owned()),
+            Some(Ok(None)) => CallResult::Correct,
+            Some(Ok(Some(wrong))) => CallResult::Incorrect(wrong),
+            Some(Err(error)) => CallResult::Failed(error),
         }
     }
 
-    /// `None` without the ability; otherwise what was wrong with the answer, or the error.
-    async fn answer(&self, provider: &dyn Provider) -> Option<Result<Option<String>, Error>> {
-        let wrong = |holds: bool, got: &dyn std::fmt::Debug| (!holds).then(|| format!("it answered {got:?}"));
+    /// Returns `None` without the ability, else a description of a wrong result, or the error.
+    async fn evaluate(&self, provider: &dyn Provider) -> Option<Result<Option<String>, Error>> {
+        let wrong = |holds: bool, got: &dyn std::fmt::Debug| {
+            (!holds).then(|| format!("the provider returned {got:?}"))
+        };
         Some(match self {
             Self::Pending { id } => provider.source()?.pending().await.map(|pending| {
                 let listed = match &pending {
@@ -130,7 +134,7 @@ impl Question {
                 .await
                 .map(|resolved| wrong(resolved.resource.id == *id, &resolved)),
             Self::Issue { request } => provider.mesh_auth()?.issue(request).await.map(|token| {
-                wrong(token.token.expose().matches('.').count() == 2, &"a token that is no JWT")
+                wrong(token.token.expose().matches('.').count() == 2, &"a token that is not a JWT")
             }),
             Self::Verify { mesh, url, token } => {
                 let claims = provider.mesh_auth()?.verify(&Expected { mesh, url }, token).await;
@@ -153,5 +157,5 @@ impl Question {
 }
 
 fn absent(ability: &str) -> Stop {
-    Stop::Failed(format!("`{ability}()` is None, and the world has what it is for"))
+    Stop::Failed(format!("`{ability}()` is None, but the world supports the ability"))
 }

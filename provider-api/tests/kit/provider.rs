@@ -1,17 +1,19 @@
+//! The reference provider as an implementation of `Provider`.
+
 use std::sync::Arc;
 
 use provider_api::{
     ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver, Retention,
 };
 
+use crate::inner::Inner;
 use crate::mutation::Mutation;
-use crate::reference::Reference;
 
-/// The reference as a provider. Its calls run where they are made, unless it is a mutant that detaches them.
+/// The reference provider. A newtype, so that the traits can be implemented for a shared `Arc`.
 #[derive(Debug)]
-pub(crate) struct Fellow(pub(crate) Arc<Reference>);
+pub(crate) struct ReferenceProvider(pub(crate) Arc<Inner>);
 
-impl Provider for Fellow {
+impl Provider for ReferenceProvider {
     fn name(&self) -> &ProviderName {
         &self.0.name
     }
@@ -22,7 +24,7 @@ impl Provider for Fellow {
 
     fn resolver(&self) -> Option<&dyn Resolver> {
         let failed = *self.0.factory.shared.failed.lock().unwrap();
-        (!(failed && self.0.is(Mutation::LosesAnAbility))).then_some(self as &dyn Resolver)
+        (!(failed && self.0.is(Mutation::LosesAbility))).then_some(self as &dyn Resolver)
     }
 
     fn mesh_auth(&self) -> Option<&dyn MeshAuth> {

@@ -1,22 +1,24 @@
+//! The effect of each request on the control plane, and its correct response.
+
 use provider_api::testkit::{Heard, Jwt};
 use provider_api::{Reference, ResourceKey};
 use serde_json::{Value, json};
 
-use super::{Ask, KEYS, ORIGIN, Reply, State, Stored, USER};
+use super::{KEYS, ORIGIN, Reply, Request, State, StoredChange, USER};
 
-/// Where members of the mesh may be reached.
+/// The URL of a member of the mesh.
 pub(crate) const REACHABLE: &str = "https://node-b.kit.example/r4";
 
-/// Does what is asked, as a control plane would.
-pub(super) fn carry_out(state: &mut State, ask: &Ask, now: u64) -> Reply {
-    if ask.what != "enroll" && ask.what != "keys" {
-        let known = ask.bearer.as_ref().is_some_and(|token| state.machines.contains(token));
+/// Executes a request.
+pub(super) fn handle(state: &mut State, request: &Request, now: u64) -> Reply {
+    if request.operation != "enroll" && request.operation != "keys" {
+        let known = request.bearer.as_ref().is_some_and(|token| state.machines.contains(token));
         if !known {
             return Reply::refusal(401, "the token is unknown");
         }
     }
-    let body = &ask.body;
-    match ask.what {
+    let body = &request.body;
+    match request.operation {
         "pending" => pending(state, body),
         "fetch" => match found(state, body) {
             Some(change) => {
@@ -31,7 +33,7 @@ pub(super) fn carry_out(state: &mut State, ask: &Ask, now: u64) -> Reply {
                              "attachments": attachments }),
                 )
             }
-            None => Reply::refusal(404, "there is no such change"),
+            None => Reply::refusal(404, "no such change"),
         },
         "report" => report(state, body),
         "resolve" => resolve(state, body),
@@ -41,14 +43,14 @@ pub(super) fn carry_out(state: &mut State, ask: &Ask, now: u64) -> Reply {
             Reply::json(200, &json!({ "keys": published }))
         }
         "enroll" => {
-            if ask.bearer.as_deref() != Some(USER) {
+            if request.bearer.as_deref() != Some(USER) {
                 return Reply::refusal(403, "you may not authorize this gateway");
             }
             let token = state.new_machine();
             Reply::json(200, &json!({ "token": token, "gateway": "gateway-1", "expires": now + 30 * 86_400 }))
         }
         "publish" => publish(state, body),
-        _ => Reply::refusal(404, "there is no such call"),
+        _ => Reply::refusal(404, "no such call"),
     }
 }
 
@@ -65,7 +67,7 @@ impl State {
     }
 }
 
-fn found<'a>(state: &'a mut State, body: &Value) -> Option<&'a mut Stored> {
+fn found<'a>(state: &'a mut State, body: &Value) -> Option<&'a mut StoredChange> {
     state.changes.iter_mut().find(|change| body["id"] == change.id.as_str())
 }
 
@@ -73,7 +75,7 @@ fn pending(state: &State, body: &Value) -> Reply {
     if body["known"] == json!(state.version) {
         return Reply::json(304, &Value::Null);
     }
-    // Newest first, a page at a time, as the real one does.
+    // Newest first and in pages, like Runbeam Cloud: a provider must reverse and read on.
     let all: Vec<Value> = state
         .changes
         .iter()
@@ -93,17 +95,17 @@ fn report(state: &mut State, body: &Value) -> Reply {
         Some("received") => Heard::Received,
         Some("applied") => Heard::Applied,
         Some("rejected") => Heard::Rejected(words),
-        _ => return Reply::refusal(422, "there is no such status"),
+        _ => return Reply::refusal(422, "no such status"),
     };
-    let Some(change) = found(state, body) else { return Reply::refusal(404, "there is no such change") };
-    change.heard.push(status);
+    let Some(change) = found(state, body) else { return Reply::refusal(404, "no such change") };
+    change.reports.push(status);
     state.version += 1;
     Reply::json(200, &json!({ "success": true }))
 }
 
 fn resolve(state: &State, body: &Value) -> Reply {
     let Some(Ok(reference)) = body["reference"].as_str().map(str::parse::<Reference>) else {
-        return Reply::refusal(400, "this is no reference");
+        return Reply::refusal(400, "not a reference");
     };
     let fits = |wanted: &str, is: &str| match body["beginning"].as_bool() {
         Some(true) => is.starts_with(wanted),
@@ -117,19 +119,19 @@ fn resolve(state: &State, body: &Value) -> Reply {
         same && reference.resource_type().is_none_or(|kind| kind == resource.kind)
     });
     match found {
-        Some((_, true)) => Reply::refusal(403, "it is private"),
+        Some((_, true)) => Reply::refusal(403, "the resource is private"),
         Some((resource, false)) => Reply::json(200, &json!({ "data": resource })),
-        None => Reply::refusal(404, "there is no such resource"),
+        None => Reply::refusal(404, "no such resource"),
     }
 }
 
 fn issue(state: &State, body: &Value, now: u64) -> Reply {
     let (mesh, destination) = (body["mesh"].as_str().unwrap_or_default(), body["destination"].as_str());
     if !state.meshes.contains(mesh) {
-        return Reply::refusal(404, "there is no such mesh");
+        return Reply::refusal(404, "no such mesh");
     }
     let Some(destination) = destination.filter(|url| url.starts_with(REACHABLE)) else {
-        return Reply::refusal(403, "no member is there");
+        return Reply::refusal(403, "no member has this destination");
     };
     let claims = json!({
         "iss": ORIGIN, "sub": "gateway-1", "aud": format!("mesh:{mesh}"), "mesh_id": mesh,
@@ -148,7 +150,7 @@ fn publish(state: &mut State, body: &Value) -> Reply {
             state.documents.insert(id.to_owned(), text);
             Reply::json(200, &json!({ "id": id, "created": false }))
         }
-        Some(_) => Reply::refusal(404, "there is no such document"),
+        Some(_) => Reply::refusal(404, "no such document"),
         None => {
             let id = format!("document-{}", state.documents.len() + 1);
             state.documents.insert(id.clone(), text);

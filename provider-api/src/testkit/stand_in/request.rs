@@ -1,37 +1,39 @@
+//! A request that the stand-in received.
+
 use serde_json::Value;
 
-/// A request as it came.
+/// A request that the stand-in received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// The method.
     pub method: String,
-    /// The path, as it was sent.
+    /// The path, not decoded.
     pub path: String,
-    /// What followed the question mark.
+    /// The query without its call mark, not decoded.
     pub query: String,
-    /// The headers, with their names in lower case.
+    /// The headers in their order, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Asked {
-    /// The first header of that name, which is given in lower case.
+    /// Returns the value of the first header with that name. `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The bearer token.
+    /// Returns the bearer token.
     pub fn bearer(&self) -> Option<&str> {
         self.header("authorization")?.strip_prefix("Bearer ")
     }
 
-    /// The body as JSON; null when it is none.
+    /// Decodes the body as JSON. Returns null when that fails.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// Reads the head of a request, up to and without its blank line, and the length of the body it announces.
+    /// Decodes the head of a request, without the blank line at its end. Also returns the content length.
     pub(super) fn of_head(head: &str) -> Option<(Self, usize)> {
         let mut lines = head.split("\r\n");
         let mut first = lines.next()?.split(' ');
@@ -43,8 +45,8 @@ impl Asked {
         };
         let headers = lines.filter_map(header).collect();
         let (path, query) = (path.to_owned(), query.to_owned());
-        let asked = Self { method, path, query, headers, body: Vec::new() };
-        let length = asked.header("content-length").map_or(Some(0), |text| text.parse().ok())?;
-        Some((asked, length))
+        let request = Self { method, path, query, headers, body: Vec::new() };
+        let length = request.header("content-length").map_or(Some(0), |text| text.parse().ok())?;
+        Some((request, length))
     }
 }

@@ -1,15 +1,17 @@
+//! The outcome of a check.
+
 use std::fmt;
 
 use super::Cannot;
 
-/// What came of a check.
+/// The outcome of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The provider keeps this promise.
+    /// The provider passed the check.
     Passed,
-    /// It does not, and this is how.
+    /// The provider failed the check, with the observed fault.
     Failed(String),
-    /// It could not be tried, and this is why.
+    /// The check could not run, with the reason.
     Skipped(String),
 }
 
@@ -23,15 +25,15 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why a check ended early.
+/// The reason for which a check ended early.
 #[derive(Debug)]
 pub(super) enum Stop {
     Failed(String),
     Skipped(String),
 }
 
-/// How a check ends.
-pub(super) type Verdict = Result<(), Stop>;
+/// The result of a check. A check that returns `Ok` has passed.
+pub(super) type CheckResult = Result<(), Stop>;
 
 impl From<Cannot> for Stop {
     fn from(cannot: Cannot) -> Self {
@@ -39,8 +41,8 @@ impl From<Cannot> for Stop {
     }
 }
 
-impl From<Verdict> for Outcome {
-    fn from(verdict: Verdict) -> Self {
+impl From<CheckResult> for Outcome {
+    fn from(verdict: CheckResult) -> Self {
         match verdict {
             Ok(()) => Self::Passed,
             Err(Stop::Failed(why)) => Self::Failed(why),
@@ -59,10 +61,16 @@ pub(super) fn skipped<T>(why: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Skipped(why.into()))
 }
 
+/// Returns `count` with `noun` in the singular or plural: "1 request", "2 requests".
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Ends a check as failed, with a formatted reason, unless the condition holds.
 macro_rules! ensure {
     ($holds:expr, $($why:tt)+) => {
         if !$holds {
-            return Err($crate::testkit::verdict::Stop::Failed(format!($($why)+)));
+            return Err($crate::testkit::outcome::Stop::Failed(format!($($why)+)));
         }
     };
 }

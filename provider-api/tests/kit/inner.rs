@@ -1,3 +1,5 @@
+//! The state of the reference provider.
+
 use std::fmt;
 use std::sync::Mutex;
 
@@ -7,19 +9,19 @@ use crate::factory::Factory;
 use crate::mutation::Mutation;
 use crate::store::Credential;
 
-/// A provider that keeps the contract, unless a mutation has it break one point of it.
-pub(crate) struct Reference {
+/// The state of a provider that keeps the contract, except for the rule that its mutation breaks.
+pub(crate) struct Inner {
     pub(crate) factory: Factory,
-    /// The control plane it is configured for.
+    /// The URL of the configured control plane.
     pub(crate) api: String,
     pub(crate) name: ProviderName,
     pub(crate) cadence: Cadence,
-    /// The version of the last list that the host has whole.
+    /// The version of the last list that `pending` has returned completely.
     pub(crate) version: Mutex<Option<u64>>,
     pub(crate) at_build: Option<Credential>,
 }
 
-impl Reference {
+impl Inner {
     pub(crate) fn new(
         factory: Factory,
         api: String,
@@ -38,9 +40,9 @@ impl Reference {
         self.factory.clock.unix_now()
     }
 
-    /// The credential to ask with.
+    /// Returns the credential for a request.
     pub(crate) fn credential(&self) -> Result<Credential> {
-        let stored = match self.is(Mutation::CredentialOfBuild) {
+        let stored = match self.is(Mutation::CredentialFromBuild) {
             true => self.at_build.clone(),
             false => self.factory.disk.lock().unwrap().clone(),
         };
@@ -48,15 +50,15 @@ impl Reference {
             true => Error::denied(why),
             false => Error::unavailable(why),
         };
-        let stored = stored.ok_or_else(|| missing("nobody has authorized this gateway"))?;
+        let stored = stored.ok_or_else(|| missing("the gateway is not authorized"))?;
         match stored.expires_at <= self.factory.clock.now() {
-            true => Err(missing("the credential has ended")),
+            true => Err(missing("the credential has expired")),
             false => Ok(stored),
         }
     }
 
-    /// Notes what the control plane made of a credential.
-    pub(crate) fn heard(&self, token: &str, refused: bool) {
+    /// Records that the control plane has accepted or refused a credential.
+    pub(crate) fn record_response(&self, token: &str, refused: bool) {
         if self.is(Mutation::NeverRefused) {
             return;
         }
@@ -67,11 +69,11 @@ impl Reference {
     }
 }
 
-impl fmt::Debug for Reference {
+impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Reference");
         shown.field("name", &self.name);
-        if self.is(Mutation::DebugShowsTheToken) {
+        if self.is(Mutation::DebugShowsToken) {
             let disk = self.factory.disk.lock().unwrap();
             shown.field("token", &disk.as_ref().map(|credential| credential.token.expose().to_owned()));
         }
