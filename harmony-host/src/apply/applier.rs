@@ -103,7 +103,6 @@ impl Applier {
     ) -> Result<(), Rejection> {
         note(change, Journal::activating).await;
         let activated = self.activator.activate(prepared, candidate).await?;
-        kill("activated");
         note(change, Journal::activated).await;
         kill("probed");
         self.published.publish(Arc::clone(candidate));

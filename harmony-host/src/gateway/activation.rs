@@ -106,9 +106,15 @@ impl Prepared for PreparedGateway {
         if let Some(bound) = self.bound.take() {
             listeners.lock().await.open(bound, dispatch);
         }
-        kill("published");
+        // The points of the crash tests count what replaces a configuration, not the start.
+        let replaces = self.serving.is_some();
+        if replaces {
+            kill("published");
+        }
         let checked = dispatch.probe.check(&self.candidate, self.serving.as_ref()).await;
-        kill("looked");
+        if replaces {
+            kill("looked");
+        }
         checked.map_err(|message| Rejection::of(RejectionClass::Probe, "listeners", message))
     }
 
