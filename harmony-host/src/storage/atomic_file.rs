@@ -121,7 +121,10 @@ mod tests {
         let this = std::env::current_exe().unwrap();
         let mut shell = std::process::Command::new("sh");
         shell
-            .args(["-c", "umask 077; exec \"$0\" --ignored --exact storage::atomic_file::tests::writes_a_file"])
+            .args([
+                "-c",
+                "umask 077; exec \"$0\" --ignored --exact storage::atomic_file::tests::writes_a_file",
+            ])
             .arg(this);
         let output = shell.env("WRITES_TO", dir.path().join("new")).output().unwrap();
         assert!(output.status.success(), "{output:?}");

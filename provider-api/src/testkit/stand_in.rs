@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
@@ -14,11 +14,11 @@ mod answer;
 mod edit;
 mod request;
 mod serve;
+mod shared;
 
 pub use answer::Answer;
 pub use request::Asked;
-
-type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
+use shared::{Shared, lock};
 
 /// A simulated control plane: an HTTP/1.1 server whose responses come from a function.
 ///
@@ -46,12 +46,6 @@ pub struct StandIn {
     address: SocketAddr,
     shared: Arc<Shared>,
     serving: Mutex<Option<JoinHandle<()>>>,
-}
-
-struct Shared {
-    handler: Box<Handler>,
-    requests: Mutex<Vec<Asked>>,
-    troubles: Mutex<Vec<(String, Trouble)>>,
 }
 
 impl StandIn {
@@ -114,16 +108,6 @@ impl StandIn {
     }
 }
 
-impl Shared {
-    /// Returns the trouble that applies to this request.
-    fn trouble(&self, request: &Asked) -> Option<Trouble> {
-        let line = format!("{} {}", request.method, request.path);
-        let troubles = lock(&self.troubles);
-        let matches = |prefix: &str| request.path.starts_with(prefix) || line.starts_with(prefix);
-        troubles.iter().rev().find(|(prefix, _)| matches(prefix)).map(|(_, trouble)| trouble.clone())
-    }
-}
-
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     // Owned by this task, so that aborting it closes all connections.
     let mut connections = JoinSet::new();
@@ -137,11 +121,6 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             Some(_) = connections.join_next() => {}
         }
     }
-}
-
-/// Locks a mutex, also a poisoned one: a handler that panics fails its own request, not all later ones.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for StandIn {

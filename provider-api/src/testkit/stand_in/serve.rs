@@ -8,8 +8,10 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::answer::Answer;
 use super::edit::{blank, with_huge_numbers, with_more_fields};
-use super::{Answer, Asked, Shared, lock};
+use super::request::Asked;
+use super::shared::{Shared, lock};
 use crate::testkit::Trouble;
 
 /// The largest accepted size of a head or body. No provider sends more.
