@@ -1,5 +1,6 @@
 //! End-to-end tests: real files, sockets and processes.
 
+mod activation;
 mod attacks;
 mod cli;
 mod conformance;
