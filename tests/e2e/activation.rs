@@ -203,6 +203,17 @@ async fn saved(world: &World) {
     .await;
 }
 
+/// Waits until a generation is live: by this reload, or the file watcher was quicker. An application that blocks its
+/// thread keeps an edit waiting until it returns, and no longer.
+async fn live(world: &World, generation: u64, what: &str) {
+    eventually("the edit is live", || async {
+        world.host.reload().await;
+        let (now, reason) = (world.host.snapshot().generation(), world.host.status().reason());
+        if now >= generation { Ok(()) } else { Err(format!("{what}: {now}: {reason:?}")) }
+    })
+    .await;
+}
+
 /// What a step does, and the message and class of the verdict.
 const FAILURES: [(&str, Ends, &str, &str); 8] = [
     (
@@ -274,14 +285,7 @@ async fn refused_edit_stays_in_its_file() {
         assert_eq!(status.effective.as_ref().unwrap().generation, 1);
 
         told(&world.application, step, Ends::Well);
-        // Unless the file watcher was quicker.
-        world.host.reload().await;
-        assert_eq!(
-            world.host.snapshot().generation(),
-            2,
-            "{step} {ends:?}: {:?}",
-            world.host.status().reason()
-        );
+        live(&world, 2, &format!("{step} {ends:?}")).await;
         assert_eq!(world.application.live(), 2);
     }
 }
@@ -362,12 +366,18 @@ async fn each_prepared_ends_once() {
     world.application.set(|script| script.activate = Ends::Panics);
     world.dir.write("pipelines/second.toml", &pipeline("second", "/second"));
     assert!(matches!(world.host.reload().await, Some(Verdict::Rejected(_))));
+    // Once for each attempt: the file watcher may have made one of its own.
     let steps = world.application.steps();
-    assert_eq!(steps, [("prepare", 2), ("activate", 2), ("rollback", 2)], "rolled back after a panic, once");
+    let attempt = [("prepare", 2), ("activate", 2), ("rollback", 2)];
+    assert!(steps.chunks(3).all(|one| one == attempt), "rolled back after a panic, once: {steps:?}");
 
     world.application.set(|script| (script.activate, script.prepare) = (Ends::Well, Ends::Refused));
     assert!(matches!(world.host.reload().await, Some(Verdict::Rejected(_))));
-    assert_eq!(world.application.steps(), [("prepare", 2)], "nothing was prepared that could end");
+    let steps = world.application.steps();
+    assert!(
+        steps.iter().all(|step| *step == ("prepare", 2)),
+        "nothing was prepared that could end: {steps:?}"
+    );
 
     for ends in [Ends::Panics, Ends::Hangs] {
         world.application.set(|script| (script.prepare, script.commit) = (Ends::Well, ends));
@@ -382,5 +392,6 @@ async fn each_prepared_ends_once() {
         world.application.set(|script| *script = Script { live: script.live, ..Script::default() });
     }
     world.dir.write("pipelines/second.toml", &pipeline("second", "/second"));
-    assert!(matches!(world.host.reload().await, Some(Verdict::Applied { .. })), "the loop goes on");
+    let next = world.host.snapshot().generation() + 1;
+    live(&world, next, "the loop goes on").await;
 }

@@ -142,7 +142,7 @@ impl Activator {
         if timeout(self.deadline, task).await.is_err() {
             let message =
                 format!("the application still has not returned from `{step}` of an earlier configuration");
-            return Err(Rejection::of(RejectionClass::Activate, "activation", message));
+            return Err(Rejection::of(RejectionClass::Activate, "activation", message).transient());
         }
         self.blocked = None;
         Ok(())

@@ -84,7 +84,8 @@ impl Applier {
     fn known_failure(&self, digest: Digest, trigger: Trigger) -> Option<Rejection> {
         let (rejected, rejection) = self.rejected.as_ref()?;
         let was_live = matches!(rejection.class, RejectionClass::Probe | RejectionClass::Activate);
-        (trigger != Trigger::Asked && *rejected == digest && was_live).then(|| rejection.clone())
+        let known = trigger != Trigger::Asked && *rejected == digest && was_live && !rejection.is_transient();
+        known.then(|| rejection.clone())
     }
 
     pub(super) fn root(&self) -> PathBuf {

@@ -87,6 +87,9 @@ impl Applier {
         };
         let prepared = match self.activator.prepare(&snapshot, Some(&serving)).await {
             Ok(prepared) => prepared,
+            Err(rejection) if rejection.is_transient() => {
+                return Some(ChangeVerdict::Deferred(rejection.first()));
+            }
             Err(rejection) => return rejected(rejection),
         };
         kill("bound");

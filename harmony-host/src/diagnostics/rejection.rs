@@ -16,25 +16,37 @@ pub struct Rejection {
     pub class: RejectionClass,
     /// Errors and warnings.
     pub problems: Problems,
+    /// Set when the candidate was not judged at all: something else was in the way for the moment.
+    transient: bool,
 }
 
 impl Rejection {
     /// A rejection by the step `class` for `problems`.
     pub fn new(class: RejectionClass, problems: Problems) -> Self {
-        Self { class, problems }
+        Self { class, problems, transient: false }
     }
 
     /// A rejection with one problem: `key` is a key of the configuration, dotted, or a file.
     pub fn of(class: RejectionClass, key: impl Into<String>, message: impl Into<String>) -> Self {
         let mut problems = Problems::default();
         problems.error(None, key, message);
-        Self { class, problems }
+        Self::new(class, problems)
     }
 
     /// Returns whether the same files may be accepted later without an edit, because the rejection depended on the
     /// machine: an address in use may become free.
     pub fn is_retryable(&self) -> bool {
-        self.class == RejectionClass::Bind
+        self.transient || self.class == RejectionClass::Bind
+    }
+
+    /// The same for a candidate that was not judged.
+    pub(crate) fn transient(self) -> Self {
+        Self { transient: true, ..self }
+    }
+
+    /// Returns whether the candidate was not judged.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.transient
     }
 
     /// The first error, for one line.
