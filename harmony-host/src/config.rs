@@ -1,11 +1,11 @@
-//! The configuration as types: what each file says ([`fragment`](Fragment)), and all of it merged and
-//! checked against itself ([`Config`]).
+//! The configuration as types: the content of one file ([`Fragment`]), and all files merged and cross-checked
+//! ([`Config`]).
 
-pub(crate) mod activity;
+pub(crate) mod active_providers;
 pub(crate) mod addresses;
 pub(crate) mod backend;
 pub(crate) mod capabilities;
-pub(crate) mod clashes;
+pub(crate) mod conflicts;
 pub(crate) mod connection;
 pub(crate) mod endpoint;
 pub(crate) mod fragment;
@@ -26,7 +26,7 @@ pub(crate) mod section;
 #[cfg(test)]
 pub(crate) mod test_registry;
 
-pub(crate) use activity::Primary;
+pub(crate) use active_providers::Primary;
 pub(crate) use backend::{Backend, Target, Timing};
 pub use capabilities::Capabilities;
 pub(crate) use endpoint::Endpoint;

@@ -1,4 +1,4 @@
-//! Problems of a configuration: where they are, how they are collected, drawn and masked.
+//! Configuration problems: their places in files, collecting and rendering them, and masking secrets.
 
 pub(crate) mod mask;
 pub(crate) mod problem;

@@ -1,4 +1,4 @@
-//! The configuration files as one immutable tree.
+//! The configuration files, read into one immutable tree.
 
 pub(crate) mod edits;
 mod load;

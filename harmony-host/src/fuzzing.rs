@@ -41,7 +41,7 @@ const CANARY: &str = "hunter2hunter2";
 /// snapshot or is refused with problems, all of which can be shown and show no secret.
 pub fn configuration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    assert_eq!(mask::masked(text).len(), text.len());
+    assert_eq!(mask::mask_secrets(text).len(), text.len());
     let mut files = Edits::default();
     for (name, text) in ["config.toml", "pipelines/a.toml", "mesh/a.toml"].into_iter().zip(text.split('\0')) {
         files.insert(name, text);
@@ -131,7 +131,7 @@ pub fn note(bytes: &[u8]) {
     sealed.extend_from_slice(bytes);
     sealed.push(b'\n');
     for kept in [sealed.as_slice(), bytes].into_iter().filter_map(|kept| decode(kept).ok()) {
-        let _ = (Documents::of_kept(Path::new(NOWHERE), &kept.files), format!("{kept:?}"));
+        let _ = (Documents::from_saved(Path::new(NOWHERE), &kept.files), format!("{kept:?}"));
     }
     for (name, note) in [("000000000001.note", sealed.as_slice()), ("000000000002.note", bytes)] {
         if std::fs::write(directory.path().join(name), note).is_err() {

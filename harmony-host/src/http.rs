@@ -1,4 +1,4 @@
-//! Parts of HTTP that routing, admission and the data plane share.
+//! HTTP building blocks that routing, admission and the data plane share.
 
 pub(crate) mod authority;
 pub(crate) mod base_url;

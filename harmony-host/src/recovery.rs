@@ -18,7 +18,7 @@ use crate::last_good::{self, Generation, Ring};
 use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
 use crate::storage::failpoints::kill;
-use crate::storage::lock::{Lock, PATIENCE, RETRY};
+use crate::storage::lock::{Lock, RETRY_INTERVAL, TAKE_TIMEOUT};
 
 /// Where the journal of the gateway `id` is. An id that may not become a directory's name is replaced by its
 /// digest.
@@ -47,7 +47,7 @@ pub(crate) struct Recovered {
 /// # Errors
 /// Another gateway runs on this configuration. Nothing was changed.
 pub(crate) async fn recovered(config_path: &Path, state: &Path) -> Result<Recovered, Rejection> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TAKE_TIMEOUT;
     loop {
         let (path, directory) = (config_path.to_owned(), state.to_owned());
         let recovering = tokio::task::spawn_blocking(move || recover(&path, &directory)).await;
@@ -63,7 +63,7 @@ pub(crate) async fn recovered(config_path: &Path, state: &Path) -> Result<Recove
                 let help = "stop that one first, or give this one a configuration of its own";
                 return Err(refused(&format!("another gateway runs on this configuration: {error}"), help));
             }
-            Ok(_) => tokio::time::sleep(RETRY).await,
+            Ok(_) => tokio::time::sleep(RETRY_INTERVAL).await,
             Err(_) => {
                 let help = "the log says what happened; moving the state directory away starts without it";
                 return Err(refused("what was left here cannot be looked through", help));
@@ -100,7 +100,7 @@ fn recover(config_path: &Path, state: &Path) -> io::Result<Recovered> {
     };
     let (ring, saved) = Ring::open(directory, lock);
     let loaded = Documents::load(config_path, None, None, &Touched::Everything);
-    let whole = saved.as_ref().map(|saved| Documents::of_kept(config_path, &saved.files));
+    let whole = saved.as_ref().map(|saved| Documents::from_saved(config_path, &saved.files));
     // The files may be so damaged that they do not say where the others are.
     let proxy = proxy_of(&loaded.documents).or_else(|| proxy_of(&whole.as_ref()?.documents));
     let (journal, unopened) = match proxy.map(|proxy| replay(config_path, state, proxy)) {

@@ -131,7 +131,7 @@ async fn built_of(
     saved: Generation,
 ) -> Result<Box<Snapshot>, Rejection> {
     let work = move || {
-        let Loaded { documents, problems } = Documents::of_kept(&config_path, &saved.files);
+        let Loaded { documents, problems } = Documents::from_saved(&config_path, &saved.files);
         Snapshot::build(Arc::new(documents), problems, 1, &surroundings, None)
     };
     let panicked =

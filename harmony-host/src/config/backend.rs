@@ -1,3 +1,5 @@
+//! The sections `[backends.*]` and `[targets.*]`.
+
 use std::time::Duration;
 
 use crate::config::connection::Connection;
@@ -6,49 +8,49 @@ use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
 
-/// `[backends.<name>]`: where requests leave a pipeline.
+/// `[backends.<name>]`: the exit of a pipeline, which sends requests on.
 #[derive(Clone, Debug)]
 pub(crate) struct Backend {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Its `id`, when it has one.
+    /// The `id`, if it has one.
     pub(crate) id: Option<String>,
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// The service that sends requests on.
+    /// The service that sends the requests.
     pub(crate) service: Spanned<String>,
-    /// `options.base_url`
+    /// The value of `options.base_url`, or of `options.url`.
     pub(crate) base_url: Option<Spanned<String>>,
-    /// A `[targets.*]`, or a resource reference.
+    /// The name of a `[targets.*]`, or a resource reference.
     pub(crate) target_ref: Option<Spanned<String>>,
-    /// Overrides the target's.
+    /// The connection settings. They override those of the target.
     pub(crate) connection: Connection,
-    /// Overrides the target's.
+    /// The timeout and retries. They override those of the target.
     pub(crate) timing: Timing,
-    /// A reference to `[authentications.*]` that requests must be sent with.
+    /// The name of the `[authentications.*]` for the sent requests.
     pub(crate) authentication: Option<Spanned<String>>,
-    /// Options that change what is sent, which this host does not do.
+    /// The options that this host does not support: they change the sent request.
     pub(crate) unserved_options: Vec<Spanned<&'static str>>,
 }
 
 /// `[targets.<name>]`: a system that backends send to.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// Where it is.
+    /// The connection settings.
     pub(crate) connection: Connection,
-    /// How long to wait and how often to try.
+    /// The timeout and retries.
     pub(crate) timing: Timing,
-    /// A reference to `[authentications.*]` that requests must be sent with.
+    /// The name of the `[authentications.*]` for the sent requests.
     pub(crate) authentication: Option<Spanned<String>>,
-    /// Whether it may be used.
+    /// The value of `enabled`, `true` unless configured.
     pub(crate) enabled: bool,
 }
 
-/// How long to wait for an answer and how often to try.
+/// The timeout and the number of retries of a backend or target.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timing {
     timeout: Option<Duration>,
@@ -65,17 +67,20 @@ impl Timing {
         }
     }
 
-    /// These, and `below`'s where these are absent.
-    pub(crate) fn over(&self, below: &Self) -> Self {
-        Self { timeout: self.timeout.or(below.timeout), max_retries: self.max_retries.or(below.max_retries) }
+    /// Returns these values, with the values of `fallback` where these are absent.
+    pub(crate) fn with_fallback(&self, fallback: &Self) -> Self {
+        Self {
+            timeout: self.timeout.or(fallback.timeout),
+            max_retries: self.max_retries.or(fallback.max_retries),
+        }
     }
 
-    /// The longest silence of the other side; 30 s unless configured.
+    /// Returns the idle timeout: the longest time in which nothing may arrive; 30 s unless configured.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(Duration::from_secs(30))
     }
 
-    /// How many times to try again where that is safe; 3 unless configured.
+    /// Returns the limit of retries, for requests that are safe to repeat; 3 unless configured.
     pub(crate) fn max_retries(&self) -> u32 {
         self.max_retries.unwrap_or(3)
     }
@@ -91,7 +96,7 @@ impl Backend {
         if let Some(options) = &options {
             if service.as_ref().is_some_and(|s| s.value == "http") {
                 base_url = options.text("base_url", problems).or_else(|| options.text("url", problems));
-                timing = timing.over(&Timing::read(options, problems));
+                timing = timing.with_fallback(&Timing::read(options, problems));
                 for key in ["method", "headers"] {
                     if options.has(key) {
                         unserved_options.push(Spanned::new(key, options.place().clone()));

@@ -1,4 +1,4 @@
-//! Services and middleware that requests are served with.
+//! The services and middleware that a host can serve.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Nothing besides the middleware of the host.
+    /// Creates capabilities with the middleware of the host only.
     pub fn new() -> Self {
         Self::default()
     }
@@ -28,7 +28,7 @@ impl Capabilities {
     }
 
     /// Adds a service that backends may name. `http` backends lead to URLs and references, `echo` answers with the
-    /// request, and what any other means is the application's to know.
+    /// request, and the application defines what any other service does.
     #[must_use]
     pub fn with_backend(mut self, service: impl Into<String>) -> Self {
         self.backends.insert(service.into());

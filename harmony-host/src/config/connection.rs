@@ -1,3 +1,5 @@
+//! The connection settings of a backend or target.
+
 use url::Url;
 
 use crate::config::section::Section;
@@ -5,21 +7,22 @@ use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
 use crate::http::base_url::base_url;
 
-/// `connection.{host,port,protocol,base_path}` of a backend or target; each key on its own, because a
-/// backend's override its target's.
+/// The table `connection` of a backend or target. Every key is optional, because the keys of a backend override those
+/// of its target one by one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connection {
-    /// A host name or address, or a whole URL.
+    /// The host name or address, or a whole URL.
     pub(crate) host: Option<Spanned<String>>,
-    /// The port; the scheme's own when absent.
+    /// The port; the default port of the scheme if absent.
     pub(crate) port: Option<Spanned<u64>>,
-    /// `http`, `https`, or something this host does not speak.
+    /// The protocol: `http`, `https`, or one that this host does not support.
     pub(crate) protocol: Option<Spanned<String>>,
-    /// The path everything is below.
+    /// The path that is put before the path of each request.
     pub(crate) base_path: Option<Spanned<String>>,
 }
 
 impl Connection {
+    /// Reads the table.
     pub(crate) fn read(section: &Section<'_>, problems: &mut Problems) -> Self {
         let Some(connection) = section.section("connection", problems) else { return Self::default() };
         let read = Self {
@@ -32,25 +35,25 @@ impl Connection {
         read
     }
 
-    /// These keys, and `below`'s where these are absent.
-    pub(crate) fn over(&self, below: &Self) -> Self {
+    /// Returns these keys, with the keys of `fallback` where these are absent.
+    pub(crate) fn with_fallback(&self, fallback: &Self) -> Self {
         Self {
-            host: self.host.clone().or_else(|| below.host.clone()),
-            port: self.port.clone().or_else(|| below.port.clone()),
-            protocol: self.protocol.clone().or_else(|| below.protocol.clone()),
-            base_path: self.base_path.clone().or_else(|| below.base_path.clone()),
+            host: self.host.clone().or_else(|| fallback.host.clone()),
+            port: self.port.clone().or_else(|| fallback.port.clone()),
+            protocol: self.protocol.clone().or_else(|| fallback.protocol.clone()),
+            base_path: self.base_path.clone().or_else(|| fallback.base_path.clone()),
         }
     }
 
-    /// Whether this host speaks the protocol.
-    pub(crate) fn spoken(&self) -> bool {
+    /// Returns whether this host supports the protocol.
+    pub(crate) fn is_supported(&self) -> bool {
         self.protocol.as_ref().is_none_or(|p| matches!(p.value.as_str(), "http" | "https"))
     }
 
-    /// The base URL these keys describe; `None` when there is no host.
+    /// Returns the base URL of these keys; `None` if there is no host.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of the mistake.
     pub(crate) fn url(&self) -> Option<Result<Url, String>> {
         let host = self.host.as_ref()?.value.trim();
         let text = if host.contains("://") {
@@ -63,6 +66,7 @@ impl Connection {
         Some(self.complete(&text))
     }
 
+    /// Adds port and path to the URL `text`.
     fn complete(&self, text: &str) -> Result<Url, String> {
         let mut url = base_url(text)?;
         if let Some(port) = &self.port {

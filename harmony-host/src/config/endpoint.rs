@@ -1,27 +1,29 @@
+//! The sections `[endpoints.*]`.
+
 use crate::config::pipeline::optional;
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
 use crate::http::path::owned_segments;
 
-/// `[endpoints.<name>]`: where requests enter a pipeline.
+/// `[endpoints.<name>]`: the entry of a pipeline, which receives requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Its `id`, when it has one.
+    /// The `id`, if it has one.
     pub(crate) id: Option<String>,
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// The service that receives requests.
+    /// The service that receives the requests.
     pub(crate) service: Spanned<String>,
-    /// The path under which it is reached.
+    /// The prefix of the paths that the endpoint receives.
     pub(crate) path_prefix: Option<Spanned<String>>,
-    /// A reference to `[authentications.*]` that requests must satisfy.
+    /// The name of the `[authentications.*]` that requests must satisfy.
     pub(crate) authentication: Option<Spanned<String>>,
 }
 
-/// The services whose endpoints need a path whoever serves them.
+/// The services whose endpoints need a path in every host.
 const ROUTED_SERVICES: [&str; 2] = ["http", "echo"];
 
 impl Endpoint {
@@ -51,18 +53,18 @@ impl Endpoint {
         ROUTED_SERVICES.contains(&self.service.value.as_str())
     }
 
-    /// Adds an error for a path that no request can have. An application's own service may do without a path.
+    /// Adds an error for a path that no request can have. A service of the embedding application needs no path.
     pub(crate) fn check_path(&self, problems: &mut Problems) {
         let wrong = match &self.path_prefix {
             None if self.is_routed() => Some((&self.place, "`options.path_prefix` is missing")),
             None => None,
             Some(at) if !at.value.starts_with('/') => Some((&at.place, "expected a path that starts with /")),
             Some(at) if at.value.contains(['?', '#', '*', '{']) => {
-                Some((&at.place, "expected a plain path: patterns and queries are not matched here"))
+                Some((&at.place, "expected a plain path, without patterns and queries"))
             }
             Some(at) if at.value.contains(|c: char| c.is_control() || c.is_whitespace()) => Some((
                 &at.place,
-                "expected no spaces and no control characters: no path of a request has them",
+                "expected no spaces and no control characters: the path of a request never has them",
             )),
             Some(at) if owned_segments(&at.value).is_err() => {
                 Some((&at.place, "expected no . or .. in the path"))
@@ -95,15 +97,18 @@ mod tests {
     }
 
     #[test]
-    fn what_no_path_of_a_request_has_is_refused_where_it_is_written() {
+    fn impossible_paths_are_rejected_with_place() {
         for prefix in ["/", "/a/b", "/a%20b", "/é"] {
             assert_eq!(problems(prefix), [""; 0], "{prefix}");
         }
         for prefix in ["/a b", "/a\\r\\nX-Other: 1", "/\\u0000", "/\\u007f", "/\u{a0}", "/\\t"] {
-            let said = problems(prefix);
-            assert_eq!(said.len(), 1, "{prefix}: {said:?}");
+            let messages = problems(prefix);
+            assert_eq!(messages.len(), 1, "{prefix}: {messages:?}");
             let start = "pipelines/a.toml:3: endpoints.a.options.path_prefix: expected no spaces";
-            assert!(said[0].starts_with(start) && said[0].contains("takes every path"), "{said:?}");
+            assert!(
+                messages[0].starts_with(start) && messages[0].contains("takes every path"),
+                "{messages:?}"
+            );
         }
     }
 }

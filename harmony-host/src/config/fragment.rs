@@ -1,3 +1,5 @@
+//! The content of one configuration file.
+
 use std::sync::Arc;
 
 use toml::de::DeTable;
@@ -16,13 +18,13 @@ use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Source};
 
-/// What one file of the configuration says, with what is wrong inside it. Parsed once per content: a
-/// configuration is merged from fragments, so an edit costs one file.
+/// The content of one configuration file, with the problems inside it. A configuration is merged from fragments, and a
+/// fragment is parsed once per content, so an edit costs parsing one file.
 #[derive(Debug)]
 pub(crate) struct Fragment {
     /// The file.
     pub(crate) source: Arc<Source>,
-    /// What is only read from config.toml.
+    /// The sections that are only read from config.toml.
     pub(crate) gateway: Option<GatewaySections>,
     /// `[pipelines.*]`
     pub(crate) pipelines: Vec<Arc<Pipeline>>,
@@ -42,13 +44,13 @@ pub(crate) struct Fragment {
     pub(crate) meshes: Vec<Arc<Mesh>>,
     /// `[remote_ingress.*]`
     pub(crate) remote_ingress: Vec<Arc<RemoteIngress>>,
-    /// The sections that could not be read, as `endpoints.x`. What names them is not wrong on its own.
+    /// The sections that could not be read, as `endpoints.x`. A reference to one of them is no further error.
     pub(crate) invalid_sections: Vec<String>,
-    /// What is wrong in this file, seen alone.
+    /// The problems of this file alone.
     pub(crate) problems: Problems,
 }
 
-/// The sections that only config.toml has.
+/// The sections of config.toml.
 #[derive(Debug)]
 pub(crate) struct GatewaySections {
     /// `[proxy]`
@@ -61,6 +63,7 @@ pub(crate) struct GatewaySections {
     pub(crate) management: Option<Management>,
 }
 
+/// The sections that have no effect in other files.
 const GATEWAY_ONLY: [&str; 4] = ["proxy", "provider", "network", "management"];
 
 impl Fragment {
@@ -77,8 +80,8 @@ impl Fragment {
     fn read(source: &Arc<Source>, is_gateway: bool) -> Self {
         let mut problems = Problems::default();
         let (document, syntax) = DeTable::parse_recoverable(source.text());
-        // After broken syntax anything may be missing.
-        let torn = (!syntax.is_empty()).then(|| SYNTAX_BROKEN.to_owned());
+        // The recovering parser skips what it cannot read, so any section may be missing from the result.
+        let syntax_broken = (!syntax.is_empty()).then(|| SYNTAX_BROKEN.to_owned());
         for error in syntax {
             let place = error.span().map(|span| Place::new(source, span));
             problems.error(place.as_ref(), source.name(), without_values(error.message()));
@@ -103,7 +106,7 @@ impl Fragment {
             }
             None
         };
-        let mut invalid_sections: Vec<String> = torn.into_iter().collect();
+        let mut invalid_sections: Vec<String> = syntax_broken.into_iter().collect();
         macro_rules! named {
             ($key:literal, $read:expr) => {{
                 let read = $read;
@@ -145,6 +148,7 @@ impl Fragment {
     }
 }
 
+/// Returns the names of the authentications with the method `none`.
 fn open_authentications(root: &Section<'_>) -> Vec<String> {
     let open = |table: &DeTable<'_>| {
         table.get("method").and_then(|method| method.get_ref().as_str()) == Some("none")
@@ -156,7 +160,7 @@ fn open_authentications(root: &Section<'_>) -> Vec<String> {
         .collect()
 }
 
-/// A parser's message with every quoted value taken out: it may quote a secret.
+/// Removes every quoted value from a message of a parser: it may be a secret.
 pub(crate) fn without_values(message: &str) -> String {
     let mut out = String::new();
     let mut quoted = false;
@@ -188,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_look_at_a_file_finds_every_mistake_in_it() {
+    fn one_pass_finds_every_mistake() {
         let text = r#"
 [proxy]
 id = 7
@@ -209,7 +213,7 @@ poll_interval_secs = -1
             "config.toml:6: network.a.http.bind_port: expected 1 to 65535, found 70000",
             "config.toml:8: management.enabled: expected true or false",
             "config.toml:10: provider.x.poll_interval_secs: expected 0 to 3600",
-            "config.toml:11: network.../up: this is no name",
+            "config.toml:11: network.../up: this is not a valid name",
         ] {
             assert!(errors.iter().any(|e| e.starts_with(expected)), "{expected} in {errors:#?}");
         }
@@ -217,7 +221,7 @@ poll_interval_secs = -1
     }
 
     #[test]
-    fn broken_syntax_is_found_beside_other_mistakes_and_shows_no_value() {
+    fn syntax_errors_show_no_values() {
         let text = "[proxy]\nid = \"a\n[mesh.m]\nprovider = \"local\"\njwt_secret = \"hunter2\nmode = 1\n";
         let fragment = Fragment::gateway(&Source::new("config.toml", text));
         assert!(fragment.problems.refuse());
@@ -225,7 +229,7 @@ poll_interval_secs = -1
     }
 
     #[test]
-    fn what_nobody_here_reads_is_kept_and_slips_are_pointed_out() {
+    fn only_typos_of_known_keys_are_reported() {
         let text = "[proxy]\nid = \"a\"\nprimry_provider = \"local\"\n[peers.x]\nwhatever = 1\n[logging]\nlog_level = \"debug\"\n";
         let fragment = Fragment::gateway(&Source::new("config.toml", text));
         assert!(!fragment.problems.refuse());

@@ -1,3 +1,5 @@
+//! Linking: pipelines with the definitions that they name.
+
 mod backend;
 mod mesh;
 
@@ -7,82 +9,83 @@ use std::sync::Arc;
 use provider_api::{Mode, Reference};
 use url::Url;
 
-use crate::config::activity::Activity;
+use crate::config::active_providers::ActiveProviders;
 use crate::config::capabilities::Capabilities;
-use crate::config::lookup::{Lookup, listed};
+use crate::config::lookup::{Lookup, join_names};
 use crate::config::{Backend, Endpoint, Middleware, Pipeline, Target, Timing};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
 use crate::http::url_prefix::UrlPrefix;
 
-/// A pipeline with everything it names.
+/// A pipeline with the definitions that it names.
 #[derive(Debug)]
 pub(crate) struct LinkedPipeline {
     /// The pipeline.
     pub(crate) pipeline: Arc<Pipeline>,
-    /// Its endpoints.
+    /// The endpoints.
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
-    /// The backend its requests leave through: its first.
+    /// The backend that receives the requests: the first one.
     pub(crate) backend: Option<LinkedBackend>,
-    /// Its enabled ingresses.
+    /// The enabled ingresses.
     pub(crate) ingress: Vec<LinkedIngress>,
-    /// Its enabled egresses that leave through [`backend`](Self::backend).
+    /// The enabled egresses that use [`backend`](Self::backend).
     pub(crate) egress: Vec<LinkedEgress>,
-    /// Whether it has `mesh_auth` middleware, and whether that is `required`.
+    /// The value of `required` of the `mesh_auth` middleware; `None` without that middleware.
     pub(crate) mesh_auth: Option<bool>,
-    /// What it needs and this host does not have. Such a pipeline answers 501, it is never served without.
+    /// The features that the pipeline needs and this host does not have. Such a pipeline answers 501; it is never
+    /// served without them, since one of them may be its authentication.
     pub(crate) unserved: Option<String>,
 }
 
-/// A backend with where it sends to.
+/// A backend with its destination.
 #[derive(Debug)]
 pub(crate) struct LinkedBackend {
     /// The backend.
     pub(crate) backend: Arc<Backend>,
-    /// Where it sends to.
+    /// The destination.
     pub(crate) destination: Destination,
-    /// How long it waits and how often it tries.
+    /// The timeout and retries, of the backend or its target.
     pub(crate) timing: Timing,
 }
 
-/// Where a backend sends to.
+/// The destination of a backend.
 #[derive(Clone, Debug)]
 pub(crate) enum Destination {
-    /// Nowhere: the request itself is the answer.
+    /// No destination: the response describes the request.
     Echo,
-    /// A base URL.
+    /// A server, by its base URL.
     Url(Url),
-    /// The resource that a reference resolves to when it is needed.
+    /// A resource, by a reference that is resolved on demand.
     Resource(Reference),
     /// A service of the application that embeds the host.
     Application,
-    /// Nowhere that this host can send to.
+    /// No destination that this host supports.
     Unserved,
 }
 
 /// An ingress with its URLs and endpoint.
 #[derive(Debug)]
 pub(crate) struct LinkedIngress {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Its URLs.
+    /// The URLs.
     pub(crate) urls: Vec<Spanned<UrlPrefix>>,
-    /// The endpoint it leads to.
+    /// The endpoint that receives the requests.
     pub(crate) endpoint: Arc<Endpoint>,
-    /// Who may pass.
+    /// The admission mode.
     pub(crate) mode: Mode,
 }
 
-/// An egress.
+/// An egress that requests can use.
 #[derive(Debug)]
 pub(crate) struct LinkedEgress {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Who may pass.
+    /// The admission mode.
     pub(crate) mode: Mode,
 }
 
-/// Follows the names in pipelines.
+/// Resolves the names in pipelines to definitions.
 pub(crate) struct Linker<'a> {
     pub(crate) endpoints: Lookup<Endpoint>,
     pub(crate) backends: Lookup<Backend>,
@@ -91,25 +94,26 @@ pub(crate) struct Linker<'a> {
     pub(crate) middleware_types: HashSet<&'a str>,
     pub(crate) open_authentications: HashSet<&'a str>,
     pub(crate) networks: HashSet<&'a str>,
-    pub(crate) activity: &'a Activity,
+    pub(crate) providers: &'a ActiveProviders,
     pub(crate) capabilities: &'a Capabilities,
 }
 
 impl Linker<'_> {
+    /// Links one pipeline.
     pub(crate) fn pipeline(&self, pipeline: &Arc<Pipeline>, problems: &mut Problems) -> LinkedPipeline {
         let key = format!("pipelines.{}", pipeline.name);
-        let mut lacks: Vec<String> = Vec::new();
+        let mut missing: Vec<String> = Vec::new();
         self.networks_of(pipeline, &key, problems);
         let find = |name| self.endpoints.find(name, &format!("{key}.endpoints"), problems);
         let endpoints: Vec<Arc<Endpoint>> = pipeline.endpoints.iter().filter_map(find).collect();
         for endpoint in &endpoints {
-            self.endpoint(endpoint, &mut lacks, problems);
+            self.endpoint(endpoint, &mut missing, problems);
         }
-        let mesh_auth = self.middleware_of(pipeline, &key, &mut lacks, problems);
-        let backend = self.backend_of(pipeline, &key, &mut lacks, problems);
+        let mesh_auth = self.middleware_of(pipeline, &key, &mut missing, problems);
+        let backend = self.backend_of(pipeline, &key, &mut missing, problems);
         let mut ingress = Vec::new();
         for one in pipeline.ingress.iter().filter(|one| one.enabled) {
-            ingress.extend(self.ingress(pipeline, one, &endpoints, &mut lacks, problems));
+            ingress.extend(self.ingress(pipeline, one, &endpoints, &mut missing, problems));
         }
         let linked = LinkedPipeline {
             ingress,
@@ -123,16 +127,17 @@ impl Linker<'_> {
             endpoints,
             backend,
             mesh_auth,
-            unserved: (!lacks.is_empty()).then(|| lacks.join(", ")),
+            unserved: (!missing.is_empty()).then(|| missing.join(", ")),
         };
-        if let Some(lacks) = &linked.unserved {
+        if let Some(missing) = &linked.unserved {
             let message =
-                format!("this host does not have {lacks}; requests to this pipeline are answered 501");
+                format!("this host does not have {missing}; requests to this pipeline are answered 501");
             problems.warn(Some(&pipeline.place), key, message);
         }
         linked
     }
 
+    /// Checks the networks of a pipeline, and that it can receive requests.
     fn networks_of(&self, pipeline: &Pipeline, key: &str, problems: &mut Problems) {
         for name in pipeline.networks.iter().filter(|name| !self.networks.contains(name.value.as_str())) {
             let mut known: Vec<&str> = self.networks.iter().copied().collect();
@@ -140,52 +145,54 @@ impl Linker<'_> {
             let message = format!("there is no [network.{}] in config.toml", name.value.escape_debug());
             problems
                 .error(Some(&name.place), format!("{key}.networks"), message)
-                .help(format!("defined are: {}", listed(&known)));
+                .help(format!("defined are: {}", join_names(&known)));
         }
-        for (what, missing) in
+        for (what, is_empty) in
             [("networks", pipeline.networks.is_empty()), ("endpoints", pipeline.endpoints.is_empty())]
         {
-            if missing {
-                let message = format!("no `{what}` are named, so no request reaches this pipeline");
+            if is_empty {
+                let message = format!("this pipeline has no `{what}`, so no request reaches it");
                 problems.warn(Some(&pipeline.place), key, message);
             }
         }
     }
 
-    fn endpoint(&self, endpoint: &Endpoint, lacks: &mut Vec<String>, problems: &mut Problems) {
+    /// Checks that this host serves an endpoint.
+    fn endpoint(&self, endpoint: &Endpoint, missing: &mut Vec<String>, problems: &mut Problems) {
         if self.capabilities.serves_endpoint(&endpoint.service.value) {
             endpoint.check_path(problems);
         } else {
-            lacks.push(format!("the endpoint service `{}`", endpoint.service.value.escape_debug()));
+            missing.push(format!("the endpoint service `{}`", endpoint.service.value.escape_debug()));
         }
-        self.authentication("endpoint", &endpoint.name, endpoint.authentication.as_ref(), lacks);
+        self.authentication("endpoint", &endpoint.name, endpoint.authentication.as_ref(), missing);
     }
 
+    /// Adds an authentication to `missing`, unless its method is `none`: this host authenticates with mesh tokens only.
     fn authentication(
         &self,
         what: &str,
         name: &str,
         reference: Option<&Spanned<String>>,
-        lacks: &mut Vec<String>,
+        missing: &mut Vec<String>,
     ) {
         let Some(at) = reference else { return };
         let bare = at.value.strip_prefix("authentications.").unwrap_or(&at.value);
         if !self.open_authentications.contains(bare) {
-            lacks.push(format!("the authentication `{bare}` of {what} `{name}`"));
+            missing.push(format!("the authentication `{bare}` of {what} `{name}`"));
         }
     }
 
-    /// Whether there is `mesh_auth`, and whether it is required.
+    /// Checks the middleware of a pipeline. Returns `required` of its `mesh_auth`, or `None` without one.
     fn middleware_of(
         &self,
         pipeline: &Pipeline,
         key: &str,
-        lacks: &mut Vec<String>,
+        missing: &mut Vec<String>,
         problems: &mut Problems,
     ) -> Option<bool> {
         let mut mesh_auth = None;
         for name in &pipeline.middleware {
-            // A name that is not defined but is a type stands for that type without options.
+            // An undefined name that is a type means that type without options.
             let bare = self.capabilities.serves_middleware(&name.value)
                 || self.middleware_types.contains(name.value.as_str());
             let defined = self.middleware.get(&name.value, name.place.source());
@@ -199,7 +206,7 @@ impl Linker<'_> {
             match kind.as_str() {
                 "mesh_auth" => mesh_auth = Some(required || mesh_auth.unwrap_or(false)),
                 served if self.capabilities.serves_middleware(served) => {}
-                other => lacks.push(format!("the middleware `{}`", other.escape_debug())),
+                other => missing.push(format!("the middleware `{}`", other.escape_debug())),
             }
         }
         mesh_auth

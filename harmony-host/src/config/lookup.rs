@@ -1,34 +1,40 @@
+//! Lookup of definitions by name.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Source, Spanned};
 
-/// The entry that stands for every section that broken syntax may hide.
+/// The entry of `invalid_sections` that stands for all sections that a syntax error may hide.
 pub(crate) const SYNTAX_BROKEN: &str = "*";
 
-/// A named definition in a file.
+/// A definition with a name.
 pub(crate) trait Named {
-    /// The section it is defined in: `endpoints`.
+    /// The section of such definitions, such as `endpoints`.
     const SECTION: &'static str;
+    /// Returns the name.
     fn name(&self) -> &str;
+    /// Returns the place of the definition.
     fn place(&self) -> &Place;
 }
 
-/// All definitions of one section over all files.
+/// All definitions of one section in all files.
 ///
-/// Files are merged, and several files of the public examples define the same endpoint, backend or
-/// middleware name differently, each for its own pipelines. So a name means the definition of the file it
-/// is used in, and only then the one definition elsewhere.
+/// Several files of Harmony's public examples define the same endpoint, backend or middleware name differently, each for
+/// its own pipelines. So a name first means the definition in the file that uses it, and otherwise the only definition
+/// in another file.
 #[derive(Debug)]
 pub(crate) struct Lookup<T> {
     by_name: HashMap<String, Vec<Arc<T>>>,
-    broken: HashSet<String>,
-    /// Whether broken syntax may hide definitions.
-    torn: bool,
+    /// The names of definitions that could not be read.
+    invalid: HashSet<String>,
+    /// Set if a syntax error may hide definitions.
+    syntax_broken: bool,
 }
 
 impl<T: Named> Lookup<T> {
+    /// Creates a lookup of all definitions.
     pub(crate) fn new<'a>(all: impl Iterator<Item = &'a Arc<T>>) -> Self
     where
         T: 'a,
@@ -37,21 +43,21 @@ impl<T: Named> Lookup<T> {
         for item in all {
             by_name.entry(item.name().to_owned()).or_default().push(Arc::clone(item));
         }
-        Self { by_name, broken: HashSet::new(), torn: false }
+        Self { by_name, invalid: HashSet::new(), syntax_broken: false }
     }
 
-    /// Knows of sections that are there and could not be read, given as `endpoints.x`.
+    /// Adds sections that exist but could not be read, given as `endpoints.x`.
     #[must_use]
-    pub(crate) fn with_broken<'a>(mut self, sections: impl Iterator<Item = &'a String>) -> Self {
+    pub(crate) fn with_invalid<'a>(mut self, sections: impl Iterator<Item = &'a String>) -> Self {
         for section in sections {
-            self.torn |= section == SYNTAX_BROKEN;
+            self.syntax_broken |= section == SYNTAX_BROKEN;
             let own = section.strip_prefix(T::SECTION).and_then(|name| name.strip_prefix('.'));
-            self.broken.extend(own.map(str::to_owned));
+            self.invalid.extend(own.map(str::to_owned));
         }
         self
     }
 
-    /// Like [`new`](Self::new), for things whose name may be given once only.
+    /// Creates a lookup of definitions whose names must be unique in all files; adds an error for each duplicate.
     pub(crate) fn unique<'a>(all: impl Iterator<Item = &'a Arc<T>>, problems: &mut Problems) -> Self
     where
         T: 'a,
@@ -60,14 +66,14 @@ impl<T: Named> Lookup<T> {
         for same in lookup.by_name.values() {
             for second in same.iter().skip(1) {
                 let key = format!("{}.{}", T::SECTION, second.name());
-                let message = format!("this name is already given at {}", same[0].place());
+                let message = format!("this name is already used at {}", same[0].place());
                 problems.error(Some(second.place()), key, message).help("rename or delete one of the two");
             }
         }
         lookup
     }
 
-    /// What `name` means in `file`; adds an error and gives `None` when it means nothing, or several things.
+    /// Returns the definition of `name`. Adds an error and returns `None` if there is none, or more than one candidate.
     pub(crate) fn find(
         &self,
         name: &Spanned<String>,
@@ -77,8 +83,8 @@ impl<T: Named> Lookup<T> {
         let file = name.place.source();
         match self.get(&name.value, file) {
             Ok(found) => Some(found),
-            // It was said already what is wrong with the section itself.
-            Err([]) if self.torn || self.broken.contains(&name.value) => None,
+            // The problem of the section itself is already reported.
+            Err([]) if self.syntax_broken || self.invalid.contains(&name.value) => None,
             Err(candidates) => {
                 let section = T::SECTION;
                 let what = name.value.escape_debug();
@@ -87,7 +93,7 @@ impl<T: Named> Lookup<T> {
                     known.sort_unstable();
                     problems
                         .error(Some(&name.place), used_by, format!("there is no [{section}.{what}]"))
-                        .help(format!("defined are: {}", listed(&known)));
+                        .help(format!("defined are: {}", join_names(&known)));
                 } else {
                     let places: Vec<String> = candidates.iter().map(|c| c.place().to_string()).collect();
                     let message = format!(
@@ -96,14 +102,14 @@ impl<T: Named> Lookup<T> {
                     );
                     problems
                         .error(Some(&name.place), used_by, message)
-                        .help("define it in this file, or once for all");
+                        .help("define it in this file, or in only one other file");
                 }
                 None
             }
         }
     }
 
-    /// What `name` means in `file`, or the candidates when that is not one thing.
+    /// Returns the definition of `name` for `file`, or all candidates if there is not exactly one.
     pub(crate) fn get(&self, name: &str, file: &Arc<Source>) -> Result<Arc<T>, &[Arc<T>]> {
         let all = self.by_name.get(name).map_or(&[][..], Vec::as_slice);
         let own = all.iter().find(|item| Arc::ptr_eq(item.place().source(), file));
@@ -114,14 +120,14 @@ impl<T: Named> Lookup<T> {
         }
     }
 
-    /// Every definition.
+    /// Returns all definitions.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<T>> {
         self.by_name.values().flatten()
     }
 }
 
-/// A list of names for a message, shortened when it is long.
-pub(crate) fn listed(names: &[&str]) -> String {
+/// Joins names for a message, at most 12 of them.
+pub(crate) fn join_names(names: &[&str]) -> String {
     const SHOWN: usize = 12;
     match names {
         [] => "none".to_owned(),

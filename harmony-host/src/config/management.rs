@@ -1,25 +1,27 @@
+//! The section `[management]`.
+
 use provider_api::Secret;
 
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
 
-/// `[management]`: the API that operators and the CLI use.
+/// `[management]`: the API for operators and the CLI.
 #[derive(Clone, Debug)]
 pub(crate) struct Management {
-    /// The first segment of its paths, `admin` unless configured.
+    /// The prefix of the paths, without slashes at its ends; `admin` unless configured.
     pub(crate) base_path: String,
-    /// The only network it answers on.
+    /// The only network on which the API is served.
     pub(crate) network: Spanned<String>,
-    /// The bearer token that peers beyond the loopback must bring; without one they are refused.
+    /// The bearer token of peers other than loopback. If none is configured, those peers are rejected.
     pub(crate) token: Option<Secret>,
 }
 
-/// The fewest bytes of a management token: 128 bits in hexadecimal.
+/// The minimum length of the token in bytes: 128 bits in hexadecimal.
 const MIN_TOKEN_BYTES: usize = 32;
 
 impl Management {
-    /// `None` when the section is absent or not enabled.
+    /// Reads the section; `None` if it is absent or not enabled.
     pub(crate) fn read(root: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let section = root.section("management", problems)?;
         let enabled = section.flag("enabled", problems).is_some_and(|flag| flag.value);
@@ -39,7 +41,7 @@ impl Management {
                     section.key("token"),
                     format!("expected at least {MIN_TOKEN_BYTES} characters"),
                 )
-                .help("`openssl rand -hex 32` makes one");
+                .help("generate one with `openssl rand -hex 32`");
         }
         let base = match &base_path {
             Some(at) if !at.value.trim_matches('/').split('/').all(crate::config::name::is_name) => {

@@ -1,11 +1,13 @@
+//! Meshes with their members: the ingresses and egresses that they name.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use provider_api::{MeshIdentity, MeshKeys, ProviderName, Reference, ResourceType};
 
-use crate::config::activity::Activity;
+use crate::config::active_providers::ActiveProviders;
 use crate::config::link::LinkedPipeline;
-use crate::config::lookup::{Lookup, listed};
+use crate::config::lookup::{Lookup, join_names};
 use crate::config::{Mesh, RemoteIngress};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
@@ -16,39 +18,41 @@ use crate::http::url_prefix::UrlPrefix;
 pub(crate) struct LinkedMesh {
     /// The mesh.
     pub(crate) mesh: Arc<Mesh>,
-    /// Its name and id.
+    /// The name and id.
     pub(crate) identity: Arc<MeshIdentity>,
-    /// Who issues and verifies its tokens.
+    /// The provider that issues and verifies the tokens.
     pub(crate) provider: ProviderName,
-    /// The ingresses of this gateway that belong to it, as (pipeline, ingress).
+    /// The member ingresses of this gateway, as (pipeline, ingress).
     pub(crate) ingress: Vec<(String, String)>,
-    /// The egresses of this gateway that belong to it, as (pipeline, egress).
+    /// The member egresses of this gateway, as (pipeline, egress).
     pub(crate) egress: Vec<(String, String)>,
-    /// The URLs of its ingresses that the configuration knows, its own and written-down ones.
+    /// The ingress URLs in the configuration: of this gateway, and of `[remote_ingress.*]`.
     pub(crate) urls: Vec<UrlPrefix>,
-    /// Its ingresses whose URLs somebody else knows.
+    /// The ingresses whose URLs the provider resolves.
     pub(crate) remote: Vec<Reference>,
 }
 
-/// Where a name of one type leads: every (pipeline, name) that has it.
+/// The (pipeline, URLs) of every ingress or egress, by its name.
 type Index<'a> = HashMap<&'a str, Vec<(&'a str, &'a [Spanned<UrlPrefix>])>>;
 
+/// The candidates for members of a mesh.
 struct Members<'a> {
     ingress: Index<'a>,
     egress: Index<'a>,
     remote: &'a Lookup<RemoteIngress>,
-    activity: &'a Activity,
+    providers: &'a ActiveProviders,
 }
 
 impl LinkedMesh {
+    /// Links all enabled meshes, sorted by name.
     pub(crate) fn all(
         meshes: &Lookup<Mesh>,
         remote: &Lookup<RemoteIngress>,
         pipelines: &[LinkedPipeline],
-        activity: &Activity,
+        providers: &ActiveProviders,
         problems: &mut Problems,
     ) -> Vec<Self> {
-        let mut members = Members { ingress: HashMap::new(), egress: HashMap::new(), remote, activity };
+        let mut members = Members { ingress: HashMap::new(), egress: HashMap::new(), remote, providers };
         for linked in pipelines {
             let pipeline = linked.pipeline.name.as_str();
             for ingress in &linked.pipeline.ingress {
@@ -91,7 +95,7 @@ impl Members<'_> {
         let provider = mesh.provider.as_ref()?;
         match provider.value.parse::<ProviderName>() {
             Ok(name) => {
-                if !self.activity.check(&name, &provider.place, &format!("{key}.provider"), problems) {
+                if !self.providers.check(&name, &provider.place, &format!("{key}.provider"), problems) {
                     return None;
                 }
                 linked.provider = name;
@@ -103,21 +107,21 @@ impl Members<'_> {
         }
         check_keys(&linked, &key, problems);
         if let Some(protocol) = mesh.protocol.as_ref().filter(|p| p.value == "http3") {
-            let message = "HTTP/3 is not spoken by this host; the mesh runs over HTTP/1.1 and HTTP/2";
+            let message = "this host does not support HTTP/3; the mesh uses HTTP/1.1 and HTTP/2";
             problems.warn(Some(&protocol.place), format!("{key}.type"), message);
         }
         Some(linked)
     }
 
     fn ingress(&self, at: &Spanned<String>, key: &str, linked: &mut LinkedMesh, problems: &mut Problems) {
-        let Some(reference) = self.activity.reference(at, key, problems) else { return };
+        let Some(reference) = self.providers.reference(at, key, problems) else { return };
         if !reference.provider().is_local() {
             check_type(&reference, ResourceType::Ingress, at, key, problems);
             linked.remote.push(reference);
             return;
         }
         let Some(name) = local_name(&reference, ResourceType::Ingress, at, key, problems) else { return };
-        if let Some((pipeline, urls)) = one(&self.ingress, name, at, key, problems) {
+        if let Some((pipeline, urls)) = find_one(&self.ingress, name, at, key, problems) {
             linked.ingress.push((pipeline.to_owned(), name.to_owned()));
             linked.urls.extend(urls.iter().map(|at| at.value.clone()));
         } else if let Ok(remote) = self.remote.get(name, at.place.source()) {
@@ -139,30 +143,31 @@ impl Members<'_> {
                     key,
                     format!("there is no ingress and no [remote_ingress.*] called `{name}`"),
                 )
-                .help(format!("defined are: {}", listed(&known)));
+                .help(format!("defined are: {}", join_names(&known)));
         }
     }
 
     fn egress(&self, at: &Spanned<String>, key: &str, linked: &mut LinkedMesh, problems: &mut Problems) {
-        let Some(reference) = self.activity.reference(at, key, problems) else { return };
+        let Some(reference) = self.providers.reference(at, key, problems) else { return };
         if !reference.provider().is_local() {
-            // Another gateway's egress is its own business; only the syntax and the type matter here.
+            // The egress is part of another gateway, so only the syntax and the type can be checked.
             check_type(&reference, ResourceType::Egress, at, key, problems);
             return;
         }
         let Some(name) = local_name(&reference, ResourceType::Egress, at, key, problems) else { return };
-        if let Some((pipeline, _)) = one(&self.egress, name, at, key, problems) {
+        if let Some((pipeline, _)) = find_one(&self.egress, name, at, key, problems) {
             linked.egress.push((pipeline.to_owned(), name.to_owned()));
         } else if !self.egress.contains_key(name) {
             let mut known: Vec<&str> = self.egress.keys().copied().collect();
             known.sort_unstable();
             problems
                 .error(Some(&at.place), key, format!("there is no egress called `{name}`"))
-                .help(format!("defined are: {}", listed(&known)));
+                .help(format!("defined are: {}", join_names(&known)));
         }
     }
 }
 
+/// Adds an error if the reference names another resource type.
 fn check_type(
     reference: &Reference,
     expected: ResourceType,
@@ -179,6 +184,7 @@ fn check_type(
     }
 }
 
+/// Returns the name in a local reference; adds an error if it is an id, because local resources have none.
 fn local_name<'r>(
     reference: &'r Reference,
     expected: ResourceType,
@@ -202,7 +208,8 @@ fn local_name<'r>(
     }
 }
 
-fn one<'a>(
+/// Returns the only entry of `name`; adds an error if there are several.
+fn find_one<'a>(
     index: &Index<'a>,
     name: &str,
     at: &Spanned<String>,
@@ -217,7 +224,7 @@ fn one<'a>(
                 .error(
                     Some(&at.place),
                     key,
-                    format!("`{name}` is ambiguous: the pipelines {} have it", pipelines.join(", ")),
+                    format!("`{name}` is ambiguous: the pipelines {} define it", pipelines.join(", ")),
                 )
                 .help("give them different names");
             None
@@ -226,6 +233,7 @@ fn one<'a>(
     }
 }
 
+/// Checks that the mesh has the keys that its provider needs.
 fn check_keys(linked: &LinkedMesh, key: &str, problems: &mut Problems) {
     let mesh = &linked.mesh;
     if !linked.provider.is_local() {
@@ -245,24 +253,22 @@ fn check_keys(linked: &LinkedMesh, key: &str, problems: &mut Problems) {
         Some(secret) => {
             if secret.value.len() < MeshKeys::MIN_SHARED_BYTES {
                 let message = format!(
-                    "the secret has {} bytes; HS256 needs at least {} to be as strong as it should be (RFC 7518, section 3.2)",
-                    secret.value.len(),
-                    MeshKeys::MIN_SHARED_BYTES
+                    "HS256 needs a secret of at least {} bytes (RFC 7518, section 3.2); the length of this one is {}",
+                    MeshKeys::MIN_SHARED_BYTES,
+                    secret.value.len()
                 );
                 problems
                     .warn(Some(&secret.place), format!("{key}.jwt_secret"), message)
-                    .help("`openssl rand -base64 32` makes one");
+                    .help("generate one with `openssl rand -base64 32`");
             }
             if let Some(path) = private.as_ref().or(public.as_ref()) {
                 problems.warn(Some(&path.place), key, "`jwt_secret` is set, so this key is not used");
             }
         }
         None if private.is_none() && public.is_none() => {
-            problems
-                .error(Some(&mesh.place), key, "a local mesh needs keys to sign and verify tokens with")
-                .help(
-                    "set jwt_secret, or jwt_private_key_path (to send) and jwt_public_key_path (to receive)",
-                );
+            problems.error(Some(&mesh.place), key, "a local mesh needs keys to sign and verify tokens").help(
+                "set jwt_secret, or jwt_private_key_path (to send) and jwt_public_key_path (to receive)",
+            );
         }
         None => {
             if private.is_none() && !linked.egress.is_empty() {

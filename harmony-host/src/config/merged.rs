@@ -1,9 +1,11 @@
+//! The merged configuration.
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use provider_api::{ProviderName, Registry};
 
-use crate::config::activity::{Activity, Primary};
+use crate::config::active_providers::{ActiveProviders, Primary};
 use crate::config::addresses;
 use crate::config::capabilities::Capabilities;
 use crate::config::link::{LinkedPipeline, Linker};
@@ -12,57 +14,57 @@ use crate::config::membership::LinkedMesh;
 use crate::config::{Endpoint, Fragment, GatewaySections, LinkedBackend, Management, Mesh, Network, Proxy};
 use crate::diagnostics::problem::Problems;
 
-/// The surroundings that decide what a configuration may use.
+/// The environment of a configuration: it decides which providers and services the configuration may use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MergeContext<'a> {
     pub(crate) registry: &'a Registry,
-    /// Primary where the files choose none.
+    /// The primary provider if the files choose none.
     pub(crate) default_provider: &'a ProviderName,
     pub(crate) capabilities: &'a Capabilities,
 }
 
-/// A configuration whose parts fit together: every name leads somewhere, no two things want the same
-/// address, and only one remote provider is used.
+/// A merged and checked configuration: every name is defined, no address is used twice, and only one remote provider
+/// is active.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// `[proxy]`
+    /// The section `[proxy]`.
     pub(crate) proxy: Proxy,
     /// The primary provider.
     pub(crate) primary: Primary,
-    /// `[network.*]`
+    /// The sections `[network.*]`.
     pub(crate) networks: Vec<Network>,
-    /// `[management]`, when it is enabled.
+    /// The section `[management]`, if it is enabled.
     pub(crate) management: Option<Management>,
-    /// Every pipeline with what it names.
+    /// All pipelines, with the definitions that they name.
     pub(crate) pipelines: Vec<LinkedPipeline>,
-    /// Every enabled mesh with its members.
+    /// All enabled meshes, with their members.
     pub(crate) meshes: Vec<LinkedMesh>,
-    /// Every mesh that is switched off.
+    /// All disabled meshes.
     pub(crate) disabled_meshes: Vec<Arc<Mesh>>,
-    /// Every endpoint, whether a pipeline names it or not.
+    /// All endpoints, including those that no pipeline names.
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
-    /// Every backend that no pipeline sends to, with where it would send.
+    /// All backends that no pipeline uses, with their destinations.
     pub(crate) unused_backends: Vec<LinkedBackend>,
 }
 
 impl Config {
-    /// Merges the files and checks them against each other. Adds to `problems` what is wrong; `None` only
-    /// when there is not enough to go on.
+    /// Merges the files and checks them against each other. Adds the mistakes to `problems`; `None` only if there is no
+    /// readable `[proxy]` section, without which nothing else can be checked.
     pub(crate) fn merge(
         fragments: &[&Fragment],
         context: &MergeContext<'_>,
         problems: &mut Problems,
     ) -> Option<Self> {
         let gateway = fragments.iter().find_map(|fragment| fragment.gateway.as_ref())?;
-        let activity = Activity::of(gateway, context.registry, context.default_provider, problems);
+        let providers = ActiveProviders::of(gateway, context.registry, context.default_provider, problems);
         addresses::check(&gateway.networks, problems);
         check_management(gateway, problems);
-        let broken = || fragments.iter().flat_map(|f| &f.invalid_sections);
+        let invalid = || fragments.iter().flat_map(|f| &f.invalid_sections);
         let linker = Linker {
-            endpoints: Lookup::new(fragments.iter().flat_map(|f| &f.endpoints)).with_broken(broken()),
-            backends: Lookup::new(fragments.iter().flat_map(|f| &f.backends)).with_broken(broken()),
-            targets: Lookup::new(fragments.iter().flat_map(|f| &f.targets)).with_broken(broken()),
-            middleware: Lookup::new(fragments.iter().flat_map(|f| &f.middleware)).with_broken(broken()),
+            endpoints: Lookup::new(fragments.iter().flat_map(|f| &f.endpoints)).with_invalid(invalid()),
+            backends: Lookup::new(fragments.iter().flat_map(|f| &f.backends)).with_invalid(invalid()),
+            targets: Lookup::new(fragments.iter().flat_map(|f| &f.targets)).with_invalid(invalid()),
+            middleware: Lookup::new(fragments.iter().flat_map(|f| &f.middleware)).with_invalid(invalid()),
             middleware_types: fragments
                 .iter()
                 .flat_map(|f| &f.middleware_types)
@@ -74,14 +76,14 @@ impl Config {
                 .map(String::as_str)
                 .collect(),
             networks: gateway.networks.iter().map(|network| network.name.as_str()).collect(),
-            activity: &activity,
+            providers: &providers,
             capabilities: context.capabilities,
         };
         let pipelines = Lookup::unique(fragments.iter().flat_map(|f| &f.pipelines), problems);
         let mut linked: Vec<LinkedPipeline> =
             pipelines.all().map(|pipeline| linker.pipeline(pipeline, problems)).collect();
         linked.sort_by(|a, b| a.pipeline.name.cmp(&b.pipeline.name));
-        // What is wrong with a backend that nobody uses hurts nobody.
+        // Problems of a backend that no pipeline uses affect no request, so they are not reported.
         let backends = fragments.iter().flat_map(|f| &f.backends);
         let used: HashSet<_> =
             linked.iter().filter_map(|l| Some(Arc::as_ptr(&l.backend.as_ref()?.backend))).collect();
@@ -89,11 +91,11 @@ impl Config {
             backends.filter(|b| !used.contains(&Arc::as_ptr(b))).map(|b| linker.unused(b)).collect();
         let meshes = Lookup::unique(fragments.iter().flat_map(|f| &f.meshes), problems);
         let remote = Lookup::unique(fragments.iter().flat_map(|f| &f.remote_ingress), problems);
-        let meshes = LinkedMesh::all(&meshes, &remote, &linked, &activity, problems);
-        crate::config::clashes::check(&linked, problems);
+        let meshes = LinkedMesh::all(&meshes, &remote, &linked, &providers, problems);
+        crate::config::conflicts::check(&linked, problems);
         Some(Self {
             proxy: gateway.proxy.clone(),
-            primary: activity.into_primary(),
+            primary: providers.into_primary(),
             networks: gateway.networks.clone(),
             management: gateway.management.clone(),
             pipelines: linked,
@@ -109,13 +111,14 @@ impl Config {
         })
     }
 
-    /// The names of the providers that are active.
+    /// Returns the names of the active providers.
     pub(crate) fn active(&self) -> impl Iterator<Item = ProviderName> + '_ {
         let primary = Some(self.primary.name.clone()).filter(|name| !name.is_local());
         std::iter::once(ProviderName::local()).chain(primary)
     }
 }
 
+/// Checks the network of the management API.
 fn check_management(gateway: &GatewaySections, problems: &mut Problems) {
     let Some(management) = &gateway.management else { return };
     let name = &management.network;
@@ -127,18 +130,18 @@ fn check_management(gateway: &GatewaySections, problems: &mut Problems) {
                 "management.network",
                 format!("there is no [network.{}]", name.value.escape_debug()),
             )
-            .help(format!("defined are: {}", crate::config::lookup::listed(&known)));
+            .help(format!("defined are: {}", crate::config::lookup::join_names(&known)));
         return;
     };
     let open = network.listen.as_ref().is_some_and(|listen| !listen.address.value.ip().is_loopback());
     if open {
         let message =
-            format!("the management API listens beyond this machine, on network `{}`", network.name);
+            format!("the management API is on network `{}`, which other machines can reach", network.name);
         let entry = problems.warn(Some(&name.place), "management.network", message);
         if management.token.is_some() {
-            entry.help("peers other than the loopback must bring management.token");
+            entry.help("peers other than loopback must send management.token");
         } else {
-            entry.help("only peers on the loopback are answered, until management.token is set");
+            entry.help("only loopback peers are served until management.token is set");
         }
     }
 }

@@ -1,3 +1,5 @@
+//! The sections `[mesh.*]` and `[remote_ingress.*]`.
+
 use provider_api::Secret;
 
 use crate::config::pipeline::{PROTOCOLS, enabled, optional};
@@ -5,45 +7,45 @@ use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
 
-/// `[mesh.<name>]`: gateways that trust each other's tokens.
+/// `[mesh.<name>]`: a group of gateways that trust each other's tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Mesh {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Its `id`; required of a remote provider.
+    /// The `id`; required for a mesh of a remote provider.
     pub(crate) id: Option<String>,
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// `http` or `http3`.
+    /// The protocol: `http` or `http3`.
     pub(crate) protocol: Option<Spanned<&'static str>>,
-    /// Who issues and verifies its tokens.
+    /// The provider that issues and verifies the tokens.
     pub(crate) provider: Option<Spanned<String>>,
-    /// Shared secret: HS256.
+    /// The shared secret, for HS256.
     pub(crate) jwt_secret: Option<Spanned<Secret>>,
-    /// File of the key that signs: RS256.
+    /// The file of the private key that signs, for RS256.
     pub(crate) jwt_private_key_path: Option<Spanned<String>>,
-    /// File of the key that verifies: RS256.
+    /// The file of the public key that verifies, for RS256.
     pub(crate) jwt_public_key_path: Option<Spanned<String>>,
-    /// Where a remote provider publishes its keys.
+    /// The URL of the key set of a remote provider.
     pub(crate) jwks_url: Option<String>,
-    /// Its ingresses: names, or references.
+    /// The ingresses: names or references.
     pub(crate) ingress: Vec<Spanned<String>>,
-    /// Its egresses: names, or references.
+    /// The egresses: names or references.
     pub(crate) egress: Vec<Spanned<String>>,
-    /// Whether it is in use.
+    /// The value of `enabled`, `true` unless configured.
     pub(crate) enabled: bool,
-    /// What its owner says about it.
+    /// The text of `description`.
     pub(crate) description: Option<String>,
 }
 
-/// `[remote_ingress.<name>]`: another gateway's ingress, written down by hand.
+/// `[remote_ingress.<name>]`: an ingress of another gateway, configured by hand.
 #[derive(Clone, Debug)]
 pub(crate) struct RemoteIngress {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// Its URLs.
+    /// The URLs.
     pub(crate) urls: Vec<Spanned<String>>,
 }
 
@@ -75,7 +77,11 @@ impl RemoteIngress {
     pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Self {
         let urls = section.texts("urls", problems);
         if urls.is_empty() {
-            problems.error(Some(section.place()), section.path(), "expected `urls` with at least one URL");
+            problems.error(
+                Some(section.place()),
+                section.path(),
+                "a remote ingress needs at least one URL in `urls`",
+            );
         }
         let remote = Self { name, place: section.place().clone(), urls };
         section.finish(problems);

@@ -1,17 +1,19 @@
+//! The sections `[middleware.*]`.
+
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
 
-/// `[middleware.<name>]`: something requests pass on their way.
+/// `[middleware.<name>]`: a step that requests pass before the backend.
 #[derive(Clone, Debug)]
 pub(crate) struct Middleware {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// What it does.
+    /// The type.
     pub(crate) kind: Spanned<String>,
-    /// `options.required`, of `mesh_auth`.
+    /// The value of `options.required`; only `mesh_auth` has it.
     pub(crate) required: bool,
 }
 

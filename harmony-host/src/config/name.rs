@@ -1,5 +1,7 @@
-/// Whether `text` is what pipelines, meshes, networks and the like are named with: `^[a-z0-9_-]+$`, at most
-/// 64 characters. Only such a name may become a file name.
+//! The rule for names.
+
+/// Returns whether `text` is a valid name of a pipeline, mesh, network and so on: `^[a-z0-9_-]+$`, at most 64
+/// characters. Names become file names, so path separators and dots are excluded.
 pub(crate) fn is_name(text: &str) -> bool {
     let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed)
@@ -10,7 +12,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_no_name() {
+    fn paths_are_not_names() {
         for bad in ["../../x", "a/b", "a.b", "", "Ä", "UPPER", "a\0b"] {
             assert!(!is_name(bad), "{bad}");
         }

@@ -1,4 +1,4 @@
-//! The sections whose definitions have names.
+//! The implementations of [`Named`].
 
 use crate::config::lookup::Named;
 use crate::config::{Backend, Endpoint, Mesh, Middleware, Pipeline, RemoteIngress, Target};

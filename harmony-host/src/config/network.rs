@@ -1,3 +1,5 @@
+//! The sections `[network.*]`.
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::section::Section;
@@ -7,24 +9,24 @@ use crate::diagnostics::source::{Place, Spanned};
 /// `[network.<name>]`: an address to listen on.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// The TCP listener. `None` when there is none, or when this host must not open it.
+    /// The TCP listener. `None` if none is configured, or if this host must not open it.
     pub(crate) listen: Option<Listen>,
 }
 
 /// `[network.<name>.http]`, also written `tcp_config`.
 #[derive(Clone, Debug)]
 pub(crate) struct Listen {
-    /// Address and port.
+    /// The address and port.
     pub(crate) address: Spanned<SocketAddr>,
-    /// The files of the certificate chain and its key, both PEM, when the listener speaks TLS.
+    /// The certificate and key files, if the listener uses TLS.
     pub(crate) tls: Option<TlsFiles>,
 }
 
-/// The files a TLS listener needs.
+/// The PEM files of a TLS listener.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsFiles {
     /// The certificate chain, leaf first.
@@ -42,18 +44,18 @@ impl Network {
             problems.warn(
                 Some(&place),
                 section.key("http3"),
-                "HTTP/3 is not served by this host; the listener is not opened",
+                "this host does not serve HTTP/3 and does not open the listener",
             );
         }
         if let Some(on) = wireguard {
             problems.warn(
                 Some(&on.place),
                 section.key("enable_wireguard"),
-                "WireGuard is not served by this host; the network is not opened, since without it everybody could reach it",
+                "this host does not support WireGuard; it does not open the network, because without the tunnel everyone could reach it",
             );
             listen = None;
         } else if listen.is_none() && !section.has("http") && !section.has("tcp_config") {
-            let message = "this network has no [http] listener, so nothing reaches what is bound to it";
+            let message = "this network has no [http] listener, so its pipelines receive no requests";
             problems.warn(Some(&place), section.path(), message);
         }
         section.finish(problems);
@@ -68,7 +70,7 @@ impl Network {
                 .error(
                     Some(tcp.place()),
                     tcp.path(),
-                    "`http` and `tcp_config` are two names of the same section",
+                    "`http` and `tcp_config` are two names for the same section",
                 )
                 .help("delete one of them");
         }
@@ -81,12 +83,16 @@ impl Network {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
             (cert, key) => {
-                let (has, lacks) =
+                let (set, missing) =
                     if cert.is_some() { ("cert_path", "key_path") } else { ("key_path", "cert_path") };
                 let place = cert.or(key).map(|at| at.place);
                 problems
-                    .error(place.as_ref(), section.key(has), format!("`{has}` is set and `{lacks}` is not"))
-                    .help("TLS needs both; without both delete the one");
+                    .error(
+                        place.as_ref(),
+                        section.key(set),
+                        format!("`{set}` is set, but `{missing}` is not"),
+                    )
+                    .help("TLS needs both; to listen without TLS, delete this key");
                 None
             }
         };
@@ -94,6 +100,7 @@ impl Network {
             problems.error(Some(section.place()), section.path(), "the key `bind_port` is missing");
         }
         let ip = match ip {
+            // A value of the wrong type must not fall back to the wildcard address.
             None if section.has("bind_address") => None,
             None => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             Some(at) => parse_ip(&at, &section, problems),
@@ -115,7 +122,7 @@ fn parse_ip(at: &Spanned<String>, section: &Section<'_>, problems: &mut Problems
         let message = format!("expected an IP address, found \"{}\"", at.value.escape_debug());
         problems
             .error(Some(&at.place), section.key("bind_address"), message)
-            .help("0.0.0.0 is every IPv4 interface, 127.0.0.1 this machine only");
+            .help("0.0.0.0 listens on every IPv4 interface, 127.0.0.1 on this machine only");
     }
     ip
 }

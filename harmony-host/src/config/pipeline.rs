@@ -1,27 +1,29 @@
+//! The sections `[pipelines.*]`, with their ingresses and egresses.
+
 use provider_api::Mode;
 
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
 
-/// `[pipelines.<name>]`: endpoints, middleware and backends in one chain.
+/// `[pipelines.<name>]`: a chain of endpoints, middleware and backends.
 #[derive(Clone, Debug)]
 pub(crate) struct Pipeline {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Its `id`, when it has one.
+    /// The `id`, if it has one.
     pub(crate) id: Option<String>,
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// What its owner says about it.
+    /// The text of `description`.
     pub(crate) description: Option<String>,
-    /// The networks it listens on.
+    /// The networks on which it receives requests.
     pub(crate) networks: Vec<Spanned<String>>,
-    /// Where requests enter.
+    /// The endpoints, where requests enter.
     pub(crate) endpoints: Vec<Spanned<String>>,
-    /// What requests pass, in order; both sides of a split configuration.
+    /// The middleware in order; `left` before `right` in a split configuration.
     pub(crate) middleware: Vec<Spanned<String>>,
-    /// Where requests leave; the first is the one that is used.
+    /// The backends, where requests leave. Only the first one is used.
     pub(crate) backends: Vec<Spanned<String>>,
     /// `[pipelines.<name>.mesh.ingress.*]`
     pub(crate) ingress: Vec<Ingress>,
@@ -29,53 +31,54 @@ pub(crate) struct Pipeline {
     pub(crate) egress: Vec<Egress>,
 }
 
-/// URLs under which a pipeline can be reached.
+/// `[pipelines.<name>.mesh.ingress.<name>]`: URLs at which mesh members reach a pipeline.
 #[derive(Clone, Debug)]
 pub(crate) struct Ingress {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Its `id`, when it has one.
+    /// The `id`, if it has one.
     pub(crate) id: Option<String>,
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
     /// The URLs: scheme, host, port and path prefix.
     pub(crate) urls: Vec<Spanned<String>>,
-    /// The endpoint it leads to; the pipeline's first when absent.
+    /// The endpoint; the first one of the pipeline if absent.
     pub(crate) endpoint: Option<Spanned<String>>,
-    /// Who may pass.
+    /// The admission mode.
     pub(crate) mode: Mode,
-    /// `http` or `http3`.
+    /// The protocol: `http` or `http3`.
     pub(crate) protocol: Option<String>,
-    /// Whether it is in use.
+    /// The value of `enabled`, `true` unless configured.
     pub(crate) enabled: bool,
-    /// What its owner says about it.
+    /// The text of `description`.
     pub(crate) description: Option<String>,
 }
 
-/// A way out of a pipeline towards a mesh.
+/// `[pipelines.<name>.mesh.egress.<name>]`: a way out of a pipeline into a mesh.
 #[derive(Clone, Debug)]
 pub(crate) struct Egress {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// Its `id`, when it has one.
+    /// The `id`, if it has one.
     pub(crate) id: Option<String>,
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// The backend requests leave through; the pipeline's first when absent.
+    /// The backend; the first one of the pipeline if absent.
     pub(crate) backend: Option<Spanned<String>>,
-    /// Who may pass.
+    /// The admission mode.
     pub(crate) mode: Mode,
-    /// `http` or `http3`.
+    /// The protocol: `http` or `http3`.
     pub(crate) protocol: Option<String>,
-    /// Whether it is in use.
+    /// The value of `enabled`, `true` unless configured.
     pub(crate) enabled: bool,
-    /// What its owner says about it.
+    /// The text of `description`.
     pub(crate) description: Option<String>,
 }
 
-/// The two protocols a mesh, ingress or egress may name.
+/// The protocols that a mesh, ingress or egress may name.
 pub(crate) const PROTOCOLS: [(&str, &str); 2] = [("http", "http"), ("http3", "http3")];
 
+/// The admission modes by name.
 const MODES: [(&str, Mode); 2] = [("default", Mode::Default), ("mesh", Mode::Mesh)];
 
 impl Pipeline {
@@ -159,14 +162,17 @@ impl Egress {
     }
 }
 
+/// Reads an optional string, without its place.
 pub(crate) fn optional(section: &Section<'_>, key: &'static str, problems: &mut Problems) -> Option<String> {
     section.text(key, problems).map(|text| text.value)
 }
 
+/// Reads `enabled`; `true` if absent.
 pub(crate) fn enabled(section: &Section<'_>, problems: &mut Problems) -> bool {
     section.flag("enabled", problems).is_none_or(|flag| flag.value)
 }
 
+/// Reads the protocol from `type`.
 fn protocol(section: &Section<'_>, problems: &mut Problems) -> Option<String> {
     section.word("type", &PROTOCOLS, problems).map(|word| word.value.to_owned())
 }

@@ -1,3 +1,5 @@
+//! The sections `[provider.*]` and their legacy forms.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Source};
 
-/// Every `[provider.*]`.
+/// All sections `[provider.*]`.
 #[derive(Clone, Debug)]
 pub(crate) struct ProviderSections {
     /// The sections by name.
@@ -18,44 +20,47 @@ pub(crate) struct ProviderSections {
     source: Arc<Source>,
 }
 
-/// A section that configured a provider type before `[provider.<name>]` existed.
+/// A deprecated section that configured a provider type before `[provider.<name>]` existed.
 #[derive(Debug)]
 pub(crate) struct LegacyProvider {
     /// The primary provider that the section chooses.
     pub(crate) primary: ProviderName,
+    /// The name of the provider that the section configures.
     pub(crate) name: ProviderName,
-    /// The section, translated.
+    /// The section, translated to the form of `[provider.<name>]`.
     pub(crate) section: ProviderSection,
 }
 
-/// `[provider.<name>]`: a place that configuration and resources come from.
+/// `[provider.<name>]`: a source of configuration and resources.
 #[derive(Clone, Debug)]
 pub(crate) struct ProviderSection {
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// The type that builds it: `type`, or else its name.
+    /// The provider type: the value of `type`, or the name if `type` is absent.
     pub(crate) provider_type: String,
-    /// `poll_interval_secs`; 30 unless configured, 0 for manual sync.
+    /// The poll interval in seconds; 30 unless configured, 0 for manual sync.
     pub(crate) poll_interval_secs: u64,
     settings: Settings,
 }
 
+/// The source of the settings of a provider.
 #[derive(Clone, Debug)]
 enum Settings {
     /// The table `provider.<name>` of a file.
-    Written { source: Arc<Source>, name: String },
-    /// TOML text made from another form.
+    InFile { source: Arc<Source>, name: String },
+    /// TOML text translated from a legacy section.
     Translated(String),
 }
 
-/// The interval of a section that writes none, in seconds.
+/// The default poll interval, in seconds.
 pub(crate) const DEFAULT_INTERVAL_SECS: u64 = 30;
 
-/// The provider of a gateway that chooses none.
+/// The default primary provider.
 pub(crate) const DEFAULT_PRIMARY: &str = "runbeam";
 
-/// The key of the interval, and its values in seconds. Both are the host's own.
+/// The key of the poll interval. The host reads it, not the provider.
 const INTERVAL: &str = "poll_interval_secs";
+/// The allowed poll intervals, in seconds.
 const INTERVALS: std::ops::RangeInclusive<u64> = 0..=3600;
 
 impl ProviderSections {
@@ -64,11 +69,7 @@ impl ProviderSections {
         for (name, section) in root.named("provider", problems) {
             match name.parse::<ProviderName>() {
                 Ok(parsed) if parsed.is_local() => problems
-                    .warn(
-                        Some(section.place()),
-                        section.path(),
-                        "`local` is always there and has no settings",
-                    )
+                    .warn(Some(section.place()), section.path(), "`local` is built in and has no settings")
                     .help("delete this section"),
                 Ok(parsed) => {
                     read.by_name.insert(parsed, ProviderSection::read(&name, &section, source, problems));
@@ -81,7 +82,7 @@ impl ProviderSections {
         read
     }
 
-    /// The legacy section of a type that is compiled in, where the configuration has one.
+    /// Returns the translated legacy section of a compiled-in type, if the configuration has one.
     pub(crate) fn legacy(&self, registry: &Registry, problems: &mut Problems) -> Option<LegacyProvider> {
         let (document, _) = DeTable::parse_recoverable(self.source.text());
         let root = Section::root(&self.source, document.get_ref());
@@ -102,8 +103,10 @@ impl ProviderSections {
         let name = provider_type.parse::<ProviderName>().ok()?;
         let old = legacy.name;
         if let Some(current) = self.by_name.get(&name) {
-            let message =
-                format!("[{old}] is the old form of [provider.{name}], which is there at {}", current.place);
+            let message = format!(
+                "[{old}] is the old form of [provider.{name}], which is defined at {}",
+                current.place
+            );
             let entry = problems.error(Some(section.place()), old, message);
             entry.help(format!("delete the section [{old}]"));
             return None;
@@ -145,41 +148,42 @@ impl ProviderSection {
             place: section.place().clone(),
             provider_type,
             poll_interval_secs: interval.map_or(DEFAULT_INTERVAL_SECS, |at| at.value),
-            settings: Settings::Written { source: Arc::clone(source), name: name.to_owned() },
+            settings: Settings::InFile { source: Arc::clone(source), name: name.to_owned() },
         }
     }
 
-    /// Hands the section's keys to `use_them`.
-    pub(crate) fn with_settings<R>(&self, use_them: impl FnOnce(ValueDeserializer<'_>) -> R) -> R {
+    /// Calls `decode` with a deserializer of the settings.
+    pub(crate) fn with_settings<R>(&self, decode: impl FnOnce(ValueDeserializer<'_>) -> R) -> R {
         match &self.settings {
-            Settings::Written { source, name } => {
+            Settings::InFile { source, name } => {
                 let (root, _) = DeTable::parse_recoverable(source.text());
                 let table = root.get_ref().get("provider").and_then(|p| p.get_ref().get(name.as_str()));
                 match table {
-                    Some(table) => use_them(ValueDeserializer::from(table.clone())),
-                    None => with_no_settings(use_them),
+                    Some(table) => decode(ValueDeserializer::from(table.clone())),
+                    None => with_no_settings(decode),
                 }
             }
             Settings::Translated(text) => {
                 let (root, _) = DeTable::parse_recoverable(text);
                 let span = root.span();
-                use_them(ValueDeserializer::from(Spanned::new(span, DeValue::Table(root.into_inner()))))
+                decode(ValueDeserializer::from(Spanned::new(span, DeValue::Table(root.into_inner()))))
             }
         }
     }
 
-    /// The place in the file that a span from decoding the settings means.
+    /// Converts a span from decoding the settings to a place in the file. Translated text has no places, so there it is
+    /// the place of the section.
     pub(crate) fn place_of(&self, span: Option<std::ops::Range<usize>>) -> Place {
         match (&self.settings, span) {
-            (Settings::Written { source, .. }, Some(span)) => Place::new(source, span),
+            (Settings::InFile { source, .. }, Some(span)) => Place::new(source, span),
             _ => self.place.clone(),
         }
     }
 }
 
-/// A provider that needs no section has empty settings.
-pub(crate) fn with_no_settings<R>(use_them: impl FnOnce(ValueDeserializer<'_>) -> R) -> R {
-    use_them(ValueDeserializer::from(Spanned::new(0..0, DeValue::Table(DeTable::new()))))
+/// Calls `decode` with empty settings, for a provider without a section.
+pub(crate) fn with_no_settings<R>(decode: impl FnOnce(ValueDeserializer<'_>) -> R) -> R {
+    decode(ValueDeserializer::from(Spanned::new(0..0, DeValue::Table(DeTable::new()))))
 }
 
 #[cfg(test)]
@@ -213,7 +217,7 @@ mod tests {
         assert_eq!(
             settings["poll_interval_secs"].as_integer(),
             Some(0),
-            "the provider polls at the interval"
+            "the translated settings keep the interval"
         );
         let (_, disabled, _) = read("[runbeam]\nenabled = false\n");
         assert_eq!(disabled.map(|legacy| legacy.primary), Some(ProviderName::local()));

@@ -1,46 +1,48 @@
+//! The section `[proxy]`.
+
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
 
-/// `[proxy]`: who this gateway is and where its other files are.
+/// `[proxy]`: the identity of the gateway and the directories of its other files.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxy {
-    /// Where it was written.
+    /// The place of the definition.
     pub(crate) place: Place,
-    /// `id`, or else `name`.
+    /// The value of `id`, or of `name` if `id` is absent.
     pub(crate) id: String,
-    /// Directory of the pipeline files, relative to config.toml.
+    /// The directory of the pipeline files, relative to config.toml.
     pub(crate) pipelines_path: Directory,
-    /// Directory of the transform files.
+    /// The directory of the transform files.
     pub(crate) transforms_path: Directory,
-    /// Directory of the mesh files.
+    /// The directory of the mesh files.
     pub(crate) mesh_path: Directory,
-    /// How long a remote provider may keep a key set, in hours.
+    /// The time for which a remote provider may cache a key set, in hours.
     pub(crate) jwks_cache_duration_hours: u64,
-    /// The largest request body, in bytes, where one was configured. Bodies are streamed, so there is no
-    /// limit unless somebody wants one.
+    /// The size limit of request bodies, in bytes. Bodies are streamed, not buffered, so there is no limit by default.
     pub(crate) max_body_size: Option<u64>,
-    /// `primary_provider`, when it is written.
+    /// The value of `primary_provider`, if configured.
     pub(crate) primary_provider: Option<Spanned<String>>,
 }
 
 /// A directory of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
-    /// Relative to config.toml.
+    /// The path, relative to config.toml.
     pub(crate) path: String,
-    /// Where it was written; `None` when it is the default.
-    pub(crate) written: Option<Spanned<String>>,
+    /// The configured value; `None` for the default.
+    pub(crate) configured: Option<Spanned<String>>,
 }
 
 impl Directory {
-    /// What the names of its files start with.
+    /// Returns the prefix of the names of its files.
     pub(crate) fn below(&self) -> String {
         format!("{}/", self.path.trim_end_matches('/'))
     }
 }
 
 impl Proxy {
+    /// Reads the section; `None` if it is missing.
     pub(crate) fn read(root: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let Some(section) = root.section("proxy", problems) else {
             if !root.has("proxy") {
@@ -52,15 +54,15 @@ impl Proxy {
         };
         let id = section.text("id", problems);
         let name = section.text("name", problems);
-        let written = section.has("id") || section.has("name");
+        let configured = section.has("id") || section.has("name");
         let blank = id.as_ref().or(name.as_ref()).filter(|text| text.value.trim().is_empty()).cloned();
         let id = id.or(name).filter(|text| !text.value.trim().is_empty());
-        if !written {
+        if !configured {
             problems
                 .error(Some(section.place()), "proxy", "neither `id` nor `name` is set")
                 .help("add `id = \"my-gateway\"`");
         } else if let Some(blank) = blank {
-            problems.error(Some(&blank.place), "proxy.id", "expected a text that names this gateway");
+            problems.error(Some(&blank.place), "proxy.id", "expected a non-empty name for this gateway");
         }
         let limits = section.section("content_limits", problems);
         let proxy = Self {
@@ -83,6 +85,6 @@ impl Proxy {
 }
 
 fn directory(section: &Section<'_>, key: &'static str, default: &str, problems: &mut Problems) -> Directory {
-    let written = section.text(key, problems).filter(|path| !path.value.trim().is_empty());
-    Directory { path: written.as_ref().map_or(default, |path| &path.value).to_owned(), written }
+    let configured = section.text(key, problems).filter(|path| !path.value.trim().is_empty());
+    Directory { path: configured.as_ref().map_or(default, |path| &path.value).to_owned(), configured }
 }

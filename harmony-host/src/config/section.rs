@@ -1,3 +1,5 @@
+//! Reading of tables key by key, with problems instead of early returns.
+
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -8,20 +10,22 @@ use crate::config::name::is_name;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Source, Spanned};
 
-/// A table of a configuration file, read key by key. What is wrong is added to the problems, and reading
-/// goes on, so that one look at a file finds everything.
+/// A table of a configuration file, read key by key. Mistakes are added to the problems and reading continues, so one
+/// pass finds all of them.
 ///
-/// Keys nobody asks for are Harmony's own and are kept; only a key that looks like a slip of a known one
-/// is warned about.
+/// Keys that this host does not read belong to other parts of Harmony, so they are no mistakes. Only a key that looks
+/// like a typo of a known key gets a warning.
 pub(crate) struct Section<'a> {
     source: &'a Arc<Source>,
     path: String,
     place: Place,
     table: &'a DeTable<'a>,
+    /// The keys read so far. A cell, because reading a key is not a change for the caller.
     known: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Section<'a> {
+    /// Creates the section of a whole file.
     pub(crate) fn root(source: &'a Arc<Source>, table: &'a DeTable<'a>) -> Self {
         Self {
             source,
@@ -32,21 +36,22 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The dotted name of `key` in here.
+    /// Returns the dotted name of `key` in this table.
     pub(crate) fn key(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// Returns the dotted name of the table.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Where the table starts.
+    /// Returns the place of the table.
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
-    /// Whether `key` is written.
+    /// Returns whether `key` is set.
     pub(crate) fn has(&self, key: &'static str) -> bool {
         self.value(key).is_some()
     }
@@ -57,6 +62,7 @@ impl<'a> Section<'a> {
         Some((value.get_ref(), Place::new(self.source, value.span())))
     }
 
+    /// Reads a value of one type; adds an error if `read` does not accept it.
     fn typed<T>(
         &self,
         key: &'static str,
@@ -75,10 +81,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Reads a string.
     pub(crate) fn text(&self, key: &'static str, problems: &mut Problems) -> Option<Spanned<String>> {
         self.typed(key, "a string", problems, |v| v.as_str().map(str::to_owned))
     }
 
+    /// Reads a string; adds an error if it is absent or blank.
     pub(crate) fn required_text(
         &self,
         key: &'static str,
@@ -89,17 +97,18 @@ impl<'a> Section<'a> {
         }
         let text = self.text(key, problems)?;
         if text.value.trim().is_empty() {
-            problems.error(Some(&text.place), self.key(key), "expected a text, found an empty one");
+            problems.error(Some(&text.place), self.key(key), "expected a non-empty string");
             return None;
         }
         Some(text)
     }
 
+    /// Reads a secret.
     pub(crate) fn secret(&self, key: &'static str, problems: &mut Problems) -> Option<Spanned<Secret>> {
         self.text(key, problems).map(|text| text.map(Secret::new))
     }
 
-    /// One of a fixed set of words.
+    /// Reads one of a fixed set of words.
     pub(crate) fn word<T: Copy>(
         &self,
         key: &'static str,
@@ -118,10 +127,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Reads a boolean.
     pub(crate) fn flag(&self, key: &'static str, problems: &mut Problems) -> Option<Spanned<bool>> {
         self.typed(key, "true or false", problems, DeValue::as_bool)
     }
 
+    /// Reads an integer in `range`.
     pub(crate) fn integer(
         &self,
         key: &'static str,
@@ -143,7 +154,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A list of texts; an absent key is an empty list.
+    /// Reads a list of strings; an absent key is an empty list.
     pub(crate) fn texts(&self, key: &'static str, problems: &mut Problems) -> Vec<Spanned<String>> {
         let Some(items) = self.typed(key, "a list of strings", problems, DeValue::as_array) else {
             return Vec::new();
@@ -163,24 +174,24 @@ impl<'a> Section<'a> {
         texts
     }
 
-    /// A table below this one.
+    /// Reads the table `key` below this one.
     pub(crate) fn section(&self, key: &'static str, problems: &mut Problems) -> Option<Section<'a>> {
         let table = self.typed(key, "a table", problems, DeValue::as_table)?;
         Some(self.below(key, table.value, table.place))
     }
 
-    /// Where `key` is written.
+    /// Returns the place of the name `key`.
     pub(crate) fn place_of(&self, key: &str) -> Option<Place> {
         let (name, _) = self.table.get_key_value(key)?;
         Some(Place::new(self.source, name.span()))
     }
 
-    /// Whether `key` holds a table rather than a plain value.
+    /// Returns whether the value of `key` is a table.
     pub(crate) fn is_table(&self, key: &'static str) -> bool {
         self.value(key).is_some_and(|(value, _)| value.is_table())
     }
 
-    /// The named tables below `key`, as in `[network.<name>]`.
+    /// Reads the named tables below `key`, as in `[network.<name>]`.
     pub(crate) fn named(&self, key: &'static str, problems: &mut Problems) -> Vec<(String, Section<'a>)> {
         let Some(parent) = self.section(key, problems) else { return Vec::new() };
         let mut named = Vec::new();
@@ -189,8 +200,12 @@ impl<'a> Section<'a> {
             let text: &str = name.get_ref();
             if !is_name(text) {
                 problems
-                    .error(Some(&place), parent.key(&text.escape_debug().to_string()), "this is no name")
-                    .help("names are made of a-z, 0-9, _ and -");
+                    .error(
+                        Some(&place),
+                        parent.key(&text.escape_debug().to_string()),
+                        "this is not a valid name",
+                    )
+                    .help("a name has 1 to 64 characters of a-z, 0-9, _ and -");
                 continue;
             }
             match value.get_ref().as_table() {
@@ -204,7 +219,7 @@ impl<'a> Section<'a> {
         named
     }
 
-    /// The tables below a section of Harmony's own: whatever else stands there is none of ours.
+    /// Returns the tables below a section that other parts of Harmony define, without checking it.
     pub(crate) fn foreign(&self, key: &'static str) -> Vec<(&'a str, &'a DeTable<'a>)> {
         let Some((DeValue::Table(parent), _)) = self.value(key) else { return Vec::new() };
         parent
@@ -217,7 +232,7 @@ impl<'a> Section<'a> {
         Section { source: self.source, path: self.key(key), place, table, known: RefCell::default() }
     }
 
-    /// Warns about keys that look like slips of the keys that were asked for.
+    /// Adds a warning for each unread key that looks like a typo of a key that was read.
     pub(crate) fn finish(&self, problems: &mut Problems) {
         let known = self.known.borrow();
         for name in self.table.keys() {
@@ -225,17 +240,17 @@ impl<'a> Section<'a> {
             if known.contains(&text) {
                 continue;
             }
-            if let Some(meant) = known.iter().find(|k| !self.table.contains_key(**k) && is_slip(text, k)) {
+            if let Some(meant) = known.iter().find(|k| !self.table.contains_key(**k) && is_typo(text, k)) {
                 let place = Place::new(self.source, name.span());
                 problems
-                    .warn(Some(&place), self.key(text), "this key is not known and has no effect")
+                    .warn(Some(&place), self.key(text), "this key is unknown and has no effect")
                     .help(format!("did you mean `{meant}`?"));
             }
         }
     }
 }
 
-/// What a value is, in words, without the value itself: it may be a secret.
+/// Returns the type of a value in words, without the value itself: it may be a secret.
 fn describe(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -248,27 +263,16 @@ fn describe(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// Whether one insertion, deletion, replacement or swap of neighbours, or two for long words, turns one
-/// word into the other.
-pub(crate) fn is_slip(given: &str, meant: &str) -> bool {
+/// Returns whether `given` looks like a typo of `meant`: one insertion, deletion, substitution or transposition of
+/// neighbours turns one into the other; two for words of at least 8 characters.
+pub(crate) fn is_typo(given: &str, meant: &str) -> bool {
+    // Words under 4 characters are too close to each other. The upper limit bounds the work: keys of the file are
+    // untrusted and the distance takes quadratic time.
     if given.len() > 64 || meant.len() < 4 {
         return false;
     }
     let limit = if meant.len() >= 8 { 2 } else { 1 };
-    let (a, b): (Vec<char>, Vec<char>) = (given.chars().collect(), meant.chars().collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let same = usize::from(a[i - 1] != b[j - 1]);
-            row[j] = (rows[i - 1][j] + 1).min(row[j - 1] + 1).min(rows[i - 1][j - 1] + same);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(rows[i - 2][j - 2] + 1);
-            }
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()] <= limit
+    strsim::damerau_levenshtein(given, meant) <= limit
 }
 
 #[cfg(test)]
@@ -276,11 +280,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_near_misses_only() {
-        assert!(is_slip("primary_provder", "primary_provider"));
-        assert!(is_slip("pirmary_provider", "primary_provider"));
-        assert!(is_slip("moed", "mode"));
-        assert!(!is_slip("description", "primary_provider"));
-        assert!(!is_slip("id", "ids"));
+    fn typos_are_near_misses() {
+        assert!(is_typo("primary_provder", "primary_provider"));
+        assert!(is_typo("pirmary_provider", "primary_provider"));
+        assert!(is_typo("moed", "mode"));
+        assert!(!is_typo("description", "primary_provider"));
+        assert!(!is_typo("id", "ids"));
     }
 }

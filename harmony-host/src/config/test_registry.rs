@@ -28,7 +28,7 @@ impl ProviderFactory for ProfileOnly {
     }
 }
 
-/// The registry.
+/// Returns the registry.
 pub(crate) fn test_registry() -> Registry {
     let mut registry = Registry::new();
     registry.register(ProfileOnly);

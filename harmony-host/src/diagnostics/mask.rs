@@ -1,9 +1,11 @@
+//! Masking of secrets in the text of configuration files.
+
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Words in a key that mean its value is not for eyes.
+/// Words that mark a key as sensitive: its value is masked.
 const SENSITIVE: [&str; 9] = [
     "secret",
     "password",
@@ -16,15 +18,15 @@ const SENSITIVE: [&str; 9] = [
     "authorization",
 ];
 
-/// Replaces every value behind a sensitive key, and the user part of every URL, with asterisks: byte for
-/// byte, so that spans stay right.
-pub(crate) fn masked(text: &str) -> String {
-    let mut bytes = by_line(text).into_bytes();
-    // Line by line is what can be done with a text that is no TOML; values that nest, or a key that is written with
-    // escapes, are found by reading it.
+/// Replaces the value of every sensitive key, and the user information of every URL, with asterisks. Each byte becomes
+/// one asterisk, so spans in the text stay valid.
+pub(crate) fn mask_secrets(text: &str) -> String {
+    let mut bytes = mask_lines(text).into_bytes();
+    // Text that is not valid TOML can only be masked line by line. Nested values and keys with escapes are only found
+    // by parsing. So both are done.
     let (document, _) = DeTable::parse_recoverable(text);
     let mut spans = Vec::new();
-    find(document.get_ref(), text, &mut spans);
+    find_sensitive(document.get_ref(), text, &mut spans);
     for span in spans {
         let value = bytes.get_mut(span).unwrap_or_default();
         value.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b'*');
@@ -32,49 +34,50 @@ pub(crate) fn masked(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| text.bytes().map(mask).collect())
 }
 
-/// Adds where the values behind sensitive keys stand. Below a section that is only called like a secret, the keys
-/// decide.
-fn find(table: &DeTable<'_>, text: &str, spans: &mut Vec<Range<usize>>) {
+/// Adds the spans of the values of sensitive keys. A section with a sensitive name, such as `[pipelines.token]`, is
+/// not masked as a whole; the keys in it decide.
+fn find_sensitive(table: &DeTable<'_>, text: &str, spans: &mut Vec<Range<usize>>) {
     for (key, value) in table {
         let key = key.get_ref().to_ascii_lowercase();
-        find_in(value, SENSITIVE.iter().any(|word| key.contains(word)), text, spans);
+        find_in_value(value, SENSITIVE.iter().any(|word| key.contains(word)), text, spans);
     }
 }
 
-fn find_in(value: &Spanned<DeValue<'_>>, sensitive: bool, text: &str, spans: &mut Vec<Range<usize>>) {
+fn find_in_value(value: &Spanned<DeValue<'_>>, sensitive: bool, text: &str, spans: &mut Vec<Range<usize>>) {
     let section = |value: &Spanned<DeValue<'_>>| {
         value.get_ref().is_table() && !text.get(value.span()).is_some_and(|written| written.starts_with('{'))
     };
     match value.get_ref() {
         DeValue::Array(items) if !sensitive || items.iter().any(section) => {
-            items.iter().for_each(|item| find_in(item, sensitive, text, spans));
+            items.iter().for_each(|item| find_in_value(item, sensitive, text, spans));
         }
-        DeValue::Table(table) if !sensitive || section(value) => find(table, text, spans),
+        DeValue::Table(table) if !sensitive || section(value) => find_sensitive(table, text, spans),
         _ if sensitive => spans.push(value.span()),
         _ => {}
     }
 }
 
-fn by_line(text: &str) -> String {
+/// Masks line by line, without parsing.
+fn mask_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    // What ends a value that reaches over several lines.
-    let mut within: Option<&str> = None;
+    // The delimiter that ends the current multi-line value.
+    let mut until: Option<&str> = None;
     for line in text.split_inclusive('\n') {
-        if let Some(end) = within {
+        if let Some(end) = until {
             out.extend(line.bytes().map(mask));
             if line.contains(end) {
-                within = None;
+                until = None;
             }
             continue;
         }
         let Some(value_at) = sensitive_value(line) else {
-            out.push_str(&without_users(line));
+            out.push_str(&mask_user_info(line));
             continue;
         };
         let (key, value) = line.split_at(value_at);
         out.push_str(key);
         out.extend(value.bytes().map(mask));
-        within = [("\"\"\"", "\"\"\""), ("'''", "'''"), ("[", "]")]
+        until = [("\"\"\"", "\"\"\""), ("'''", "'''"), ("[", "]")]
             .into_iter()
             .find(|(start, end)| value.starts_with(start) && !value[start.len()..].contains(end))
             .map(|(_, end)| end);
@@ -82,8 +85,8 @@ fn by_line(text: &str) -> String {
     out
 }
 
-/// The line with `user:password` of `scheme://user:password@host` masked.
-fn without_users(line: &str) -> String {
+/// Masks `user:password` in every `scheme://user:password@host` of a line.
+fn mask_user_info(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     while let Some(at) = rest.find("://") {
@@ -102,7 +105,7 @@ fn mask(byte: u8) -> char {
     if byte == b'\n' { '\n' } else { '*' }
 }
 
-/// Where the first value behind a sensitive key starts in `line`.
+/// Returns the offset of the first value of a sensitive key in `line`.
 fn sensitive_value(line: &str) -> Option<usize> {
     let lower = line.to_ascii_lowercase();
     let key = SENSITIVE.iter().filter_map(|word| lower.find(word)).min()?;
@@ -114,10 +117,10 @@ fn sensitive_value(line: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::masked;
+    use super::mask_secrets;
 
     #[test]
-    fn masking_keeps_every_offset_also_over_several_lines() {
+    fn masking_keeps_offsets() {
         for value in [
             "token = \"\"\"\nhunter2é\n\"\"\"",
             "tokens = [\n  \"hunter2\",\n]",
@@ -129,7 +132,7 @@ mod tests {
             "\"\\u0074oken\" = \"hunter2\"",
         ] {
             let text = format!("a = 1\n{value}\nb = 2\n");
-            let hidden = masked(&text);
+            let hidden = mask_secrets(&text);
             assert_eq!(hidden.len(), text.len());
             assert!(!hidden.contains("hunter2"), "{hidden}");
             assert!(hidden.ends_with("b = 2\n"), "{hidden}");
@@ -137,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn a_section_that_is_only_called_like_a_secret_can_be_read() {
+    fn sections_with_sensitive_names_are_shown() {
         let text = "[pipelines.token-exchange]\nnetworks = [\"n\"]\n[[tokens]]\nname = \"a\"\nsecret = \"hunter2\"\n";
-        let hidden = masked(text);
+        let hidden = mask_secrets(text);
         assert!(hidden.contains("networks = [\"n\"]") && hidden.contains("name = \"a\""), "{hidden}");
         assert!(!hidden.contains("hunter2"), "{hidden}");
     }

@@ -1,31 +1,31 @@
-//! What can be wrong with a configuration, and how it is collected.
+//! Problems of a configuration, and the list that collects them.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use crate::diagnostics::source::Place;
 
-/// Something that is wrong, or at least worth knowing, about a configuration.
+/// An error or a warning about a configuration.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// Whether the configuration is refused for it.
+    /// The severity: an error rejects the configuration.
     pub severity: Severity,
-    /// The file and line, when it is about a line.
+    /// The place in a file, if the problem has one.
     pub place: Option<Place>,
-    /// The file when it is about a whole file, or the key, dotted: `mesh.imaging.jwt_secret`.
+    /// The dotted key, such as `mesh.imaging.jwt_secret`; the file name if the problem is about a whole file.
     pub key: String,
-    /// What is wrong and what was expected. Never shows a secret.
+    /// The description: the mistake and the expected value. Never contains a secret.
     pub message: String,
-    /// What to do about it.
+    /// The suggested remedy.
     pub help: Option<String>,
 }
 
-/// How bad a [`Problem`] is.
+/// The severity of a [`Problem`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The configuration is served; this should be known.
+    /// The configuration is accepted.
     Warning,
-    /// The configuration is refused.
+    /// The configuration is rejected.
     Error,
 }
 
@@ -42,14 +42,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of one configuration, found in one pass.
+/// All problems of one configuration, found in one pass.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
     list: Vec<Problem>,
 }
 
 impl Problems {
-    /// Adds an error. The result lets the caller add a remedy with [`Entry::help`].
+    /// Adds an error. [`Entry::help`] of the result adds a remedy.
     pub fn error(
         &mut self,
         place: Option<&Place>,
@@ -59,7 +59,7 @@ impl Problems {
         self.push(Severity::Error, place, key.into(), message.into())
     }
 
-    /// Adds a warning.
+    /// Adds a warning. [`Entry::help`] of the result adds a remedy.
     pub fn warn(
         &mut self,
         place: Option<&Place>,
@@ -74,34 +74,34 @@ impl Problems {
         Entry { problems: self }
     }
 
-    /// Takes over what another pass found.
+    /// Adds all problems of `other`.
     pub fn extend(&mut self, other: &Self) {
         self.list.extend(other.list.iter().cloned());
     }
 
-    /// Gives the problems without a place the place of their key.
+    /// Sets the place of problems without one to the place of their key.
     pub(crate) fn locate(&mut self, place_of: impl Fn(&str) -> Option<Place>) {
         for problem in self.list.iter_mut().filter(|problem| problem.place.is_none()) {
             problem.place = place_of(&problem.key);
         }
     }
 
-    /// Whether the configuration is refused.
+    /// Returns whether the configuration is rejected: whether there is an error.
     pub fn refuse(&self) -> bool {
         self.errors().next().is_some()
     }
 
-    /// The errors.
+    /// Returns the errors, in the order they were added.
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
         self.list.iter().filter(|p| p.severity == Severity::Error)
     }
 
-    /// The warnings.
+    /// Returns the warnings, in the order they were added.
     pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
         self.list.iter().filter(|p| p.severity == Severity::Warning)
     }
 
-    /// Everything, in the order of files and lines.
+    /// Returns all problems, sorted by file and position.
     pub fn sorted(&self) -> Vec<&Problem> {
         let mut all: Vec<&Problem> = self.list.iter().collect();
         all.sort_by_key(|p| {
@@ -111,18 +111,18 @@ impl Problems {
         all
     }
 
-    /// The errors, in the order of files and lines.
+    /// Returns the errors, sorted by file and position.
     pub fn sorted_errors(&self) -> Vec<&Problem> {
         self.sorted().into_iter().filter(|problem| problem.severity == Severity::Error).collect()
     }
 
-    /// Keeps one of each: what two pipelines share is wrong once.
+    /// Removes duplicates: a mistake in a section that two pipelines use is reported once.
     pub(crate) fn dedup(&mut self) {
         let mut seen = HashSet::new();
         self.list.retain(|problem| seen.insert(problem.to_string()));
     }
 
-    /// Whether nothing was found.
+    /// Returns whether there is no problem.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -134,14 +134,14 @@ impl From<Vec<Problem>> for Problems {
     }
 }
 
-/// The problem just added.
+/// The problem that was just added.
 #[derive(Debug)]
 pub struct Entry<'a> {
     problems: &'a mut Problems,
 }
 
 impl Entry<'_> {
-    /// Says what to do about it.
+    /// Sets the remedy of the problem.
     pub fn help(self, help: impl Into<String>) {
         if let Some(last) = self.problems.list.last_mut() {
             last.help = Some(help.into());

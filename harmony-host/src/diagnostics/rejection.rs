@@ -1,4 +1,4 @@
-//! A configuration that was not accepted.
+//! The rejection of a configuration.
 
 use std::fmt;
 
@@ -6,27 +6,27 @@ use provider_api::RejectionClass;
 
 use crate::diagnostics::problem::Problems;
 
-/// A configuration that was not accepted, with every problem found.
+/// The rejection of a configuration, with all problems found.
 ///
-/// `Display` is one line: the class, the first problem and how many more there are.
+/// `Display` writes one line: the class, the first error and the number of further errors.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Rejection {
     /// The step that rejected it.
     pub class: RejectionClass,
-    /// Errors and warnings.
+    /// The problems: errors and warnings.
     pub problems: Problems,
     /// Set when the candidate was not judged at all: something else was in the way for the moment.
     transient: bool,
 }
 
 impl Rejection {
-    /// A rejection by the step `class` for `problems`.
+    /// Creates a rejection by the step `class` for `problems`.
     pub fn new(class: RejectionClass, problems: Problems) -> Self {
         Self { class, problems, transient: false }
     }
 
-    /// A rejection with one problem: `key` is a key of the configuration, dotted, or a file.
+    /// Creates a rejection with one error. `key` is a dotted key of the configuration, or a file name.
     pub fn of(class: RejectionClass, key: impl Into<String>, message: impl Into<String>) -> Self {
         let mut problems = Problems::default();
         problems.error(None, key, message);
@@ -49,7 +49,7 @@ impl Rejection {
         self.transient
     }
 
-    /// The first error, for one line.
+    /// Returns the first error as one line of text.
     pub(crate) fn first(&self) -> String {
         self.problems.sorted_errors().first().map(ToString::to_string).unwrap_or_default()
     }

@@ -1,27 +1,27 @@
-//! Problems as people read them, with an excerpt of the file.
+//! Rendering of problems as text for people, with an excerpt of the file.
 
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::diagnostics::mask::masked;
+use crate::diagnostics::mask::mask_secrets;
 use crate::diagnostics::problem::{Problem, Severity};
 use crate::diagnostics::source::Source;
 
-/// Draws problems with an excerpt of the file, as `harmony-host check` prints them.
+/// Renders problems with an excerpt of the file, as `harmony-host check` prints them.
 ///
-/// Lines that hold secrets are masked before they are drawn.
+/// Secrets in the excerpt are masked.
 pub fn render<'a>(problems: impl IntoIterator<Item = &'a Problem>, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
-    // Problems come file by file.
+    // Sorted problems come file by file, so the last masked file is enough of a cache.
     let mut last: Option<(&Arc<Source>, String)> = None;
     for problem in problems {
         let source = problem.place.as_ref().map(|place| place.source());
         if let Some(source) = source
             && last.as_ref().is_none_or(|(before, _)| !Arc::ptr_eq(before, source))
         {
-            last = Some((source, masked(source.text())));
+            last = Some((source, mask_secrets(source.text())));
         }
         out.push_str(&draw(problem, last.as_ref().map_or("", |(_, text)| text), &renderer));
         out.push_str("\n\n");
@@ -29,7 +29,7 @@ pub fn render<'a>(problems: impl IntoIterator<Item = &'a Problem>, colour: bool)
     out
 }
 
-/// `text` is the masked file, when the problem is about a place in one.
+/// Renders one problem. `text` is the masked text of the file of its place.
 fn draw(problem: &Problem, text: &str, renderer: &Renderer) -> String {
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
@@ -48,7 +48,7 @@ fn draw(problem: &Problem, text: &str, renderer: &Renderer) -> String {
     renderer.render(&[group])
 }
 
-/// The part of `span` on its first line: a table's span reaches over many.
+/// Returns the part of `span` on its first line: the span of a table covers many lines.
 fn first_line(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
     let start = span.start.min(text.len());
     let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
@@ -61,7 +61,7 @@ mod tests {
     use crate::diagnostics::source::{Place, Source};
 
     #[test]
-    fn an_excerpt_shows_the_line_and_never_a_secret() {
+    fn excerpts_hide_secrets() {
         let text = "[mesh.a]\njwt_secret = \"hunter2\" # hunter2\nauth = { password = \"hunter2\" }\nk = 1\n";
         let source = Source::new("mesh/a.toml", text);
         for line_start in [0, 9, 42, 75] {

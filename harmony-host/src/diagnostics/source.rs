@@ -1,10 +1,10 @@
-//! Configuration files as text, and places in them.
+//! The text of configuration files, and places in it.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-/// A text file of the configuration, as it was read.
+/// The name and text of a configuration file, as read.
 pub struct Source {
     name: String,
     text: String,
@@ -12,22 +12,22 @@ pub struct Source {
 }
 
 impl Source {
-    /// The file `name` (relative to the directory of config.toml) with its text.
+    /// Creates a source. `name` is relative to the directory of config.toml.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         Arc::new(Self { name: name.into(), text: text.into(), line_starts: OnceLock::new() })
     }
 
-    /// The file's name, relative to the directory of config.toml.
+    /// Returns the file name, relative to the directory of config.toml.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The file's text.
+    /// Returns the text of the file.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The one-based line and column (in characters) of a byte offset.
+    /// Returns the line and the column (in characters) of a byte offset. Both count from 1.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let starts = self.line_starts.get_or_init(|| {
             std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect()
@@ -54,27 +54,27 @@ pub struct Place {
 }
 
 impl Place {
-    /// The bytes `span` of `source`.
+    /// Creates the place of the bytes `span` in `source`.
     pub fn new(source: &Arc<Source>, span: Range<usize>) -> Self {
         Self { source: Arc::clone(source), span }
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn source(&self) -> &Arc<Source> {
         &self.source
     }
 
-    /// The bytes.
+    /// Returns the range of bytes.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// The file's name.
+    /// Returns the name of the file.
     pub fn file(&self) -> &str {
         self.source.name()
     }
 
-    /// The one-based line on which the range starts.
+    /// Returns the line on which the range starts, counted from 1.
     pub fn line(&self) -> usize {
         self.source.position(self.span.start).0
     }
@@ -86,22 +86,22 @@ impl fmt::Display for Place {
     }
 }
 
-/// A value and where it was written.
+/// A value with its place in a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Spanned<T> {
     /// The value.
     pub(crate) value: T,
-    /// Where it stands.
+    /// The place of the value.
     pub(crate) place: Place,
 }
 
 impl<T> Spanned<T> {
-    /// `value`, written at `place`.
+    /// Creates a value with its place.
     pub(crate) fn new(value: T, place: Place) -> Self {
         Self { value, place }
     }
 
-    /// The same place with another value.
+    /// Converts the value and keeps the place.
     pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
         Spanned { value: f(self.value), place: self.place }
     }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_and_columns_count_from_one_and_in_characters() {
+    fn positions_count_characters_from_one() {
         let source = Source::new("a.toml", "é = 1\nb = 2\n");
         assert_eq!(source.position(0), (1, 1));
         assert_eq!(source.position(3), (1, 3));

@@ -1,39 +1,43 @@
+//! Proposed changes to the configuration files.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Files that a proposal writes, by their names relative to the directory of config.toml.
+/// The files of a proposal, by name relative to the directory of config.toml.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Edits {
     files: BTreeMap<String, String>,
-    /// The files that say already what is proposed.
+    /// The files that already have the proposed content.
     same: BTreeSet<String>,
 }
 
 impl Edits {
+    /// Adds a file to write.
     pub(crate) fn insert(&mut self, name: impl Into<String>, text: impl Into<String>) {
         self.files.insert(name.into(), text.into());
     }
 
-    /// Notes a file that says already what is proposed.
+    /// Adds a file that already has the proposed content.
     pub(crate) fn insert_same(&mut self, name: impl Into<String>) {
         self.same.insert(name.into());
     }
 
-    /// The files that say already what is proposed.
+    /// Returns the names of the files that already have the proposed content.
     pub(crate) fn same(&self) -> impl Iterator<Item = &str> {
         self.same.iter().map(String::as_str)
     }
 
-    /// What is proposed for the file `name`.
+    /// Returns the proposed text of the file `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.files.get(name).map(String::as_str)
     }
 
+    /// Returns the name and text of every file to write.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// The names of the proposed files below `prefix` that end with `.{extension}`.
+    /// Returns the names, without `prefix`, of the files to write directly below `prefix` that end with `.{extension}`.
     pub(crate) fn below<'a>(&'a self, prefix: &'a str, extension: &'a str) -> impl Iterator<Item = &'a str> {
         self.files.keys().filter_map(move |name| {
             let rest = name.strip_prefix(prefix)?;
@@ -42,13 +46,14 @@ impl Edits {
         })
     }
 
+    /// Returns whether there is no file to write.
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 }
 
 impl fmt::Debug for Edits {
-    /// The names only: a configuration may hold secrets.
+    /// Writes the names only: the texts may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.files.keys()).finish()
     }

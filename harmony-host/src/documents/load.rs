@@ -1,3 +1,5 @@
+//! Loading of the configuration files.
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,32 +14,33 @@ use crate::documents::edits::Edits;
 use crate::documents::{Content, Document, Documents, read};
 use crate::storage::digest::Digest;
 
-/// Which files have to be read again.
+/// The files to read again.
 #[derive(Clone, Debug)]
 pub(crate) enum Touched {
-    /// All of them.
+    /// All files.
     Everything,
-    /// These absolute paths; what else the tree before holds is taken from it.
+    /// The files with these absolute paths; all others are taken from the previous tree.
     Files(HashSet<PathBuf>),
 }
 
-/// A tree, and what was wrong about reading it.
+/// A tree of files, with the problems of reading it.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// The tree; incomplete when the problems refuse it.
+    /// The tree; incomplete if there are errors.
     pub(crate) documents: Documents,
-    /// Files that cannot be read, and everything that is wrong inside the files, each seen alone.
+    /// The files that cannot be read, and the problems inside each file.
     pub(crate) problems: Problems,
 }
 
+/// The state of one pass over the files.
 struct Loader<'a> {
     root: PathBuf,
-    before: Option<&'a Documents>,
+    previous: Option<&'a Documents>,
     served: Option<&'a Documents>,
     touched: &'a Touched,
     proposed: Option<&'a Edits>,
-    /// Files that were kept, to be read instead of those on the disk.
-    kept: Option<&'a BTreeMap<String, String>>,
+    /// Saved files, read instead of the files on disk.
+    saved: Option<&'a BTreeMap<String, String>>,
     files: BTreeMap<String, Arc<Document>>,
     problems: Problems,
 }
@@ -45,21 +48,21 @@ struct Loader<'a> {
 impl Documents {
     /// Reads the configuration whose config.toml is at `config_path`. Blocks on the file system.
     ///
-    /// A file that is in `before`, the tree read last, and was not touched is not read again. A directory that
-    /// has files in `served` and is gone now is an error, never an empty configuration.
+    /// A file of `previous`, the tree read last, is only read again if `touched` names it. A directory that has files
+    /// in `served` and no longer exists is an error, never an empty configuration: it may be an unmounted volume.
     pub(crate) fn load(
         config_path: &Path,
-        before: Option<&Self>,
+        previous: Option<&Self>,
         served: Option<&Self>,
         touched: &Touched,
     ) -> Loaded {
-        Self::load_with(config_path, before, served, touched, None)
+        Self::load_with(config_path, previous, served, touched, None)
     }
 
     /// Reads the configuration as it would be with the proposed files in place.
     pub(crate) fn load_with(
         config_path: &Path,
-        before: Option<&Self>,
+        previous: Option<&Self>,
         served: Option<&Self>,
         touched: &Touched,
         proposed: Option<&Edits>,
@@ -67,26 +70,26 @@ impl Documents {
         let root = config_path.parent().map(Path::to_owned).unwrap_or_default();
         let loader = Loader {
             root,
-            before,
+            previous,
             served,
             touched,
             proposed,
-            kept: None,
+            saved: None,
             files: BTreeMap::new(),
             problems: Problems::default(),
         };
         loader.load(config_path)
     }
 
-    /// Reads a configuration that was kept, whatever is on the disk now.
-    pub(crate) fn of_kept(config_path: &Path, kept: &BTreeMap<String, String>) -> Loaded {
+    /// Reads a saved configuration, independent of the files on disk.
+    pub(crate) fn from_saved(config_path: &Path, saved: &BTreeMap<String, String>) -> Loaded {
         let loader = Loader {
             root: config_path.parent().map(Path::to_owned).unwrap_or_default(),
-            before: None,
+            previous: None,
             served: None,
             touched: &Touched::Everything,
             proposed: None,
-            kept: Some(kept),
+            saved: Some(saved),
             files: BTreeMap::new(),
             problems: Problems::default(),
         };
@@ -95,14 +98,15 @@ impl Documents {
 }
 
 impl Loader<'_> {
+    /// Reads config.toml first: it names the directories.
     fn load(mut self, config_path: &Path) -> Loaded {
         let served = self.served;
         let name = config_path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         self.toml(&name, Fragment::gateway);
         if let Some([pipelines, mesh, transforms]) = self.files.get(&name).and_then(directories) {
-            let before = served.and_then(|served| served.files.get(&name)).and_then(directories);
+            let previous = served.and_then(|served| served.files.get(&name)).and_then(directories);
             let [old_pipelines, old_mesh, old_transforms] =
-                before.map_or_else(Default::default, |all| all.map(Some));
+                previous.map_or_else(Default::default, |all| all.map(Some));
             let part = |loader: &mut Self, name: &str| loader.toml(name, Fragment::part);
             self.directory(&pipelines, old_pipelines, "toml", part);
             self.directory(&mesh, old_mesh, "toml", part);
@@ -117,7 +121,7 @@ impl Loader<'_> {
         Loaded { documents: Documents::new(config_path.to_owned(), self.files), problems: self.problems }
     }
 
-    /// Reads the files of a directory; `old` is the directory that served files of the same role come from.
+    /// Reads the files of a directory; `old` is the directory of the same role in the served configuration.
     fn directory(
         &mut self,
         directory: &Directory,
@@ -125,9 +129,9 @@ impl Loader<'_> {
         extension: &str,
         mut add: impl FnMut(&mut Self, &str),
     ) {
-        let place = directory.written.as_ref().map(|at| &at.place);
+        let place = directory.configured.as_ref().map(|at| &at.place);
         let prefix = directory.below();
-        let held = old.map(|old| old.below()).is_some_and(|old| {
+        let had_files = old.map(|old| old.below()).is_some_and(|old| {
             self.served.is_some_and(|served| served.files.keys().any(|name| name.starts_with(&old)))
         });
         let listed = self.list(directory, extension).map(|names| {
@@ -144,18 +148,18 @@ impl Loader<'_> {
         });
         match listed {
             Ok(Some(names)) => names.iter().for_each(|name| add(self, &format!("{prefix}{name}"))),
-            Ok(None) if held => {
+            Ok(None) if had_files => {
                 self.problems
                     .error(
                         place,
                         directory.path.clone(),
-                        "there is no such directory, and what is served came from one",
+                        "there is no such directory, but the served configuration has files from it",
                     )
                     .help(
-                        "what it held is served on; to remove it, leave the directory and delete the files",
+                        "the previous configuration stays in use; to remove the files, delete them and keep the directory",
                     );
             }
-            Ok(None) if directory.written.is_some() => {
+            Ok(None) if directory.configured.is_some() => {
                 self.problems.warn(
                     place,
                     directory.path.clone(),
@@ -173,38 +177,38 @@ impl Loader<'_> {
         }
     }
 
-    /// The file as the tree before has it, when it need not be read again.
-    fn untouched(&self, name: &str) -> Option<Arc<Document>> {
+    /// Returns the file of the previous tree, if it need not be read again.
+    fn reusable(&self, name: &str) -> Option<Arc<Document>> {
         match self.touched {
             Touched::Everything => None,
             Touched::Files(_) if self.proposed.is_some_and(|edits| edits.get(name).is_some()) => None,
             Touched::Files(paths) if paths.contains(&self.root.join(name)) => None,
-            Touched::Files(_) => self.before?.files.get(name).cloned(),
+            Touched::Files(_) => self.previous?.files.get(name).cloned(),
         }
     }
 
-    /// Reads a file; keeps the document of the tree before when the bytes are the same.
+    /// Reads a file. The document of the previous tree is shared if the bytes are the same.
     fn read(
         &mut self,
         name: &str,
-        written: Option<&Spanned<String>>,
-        make: impl FnOnce(Vec<u8>) -> Result<Content, String>,
+        named_at: Option<&Spanned<String>>,
+        parse: impl FnOnce(Vec<u8>) -> Result<Content, String>,
     ) {
         if let Some(known) = self.files.get(name) {
-            if let (Some(at), false) = (written, matches!(known.content, Content::Pem(_))) {
+            if let (Some(at), false) = (named_at, matches!(known.content, Content::Pem(_))) {
                 self.problems.error(
                     Some(&at.place),
                     name,
-                    "this file is part of the configuration, no key or certificate",
+                    "this is a configuration file, not a key or certificate",
                 );
             }
             return;
         }
-        if let Some(same) = self.untouched(name) {
+        if let Some(same) = self.reusable(name) {
             self.files.insert(name.to_owned(), same);
             return;
         }
-        let place = written.map(|at| &at.place);
+        let place = named_at.map(|at| &at.place);
         let proposed = self.proposed.and_then(|edits| edits.get(name));
         let bytes = match proposed.map_or_else(|| self.bytes(name), |text| Ok(text.into())) {
             Ok(bytes) => bytes,
@@ -214,11 +218,11 @@ impl Loader<'_> {
             }
         };
         let digest = Digest::of(&bytes);
-        if let Some(before) = self.before.and_then(|b| b.files.get(name)).filter(|b| b.digest == digest) {
-            self.files.insert(name.to_owned(), Arc::clone(before));
+        if let Some(previous) = self.previous.and_then(|b| b.files.get(name)).filter(|b| b.digest == digest) {
+            self.files.insert(name.to_owned(), Arc::clone(previous));
             return;
         }
-        match make(bytes) {
+        match parse(bytes) {
             Ok(content) => {
                 self.files.insert(name.to_owned(), Arc::new(Document { digest, content }));
             }
@@ -228,23 +232,23 @@ impl Loader<'_> {
         }
     }
 
-    /// The bytes of a file as it is, or as it was kept.
+    /// Returns the bytes of a file, from disk or from the saved files.
     fn bytes(&self, name: &str) -> io::Result<Vec<u8>> {
-        match self.kept {
+        match self.saved {
             None => read::stable(&self.root.join(name)),
-            Some(kept) => kept.get(name).map(|text| text.clone().into_bytes()).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::NotFound, "it was not kept with the configuration")
+            Some(saved) => saved.get(name).map(|text| text.clone().into_bytes()).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, "the saved configuration does not have it")
             }),
         }
     }
 
-    /// The names of the files of a directory; `None` when there is no such directory.
+    /// Returns the names of the files of a directory; `None` if there is no such directory.
     fn list(&self, directory: &Directory, extension: &str) -> io::Result<Option<Vec<String>>> {
-        let Some(kept) = self.kept else {
+        let Some(saved) = self.saved else {
             return read::list(&self.root.join(&directory.path), extension);
         };
         let below = directory.below();
-        let named = kept.keys().filter_map(|name| name.strip_prefix(&below)).filter(|rest| {
+        let named = saved.keys().filter_map(|name| name.strip_prefix(&below)).filter(|rest| {
             !rest.contains('/') && Path::new(rest).extension().is_some_and(|e| e == extension)
         });
         Ok(Some(named.map(str::to_owned).collect()))
@@ -263,7 +267,7 @@ impl Loader<'_> {
         });
     }
 
-    /// The certificates and keys that the files read so far name.
+    /// Reads the certificates and keys that the files read so far name.
     fn key_files(&mut self) {
         let mut named: Vec<Spanned<String>> = Vec::new();
         for file in self.files.values() {
@@ -286,7 +290,7 @@ impl Loader<'_> {
     }
 }
 
-/// The directories of pipelines, meshes and transforms that config.toml names.
+/// Returns the directories of pipelines, meshes and transforms that config.toml names.
 fn directories(config: &Arc<Document>) -> Option<[Directory; 3]> {
     let Content::Toml(fragment) = &config.content else { return None };
     let proxy = &fragment.gateway.as_ref()?.proxy;
@@ -320,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_reads_what_was_touched_and_shares_the_rest() {
+    fn unchanged_files_are_shared() {
         let dir = tree();
         let config = dir.path().join("config.toml");
         let before = Documents::load(&config, None, None, &Touched::Everything);
@@ -334,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_vanishes_is_an_error_and_not_an_empty_configuration() {
+    fn a_vanished_directory_is_an_error() {
         let dir = tree();
         let config = dir.path().join("config.toml");
         let before = Documents::load(&config, None, None, &Touched::Everything);
@@ -348,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn unreadable_files_are_reported() {
         let dir = tree();
         write(
             dir.path(),

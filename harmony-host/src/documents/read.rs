@@ -1,23 +1,26 @@
+//! Reading of files and directories, with limits.
+
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// The largest file that is read.
+/// The size limit of a file, in bytes: a mistake such as a log file in the directory must not exhaust the memory.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The most files a directory of the configuration may hold.
+/// The limit of files in a directory of the configuration.
 pub(super) const MAX_FILES: usize = 10_000;
 
+/// The number of attempts to read a file that changes meanwhile.
 const ATTEMPTS: usize = 8;
 
-/// Reads a file whole, again while somebody is writing to it.
+/// Reads a whole file. Retries if the file changes during the read.
 ///
 /// # Errors
-/// What the operating system says, and `InvalidData` for a file that is too large, no regular file, or
-/// keeps changing under the reader's hands.
+/// The error of the operating system; `InvalidData` if the file is too large, is not a regular file, or still changes
+/// at the last attempt.
 pub(super) fn stable(path: &Path) -> io::Result<Vec<u8>> {
     for _ in 0..ATTEMPTS {
-        // Looked at before it is opened: opening a pipe waits for somebody who writes to it.
+        // This check comes before `open`, because opening a named pipe blocks until another process writes to it.
         if !fs::metadata(path)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "this is no regular file"));
         }
@@ -37,11 +40,11 @@ pub(super) fn stable(path: &Path) -> io::Result<Vec<u8>> {
     Err(io::Error::new(io::ErrorKind::InvalidData, "the file keeps changing while it is read"))
 }
 
-/// The names of the files in `directory` that end with `.{extension}`, sorted; hidden files and what does
-/// not lead to a file are left out. `None` when there is no such directory.
+/// Returns the names of the files in `directory` that end with `.{extension}`, sorted. Hidden files and directories are
+/// skipped. `None` if there is no such directory.
 ///
 /// # Errors
-/// What the operating system says; `InvalidData` for more than [`MAX_FILES`].
+/// The error of the operating system; `InvalidData` for more than [`MAX_FILES`] files.
 pub(super) fn list(directory: &Path, extension: &str) -> io::Result<Option<Vec<String>>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,

@@ -1,4 +1,4 @@
-//! The tree of files.
+//! The tree of configuration files.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,29 +12,29 @@ use crate::config::Fragment;
 use crate::diagnostics::source::{Place, Source};
 use crate::storage::digest::Digest;
 
-/// All files of a configuration as they were at one moment. Never changed: a new tree shares with the old
-/// one every file whose bytes are the same.
+/// All files of a configuration as read at one moment. The tree is immutable: a new tree shares the unchanged files
+/// with the old one.
 pub(crate) struct Documents {
     config_path: PathBuf,
     pub(super) files: BTreeMap<String, Arc<Document>>,
     digest: Digest,
 }
 
-/// One file.
+/// One file of the configuration.
 #[derive(Debug)]
 pub(crate) struct Document {
-    /// The SHA-256 of its bytes.
+    /// The SHA-256 of the bytes.
     pub(crate) digest: Digest,
-    /// What is in it.
+    /// The content.
     pub(crate) content: Content,
 }
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Debug)]
 pub(crate) enum Content {
     /// config.toml, a pipeline or a mesh file, parsed.
     Toml(Box<Fragment>),
-    /// A transform: JSON that this host keeps and does not run.
+    /// A transform: JSON that this host stores and does not run.
     Transform(Arc<Source>),
     /// A certificate chain or a key, PEM.
     Pem(Secret),
@@ -55,17 +55,17 @@ impl Documents {
         Self { config_path, files, digest }
     }
 
-    /// The path of config.toml.
+    /// Returns the path of config.toml.
     pub(crate) fn config_path(&self) -> &Path {
         &self.config_path
     }
 
-    /// The digest of all names and contents.
+    /// Returns the digest of all names and contents.
     pub(crate) fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Every parsed file, config.toml first, the others in the order of their names.
+    /// Returns all parsed files: config.toml first, then the others sorted by name.
     pub(crate) fn fragments(&self) -> impl Iterator<Item = &Fragment> {
         let rank = |fragment: &&Fragment| fragment.gateway.is_none();
         let mut all: Vec<&Fragment> = self
@@ -80,7 +80,7 @@ impl Documents {
         all.into_iter()
     }
 
-    /// A certificate or key file by its path as the configuration writes it.
+    /// Returns a certificate or key, by its path as the configuration has it.
     pub(crate) fn pem(&self, path: &str) -> Option<&Secret> {
         match &self.files.get(path)?.content {
             Content::Pem(pem) => Some(pem),
@@ -88,7 +88,7 @@ impl Documents {
         }
     }
 
-    /// The text of the file `name`, unless it is a key or certificate.
+    /// Returns the text of the file `name`, unless it is a key or certificate.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match &self.files.get(name)?.content {
             Content::Toml(fragment) => Some(fragment.source.text()),
@@ -97,7 +97,7 @@ impl Documents {
         }
     }
 
-    /// Every file: its name and its text, of keys too.
+    /// Returns the name and text of every file, including keys.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().map(|(name, file)| {
             let text = match &file.content {
@@ -109,7 +109,7 @@ impl Documents {
         })
     }
 
-    /// The transforms: the name of each without its ending, and its text.
+    /// Returns the name (without extension) and text of every transform.
     pub(crate) fn transforms(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().filter_map(|(path, file)| match &file.content {
             Content::Transform(source) => {
@@ -120,34 +120,34 @@ impl Documents {
         })
     }
 
-    /// The place of `key`, dotted from the top of a file: `mesh.imaging.jwt_secret`. The first file that writes it
-    /// counts; where only its table is written, the place is that of the table.
+    /// Returns the place of a dotted `key`, such as `mesh.imaging.jwt_secret`, in the first file that sets it. If no file
+    /// sets the key, the place is that of its table.
     pub(crate) fn place_of(&self, key: &str) -> Option<Place> {
         let places = self.fragments().filter_map(|fragment| place_in(&fragment.source, key));
         places.max_by_key(|(depth, _)| *depth).map(|(_, place)| place)
     }
 
-    /// The files by name, in the order of their names.
+    /// Returns the files, sorted by name.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Document)> {
         self.files.iter().map(|(name, document)| (name.as_str(), &**document))
     }
 
-    /// The names of the files, and the digest of each.
+    /// Returns the name and digest of every file.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, Digest)> {
         self.files.iter().map(|(name, file)| (name.as_str(), file.digest))
     }
 }
 
-/// The deepest part of `key` that a file writes: how many of its names were found, and the place of the last.
+/// Finds the deepest part of `key` that a file sets. Returns the number of parts found and the place of the last one.
 fn place_in(source: &Arc<Source>, key: &str) -> Option<(usize, Place)> {
     let (document, _) = DeTable::parse_recoverable(source.text());
     let (mut table, mut found) = (document.get_ref(), None);
     for (depth, name) in key.split('.').enumerate() {
         let Some((written, value)) = table.get_key_value(name) else { break };
         let inner = value.get_ref().as_table();
-        // A table is shown by its name, a value by itself.
+        // A table is marked at its name, because its span covers many lines; a value is marked itself.
         let span = if inner.is_some() { written.span() } else { value.span() };
-        // The first name is of a kind of section, which many files have.
+        // The first part, such as `mesh`, is in many files, so it alone is no match.
         if depth > 0 {
             found = Some((depth, Place::new(source, span)));
         }
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(
             line("mesh.a.jwt_public_key_path"),
             Some(1),
-            "the table stands for a key that is not written"
+            "a key that is not set has the place of its table"
         );
         assert_eq!(line("mesh.b"), None);
     }

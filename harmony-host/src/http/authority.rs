@@ -1,12 +1,12 @@
-//! Host and port of a request.
+//! The authority of a request: its host and port.
 
 use http::header::HOST;
 use http::{HeaderMap, Uri};
 
-/// Host and port that the request is for (RFC 9110, section 7.2; RFC 9113, section 8.3.1).
+/// Returns the host and port that the request is for (RFC 9110, section 7.2; RFC 9113, section 8.3.1).
 ///
 /// # Errors
-/// The reason for which the request names no host.
+/// A message, if the request names no valid host.
 pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, &'static str> {
     const MISSING: &str = "the request names no host";
     if let Some(authority) = uri.authority() {
@@ -15,6 +15,7 @@ pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, &'stat
             false => Ok(authority.as_str().to_owned()),
         };
     }
+    // RFC 9112, section 3.2: more than one Host header is a bad request.
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(MISSING) };
     let host = host.to_str().map_err(|_| MISSING)?;
@@ -23,11 +24,11 @@ pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, &'stat
     };
     match !host.is_empty() && host.bytes().all(plain) {
         true => Ok(host.to_owned()),
-        false => Err("the Host header is no host"),
+        false => Err("the Host header is not a valid host"),
     }
 }
 
-/// Splits `host:port`, `[v6]:port`, `host`. `None` when what stands for the port is none.
+/// Splits `host:port`, `[v6]:port` or `host` into host and port. `None` if the port or an IPv6 address is malformed.
 pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -39,7 +40,7 @@ pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     }
     match port {
         Some(port) if !port.bytes().all(|b| b.is_ascii_digit()) => None,
-        // RFC 3986, section 3.2.3: an empty port is the scheme's own.
+        // RFC 3986, section 3.2.3: an empty port means the default port of the scheme.
         Some("") | None => Some((host, None)),
         Some(port) => Some((host, Some(port.parse().ok()?))),
     }
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_split_from_names_and_addresses() {
+    fn ports_are_split_off() {
         assert_eq!(split_port("a.example:8080"), Some(("a.example", Some(8080))));
         assert_eq!(split_port("[::1]:80"), Some(("[::1]", Some(80))));
         assert_eq!(split_port("[::1]"), Some(("[::1]", None)));

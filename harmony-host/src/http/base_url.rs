@@ -1,11 +1,11 @@
-//! Parsing base URLs.
+//! Parsing of base URLs.
 
 use url::Url;
 
 /// Parses a base URL: http or https, a host, no credentials, query or fragment.
 ///
 /// # Errors
-/// What is wrong with it, without the URL: it may carry a password.
+/// A description of the mistake, without the URL: it may contain a password.
 pub(crate) fn base_url(text: &str) -> Result<Url, String> {
     let url =
         Url::parse(text).map_err(|e| format!("expected a URL such as https://api.example.com/r4: {e}"))?;

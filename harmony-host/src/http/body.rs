@@ -1,3 +1,5 @@
+//! Bodies of requests and responses on their way through the proxy.
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -11,34 +13,35 @@ use hyper::body::Incoming;
 use std::sync::Mutex;
 use tokio::time::{Instant, Sleep};
 
-/// What went wrong in the middle of a body.
+/// An error in the middle of a body.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// Nothing more to come.
+    /// No data, or no more data.
     Empty,
-    /// All at once.
+    /// All data at once.
     Full(Bytes),
-    /// As it arrives from a backend; cut when the backend is silent for too long.
+    /// Data as it arrives from a backend; an error ends it if the backend sends nothing for too long.
     Streaming(Stream),
 }
 
+/// The body of a response from a backend, with an idle timeout.
 #[derive(Debug)]
 pub(crate) struct Stream {
     incoming: Incoming,
-    silence: Duration,
-    /// Armed only while nothing arrives, so that a body that flows costs no timer.
-    waiting: Option<Pin<Box<Sleep>>>,
+    idle_timeout: Duration,
+    /// The timer of the idle timeout. It exists only while no data arrives, so a flowing body costs no timer.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Body {
-    pub(crate) fn streaming(incoming: Incoming, silence: Duration) -> Self {
+    pub(crate) fn streaming(incoming: Incoming, idle_timeout: Duration) -> Self {
         if incoming.is_end_stream() {
             Self::Empty
         } else {
-            Self::Streaming(Stream { incoming, silence, waiting: None })
+            Self::Streaming(Stream { incoming, idle_timeout, timer: None })
         }
     }
 }
@@ -86,16 +89,16 @@ impl Stream {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
-                self.waiting = None;
+                self.timer = None;
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending => {
-                let silence = self.silence;
-                let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence)));
-                match waiting.as_mut().poll(cx) {
-                    Poll::Ready(()) => {
-                        Poll::Ready(Some(Err("the backend fell silent in the middle of its answer".into())))
-                    }
+                let idle_timeout = self.idle_timeout;
+                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_timeout)));
+                match timer.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(Some(Err(
+                        "the backend sent nothing for too long in the middle of its response".into(),
+                    ))),
                     Poll::Pending => Poll::Pending,
                 }
             }
@@ -103,13 +106,13 @@ impl Stream {
     }
 }
 
-/// The body of a request on its way to a backend. Several attempts may hold it; as long as none has read
-/// from it, another can start over.
+/// The body of a request to a backend. Several attempts may share it: a retry is possible while no attempt has read
+/// from it.
 #[derive(Clone, Debug)]
-pub(crate) struct Upload(Arc<Source>);
+pub(crate) struct Upload(Arc<UploadState>);
 
 #[derive(Debug)]
-struct Source {
+struct UploadState {
     incoming: Mutex<Incoming>,
     empty: bool,
     hint: SizeHint,
@@ -134,7 +137,7 @@ impl std::error::Error for TooLarge {}
 impl Upload {
     pub(crate) fn new(incoming: Incoming, limit: Option<u64>) -> Self {
         let (empty, hint) = (incoming.is_end_stream(), incoming.size_hint());
-        Self(Arc::new(Source {
+        Self(Arc::new(UploadState {
             incoming: Mutex::new(incoming),
             empty,
             hint,
@@ -145,33 +148,33 @@ impl Upload {
         }))
     }
 
-    /// Whether another attempt would send the same.
-    pub(crate) fn untouched(&self) -> bool {
+    /// Returns whether a retry would send the whole body.
+    pub(crate) fn is_unread(&self) -> bool {
         self.0.empty || self.progress() == 0
     }
 
-    /// Whether there is nothing to send.
+    /// Returns whether the body is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.empty
     }
 
-    /// A number that changes whenever some of it was read.
+    /// Returns the number of frames read so far; it wraps, so compare it for equality only.
     pub(crate) fn progress(&self) -> u32 {
         self.0.frames.load(Ordering::Relaxed)
     }
 
-    /// Whether all of it was read.
-    pub(crate) fn finished(&self) -> bool {
+    /// Returns whether the whole body was read.
+    pub(crate) fn is_finished(&self) -> bool {
         self.0.empty || self.0.finished.load(Ordering::Relaxed)
     }
 
-    /// Whether it is known to be too large before reading it.
+    /// Returns whether the announced length is above the limit, before anything is read.
     pub(crate) fn too_large(&self) -> bool {
         self.0.hint.lower() > self.0.limit
     }
 
-    /// Whether more than the limit has come.
-    pub(crate) fn overran(&self) -> bool {
+    /// Returns whether more bytes than the limit were read.
+    pub(crate) fn exceeded_limit(&self) -> bool {
         self.0.read.load(Ordering::Relaxed) > self.0.limit
     }
 }
@@ -188,7 +191,7 @@ impl HttpBody for Upload {
             return Poll::Ready(None);
         }
         let Ok(mut incoming) = self.0.incoming.lock() else {
-            return Poll::Ready(Some(Err("poisoned".into())));
+            return Poll::Ready(Some(Err("a panic poisoned the lock of the request body".into())));
         };
         let frame = std::task::ready!(Pin::new(&mut *incoming).poll_frame(cx));
         self.0.frames.fetch_add(1, Ordering::Relaxed);
@@ -213,18 +216,18 @@ impl HttpBody for Upload {
     }
 }
 
-/// Waits for `work` as long as `progress` keeps changing at least once per `silence`.
+/// Waits for `work` while `progress` changes at least once per `idle_timeout`.
 ///
 /// # Errors
-/// `Err(())` when there was silence for too long.
-pub(crate) async fn unless_silent<T>(
+/// `Err(())` if `progress` did not change for `idle_timeout`.
+pub(crate) async fn with_idle_timeout<T>(
     work: impl Future<Output = T>,
-    silence: Duration,
+    idle_timeout: Duration,
     progress: impl Fn() -> u32,
 ) -> Result<T, ()> {
     let mut work = std::pin::pin!(work);
     let mut seen = progress();
-    let mut deadline = Instant::now() + silence;
+    let mut deadline = Instant::now() + idle_timeout;
     loop {
         if let Ok(done) = tokio::time::timeout_at(deadline, work.as_mut()).await {
             return Ok(done);
@@ -234,7 +237,7 @@ pub(crate) async fn unless_silent<T>(
             return Err(());
         }
         seen = now;
-        deadline = Instant::now() + silence;
+        deadline = Instant::now() + idle_timeout;
     }
 }
 
@@ -243,10 +246,10 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn silence_ends_the_wait_and_progress_prolongs_it() {
-        let silence = Duration::from_secs(10);
+    async fn progress_extends_the_deadline() {
+        let idle_timeout = Duration::from_secs(10);
         let never = std::future::pending::<()>();
-        assert_eq!(unless_silent(never, silence, || 0).await, Err(()));
+        assert_eq!(with_idle_timeout(never, idle_timeout, || 0).await, Err(()));
 
         let ticks = AtomicU32::new(0);
         let slow = async {
@@ -255,6 +258,6 @@ mod tests {
                 ticks.fetch_add(1, Ordering::Relaxed);
             }
         };
-        assert_eq!(unless_silent(slow, silence, || ticks.load(Ordering::Relaxed)).await, Ok(()));
+        assert_eq!(with_idle_timeout(slow, idle_timeout, || ticks.load(Ordering::Relaxed)).await, Ok(()));
     }
 }

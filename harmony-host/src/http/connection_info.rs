@@ -1,11 +1,11 @@
-//! The connection a request came in on.
+//! The facts about a connection that its requests share.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::http::url_prefix::Scheme;
 
-/// The connection a request came in on.
+/// The connection on which a request arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionInfo {
     /// The address of the listener.
@@ -20,7 +20,7 @@ pub(crate) struct ConnectionInfo {
 /// The address of a client as the forwarding headers write it, formatted once per connection.
 #[derive(Clone, Debug)]
 pub(crate) struct ForwardedPeer {
-    /// The address as X-Forwarded-For has it.
+    /// The address in the form of X-Forwarded-For.
     pub(crate) address: String,
     /// The address as a node of Forwarded (RFC 7239, section 6).
     pub(crate) node: String,

@@ -1,7 +1,9 @@
+//! Normalization and comparison of URL paths.
+
 use std::borrow::Cow;
 
-/// A path that means different things to the gateway and to what stands behind it, so that it is refused
-/// rather than interpreted.
+/// A path that the gateway and a backend may interpret differently. An attacker could use it to get past a route, so
+/// it is rejected and never rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadPath {
     /// A `.` or `..` segment, written out or escaped, also between escaped slashes or backslashes.
@@ -11,19 +13,19 @@ pub(crate) enum BadPath {
 }
 
 impl BadPath {
-    /// What is wrong, for whoever sent or wrote the path.
+    /// Returns the description for the sender, or for the author of the configuration.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::DotSegment => "a path may not have . or .. segments",
-            Self::Escape => "a path may not have a % that is no escape",
+            Self::DotSegment => "a path must not contain . or .. segments",
+            Self::Escape => "a path must not contain a % without two hexadecimal digits",
         }
     }
 }
 
-/// The segments of a path in the form in which two paths are compared (RFC 3986, section 6.2.2): escaped
-/// unreserved characters decoded, hexadecimal digits in upper case, empty segments skipped.
+/// Returns the segments of a path, normalized for comparison (RFC 3986, section 6.2.2): escaped unreserved characters
+/// are decoded, hexadecimal digits are in upper case, empty segments are skipped.
 ///
-/// Each comes with the offset in `path` at which it ends.
+/// Each segment comes with the offset in `path` at which it ends.
 pub(crate) fn segments(path: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, usize), BadPath>> {
     let mut at = 0;
     path.split('/').filter_map(move |raw| {
@@ -33,25 +35,26 @@ pub(crate) fn segments(path: &str) -> impl Iterator<Item = Result<(Cow<'_, str>,
             return None;
         }
         let plain = !raw.bytes().any(|b| matches!(b, b'%' | b'\\' | b';'));
-        let segment = if plain { Ok(Cow::Borrowed(raw)) } else { normal(raw).map(Cow::Owned) };
-        Some(segment.and_then(|segment| match hides_dots(&segment, plain) {
+        let segment = if plain { Ok(Cow::Borrowed(raw)) } else { normalize(raw).map(Cow::Owned) };
+        Some(segment.and_then(|segment| match has_dot_segment(&segment, plain) {
             true => Err(BadPath::DotSegment),
             false => Ok((segment, end)),
         }))
     })
 }
 
-/// Whether a segment, or a part of it that some server would take for one, climbs.
-fn hides_dots(segment: &str, plain: bool) -> bool {
-    // What stands behind a semicolon is a parameter to some servers and nothing to others.
-    let climbs = |part: &str| matches!(part.split(';').next(), Some("." | ".."));
+/// Returns whether a segment is a dot segment, or contains a part that some servers treat as one.
+fn has_dot_segment(segment: &str, plain: bool) -> bool {
+    // Some servers cut a segment at the semicolon (path parameters), so `..;x` climbs there.
+    let is_dot_segment = |part: &str| matches!(part.split(';').next(), Some("." | ".."));
     if plain {
-        return climbs(segment);
+        return is_dot_segment(segment);
     }
-    segment.replace("%2F", "/").replace("%5C", "/").replace("%3B", ";").split(['/', '\\']).any(climbs)
+    segment.replace("%2F", "/").replace("%5C", "/").replace("%3B", ";").split(['/', '\\']).any(is_dot_segment)
 }
 
-fn normal(raw: &str) -> Result<String, BadPath> {
+/// Normalizes the escapes of one segment.
+fn normalize(raw: &str) -> Result<String, BadPath> {
     let mut out = String::with_capacity(raw.len());
     let mut parts = raw.split('%');
     out.push_str(parts.next().unwrap_or_default());
@@ -70,17 +73,17 @@ fn normal(raw: &str) -> Result<String, BadPath> {
     Ok(out)
 }
 
-/// The segments of a configured path.
+/// Returns the normalized segments of a configured path.
 pub(crate) fn owned_segments(path: &str) -> Result<Vec<String>, BadPath> {
     segments(path).map(|segment| segment.map(|(text, _)| text.into_owned())).collect()
 }
 
-/// Where in `path` the prefix ends, when `path` starts with all of its segments.
+/// Returns the offset at which `prefix` ends in `path`, if `path` starts with all of its segments.
 pub(crate) fn strip(path: &str, prefix: &[String]) -> Option<usize> {
-    let mut walk = segments(path);
+    let mut actual = segments(path);
     let mut end = 0;
     for expected in prefix {
-        let (segment, at) = walk.next()?.ok()?;
+        let (segment, at) = actual.next()?.ok()?;
         if segment != expected.as_str() {
             return None;
         }
@@ -96,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_and_empty_segments_do_not_hide_a_path() {
+    fn equivalent_paths_compare_equal() {
         for path in ["/r4/Patient", "//r4///Patient", "/%72%34/Patient", "/r4/%50atient"] {
             assert_eq!(owned_segments(path), Ok(vec!["r4".to_owned(), "Patient".to_owned()]), "{path}");
         }
@@ -104,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn dot_segments_are_refused_however_they_are_written() {
+    fn dot_segments_are_rejected_in_every_form() {
         for path in [
             "/a/../b",
             "/./a",
@@ -126,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_whole_segments() {
+    fn prefixes_match_whole_segments() {
         let prefix = owned_segments("/r4").unwrap();
         assert_eq!(strip("/r4/Patient", &prefix), Some(3));
         assert_eq!(strip("/r4", &prefix), Some(3));
@@ -137,13 +140,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_path_makes_it_panic(path in any::<String>()) {
+        fn arbitrary_paths_do_not_panic(path in any::<String>()) {
             let _ = owned_segments(&path);
             prop_assert_eq!(strip(&path, &[]), Some(0));
         }
 
         #[test]
-        fn normalising_twice_changes_nothing(path in "(/[a-c%0-9.~é]{0,6}){0,4}") {
+        fn normalizing_is_idempotent(path in "(/[a-c%0-9.~é]{0,6}){0,4}") {
             if let Ok(once) = owned_segments(&path) {
                 let joined = format!("/{}", once.join("/"));
                 prop_assert_eq!(owned_segments(&joined), Ok(once));

@@ -1,11 +1,11 @@
-//! Answers in JSON.
+//! Responses in JSON.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-/// A JSON answer with `error` and `message`.
+/// Creates an error response: JSON with `error` and `message`.
 pub(crate) fn problem(status: StatusCode, code: &str, message: &str) -> Response<Full<Bytes>> {
     let mut response = json(status, &serde_json::json!({ "error": code, "message": message }));
     if status == StatusCode::UNAUTHORIZED {
@@ -14,15 +14,15 @@ pub(crate) fn problem(status: StatusCode, code: &str, message: &str) -> Response
     response
 }
 
-/// An answer 405, which must say what is allowed (RFC 9110, section 15.5.6).
+/// Creates a response 405. It must name the allowed methods (RFC 9110, section 15.5.6).
 pub(crate) fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
-    let message = format!("allowed here: {allowed}");
+    let message = format!("allowed methods: {allowed}");
     let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &message);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
-/// A JSON answer.
+/// Creates a JSON response.
 pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(format!("{value}\n")));
     *response.status_mut() = status;

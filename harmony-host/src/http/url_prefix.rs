@@ -1,3 +1,5 @@
+//! URL prefixes: the address of an ingress, normalized for comparison.
+
 use std::fmt;
 
 use url::Url;
@@ -5,7 +7,7 @@ use url::Url;
 use crate::http::base_url::base_url;
 use crate::http::path::{owned_segments, strip};
 
-/// `http` or `https`.
+/// The scheme of a URL: `http` or `https`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scheme {
     /// Cleartext.
@@ -15,7 +17,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The scheme as it stands in a URL.
+    /// Returns the name of the scheme in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -23,7 +25,7 @@ impl Scheme {
         }
     }
 
-    /// The port of a URL that names none.
+    /// Returns the port of a URL that names none.
     pub fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -32,64 +34,64 @@ impl Scheme {
     }
 }
 
-/// A URL that stands for everything below it: scheme, host, port and whole path segments.
+/// A URL prefix that covers all URLs below it: scheme, host, port and whole path segments.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct UrlPrefix {
     scheme: Scheme,
     host: String,
     port: u16,
     segments: Vec<String>,
-    written: String,
+    normalized: String,
 }
 
 impl UrlPrefix {
     /// Parses an ingress URL.
     ///
     /// # Errors
-    /// What is wrong with it, in words for the person who wrote it.
+    /// A description of the mistake, for the author of the configuration.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let url = base_url(text)?;
         Self::of(&url)
     }
 
-    /// The prefix a base URL stands for.
+    /// Returns the prefix of a base URL.
     ///
     /// # Errors
-    /// When it has no host, or a path that cannot be compared.
+    /// A description, if the URL has no host or has dot segments in its path.
     pub(crate) fn of(url: &Url) -> Result<Self, String> {
         let scheme = if url.scheme() == "https" { Scheme::Https } else { Scheme::Http };
         let host = url.host_str().ok_or("expected a host")?.trim_end_matches('.').to_owned();
         let segments = owned_segments(url.path()).map_err(|_| "expected no . or .. in the path")?;
         let port = url.port().unwrap_or(scheme.default_port());
-        Ok(Self { scheme, host, port, segments, written: url.as_str().trim_end_matches('/').to_owned() })
+        Ok(Self { scheme, host, port, segments, normalized: url.as_str().trim_end_matches('/').to_owned() })
     }
 
-    /// The scheme.
+    /// Returns the scheme.
     pub(crate) fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// The host, in lower case.
+    /// Returns the host, in lower case.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, the scheme's own where the URL names none.
+    /// Returns the port; the default port of the scheme if the URL names none.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// The path's segments.
+    /// Returns the normalized segments of the path.
     pub(crate) fn segments(&self) -> &[String] {
         &self.segments
     }
 
-    /// Whether scheme, host and port are the same.
+    /// Returns whether scheme, host and port are the same.
     pub(crate) fn same_origin(&self, other: &Self) -> bool {
         (self.scheme, self.port) == (other.scheme, other.port) && self.host == other.host
     }
 
-    /// Whether `path` on `base`'s origin, below `base`'s path, is below this prefix.
+    /// Returns whether this prefix covers `path`, taken relative to `base`.
     pub(crate) fn covers(&self, base: &Self, path: &str) -> bool {
         if !self.same_origin(base) {
             return false;
@@ -98,21 +100,21 @@ impl UrlPrefix {
         self.segments[..common] == base.segments[..common] && strip(path, &self.segments[common..]).is_some()
     }
 
-    /// The URL in its normal form.
+    /// Returns the normalized URL.
     pub(crate) fn as_str(&self) -> &str {
-        &self.written
+        &self.normalized
     }
 }
 
 impl fmt::Display for UrlPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.written)
+        f.write_str(&self.normalized)
     }
 }
 
 impl fmt::Debug for UrlPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.written)
+        f.write_str(&self.normalized)
     }
 }
 
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn case_of_the_host_default_ports_and_slashes_make_no_difference() {
+    fn equivalent_urls_compare_equal() {
         let plain = prefix("https://api.example.com/r4");
         for same in ["https://API.example.com:443/r4/", "https://api.example.com./%724"] {
             assert!(plain.same_origin(&prefix(same)));
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_covers_whole_segments_below_a_base() {
+    fn prefixes_cover_whole_segments() {
         let r4 = prefix("https://a/r4");
         assert!(r4.covers(&prefix("https://a/"), "/r4/Patient"));
         assert!(r4.covers(&prefix("https://a/r4/sub"), "/x"));

@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Error as ClientError;
 
-use crate::http::body::{Body, Upload, unless_silent};
+use crate::http::body::{Body, Upload, with_idle_timeout};
 use crate::plan::{BaseUrl, HttpUpstream};
 use crate::proxy::backend_client::BackendClient;
 use crate::proxy::error::ProxyError;
@@ -45,18 +45,18 @@ pub(super) async fn forward(
     loop {
         let base = &bases[attempt as usize % bases.len()];
         let request = outgoing(&parts, base, upstream, exchange, upload.clone()).await?;
-        let sent = unless_silent(client.send(request), upstream.timeout, || upload.progress()).await;
+        let sent = with_idle_timeout(client.send(request), upstream.timeout, || upload.progress()).await;
         let error = match sent {
             Ok(Ok(response)) => return Ok(answer(response, upstream.timeout)),
             Ok(Err(error)) => error,
-            Err(()) if !upload.finished() => return Err(ProxyError::RequestTimeout),
+            Err(()) if !upload.is_finished() => return Err(ProxyError::RequestTimeout),
             Err(()) => {
                 let seconds = upstream.timeout.as_secs();
                 let why = format!("backend `{}` was silent for {seconds} s", upstream.backend);
                 return Err(ProxyError::GatewayTimeout(why));
             }
         };
-        if upload.overran() {
+        if upload.exceeded_limit() {
             return Err(ProxyError::BodyTooLarge);
         }
         if attempt >= upstream.max_retries || !safe_to_repeat(&error, &parts.method, &upload) {
@@ -124,7 +124,7 @@ fn answer(response: Response<Incoming>, silence: Duration) -> Response<Body> {
 /// Nothing of the request may have reached the backend, or repeating it must mean the same
 /// (RFC 9110, section 9.2.2) and be possible.
 fn safe_to_repeat(error: &ClientError, method: &Method, upload: &Upload) -> bool {
-    if !upload.untouched() {
+    if !upload.is_unread() {
         return false;
     }
     error.is_connect() || (method.is_idempotent() && upload.is_empty())

@@ -59,7 +59,7 @@ async fn a_start_waits_for_another_gateway_to_let_go_and_then_says_that_it_runs(
     let problem = refusal.problems.errors().next().unwrap().to_string();
     assert!(problem.contains("another gateway runs on this configuration"), "{problem}");
     let letting_go = async {
-        tokio::time::sleep(PATIENCE / 2).await;
+        tokio::time::sleep(TAKE_TIMEOUT / 2).await;
         drop(first);
     };
     let (second, ()) = tokio::join!(recovered(&config, &state), letting_go);

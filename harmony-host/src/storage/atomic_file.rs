@@ -1,4 +1,4 @@
-//! Files that are either the old or the new one, whatever happens in between.
+//! Atomic file replacement: after a crash a file has either its old or its new content.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,82 +6,84 @@ use std::path::{Path, PathBuf};
 
 use crate::storage::failpoints;
 
-/// What the name of a file that is not yet in its place starts and ends with.
+/// Prefix and suffix of temporary file names.
 const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
 
-/// Puts `bytes` where `path` leads: into a new file beside it, made durable, then renamed onto it, and the
-/// directory made durable. A link is followed, so that what it leads to is replaced and it stays a link. The
-/// permissions of a file that is replaced are kept; a new one gets `mode`, less what the umask takes away.
+/// Replaces the content of `path` with `bytes`: writes a temporary file in the same directory, syncs it, renames it
+/// over `path` and syncs the directory. A symbolic link stays a link; its target is replaced. A replaced file keeps
+/// its permissions; a new file gets `mode`, reduced by the umask.
 ///
 /// # Errors
-/// What the operating system says; `path` is then what it was, or, when only the last step failed, new.
+/// The error of the operating system. `path` then has its old content, or the new content if only the last sync
+/// failed.
 pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let place = fs::canonicalize(path).or_else(|e| match e.kind() {
+    let target = fs::canonicalize(path).or_else(|e| match e.kind() {
         io::ErrorKind::NotFound => Ok(path.to_owned()),
         _ => Err(e),
     })?;
-    let directory = directory(&place);
-    let old = fs::metadata(&place).ok().map(|old| old.permissions());
+    let directory = parent_directory(&target);
+    let old = fs::metadata(&target).ok().map(|old| old.permissions());
     let (prefix, suffix) = TEMPORARY;
-    let mut named = tempfile::Builder::new();
-    named.prefix(prefix).suffix(suffix);
-    // What is replaced may be less readable than what is new: until it has its permissions it is for its owner only.
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix).suffix(suffix);
+    // The replaced file may be less readable than `mode`, so the temporary file is readable only by its owner until it
+    // has the permissions of the replaced one.
     if old.is_none() {
-        named.permissions(permissions(mode));
+        builder.permissions(permissions(mode));
     }
-    let mut file = named.tempfile_in(&directory)?;
-    failpoints::disk(&place)?;
+    let mut file = builder.tempfile_in(&directory)?;
+    failpoints::disk(&target)?;
     file.write_all(bytes)?;
     if let Some(old) = old {
         file.as_file().set_permissions(old)?;
     }
     file.as_file().sync_all()?;
     failpoints::kill("file-made");
-    file.persist(&place).map_err(|e| e.error)?;
+    file.persist(&target).map_err(|e| e.error)?;
     failpoints::kill("file-renamed");
     sync(&directory)
 }
 
-/// Removes a file and makes that durable. One that is gone already is no error.
+/// Removes a file and syncs its directory. A missing file is not an error.
 ///
 /// # Errors
-/// What the operating system says.
+/// The error of the operating system.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     failpoints::disk(path)?;
     match fs::remove_file(path) {
-        Ok(()) => sync(&directory(path)),
+        Ok(()) => sync(&parent_directory(path)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),
     }
 }
 
-/// Removes what a process that was killed left half written in `directory`.
+/// Removes the temporary files that killed processes left in `directory`.
 pub(crate) fn sweep(directory: &Path) {
     let (prefix, suffix) = TEMPORARY;
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         if name.starts_with(prefix) && name.ends_with(suffix) && fs::remove_file(entry.path()).is_ok() {
-            tracing::info!(file = %entry.path().display(), "a file left half written was removed");
+            tracing::info!(file = %entry.path().display(), "removed a temporary file of an interrupted write");
         }
     }
 }
 
-/// Makes `directory` and its parents with the given mode, where they are missing.
+/// Creates `directory` and its missing parents with the given mode.
 ///
 /// # Errors
-/// What the operating system says.
+/// The error of the operating system.
 pub(crate) fn make_directory(directory: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(mode).create(directory)
 }
 
-/// Makes the entries of a directory durable.
+/// Syncs a directory: without it a rename may be lost in a power cut.
 fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn directory(path: &Path) -> PathBuf {
+fn parent_directory(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_keeps_its_permissions_and_a_link_stays_a_link() {
+    fn permissions_and_links_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let (file, link) = (dir.path().join("real.toml"), dir.path().join("link.toml"));
         write(&file, b"one", 0o640).unwrap();
@@ -111,12 +113,12 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"two");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside them");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no temporary file is left");
     }
 
-    /// A umask is the whole process's, so that this is a process of its own.
+    /// The umask belongs to the process, so the write happens in a process of its own.
     #[test]
-    fn a_new_file_is_no_more_open_than_the_umask_says() {
+    fn new_files_respect_the_umask() {
         let dir = tempfile::tempdir().unwrap();
         let this = std::env::current_exe().unwrap();
         let mut shell = std::process::Command::new("sh");
@@ -132,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "the process of the test before"]
+    #[ignore = "runs in the child process of new_files_respect_the_umask"]
     fn writes_a_file() {
         let Some(path) = std::env::var_os("WRITES_TO") else { return };
         write(Path::new(&path), b"new", 0o644).unwrap();
     }
 
     #[test]
-    fn what_was_left_half_written_is_swept_and_nothing_else() {
+    fn only_temporary_files_are_swept() {
         let dir = tempfile::tempdir().unwrap();
         for name in [".harmony-x.tmp", "harmony-x.tmp", ".other.tmp"] {
             fs::write(dir.path().join(name), "").unwrap();

@@ -1,21 +1,24 @@
+//! SHA-256 checksums of files and file trees.
+
 use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
 
-/// The SHA-256 of some bytes; what "the same content" means here, never a time stamp.
+/// A SHA-256 checksum. The host compares content by checksum, never by time stamp.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Returns the digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self::from_slice(digest(&SHA256, bytes).as_ref())
     }
 
-    /// The digest of named contents, in the order given.
+    /// Returns the digest of named contents, in the given order.
     pub fn of_tree<'a>(entries: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         let mut context = Context::new(&SHA256);
         for (name, digest) in entries {
+            // The length separates name and digest, so no two trees have the same input.
             context.update(&(name.len() as u64).to_be_bytes());
             context.update(name.as_bytes());
             context.update(&digest.0);
@@ -32,13 +35,13 @@ impl Digest {
     }
 }
 
-/// All 64 hexadecimal digits of a digest.
+/// Returns all 64 hexadecimal digits of a digest.
 pub(crate) fn full(digest: Digest) -> String {
     format!("{digest:#}")
 }
 
 impl fmt::Display for Digest {
-    /// The first 12 hexadecimal digits; all of them with `{:#}`.
+    /// Writes the first 12 hexadecimal digits; all 64 with `{:#}`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = if f.alternate() { 32 } else { 6 };
         self.0.iter().take(shown).try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -56,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moving_a_byte_between_name_and_content_changes_the_tree() {
+    fn names_and_contents_do_not_mix() {
         let one = Digest::of_tree([("ab", Digest::of(b"c"))]);
         let other = Digest::of_tree([("a", Digest::of(b"bc"))]);
         assert_ne!(one, other);

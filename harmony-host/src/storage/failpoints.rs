@@ -1,10 +1,10 @@
-//! Where tests end the process, or let the disk refuse. Without the feature `failpoints` there is nothing here.
+//! Points at which tests end the process or inject disk errors. Without the feature `failpoints` they do nothing.
 
 use std::io;
 use std::path::Path;
 
-/// Ends the process here, as a kill or a power cut does, when `FAILPOINTS` says so: `committed=return` at the
-/// first time, `committed=2*off->return` at the third.
+/// Aborts the process at `point` if `FAILPOINTS` says so, like a kill or a power cut: `committed=return` aborts at the
+/// first pass, `committed=2*off->return` at the third.
 pub(crate) fn kill(point: &str) {
     #[cfg(feature = "failpoints")]
     fail::fail_point!(point, |_| std::process::abort());
@@ -12,43 +12,43 @@ pub(crate) fn kill(point: &str) {
     let _ = point;
 }
 
-/// The error that the disk gives for `path` while the file named by `HARMONY_DISK_FAULT` exists: the number in it, as
-/// in errno. With a word after it, only for paths that have that in them. The file may come and go while the process
+/// Injects a disk error for `path` while the file named by `HARMONY_DISK_FAULT` exists. The file holds an errno and,
+/// optionally, a word: then only paths that contain the word fail. Tests create and delete the file while the process
 /// runs.
 ///
 /// # Errors
-/// That one.
+/// The error with that errno.
 pub(crate) fn disk(path: &Path) -> io::Result<()> {
-    let Some(text) = while_there("HARMONY_DISK_FAULT") else { return Ok(()) };
+    let Some(text) = read_fault_file("HARMONY_DISK_FAULT") else { return Ok(()) };
     let mut words = text.split_whitespace();
     let code = words.next().and_then(|code| code.parse().ok());
-    let struck = words.next().is_none_or(|part| path.to_string_lossy().contains(part));
-    match code.filter(|_| struck) {
+    let applies = words.next().is_none_or(|part| path.to_string_lossy().contains(part));
+    match code.filter(|_| applies) {
         Some(code) => Err(io::Error::from_raw_os_error(code)),
         None => Ok(()),
     }
 }
 
-/// What a probe finds here while the file named by `HARMONY_PROBE_FAULT` exists.
+/// Injects a probe failure while the file named by `HARMONY_PROBE_FAULT` exists.
 ///
 /// # Errors
-/// What is in that file.
+/// The text of that file.
 pub(crate) fn probe() -> Result<(), String> {
-    while_there("HARMONY_PROBE_FAULT").map_or(Ok(()), Err)
+    read_fault_file("HARMONY_PROBE_FAULT").map_or(Ok(()), Err)
 }
 
-/// The text of the file that a variable names, while there is one.
+/// Returns the text of the file that an environment variable names, if the file exists.
 #[cfg(feature = "failpoints")]
-fn while_there(variable: &str) -> Option<String> {
+fn read_fault_file(variable: &str) -> Option<String> {
     std::fs::read_to_string(std::env::var_os(variable)?).ok()
 }
 
 #[cfg(not(feature = "failpoints"))]
-fn while_there(_: &str) -> Option<String> {
+fn read_fault_file(_: &str) -> Option<String> {
     None
 }
 
-/// Reads `FAILPOINTS`. The points are as it says for as long as what is returned lives.
+/// Configures the points from `FAILPOINTS`, until the returned value is dropped.
 #[cfg(feature = "failpoints")]
 pub(crate) fn set_up() -> fail::FailScenario<'static> {
     fail::FailScenario::setup()

@@ -1,4 +1,4 @@
-//! What keeps two gateways apart that were started on the same files.
+//! The directory lock: it keeps two gateways from working on the same files.
 
 use std::fs::{OpenOptions, TryLockError};
 use std::io;
@@ -7,28 +7,29 @@ use std::time::Duration;
 
 use crate::storage::atomic_file;
 
-/// How long a start waits for another gateway to let go: one of this process that was dropped a moment ago still has
-/// tasks that end.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// The time that a start waits for the lock. A gateway of the same process that was just dropped holds the lock until
+/// its tasks have ended.
+pub(crate) const TAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often it tries meanwhile.
-pub(crate) const RETRY: Duration = Duration::from_millis(50);
+/// The interval between attempts to take the lock.
+pub(crate) const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Its name in a directory. It is never removed: who has it open and who makes another would both hold one.
+/// The name of the lock file. It is never removed: a process with the removed file open and a process that creates a
+/// new one would both hold a lock.
 const NAME: &str = "lock";
 
-/// A directory that nobody else works in while this lives. The operating system lets go of it however the process
-/// ends. It is held against another gateway of the same process too.
+/// An exclusive lock on a directory, released on drop. The operating system releases it however the process ends. It
+/// also excludes other gateways of the same process.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: std::fs::File,
 }
 
 impl Lock {
-    /// Takes `directory`, which is made, for its owner only, when it is missing.
+    /// Locks `directory`. A missing directory is created with access for its owner only.
     ///
     /// # Errors
-    /// `WouldBlock` when it is taken; else what the operating system says.
+    /// `WouldBlock` if another gateway holds the lock; otherwise the error of the operating system.
     pub(crate) fn take(directory: &Path) -> io::Result<Self> {
         atomic_file::make_directory(directory, 0o700)?;
         let mut options = OpenOptions::new();
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_is_taken_once_until_it_is_let_go_of_and_is_for_its_owner_only() {
+    fn a_lock_is_exclusive_and_private() {
         let dir = tempfile::tempdir().unwrap();
         let (state, inner) = (dir.path().join("state"), dir.path().join("state/inner"));
         let held = Lock::take(&inner).unwrap();

@@ -1,33 +1,35 @@
+//! Linking of backends: the destination of the requests of a pipeline.
+
 use std::sync::Arc;
 
 use crate::config::link::{Destination, LinkedBackend, Linker};
 use crate::config::{Backend, Pipeline, Timing};
 use crate::diagnostics::problem::Problems;
 
-/// Where the requests of a pipeline go.
 impl Linker<'_> {
+    /// Links the backend of a pipeline.
     pub(super) fn backend_of(
         &self,
         pipeline: &Pipeline,
         key: &str,
-        lacks: &mut Vec<String>,
+        missing: &mut Vec<String>,
         problems: &mut Problems,
     ) -> Option<LinkedBackend> {
         let key = format!("{key}.backends");
         let found: Vec<Option<Arc<Backend>>> =
             pipeline.backends.iter().map(|name| self.backends.find(name, &key, problems)).collect();
         if pipeline.backends.is_empty() {
-            lacks.push("a backend to send requests to".to_owned());
+            missing.push("a backend to send requests to".to_owned());
         }
         if let Some(second) = pipeline.backends.get(1) {
             let message = "only the first backend is used; this one gets no requests";
             problems.warn(Some(&second.place), key, message);
         }
         let backend = found.into_iter().next()??;
-        Some(self.backend(backend, lacks, problems))
+        Some(self.backend(backend, missing, problems))
     }
 
-    /// A backend as itself, without saying what is wrong with it.
+    /// Links a backend that no pipeline uses, without reporting its problems.
     pub(crate) fn unused(&self, backend: &Arc<Backend>) -> LinkedBackend {
         self.backend(Arc::clone(backend), &mut Vec::new(), &mut Problems::default())
     }
@@ -35,31 +37,32 @@ impl Linker<'_> {
     fn backend(
         &self,
         backend: Arc<Backend>,
-        lacks: &mut Vec<String>,
+        missing: &mut Vec<String>,
         problems: &mut Problems,
     ) -> LinkedBackend {
-        self.authentication("backend", &backend.name, backend.authentication.as_ref(), lacks);
+        self.authentication("backend", &backend.name, backend.authentication.as_ref(), missing);
         for option in &backend.unserved_options {
-            lacks.push(format!("the option `{}` of backend `{}`", option.value, backend.name));
+            missing.push(format!("the option `{}` of backend `{}`", option.value, backend.name));
         }
         let mut timing = backend.timing.clone();
         let destination = match backend.service.value.as_str() {
             unserved if !self.capabilities.serves_backend(unserved) => {
-                lacks.push(format!("the backend service `{}`", unserved.escape_debug()));
+                missing.push(format!("the backend service `{}`", unserved.escape_debug()));
                 Destination::Unserved
             }
             "echo" => Destination::Echo,
-            "http" => self.http_destination(&backend, &mut timing, lacks, problems),
+            "http" => self.http_destination(&backend, &mut timing, missing, problems),
             _ => Destination::Application,
         };
         LinkedBackend { backend, destination, timing }
     }
 
+    /// Finds the destination of an `http` backend: its base URL, its target or its connection settings.
     fn http_destination(
         &self,
         backend: &Backend,
         timing: &mut Timing,
-        lacks: &mut Vec<String>,
+        missing: &mut Vec<String>,
         problems: &mut Problems,
     ) -> Destination {
         let key = format!("backends.{}", backend.name);
@@ -67,21 +70,21 @@ impl Linker<'_> {
         if let Some(name) = &backend.target_ref {
             match self.targets.get(&name.value, name.place.source()) {
                 Ok(target) => {
-                    connection = connection.over(&target.connection);
-                    *timing = timing.over(&target.timing);
+                    connection = connection.with_fallback(&target.connection);
+                    *timing = timing.with_fallback(&target.timing);
                     if backend.authentication.is_none() {
-                        self.authentication("target", &target.name, target.authentication.as_ref(), lacks);
+                        self.authentication("target", &target.name, target.authentication.as_ref(), missing);
                     }
                     if !target.enabled {
-                        lacks.push(format!("the target `{}`, which is disabled", target.name));
+                        missing.push(format!("the target `{}`, which is disabled", target.name));
                         return Destination::Unserved;
                     }
                 }
                 Err([]) if name.value.contains('.') => {
-                    let reference = self.activity.reference(name, &format!("{key}.target_ref"), problems);
+                    let reference = self.providers.reference(name, &format!("{key}.target_ref"), problems);
                     return reference.map_or(Destination::Unserved, Destination::Resource);
                 }
-                // Also beside a base_url: the target may have said how to prove who we are.
+                // An error even if there is a base_url: the target may require an authentication.
                 Err(_) => {
                     self.targets.find(name, &format!("{key}.target_ref"), problems);
                     return Destination::Unserved;
@@ -97,9 +100,9 @@ impl Linker<'_> {
                 }
             };
         }
-        if !connection.spoken() {
+        if !connection.is_supported() {
             let protocol = connection.protocol.as_ref().map_or("", |p| p.value.as_str());
-            lacks.push(format!("the protocol `{}` of backend `{}`", protocol.escape_debug(), backend.name));
+            missing.push(format!("the protocol `{}` of backend `{}`", protocol.escape_debug(), backend.name));
             return Destination::Unserved;
         }
         match connection.url() {
@@ -111,7 +114,7 @@ impl Linker<'_> {
             }
             None => {
                 problems
-                    .error(Some(&backend.place), key, "an http backend needs to know where to send requests")
+                    .error(Some(&backend.place), key, "the http backend has no destination")
                     .help("set options.base_url, target_ref or connection.host");
                 Destination::Unserved
             }

@@ -1,3 +1,5 @@
+//! Linking of the ingresses and egresses of a pipeline.
+
 use std::sync::Arc;
 
 use crate::config::link::{LinkedBackend, LinkedEgress, LinkedIngress, Linker};
@@ -6,14 +8,14 @@ use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
 use crate::http::url_prefix::UrlPrefix;
 
-/// Where a pipeline meets a mesh.
 impl Linker<'_> {
+    /// Links an ingress to its URLs and endpoint.
     pub(super) fn ingress(
         &self,
         pipeline: &Pipeline,
         ingress: &Ingress,
         endpoints: &[Arc<Endpoint>],
-        lacks: &mut Vec<String>,
+        missing: &mut Vec<String>,
         problems: &mut Problems,
     ) -> Option<LinkedIngress> {
         let key = format!("pipelines.{}.mesh.ingress.{}", pipeline.name, ingress.name);
@@ -30,7 +32,7 @@ impl Linker<'_> {
             problems.warn(
                 Some(&ingress.place),
                 &key,
-                "HTTP/3 is not served by this host; the URLs answer over HTTP/1.1 and HTTP/2",
+                "this host does not support HTTP/3; it serves the URLs over HTTP/1.1 and HTTP/2",
             );
         }
         let endpoint = match &ingress.endpoint {
@@ -39,23 +41,19 @@ impl Linker<'_> {
                 Some(first) => Arc::clone(first),
                 None => {
                     problems
-                        .error(
-                            Some(&ingress.place),
-                            key,
-                            "the pipeline has no endpoint that this ingress could lead to",
-                        )
+                        .error(Some(&ingress.place), key, "the pipeline has no endpoint for this ingress")
                         .help("name one: `endpoint = \"...\"`");
                     return None;
                 }
             },
         };
         if !endpoints.iter().any(|known| Arc::ptr_eq(known, &endpoint)) {
-            self.endpoint(&endpoint, lacks, problems);
+            self.endpoint(&endpoint, missing, problems);
         }
         Some(LinkedIngress { name: ingress.name.clone(), urls, endpoint, mode: ingress.mode })
     }
 
-    /// The egress, when requests of the pipeline leave through it.
+    /// Links an egress; `None` if the requests of the pipeline do not use its backend.
     pub(super) fn egress(
         &self,
         pipeline: &Pipeline,
@@ -67,8 +65,7 @@ impl Linker<'_> {
         if let Some(name) = &egress.backend {
             let found = self.backends.find(name, &format!("{key}.backend"), problems)?;
             if backend.is_none_or(|used| used.backend.name != found.name) {
-                let message =
-                    format!("requests of this pipeline do not leave through the backend `{}`", found.name);
+                let message = format!("requests of this pipeline do not use the backend `{}`", found.name);
                 problems
                     .warn(Some(&name.place), key, message)
                     .help("name it first in the pipeline's `backends`");
@@ -79,7 +76,7 @@ impl Linker<'_> {
             problems.warn(
                 Some(&egress.place),
                 key,
-                "HTTP/3 is not spoken by this host; requests leave over HTTP/1.1 or HTTP/2",
+                "this host does not support HTTP/3; it sends requests over HTTP/1.1 or HTTP/2",
             );
         }
         Some(LinkedEgress { name: egress.name.clone(), mode: egress.mode })

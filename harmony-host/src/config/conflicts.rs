@@ -1,3 +1,5 @@
+//! The check for paths and URLs that two pipelines claim.
+
 use std::collections::HashMap;
 
 use crate::config::link::LinkedPipeline;
@@ -11,7 +13,7 @@ type PathKey<'a> = (&'a str, Vec<String>);
 /// An ingress URL on a network.
 type UrlKey<'a> = (&'a str, Scheme, &'a str, u16, &'a [String]);
 
-/// Adds an error for everything that two pipelines claim: a path on a network, or an ingress URL.
+/// Adds an error for every path on a network, and every ingress URL, that two pipelines claim.
 pub(crate) fn check(pipelines: &[LinkedPipeline], problems: &mut Problems) {
     let mut paths: HashMap<PathKey<'_>, (&str, &Place)> = HashMap::new();
     let mut urls: HashMap<UrlKey<'_>, (&str, &str, &Place)> = HashMap::new();
@@ -24,7 +26,7 @@ pub(crate) fn check(pipelines: &[LinkedPipeline], problems: &mut Problems) {
                 let (owner, place) = *paths.entry((network, segments)).or_insert((name, &prefix.place));
                 if owner != name {
                     let what = format!("the path `{}` on network `{network}`", prefix.value);
-                    clash(&what, name, owner, place, &prefix.place, problems);
+                    report_conflict(&what, name, owner, place, &prefix.place, problems);
                 }
             }
             for ingress in &linked.ingress {
@@ -32,7 +34,7 @@ pub(crate) fn check(pipelines: &[LinkedPipeline], problems: &mut Problems) {
                     let first = (name, ingress.name.as_str(), here);
                     let (owner, owning, place) = *urls.entry(url_key(network, url)).or_insert(first);
                     if owner != name {
-                        clash(
+                        report_conflict(
                             &format!("the URL {url} on network `{network}`"),
                             name,
                             owner,
@@ -52,11 +54,20 @@ pub(crate) fn check(pipelines: &[LinkedPipeline], problems: &mut Problems) {
     }
 }
 
+/// Returns the key under which equal URLs are found.
 fn url_key<'a>(network: &'a str, url: &'a UrlPrefix) -> UrlKey<'a> {
     (network, url.scheme(), url.host(), url.port(), url.segments())
 }
 
-fn clash(what: &str, name: &str, owner: &str, there: &Place, here: &Place, problems: &mut Problems) {
+/// Adds the error that the pipeline `name` claims something of the pipeline `owner`.
+fn report_conflict(
+    what: &str,
+    name: &str,
+    owner: &str,
+    there: &Place,
+    here: &Place,
+    problems: &mut Problems,
+) {
     problems
         .error(
             Some(here),

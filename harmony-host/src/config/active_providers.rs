@@ -1,9 +1,11 @@
+//! The active providers of a configuration.
+
 use std::collections::BTreeMap;
 
 use provider_api::{ProviderName, Reference, Registry};
 use serde::Deserialize as _;
 
-use crate::config::lookup::listed;
+use crate::config::lookup::join_names;
 use crate::config::{GatewaySections, ProviderSection};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
@@ -12,24 +14,24 @@ use crate::storage::digest::Digest;
 /// The primary provider of a configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Primary {
-    /// Its name.
+    /// The name.
     pub(crate) name: ProviderName,
-    /// Its section; `local` has none.
+    /// The section; `local` has none.
     pub(crate) section: Option<ProviderSection>,
-    /// Where it is chosen, when that is written.
+    /// The place of `proxy.primary_provider`, if configured.
     pub(crate) place: Option<Place>,
-    /// Settings that hold when its section does not write them.
+    /// The default settings of the provider type.
     pub(crate) defaults: &'static [(&'static str, &'static str)],
 }
 
 impl Primary {
-    /// The type that builds it.
+    /// Returns the provider type.
     pub(crate) fn provider_type(&self) -> &str {
         self.section.as_ref().map_or(self.name.as_str(), |section| &section.provider_type)
     }
 
-    /// The same for two configurations whose primary provider is the same one: of the same type, with the same
-    /// settings. How often it is asked makes no other one of it.
+    /// Returns the identity of the provider: equal for two configurations whose primary provider has the same type and
+    /// settings. The poll interval is no part of it, because it does not change the control plane.
     pub(crate) fn identity(&self) -> String {
         let read = |section: &ProviderSection| {
             section.with_settings(|settings| toml::Table::deserialize(settings).unwrap_or_default())
@@ -47,16 +49,19 @@ impl Primary {
     }
 }
 
-/// Which providers a configuration may use: the one rule about remote providers, in one place.
+/// The providers that a configuration may use: `local` and the primary one. This type holds the only rule about remote
+/// providers.
 #[derive(Debug)]
-pub(crate) struct Activity {
+pub(crate) struct ActiveProviders {
     primary: Primary,
+    /// The configured providers, with the places of their sections.
     configured: BTreeMap<ProviderName, Place>,
+    /// The provider types that are compiled in.
     compiled: Vec<&'static str>,
 }
 
-impl Activity {
-    /// Decides which providers a configuration may use. `default` is primary where the files choose none.
+impl ActiveProviders {
+    /// Determines the providers that a configuration may use. `default` is primary if the files choose none.
     pub(crate) fn of(
         gateway: &GatewaySections,
         registry: &Registry,
@@ -69,27 +74,28 @@ impl Activity {
             sections.insert(legacy.name, legacy.section);
             legacy.primary
         });
-        let written = gateway.proxy.primary_provider.as_ref();
-        let name = match written {
+        let configured = gateway.proxy.primary_provider.as_ref();
+        let name = match configured {
             Some(at) => at.value.parse::<ProviderName>().unwrap_or_else(|invalid| {
                 problems.error(Some(&at.place), "proxy.primary_provider", invalid.to_string());
                 ProviderName::local()
             }),
             None => legacy_primary.unwrap_or_else(|| default.clone()),
         };
-        let place = written.map(|at| at.place.clone());
+        let place = configured.map(|at| at.place.clone());
         let mut primary = Primary { section: sections.get(&name).cloned(), name, place, defaults: &[] };
         let profile = registry.profile(primary.provider_type());
         primary.defaults = profile.map(|profile| profile.defaults).unwrap_or_default();
-        let activity = Self {
+        let providers = Self {
             primary,
             configured: sections.into_iter().map(|(name, section)| (name, section.place)).collect(),
             compiled: registry.types().collect(),
         };
-        activity.check_primary(gateway, registry, problems);
-        activity
+        providers.check_primary(gateway, registry, problems);
+        providers
     }
 
+    /// Checks that the primary provider is compiled in and configured.
     fn check_primary(&self, gateway: &GatewaySections, registry: &Registry, problems: &mut Problems) {
         let Primary { name, section, place, .. } = &self.primary;
         let place = place.as_ref().or(section.as_ref().map(|s| &s.place)).or(Some(&gateway.proxy.place));
@@ -103,7 +109,7 @@ impl Activity {
             self.primary.provider_type()
         );
         if !known {
-            let compiled = listed(&self.compiled);
+            let compiled = join_names(&self.compiled);
             let message =
                 format!("the provider {chosen} is not compiled into this gateway; compiled in: {compiled}");
             problems.error(place, "proxy.primary_provider", message).help(remedy);
@@ -118,11 +124,12 @@ impl Activity {
         }
     }
 
+    /// Returns the primary provider.
     pub(crate) fn into_primary(self) -> Primary {
         self.primary
     }
 
-    /// Adds an error when `name` is not a provider that this configuration uses.
+    /// Returns whether the provider `name` is active; adds an error if it is not.
     pub(crate) fn check(
         &self,
         name: &ProviderName,
@@ -151,7 +158,7 @@ impl Activity {
             None => (
                 format!(
                     "the provider `{name}` is neither configured nor compiled in; compiled in: {}",
-                    listed(&self.compiled)
+                    join_names(&self.compiled)
                 ),
                 format!("use one of the active ones: {}", self.active()),
             ),
@@ -160,6 +167,7 @@ impl Activity {
         false
     }
 
+    /// Returns the names of the active providers, for a message.
     fn active(&self) -> String {
         if self.primary.name.is_local() {
             "local".to_owned()
@@ -168,7 +176,7 @@ impl Activity {
         }
     }
 
-    /// The reference that `at` writes, when it is well formed and its provider is active.
+    /// Parses a reference; adds an error if it is malformed or its provider is not active.
     pub(crate) fn reference(
         &self,
         at: &Spanned<String>,
@@ -197,13 +205,13 @@ mod tests {
         let fragment = Fragment::gateway(&source);
         let default = "runbeam".parse().unwrap();
         let (registry, mut problems) = (test_registry(), Problems::default());
-        Activity::of(fragment.gateway.as_ref().unwrap(), &registry, &default, &mut problems)
+        ActiveProviders::of(fragment.gateway.as_ref().unwrap(), &registry, &default, &mut problems)
             .primary
             .identity()
     }
 
     #[test]
-    fn identity_is_of_the_control_plane() {
+    fn identity_means_type_and_settings() {
         let one = identity("[provider.runbeam]\napi = \"https://one.example\"\n");
         for same in [
             "[provider.runbeam]\npoll_interval_secs = 5\napi = \"https://one.example\" # moved\n",
