@@ -15,12 +15,12 @@ async fn open(upstream: &Upstream) -> Site {
 }
 
 fn paths(upstream: &Upstream) -> Vec<String> {
-    upstream.seen().iter().map(|seen| seen.uri.to_string()).collect()
+    upstream.requests().iter().map(|seen| seen.uri.to_string()).collect()
 }
 
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     let large = "x".repeat(200_000);
     let many = "X-Header: 1\r\n".repeat(5_000);
@@ -43,7 +43,7 @@ async fn a_head_that_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn slow_senders_keep_nobody_waiting_and_are_answered_when_they_are_done() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     let mut slow = Vec::new();
     for n in 0..100 {
@@ -89,7 +89,7 @@ async fn guarded(protected: &Upstream, public: &Upstream) -> Site {
 
 #[tokio::test]
 async fn no_other_host_and_no_other_spelling_leads_past_a_mesh_ingress() {
-    let [protected, public] = [Upstream::saying("protected").await, Upstream::saying("public").await];
+    let [protected, public] = [Upstream::with_body("protected").await, Upstream::with_body("public").await];
     let site = guarded(&protected, &public).await;
     let hosts = [
         "api.example.com",
@@ -145,7 +145,7 @@ async fn no_other_host_and_no_other_spelling_leads_past_a_mesh_ingress() {
         assert_eq!(Raw::get(site.port, host, "/r4/x").await.status(), 403, "{host}");
         assert_eq!(Raw::get(site.port, host, "//%724/x").await.status(), 403, "{host}");
     }
-    assert!(protected.seen().is_empty());
+    assert!(protected.requests().is_empty());
     let member =
         client().get(site.url("/r4/x")).bearer_auth(Forged::of("clinic").jwt()).send().await.unwrap();
     assert_eq!(member.text().await.unwrap(), "protected");
@@ -154,7 +154,7 @@ async fn no_other_host_and_no_other_spelling_leads_past_a_mesh_ingress() {
 /// What decodes before it looks for dot segments, or takes a backslash for a slash, would leave the base URL.
 #[tokio::test]
 async fn dot_segments_that_hide_behind_an_escaped_slash_are_refused_like_all_others() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = Site::serving(&forward("api", "/api", &format!("{}/public", upstream.url()))).await;
     for path in
         ["/api/..%2fadmin", "/api/%2e%2e%2Fadmin", "/api/x%2f..%2fadmin", "/api/..%5cadmin", "/api/..\\admin"]
@@ -167,7 +167,7 @@ async fn dot_segments_that_hide_behind_an_escaped_slash_are_refused_like_all_oth
 /// `%2%65` is no escape, and what decodes the part that is one makes one of it: `%2e`.
 #[tokio::test]
 async fn a_path_with_an_escape_that_is_none_is_refused() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     for path in ["/%", "/x%2", "/%zz/x", "/%a%30", "/%2%65%2%65/x", "/%u002e"] {
         assert_eq!(Raw::get(site.port, "localhost", path).await.status(), 400, "{path}");
@@ -177,7 +177,7 @@ async fn a_path_with_an_escape_that_is_none_is_refused() {
 
 #[tokio::test]
 async fn a_default_ingress_passes_on_every_credential_that_is_not_a_valid_mesh_token() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let text = forward("api", "/api", &upstream.url())
         + &ingress("api", "api", "http://127.0.0.1:PORT/r4", "default")
         + &mesh("clinic", "api");
@@ -200,11 +200,14 @@ async fn a_default_ingress_passes_on_every_credential_that_is_not_a_valid_mesh_t
             let answer =
                 client().get(site.url(path)).header("authorization", &credential).send().await.unwrap();
             assert_eq!(answer.status(), StatusCode::OK, "{credential}");
-            let seen = upstream.last();
+            let seen = upstream.last_request();
             let passed: Vec<_> = seen.headers.get_all("authorization").iter().collect();
             assert_eq!(passed, [&credential], "{path}");
         }
     }
     client().get(site.url("/r4/x")).bearer_auth(good().jwt()).send().await.unwrap();
-    assert!(!upstream.last().headers.contains_key("authorization"), "the mesh's own token stays here");
+    assert!(
+        !upstream.last_request().headers.contains_key("authorization"),
+        "the mesh's own token stays here"
+    );
 }

@@ -5,36 +5,40 @@ use std::net::TcpListener;
 
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::echo;
-use harmony_tests::{Outpost, Upstream, client, eventually, free_port};
+use harmony_tests::{GatewayProcess, Upstream, client, eventually, free_port};
 use serde_json::{Value, json};
 
 /// A gateway that served two pipelines is killed, `name` is damaged, and it starts again.
 async fn damaged(name: &str, text: &str, place: &str) {
     let cloud = ControlPlane::start().await;
-    let mut outpost = Outpost::following(&cloud).await;
+    let mut process = GatewayProcess::following(&cloud).await;
     for (name, path) in [("first", "/first"), ("second", "/second")] {
         let change = cloud.put_document("edge", "pipeline", &echo(name, path));
-        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
     }
     eventually("the second to be kept", || async {
-        if outpost.keeps("/second") { Ok(()) } else { Err(outpost.says().await["last_good"].clone()) }
+        if process.has_saved("/second") {
+            Ok(())
+        } else {
+            Err(process.provider_status().await["last_good"].clone())
+        }
     })
     .await;
-    outpost.kill().await;
-    let good = outpost.dir.read(name);
-    outpost.dir.write(name, text);
-    outpost.start_again().await;
-    assert_eq!((outpost.status_of("/first").await, outpost.status_of("/second").await), (200, 200));
-    let says = outpost.until_it_says(&[place]).await;
+    process.kill().await;
+    let good = process.dir.read(name);
+    process.dir.write(name, text);
+    process.restart().await;
+    assert_eq!((process.status_code("/first").await, process.status_code("/second").await), (200, 200));
+    let says = process.wait_for_reason(&[place]).await;
     assert_ne!(says["desired"]["digest"], says["effective"]["digest"]);
     assert_eq!(says["attempted"]["verdict"], "rejected");
     let change = cloud.put_document("edge", "pipeline", &echo("third", "/third"));
-    outpost.gateway.until_logged("the change waits").await;
-    assert_eq!(outpost.dir.read(name), text, "nobody but its owner repairs it");
-    outpost.dir.write(name, &good);
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-    outpost.until_in_sync().await;
-    assert_eq!((outpost.status_of("/first").await, outpost.status_of("/third").await), (200, 200));
+    process.gateway.wait_for_log("the change waits").await;
+    assert_eq!(process.dir.read(name), text, "nobody but its owner repairs it");
+    process.dir.write(name, &good);
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+    process.wait_for_sync().await;
+    assert_eq!((process.status_code("/first").await, process.status_code("/third").await), (200, 200));
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
 
@@ -60,7 +64,7 @@ async fn an_empty_config_toml_starts_what_was_good_last_and_its_repair_needs_no_
 struct Members {
     cloud: ControlPlane,
     upstream: Upstream,
-    outpost: Outpost,
+    process: GatewayProcess,
     mesh: String,
     partner: String,
 }
@@ -69,9 +73,9 @@ const THEIRS: &str = "runbeam.partners.ingress.name.their-api";
 
 impl Members {
     async fn met() -> Self {
-        let (cloud, upstream) = (ControlPlane::start().await, Upstream::saying("theirs").await);
-        let partner = cloud.authorized("partners", "partner").machine_token;
-        cloud.authorized("acme", "edge");
+        let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+        let partner = cloud.authorize("partners", "partner").machine_token;
+        cloud.authorize("acme", "edge");
         let theirs = format!(
             "[pipelines.api]\nnetworks = []\nendpoints = [\"api\"]\nbackends = [\"api\"]\n\
              [pipelines.api.mesh.ingress.their-api]\ntype = \"http\"\nurls = [\"{}/r4\"]\nendpoint = \"api\"\n\
@@ -90,13 +94,13 @@ impl Members {
         let mesh = cloud.mesh("edge", &document(None, &[THEIRS, "own-api"], "out"));
         cloud.seed("partner", "mesh", &document(Some(&mesh), &["their-api"], "their-way"));
         let sections = own + &way + &front("open", "") + &document(Some(&mesh), &[THEIRS, "own-api"], "out");
-        let outpost = Outpost::with(&cloud, port, &sections).await;
-        Self { cloud, upstream, outpost, mesh, partner }
+        let process = GatewayProcess::with(&cloud, port, &sections).await;
+        Self { cloud, upstream, process, mesh, partner }
     }
 
     /// A token of the control plane with which the partner asks `edge`.
     async fn token(&self) -> String {
-        let asked = json!({ "mesh_id": self.mesh, "destination_url": self.outpost.url("/own") });
+        let asked = json!({ "mesh_id": self.mesh, "destination_url": self.process.url("/own") });
         let call =
             client().post(format!("{}/harmony/mesh/token", self.cloud.url())).bearer_auth(&self.partner);
         let answer: Value = call.json(&asked).send().await.unwrap().json().await.unwrap();
@@ -104,7 +108,7 @@ impl Members {
     }
 
     async fn asks_edge(&self, token: &str) -> u16 {
-        let call = client().get(self.outpost.url("/own")).bearer_auth(token);
+        let call = client().get(self.process.url("/own")).bearer_auth(token);
         call.send().await.unwrap().status().as_u16()
     }
 }
@@ -138,36 +142,36 @@ async fn with_a_control_plane_that_says_nothing_a_start_follows_references_and_v
     let mut members = Members::met().await;
     let token = members.token().await;
     assert_eq!(members.asks_edge(&token).await, 200);
-    assert_eq!(members.outpost.status_of("/open/x").await, 200);
-    assert_eq!(members.outpost.status_of("/mesh/x").await, 200);
-    let sent = members.upstream.seen().len();
+    assert_eq!(members.process.status_code("/open/x").await, 200);
+    assert_eq!(members.process.status_code("/mesh/x").await, 200);
+    let sent = members.upstream.requests().len();
     eventually("references and keys to be kept", || async {
-        let kept = members.outpost.keeps(&format!("{}/r4", members.upstream.url()))
-            && members.outpost.keeps("\\\"kid\\\"");
-        if kept { Ok(()) } else { Err(members.outpost.says().await["last_good"].clone()) }
+        let kept = members.process.has_saved(&format!("{}/r4", members.upstream.url()))
+            && members.process.has_saved("\\\"kid\\\"");
+        if kept { Ok(()) } else { Err(members.process.provider_status().await["last_good"].clone()) }
     })
     .await;
-    members.outpost.kill().await;
+    members.process.kill().await;
     members.cloud.stop().await;
     // Connections are taken by the operating system and nobody ever answers.
     let hole = TcpListener::bind(members.cloud.address()).unwrap();
-    members.outpost.start_again().await;
-    let answer = client().get(members.outpost.url("/open/x")).send().await.unwrap();
-    assert_eq!(answer.status(), 200, "{:?}\n{}", answer.text().await, members.outpost.gateway.log());
+    members.process.restart().await;
+    let answer = client().get(members.process.url("/open/x")).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{:?}\n{}", answer.text().await, members.process.gateway.log());
     assert_eq!(members.asks_edge(&token).await, 200);
-    let says = members.outpost.says().await;
+    let says = members.process.provider_status().await;
     assert!(says["sync"]["failure"].is_null(), "the control plane is not even given up on yet: {says}");
-    assert_eq!(members.outpost.status_of("/own").await, 403, "never open");
+    assert_eq!(members.process.status_code("/own").await, 403, "never open");
     assert_eq!(members.asks_edge("another").await, 403);
-    assert_eq!(members.outpost.status_of("/mesh/x").await, 503);
-    let later: Vec<_> = members.upstream.seen().split_off(sent);
+    assert_eq!(members.process.status_code("/mesh/x").await, 503);
+    let later: Vec<_> = members.upstream.requests().split_off(sent);
     assert_eq!(later.len(), 1, "what needs a token is not sent without");
     drop(hole);
-    members.cloud.start_again().await;
+    members.cloud.restart().await;
     eventually("a token again", || async {
-        let status = members.outpost.status_of("/mesh/x").await;
+        let status = members.process.status_code("/mesh/x").await;
         if status == 200 { Ok(()) } else { Err(status) }
     })
     .await;
-    assert!(members.upstream.last().headers.contains_key("authorization"));
+    assert!(members.upstream.last_request().headers.contains_key("authorization"));
 }

@@ -4,13 +4,17 @@ use std::process::Command;
 
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::echo;
-use harmony_tests::{Edge, EdgeOptions, Site, Workdir, binary, client};
+use harmony_tests::{InProcessGateway, InProcessGatewayOptions, Site, Workdir, binary, client};
 use serde_json::{Value, json};
 
 /// A gateway that nobody authorized yet.
-async fn stranger(cloud: &ControlPlane, sections: &str) -> Edge {
-    let options = EdgeOptions { authorized: false, sections: sections.to_owned(), ..EdgeOptions::default() };
-    Edge::with(cloud, options).await
+async fn stranger(cloud: &ControlPlane, sections: &str) -> InProcessGateway {
+    let options = InProcessGatewayOptions {
+        authorized: false,
+        sections: sections.to_owned(),
+        ..InProcessGatewayOptions::default()
+    };
+    InProcessGateway::with(cloud, options).await
 }
 
 /// A POST of JSON; its status and answer.
@@ -27,26 +31,27 @@ async fn post(url: String, bearer: Option<&str>, body: &Value) -> (u16, Value) {
 async fn a_user_authorizes_a_gateway_which_then_follows_and_still_does_after_a_restart() {
     for sanctum in [false, true] {
         let cloud = ControlPlane::start().await;
-        let edge = stranger(&cloud, "").await;
+        let gateway = stranger(&cloud, "").await;
         let user = if sanctum { cloud.sanctum_token("acme") } else { cloud.user_token("acme") };
         let (status, answer) =
-            post(edge.admin_url("/admin/authorize"), Some(&user), &json!({ "gateway_code": "edge" })).await;
+            post(gateway.admin_url("/admin/authorize"), Some(&user), &json!({ "gateway_code": "edge" }))
+                .await;
         assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer}");
         assert_eq!(answer["gateway"]["id"], json!(cloud.gateway_id("edge")));
         assert!(answer["expires_at"].is_string() && answer["expires_in"].is_number(), "{answer}");
         let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
-        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-        let _edge = edge.restarted().await;
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+        let _edge = gateway.restarted().await;
         let change = cloud.put_document("edge", "pipeline", &echo("more", "/more"));
-        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
     }
 }
 
 #[tokio::test]
 async fn who_is_no_user_authorizes_nothing() {
     let cloud = ControlPlane::start().await;
-    let edge = stranger(&cloud, "").await;
-    let url = || edge.admin_url("/admin/authorize");
+    let gateway = stranger(&cloud, "").await;
+    let url = || gateway.admin_url("/admin/authorize");
     assert_eq!(post(url(), None, &json!({ "gateway_code": "edge" })).await.0, 401);
     let (status, answer) = post(url(), Some("1|nobody"), &json!({ "gateway_code": "edge" })).await;
     assert_eq!(status, 403, "{answer}");
@@ -59,14 +64,14 @@ async fn who_is_no_user_authorizes_nothing() {
 #[tokio::test]
 async fn a_machine_token_that_is_brought_is_used_unless_it_leads_elsewhere() {
     let cloud = ControlPlane::start().await;
-    let edge = stranger(&cloud, "").await;
-    let own = serde_json::to_value(cloud.authorized("acme", "edge")).unwrap();
+    let gateway = stranger(&cloud, "").await;
+    let own = serde_json::to_value(cloud.authorize("acme", "edge")).unwrap();
     let with = |key: &str, value: Value| {
         let mut token = own.clone();
         token[key] = value;
         token
     };
-    let url = || edge.admin_url("/admin/token");
+    let url = || gateway.admin_url("/admin/token");
     let (status, answer) = post(url(), None, &with("api_base_url", json!("https://evil.example"))).await;
     assert_eq!(status, 400, "{answer}");
     assert!(!answer.to_string().contains(own["machine_token"].as_str().unwrap()), "{answer}");
@@ -75,8 +80,8 @@ async fn a_machine_token_that_is_brought_is_used_unless_it_leads_elsewhere() {
         post(url(), None, &with("api_base_url", json!(format!("{}/api", cloud.url())))).await;
     assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer}");
     let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-    let another = serde_json::to_value(cloud.authorized("acme", "another")).unwrap();
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+    let another = serde_json::to_value(cloud.authorize("acme", "another")).unwrap();
     let (status, answer) = post(url(), None, &another).await;
     assert_eq!(status, 400, "a gateway that is authorized is not made another one: {answer}");
 }
@@ -84,10 +89,10 @@ async fn a_machine_token_that_is_brought_is_used_unless_it_leads_elsewhere() {
 #[tokio::test]
 async fn other_sites_and_forms_change_nothing() {
     let cloud = ControlPlane::start().await;
-    let edge = stranger(&cloud, "").await;
-    let token = cloud.authorized("acme", "edge").to_string();
+    let gateway = stranger(&cloud, "").await;
+    let token = cloud.authorize("acme", "edge").to_string();
     for path in ["token", "authorize", "update", "sync"] {
-        let url = edge.admin_url(&format!("/admin/{path}"));
+        let url = gateway.admin_url(&format!("/admin/{path}"));
         let request = || client().post(&url).header("content-type", "application/json").body(token.clone());
         let foreign = request().header("origin", "https://evil.example").send().await.unwrap();
         assert_eq!(foreign.status(), 403, "{path}");
@@ -96,17 +101,17 @@ async fn other_sites_and_forms_change_nothing() {
         let form = client().post(&url).header("content-type", "text/plain").body(token.clone());
         assert_eq!(form.send().await.unwrap().status(), 415, "{path}");
     }
-    assert_eq!(edge.host.status().sync.as_ref().map(|sync| sync.authorization), Some("missing"));
+    assert_eq!(gateway.host.status().sync.as_ref().map(|sync| sync.authorization), Some("missing"));
 }
 
 #[tokio::test]
 async fn where_a_management_token_is_configured_only_who_has_it_brings_a_machine_token() {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
     let cloud = ControlPlane::start().await;
-    let edge = stranger(&cloud, &format!("token = \"{TOKEN}\"\n")).await;
-    let token = serde_json::to_value(cloud.authorized("acme", "edge")).unwrap();
-    assert_eq!(post(edge.admin_url("/admin/token"), None, &token).await.0, 401);
-    assert_eq!(post(edge.admin_url("/admin/token"), Some(TOKEN), &token).await.0, 200);
+    let gateway = stranger(&cloud, &format!("token = \"{TOKEN}\"\n")).await;
+    let token = serde_json::to_value(cloud.authorize("acme", "edge")).unwrap();
+    assert_eq!(post(gateway.admin_url("/admin/token"), None, &token).await.0, 401);
+    assert_eq!(post(gateway.admin_url("/admin/token"), Some(TOKEN), &token).await.0, 200);
 }
 
 #[tokio::test]
@@ -128,15 +133,19 @@ async fn the_configuration_is_pushed_up_without_what_is_secret() {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
     let cloud = ControlPlane::start().await;
     let sections = format!("token = \"{TOKEN}\"\n");
-    let edge = Edge::with(&cloud, EdgeOptions { interval: 0, sections, ..EdgeOptions::default() }).await;
-    edge.dir.write("pipelines/fhir.toml", &echo("fhir", "/fhir"));
-    edge.dir.write("transforms/flatten.json", "[{\"operation\": \"shift\"}]");
-    edge.dir.write(
+    let gateway = InProcessGateway::with(
+        &cloud,
+        InProcessGatewayOptions { interval: 0, sections, ..InProcessGatewayOptions::default() },
+    )
+    .await;
+    gateway.dir.write("pipelines/fhir.toml", &echo("fhir", "/fhir"));
+    gateway.dir.write("transforms/flatten.json", "[{\"operation\": \"shift\"}]");
+    gateway.dir.write(
         "mesh/own.toml",
         "[mesh.own]\nprovider = \"local\"\njwt_secret = \"only-here-only-here-only-here-only-here\"\n",
     );
-    edge.host.reload().await.unwrap();
-    let (status, answer) = post(edge.admin_url("/admin/update"), Some(TOKEN), &json!({})).await;
+    gateway.host.reload().await.unwrap();
+    let (status, answer) = post(gateway.admin_url("/admin/update"), Some(TOKEN), &json!({})).await;
     assert_eq!(status, 200, "{answer}");
     let counts =
         ["pipeline_count", "transform_count", "mesh_count", "kept_count"].map(|key| answer[key].as_u64());
@@ -149,10 +158,10 @@ async fn the_configuration_is_pushed_up_without_what_is_secret() {
 #[tokio::test]
 async fn the_command_sync_applies_what_is_pending_and_says_what_was_rejected() {
     let cloud = ControlPlane::start().await;
-    let edge = Edge::on_demand(&cloud).await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
     let good = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
     let run = async |command: &str| {
-        let (config, command) = (edge.dir.config(), command.to_owned());
+        let (config, command) = (gateway.dir.config(), command.to_owned());
         let run = move || Command::new(binary()).args([&command, "--config"]).arg(config).output().unwrap();
         let output = tokio::task::spawn_blocking(run).await.unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())

@@ -4,7 +4,7 @@ mod failures;
 mod streams;
 
 use harmony_tests::site::{echo, forward, pipeline};
-use harmony_tests::{Raw, RawServer, Seen, Site, Upstream, client, full};
+use harmony_tests::{Raw, RawServer, RecordedRequest, Site, Upstream, client, full};
 use http::header::{CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use reqwest::Client;
@@ -18,13 +18,13 @@ fn http2() -> Client {
     Client::builder().tls_certs_only([]).http2_prior_knowledge().build().unwrap()
 }
 
-fn values<'s>(seen: &'s Seen, name: &str) -> Vec<&'s str> {
+fn values<'s>(seen: &'s RecordedRequest, name: &str) -> Vec<&'s str> {
     seen.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
 }
 
 #[tokio::test]
 async fn the_rest_of_the_path_and_the_query_go_below_the_base_url() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&format!("{}/base/", upstream.url())).await;
     for (asked, arrived) in [
         ("/api", "/base"),
@@ -35,19 +35,19 @@ async fn the_rest_of_the_path_and_the_query_go_below_the_base_url() {
     ] {
         let answer = Raw::get(site.port, "localhost", asked).await;
         assert_eq!(answer.body(), "answered");
-        assert_eq!(upstream.last().uri, arrived, "{asked}");
+        assert_eq!(upstream.last_request().uri, arrived, "{asked}");
     }
 }
 
 #[tokio::test]
 async fn method_headers_and_body_arrive_as_they_were_sent() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
         let request = client().request(method.parse().unwrap(), site.url("/api/x"));
         let request = request.header("x-own", "a").header("x-own", "b").basic_auth("user", Some("pass"));
         request.body("the body").send().await.unwrap();
-        let seen = upstream.last();
+        let seen = upstream.last_request();
         assert_eq!((seen.method.as_str(), &seen.body[..]), (method, &b"the body"[..]));
         assert_eq!(values(&seen, "x-own"), ["a", "b"]);
         assert_eq!(values(&seen, "content-length"), ["8"]);
@@ -58,7 +58,7 @@ async fn method_headers_and_body_arrive_as_they_were_sent() {
 
 #[tokio::test]
 async fn a_target_is_sent_to_and_the_backends_own_connection_overrides_it() {
-    let [one, other] = [Upstream::saying("one").await, Upstream::saying("other").await];
+    let [one, other] = [Upstream::with_body("one").await, Upstream::with_body("other").await];
     let (port, another) = (one.address().port(), other.address().port());
     let target = format!(
         "[targets.app]\nconnection = {{ host = \"127.0.0.1\", port = {port}, protocol = \"http\", \
@@ -76,7 +76,7 @@ async fn a_target_is_sent_to_and_the_backends_own_connection_overrides_it() {
         let site = Site::serving(&format!("{target}{}", pipeline("api", "/api", &backend))).await;
         assert_eq!(Raw::get(site.port, "localhost", "/api/x?q").await.body(), says, "{keys}");
         let upstream = if says == "one" { &one } else { &other };
-        assert_eq!(upstream.last().uri, arrived, "{keys}");
+        assert_eq!(upstream.last_request().uri, arrived, "{keys}");
     }
 }
 
@@ -94,7 +94,7 @@ async fn what_is_meant_for_one_connection_goes_no_further_in_either_direction() 
                    Upgrade: h2c\r\nProxy-Authorization: Basic eA==\r\nX-Kept: yes\r\n\r\n";
     let answer = Raw::send(site.port, request).await;
     assert_eq!(answer.status(), 200);
-    let arrived = upstream.seen()[0].to_ascii_lowercase();
+    let arrived = upstream.requests()[0].to_ascii_lowercase();
     for (side, removed) in [
         (&arrived, &["x-secret-hop", "keep-alive", "proxy-connection", "te:", "upgrade", "proxy-auth"][..]),
         (&answer.head(), &["x-hop", "keep-alive", "proxy-connection"][..]),
@@ -108,12 +108,12 @@ async fn what_is_meant_for_one_connection_goes_no_further_in_either_direction() 
 
 #[tokio::test]
 async fn the_server_behind_is_told_who_asked_and_for_what() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let host = format!("localhost:{}", site.port);
     let answer = client().get(format!("http://{host}/api")).send().await.unwrap();
     assert_eq!(answer.headers()["via"], "1.1 harmony");
-    let seen = upstream.last();
+    let seen = upstream.last_request();
     assert_eq!(values(&seen, "x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(values(&seen, "x-forwarded-host"), [&host]);
     assert_eq!(values(&seen, "x-forwarded-proto"), ["http"]);
@@ -123,12 +123,12 @@ async fn the_server_behind_is_told_who_asked_and_for_what() {
 
 #[tokio::test]
 async fn a_chain_of_proxies_is_appended_to_and_what_it_claims_to_be_is_replaced() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let request = http2().get(site.url("/api")).header("x-forwarded-for", "203.0.113.7");
     let request = request.header("x-forwarded-proto", "https").header("x-forwarded-host", "spoofed.example");
     request.header("via", "1.0 fred").send().await.unwrap();
-    let seen = upstream.last();
+    let seen = upstream.last_request();
     assert_eq!(values(&seen, "x-forwarded-for"), ["203.0.113.7, 127.0.0.1"]);
     assert_eq!(values(&seen, "x-forwarded-proto"), ["http"]);
     assert_eq!(values(&seen, "x-forwarded-host"), [format!("127.0.0.1:{}", site.port)]);
@@ -138,12 +138,12 @@ async fn a_chain_of_proxies_is_appended_to_and_what_it_claims_to_be_is_replaced(
 /// HAProxy writes a line of its own below what the client sent, so the last line is the one to be trusted.
 #[tokio::test]
 async fn a_chain_of_proxies_over_several_lines_is_kept_whole() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let request = client().get(site.url("/api"));
     let request = request.header("x-forwarded-for", "spoofed").header("x-forwarded-for", "203.0.113.7");
     request.header("forwarded", "for=spoofed").header("forwarded", "for=203.0.113.7").send().await.unwrap();
-    let seen = upstream.last();
+    let seen = upstream.last_request();
     assert_eq!(values(&seen, "x-forwarded-for").join(", "), "spoofed, 203.0.113.7, 127.0.0.1");
     let forwarded = values(&seen, "forwarded").join(", ");
     assert!(forwarded.starts_with("for=spoofed, for=203.0.113.7, for=127.0.0.1;"), "{forwarded}");
@@ -151,18 +151,18 @@ async fn a_chain_of_proxies_over_several_lines_is_kept_whole() {
 
 #[tokio::test]
 async fn cookies_that_http_2_split_arrive_as_one_header() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let mut headers = HeaderMap::new();
     headers.append(COOKIE, HeaderValue::from_static("a=1"));
     headers.append(COOKIE, HeaderValue::from_static("b=2; c=3"));
     http2().get(site.url("/api")).headers(headers).send().await.unwrap();
-    assert_eq!(values(&upstream.last(), "cookie"), ["a=1; b=2; c=3"]);
+    assert_eq!(values(&upstream.last_request(), "cookie"), ["a=1; b=2; c=3"]);
 }
 
 #[tokio::test]
 async fn status_headers_and_length_of_an_answer_come_back_unchanged() {
-    let upstream = Upstream::answering(|_| async {
+    let upstream = Upstream::with_handler(|_| async {
         let answer = Response::builder().status(StatusCode::IM_A_TEAPOT).header("x-own", "a");
         answer
             .header("x-own", "b")
@@ -209,12 +209,12 @@ async fn answers_without_a_body_keep_their_headers_and_have_none() {
 
 #[tokio::test]
 async fn a_get_with_a_chunked_body_is_forwarded_with_its_body() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let request = "GET /api/_search HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                    Transfer-Encoding: chunked\r\n\r\n5\r\nquery\r\n0\r\n\r\n";
     assert_eq!(Raw::send(site.port, request).await.status(), 200);
-    assert_eq!(upstream.last().body, "query");
+    assert_eq!(upstream.last_request().body, "query");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use harmony_tests::{Gateway, Workdir, eventually, free_port, place_of};
+use harmony_tests::{Gateway, Workdir, binary_path, eventually, free_port};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -27,7 +27,7 @@ fn cargo(dir: &Path, arguments: &[&str]) -> Command {
     for name in ["provider-api", "provider-local", "provider-runbeam", "harmony-host"] {
         cargo.arg("--config").arg(format!("patch.crates-io.{name}.path = \"{ROOT}/{name}\""));
     }
-    cargo.env("CARGO_TARGET_DIR", place_of("").parent().expect("a target directory"));
+    cargo.env("CARGO_TARGET_DIR", binary_path("").parent().expect("a target directory"));
     if std::env::var_os("CARGO_PROFILE_DEV_DEBUG").is_none() {
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
     }
@@ -65,8 +65,8 @@ async fn the_files_of_the_guide_make_a_gateway_that_serves_what_its_provider_del
         String::from_utf8_lossy(&tested.stdout).into_owned() + &String::from_utf8_lossy(&tested.stderr);
     assert!(tested.status.success(), "{said}");
 
-    let mut gateway = Gateway::spawn_as(&place_of("inbox-gateway"), &dir.config(), &[], &[]);
-    gateway.until_ready().await;
+    let mut gateway = Gateway::spawn_program(&binary_path("inbox-gateway"), &dir.config(), &[], &[]);
+    gateway.wait_until_ready().await;
     let url = format!("http://127.0.0.1:{port}/hello");
     eventually("the pipeline of the inbox is served", || async {
         let status = harmony_tests::get(&url).await.map(|answer| answer.status());

@@ -65,7 +65,7 @@ pub(super) async fn load(url: String, stop: Arc<AtomicBool>, count: Arc<AtomicUs
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_reloads_of_pipelines_meshes_and_ports_fail_no_request() {
-    let upstream = Upstream::saying("from the upstream").await;
+    let upstream = Upstream::with_body("from the upstream").await;
     // Node A listens on two networks, so that the load can be moved off the one whose port is about to change.
     let mut ports = [free_port(), free_port()];
     let front = free_port();

@@ -30,7 +30,7 @@ impl TwoNodes {
     }
 
     async fn start_with(examples: &str, change_a: impl Fn(&Workdir), change_b: impl Fn(&Workdir)) -> Self {
-        let upstream = Upstream::saying("from the upstream").await;
+        let upstream = Upstream::with_body("from the upstream").await;
         let (a, b) = (free_port(), free_port());
         let substitute = |own: u16, admin: u16| {
             let upstream = upstream.address().to_string();
@@ -84,7 +84,7 @@ impl TwoNodes {
         let message = answer.text().await.expect("a text");
         assert!(message.contains(why), "{message} does not say {why:?}");
         assert!(!message.contains(token), "the refusal repeats the token");
-        assert!(self.upstream.seen().is_empty(), "the refused request arrived");
+        assert!(self.upstream.requests().is_empty(), "the refused request arrived");
     }
 }
 
@@ -98,13 +98,13 @@ async fn a_request_passes_both(examples: &str) {
     let answer = harmony_tests::get(format!("http://127.0.0.1:{}/api/hello?x=1", nodes.b)).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.text().await.unwrap(), "from the upstream");
-    let seen = nodes.upstream.last();
+    let seen = nodes.upstream.last_request();
     assert_eq!(seen.uri, "/hello?x=1");
     assert!(!seen.headers.contains_key("authorization"), "the mesh token stays in the mesh");
     assert_eq!(seen.headers.get_all("via").iter().count(), 2);
 
     assert_eq!(nodes.ask_a(None).await.status(), StatusCode::FORBIDDEN);
-    assert_eq!(nodes.upstream.seen().len(), 1);
+    assert_eq!(nodes.upstream.requests().len(), 1);
 }
 
 #[tokio::test]

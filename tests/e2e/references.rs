@@ -37,7 +37,7 @@ async fn refusal(reference: &str) -> String {
 
 #[tokio::test]
 async fn a_request_goes_to_the_url_of_the_resource_by_name_by_id_and_by_type() {
-    let upstream = Upstream::saying("resolved").await;
+    let upstream = Upstream::with_body("resolved").await;
     for reference in [
         "local.name.target",
         "local.id.01TARGET",
@@ -53,9 +53,9 @@ async fn a_request_goes_to_the_url_of_the_resource_by_name_by_id_and_by_type() {
             Host::start(HostOptions::new(dir.config(), harmony_host::registry())).await.expect(reference);
         let answer = harmony_tests::get(format!("http://127.0.0.1:{port}/front/x?q")).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{reference}");
-        assert_eq!(upstream.last().uri, "/base/x?q", "{reference}");
+        assert_eq!(upstream.last_request().uri, "/base/x?q", "{reference}");
     }
-    assert_eq!(upstream.seen().len(), 4);
+    assert_eq!(upstream.requests().len(), 4);
 }
 
 #[tokio::test]

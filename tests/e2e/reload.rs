@@ -185,7 +185,7 @@ async fn a_mesh_edit_is_live() {
 async fn a_new_port_is_bound_before_the_old_one_closes_and_requests_in_flight_finish() {
     let (arrived, mut arrivals) = mpsc::channel(1);
     let (release, released) = watch::channel(false);
-    let upstream = Upstream::answering(move |_| {
+    let upstream = Upstream::with_handler(move |_| {
         let (arrived, mut released) = (arrived.clone(), released.clone());
         async move {
             arrived.send(()).await.expect("the test waits");

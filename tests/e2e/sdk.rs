@@ -45,7 +45,7 @@ struct Sdk {
 impl Sdk {
     async fn start() -> Self {
         let cloud = ControlPlane::start().await;
-        let machine = cloud.authorized("radiology-dept", "scanner-1");
+        let machine = cloud.authorize("radiology-dept", "scanner-1");
         cloud.seed("scanner-1", "pipeline", PIPELINE);
         let plain = RunbeamClient::new(cloud.url());
         let discovered = plain.discover_base_url(&machine.machine_token).await.unwrap();
@@ -116,7 +116,7 @@ async fn the_sdk_takes_a_change_from_the_list_to_its_verdict() {
             }
         };
         assert!(told.unwrap().success);
-        let settled = sdk.cloud.settled(&id).await;
+        let settled = sdk.cloud.wait_until_settled(&id).await;
         assert_eq!(settled.status, if good { Status::Applied } else { Status::Failed });
         let after = client.get_change(&sdk.token, &id).await.unwrap().data;
         assert_eq!(after.applied_at.is_some(), good);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use harmony_host::{Host, HostOptions};
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::{echo, forward, on_ports};
-use harmony_tests::{EDGE, Upstream, Workdir, eventually, free_port};
+use harmony_tests::{RUNBEAM_CONFIG, Upstream, Workdir, eventually, free_port};
 use provider_api::{ErrorKind, Reference, Registry, Secret};
 use provider_local::LocalFactory;
 use provider_runbeam::{Environment, RunbeamFactory};
@@ -18,15 +18,15 @@ const CLIENTS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_providers_take_turns_by_one_edited_word_and_no_request_for_a_local_route_fails() {
-    let (upstream, cloud) = (Upstream::saying("from the upstream").await, ControlPlane::start().await);
+    let (upstream, cloud) = (Upstream::with_body("from the upstream").await, ControlPlane::start().await);
     let port = free_port();
-    let config =
-        EDGE.replace("API", cloud.url()).replace("INTERVAL", "1") + "\n[provider.counting]\napi = \"x\"\n";
+    let config = RUNBEAM_CONFIG.replace("API", cloud.url()).replace("INTERVAL", "1")
+        + "\n[provider.counting]\napi = \"x\"\n";
     let dir = Workdir::with([
         ("config.toml", on_ports(&config, port, free_port())),
         ("pipelines/own.toml", forward("own", "/own", &upstream.url())),
     ]);
-    let machine_token = Some(Secret::new(cloud.authorized("acme", "edge").to_string()));
+    let machine_token = Some(Secret::new(cloud.authorize("acme", "edge").to_string()));
     let environment = Environment { machine_token, ..Environment::default() };
     let counted = Arc::new(Counted::default());
     let mut registry = Registry::new();
@@ -48,7 +48,7 @@ async fn three_providers_take_turns_by_one_edited_word_and_no_request_for_a_loca
         // The control plane is followed: what it has waiting goes live, and is a local route from then on.
         let name = format!("round{round}");
         let change = cloud.put_document("edge", "pipeline", &echo(&name, &format!("/{name}")));
-        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
         for next in ["counting", "local", "runbeam"] {
             let line = |name: &str| format!("primary_provider = \"{name}\"");
             dir.edit("config.toml", &line(current), &line(next));

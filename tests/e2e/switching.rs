@@ -115,7 +115,7 @@ async fn status(port: u16, path: &str) -> StatusCode {
 
 #[tokio::test]
 async fn editing_primary_provider_switches_live_there_and_back() {
-    let upstream = Upstream::saying("hello").await;
+    let upstream = Upstream::with_body("hello").await;
     let port = free_port();
     let dir = Workdir::with([
         ("config.toml", config(port, "testcloud", &upstream.url())),
@@ -207,7 +207,7 @@ async fn settings_that_do_not_decode_are_refused_with_their_line_and_without_the
 
 #[tokio::test]
 async fn a_provider_that_panics_fails_its_call_and_nothing_else() {
-    let upstream = Upstream::saying("hello").await;
+    let upstream = Upstream::with_body("hello").await;
     let port = free_port();
     let dir = Workdir::with([
         ("config.toml", config(port, "testcloud", &upstream.url())),
@@ -235,7 +235,7 @@ fn sender(name: &str, reference: &str, upstream: &str) -> String {
 
 #[tokio::test]
 async fn two_meshes_with_the_same_member_each_send_their_own_token() {
-    let upstream = Upstream::saying("hello").await;
+    let upstream = Upstream::with_body("hello").await;
     let port = free_port();
     let dir = Workdir::with([
         ("config.toml", config(port, "testcloud", &upstream.url())),
@@ -245,7 +245,7 @@ async fn two_meshes_with_the_same_member_each_send_their_own_token() {
     let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     for mesh in ["m1", "m2", "m1"] {
         assert_eq!(status(port, &format!("/{mesh}")).await, StatusCode::OK);
-        let seen = upstream.last();
+        let seen = upstream.last_request();
         let token = seen.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
         let claims: serde_json::Value = jsonwebtoken::dangerous::insecure_decode_claims(token).unwrap();
         assert_eq!(claims["iss"], mesh);
@@ -254,7 +254,7 @@ async fn two_meshes_with_the_same_member_each_send_their_own_token() {
 
 #[tokio::test]
 async fn a_member_that_does_not_exist_is_none_and_one_that_cannot_be_known_is_waited_for() {
-    let upstream = Upstream::saying("hello").await;
+    let upstream = Upstream::with_body("hello").await;
     let port = free_port();
     let dir = Workdir::with([
         ("config.toml", config(port, "testcloud", &upstream.url())),
@@ -263,7 +263,7 @@ async fn a_member_that_does_not_exist_is_none_and_one_that_cannot_be_known_is_wa
     ]);
     let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     assert_eq!(status(port, "/m1").await, StatusCode::OK);
-    assert!(!upstream.last().headers.contains_key("authorization"));
+    assert!(!upstream.last_request().headers.contains_key("authorization"));
     assert_eq!(status(port, "/m2").await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(upstream.seen().len(), 1, "nothing is sent without the token it may need");
+    assert_eq!(upstream.requests().len(), 1, "nothing is sent without the token it may need");
 }

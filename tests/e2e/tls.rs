@@ -42,7 +42,7 @@ fn listening(port: u16) -> String {
 
 #[tokio::test]
 async fn a_certificate_makes_a_network_speak_http_2_and_http_1_over_tls() {
-    let (identity, upstream) = (Identity::new(), Upstream::saying("answered").await);
+    let (identity, upstream) = (Identity::new(), Upstream::with_body("answered").await);
     let site = secure(&identity, &forward("all", "/", &upstream.url())).await;
     for (offered, chosen) in [
         (&["h2", "http/1.1"][..], Some(&b"h2"[..])),
@@ -59,7 +59,7 @@ async fn a_certificate_makes_a_network_speak_http_2_and_http_1_over_tls() {
     ] {
         let answer = client.get(url(&site, "/x")).send().await.unwrap();
         assert_eq!((answer.status(), answer.version()), (StatusCode::OK, version));
-        assert_eq!(upstream.last().headers["x-forwarded-proto"], "https");
+        assert_eq!(upstream.last_request().headers["x-forwarded-proto"], "https");
     }
     let stranger = Identity::new();
     assert!(handshake(site.port, &[&stranger], &[]).await.is_err());
@@ -67,10 +67,10 @@ async fn a_certificate_makes_a_network_speak_http_2_and_http_1_over_tls() {
 
 #[tokio::test]
 async fn cleartext_on_a_tls_network_reaches_nothing() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = secure(&Identity::new(), &forward("all", "/", &upstream.url())).await;
     assert_eq!(Raw::get(site.port, "localhost", "/").await.statuses(), [0; 0]);
-    assert!(upstream.seen().is_empty());
+    assert!(upstream.requests().is_empty());
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn a_new_certificate_goes_live_on_the_same_socket_and_old_connections_fini
     let (started, mut starts) = channel(1);
     let (release, _) = tokio::sync::broadcast::channel::<()>(1);
     let released = release.clone();
-    let upstream = Upstream::answering(move |_| {
+    let upstream = Upstream::with_handler(move |_| {
         let (started, mut released) = (started.clone(), released.subscribe());
         async move {
             started.send(()).await.unwrap();

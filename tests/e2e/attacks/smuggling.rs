@@ -12,7 +12,7 @@ const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test]
 async fn a_request_that_can_be_read_in_two_ways_is_refused_and_its_connection_closed() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     let chunk = "0\r\n\r\n";
     for (attack, body) in [
@@ -49,7 +49,7 @@ async fn a_request_that_can_be_read_in_two_ways_is_refused_and_its_connection_cl
 
 #[tokio::test]
 async fn a_request_for_no_host_or_for_several_is_refused() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     for hosts in [
         "",
@@ -83,7 +83,7 @@ async fn a_request_for_no_host_or_for_several_is_refused() {
 /// RFC 9112, section 3.2: an invalid Host is answered 400. What is no port must not pass for the default one.
 #[tokio::test]
 async fn a_host_whose_port_is_no_port_is_refused() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let text = forward("api", "/api", &upstream.url())
         + &ingress("api", "in", "http://api.example.com/r4", "default");
     let site = Site::serving(&text).await;
@@ -113,7 +113,7 @@ async fn nothing_hides_a_second_request_in_the_body_of_the_first() {
         ("Transfer-Encoding: chunked", format!("1\r\na\n\r0\r\n\r\n{SMUGGLED}")),
         ("Content-Length: 0\r\nX: a\nTransfer-Encoding: chunked", format!("0\r\n\r\n{SMUGGLED}")),
     ] {
-        let upstream = Upstream::saying("answered").await;
+        let upstream = Upstream::with_body("answered").await;
         let site = open(&upstream).await;
         let text = format!("POST /first HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{body}{MARKER}");
         Raw::send(site.port, text).await;
@@ -134,7 +134,7 @@ async fn a_request_with_two_lengths_goes_on_with_one() {
             "POST / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n6\r\nwhole!\r\n0\r\n\r\n{MARKER}"
         );
         let answer = Raw::send(site.port, text).await;
-        if let [arrived] = upstream.seen().as_slice() {
+        if let [arrived] = upstream.requests().as_slice() {
             let lower = arrived.to_ascii_lowercase();
             assert!(arrived.contains("whole!"), "{arrived}");
             assert_ne!(lower.contains("content-length"), lower.contains("transfer-encoding"), "{arrived}");
@@ -148,7 +148,7 @@ async fn a_request_with_two_lengths_goes_on_with_one() {
 /// server behind would take compressed bytes for the content.
 #[tokio::test]
 async fn a_transfer_coding_that_is_not_undone_is_refused() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     for coding in ["gzip, chunked", "gzip\r\nTransfer-Encoding: chunked", "identity, chunked"] {
         let text = format!(

@@ -14,9 +14,9 @@ async fn run_refuses_a_broken_configuration_with_all_its_problems() {
     let mut gateway = Gateway::spawn(&dir.config(), &[]);
     assert_eq!(gateway.exit_code().await, 1);
     for line in WRONG_LINES {
-        gateway.until_logged(&format!("config.toml:{line}:")).await;
+        gateway.wait_for_log(&format!("config.toml:{line}:")).await;
     }
-    gateway.until_logged("5 problems").await;
+    gateway.wait_for_log("5 problems").await;
     assert!(!gateway.log().contains("hunter2"), "{}", gateway.log());
 }
 
@@ -33,7 +33,7 @@ async fn with_a_slow_request(arguments: &[&str]) -> (Gateway, u16, Slow) {
     let (started, mut starts) = mpsc::channel(1);
     let (release, _) = broadcast::channel::<()>(1);
     let released = release.clone();
-    let upstream = Upstream::answering(move |_| {
+    let upstream = Upstream::with_handler(move |_| {
         let (started, mut released) = (started.clone(), released.subscribe());
         async move {
             started.send(()).await.unwrap();
@@ -44,7 +44,7 @@ async fn with_a_slow_request(arguments: &[&str]) -> (Gateway, u16, Slow) {
     .await;
     let (dir, port, _) = dir(&forward("api", "/api", &upstream.url()));
     let mut gateway = Gateway::spawn(&dir.config(), arguments);
-    gateway.until_ready().await;
+    gateway.wait_until_ready().await;
     let request = tokio::spawn(client().get(format!("http://127.0.0.1:{port}/api")).send());
     starts.recv().await.unwrap();
     (gateway, port, Slow { request, release, _dir: dir, _upstream: upstream })
@@ -85,9 +85,9 @@ async fn a_gateway_that_ran_out_of_time_to_finish_says_so() {
 async fn sighup_reloads_and_the_log_is_one_json_object_per_line() {
     let (dir, port, _) = dir(&echo("api", "/api"));
     let mut gateway = Gateway::spawn(&dir.config(), &["--log-format", "json"]);
-    gateway.until_ready().await;
+    gateway.wait_until_ready().await;
     gateway.signal("HUP").await;
-    gateway.until_logged("SIGHUP: reloading").await;
+    gateway.wait_for_log("SIGHUP: reloading").await;
     dir.edit("config.toml", "path_prefix = \"/api\"", "path_prefix = \"/moved\"");
     gateway.signal("HUP").await;
     eventually("the new path is served", || async {
@@ -97,7 +97,7 @@ async fn sighup_reloads_and_the_log_is_one_json_object_per_line() {
     .await;
     gateway.signal("TERM").await;
     assert_eq!(gateway.exit_code().await, 0);
-    gateway.until_logged("stopping").await;
+    gateway.wait_for_log("stopping").await;
     for line in gateway.log().lines() {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         assert!(event["level"].is_string() && event["fields"]["message"].is_string(), "{line}");
@@ -139,8 +139,8 @@ async fn the_state_is_where_it_is_said_to_be_else_at_home_else_beside_the_config
         let argument = dir.path().join("argument").display().to_string();
         let arguments = if arguments.is_empty() { Vec::new() } else { vec![arguments[0], argument.as_str()] };
         let mut gateway =
-            Gateway::spawn_as(&harmony_tests::binary(), &dir.config(), &arguments, &environment);
-        gateway.until_ready().await;
+            Gateway::spawn_program(&harmony_tests::binary(), &dir.config(), &arguments, &environment);
+        gateway.wait_until_ready().await;
         let made = dir.path().join(place);
         assert!(made.join("harmony/last-good").is_dir(), "{place}");
         assert_eq!(std::fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700, "{place}");

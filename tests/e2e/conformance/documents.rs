@@ -1,7 +1,7 @@
 use provider_api::testkit::{Cannot, DocumentWorld};
 use provider_api::{DocumentKind, Result, async_trait};
 
-use super::world::{EDGE, RunbeamWorld};
+use super::world::{GATEWAY, RunbeamWorld};
 
 #[async_trait]
 impl DocumentWorld for RunbeamWorld {
@@ -19,6 +19,6 @@ impl DocumentWorld for RunbeamWorld {
 
     /// There is one document of that name, whatever its id.
     async fn held(&self, _: &str) -> Result<Option<String>, Cannot> {
-        Ok(self.cloud.document(EDGE, "pipeline", "pushed"))
+        Ok(self.cloud.document(GATEWAY, "pipeline", "pushed"))
     }
 }

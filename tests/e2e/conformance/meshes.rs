@@ -3,7 +3,7 @@ use provider_api::testkit::{Cannot, MeshWorld};
 use provider_api::{MeshIdentity, Result, async_trait};
 use serde_json::Value;
 
-use super::world::{EDGE, RunbeamWorld, THEIRS};
+use super::world::{GATEWAY, RunbeamWorld, THEIRS};
 
 const DESTINATION: &str = "https://api.partner.example/r4";
 
@@ -24,8 +24,8 @@ impl RunbeamWorld {
         // The first key is made when something is first signed, which no call needs to wait for.
         self.cloud.signed(&Value::Null);
         self.cloud.seed(THEIRS, "pipeline", &theirs);
-        self.cloud.seed(EDGE, "pipeline", &ours);
-        let id = self.cloud.mesh(EDGE, &mesh);
+        self.cloud.seed(GATEWAY, "pipeline", &ours);
+        let id = self.cloud.mesh(GATEWAY, &mesh);
         MeshIdentity { name: name.to_owned(), id: Some(id) }
     }
 }
@@ -57,7 +57,7 @@ impl MeshWorld for RunbeamWorld {
     }
 
     fn sender(&self) -> String {
-        self.cloud.gateway_id(EDGE)
+        self.cloud.gateway_id(GATEWAY)
     }
 
     async fn sign(&self, claims: &Value) -> Result<String, Cannot> {

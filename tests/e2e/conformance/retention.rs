@@ -18,7 +18,7 @@ impl RetentionWorld for RunbeamWorld {
     }
 
     async fn restart(&self) {
-        self.start_again();
+        self.restart_process();
     }
 
     /// Where nobody is: on a port that nothing listens to.

@@ -40,14 +40,14 @@ pub(crate) fn fault(exchange: Exchange, trouble: &Trouble, secrets: &str) -> Res
         Trouble::Drip => Fault::Drip,
         Trouble::Delay(time) => Fault::Delay(*time),
         Trouble::Redirect(url) => Fault::Redirect(url.clone()),
-        Trouble::LostAnswer => Fault::LoseAnswer,
+        Trouble::LostAnswer => Fault::LoseResponse,
         Trouble::Unreachable => return Ok(None),
         other => return Err(Cannot::because(format!("the control plane cannot do {other:?}"))),
     }))
 }
 
 fn answer(content_type: &'static str, body: String) -> Fault {
-    Fault::Answer { status: 200, content_type, body }
+    Fault::Response { status: 200, content_type, body }
 }
 
 /// The right answer with every text in it blank.

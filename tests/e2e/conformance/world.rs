@@ -14,7 +14,7 @@ use super::trouble;
 
 /// The team and the gateway that the provider works for, and those of somebody else.
 pub(crate) const OURS: &str = "radiology";
-pub(crate) const EDGE: &str = "edge";
+pub(crate) const GATEWAY: &str = "edge";
 pub(crate) const THEIRS: &str = "partner";
 
 /// Short, since the checks of silence wait for them; long enough for a machine that has other things to do.
@@ -41,8 +41,8 @@ pub(crate) struct RunbeamWorld {
 impl Subject for RunbeamSubject {
     async fn world(&self) -> Arc<dyn World> {
         let cloud = ControlPlane::start().await;
-        let token = cloud.authorized(OURS, EDGE);
-        cloud.authorized(THEIRS, THEIRS);
+        let token = cloud.authorize(OURS, GATEWAY);
+        cloud.authorize(THEIRS, THEIRS);
         let environment = Environment {
             machine_token: Some(Secret::new(token.to_string())),
             encryption_key: None,
@@ -66,7 +66,7 @@ fn factory(environment: &Environment) -> Arc<RunbeamFactory> {
 
 impl RunbeamWorld {
     /// The process starts again, with nothing in memory.
-    pub(crate) fn start_again(&self) {
+    pub(crate) fn restart_process(&self) {
         *self.factory.lock().unwrap() = factory(&self.environment.lock().unwrap());
     }
 
@@ -74,12 +74,12 @@ impl RunbeamWorld {
     pub(crate) fn new_machine(&self) {
         *self.environment.lock().unwrap() = Environment::default();
         *self.home.lock().unwrap() = tempfile::tempdir().unwrap();
-        self.start_again();
+        self.restart_process();
     }
 
     pub(crate) fn with(&self, name: &ProviderName, section: &str) -> Result<Arc<dyn Provider>> {
         let state_dir = self.home.lock().unwrap().path().to_owned();
-        let context = BuildContext { gateway: EDGE.to_owned(), state_dir, ..context(name, &self.clock) };
+        let context = BuildContext { gateway: GATEWAY.to_owned(), state_dir, ..context(name, &self.clock) };
         let factory = Arc::clone(&self.factory.lock().unwrap());
         Ok(factory.build(context, toml::from_str(section).unwrap())?)
     }
@@ -131,7 +131,7 @@ impl World for RunbeamWorld {
     async fn trouble(&self, exchange: Exchange, trouble: &Trouble) -> Result<(), Cannot> {
         let secrets = self.secrets.lock().unwrap().join(" ");
         match trouble::fault(exchange, trouble, &secrets)? {
-            Some(fault) => drop(self.cloud.fault(trouble::when(exchange), fault)),
+            Some(fault) => drop(self.cloud.inject(trouble::when(exchange), fault)),
             None => self.cloud.stop().await,
         }
         Ok(())
@@ -139,7 +139,7 @@ impl World for RunbeamWorld {
 
     async fn calm(&self) {
         self.cloud.clear_faults();
-        self.cloud.start_again().await;
+        self.cloud.restart().await;
     }
 
     fn asked(&self) -> Result<usize, Cannot> {

@@ -34,7 +34,7 @@ async fn a_backend_that_says_nothing_is_a_gateway_timeout_and_is_not_asked_again
     let answer = client().get(site.url("/api")).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(answer.json::<Value>().await.unwrap()["error"], "gateway_timeout");
-    assert_eq!(upstream.seen().len(), 1);
+    assert_eq!(upstream.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn asked(method: Method, body: Option<&'static str>, refusals: usize, keys
         request = request.body(body);
     }
     let status = request.send().await.unwrap().status().as_u16();
-    (upstream.seen().len(), status)
+    (upstream.requests().len(), status)
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn what_may_not_be_repeated_or_was_sent_already_is_asked_once() {
 
 #[tokio::test]
 async fn an_error_that_the_backend_answers_with_is_its_answer() {
-    let upstream = Upstream::answering(|_| async {
+    let upstream = Upstream::with_handler(|_| async {
         Response::builder().status(503).header("retry-after", "7").body(full("down")).unwrap()
     })
     .await;
@@ -127,7 +127,7 @@ async fn an_error_that_the_backend_answers_with_is_its_answer() {
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.headers()["retry-after"], "7");
     assert_eq!(answer.text().await.unwrap(), "down");
-    assert_eq!(upstream.seen().len(), 1);
+    assert_eq!(upstream.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -151,17 +151,17 @@ async fn a_body_over_the_limit_is_refused_whether_its_length_is_said_or_not() {
             }
         }
     }
-    assert_eq!(upstream.seen().len(), 4, "what is too large never arrives whole");
+    assert_eq!(upstream.requests().len(), 4, "what is too large never arrives whole");
 }
 
 #[tokio::test]
 async fn a_body_that_says_it_is_over_the_limit_is_refused_before_any_of_it_is_read() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let config = format!("{BASE}[proxy.content_limits]\nmax_body_size = 1024\n");
     let site = Site::with(&(config + &forward("api", "/api", &upstream.url())), Workdir::new()).await;
     let head = "POST /api HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1025\r\nConnection: close\r\n\r\n";
     assert_eq!(Raw::send(site.port, head).await.status(), 413);
-    assert!(upstream.seen().is_empty());
+    assert!(upstream.requests().is_empty());
 }
 
 #[tokio::test]
@@ -176,13 +176,13 @@ async fn the_limit_of_a_body_holds_for_an_echo_as_well() {
 
 #[tokio::test]
 async fn methods_that_are_not_for_gateways_are_not_allowed() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = Site::serving(&forward("all", "/", &upstream.url())).await;
     for request in ["CONNECT 127.0.0.1:22", "TRACE /", "TRACE /anything"] {
         let text = format!("{request} HTTP/1.1\r\nHost: 127.0.0.1:22\r\nConnection: close\r\n\r\n");
         assert_eq!(Raw::send(site.port, text).await.status(), 405, "{request}");
     }
-    assert!(upstream.seen().is_empty());
+    assert!(upstream.requests().is_empty());
 }
 
 /// RFC 9110, section 15.5.6: an answer 405 must say which methods are allowed.
@@ -212,7 +212,7 @@ async fn a_request_that_comes_back_to_the_gateway_again_and_again_is_a_loop() {
 
 #[tokio::test]
 async fn a_pipeline_that_needs_what_is_not_built_in_is_answered_501_and_never_served_without_it() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let good = forward("api", "/api", &upstream.url());
     let transform = "[middleware.shape]\ntype = \"transform\"\n";
     let secured = "authentication = \"authentications.key\"\n";
@@ -246,7 +246,7 @@ async fn a_pipeline_that_needs_what_is_not_built_in_is_answered_501_and_never_se
         let warned = site.host.snapshot().warnings().iter().any(|warning| warning.message.contains(lacks));
         assert!(warned, "{lacks} was not said when the configuration was loaded");
     }
-    assert!(upstream.seen().is_empty());
+    assert!(upstream.requests().is_empty());
     let open = "[authentications.key]\nmethod = \"none\"\n";
     let site = Site::serving(&(good + secured + open)).await;
     assert_eq!(client().get(site.url("/api/x")).send().await.unwrap().text().await.unwrap(), "answered");

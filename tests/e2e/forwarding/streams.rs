@@ -95,7 +95,7 @@ async fn the_client_sees_the_first_chunk_before_the_server_behind_sends_the_last
 
 #[tokio::test]
 async fn a_client_that_waits_for_permission_to_send_its_body_gets_it() {
-    let upstream = Upstream::saying("answered").await;
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let mut stream = TcpStream::connect(("127.0.0.1", site.port)).await.unwrap();
     let head = "POST /api HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\
@@ -106,8 +106,8 @@ async fn a_client_that_waits_for_permission_to_send_its_body_gets_it() {
     assert_eq!(&permission, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"sent").await.unwrap();
     assert_eq!(Raw::rest_of(&mut stream).await.body(), "answered");
-    assert_eq!(upstream.last().body, "sent");
-    assert!(!upstream.last().headers.contains_key("expect"));
+    assert_eq!(upstream.last_request().body, "sent");
+    assert!(!upstream.last_request().headers.contains_key("expect"));
 }
 
 /// Says on its channel that it was dropped.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};
 use harmony_tests::site::echo;
-use harmony_tests::{Ahead, Edge, EdgeOptions, free_port};
+use harmony_tests::{InProcessGateway, InProcessGatewayOptions, OffsetClock, free_port};
 
 use super::status;
 
@@ -35,28 +35,35 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 /// files and what is served as they were, and stands in the way of nothing.
 async fn rejected(kind: &str, toml: &str, class: &str, words: &[&str]) {
     let cloud = ControlPlane::start().await;
-    let edge = Edge::following(&cloud).await;
-    rejected_by(&cloud, &edge, kind, toml, class, words).await;
+    let gateway = InProcessGateway::following(&cloud).await;
+    rejected_by(&cloud, &gateway, kind, toml, class, words).await;
 }
 
-async fn rejected_by(cloud: &ControlPlane, edge: &Edge, kind: &str, toml: &str, class: &str, words: &[&str]) {
+async fn rejected_by(
+    cloud: &ControlPlane,
+    gateway: &InProcessGateway,
+    kind: &str,
+    toml: &str,
+    class: &str,
+    words: &[&str],
+) {
     let first = cloud.put_document("edge", "pipeline", &echo("first", "/first"));
-    assert_eq!(cloud.settled(&first).await.status, Status::Applied);
-    let (before, generation) = (files(edge.dir.path()), edge.host.snapshot().generation());
+    assert_eq!(cloud.wait_until_settled(&first).await.status, Status::Applied);
+    let (before, generation) = (files(gateway.dir.path()), gateway.host.snapshot().generation());
     let bad = cloud.change("edge", kind, toml);
-    let view = cloud.settled(&bad).await;
+    let view = cloud.wait_until_settled(&bad).await;
     assert_eq!(view.status, Status::Failed, "{toml}");
     let reason = format!("{} {:?}", view.error_message.clone().unwrap_or_default(), view.error_details);
     assert!(view.error_message.unwrap_or_default().starts_with(&format!("{class}: ")), "{reason}");
     for word in words {
         assert!(reason.contains(word), "no {word} in {reason}");
     }
-    assert_eq!(files(edge.dir.path()), before);
-    assert_eq!(edge.host.snapshot().generation(), generation);
-    assert_eq!(status(edge.url("/first")).await, 200);
+    assert_eq!(files(gateway.dir.path()), before);
+    assert_eq!(gateway.host.snapshot().generation(), generation);
+    assert_eq!(status(gateway.url("/first")).await, 200);
     let good = cloud.put_document("edge", "pipeline", &echo("good", "/good"));
-    assert_eq!(cloud.settled(&good).await.status, Status::Applied);
-    assert_eq!(status(edge.url("/good")).await, 200);
+    assert_eq!(cloud.wait_until_settled(&good).await.status, Status::Applied);
+    assert_eq!(status(gateway.url("/good")).await, 200);
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
 
@@ -141,21 +148,24 @@ async fn a_transform_that_cannot_be_downloaded_fails_the_change_that_needs_it() 
     rejected("pipeline", &needs("01MISSING"), "fetch", &["01MISSING"]).await;
     rejected("pipeline", &needs("../../x"), "fetch", &["../../x"]).await;
     let cloud = ControlPlane::start().await;
-    let clock = Arc::new(Ahead::default());
-    let options = EdgeOptions { clock: Some(Arc::clone(&clock) as _), ..EdgeOptions::default() };
-    let edge = Edge::with(&cloud, options).await;
+    let clock = Arc::new(OffsetClock::default());
+    let options = InProcessGatewayOptions {
+        clock: Some(Arc::clone(&clock) as _),
+        ..InProcessGatewayOptions::default()
+    };
+    let gateway = InProcessGateway::with(&cloud, options).await;
     let id = cloud.transform("edge", "flatten", "[]");
-    let rule = cloud.fault(When::call("GET", "/transforms/*"), Fault::status(500));
+    let rule = cloud.inject(When::call("GET", "/transforms/*"), Fault::status(500));
     // What cannot be had now is asked for again after a minute, ten minutes and an hour.
     let hours_pass = async {
         loop {
             cloud.wait_for_more("GET", "/harmony/changes/", 1).await;
-            clock.forward(Duration::from_secs(3600));
+            clock.advance(Duration::from_secs(3600));
         }
     };
     let (pipeline, words) = (needs(&id), [id.as_str(), "500"]);
     tokio::select! {
-        () = rejected_by(&cloud, &edge, "pipeline", &pipeline, "fetch", &words) => {}
+        () = rejected_by(&cloud, &gateway, "pipeline", &pipeline, "fetch", &words) => {}
         () = hours_pass => {}
     }
     assert_eq!(cloud.hits(rule), 4);

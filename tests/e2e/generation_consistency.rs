@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use harmony_tests::control_plane::{ChangeView, ControlPlane, Status};
 use harmony_tests::site::on_ports;
-use harmony_tests::{EDGE, Gateway, Upstream, Workdir, client, faulty_binary, free_port, full, get};
+use harmony_tests::{
+    Gateway, RUNBEAM_CONFIG, Upstream, Workdir, client, faulty_binary, free_port, full, get,
+};
 use http::Response;
 use serde_json::{Value, json};
 
@@ -124,7 +126,7 @@ fn mesh_of(authorization: Option<&http::HeaderValue>) -> Option<Value> {
 }
 
 async fn upstream() -> Upstream {
-    Upstream::answering(|seen| async move {
+    Upstream::with_handler(|seen| async move {
         let mesh = mesh_of(seen.headers.get("authorization")).unwrap_or_default();
         Response::new(full(json!({ "path": seen.uri.path(), "mesh": mesh }).to_string()))
     })
@@ -174,8 +176,8 @@ async fn two_hundred_changes_of_which_sixty_fail_fail_no_request_and_none_sees_t
         taken: taken.local_addr().unwrap().port(),
         upstream: upstream.address(),
     };
-    let token = cloud.authorized("acme", "edge").to_string();
-    let config = EDGE.replace("API", cloud.url()).replace("INTERVAL", "0") + &marked(0, &world);
+    let token = cloud.authorize("acme", "edge").to_string();
+    let config = RUNBEAM_CONFIG.replace("API", cloud.url()).replace("INTERVAL", "0") + &marked(0, &world);
     let dir = Workdir::with([
         ("config.toml", on_ports(&config, world.port, world.admin)),
         ("no-certificate.pem", "this is none".to_owned()),
@@ -183,8 +185,8 @@ async fn two_hundred_changes_of_which_sixty_fail_fail_no_request_and_none_sees_t
     let fault = dir.path().join("probe-fault");
     let environment =
         [("RUNBEAM_MACHINE_TOKEN", token.as_str()), ("HARMONY_PROBE_FAULT", fault.to_str().unwrap())];
-    let mut gateway = Gateway::spawn_as(&faulty_binary(), &dir.config(), &[], &environment);
-    gateway.until_ready().await;
+    let mut gateway = Gateway::spawn_program(&faulty_binary(), &dir.config(), &[], &environment);
+    gateway.wait_until_ready().await;
 
     let url = format!("http://127.0.0.1:{}{PATH}", world.port);
     let stop = Arc::new(AtomicBool::new(false));
@@ -198,7 +200,7 @@ async fn two_hundred_changes_of_which_sixty_fail_fail_no_request_and_none_sees_t
         let change = cloud.change("edge", "gateway", &kind.document(n, &world));
         let synced = client().post(format!("http://127.0.0.1:{}/admin/sync", world.admin)).send().await;
         assert!(synced.unwrap().status().is_success());
-        let ChangeView { status, error_message, .. } = cloud.settled(&change).await;
+        let ChangeView { status, error_message, .. } = cloud.wait_until_settled(&change).await;
         let reason = error_message.unwrap_or_default();
         if kind == Kind::Good {
             assert_eq!(status, Status::Applied, "{n}: {reason}");
