@@ -1,4 +1,4 @@
-//! Becoming authorized, over the management API as the CLI calls it.
+//! Authorizing a gateway over the management API, as the CLI does.
 
 use std::process::Command;
 
@@ -7,8 +7,8 @@ use harmony_tests::site::echo;
 use harmony_tests::{InProcessGateway, InProcessGatewayOptions, Site, Workdir, binary, client};
 use serde_json::{Value, json};
 
-/// A gateway that nobody authorized yet.
-async fn stranger(cloud: &ControlPlane, sections: &str) -> InProcessGateway {
+/// Starts a gateway that is not authorized.
+async fn unauthorized(cloud: &ControlPlane, sections: &str) -> InProcessGateway {
     let options = InProcessGatewayOptions {
         authorized: false,
         sections: sections.to_owned(),
@@ -17,7 +17,7 @@ async fn stranger(cloud: &ControlPlane, sections: &str) -> InProcessGateway {
     InProcessGateway::with(cloud, options).await
 }
 
-/// A POST of JSON; its status and answer.
+/// Posts JSON and returns the status and the response.
 async fn post(url: String, bearer: Option<&str>, body: &Value) -> (u16, Value) {
     let mut request = client().post(url).json(body);
     if let Some(bearer) = bearer {
@@ -27,11 +27,12 @@ async fn post(url: String, bearer: Option<&str>, body: &Value) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
+/// A gateway that a user has authorized syncs, and still does after a restart.
 #[tokio::test]
-async fn a_user_authorizes_a_gateway_which_then_follows_and_still_does_after_a_restart() {
+async fn an_authorized_gateway_syncs_after_a_restart() {
     for sanctum in [false, true] {
         let cloud = ControlPlane::start().await;
-        let gateway = stranger(&cloud, "").await;
+        let gateway = unauthorized(&cloud, "").await;
         let user = if sanctum { cloud.sanctum_token("acme") } else { cloud.user_token("acme") };
         let (status, answer) =
             post(gateway.admin_url("/admin/authorize"), Some(&user), &json!({ "gateway_code": "edge" }))
@@ -41,16 +42,16 @@ async fn a_user_authorizes_a_gateway_which_then_follows_and_still_does_after_a_r
         assert!(answer["expires_at"].is_string() && answer["expires_in"].is_number(), "{answer}");
         let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
         assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
-        let _edge = gateway.restarted().await;
+        let _gateway = gateway.restarted().await;
         let change = cloud.put_document("edge", "pipeline", &echo("more", "/more"));
         assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
     }
 }
 
 #[tokio::test]
-async fn who_is_no_user_authorizes_nothing() {
+async fn only_users_authorize() {
     let cloud = ControlPlane::start().await;
-    let gateway = stranger(&cloud, "").await;
+    let gateway = unauthorized(&cloud, "").await;
     let url = || gateway.admin_url("/admin/authorize");
     assert_eq!(post(url(), None, &json!({ "gateway_code": "edge" })).await.0, 401);
     let (status, answer) = post(url(), Some("1|nobody"), &json!({ "gateway_code": "edge" })).await;
@@ -61,10 +62,11 @@ async fn who_is_no_user_authorizes_nothing() {
     assert_eq!(post(url(), Some("1|nobody"), &json!({ "gateway_code": long })).await.0, 413);
 }
 
+/// An imported machine token is used, unless it names another control plane or gateway, or has expired.
 #[tokio::test]
-async fn a_machine_token_that_is_brought_is_used_unless_it_leads_elsewhere() {
+async fn an_imported_machine_token_is_used() {
     let cloud = ControlPlane::start().await;
-    let gateway = stranger(&cloud, "").await;
+    let gateway = unauthorized(&cloud, "").await;
     let own = serde_json::to_value(cloud.authorize("acme", "edge")).unwrap();
     let with = |key: &str, value: Value| {
         let mut token = own.clone();
@@ -83,13 +85,13 @@ async fn a_machine_token_that_is_brought_is_used_unless_it_leads_elsewhere() {
     assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
     let another = serde_json::to_value(cloud.authorize("acme", "another")).unwrap();
     let (status, answer) = post(url(), None, &another).await;
-    assert_eq!(status, 400, "a gateway that is authorized is not made another one: {answer}");
+    assert_eq!(status, 400, "the identity of an authorized gateway does not change: {answer}");
 }
 
 #[tokio::test]
-async fn other_sites_and_forms_change_nothing() {
+async fn cross_site_requests_and_forms_are_rejected() {
     let cloud = ControlPlane::start().await;
-    let gateway = stranger(&cloud, "").await;
+    let gateway = unauthorized(&cloud, "").await;
     let token = cloud.authorize("acme", "edge").to_string();
     for path in ["token", "authorize", "update", "sync"] {
         let url = gateway.admin_url(&format!("/admin/{path}"));
@@ -104,18 +106,20 @@ async fn other_sites_and_forms_change_nothing() {
     assert_eq!(gateway.host.status().sync.as_ref().map(|sync| sync.authorization), Some("missing"));
 }
 
+/// Importing a machine token requires the management token, if one is configured.
 #[tokio::test]
-async fn where_a_management_token_is_configured_only_who_has_it_brings_a_machine_token() {
+async fn importing_a_token_needs_the_management_token() {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
     let cloud = ControlPlane::start().await;
-    let gateway = stranger(&cloud, &format!("token = \"{TOKEN}\"\n")).await;
+    let gateway = unauthorized(&cloud, &format!("token = \"{TOKEN}\"\n")).await;
     let token = serde_json::to_value(cloud.authorize("acme", "edge")).unwrap();
     assert_eq!(post(gateway.admin_url("/admin/token"), None, &token).await.0, 401);
     assert_eq!(post(gateway.admin_url("/admin/token"), Some(TOKEN), &token).await.0, 200);
 }
 
+/// With the provider `local`, there is nothing to authorize, push or sync.
 #[tokio::test]
-async fn under_local_there_is_nothing_to_authorize_to_push_or_to_sync() {
+async fn local_has_nothing_to_authorize_or_sync() {
     let site = Site::serving("").await;
     for path in ["authorize", "token", "update", "sync"] {
         let (status, answer) = post(site.admin_url(&format!("/admin/{path}")), Some("x"), &json!({})).await;
@@ -129,7 +133,7 @@ async fn under_local_there_is_nothing_to_authorize_to_push_or_to_sync() {
 }
 
 #[tokio::test]
-async fn the_configuration_is_pushed_up_without_what_is_secret() {
+async fn the_pushed_configuration_has_no_secrets() {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
     let cloud = ControlPlane::start().await;
     let sections = format!("token = \"{TOKEN}\"\n");
@@ -155,8 +159,9 @@ async fn the_configuration_is_pushed_up_without_what_is_secret() {
     assert_eq!(cloud.document("edge", "pipeline", "fhir").as_deref(), Some(echo("fhir", "/fhir").as_str()));
 }
 
+/// The command `sync` applies pending changes and prints the rejected ones.
 #[tokio::test]
-async fn the_command_sync_applies_what_is_pending_and_says_what_was_rejected() {
+async fn the_sync_command_prints_every_verdict() {
     let cloud = ControlPlane::start().await;
     let gateway = InProcessGateway::on_demand(&cloud).await;
     let good = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
@@ -178,8 +183,9 @@ async fn the_command_sync_applies_what_is_pending_and_says_what_was_rejected() {
     assert_eq!(run("sync").await.0, 5);
 }
 
+/// A gateway on the default provider gets its provider section written on authorization; comments stay.
 #[tokio::test]
-async fn a_gateway_that_runs_on_the_default_gets_its_section_written_with_comments_kept() {
+async fn the_default_provider_section_is_written() {
     let site = {
         let config = harmony_tests::site::BASE.replace("primary_provider = \"local\"\n", "# none chosen\n");
         Site::with(&config, Workdir::new()).await

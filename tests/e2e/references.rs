@@ -12,7 +12,7 @@ fn config(port: u16) -> String {
     )
 }
 
-/// A pipeline with an ingress called `target` at `url`, and one at /front that forwards to `reference`.
+/// A pipeline with the ingress `target` at `url`, and one at /front that forwards to `reference`.
 fn pipelines(url: &str, reference: &str) -> String {
     format!(
         "[pipelines.owner]\nnetworks = [\"default\"]\nendpoints = [\"owner\"]\nbackends = [\"owner\"]\n\
@@ -35,8 +35,9 @@ async fn refusal(reference: &str) -> String {
     refusal.problems.errors().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
+/// A request is forwarded to the resource's URL, referenced by name or id, with and without the type.
 #[tokio::test]
-async fn a_request_goes_to_the_url_of_the_resource_by_name_by_id_and_by_type() {
+async fn every_form_of_reference_is_forwarded() {
     let upstream = Upstream::with_body("resolved").await;
     for reference in [
         "local.name.target",
@@ -58,34 +59,36 @@ async fn a_request_goes_to_the_url_of_the_resource_by_name_by_id_and_by_type() {
     assert_eq!(upstream.requests().len(), 4);
 }
 
+/// A malformed reference is an error with file, line and the expected syntax.
 #[tokio::test]
-async fn a_malformed_reference_is_refused_with_file_line_and_what_was_expected() {
+async fn a_malformed_reference_is_an_error() {
     let problems = refusal("local.local.socket.name.target").await;
     assert!(problems.contains("pipelines/p.toml:23: backends.front.target_ref"), "{problems}");
     assert!(problems.contains("type: expected ingress, egress"), "{problems}");
 }
 
+/// A reference to a configured but inactive provider is an error that says so.
 #[tokio::test]
-async fn a_reference_to_a_configured_but_inactive_provider_is_refused_as_such() {
+async fn a_reference_to_an_inactive_provider_is_an_error() {
     let problems = refusal("runbeam.acme.ingress.name.fhir").await;
     assert!(problems.contains("pipelines/p.toml:23"), "{problems}");
     assert!(problems.contains("`runbeam` is configured (config.toml:4) but not primary"), "{problems}");
 }
 
 #[tokio::test]
-async fn a_reference_to_an_unknown_provider_is_refused_with_the_names_that_are_compiled_in() {
+async fn a_reference_to_an_unknown_provider_is_an_error() {
     let problems = refusal("acme.team.ingress.name.fhir").await;
     assert!(problems.contains("`acme` is neither configured nor compiled in"), "{problems}");
 }
 
 #[tokio::test]
-async fn a_local_reference_that_names_nothing_is_refused_when_the_configuration_loads() {
+async fn an_unknown_local_reference_is_an_error() {
     let problems = refusal("local.name.nobody").await;
     assert!(problems.contains("pipelines/p.toml:23") && problems.contains("nobody"), "{problems}");
 }
 
 #[tokio::test]
-async fn an_ambiguous_name_is_refused_with_the_candidates() {
+async fn an_ambiguous_name_lists_the_candidates() {
     let problems = refusal("local.name.front").await;
     assert!(problems.contains("pipelines/p.toml:23"), "{problems}");
     for candidate in ["local.local.pipeline.name.front", "local.local.endpoint.name.front"] {

@@ -1,8 +1,8 @@
 //! Crash tests: a gateway is killed at a step of a change while the network loses, repeats and reorders messages.
 //! After a restart, each change must have exactly one verdict, and the verdict must be true.
 //!
-//! The gateway is the real program in a process of its own, built with failpoints. A [`Case`] names the failpoint and the
-//! faults of the network; [`run`] executes it.
+//! The gateway is the real program in a process of its own, built with failpoints. A [`Case`] names the failpoint and
+//! the faults of the network; [`run`] executes it.
 
 mod batch;
 mod case;

@@ -1,7 +1,7 @@
 //! A proxy that injects network faults between a gateway and its control plane.
 //!
-//! Faults of the control plane itself are [`Fault`](crate::control_plane::Fault)s. Here both peers work, and the messages
-//! between them are delayed, lost, truncated, duplicated or reordered.
+//! Faults of the control plane itself are [`Fault`](crate::control_plane::Fault)s. Here both peers work, and the
+//! messages between them are delayed, lost, truncated, duplicated or reordered.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -78,7 +78,8 @@ impl FaultProxy {
     }
 
     async fn at(address: SocketAddr, upstream: SocketAddr) -> Self {
-        // Each request gets its own connection: a reused one that the server closed would make the client send it twice.
+        // Each request gets its own connection: a reused one that the server closed would make the client send it
+        // twice.
         let client = reqwest::Client::builder()
             .tls_certs_only([])
             .no_proxy()
@@ -114,7 +115,7 @@ impl FaultProxy {
     /// Listens again at the same address, after [`stop`](Self::stop).
     ///
     /// # Panics
-    /// Panics if somebody else took the address.
+    /// Panics if another process has taken the address.
     pub async fn restart(&self) {
         let mut server = self.server.lock().await;
         if server.is_none() {
@@ -128,7 +129,8 @@ impl FaultProxy {
         self.shared.unresponsive.store(unresponsive, Ordering::Release);
     }
 
-    /// Adds a fault for the requests that match `when`. A gateway is recognized by its id in the path, not by its token.
+    /// Adds a fault for the requests that match `when`. A gateway is recognized by its id in the path, not by its
+    /// token.
     pub fn inject(&self, when: When, fault: NetworkFault) -> RuleId {
         self.shared.rules().add(when, fault)
     }

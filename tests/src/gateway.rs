@@ -23,7 +23,7 @@ impl Gateway {
     /// Starts `harmony-host` and waits until it is ready.
     ///
     /// # Panics
-    /// Panics with its log if it does not get there.
+    /// Panics with its log if that takes too long.
     pub async fn start(config: &Path) -> Self {
         let mut gateway = Self::spawn(config, &[]);
         gateway.wait_until_ready().await;

@@ -14,7 +14,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 pub struct Identity {
     /// The certificate, PEM.
     pub cert: String,
-    /// Its private key, PEM.
+    /// The private key, PEM.
     pub key: String,
     /// The certificate in DER, as sent in a handshake.
     pub der: CertificateDer<'static>,

@@ -95,7 +95,7 @@ impl InProcessGateway {
     /// Starts a gateway with these options.
     ///
     /// # Panics
-    /// Panics with every problem if the configuration is refused.
+    /// Panics with every problem if the configuration is rejected.
     pub async fn with(cloud: &ControlPlane, options: InProcessGatewayOptions) -> Self {
         let machine_token =
             options.authorized.then(|| Secret::new(cloud.authorize(options.team, options.code).to_string()));

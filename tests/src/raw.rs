@@ -20,7 +20,7 @@ impl Raw {
     /// Panics if no server listens, or if the peer does not close.
     pub async fn send(port: u16, bytes: impl AsRef<[u8]>) -> Self {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a server listens");
-        // A server that refuses a request may close before it has read all of it.
+        // A server that rejects a request may close the connection before it has read all of it.
         let _ = stream.write_all(bytes.as_ref()).await;
         Self::rest_of(&mut stream).await
     }

@@ -16,8 +16,8 @@ pub struct RawServer {
 }
 
 impl RawServer {
-    /// Starts a server that writes `response(n)` to its n-th connection, counted from 0. `None` keeps the connection open
-    /// and writes nothing.
+    /// Starts a server that writes `response(n)` to its n-th connection, counted from 0. `None` keeps the connection
+    /// open and writes nothing.
     ///
     /// # Panics
     /// Panics if it cannot listen.

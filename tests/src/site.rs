@@ -45,7 +45,7 @@ impl Site {
     /// Starts a gateway with this config.toml and the other files of `dir`.
     ///
     /// # Panics
-    /// Panics with every problem if the configuration is refused.
+    /// Panics with every problem if the configuration is rejected.
     pub async fn with(config: &str, dir: Workdir) -> Self {
         let (port, admin) = (free_port(), free_port());
         dir.write("config.toml", &on_ports(config, port, admin));

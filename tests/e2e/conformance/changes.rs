@@ -1,3 +1,5 @@
+//! The conformance kit's view of changes.
+
 use std::time::Duration;
 
 use provider_api::testkit::{Cannot, ChangeWorld, Heard};

@@ -1,3 +1,5 @@
+//! The conformance kit's view of credentials.
+
 use std::time::SystemTime;
 
 use provider_api::testkit::{Cannot, CredentialWorld};
@@ -6,7 +8,7 @@ use provider_api::{EnrollmentRequest, MachineCredential, Result, Secret, async_t
 use super::world::{GATEWAY, OURS, RunbeamWorld};
 
 impl RunbeamWorld {
-    /// Keeps a secret in mind, to look for it where it must not be.
+    /// Records a secret, which the kit searches for in places where it must not appear.
     fn secret(&self, text: String) -> Secret {
         self.secrets.lock().unwrap().push(text.clone());
         Secret::new(text)

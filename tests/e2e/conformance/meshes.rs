@@ -1,3 +1,5 @@
+//! The conformance kit's view of meshes.
+
 use harmony_tests::get;
 use provider_api::testkit::{Cannot, MeshWorld};
 use provider_api::{MeshIdentity, Result, async_trait};
@@ -8,7 +10,7 @@ use super::world::{GATEWAY, RunbeamWorld, THEIRS};
 const DESTINATION: &str = "https://api.partner.example/r4";
 
 impl RunbeamWorld {
-    /// A mesh in which we may send, and they may be reached.
+    /// Creates a mesh with our egress and the other team's ingress.
     fn joined(&self, name: &str, id: &str) -> MeshIdentity {
         let theirs = format!(
             "[pipelines.in-{name}]\n[pipelines.in-{name}.mesh.ingress.{name}-api]\ntype = \"http\"\n\
@@ -21,7 +23,7 @@ impl RunbeamWorld {
             "[mesh.{name}]\nid = \"{id}\"\ntype = \"http\"\nprovider = \"runbeam\"\nauth_type = \"jwt\"\n\
              ingress = [\"runbeam.{THEIRS}.ingress.name.{name}-api\"]\negress = [\"{name}-out\"]\n"
         );
-        // The first key is made when something is first signed, which no call needs to wait for.
+        // Generates the first key now: generating it is slow, and no call of the kit should have to wait for it.
         self.cloud.signed(&Value::Null);
         self.cloud.seed(THEIRS, "pipeline", &theirs);
         self.cloud.seed(GATEWAY, "pipeline", &ours);

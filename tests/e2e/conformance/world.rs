@@ -1,3 +1,5 @@
+//! The world of the conformance kit: the provider, a control plane, a clock and a machine.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,22 +14,22 @@ use tempfile::TempDir;
 
 use super::trouble;
 
-/// The team and the gateway that the provider works for, and those of somebody else.
+/// The provider's team and gateway, and the other team.
 pub(crate) const OURS: &str = "radiology";
 pub(crate) const GATEWAY: &str = "edge";
 pub(crate) const THEIRS: &str = "partner";
 
-/// Short, since the checks of silence wait for them; long enough for a machine that has other things to do.
+/// Short deadlines, since the checks of missing responses wait for them; long enough for a busy machine.
 const DEADLINES: Deadlines = Deadlines {
     connect: Duration::from_millis(1000),
     read: Duration::from_millis(1000),
     total: Duration::from_millis(2000),
 };
 
-/// The provider against the development control plane.
+/// The provider under test.
 pub(crate) struct RunbeamSubject;
 
-/// A control plane with a gateway that it knows, and the machine of that gateway.
+/// A control plane with an authorized gateway, and the gateway's machine.
 pub(crate) struct RunbeamWorld {
     pub(crate) cloud: ControlPlane,
     pub(crate) clock: TurnedClock,
@@ -65,12 +67,12 @@ fn factory(environment: &Environment) -> Arc<RunbeamFactory> {
 }
 
 impl RunbeamWorld {
-    /// The process starts again, with nothing in memory.
+    /// Restarts the process: nothing stays in memory.
     pub(crate) fn restart_process(&self) {
         *self.factory.lock().unwrap() = factory(&self.environment.lock().unwrap());
     }
 
-    /// A machine on which nothing is stored, and nothing is set.
+    /// Replaces the machine by one without state and environment.
     pub(crate) fn new_machine(&self) {
         *self.environment.lock().unwrap() = Environment::default();
         *self.home.lock().unwrap() = tempfile::tempdir().unwrap();
@@ -117,7 +119,7 @@ impl World for RunbeamWorld {
         time_passes(time).await;
     }
 
-    /// A call of several exchanges has four times as long as one.
+    /// The longest call has several exchanges; 10 times the deadline of one is enough.
     fn patience(&self) -> Duration {
         DEADLINES.total * 10
     }

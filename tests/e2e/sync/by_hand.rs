@@ -1,4 +1,4 @@
-//! Files that are edited by hand while changes arrive: nothing is lost without a word, nothing is applied twice.
+//! Edits by hand during a sync: no edit and no change is lost silently, and no change is applied twice.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use harmony_tests::{InProcessGateway, eventually};
 
 use super::status;
 
-/// How a file is edited.
+/// A way of editing a file.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     InPlace,
@@ -57,7 +57,7 @@ async fn answers(gateway: &InProcessGateway, path: &str, expected: u16) {
     .await;
 }
 
-/// Edits go on while changes of another file arrive; then everything is there, once, and comes to rest.
+/// Edits one file while changes of another file arrive, and checks that all are applied, once, and the gateway is idle.
 async fn side_by_side(way: Way) {
     const TIMES: usize = 5;
     let cloud = ControlPlane::start().await;
@@ -74,15 +74,16 @@ async fn side_by_side(way: Way) {
     assert_eq!(status(gateway.url(&format!("/theirs-{}", TIMES - 1))).await, 200);
     assert_eq!(gateway.dir.read(MINE), echo("mine", &format!("/mine-{}", TIMES - 1)));
     assert_eq!(gateway.dir.read("pipelines/theirs.toml"), echo("theirs", &format!("/theirs-{}", TIMES - 1)));
-    // It rests: looking again finds what is served, and each change was told once.
+    // A reload finds nothing new, and each verdict was reported once.
     assert!(matches!(gateway.host.reload().await, Some(Verdict::Unchanged { .. })), "{way:?}");
-    let told = cloud.requests().iter().filter(|request| request.route.ends_with("/applied")).count();
-    assert_eq!(told, TIMES, "{way:?}");
+    let reports = cloud.requests().iter().filter(|request| request.route.ends_with("/applied")).count();
+    assert_eq!(reports, TIMES, "{way:?}");
     assert!(cloud.violations().is_empty(), "{way:?}: {:?}", cloud.violations());
 }
 
+/// Edits and changes of different files are all applied, for every way of editing.
 #[tokio::test]
-async fn edits_and_changes_of_different_files_are_all_there_whatever_way_the_files_are_edited() {
+async fn edits_and_changes_of_other_files_coexist() {
     tokio::join!(
         side_by_side(Way::InPlace),
         side_by_side(Way::InTwoWrites),
@@ -93,7 +94,7 @@ async fn edits_and_changes_of_different_files_are_all_there_whatever_way_the_fil
 }
 
 #[tokio::test]
-async fn of_an_edit_and_a_change_of_one_file_the_last_one_wins() {
+async fn the_last_of_edit_and_change_wins() {
     let cloud = ControlPlane::start().await;
     let gateway = InProcessGateway::on_demand(&cloud).await;
     let first = cloud.put_document("edge", "pipeline", &echo("both", "/first"));
@@ -102,7 +103,7 @@ async fn of_an_edit_and_a_change_of_one_file_the_last_one_wins() {
     gateway.dir.replace("pipelines/both.toml", &echo("both", "/by-hand"));
     answers(&gateway, "/by-hand", 200).await;
     gateway.host.sync().await.unwrap();
-    assert_eq!(status(gateway.url("/by-hand")).await, 200, "a change that was applied is not applied again");
+    assert_eq!(status(gateway.url("/by-hand")).await, 200, "an applied change is not applied again");
     let second = cloud.put_document("edge", "pipeline", &echo("both", "/second"));
     gateway.host.sync().await.unwrap();
     assert_eq!(cloud.wait_until_settled(&second).await.status, Status::Applied);
@@ -110,8 +111,9 @@ async fn of_an_edit_and_a_change_of_one_file_the_last_one_wins() {
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
 
+/// A change of a mounted file writes to the link's target, and the next mount replaces it.
 #[tokio::test]
-async fn a_change_of_a_mounted_file_goes_where_the_link_leads_and_the_next_mount_takes_its_place() {
+async fn changes_follow_symlinked_mounts() {
     let cloud = ControlPlane::start().await;
     let gateway = InProcessGateway::on_demand(&cloud).await;
     Way::MountSwapped.edit(&gateway, 0, &echo("mine", "/mounted"));

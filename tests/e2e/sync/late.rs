@@ -1,4 +1,4 @@
-//! Changes that arrive later than newer ones.
+//! Changes that arrive after a newer one of the same file.
 
 use harmony_tests::InProcessGateway;
 use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};
@@ -6,8 +6,9 @@ use harmony_tests::site::echo;
 
 use super::status;
 
+/// A change whose fetch failed at first does not replace a newer change of the same file.
 #[tokio::test]
-async fn a_change_that_could_not_be_fetched_in_time_does_not_replace_a_newer_one_of_the_same_file() {
+async fn a_late_change_does_not_replace_a_newer_one() {
     let cloud = ControlPlane::start().await;
     let gateway = InProcessGateway::on_demand(&cloud).await;
     let older = cloud.change("edge", "pipeline", &echo("fhir", "/old"));

@@ -1,4 +1,4 @@
-//! A network between gateway and control plane that loses, cuts, repeats and reorders what they say.
+//! A network that loses, cuts, repeats and reorders messages between gateway and control plane.
 
 use harmony_tests::control_plane::{ControlPlane, Status, When};
 use harmony_tests::fault_proxy::{FaultProxy, ForwardedResponse, NetworkFault, RandomFaults};
@@ -7,9 +7,9 @@ use harmony_tests::{InProcessGateway, eventually};
 
 use super::status;
 
-/// Lets the gateway ask, as often as it takes, until every change has its verdict.
+/// Requests syncs until every change has a verdict.
 async fn settle(gateway: &InProcessGateway, cloud: &ControlPlane) {
-    eventually("every change to be settled", || async {
+    eventually("every change is settled", || async {
         let report = gateway.host.sync().await;
         let left: Vec<_> = cloud.changes("edge").into_iter().filter(|change| !change.is_settled()).collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{report:?}, {left:?}")) }
@@ -17,8 +17,8 @@ async fn settle(gateway: &InProcessGateway, cloud: &ControlPlane) {
     .await;
 }
 
-/// Every call of the loop meets once with `mishap`; in the end everything is as if it had not.
-async fn survived(mishap: NetworkFault) {
+/// Injects `fault` once into every call of a sync, and checks that the result is the same as without it.
+async fn survive(fault: NetworkFault) {
     let (cloud, proxy) = FaultProxy::in_front_of(ControlPlane::builder()).await;
     let gateway = InProcessGateway::on_demand(&cloud).await;
     let calls = [
@@ -29,49 +29,50 @@ async fn survived(mishap: NetworkFault) {
         ("POST", "/harmony/change/*/applied"),
         ("POST", "/harmony/change/*/failed"),
     ];
-    let rules = calls.map(|(method, path)| proxy.inject(When::call(method, path).times(1), mishap));
+    let rules = calls.map(|(method, path)| proxy.inject(When::call(method, path).times(1), fault));
     let good = cloud.put_document("edge", "pipeline", &echo("good", "/good"));
     let bad = cloud.change("edge", "pipeline", "no toml");
     settle(&gateway, &cloud).await;
     assert_eq!(rules.map(|rule| proxy.hits(rule)), [1; 6], "{:?}", proxy.requests());
     assert_eq!((cloud.view(&good).status, cloud.view(&bad).status), (Status::Applied, Status::Failed));
     assert_eq!(status(gateway.url("/good")).await, 200);
-    assert!(cloud.violations().is_empty(), "{mishap:?}: {:?}", cloud.violations());
+    assert!(cloud.violations().is_empty(), "{fault:?}: {:?}", cloud.violations());
 }
 
+/// Calls that are cut before or after they arrive are survived.
 #[tokio::test]
-async fn calls_that_are_cut_on_their_way_and_on_their_way_back_are_survived() {
+async fn cut_calls_are_survived() {
     tokio::join!(
-        survived(NetworkFault::Cut),
-        survived(NetworkFault::LoseResponse),
-        survived(NetworkFault::HalfHeaders)
+        survive(NetworkFault::Cut),
+        survive(NetworkFault::LoseResponse),
+        survive(NetworkFault::HalfHeaders)
     );
 }
 
 #[tokio::test]
-async fn answers_that_break_off_or_are_short_are_survived() {
-    tokio::join!(survived(NetworkFault::HalfBody), survived(NetworkFault::Truncate));
+async fn truncated_responses_are_survived() {
+    tokio::join!(survive(NetworkFault::HalfBody), survive(NetworkFault::Truncate));
 }
 
 #[tokio::test]
-async fn calls_that_arrive_twice_are_survived() {
+async fn duplicated_calls_are_survived() {
     tokio::join!(
-        survived(NetworkFault::Duplicate(ForwardedResponse::First)),
-        survived(NetworkFault::Duplicate(ForwardedResponse::Second))
+        survive(NetworkFault::Duplicate(ForwardedResponse::First)),
+        survive(NetworkFault::Duplicate(ForwardedResponse::Second))
     );
 }
 
 #[tokio::test]
-async fn lists_out_of_order_and_with_entries_that_are_there_twice_are_survived() {
+async fn reordered_and_duplicated_lists_are_survived() {
     tokio::join!(
-        survived(NetworkFault::Reverse),
-        survived(NetworkFault::Shuffle(1)),
-        survived(NetworkFault::DuplicateEntries)
+        survive(NetworkFault::Reverse),
+        survive(NetworkFault::Shuffle(1)),
+        survive(NetworkFault::DuplicateEntries)
     );
 }
 
 #[tokio::test]
-async fn of_a_list_out_of_order_the_newest_version_is_what_stays() {
+async fn the_newest_version_of_a_reordered_list_wins() {
     let (cloud, proxy) = FaultProxy::in_front_of(ControlPlane::builder()).await;
     let gateway = InProcessGateway::on_demand(&cloud).await;
     for n in 0..5 {
@@ -84,7 +85,7 @@ async fn of_a_list_out_of_order_the_newest_version_is_what_stays() {
 }
 
 #[tokio::test]
-async fn a_network_that_says_nothing_or_refuses_is_survived() {
+async fn unresponsive_and_refusing_networks_are_survived() {
     let (cloud, proxy) = FaultProxy::in_front_of(ControlPlane::builder()).await;
     let gateway = InProcessGateway::on_demand(&cloud).await;
     let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
@@ -101,7 +102,7 @@ async fn a_network_that_says_nothing_or_refuses_is_survived() {
 }
 
 #[tokio::test]
-async fn in_bad_weather_every_change_gets_one_true_verdict() {
+async fn every_change_gets_one_verdict_on_a_bad_network() {
     let (cloud, proxy) = FaultProxy::in_front_of(ControlPlane::builder().per_page(4)).await;
     let gateway = InProcessGateway::on_demand(&cloud).await;
     proxy.randomize(RandomFaults::seeded(11).with_probability(0.5));

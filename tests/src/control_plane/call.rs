@@ -26,7 +26,8 @@ impl Call {
         Self { method: parts.method, path, query, headers: parts.headers, body }
     }
 
-    /// The path without its `/api` prefixes. Clients send none, one or two, depending on the call and on their base URL.
+    /// The path without its `/api` prefixes. Clients send none, one or two, depending on the call and on their base
+    /// URL.
     pub(super) fn route(&self) -> &str {
         route(&self.path)
     }
@@ -46,7 +47,8 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Parses the body as `T`: 415 if the content type is not JSON, 400 if the body is not JSON, 422 if it is not a `T`.
+    /// Parses the body as `T`: 415 if the content type is not JSON, 400 if the body is not JSON, 422 if it is not a
+    /// `T`.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         let content_type = self.header(CONTENT_TYPE).unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim();

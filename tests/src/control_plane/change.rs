@@ -72,8 +72,8 @@ impl ChangeView {
         self.status == Status::Acknowledged
     }
 
-    /// Records a verdict. A repeated verdict is accepted, since the first response may have been lost. A failed change may
-    /// be applied later, when its dependencies exist. An applied change cannot fail: 409.
+    /// Records a verdict. A repeated verdict is accepted, since the first response may have been lost. A failed change
+    /// may be applied later, when its dependencies exist. An applied change cannot fail: 409.
     pub(super) fn settle(&mut self, verdict: Verdict) -> Result<(), ApiError> {
         let wanted = verdict.status();
         if self.is_waiting() {

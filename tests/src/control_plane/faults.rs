@@ -65,7 +65,7 @@ impl Fault {
         Self::Response { status, content_type: "text/html; charset=utf-8", body }
     }
 
-    /// This status with an error body in the control plane's format.
+    /// A response with this status and an error body in the control plane's format.
     pub fn status(status: u16) -> Self {
         Self::Status(status, serde_json::json!({ "error": "fault", "message": "injected fault" }))
     }

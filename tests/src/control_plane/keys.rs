@@ -43,7 +43,8 @@ impl Key {
 }
 
 impl Keys {
-    /// Generates the first key if there is none. Not at the start, because generating one is slow and most tests need none.
+    /// Generates the first key if there is none. Not at the start, because generating one is slow and most tests need
+    /// none.
     fn ensure_key(&mut self) {
         if self.0.is_empty() {
             self.0.push(Key::generate());

@@ -109,8 +109,8 @@ impl ControlPlane {
         });
     }
 
-    /// Stores a document (`gateway`, `pipeline`, `transform` or `mesh`), issues it to the gateway, and returns the id of
-    /// the change. The name is the key in the TOML; a document with the same name is replaced.
+    /// Stores a document (`gateway`, `pipeline`, `transform` or `mesh`), issues it to the gateway, and returns the id
+    /// of the change. The name is the key in the TOML; a document with the same name is replaced.
     pub fn put_document(&self, gateway: &str, kind: &str, toml: &str) -> String {
         self.core.change(|state| {
             // The stored document itself: looking it up by id would be ambiguous, since members of a mesh share its id.

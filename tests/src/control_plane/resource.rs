@@ -19,7 +19,7 @@ pub(super) struct Resource {
     pub(super) document_id: String,
     /// The pipeline that contains it.
     pub(super) pipeline: Option<String>,
-    /// Its table in the document.
+    /// The table in the document.
     pub(super) table: Table,
 }
 

@@ -14,7 +14,8 @@ pub(super) struct Item {
     pub(super) id: String,
     /// True if the change must be applied in the end.
     pub(super) valid: bool,
-    /// True if the change may be rejected first and applied later, because it depends on a change that may arrive later.
+    /// True if the change may be rejected first and applied later, because it depends on a change that may arrive
+    /// later.
     pub(super) may_fail_first: bool,
     url: String,
     probe: Probe,

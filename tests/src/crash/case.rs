@@ -6,7 +6,7 @@ use std::fmt;
 use super::kill::{KILLS, Kill, TWICE};
 use super::network::Network;
 
-/// One run: the failpoint of the first process, that of the second, and the faults of the network.
+/// A run: the failpoint of the first process, that of the second, and the faults of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
     /// The failpoint that kills the first process.

@@ -1,4 +1,4 @@
-//! One process of the gateway in a crash test, from its start to its exit.
+//! A process of the gateway in a crash test, from its start to its exit.
 
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ impl GatewayRun {
         Self { gateway, admin }
     }
 
-    /// Waits until the failpoint aborts the process. Fails if `over` completes first, or if the process exits otherwise.
+    /// Waits until the failpoint aborts the process. Fails if `over` completes first, or if the process exits
+    /// otherwise.
     pub(super) async fn until_killed(&mut self, over: impl Future<Output = ()>) -> Result<(), String> {
         use std::os::unix::process::ExitStatusExt as _;
         const ABORT: i32 = 6;

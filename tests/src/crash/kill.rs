@@ -11,9 +11,9 @@ pub struct Kill {
     pub occurrence: u32,
 }
 
-/// The failpoints on the path of a change, each with the occurrences to test: the first one, and one while other changes
-/// are in progress or done. Each journal entry and each configuration file is a new file, so a run passes `file-made`
-/// and `file-renamed` about fifty times.
+/// The failpoints on the path of a change, each with the occurrences to test: the first one, and one while other
+/// changes are in progress or done. Each journal entry and each configuration file is a new file, so a run passes
+/// `file-made` and `file-renamed` about fifty times.
 pub(super) const KILLS: [(&str, &[u32]); 19] = [
     ("seen", &[1, 4]),
     ("fetched", &[1, 4]),

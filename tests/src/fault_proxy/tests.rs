@@ -56,7 +56,7 @@ async fn without_faults_responses_are_unchanged() {
 }
 
 #[tokio::test]
-async fn a_cut_request_is_lost_a_lost_response_is_not() {
+async fn cut_requests_and_lost_responses() {
     let pair = pair().await;
     let change = pair.cloud.change("gw", "gateway", "");
     let when = || When::call("POST", "/harmony/changes/acknowledge").times(1);
@@ -133,7 +133,7 @@ async fn delays_combine_with_other_faults() {
 }
 
 #[tokio::test]
-async fn a_stopped_proxy_refuses_an_unresponsive_one_hangs() {
+async fn stopped_and_unresponsive_proxies() {
     let pair = pair().await;
     pair.proxy.stop().await;
     assert!(pair.list().send().await.unwrap_err().is_connect());
@@ -160,7 +160,7 @@ async fn a_gateway_is_recognized_by_its_id() {
 }
 
 #[tokio::test]
-async fn bodies_are_streamed_and_a_missing_upstream_cuts() {
+async fn bodies_stream_and_a_dead_upstream_cuts() {
     let pair = pair().await;
     pair.cloud.inject(When::default().times(1), Fault::EndlessBody);
     let mut endless = pair.list().send().await.unwrap();

@@ -61,8 +61,8 @@ pub(crate) fn many(port: u16, upstream: SocketAddr, count: usize) -> Workdir {
     files
 }
 
-/// The same gateway with the primary provider `runbeam` at `api`, and one more pipeline on the path `/far` that forwards
-/// to another team's ingress.
+/// The same gateway with the primary provider `runbeam` at `api`, and one more pipeline on the path `/far` that
+/// forwards to another team's ingress.
 pub(crate) fn with_runbeam(port: u16, upstream: SocketAddr, count: usize, api: &str) -> Workdir {
     let files = many(port, upstream, count);
     let primary = format!(

@@ -47,7 +47,7 @@ pub(crate) struct Process {
     pub(crate) address: SocketAddr,
     child: Child,
     started: Instant,
-    /// Its configuration, if it has one, and its stderr.
+    /// The configuration, if the process has one, and the file with its stderr.
     files: Arc<Workdir>,
 }
 
@@ -105,7 +105,7 @@ impl Process {
         Self { address, child, started, files }
     }
 
-    /// Its configuration.
+    /// The configuration.
     pub(crate) fn files(&self) -> &Workdir {
         &self.files
     }

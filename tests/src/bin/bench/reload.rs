@@ -43,8 +43,8 @@ pub(crate) struct Reload {
     pub(crate) worst_millis: f64,
 }
 
-/// Measures edits of one pipeline file. The CPUs should be shared: on one CPU, the client's busy loop would slow down the
-/// gateway.
+/// Measures edits of one pipeline file. The CPUs should be shared: on one CPU, the client's busy loop would slow down
+/// the gateway.
 ///
 /// # Errors
 /// Fails if a response is wrong meanwhile, or if the edit has no effect.

@@ -72,7 +72,8 @@ impl World {
         world
     }
 
-    /// Starts the gateway with failpoints. If one kills it before it is ready, the gateway is started without failpoints.
+    /// Starts the gateway with failpoints. If one kills it before it is ready, the gateway is started without
+    /// failpoints.
     pub(crate) async fn start_gateway(&mut self, points: &str) {
         for points in [points, ""] {
             let fault = self.disk_fault();

@@ -101,21 +101,21 @@ async fn responses_can_name_another_origin() {
 async fn a_held_request_continues_when_released() {
     let (cloud, token) = cloud().await;
     let rule = cloud.inject(When::path("/harmony/changes"), Fault::Hold);
-    let asked = tokio::spawn(request(&cloud, "GET", "/harmony/changes", &token).send());
+    let pending = tokio::spawn(request(&cloud, "GET", "/harmony/changes", &token).send());
     cloud.wait_for_hits(rule, 1).await;
     assert_eq!(cloud.requests()[0].status, None);
     cloud.remove_fault(rule);
-    assert_eq!(asked.await.unwrap().unwrap().status(), 200);
+    assert_eq!(pending.await.unwrap().unwrap().status(), 200);
 }
 
 #[tokio::test]
 async fn a_restart_drops_connections_and_keeps_state() {
     let (cloud, token) = cloud().await;
     let silent = cloud.inject(When::default(), Fault::Silence);
-    let asked = tokio::spawn(request(&cloud, "GET", "/harmony/changes", &token).send());
+    let pending = tokio::spawn(request(&cloud, "GET", "/harmony/changes", &token).send());
     cloud.wait_for_hits(silent, 1).await;
     cloud.stop().await;
-    assert!(asked.await.unwrap().is_err());
+    assert!(pending.await.unwrap().is_err());
     assert!(request(&cloud, "GET", "/harmony/changes", &token).send().await.unwrap_err().is_connect());
     cloud.clear_faults();
     cloud.restart().await;
