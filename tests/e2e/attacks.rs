@@ -186,15 +186,15 @@ async fn a_default_ingress_forwards_other_credentials() {
         + &ingress("api", "api", "http://127.0.0.1:PORT/r4", "default")
         + &mesh("clinic", "api");
     let site = Site::serving(&text).await;
-    let good = || Forged::of("clinic");
+    let valid = || Forged::of("clinic");
     let with_last_character_changed = |text: String| format!("{}x", &text[..text.len() - 1]);
     for credential in [
-        format!("Bearer {}", good().signed_with(b"another-secret-of-more-than-32-bytes-in-all").jwt()),
-        format!("Bearer {}", good().shifted(-10_000).jwt()),
+        format!("Bearer {}", valid().signed_with(b"another-secret-of-more-than-32-bytes-in-all").jwt()),
+        format!("Bearer {}", valid().shifted(-10_000).jwt()),
         format!("Bearer {}", Forged::of("other").jwt()),
-        format!("Bearer {}", good().unsigned()),
-        format!("bearer  {}", good().claim("iss", json!("other")).jwt()),
-        format!("Bearer {}", with_last_character_changed(good().unsigned() + "AAAA")),
+        format!("Bearer {}", valid().unsigned()),
+        format!("bearer  {}", valid().claim("iss", json!("other")).jwt()),
+        format!("Bearer {}", with_last_character_changed(valid().unsigned() + "AAAA")),
         "Bearer opaque-token".to_owned(),
         "Bearer a.b.c".to_owned(),
         "Basic dXNlcjpwYXNz".to_owned(),
@@ -209,7 +209,7 @@ async fn a_default_ingress_forwards_other_credentials() {
             assert_eq!(forwarded, [&credential], "{path}");
         }
     }
-    client().get(site.url("/r4/x")).bearer_auth(good().jwt()).send().await.unwrap();
+    client().get(site.url("/r4/x")).bearer_auth(valid().jwt()).send().await.unwrap();
     assert!(
         !upstream.last_request().headers.contains_key("authorization"),
         "a valid mesh token is not forwarded"

@@ -47,12 +47,12 @@ async fn method_headers_and_body_arrive_unchanged() {
         let request = client().request(method.parse().unwrap(), site.url("/api/x"));
         let request = request.header("x-own", "a").header("x-own", "b").basic_auth("user", Some("pass"));
         request.body("the body").send().await.unwrap();
-        let seen = upstream.last_request();
-        assert_eq!((seen.method.as_str(), &seen.body[..]), (method, &b"the body"[..]));
-        assert_eq!(values(&seen, "x-own"), ["a", "b"]);
-        assert_eq!(values(&seen, "content-length"), ["8"]);
-        assert_eq!(values(&seen, "authorization"), ["Basic dXNlcjpwYXNz"]);
-        assert_eq!(values(&seen, "host"), [upstream.address().to_string()]);
+        let arrived = upstream.last_request();
+        assert_eq!((arrived.method.as_str(), &arrived.body[..]), (method, &b"the body"[..]));
+        assert_eq!(values(&arrived, "x-own"), ["a", "b"]);
+        assert_eq!(values(&arrived, "content-length"), ["8"]);
+        assert_eq!(values(&arrived, "authorization"), ["Basic dXNlcjpwYXNz"]);
+        assert_eq!(values(&arrived, "host"), [upstream.address().to_string()]);
     }
 }
 
@@ -115,12 +115,12 @@ async fn the_upstream_gets_forwarding_headers() {
     let host = format!("localhost:{}", site.port);
     let answer = client().get(format!("http://{host}/api")).send().await.unwrap();
     assert_eq!(answer.headers()["via"], "1.1 harmony");
-    let seen = upstream.last_request();
-    assert_eq!(values(&seen, "x-forwarded-for"), ["127.0.0.1"]);
-    assert_eq!(values(&seen, "x-forwarded-host"), [&host]);
-    assert_eq!(values(&seen, "x-forwarded-proto"), ["http"]);
-    assert_eq!(values(&seen, "forwarded"), [format!("for=127.0.0.1;host=\"{host}\";proto=http")]);
-    assert_eq!(values(&seen, "via"), ["1.1 harmony"]);
+    let arrived = upstream.last_request();
+    assert_eq!(values(&arrived, "x-forwarded-for"), ["127.0.0.1"]);
+    assert_eq!(values(&arrived, "x-forwarded-host"), [&host]);
+    assert_eq!(values(&arrived, "x-forwarded-proto"), ["http"]);
+    assert_eq!(values(&arrived, "forwarded"), [format!("for=127.0.0.1;host=\"{host}\";proto=http")]);
+    assert_eq!(values(&arrived, "via"), ["1.1 harmony"]);
 }
 
 /// X-Forwarded-For and Via are appended to; X-Forwarded-Host and X-Forwarded-Proto are replaced.
@@ -131,11 +131,11 @@ async fn forwarding_chains_are_appended_claims_replaced() {
     let request = http2().get(site.url("/api")).header("x-forwarded-for", "203.0.113.7");
     let request = request.header("x-forwarded-proto", "https").header("x-forwarded-host", "spoofed.example");
     request.header("via", "1.0 fred").send().await.unwrap();
-    let seen = upstream.last_request();
-    assert_eq!(values(&seen, "x-forwarded-for"), ["203.0.113.7, 127.0.0.1"]);
-    assert_eq!(values(&seen, "x-forwarded-proto"), ["http"]);
-    assert_eq!(values(&seen, "x-forwarded-host"), [format!("127.0.0.1:{}", site.port)]);
-    assert_eq!(values(&seen, "via").join(", "), "1.0 fred, 2 harmony");
+    let arrived = upstream.last_request();
+    assert_eq!(values(&arrived, "x-forwarded-for"), ["203.0.113.7, 127.0.0.1"]);
+    assert_eq!(values(&arrived, "x-forwarded-proto"), ["http"]);
+    assert_eq!(values(&arrived, "x-forwarded-host"), [format!("127.0.0.1:{}", site.port)]);
+    assert_eq!(values(&arrived, "via").join(", "), "1.0 fred, 2 harmony");
 }
 
 /// HAProxy appends its own line below the client's lines, so the last line is the trusted one.
@@ -146,9 +146,9 @@ async fn multi_line_forwarding_chains_are_preserved() {
     let request = client().get(site.url("/api"));
     let request = request.header("x-forwarded-for", "spoofed").header("x-forwarded-for", "203.0.113.7");
     request.header("forwarded", "for=spoofed").header("forwarded", "for=203.0.113.7").send().await.unwrap();
-    let seen = upstream.last_request();
-    assert_eq!(values(&seen, "x-forwarded-for").join(", "), "spoofed, 203.0.113.7, 127.0.0.1");
-    let forwarded = values(&seen, "forwarded").join(", ");
+    let arrived = upstream.last_request();
+    assert_eq!(values(&arrived, "x-forwarded-for").join(", "), "spoofed, 203.0.113.7, 127.0.0.1");
+    let forwarded = values(&arrived, "forwarded").join(", ");
     assert!(forwarded.starts_with("for=spoofed, for=203.0.113.7, for=127.0.0.1;"), "{forwarded}");
 }
 

@@ -89,7 +89,7 @@ impl TwoNodes {
 }
 
 /// Returns a token that node A accepts.
-fn good() -> Forged {
+fn valid() -> Forged {
     Forged::of(MESH).signed_with(MESH_SECRET.as_bytes())
 }
 
@@ -125,14 +125,14 @@ async fn the_public_example_works() {
 #[tokio::test]
 async fn a_valid_forged_token_is_accepted() {
     let nodes = TwoNodes::start(OWN).await;
-    assert_eq!(nodes.request_a(Some(&good().jwt())).await.status(), StatusCode::OK);
+    assert_eq!(nodes.request_a(Some(&valid().jwt())).await.status(), StatusCode::OK);
     let aud = format!("http://127.0.0.1:{}/api", nodes.a);
-    assert_eq!(nodes.request_a(Some(&good().claim("aud", json!(aud)).jwt())).await.status(), StatusCode::OK);
+    assert_eq!(nodes.request_a(Some(&valid().claim("aud", json!(aud)).jwt())).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn an_expired_token_is_rejected() {
-    TwoNodes::start(OWN).await.assert_rejected(&good().shifted(-400).jwt(), "expired").await;
+    TwoNodes::start(OWN).await.assert_rejected(&valid().shifted(-400).jwt(), "expired").await;
 }
 
 #[tokio::test]
@@ -145,25 +145,25 @@ async fn a_token_of_another_mesh_is_rejected() {
 async fn another_mesh_id_is_rejected() {
     TwoNodes::start(OWN)
         .await
-        .assert_rejected(&good().claim("mesh_id", json!("01OTHER")).jwt(), "mesh_id")
+        .assert_rejected(&valid().claim("mesh_id", json!("01OTHER")).jwt(), "mesh_id")
         .await;
 }
 
 #[tokio::test]
 async fn another_hmac_key_is_rejected() {
-    let other = good().signed_with(b"another-secret-of-more-than-32-bytes-length");
+    let other = valid().signed_with(b"another-secret-of-more-than-32-bytes-length");
     TwoNodes::start(OWN).await.assert_rejected(&other.jwt(), "signature").await;
 }
 
 #[tokio::test]
 async fn alg_none_is_rejected() {
-    TwoNodes::start(OWN).await.assert_rejected(&good().unsigned(), "none").await;
+    TwoNodes::start(OWN).await.assert_rejected(&valid().unsigned(), "none").await;
 }
 
 #[tokio::test]
 async fn another_audience_is_rejected() {
     let nodes = TwoNodes::start(OWN).await;
-    let elsewhere = good().claim("aud", json!("http://node-c.mesh.local:8080"));
+    let elsewhere = valid().claim("aud", json!("http://node-c.mesh.local:8080"));
     nodes.assert_rejected(&elsewhere.jwt(), "aud").await;
 }
 
@@ -177,7 +177,7 @@ async fn a_mesh_with_rsa_keys_signs_and_verifies() {
 #[tokio::test]
 async fn rsa_public_key_as_hmac_secret_is_rejected() {
     let (nodes, public) = TwoNodes::with_rsa().await;
-    let mut confused = good().signed_with(public.as_bytes());
+    let mut confused = valid().signed_with(public.as_bytes());
     confused.algorithm = Algorithm::HS256;
     nodes.assert_rejected(&confused.jwt(), "RS256").await;
 }
@@ -185,7 +185,7 @@ async fn rsa_public_key_as_hmac_secret_is_rejected() {
 #[tokio::test]
 async fn another_rsa_key_is_rejected() {
     let (nodes, _) = TwoNodes::with_rsa().await;
-    let mut other = good().signed_with(rsa_pair().0.as_bytes());
+    let mut other = valid().signed_with(rsa_pair().0.as_bytes());
     other.algorithm = Algorithm::RS256;
     nodes.assert_rejected(&other.jwt(), "signature").await;
 }

@@ -25,7 +25,7 @@ fn pipelines(url: &str, reference: &str) -> String {
     )
 }
 
-async fn refusal(reference: &str) -> String {
+async fn errors(reference: &str) -> String {
     let dir = Workdir::with([
         ("config.toml", config(free_port())),
         ("pipelines/p.toml", pipelines("http://127.0.0.1:1", reference)),
@@ -62,7 +62,7 @@ async fn every_form_of_reference_is_forwarded() {
 /// A malformed reference is an error with file, line and the expected syntax.
 #[tokio::test]
 async fn a_malformed_reference_is_an_error() {
-    let problems = refusal("local.local.socket.name.target").await;
+    let problems = errors("local.local.socket.name.target").await;
     assert!(problems.contains("pipelines/p.toml:23: backends.front.target_ref"), "{problems}");
     assert!(problems.contains("type: expected ingress, egress"), "{problems}");
 }
@@ -70,26 +70,26 @@ async fn a_malformed_reference_is_an_error() {
 /// A reference to a configured but inactive provider is an error that says so.
 #[tokio::test]
 async fn a_reference_to_an_inactive_provider_is_an_error() {
-    let problems = refusal("runbeam.acme.ingress.name.fhir").await;
+    let problems = errors("runbeam.acme.ingress.name.fhir").await;
     assert!(problems.contains("pipelines/p.toml:23"), "{problems}");
     assert!(problems.contains("`runbeam` is configured (config.toml:4) but not primary"), "{problems}");
 }
 
 #[tokio::test]
 async fn a_reference_to_an_unknown_provider_is_an_error() {
-    let problems = refusal("acme.team.ingress.name.fhir").await;
+    let problems = errors("acme.team.ingress.name.fhir").await;
     assert!(problems.contains("`acme` is neither configured nor compiled in"), "{problems}");
 }
 
 #[tokio::test]
 async fn an_unknown_local_reference_is_an_error() {
-    let problems = refusal("local.name.nobody").await;
+    let problems = errors("local.name.nobody").await;
     assert!(problems.contains("pipelines/p.toml:23") && problems.contains("nobody"), "{problems}");
 }
 
 #[tokio::test]
 async fn an_ambiguous_name_lists_the_candidates() {
-    let problems = refusal("local.name.front").await;
+    let problems = errors("local.name.front").await;
     assert!(problems.contains("pipelines/p.toml:23"), "{problems}");
     for candidate in ["local.local.pipeline.name.front", "local.local.endpoint.name.front"] {
         assert!(problems.contains(candidate), "{problems}");

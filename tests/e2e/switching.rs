@@ -245,8 +245,8 @@ async fn meshes_with_one_member_send_own_tokens() {
     let _host = Host::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     for mesh in ["m1", "m2", "m1"] {
         assert_eq!(status(port, &format!("/{mesh}")).await, StatusCode::OK);
-        let seen = upstream.last_request();
-        let token = seen.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+        let request = upstream.last_request();
+        let token = request.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
         let claims: serde_json::Value = jsonwebtoken::dangerous::insecure_decode_claims(token).unwrap();
         assert_eq!(claims["iss"], mesh);
     }

@@ -78,9 +78,9 @@ fn all(state: &State, caller: &Caller, kind: &str) -> Vec<(String, Value)> {
         "gateways" => gateways.map(|gateway| (gateway.id.clone(), gateway.json())).collect(),
         "transforms" => {
             let documents = state.documents.iter().filter(|document| document.kind == Kind::Transform);
-            let seen = documents
+            let visible = documents
                 .filter(|document| state.gateway(&document.gateway_id).is_some_and(|g| caller.sees(g)));
-            seen.map(|document| (document.id.clone(), transform(state, document))).collect()
+            visible.map(|document| (document.id.clone(), transform(state, document))).collect()
         }
         "services" => gateways.flat_map(|gateway| services(state, &gateway.id)).collect(),
         _ => {

@@ -26,15 +26,15 @@ pub(crate) fn document(name: &str, version: usize) -> String {
 
 /// Draws a change: its type, its document, and true if it is valid.
 pub(crate) fn random(rng: &mut Rng, pipeline: usize, version: usize) -> (&'static str, String, bool) {
-    let good = document(&format!("p{pipeline}"), version);
+    let valid = document(&format!("p{pipeline}"), version);
     match rng.u32(..16) {
-        0 => ("pipeline", format!("{good}\n[broken\n"), false),
-        1 => ("pipeline", good.replace("endpoints = [\"p", "endpoints = [\"nowhere_p"), false),
+        0 => ("pipeline", format!("{valid}\n[broken\n"), false),
+        1 => ("pipeline", valid.replace("endpoints = [\"p", "endpoints = [\"nowhere_p"), false),
         2 => {
-            ("pipeline", good.replace(&format!("[pipelines.p{pipeline}]"), "[pipelines.\"../../x\"]"), false)
+            ("pipeline", valid.replace(&format!("[pipelines.p{pipeline}]"), "[pipelines.\"../../x\"]"), false)
         }
-        3 => ("firmware", good, false),
+        3 => ("firmware", valid, false),
         4 => ("gateway", "[management]\nenabled = false\n".to_owned(), false),
-        _ => ("pipeline", good, true),
+        _ => ("pipeline", valid, true),
     }
 }

@@ -128,6 +128,6 @@ async fn a_gateway_sees_only_its_own_changes() {
     let answer =
         post(&cloud, "/harmony/changes/acknowledge", &token, &json!({ "change_ids": [id] })).await.body;
     assert_eq!(answer["failed"], json!([id]));
-    let seen = get(&cloud, "/harmony/changes", &cloud.user_token("radiology")).await.body;
-    assert_eq!(seen["data"][0]["id"], Value::from(id), "a user sees the changes of the team");
+    let listed = get(&cloud, "/harmony/changes", &cloud.user_token("radiology")).await.body;
+    assert_eq!(listed["data"][0]["id"], Value::from(id), "a user sees the changes of the team");
 }

@@ -33,10 +33,10 @@ async fn the_wrong_kind_of_token_is_401() {
     assert_eq!(no_user.status, StatusCode::UNAUTHORIZED);
     assert!(no_user.body["message"].is_string() && no_user.body["error"].is_string());
     assert_eq!(post(&cloud, "/harmony/update", &user, &update).await.status, StatusCode::UNAUTHORIZED);
-    for wrong in ["bearer ", "Basic ", "Bearer  ", "Bearer x", ""] {
+    for scheme in ["bearer ", "Basic ", "Bearer  ", "Bearer x", ""] {
         let request = request(&cloud, "GET", "/harmony/changes", "")
-            .header("authorization", format!("{wrong}{machine}"));
-        assert_eq!(send(request).await.status, StatusCode::UNAUTHORIZED, "{wrong}");
+            .header("authorization", format!("{scheme}{machine}"));
+        assert_eq!(send(request).await.status, StatusCode::UNAUTHORIZED, "{scheme}");
     }
     assert_eq!(get(&cloud, "/harmony/changes", "").await.status, StatusCode::UNAUTHORIZED);
 }

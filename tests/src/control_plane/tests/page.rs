@@ -58,8 +58,8 @@ async fn a_saved_document_is_issued_to_its_gateway() {
     let foreign = cloud.authorize("radiology", "other").gateway_id;
     let foreign = json!({ "gateway_id": foreign, "type": "pipeline", "id": id, "toml": "[pipelines.web]\n" });
     assert_eq!(post(&cloud, "/dev/documents", "", &foreign).await.status, StatusCode::NOT_FOUND);
-    let wrong = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines" });
-    assert_eq!(post(&cloud, "/dev/documents", "", &wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let invalid = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines" });
+    assert_eq!(post(&cloud, "/dev/documents", "", &invalid).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let state = get(&cloud, "/dev/state", "").await.body;
     assert_eq!(state["changes"].as_array().unwrap().len(), 2);
     assert_eq!(state["gateways"][0]["sync"], "never seen");
