@@ -1,4 +1,4 @@
-//! What the caches of the gateway save, beside the official SDK and a plain verification, in one run.
+//! Benchmark of the gateway's caches, beside the official SDK and a plain token verification, in one run.
 //!
 //! `cargo bench -p harmony-tests --bench caches`
 
@@ -17,7 +17,7 @@ use runbeam_sdk::RunbeamClient;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-/// How long each line is measured.
+/// The duration of each measurement.
 const TIME: Duration = Duration::from_millis(800);
 
 fn main() {
@@ -27,7 +27,7 @@ fn main() {
 
 async fn bench() {
     let cloud = ControlPlane::start().await;
-    let machine = cloud.authorized("acme", "edge");
+    let machine = cloud.authorize("acme", "edge");
     cloud.seed(
         "edge",
         "pipeline",
@@ -43,14 +43,16 @@ async fn bench() {
     let sdk = Arc::new(RunbeamClient::new(cloud.url()));
     let token = Arc::new(machine.machine_token.clone());
 
-    println!("nanoseconds per call, and how many times the other is as slow, at 1 and at 2 threads\n");
+    println!(
+        "nanoseconds per call with 1 and 2 threads; the last column is the slowdown of the alternative\n"
+    );
     let resolved: Arc<Lease<String>> = Lease::new();
     resolved.hold("http://127.0.0.1:1/r4".to_owned(), Duration::from_secs(3600));
     let ours = measure(move || {
         let resolved = Arc::clone(&resolved);
         async move {
-            let valid = resolved.get(|| unreachable!("it is held")).await;
-            black_box(valid.expect("it is held").len());
+            let valid = resolved.get(|| unreachable!("the value is cached")).await;
+            black_box(valid.expect("a cached value").len());
         }
     });
     let reference = "runbeam.acme.ingress.name.fhir";
@@ -59,18 +61,18 @@ async fn bench() {
         let (client, bearer) = (Arc::clone(&client), Arc::clone(&bearer));
         async move {
             let answer = client.resolve_reference(bearer.as_str(), reference).await;
-            black_box(answer.expect("it resolves"));
+            black_box(answer.expect("a resource"));
         }
     });
-    row("a reference that is held", "the SDK's resolve", ours.await, theirs.await);
+    row("a cached reference", "the SDK's resolve", ours.await, theirs.await);
 
-    let held: Arc<Lease<HeaderValue>> = Lease::new();
-    held.hold(HeaderValue::from_static("Bearer x.y.z"), Duration::from_secs(3600));
+    let cached: Arc<Lease<HeaderValue>> = Lease::new();
+    cached.hold(HeaderValue::from_static("Bearer x.y.z"), Duration::from_secs(3600));
     let ours = measure(move || {
-        let held = Arc::clone(&held);
+        let cached = Arc::clone(&cached);
         async move {
-            let valid = held.get(|| unreachable!("it is held")).await;
-            black_box(HeaderValue::clone(&valid.expect("it is held")));
+            let valid = cached.get(|| unreachable!("the value is cached")).await;
+            black_box(HeaderValue::clone(&valid.expect("a cached value")));
         }
     });
     let (client, bearer, mesh) = (Arc::clone(&sdk), Arc::clone(&token), Arc::new(mesh));
@@ -82,7 +84,7 @@ async fn bench() {
             black_box(answer.expect("a token"));
         }
     });
-    row("a mesh token that is held", "the SDK's token call", ours.await, theirs.await);
+    row("a cached mesh token", "the SDK's token call", ours.await, theirs.await);
 
     let (private, public) = rsa_pair();
     let claims = json!({ "iss": "https://cloud", "sub": "gateway:1", "aud": "mesh:1", "mesh_id": "1", "jti": "1",
@@ -95,7 +97,7 @@ async fn bench() {
     let known = Arc::clone(&jwt);
     let ours = measure(move || {
         let sender = verified.sender(&known, &base);
-        black_box(sender.expect("it is known"));
+        black_box(sender.expect("a verified token"));
         std::future::ready(())
     });
     let key = Arc::new(DecodingKey::from_rsa_pem(public.as_bytes()).expect("a key"));
@@ -104,13 +106,13 @@ async fn bench() {
     let validation = Arc::new(validation);
     let theirs = measure(move || {
         let claims = decode::<Value>(jwt.as_str(), &key, &validation);
-        black_box(claims.expect("it is good"));
+        black_box(claims.expect("a valid token"));
         std::future::ready(())
     });
-    row("a token that was verified", "a plain verification", ours.await, theirs.await);
+    row("a verified token", "a plain verification", ours.await, theirs.await);
 }
 
-/// Nanoseconds per call at one thread and at two.
+/// Measures a call and returns the nanoseconds per call with one thread and with two.
 async fn measure<F: Future<Output = ()> + Send>(call: impl Fn() -> F + Clone + Send + 'static) -> [f64; 2] {
     let mut nanoseconds = [0.0; 2];
     for (threads, result) in [1_usize, 2].into_iter().zip(&mut nanoseconds) {

@@ -146,7 +146,7 @@ fn pipeline(name: &str, path: &str) -> String {
 }
 
 async fn start(cloud: &ControlPlane, dir: &Workdir, application: Scripted) -> Result<Host, Rejection> {
-    let machine_token = Some(Secret::new(cloud.authorized("acme", "edge").to_string()));
+    let machine_token = Some(Secret::new(cloud.authorize("acme", "edge").to_string()));
     let environment = Environment { machine_token, ..Environment::default() };
     let mut registry = Registry::new();
     registry.register(LocalFactory).register(RunbeamFactory::new(environment));
@@ -251,7 +251,7 @@ async fn refused_change_leaves_no_trace() {
         let before = durable(&world.dir);
         told(&world.application, step, ends);
         let change = world.cloud.put_document("edge", "pipeline", &pipeline("second", "/second"));
-        let view = world.cloud.settled(&change).await;
+        let view = world.cloud.wait_until_settled(&change).await;
         assert_eq!(view.status, Status::Failed, "{step} {ends:?}");
         let reported = format!("{view:?}");
         assert!(reported.contains(message) && reported.contains(class), "{step} {ends:?}: {reported}");
@@ -260,7 +260,7 @@ async fn refused_change_leaves_no_trace() {
 
         told(&world.application, step, Ends::Well);
         let next = world.cloud.put_document("edge", "pipeline", &pipeline("third", "/third"));
-        assert_eq!(world.cloud.settled(&next).await.status, Status::Applied, "{step} {ends:?}");
+        assert_eq!(world.cloud.wait_until_settled(&next).await.status, Status::Applied, "{step} {ends:?}");
         assert_eq!(world.host.snapshot().generation(), 2);
         assert_eq!(world.application.live(), 2, "{step} {ends:?}: what came late was not brought back");
     }
@@ -349,7 +349,7 @@ impl Activation for Picky {
 
 async fn start_picky(cloud: &ControlPlane, dir: &Workdir, picky: Picky) -> Result<Host, Rejection> {
     let environment = Environment {
-        machine_token: Some(Secret::new(cloud.authorized("acme", "edge").to_string())),
+        machine_token: Some(Secret::new(cloud.authorize("acme", "edge").to_string())),
         ..Environment::default()
     };
     let mut registry = Registry::new();

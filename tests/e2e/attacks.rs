@@ -1,4 +1,4 @@
-//! What somebody sends who wants more than he may have.
+//! Attacks on a gateway: oversized heads, slow senders, paths and hosts that try to bypass a mesh ingress.
 
 mod smuggling;
 
@@ -9,18 +9,18 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-/// A gateway that forwards everything.
+/// Starts a gateway that forwards all requests.
 async fn open(upstream: &Upstream) -> Site {
     Site::serving(&forward("all", "/", &upstream.url())).await
 }
 
 fn paths(upstream: &Upstream) -> Vec<String> {
-    upstream.seen().iter().map(|seen| seen.uri.to_string()).collect()
+    upstream.requests().iter().map(|request| request.uri.to_string()).collect()
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_refused() {
-    let upstream = Upstream::saying("answered").await;
+async fn an_oversized_head_is_rejected() {
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     let large = "x".repeat(200_000);
     let many = "X-Header: 1\r\n".repeat(5_000);
@@ -41,9 +41,10 @@ async fn a_head_that_is_too_large_is_refused() {
     assert_eq!(paths(&upstream), [""; 0]);
 }
 
+/// Slow senders do not delay other clients, and get a response when their request is complete.
 #[tokio::test]
-async fn slow_senders_keep_nobody_waiting_and_are_answered_when_they_are_done() {
-    let upstream = Upstream::saying("answered").await;
+async fn slow_senders_block_no_other_client() {
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     let mut slow = Vec::new();
     for n in 0..100 {
@@ -77,7 +78,7 @@ async fn slow_senders_keep_nobody_waiting_and_are_answered_when_they_are_done() 
     }
 }
 
-/// A gateway with a pipeline that only members of a mesh may use, and one for everybody else.
+/// Starts a gateway with a pipeline for members of a mesh, and one for all other requests.
 async fn guarded(protected: &Upstream, public: &Upstream) -> Site {
     let text = forward("records", "/r4", &protected.url())
         + &ingress("records", "records", "http://api.example.com/r4", "mesh")
@@ -87,9 +88,10 @@ async fn guarded(protected: &Upstream, public: &Upstream) -> Site {
     Site::serving(&text).await
 }
 
+/// No other host and no other spelling of the path bypasses the token check of a mesh ingress.
 #[tokio::test]
-async fn no_other_host_and_no_other_spelling_leads_past_a_mesh_ingress() {
-    let [protected, public] = [Upstream::saying("protected").await, Upstream::saying("public").await];
+async fn no_host_or_path_bypasses_a_mesh_ingress() {
+    let [protected, public] = [Upstream::with_body("protected").await, Upstream::with_body("public").await];
     let site = guarded(&protected, &public).await;
     let hosts = [
         "api.example.com",
@@ -145,16 +147,17 @@ async fn no_other_host_and_no_other_spelling_leads_past_a_mesh_ingress() {
         assert_eq!(Raw::get(site.port, host, "/r4/x").await.status(), 403, "{host}");
         assert_eq!(Raw::get(site.port, host, "//%724/x").await.status(), 403, "{host}");
     }
-    assert!(protected.seen().is_empty());
+    assert!(protected.requests().is_empty());
     let member =
         client().get(site.url("/r4/x")).bearer_auth(Forged::of("clinic").jwt()).send().await.unwrap();
     assert_eq!(member.text().await.unwrap(), "protected");
 }
 
-/// What decodes before it looks for dot segments, or takes a backslash for a slash, would leave the base URL.
+/// An upstream that decodes a path before it removes dot segments, or reads a backslash as a slash, would otherwise
+/// leave the base URL.
 #[tokio::test]
-async fn dot_segments_that_hide_behind_an_escaped_slash_are_refused_like_all_others() {
-    let upstream = Upstream::saying("answered").await;
+async fn dot_segments_behind_escaped_slashes_are_400() {
+    let upstream = Upstream::with_body("answered").await;
     let site = Site::serving(&forward("api", "/api", &format!("{}/public", upstream.url()))).await;
     for path in
         ["/api/..%2fadmin", "/api/%2e%2e%2Fadmin", "/api/x%2f..%2fadmin", "/api/..%5cadmin", "/api/..\\admin"]
@@ -164,10 +167,10 @@ async fn dot_segments_that_hide_behind_an_escaped_slash_are_refused_like_all_oth
     assert_eq!(paths(&upstream), [""; 0]);
 }
 
-/// `%2%65` is no escape, and what decodes the part that is one makes one of it: `%2e`.
+/// An upstream that decodes `%2%65` once gets `%2e`, a new escape.
 #[tokio::test]
-async fn a_path_with_an_escape_that_is_none_is_refused() {
-    let upstream = Upstream::saying("answered").await;
+async fn invalid_percent_escapes_are_400() {
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     for path in ["/%", "/x%2", "/%zz/x", "/%a%30", "/%2%65%2%65/x", "/%u002e"] {
         assert_eq!(Raw::get(site.port, "localhost", path).await.status(), 400, "{path}");
@@ -175,22 +178,23 @@ async fn a_path_with_an_escape_that_is_none_is_refused() {
     assert_eq!(paths(&upstream), [""; 0]);
 }
 
+/// A `default` ingress forwards every credential except a valid mesh token.
 #[tokio::test]
-async fn a_default_ingress_passes_on_every_credential_that_is_not_a_valid_mesh_token() {
-    let upstream = Upstream::saying("answered").await;
+async fn a_default_ingress_forwards_other_credentials() {
+    let upstream = Upstream::with_body("answered").await;
     let text = forward("api", "/api", &upstream.url())
         + &ingress("api", "api", "http://127.0.0.1:PORT/r4", "default")
         + &mesh("clinic", "api");
     let site = Site::serving(&text).await;
-    let good = || Forged::of("clinic");
-    let last_of = |text: String| format!("{}x", &text[..text.len() - 1]);
+    let valid = || Forged::of("clinic");
+    let with_last_character_changed = |text: String| format!("{}x", &text[..text.len() - 1]);
     for credential in [
-        format!("Bearer {}", good().signed_with(b"another-secret-of-more-than-32-bytes-in-all").jwt()),
-        format!("Bearer {}", good().shifted(-10_000).jwt()),
+        format!("Bearer {}", valid().signed_with(b"another-secret-of-more-than-32-bytes-in-all").jwt()),
+        format!("Bearer {}", valid().shifted(-10_000).jwt()),
         format!("Bearer {}", Forged::of("other").jwt()),
-        format!("Bearer {}", good().unsigned()),
-        format!("bearer  {}", good().claim("iss", json!("other")).jwt()),
-        format!("Bearer {}", last_of(good().unsigned() + "AAAA")),
+        format!("Bearer {}", valid().unsigned()),
+        format!("bearer  {}", valid().claim("iss", json!("other")).jwt()),
+        format!("Bearer {}", with_last_character_changed(valid().unsigned() + "AAAA")),
         "Bearer opaque-token".to_owned(),
         "Bearer a.b.c".to_owned(),
         "Basic dXNlcjpwYXNz".to_owned(),
@@ -200,11 +204,14 @@ async fn a_default_ingress_passes_on_every_credential_that_is_not_a_valid_mesh_t
             let answer =
                 client().get(site.url(path)).header("authorization", &credential).send().await.unwrap();
             assert_eq!(answer.status(), StatusCode::OK, "{credential}");
-            let seen = upstream.last();
-            let passed: Vec<_> = seen.headers.get_all("authorization").iter().collect();
-            assert_eq!(passed, [&credential], "{path}");
+            let request = upstream.last_request();
+            let forwarded: Vec<_> = request.headers.get_all("authorization").iter().collect();
+            assert_eq!(forwarded, [&credential], "{path}");
         }
     }
-    client().get(site.url("/r4/x")).bearer_auth(good().jwt()).send().await.unwrap();
-    assert!(!upstream.last().headers.contains_key("authorization"), "the mesh's own token stays here");
+    client().get(site.url("/r4/x")).bearer_auth(valid().jwt()).send().await.unwrap();
+    assert!(
+        !upstream.last_request().headers.contains_key("authorization"),
+        "a valid mesh token is not forwarded"
+    );
 }

@@ -1,4 +1,4 @@
-//! The real binary: its subcommands, exit codes, signals and logs.
+//! The command line: subcommands, exit codes and output of the real binary.
 
 mod process;
 
@@ -12,7 +12,7 @@ use tokio::process::Command;
 const PUBLIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/harmony-configs");
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 
-/// Five mistakes, on the lines 3, 6, 11, 14 and 20.
+/// A configuration with five problems, in the lines 3, 6, 11, 14 and 20.
 const WRONG: &str = r#"[proxy]
 id = "wrong"
 primary_provider = "acme"
@@ -41,15 +41,15 @@ service = "echo"
 
 const WRONG_LINES: [u64; 5] = [3, 6, 11, 14, 20];
 
-/// What a command printed and how it ended.
+/// The output and exit code of a command.
 #[derive(Debug)]
-struct Ran {
+struct CommandOutput {
     code: i32,
     out: String,
     err: String,
 }
 
-impl Ran {
+impl CommandOutput {
     fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
@@ -60,7 +60,7 @@ impl Ran {
     }
 
     #[track_caller]
-    fn assert_says(self, texts: &[&str]) -> Self {
+    fn assert_contains(self, texts: &[&str]) -> Self {
         for text in texts {
             assert!(
                 self.out.contains(text) || self.err.contains(text),
@@ -73,15 +73,19 @@ impl Ran {
     }
 }
 
-async fn run(config: &Path, arguments: &[&str]) -> Ran {
+async fn run(config: &Path, arguments: &[&str]) -> CommandOutput {
     let mut command = Command::new(binary());
     command.args(arguments).arg("--config").arg(config).env("HOME", config.parent().unwrap());
     for name in ["RUST_LOG", "HARMONY_CONFIG", "HARMONY_MANAGEMENT_TOKEN"] {
         command.env_remove(name);
     }
-    let done = command.kill_on_drop(true).output().await.unwrap();
+    let output = command.kill_on_drop(true).output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { code: done.status.code().expect("an exit code"), out: text(done.stdout), err: text(done.stderr) }
+    CommandOutput {
+        code: output.status.code().expect("an exit code"),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
 }
 
 fn dir(sections: &str) -> (Workdir, u16, u16) {
@@ -90,15 +94,15 @@ fn dir(sections: &str) -> (Workdir, u16, u16) {
     (Workdir::with([("config.toml", config)]), port, admin)
 }
 
-async fn check(config: &str) -> Ran {
+async fn check(config: &str) -> CommandOutput {
     run(&Workdir::with([("config.toml", config.to_owned())]).config(), &["check"]).await
 }
 
 #[tokio::test]
-async fn check_says_what_a_good_configuration_will_not_serve() {
+async fn check_warns_of_pipelines_it_cannot_serve() {
     let (dir, ..) = dir(&(echo("api", "/api") + &pipeline("dicom", "/dicom", "service = \"dicom_scu\"")));
     let ran = run(&dir.config(), &["check"]).await.assert_code(0);
-    ran.assert_says(&[
+    ran.assert_contains(&[
         "ok, provider local",
         "2 pipelines (1 served)",
         "pipelines.dicom",
@@ -112,15 +116,20 @@ async fn check_says_what_a_good_configuration_will_not_serve() {
     assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
 }
 
+/// `check` reports every problem with file, line and remedy in one pass.
 #[tokio::test]
-async fn check_finds_every_mistake_in_one_pass_with_file_line_and_remedy() {
+async fn check_reports_every_problem_in_one_pass() {
     let dir = Workdir::with([("config.toml", WRONG.to_owned())]);
     let ran = run(&dir.config(), &["check"]).await.assert_code(1);
     assert_eq!(ran.out.matches("error: ").count(), 5, "{}", ran.out);
     for line in WRONG_LINES {
         assert!(ran.out.contains(&format!("config.toml:{line}:")), "line {line}: {}", ran.out);
     }
-    ran.assert_says(&["5 errors", "help: ", "`acme` is not compiled into this gateway; compiled in: local"]);
+    ran.assert_contains(&[
+        "5 errors",
+        "help: ",
+        "`acme` is not compiled into this gateway; compiled in: local",
+    ]);
     let json = run(&dir.config(), &["check", "--json"]).await.assert_code(1).json();
     assert_eq!(json["ok"], false);
     let places: Vec<_> =
@@ -130,25 +139,34 @@ async fn check_finds_every_mistake_in_one_pass_with_file_line_and_remedy() {
 }
 
 #[tokio::test]
-async fn check_names_the_file_that_is_missing_or_no_toml() {
+async fn check_names_missing_and_invalid_files() {
     let nothing = Workdir::new();
-    run(&nothing.config(), &["check"]).await.assert_code(1).assert_says(&["config.toml", "cannot be read"]);
+    run(&nothing.config(), &["check"])
+        .await
+        .assert_code(1)
+        .assert_contains(&["config.toml", "cannot be read"]);
     let dir = Workdir::with([
         ("config.toml", on_ports(BASE, 8080, 9090)),
         ("pipelines/p.toml", "[pipelines.p\n".into()),
     ]);
-    run(&dir.config(), &["check"]).await.assert_code(1).assert_says(&["pipelines/p.toml:1:"]);
+    run(&dir.config(), &["check"]).await.assert_code(1).assert_contains(&["pipelines/p.toml:1:"]);
 }
 
+/// A reference to a provider that is configured but not primary is an error that says so.
 #[tokio::test]
-async fn a_reference_to_a_provider_that_is_configured_but_not_primary_is_refused_as_such() {
+async fn a_reference_to_an_inactive_provider_is_an_error() {
     let (dir, ..) = dir("[provider.runbeam]\napi = \"https://api.runbeam.cloud\"\n");
     let text = pipeline("api", "/api", "service = \"http\"\ntarget_ref = \"runbeam.team.ingress.name.x\"");
     dir.write("pipelines/api.toml", &text);
     let line = text.lines().position(|line| line.starts_with("target_ref")).unwrap() + 1;
     let place = format!("pipelines/api.toml:{line}:");
     let ran = run(&dir.config(), &["check"]).await.assert_code(1);
-    ran.assert_says(&[&place, "`runbeam` is configured", "but not primary", "primary_provider is `local`"]);
+    ran.assert_contains(&[
+        &place,
+        "`runbeam` is configured",
+        "but not primary",
+        "primary_provider is `local`",
+    ]);
 }
 
 #[tokio::test]
@@ -185,22 +203,24 @@ async fn check_never_prints_the_password_in_a_url() {
         "connection.host = \"http://user:hunter2@127.0.0.1\"",
     ] {
         let (dir, ..) = dir(&pipeline("api", "/api", &format!("service = \"http\"\n{keys}")));
-        let ran =
-            run(&dir.config(), &["check"]).await.assert_code(1).assert_says(&["no user name or password"]);
+        let ran = run(&dir.config(), &["check"])
+            .await
+            .assert_code(1)
+            .assert_contains(&["no user name or password"]);
         assert!(!ran.out.contains("hunter2"), "{}", ran.out);
     }
 }
 
 #[tokio::test]
-async fn check_never_prints_a_secret_from_a_list_over_several_lines() {
+async fn check_never_prints_a_secret_in_a_list() {
     let ran =
         check("[proxy]\nid = \"x\"\n[middleware.m]\ntype = \"t\"\napi_keys = [\n  \"hunter2\" \"x\",\n]\n")
             .await;
-    let ran = ran.assert_code(1).assert_says(&["config.toml:6:"]);
+    let ran = ran.assert_code(1).assert_contains(&["config.toml:6:"]);
     assert!(!ran.out.contains("hunter2"), "{}", ran.out);
 }
 
-/// Every directory below `root` that has a config.toml.
+/// Returns every config.toml below `root`.
 fn configurations(root: &Path) -> Vec<PathBuf> {
     let (mut todo, mut found) = (vec![root.to_owned()], Vec::new());
     while let Some(directory) = todo.pop() {
@@ -216,8 +236,9 @@ fn configurations(root: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Every example passes `check`, and those of this repository without a warning.
 #[tokio::test]
-async fn every_example_passes_check_and_of_our_own_every_pipeline_is_served() {
+async fn every_example_passes_check() {
     let own = configurations(OWN.as_ref());
     assert!(own.len() >= 3, "{own:?}");
     for config in own {
@@ -231,8 +252,9 @@ async fn every_example_passes_check_and_of_our_own_every_pipeline_is_served() {
     }
 }
 
+/// `resolve` prints the resource of a reference, or the reason for which there is none.
 #[tokio::test]
-async fn resolve_says_what_a_reference_leads_to_and_why_it_leads_nowhere() {
+async fn resolve_prints_the_resource_or_the_reason() {
     let sections = echo("api", "/api")
         + &ingress("api", "open", "https://api.example.com/r4", "default")
         + &ingress("api", "shut", "https://api.example.com/r5", "default")
@@ -240,30 +262,31 @@ async fn resolve_says_what_a_reference_leads_to_and_why_it_leads_nowhere() {
         + &mesh("clinic", "open");
     let (dir, ..) = dir(&sections);
     let found = run(&dir.config(), &["resolve", "local.name.open"]).await.assert_code(0);
-    found.assert_says(&["ingress", "https://api.example.com/r4"]);
+    found.assert_contains(&["ingress", "https://api.example.com/r4"]);
     let json = run(&dir.config(), &["resolve", "open", "--json"]).await.assert_code(0).json();
     assert_eq!((&json["type"], &json["urls"][0]), (&"ingress".into(), &"https://api.example.com/r4".into()));
     let mesh =
         run(&dir.config(), &["resolve", "local.local.mesh.name.clinic", "--json"]).await.assert_code(0);
     assert!(!mesh.out.contains(SECRET), "{}", mesh.out);
-    for (reference, code, says) in [
+    for (reference, code, message) in [
         ("a..b", 2, "error: "),
         ("local.name.nobody", 3, "nobody"),
         ("local.name.shut", 4, "disabled"),
         ("runbeam.id.01X", 1, "active: local"),
     ] {
-        run(&dir.config(), &["resolve", reference]).await.assert_code(code).assert_says(&[says]);
+        run(&dir.config(), &["resolve", reference]).await.assert_code(code).assert_contains(&[message]);
     }
     let broken = Workdir::with([("config.toml", WRONG.to_owned())]);
-    run(&broken.config(), &["resolve", "open"]).await.assert_code(1).assert_says(&["config.toml:3:"]);
+    run(&broken.config(), &["resolve", "open"]).await.assert_code(1).assert_contains(&["config.toml:3:"]);
 }
 
+/// `status` reports that the gateway is in sync, the reason for which it is not, or that it does not respond.
 #[tokio::test]
-async fn status_says_in_sync_or_why_not_or_that_nobody_answers() {
+async fn status_reports_sync_or_the_reason() {
     let (dir, ..) = dir(&echo("api", "/api"));
     run(&dir.config(), &["status"]).await.assert_code(5);
     let gateway = Gateway::start(&dir.config()).await;
-    run(&dir.config(), &["status"]).await.assert_code(0).assert_says(&[
+    run(&dir.config(), &["status"]).await.assert_code(0).assert_contains(&[
         "in sync\n",
         "provider   local",
         "generation 1",
@@ -274,7 +297,7 @@ async fn status_says_in_sync_or_why_not_or_that_nobody_answers() {
         if ran.code == 1 { Ok(ran) } else { Err(ran) }
     })
     .await
-    .assert_says(&[
+    .assert_contains(&[
         "NOT in sync",
         "backends.api.service",
         "expected a string, found a whole number",
@@ -283,7 +306,7 @@ async fn status_says_in_sync_or_why_not_or_that_nobody_answers() {
     let json = run(&dir.config(), &["status", "--json"]).await.assert_code(1).json();
     assert_eq!((&json["in_sync"], &json["effective"]["generation"]), (&false.into(), &1.into()));
     dir.edit("config.toml", "service = 7", "service = \"echo\"");
-    eventually("mended", || async {
+    eventually("the repaired edit is applied", || async {
         let ran = run(&dir.config(), &["status"]).await;
         if ran.code == 0 { Ok(()) } else { Err(ran) }
     })
@@ -291,8 +314,9 @@ async fn status_says_in_sync_or_why_not_or_that_nobody_answers() {
     drop(gateway);
 }
 
+/// A problem of a section is reported once, and not again at each reference to the section.
 #[tokio::test]
-async fn what_is_wrong_with_a_section_is_said_once_and_not_again_wherever_it_is_named() {
+async fn a_broken_section_is_reported_once() {
     let base = "[proxy]\nid = \"x\"\nprimary_provider = \"local\"\n[network.n.http]\nbind_port = 1\n\
                 [pipelines.p]\nnetworks = [\"n\"]\nendpoints = [\"e\"]\nbackends = [\"b\"]\n\
                 [backends.b]\nservice = \"echo\"\n";
@@ -305,15 +329,16 @@ async fn what_is_wrong_with_a_section_is_said_once_and_not_again_wherever_it_is_
     }
 }
 
+/// `--version` and the first line of the log name the compiled-in providers.
 #[tokio::test]
-async fn the_version_and_the_first_line_of_the_log_name_the_providers_that_are_compiled_in() {
-    let done = Command::new(binary()).arg("--version").output().await.unwrap();
+async fn version_and_log_name_the_providers() {
+    let output = Command::new(binary()).arg("--version").output().await.unwrap();
     let version = format!("harmony-host {} (providers: local, runbeam)\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(String::from_utf8(done.stdout).unwrap(), version);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
     let (dir, _, _) = dir("");
     let gateway = Gateway::start(&dir.config()).await;
     let log = gateway.log();
     let first =
-        log.lines().find(|line| line.contains("harmony-host starts")).expect("it says that it starts");
+        log.lines().find(|line| line.contains("harmony-host starts")).expect("the log has a first line");
     assert!(first.contains("local, runbeam"), "{first}");
 }

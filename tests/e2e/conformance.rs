@@ -1,4 +1,4 @@
-//! The provider `runbeam` keeps the contract: every check of the kit, against the development control plane.
+//! The conformance kit against the provider `runbeam` and the development control plane.
 
 mod changes;
 mod credentials;

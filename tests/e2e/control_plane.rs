@@ -1,4 +1,4 @@
-//! The control plane as the program that people start.
+//! The control plane as a program.
 
 use std::process::{Output, Stdio};
 
@@ -13,17 +13,17 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-async fn ask(arguments: &[&str]) -> Output {
+async fn run(arguments: &[&str]) -> Output {
     program(arguments).output().await.unwrap()
 }
 
-/// Starts it and waits until it says that it listens.
+/// Starts the control plane and waits until it listens.
 async fn start(listen: &str, more: &[&str]) -> Child {
     let mut process = program(&[&["--listen", listen], more].concat()).spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let first = lines.next_line().await.unwrap().unwrap();
     assert!(first.ends_with(&format!("http://{listen}")), "{first}");
-    // What it prints is read to the end, so that it never waits for a reader.
+    // The rest of the output is read, because a full pipe would block the program.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     process
 }
@@ -35,7 +35,7 @@ async fn interrupt(mut process: Child) -> Option<i32> {
 }
 
 #[tokio::test]
-async fn the_program_keeps_what_it_was_told_and_ends_cleanly() {
+async fn the_program_saves_its_state_and_exits_with_0() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("cloud.json");
     let data = data.to_str().unwrap();
@@ -43,7 +43,7 @@ async fn the_program_keeps_what_it_was_told_and_ends_cleanly() {
     let url = format!("http://{listen}");
 
     let process = start(&listen, &["--seed", "demo", "--data", data]).await;
-    let machine = ask(&["authorize", "--team", "radiology-dept", "--code", "scanner-1", "--url", &url]).await;
+    let machine = run(&["authorize", "--team", "radiology-dept", "--code", "scanner-1", "--url", &url]).await;
     let machine: MachineTokenJson = serde_json::from_slice(&machine.stdout).unwrap();
     assert_eq!(machine.gateway_code, "scanner-1");
     assert_eq!(interrupt(process).await, Some(0));
@@ -57,17 +57,17 @@ async fn the_program_keeps_what_it_was_told_and_ends_cleanly() {
 }
 
 #[tokio::test]
-async fn the_program_says_what_is_wrong() {
+async fn the_program_reports_errors() {
     let listen = format!("127.0.0.1:{}", free_port());
     let url = format!("http://{listen}");
-    let nobody = ask(&["token", "--team", "radiology-dept", "--url", &url]).await;
-    assert_eq!(nobody.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&nobody.stderr).contains("is a control plane running there?"));
+    let unreachable = run(&["token", "--team", "radiology-dept", "--url", &url]).await;
+    assert_eq!(unreachable.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&unreachable.stderr).contains("is a control plane running there?"));
 
     let _process = start(&listen, &["--seed", "demo"]).await;
-    let unknown = ask(&["token", "--team", "nobody", "--url", &url]).await;
+    let unknown = run(&["token", "--team", "nobody", "--url", &url]).await;
     assert_eq!(unknown.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("there is no team nobody"));
-    assert_eq!(ask(&["--listen", &listen]).await.status.code(), Some(1), "the port is taken");
-    assert_eq!(ask(&["--listen", "nowhere"]).await.status.code(), Some(2));
+    assert_eq!(run(&["--listen", &listen]).await.status.code(), Some(1), "the port is taken");
+    assert_eq!(run(&["--listen", "nowhere"]).await.status.code(), Some(2));
 }

@@ -1,4 +1,4 @@
-//! A provider that counts what it is asked.
+//! A provider that counts its calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -10,22 +10,22 @@ use provider_api::{
     ResourceKey, ResourceType, Result, Retention, Secret, SettingsProfile, TokenRequest, async_trait,
 };
 
-/// The one good token; it is good at theirs.example below /r4.
+/// The only valid token; its audience is https://theirs.example/r4.
 pub(super) const TOKEN: &str = "head.claims.0123456789012345678901234567890123456789";
 
-/// How often a provider was asked for what.
+/// The numbers of calls of a provider.
 #[derive(Debug, Default)]
-pub(super) struct Counted {
+pub(super) struct CallCounts {
     pub(super) resolved: AtomicUsize,
     pub(super) issued: AtomicUsize,
     pub(super) verified: AtomicUsize,
-    pub(super) away: AtomicBool,
+    pub(super) unavailable: AtomicBool,
 }
 
-pub(super) struct CountingFactory(pub(super) Arc<Counted>);
+pub(super) struct CountingFactory(pub(super) Arc<CallCounts>);
 
 #[derive(Debug)]
-struct Counting(ProviderName, Arc<Counted>);
+struct Counting(ProviderName, Arc<CallCounts>);
 
 impl ProviderFactory for CountingFactory {
     const TYPE: &'static str = "counting";
@@ -68,10 +68,10 @@ impl Provider for Counting {
 impl Resolver for Counting {
     async fn resolve(&self, reference: &Reference) -> Result<Resolved> {
         self.1.resolved.fetch_add(1, SeqCst);
-        // Everybody who asks meanwhile has to wait for this one.
+        // Concurrent calls must share this one, so it takes a moment.
         tokio::time::sleep(Duration::from_millis(10)).await;
-        if self.1.away.load(SeqCst) {
-            return Err(Error::unavailable("away"));
+        if self.1.unavailable.load(SeqCst) {
+            return Err(Error::unavailable("the provider is unavailable"));
         }
         let (ResourceKey::Name(name) | ResourceKey::Id(name)) = reference.key();
         let mut resource = Resource::new(ResourceType::Ingress, "01", name);
@@ -91,9 +91,9 @@ impl MeshAuth for Counting {
     async fn verify(&self, expected: &Expected<'_>, token: &str) -> Result<Claims> {
         self.1.verified.fetch_add(1, SeqCst);
         let below = expected.url.strip_prefix("https://theirs.example/r4");
-        let good = token == TOKEN && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let valid = token == TOKEN && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let end = SystemTime::now() + Duration::from_secs(300);
         let claims = Claims::new("counting".into(), "gateway:theirs".into(), "01H".into(), end);
-        good.then_some(claims).ok_or_else(|| Error::denied("no good token"))
+        valid.then_some(claims).ok_or_else(|| Error::denied("invalid token"))
     }
 }

@@ -1,66 +1,70 @@
-//! A start after a kill, with files that are damaged or with a control plane that says nothing: what was good before
-//! is served, and what needs the control plane is refused, never open.
+//! A start after a kill with damaged files or an unresponsive control plane: the last good configuration is served, and
+//! requests that need the control plane are rejected, never open.
 
 use std::net::TcpListener;
 
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::echo;
-use harmony_tests::{Outpost, Upstream, client, eventually, free_port};
+use harmony_tests::{GatewayProcess, Upstream, client, eventually, free_port};
 use serde_json::{Value, json};
 
-/// A gateway that served two pipelines is killed, `name` is damaged, and it starts again.
+/// Kills a gateway with two pipelines, damages the file `name` and restarts it. The last good configuration must be
+/// served, the status must name `place`, and a repair must not need a restart.
 async fn damaged(name: &str, text: &str, place: &str) {
     let cloud = ControlPlane::start().await;
-    let mut outpost = Outpost::following(&cloud).await;
+    let mut process = GatewayProcess::following(&cloud).await;
     for (name, path) in [("first", "/first"), ("second", "/second")] {
         let change = cloud.put_document("edge", "pipeline", &echo(name, path));
-        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
     }
-    eventually("the second to be kept", || async {
-        if outpost.keeps("/second") { Ok(()) } else { Err(outpost.says().await["last_good"].clone()) }
+    eventually("the second pipeline is saved", || async {
+        if process.has_saved("/second") {
+            Ok(())
+        } else {
+            Err(process.provider_status().await["last_good"].clone())
+        }
     })
     .await;
-    outpost.kill().await;
-    let good = outpost.dir.read(name);
-    outpost.dir.write(name, text);
-    outpost.start_again().await;
-    assert_eq!((outpost.status_of("/first").await, outpost.status_of("/second").await), (200, 200));
-    let says = outpost.until_it_says(&[place]).await;
-    assert_ne!(says["desired"]["digest"], says["effective"]["digest"]);
-    assert_eq!(says["attempted"]["verdict"], "rejected");
+    process.kill().await;
+    let good = process.dir.read(name);
+    process.dir.write(name, text);
+    process.restart().await;
+    assert_eq!((process.status_code("/first").await, process.status_code("/second").await), (200, 200));
+    let status = process.wait_for_reason(&[place]).await;
+    assert_ne!(status["desired"]["digest"], status["effective"]["digest"]);
+    assert_eq!(status["attempted"]["verdict"], "rejected");
     let change = cloud.put_document("edge", "pipeline", &echo("third", "/third"));
-    outpost.gateway.until_logged("the change waits").await;
-    assert_eq!(outpost.dir.read(name), text, "nobody but its owner repairs it");
-    outpost.dir.write(name, &good);
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-    outpost.until_in_sync().await;
-    assert_eq!((outpost.status_of("/first").await, outpost.status_of("/third").await), (200, 200));
+    process.gateway.wait_for_log("the change waits").await;
+    assert_eq!(process.dir.read(name), text, "the gateway does not overwrite a broken file");
+    process.dir.write(name, &good);
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+    process.wait_for_sync().await;
+    assert_eq!((process.status_code("/first").await, process.status_code("/third").await), (200, 200));
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
 
 #[tokio::test]
-async fn half_a_config_toml_starts_what_was_good_last_says_where_it_is_wrong_and_its_repair_needs_no_restart()
-{
+async fn a_truncated_config_starts_the_last_good() {
     damaged("config.toml", "[proxy]\nid = \"edge\"\nprimary_prov", "config.toml:3").await;
 }
 
 #[tokio::test]
-async fn half_a_pipeline_starts_what_was_good_last_says_where_it_is_wrong_and_its_repair_needs_no_restart() {
+async fn a_truncated_pipeline_starts_the_last_good() {
     damaged("pipelines/second.toml", "[pipelines.second]\nnetworks = [\"pub", "pipelines/second.toml:2")
         .await;
 }
 
 #[tokio::test]
-async fn an_empty_config_toml_starts_what_was_good_last_and_its_repair_needs_no_restart() {
+async fn an_empty_config_starts_the_last_good() {
     damaged("config.toml", "", "config.toml").await;
 }
 
-/// A mesh of the control plane with two members: `edge`, whose `/own` only members may ask and whose `/mesh` leads to
-/// the other, and `partner`, whose ingress leads to `upstream`. `/open` leads there outside of the mesh.
+/// A mesh of the control plane with two members. The gateway `edge` has `/own` for members only, and `/mesh`, which
+/// forwards to the other member. The ingress of `partner` is `upstream`. `/open` forwards there outside the mesh.
 struct Members {
     cloud: ControlPlane,
     upstream: Upstream,
-    outpost: Outpost,
+    process: GatewayProcess,
     mesh: String,
     partner: String,
 }
@@ -68,10 +72,10 @@ struct Members {
 const THEIRS: &str = "runbeam.partners.ingress.name.their-api";
 
 impl Members {
-    async fn met() -> Self {
-        let (cloud, upstream) = (ControlPlane::start().await, Upstream::saying("theirs").await);
-        let partner = cloud.authorized("partners", "partner").machine_token;
-        cloud.authorized("acme", "edge");
+    async fn start() -> Self {
+        let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+        let partner = cloud.authorize("partners", "partner").machine_token;
+        cloud.authorize("acme", "edge");
         let theirs = format!(
             "[pipelines.api]\nnetworks = []\nendpoints = [\"api\"]\nbackends = [\"api\"]\n\
              [pipelines.api.mesh.ingress.their-api]\ntype = \"http\"\nurls = [\"{}/r4\"]\nendpoint = \"api\"\n\
@@ -90,21 +94,21 @@ impl Members {
         let mesh = cloud.mesh("edge", &document(None, &[THEIRS, "own-api"], "out"));
         cloud.seed("partner", "mesh", &document(Some(&mesh), &["their-api"], "their-way"));
         let sections = own + &way + &front("open", "") + &document(Some(&mesh), &[THEIRS, "own-api"], "out");
-        let outpost = Outpost::with(&cloud, port, &sections).await;
-        Self { cloud, upstream, outpost, mesh, partner }
+        let process = GatewayProcess::with(&cloud, port, &sections).await;
+        Self { cloud, upstream, process, mesh, partner }
     }
 
-    /// A token of the control plane with which the partner asks `edge`.
+    /// Issues a token for requests of the partner to `edge`.
     async fn token(&self) -> String {
-        let asked = json!({ "mesh_id": self.mesh, "destination_url": self.outpost.url("/own") });
+        let body = json!({ "mesh_id": self.mesh, "destination_url": self.process.url("/own") });
         let call =
             client().post(format!("{}/harmony/mesh/token", self.cloud.url())).bearer_auth(&self.partner);
-        let answer: Value = call.json(&asked).send().await.unwrap().json().await.unwrap();
+        let answer: Value = call.json(&body).send().await.unwrap().json().await.unwrap();
         answer["token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
-    async fn asks_edge(&self, token: &str) -> u16 {
-        let call = client().get(self.outpost.url("/own")).bearer_auth(token);
+    async fn status_with(&self, token: &str) -> u16 {
+        let call = client().get(self.process.url("/own")).bearer_auth(token);
         call.send().await.unwrap().status().as_u16()
     }
 }
@@ -132,42 +136,43 @@ fn document(id: Option<&str>, ingress: &[&str], egress: &str) -> String {
     )
 }
 
+/// While the control plane does not respond, a restarted gateway resolves references and verifies tokens from its
+/// state, and issues no tokens.
 #[tokio::test]
-async fn with_a_control_plane_that_says_nothing_a_start_follows_references_and_verifies_tokens_and_issues_none()
- {
-    let mut members = Members::met().await;
+async fn a_start_with_an_unresponsive_control_plane() {
+    let mut members = Members::start().await;
     let token = members.token().await;
-    assert_eq!(members.asks_edge(&token).await, 200);
-    assert_eq!(members.outpost.status_of("/open/x").await, 200);
-    assert_eq!(members.outpost.status_of("/mesh/x").await, 200);
-    let sent = members.upstream.seen().len();
-    eventually("references and keys to be kept", || async {
-        let kept = members.outpost.keeps(&format!("{}/r4", members.upstream.url()))
-            && members.outpost.keeps("\\\"kid\\\"");
-        if kept { Ok(()) } else { Err(members.outpost.says().await["last_good"].clone()) }
+    assert_eq!(members.status_with(&token).await, 200);
+    assert_eq!(members.process.status_code("/open/x").await, 200);
+    assert_eq!(members.process.status_code("/mesh/x").await, 200);
+    let sent = members.upstream.requests().len();
+    eventually("references and keys are saved", || async {
+        let saved = members.process.has_saved(&format!("{}/r4", members.upstream.url()))
+            && members.process.has_saved("\\\"kid\\\"");
+        if saved { Ok(()) } else { Err(members.process.provider_status().await["last_good"].clone()) }
     })
     .await;
-    members.outpost.kill().await;
+    members.process.kill().await;
     members.cloud.stop().await;
-    // Connections are taken by the operating system and nobody ever answers.
-    let hole = TcpListener::bind(members.cloud.address()).unwrap();
-    members.outpost.start_again().await;
-    let answer = client().get(members.outpost.url("/open/x")).send().await.unwrap();
-    assert_eq!(answer.status(), 200, "{:?}\n{}", answer.text().await, members.outpost.gateway.log());
-    assert_eq!(members.asks_edge(&token).await, 200);
-    let says = members.outpost.says().await;
-    assert!(says["sync"]["failure"].is_null(), "the control plane is not even given up on yet: {says}");
-    assert_eq!(members.outpost.status_of("/own").await, 403, "never open");
-    assert_eq!(members.asks_edge("another").await, 403);
-    assert_eq!(members.outpost.status_of("/mesh/x").await, 503);
-    let later: Vec<_> = members.upstream.seen().split_off(sent);
-    assert_eq!(later.len(), 1, "what needs a token is not sent without");
-    drop(hole);
-    members.cloud.start_again().await;
-    eventually("a token again", || async {
-        let status = members.outpost.status_of("/mesh/x").await;
+    // The operating system accepts the connections, and no process responds.
+    let unresponsive = TcpListener::bind(members.cloud.address()).unwrap();
+    members.process.restart().await;
+    let answer = client().get(members.process.url("/open/x")).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{:?}\n{}", answer.text().await, members.process.gateway.log());
+    assert_eq!(members.status_with(&token).await, 200);
+    let status = members.process.provider_status().await;
+    assert!(status["sync"]["failure"].is_null(), "the sync has not timed out yet: {status}");
+    assert_eq!(members.process.status_code("/own").await, 403, "the ingress is never open");
+    assert_eq!(members.status_with("another").await, 403);
+    assert_eq!(members.process.status_code("/mesh/x").await, 503);
+    let later: Vec<_> = members.upstream.requests().split_off(sent);
+    assert_eq!(later.len(), 1, "no request is sent without its token");
+    drop(unresponsive);
+    members.cloud.restart().await;
+    eventually("a new token is issued", || async {
+        let status = members.process.status_code("/mesh/x").await;
         if status == 200 { Ok(()) } else { Err(status) }
     })
     .await;
-    assert!(members.upstream.last().headers.contains_key("authorization"));
+    assert!(members.upstream.last_request().headers.contains_key("authorization"));
 }

@@ -1,4 +1,4 @@
-//! The demo, as the README's first command runs it.
+//! The demo, run with the README's first command.
 
 use tokio::process::Command;
 
@@ -9,30 +9,30 @@ async fn demo(arguments: &[&str]) -> (i32, String) {
 }
 
 #[tokio::test]
-async fn every_step_of_the_demo_does_what_it_should() {
-    let (code, told) = demo(&["--once", "--listen", "127.0.0.1:0"]).await;
-    assert_eq!(code, 0, "{told}");
+async fn every_step_of_the_demo_succeeds() {
+    let (code, output) = demo(&["--once", "--listen", "127.0.0.1:0"]).await;
+    assert_eq!(code, 0, "{output}");
     for step in [
         "the control plane is up",
-        "is authorized by a user of its team",
+        "authorized by a user of its team",
         "the ingress `dicomweb` arrived by sync",
-        "without a token, is refused: 403",
+        "without a token, is rejected: 403",
         "with a token of the control plane: mesh \"imaging\"",
-        "asked the control plane for nothing",
+        "needed no call to the control plane",
         "an edit is live",
         "a broken edit is rejected",
         "there is no [endpoints.studdies]",
         "none failed",
         "Primary Provider = Local is applied and reported",
-        "it follows again",
-        "Every step did what it should",
+        "the gateway polls again",
+        "Every step succeeded",
     ] {
-        assert!(told.contains(step), "no `{step}` in {told}");
+        assert!(output.contains(step), "no `{step}` in {output}");
     }
-    assert!(!told.contains('\u{1b}'), "no colour beside a terminal");
+    assert!(!output.contains('\u{1b}'), "the output has colours without a terminal");
 }
 
 #[tokio::test]
-async fn a_command_line_that_is_wrong_is_said_so() {
+async fn a_wrong_command_line_exits_with_2() {
     assert_eq!(demo(&["--twice"]).await.0, 2);
 }

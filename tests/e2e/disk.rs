@@ -1,5 +1,4 @@
-//! A disk that is full, read-only or not ours, and files that are taken away: what was served is served on, it is
-//! said, and everything goes on by itself once the disk does.
+//! Failing disks and missing files: the gateway keeps serving, reports the failure, and recovers by itself.
 
 use std::fs;
 use std::io::Write as _;
@@ -10,111 +9,119 @@ use std::time::Duration;
 
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::echo;
-use harmony_tests::{Ahead, Edge, EdgeOptions, Outpost, eventually};
+use harmony_tests::{GatewayProcess, InProcessGateway, InProcessGatewayOptions, OffsetClock, eventually};
 
-/// A control plane and a gateway that has taken one change from it.
-async fn serving() -> (ControlPlane, Outpost) {
+/// Starts a control plane and a gateway that has applied one change.
+async fn serving() -> (ControlPlane, GatewayProcess) {
     let cloud = ControlPlane::start().await;
-    let outpost = Outpost::following(&cloud).await;
+    let process = GatewayProcess::following(&cloud).await;
     let first = cloud.put_document("edge", "pipeline", &echo("first", "/first"));
-    assert_eq!(cloud.settled(&first).await.status, Status::Applied);
-    (cloud, outpost)
+    assert_eq!(cloud.wait_until_settled(&first).await.status, Status::Applied);
+    (cloud, process)
 }
 
-/// A good change applies as ever, what was served is served, and nobody broke the protocol.
-async fn well_again(cloud: &ControlPlane, outpost: &Outpost) {
+/// Checks that a valid change is applied, that the first one is still served, and that the protocol was not violated.
+async fn check_recovered(cloud: &ControlPlane, process: &GatewayProcess) {
     let next = cloud.put_document("edge", "pipeline", &echo("next", "/next"));
-    assert_eq!(cloud.settled(&next).await.status, Status::Applied);
-    assert_eq!((outpost.status_of("/next").await, outpost.status_of("/first").await), (200, 200));
-    // What was rejected is not forgotten: the status says so until something newer is in its place.
-    eventually("rest", || async {
-        let says = outpost.says().await;
-        let (sync, served) = (&says["sync"], says["effective"]["digest"] == says["desired"]["digest"]);
-        let rests = sync["unsettled"] == 0 && sync["undelivered"] == 0 && sync["failure"].is_null();
-        if served && rests { Ok(()) } else { Err(says) }
+    assert_eq!(cloud.wait_until_settled(&next).await.status, Status::Applied);
+    assert_eq!((process.status_code("/next").await, process.status_code("/first").await), (200, 200));
+    // The status shows a rejected change until a newer one replaces it, so `in_sync` is not compared.
+    eventually("the gateway is idle", || async {
+        let status = process.provider_status().await;
+        let (sync, served) = (&status["sync"], status["effective"]["digest"] == status["desired"]["digest"]);
+        let idle = sync["unsettled"] == 0 && sync["undelivered"] == 0 && sync["failure"].is_null();
+        if served && idle { Ok(()) } else { Err(status) }
     })
     .await;
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
 
-/// The configuration cannot be written, the journal can.
-async fn refused(errno: u8, said: &str) {
-    let (cloud, outpost) = serving().await;
-    outpost.disk_refuses(&format!("{errno} pipelines/"));
+/// Makes the configuration unwritable, but not the journal: a change is rejected with class, file and `message`, and
+/// the next change is applied.
+async fn check_rejected(errno: u8, message: &str) {
+    let (cloud, process) = serving().await;
+    process.fail_disk(&format!("{errno} pipelines/"));
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));
-    let view = cloud.settled(&change).await;
+    let view = cloud.wait_until_settled(&change).await;
     assert_eq!(view.status, Status::Failed);
     let reason = view.error_message.unwrap_or_default();
     assert!(reason.starts_with("build: ") && reason.contains("pipelines/later.toml"), "{reason}");
-    assert!(reason.contains(said), "{reason}");
-    outpost.until_it_says(&["rejected (build)", "pipelines/later.toml", said]).await;
-    outpost.gateway.until_logged(said).await;
-    assert_eq!((outpost.status_of("/first").await, outpost.status_of("/later").await), (200, 404));
-    assert!(!outpost.dir.path().join("pipelines/later.toml").exists());
-    outpost.disk_is_well();
-    well_again(&cloud, &outpost).await;
-    assert_eq!(outpost.status_of("/later").await, 404, "it is rejected, and it is not there");
+    assert!(reason.contains(message), "{reason}");
+    process.wait_for_reason(&["rejected (build)", "pipelines/later.toml", message]).await;
+    process.gateway.wait_for_log(message).await;
+    assert_eq!((process.status_code("/first").await, process.status_code("/later").await), (200, 404));
+    assert!(!process.dir.path().join("pipelines/later.toml").exists());
+    process.heal_disk();
+    check_recovered(&cloud, &process).await;
+    assert_eq!(process.status_code("/later").await, 404, "the rejected change is not served");
     assert_eq!(cloud.view(&change).status, Status::Failed);
 }
 
 #[tokio::test]
-async fn a_full_disk_rejects_a_change_with_class_and_file_and_the_next_one_applies() {
-    refused(28, "No space left on device").await;
+async fn a_full_disk_rejects_a_change() {
+    check_rejected(28, "No space left on device").await;
 }
 
 #[tokio::test]
-async fn a_read_only_disk_rejects_a_change_with_class_and_file_and_the_next_one_applies() {
-    refused(30, "Read-only file system").await;
+async fn a_read_only_disk_rejects_a_change() {
+    check_rejected(30, "Read-only file system").await;
 }
 
 #[tokio::test]
-async fn a_directory_that_is_not_ours_rejects_a_change_with_class_and_file_and_the_next_one_applies() {
-    refused(13, "Permission denied").await;
+async fn a_directory_without_permission_rejects_a_change() {
+    check_rejected(13, "Permission denied").await;
 }
 
+/// A change waits while the journal cannot be written, and the status says why.
 #[tokio::test]
-async fn where_the_journal_cannot_be_written_a_change_waits_and_the_status_says_why() {
-    let (cloud, outpost) = serving().await;
-    outpost.disk_refuses("28");
+async fn changes_wait_while_the_journal_cannot_be_written() {
+    let (cloud, process) = serving().await;
+    process.fail_disk("28");
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));
-    outpost.until_it_says(&["the journal cannot be written", "No space left on device"]).await;
-    outpost.gateway.until_logged("the journal cannot be written").await;
-    assert_eq!(cloud.view(&change).status, Status::Pending, "what is not noted is not acknowledged");
-    assert_eq!((outpost.status_of("/first").await, outpost.status_of("/later").await), (200, 404));
-    outpost.disk_is_well();
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-    assert_eq!(outpost.status_of("/later").await, 200);
-    well_again(&cloud, &outpost).await;
+    process.wait_for_reason(&["the journal cannot be written", "No space left on device"]).await;
+    process.gateway.wait_for_log("the journal cannot be written").await;
+    assert_eq!(
+        cloud.view(&change).status,
+        Status::Pending,
+        "a change that is not in the journal is not acknowledged"
+    );
+    assert_eq!((process.status_code("/first").await, process.status_code("/later").await), (200, 404));
+    process.heal_disk();
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+    assert_eq!(process.status_code("/later").await, 200);
+    check_recovered(&cloud, &process).await;
 }
 
+/// A gateway on a full disk starts and serves; it saves the generation when the disk has space again.
 #[tokio::test]
-async fn a_start_on_a_full_disk_serves_and_says_so_and_keeps_what_it_serves_once_it_can() {
-    let (cloud, mut outpost) = serving().await;
-    outpost.kill().await;
-    outpost.dir.write("pipelines/mine.toml", &echo("mine", "/mine"));
-    outpost.disk_refuses("28");
-    outpost.start_again().await;
-    assert_eq!((outpost.status_of("/first").await, outpost.status_of("/mine").await), (200, 200));
-    eventually("that it cannot be kept", || async {
-        let kept = outpost.says().await["last_good"].clone();
-        if kept["failure"].to_string().contains("No space left") { Ok(()) } else { Err(kept) }
+async fn a_start_on_a_full_disk_serves() {
+    let (cloud, mut process) = serving().await;
+    process.kill().await;
+    process.dir.write("pipelines/mine.toml", &echo("mine", "/mine"));
+    process.fail_disk("28");
+    process.restart().await;
+    assert_eq!((process.status_code("/first").await, process.status_code("/mine").await), (200, 200));
+    eventually("the generation cannot be saved", || async {
+        let last_good = process.provider_status().await["last_good"].clone();
+        if last_good["failure"].to_string().contains("No space left") { Ok(()) } else { Err(last_good) }
     })
     .await;
-    outpost.disk_is_well();
-    eventually("that it is kept", || async {
-        let kept = outpost.says().await["last_good"].clone();
-        if kept["failure"].is_null() && kept["at"].is_string() { Ok(()) } else { Err(kept) }
+    process.heal_disk();
+    eventually("the generation is saved", || async {
+        let last_good = process.provider_status().await["last_good"].clone();
+        if last_good["failure"].is_null() && last_good["at"].is_string() { Ok(()) } else { Err(last_good) }
     })
     .await;
-    assert!(outpost.keeps("/mine"));
-    well_again(&cloud, &outpost).await;
+    assert!(process.has_saved("/mine"));
+    check_recovered(&cloud, &process).await;
 }
 
+/// A change whose files cannot be rolled back gets no verdict until they are.
 #[tokio::test]
-async fn a_change_whose_files_cannot_be_taken_back_gets_no_verdict_until_they_are() {
-    let (cloud, outpost) = serving().await;
-    let probe = outpost.home.path().join("probe-fault");
-    // The probe reads its fault from a pipe, and so waits for this test in the middle of the change.
+async fn no_verdict_until_the_files_are_rolled_back() {
+    let (cloud, process) = serving().await;
+    let probe = process.home.path().join("probe-fault");
+    // The probe reads its fault from a named pipe, so it blocks in the middle of the change until this test writes.
     assert!(Command::new("mkfifo").arg(&probe).status().unwrap().success());
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));
     let opened = {
@@ -122,131 +129,141 @@ async fn a_change_whose_files_cannot_be_taken_back_gets_no_verdict_until_they_ar
         tokio::task::spawn_blocking(move || fs::OpenOptions::new().write(true).open(probe).unwrap())
     };
     let mut pipe = opened.await.unwrap();
-    assert!(outpost.dir.path().join("pipelines/later.toml").exists(), "it is written and live");
-    outpost.disk_refuses("28 pipelines/");
-    outpost.home.replace("probe-fault", "it was asked to fail");
-    pipe.write_all(b"it was asked to fail").unwrap();
+    assert!(process.dir.path().join("pipelines/later.toml").exists(), "the change is written and live");
+    process.fail_disk("28 pipelines/");
+    process.home.replace("probe-fault", "injected probe failure");
+    pipe.write_all(b"injected probe failure").unwrap();
     drop(pipe);
-    outpost.gateway.until_logged("what an earlier try wrote cannot be taken back").await;
+    process.gateway.wait_for_log("what an earlier try wrote cannot be taken back").await;
     assert_eq!(cloud.view(&change).status, Status::Acknowledged);
-    assert_eq!((outpost.status_of("/first").await, outpost.status_of("/later").await), (200, 404));
-    outpost.until_it_says(&["it was asked to fail"]).await;
-    outpost.disk_is_well();
-    let view = cloud.settled(&change).await;
+    assert_eq!((process.status_code("/first").await, process.status_code("/later").await), (200, 404));
+    process.wait_for_reason(&["injected probe failure"]).await;
+    process.heal_disk();
+    let view = cloud.wait_until_settled(&change).await;
     assert_eq!(view.status, Status::Failed);
     assert!(view.error_message.unwrap_or_default().starts_with("probe: "));
-    assert!(!outpost.dir.path().join("pipelines/later.toml").exists());
-    outpost.home.remove("probe-fault");
-    well_again(&cloud, &outpost).await;
+    assert!(!process.dir.path().join("pipelines/later.toml").exists());
+    process.home.remove("probe-fault");
+    check_recovered(&cloud, &process).await;
 }
 
-/// Killed at `point` within a change of two files, of which these are written then, the gateway starts on a disk that
-/// takes nothing.
-async fn killed_and_then_refused(point: &str, written: [bool; 2]) {
-    let (cloud, mut outpost) = serving().await;
+/// Kills a gateway at `point` within a change of two files, of which `written` are on disk then, and restarts it on a
+/// full disk.
+async fn killed_then_full_disk(point: &str, written: [bool; 2]) {
+    let (cloud, mut process) = serving().await;
     let shape = cloud.transform("edge", "shape", "[]");
     let shaped = echo("later", "/later")
         + &format!("[middleware.shape]\ntype = \"transform\"\noptions.spec_path = \"{shape}.json\"\n");
-    outpost.kill().await;
-    outpost.start_armed(point).await;
+    process.kill().await;
+    process.restart_with_failpoints(point).await;
     let change = cloud.put_document("edge", "pipeline", &shaped);
-    outpost.gateway.ended().await;
+    process.gateway.wait_for_exit().await;
     let both = ["pipelines/later.toml".to_owned(), format!("transforms/{shape}.json")];
-    assert_eq!(both.map(|name| outpost.dir.path().join(name).exists()), written, "{point}");
-    outpost.disk_refuses("28");
-    outpost.start_again().await;
-    assert_eq!(outpost.status_of("/first").await, 200, "{point}");
-    // The journal cannot be written, or the half that is there cannot be taken back.
-    outpost.until_it_says(&["cannot be"]).await;
+    assert_eq!(both.map(|name| process.dir.path().join(name).exists()), written, "{point}");
+    process.fail_disk("28");
+    process.restart().await;
+    assert_eq!(process.status_code("/first").await, 200, "{point}");
+    // The journal cannot be written, or the incomplete change cannot be rolled back.
+    process.wait_for_reason(&["cannot be"]).await;
     assert_eq!(cloud.view(&change).status, Status::Acknowledged, "{point}");
-    outpost.disk_is_well();
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied, "{point}");
-    assert_eq!(outpost.status_of("/later").await, 200, "{point}");
-    assert_eq!(outpost.dir.read("pipelines/later.toml"), shaped, "{point}");
-    assert_eq!(outpost.dir.read(&format!("transforms/{shape}.json")), "[]", "{point}");
-    well_again(&cloud, &outpost).await;
+    process.heal_disk();
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied, "{point}");
+    assert_eq!(process.status_code("/later").await, 200, "{point}");
+    assert_eq!(process.dir.read("pipelines/later.toml"), shaped, "{point}");
+    assert_eq!(process.dir.read(&format!("transforms/{shape}.json")), "[]", "{point}");
+    check_recovered(&cloud, &process).await;
 }
 
+/// An incomplete change of a killed process is settled when the disk works again.
 #[tokio::test]
-async fn what_a_killed_process_left_is_settled_once_the_disk_takes_it() {
+async fn recovery_continues_after_a_disk_failure() {
     tokio::join!(
-        killed_and_then_refused("staged=return", [false, false]),
-        killed_and_then_refused("part-written=return", [true, false]),
-        killed_and_then_refused("written=return", [true, true]),
-        killed_and_then_refused("committed=return", [true, true]),
-        killed_and_then_refused("published=return", [true, true]),
-        killed_and_then_refused("probed=return", [true, true]),
+        killed_then_full_disk("staged=return", [false, false]),
+        killed_then_full_disk("part-written=return", [true, false]),
+        killed_then_full_disk("written=return", [true, true]),
+        killed_then_full_disk("committed=return", [true, true]),
+        killed_then_full_disk("published=return", [true, true]),
+        killed_then_full_disk("probed=return", [true, true]),
     );
 }
 
+/// While the configuration directory is missing, the gateway keeps serving and changes wait.
 #[tokio::test]
-async fn a_configuration_that_is_taken_away_is_served_on_and_changes_wait_until_it_is_back() {
-    let (cloud, outpost) = serving().await;
-    let (root, aside) = (outpost.dir.path().to_owned(), outpost.home.path().join("aside"));
+async fn changes_wait_while_the_directory_is_missing() {
+    let (cloud, process) = serving().await;
+    let (root, aside) = (process.dir.path().to_owned(), process.home.path().join("aside"));
     fs::rename(&root, &aside).unwrap();
-    outpost.until_it_says(&["config.toml"]).await;
+    process.wait_for_reason(&["config.toml"]).await;
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));
-    outpost.gateway.until_logged("the files of this gateway are wrong without it").await;
+    process.gateway.wait_for_log("the files of this gateway are wrong without it").await;
     assert_eq!(cloud.view(&change).status, Status::Acknowledged);
-    assert_eq!(outpost.status_of("/first").await, 200);
+    assert_eq!(process.status_code("/first").await, 200);
     fs::rename(&aside, &root).unwrap();
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-    assert_eq!(outpost.status_of("/later").await, 200);
-    well_again(&cloud, &outpost).await;
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+    assert_eq!(process.status_code("/later").await, 200);
+    check_recovered(&cloud, &process).await;
 }
 
+/// While config.toml is missing, the gateway keeps serving and changes wait.
 #[tokio::test]
-async fn a_config_toml_that_is_removed_is_served_on_and_changes_wait_until_it_is_back() {
-    let (cloud, outpost) = serving().await;
-    let config = outpost.dir.read("config.toml");
-    outpost.dir.remove("config.toml");
-    outpost.until_it_says(&["config.toml", "cannot be read"]).await;
+async fn changes_wait_while_config_toml_is_missing() {
+    let (cloud, process) = serving().await;
+    let config = process.dir.read("config.toml");
+    process.dir.remove("config.toml");
+    process.wait_for_reason(&["config.toml", "cannot be read"]).await;
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));
-    outpost.gateway.until_logged("the files of this gateway are wrong without it").await;
-    assert_eq!(outpost.status_of("/first").await, 200);
-    outpost.dir.write("config.toml", &config);
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-    well_again(&cloud, &outpost).await;
+    process.gateway.wait_for_log("the files of this gateway are wrong without it").await;
+    assert_eq!(process.status_code("/first").await, 200);
+    process.dir.write("config.toml", &config);
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+    check_recovered(&cloud, &process).await;
 }
 
+/// A change that failed because of the disk is retried after a minute, and then reported as applied.
 #[tokio::test]
-async fn what_only_the_disk_stood_in_the_way_of_is_tried_again_after_a_minute_and_then_called_applied() {
+async fn a_disk_failure_is_retried_after_a_minute() {
     let cloud = ControlPlane::start().await;
-    let clock = Arc::new(Ahead::default());
-    let options = EdgeOptions { clock: Some(Arc::clone(&clock) as _), ..EdgeOptions::default() };
-    let edge = Edge::with(&cloud, options).await;
-    // The directory is a link to a disk that is not there.
-    let disk = edge.dir.path().join("disk");
-    symlink(&disk, edge.dir.path().join("pipelines")).unwrap();
+    let clock = Arc::new(OffsetClock::default());
+    let options = InProcessGatewayOptions {
+        clock: Some(Arc::clone(&clock) as _),
+        ..InProcessGatewayOptions::default()
+    };
+    let gateway = InProcessGateway::with(&cloud, options).await;
+    // The directory is a symlink to a missing directory.
+    let disk = gateway.dir.path().join("disk");
+    symlink(&disk, gateway.dir.path().join("pipelines")).unwrap();
     let change = cloud.put_document("edge", "pipeline", &echo("first", "/first"));
-    let view = cloud.settled(&change).await;
+    let view = cloud.wait_until_settled(&change).await;
     assert_eq!(view.status, Status::Failed);
     let reason = view.error_message.unwrap_or_default();
     assert!(reason.starts_with("build: ") && reason.contains("pipelines/first.toml"), "{reason}");
     fs::create_dir(&disk).unwrap();
     cloud.wait_for_more("GET", "/harmony/changes/", 2).await;
-    assert_eq!(cloud.view(&change).status, Status::Failed, "not sooner");
-    clock.forward(Duration::from_secs(61));
+    assert_eq!(cloud.view(&change).status, Status::Failed, "there is no retry before a minute has passed");
+    clock.advance(Duration::from_secs(61));
     cloud
-        .wait_for("another verdict", |cloud| (cloud.view(&change).status == Status::Applied).then_some(()))
+        .wait_for("the change is applied", |cloud| {
+            (cloud.view(&change).status == Status::Applied).then_some(())
+        })
         .await;
-    assert_eq!(harmony_tests::get(edge.url("/first")).await.unwrap().status(), 200);
+    assert_eq!(harmony_tests::get(gateway.url("/first")).await.unwrap().status(), 200);
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
 
+/// A gateway waits for a journal that another gateway has locked, and reports that.
 #[tokio::test]
-async fn a_journal_that_another_gateway_works_with_is_waited_for_and_that_is_said() {
+async fn a_locked_journal_is_waited_for() {
     let cloud = ControlPlane::start().await;
-    let edge = Edge::on_demand(&cloud).await;
-    let journal = edge.dir.path().join("state/edge/harmony/journal");
+    let gateway = InProcessGateway::on_demand(&cloud).await;
+    let journal = gateway.dir.path().join("state/edge/harmony/journal");
     fs::create_dir_all(&journal).unwrap();
     let other = fs::File::create(journal.join("lock")).unwrap();
     other.lock().unwrap();
     let change = cloud.put_document("edge", "pipeline", &echo("first", "/first"));
-    let said = edge.host.sync().await.unwrap().error.unwrap();
-    assert!(said.contains("another gateway works in"), "{said}");
-    assert!(edge.host.status().reason().unwrap().contains("another gateway works in"));
+    let error = gateway.host.sync().await.unwrap().error.unwrap();
+    assert!(error.contains("another gateway works in"), "{error}");
+    assert!(gateway.host.status().reason().unwrap().contains("another gateway works in"));
     drop(other);
-    assert_eq!(edge.host.sync().await.unwrap().error, None);
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+    assert_eq!(gateway.host.sync().await.unwrap().error, None);
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
 }

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use provider_api::{ErrorKind, Reference};
 
-use crate::counting::{Counted, CountingFactory, TOKEN};
+use crate::counting::{CallCounts, CountingFactory, TOKEN};
 
 /// The network is the application's: the host opens no port of it.
 const CONFIG: &str = "[proxy]\nid = \"embedded\"\nprimary_provider = \"counting\"\n\n[provider.counting]\napi = \"x\"\n\n\
@@ -26,14 +26,14 @@ const PIPELINE: &str = "[pipelines.records]\nnetworks = [\"own\"]\nendpoints = [
                         [endpoints.fhir]\nservice = \"fhir\"\noptions.path_prefix = \"/fhir\"\n\
                         [backends.store]\nservice = \"http\"\ntarget_ref = \"counting.team.ingress.name.there\"\n";
 
-async fn embedded() -> (Host, Arc<Counted>, Workdir) {
+async fn embedded() -> (Host, Arc<CallCounts>, Workdir) {
     let dir = Workdir::with([
         ("config.toml", CONFIG.to_owned()),
         ("mesh/imaging.toml", MESH.to_owned()),
         ("pipelines/records.toml", PIPELINE.to_owned()),
         ("transforms/patient.json", "[]".to_owned()),
     ]);
-    let counted = Arc::new(Counted::default());
+    let counted = Arc::new(CallCounts::default());
     let mut registry = harmony_host::registry();
     registry.register(CountingFactory(Arc::clone(&counted)));
     let mut options = HostOptions::new(dir.config(), registry);
@@ -100,7 +100,7 @@ async fn reference_is_fetched_once_and_outlives_its_provider() {
     assert_eq!(counted.resolved.load(SeqCst), 1);
 
     // The next configuration asks anew, and finds the provider away.
-    counted.away.store(true, SeqCst);
+    counted.unavailable.store(true, SeqCst);
     dir.edit("config.toml", "theirs.example/r4", "theirs.example/r5");
     host.reload().await;
     assert_eq!(*host.snapshot().resolve(&there()).await.unwrap(), ["https://there.example/r4".to_owned()]);

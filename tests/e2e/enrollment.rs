@@ -1,19 +1,23 @@
-//! Becoming authorized, over the management API as the CLI calls it.
+//! Authorizing a gateway over the management API, as the CLI does.
 
 use std::process::Command;
 
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::echo;
-use harmony_tests::{Edge, EdgeOptions, Site, Workdir, binary, client};
+use harmony_tests::{InProcessGateway, InProcessGatewayOptions, Site, Workdir, binary, client};
 use serde_json::{Value, json};
 
-/// A gateway that nobody authorized yet.
-async fn stranger(cloud: &ControlPlane, sections: &str) -> Edge {
-    let options = EdgeOptions { authorized: false, sections: sections.to_owned(), ..EdgeOptions::default() };
-    Edge::with(cloud, options).await
+/// Starts a gateway that is not authorized.
+async fn unauthorized(cloud: &ControlPlane, sections: &str) -> InProcessGateway {
+    let options = InProcessGatewayOptions {
+        authorized: false,
+        sections: sections.to_owned(),
+        ..InProcessGatewayOptions::default()
+    };
+    InProcessGateway::with(cloud, options).await
 }
 
-/// A POST of JSON; its status and answer.
+/// Posts JSON and returns the status and the response.
 async fn post(url: String, bearer: Option<&str>, body: &Value) -> (u16, Value) {
     let mut request = client().post(url).json(body);
     if let Some(bearer) = bearer {
@@ -23,30 +27,32 @@ async fn post(url: String, bearer: Option<&str>, body: &Value) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
+/// A gateway that a user has authorized syncs, and still does after a restart.
 #[tokio::test]
-async fn a_user_authorizes_a_gateway_which_then_follows_and_still_does_after_a_restart() {
+async fn an_authorized_gateway_syncs_after_a_restart() {
     for sanctum in [false, true] {
         let cloud = ControlPlane::start().await;
-        let edge = stranger(&cloud, "").await;
+        let gateway = unauthorized(&cloud, "").await;
         let user = if sanctum { cloud.sanctum_token("acme") } else { cloud.user_token("acme") };
         let (status, answer) =
-            post(edge.admin_url("/admin/authorize"), Some(&user), &json!({ "gateway_code": "edge" })).await;
+            post(gateway.admin_url("/admin/authorize"), Some(&user), &json!({ "gateway_code": "edge" }))
+                .await;
         assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer}");
         assert_eq!(answer["gateway"]["id"], json!(cloud.gateway_id("edge")));
         assert!(answer["expires_at"].is_string() && answer["expires_in"].is_number(), "{answer}");
         let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
-        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-        let _edge = edge.restarted().await;
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+        let _gateway = gateway.restarted().await;
         let change = cloud.put_document("edge", "pipeline", &echo("more", "/more"));
-        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
     }
 }
 
 #[tokio::test]
-async fn who_is_no_user_authorizes_nothing() {
+async fn only_users_authorize() {
     let cloud = ControlPlane::start().await;
-    let edge = stranger(&cloud, "").await;
-    let url = || edge.admin_url("/admin/authorize");
+    let gateway = unauthorized(&cloud, "").await;
+    let url = || gateway.admin_url("/admin/authorize");
     assert_eq!(post(url(), None, &json!({ "gateway_code": "edge" })).await.0, 401);
     let (status, answer) = post(url(), Some("1|nobody"), &json!({ "gateway_code": "edge" })).await;
     assert_eq!(status, 403, "{answer}");
@@ -56,17 +62,18 @@ async fn who_is_no_user_authorizes_nothing() {
     assert_eq!(post(url(), Some("1|nobody"), &json!({ "gateway_code": long })).await.0, 413);
 }
 
+/// An imported machine token is used, unless it names another control plane or gateway, or has expired.
 #[tokio::test]
-async fn a_machine_token_that_is_brought_is_used_unless_it_leads_elsewhere() {
+async fn an_imported_machine_token_is_used() {
     let cloud = ControlPlane::start().await;
-    let edge = stranger(&cloud, "").await;
-    let own = serde_json::to_value(cloud.authorized("acme", "edge")).unwrap();
+    let gateway = unauthorized(&cloud, "").await;
+    let own = serde_json::to_value(cloud.authorize("acme", "edge")).unwrap();
     let with = |key: &str, value: Value| {
         let mut token = own.clone();
         token[key] = value;
         token
     };
-    let url = || edge.admin_url("/admin/token");
+    let url = || gateway.admin_url("/admin/token");
     let (status, answer) = post(url(), None, &with("api_base_url", json!("https://evil.example"))).await;
     assert_eq!(status, 400, "{answer}");
     assert!(!answer.to_string().contains(own["machine_token"].as_str().unwrap()), "{answer}");
@@ -75,19 +82,19 @@ async fn a_machine_token_that_is_brought_is_used_unless_it_leads_elsewhere() {
         post(url(), None, &with("api_base_url", json!(format!("{}/api", cloud.url())))).await;
     assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer}");
     let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-    let another = serde_json::to_value(cloud.authorized("acme", "another")).unwrap();
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+    let another = serde_json::to_value(cloud.authorize("acme", "another")).unwrap();
     let (status, answer) = post(url(), None, &another).await;
-    assert_eq!(status, 400, "a gateway that is authorized is not made another one: {answer}");
+    assert_eq!(status, 400, "the identity of an authorized gateway does not change: {answer}");
 }
 
 #[tokio::test]
-async fn other_sites_and_forms_change_nothing() {
+async fn cross_site_requests_and_forms_are_rejected() {
     let cloud = ControlPlane::start().await;
-    let edge = stranger(&cloud, "").await;
-    let token = cloud.authorized("acme", "edge").to_string();
+    let gateway = unauthorized(&cloud, "").await;
+    let token = cloud.authorize("acme", "edge").to_string();
     for path in ["token", "authorize", "update", "sync"] {
-        let url = edge.admin_url(&format!("/admin/{path}"));
+        let url = gateway.admin_url(&format!("/admin/{path}"));
         let request = || client().post(&url).header("content-type", "application/json").body(token.clone());
         let foreign = request().header("origin", "https://evil.example").send().await.unwrap();
         assert_eq!(foreign.status(), 403, "{path}");
@@ -97,23 +104,25 @@ async fn other_sites_and_forms_change_nothing() {
         assert_eq!(form.send().await.unwrap().status(), 415, "{path}");
     }
     assert_eq!(
-        edge.host.status().sync.as_ref().map(|sync| sync.authorization),
+        gateway.host.status().sync.as_ref().map(|sync| sync.authorization),
         Some(harmony_host::Authorization::Missing)
     );
 }
 
+/// Importing a machine token requires the management token, if one is configured.
 #[tokio::test]
-async fn where_a_management_token_is_configured_only_who_has_it_brings_a_machine_token() {
+async fn importing_a_token_needs_the_management_token() {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
     let cloud = ControlPlane::start().await;
-    let edge = stranger(&cloud, &format!("token = \"{TOKEN}\"\n")).await;
-    let token = serde_json::to_value(cloud.authorized("acme", "edge")).unwrap();
-    assert_eq!(post(edge.admin_url("/admin/token"), None, &token).await.0, 401);
-    assert_eq!(post(edge.admin_url("/admin/token"), Some(TOKEN), &token).await.0, 200);
+    let gateway = unauthorized(&cloud, &format!("token = \"{TOKEN}\"\n")).await;
+    let token = serde_json::to_value(cloud.authorize("acme", "edge")).unwrap();
+    assert_eq!(post(gateway.admin_url("/admin/token"), None, &token).await.0, 401);
+    assert_eq!(post(gateway.admin_url("/admin/token"), Some(TOKEN), &token).await.0, 200);
 }
 
+/// With the provider `local`, there is nothing to authorize, push or sync.
 #[tokio::test]
-async fn under_local_there_is_nothing_to_authorize_to_push_or_to_sync() {
+async fn local_has_nothing_to_authorize_or_sync() {
     let site = Site::serving("").await;
     for path in ["authorize", "token", "update", "sync"] {
         let (status, answer) = post(site.admin_url(&format!("/admin/{path}")), Some("x"), &json!({})).await;
@@ -127,19 +136,23 @@ async fn under_local_there_is_nothing_to_authorize_to_push_or_to_sync() {
 }
 
 #[tokio::test]
-async fn the_configuration_is_pushed_up_without_what_is_secret() {
+async fn the_pushed_configuration_has_no_secrets() {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
     let cloud = ControlPlane::start().await;
     let sections = format!("token = \"{TOKEN}\"\n");
-    let edge = Edge::with(&cloud, EdgeOptions { interval: 0, sections, ..EdgeOptions::default() }).await;
-    edge.dir.write("pipelines/fhir.toml", &echo("fhir", "/fhir"));
-    edge.dir.write("transforms/flatten.json", "[{\"operation\": \"shift\"}]");
-    edge.dir.write(
+    let gateway = InProcessGateway::with(
+        &cloud,
+        InProcessGatewayOptions { interval: 0, sections, ..InProcessGatewayOptions::default() },
+    )
+    .await;
+    gateway.dir.write("pipelines/fhir.toml", &echo("fhir", "/fhir"));
+    gateway.dir.write("transforms/flatten.json", "[{\"operation\": \"shift\"}]");
+    gateway.dir.write(
         "mesh/own.toml",
         "[mesh.own]\nprovider = \"local\"\njwt_secret = \"only-here-only-here-only-here-only-here\"\n",
     );
-    edge.host.reload().await.unwrap();
-    let (status, answer) = post(edge.admin_url("/admin/update"), Some(TOKEN), &json!({})).await;
+    gateway.host.reload().await.unwrap();
+    let (status, answer) = post(gateway.admin_url("/admin/update"), Some(TOKEN), &json!({})).await;
     assert_eq!(status, 200, "{answer}");
     let counts =
         ["pipeline_count", "transform_count", "mesh_count", "kept_count"].map(|key| answer[key].as_u64());
@@ -149,13 +162,14 @@ async fn the_configuration_is_pushed_up_without_what_is_secret() {
     assert_eq!(cloud.document("edge", "pipeline", "fhir").as_deref(), Some(echo("fhir", "/fhir").as_str()));
 }
 
+/// The command `sync` applies pending changes and prints the rejected ones.
 #[tokio::test]
-async fn the_command_sync_applies_what_is_pending_and_says_what_was_rejected() {
+async fn the_sync_command_prints_every_verdict() {
     let cloud = ControlPlane::start().await;
-    let edge = Edge::on_demand(&cloud).await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
     let good = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
     let run = async |command: &str| {
-        let (config, command) = (edge.dir.config(), command.to_owned());
+        let (config, command) = (gateway.dir.config(), command.to_owned());
         let run = move || Command::new(binary()).args([&command, "--config"]).arg(config).output().unwrap();
         let output = tokio::task::spawn_blocking(run).await.unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
@@ -172,8 +186,9 @@ async fn the_command_sync_applies_what_is_pending_and_says_what_was_rejected() {
     assert_eq!(run("sync").await.0, 5);
 }
 
+/// A gateway on the default provider gets its provider section written on authorization; comments stay.
 #[tokio::test]
-async fn a_gateway_that_runs_on_the_default_gets_its_section_written_with_comments_kept() {
+async fn the_default_provider_section_is_written() {
     let site = {
         let config = harmony_tests::site::BASE.replace("primary_provider = \"local\"\n", "# none chosen\n");
         Site::with(&config, Workdir::new()).await

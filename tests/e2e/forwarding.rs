@@ -1,15 +1,15 @@
-//! What reaches the server behind the gateway, and what comes back.
+//! Forwarding: the request that reaches the upstream, and the response that returns.
 
 mod failures;
 mod streams;
 
 use harmony_tests::site::{echo, forward, pipeline};
-use harmony_tests::{Raw, RawServer, Seen, Site, Upstream, client, full};
+use harmony_tests::{Raw, RawServer, RecordedRequest, Site, Upstream, client, full};
 use http::header::{CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use reqwest::Client;
 
-/// A gateway that forwards /api to `base_url`.
+/// Starts a gateway that forwards /api to `base_url`.
 async fn to(base_url: &str) -> Site {
     Site::serving(&forward("api", "/api", base_url)).await
 }
@@ -18,47 +18,48 @@ fn http2() -> Client {
     Client::builder().tls_certs_only([]).http2_prior_knowledge().build().unwrap()
 }
 
-fn values<'s>(seen: &'s Seen, name: &str) -> Vec<&'s str> {
-    seen.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+fn values<'r>(request: &'r RecordedRequest, name: &str) -> Vec<&'r str> {
+    request.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn the_rest_of_the_path_and_the_query_go_below_the_base_url() {
-    let upstream = Upstream::saying("answered").await;
+async fn path_and_query_are_appended_to_the_base_url() {
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&format!("{}/base/", upstream.url())).await;
-    for (asked, arrived) in [
+    for (path, arrived) in [
         ("/api", "/base"),
         ("/api/", "/base/"),
         ("/api/a%2Fb/c%20d/?q=1&q=2&empty=&r=%2F..%2F", "/base/a%2Fb/c%20d/?q=1&q=2&empty=&r=%2F..%2F"),
         ("/api?", "/base?"),
         ("/api//x", "/base//x"),
     ] {
-        let answer = Raw::get(site.port, "localhost", asked).await;
+        let answer = Raw::get(site.port, "localhost", path).await;
         assert_eq!(answer.body(), "answered");
-        assert_eq!(upstream.last().uri, arrived, "{asked}");
+        assert_eq!(upstream.last_request().uri, arrived, "{path}");
     }
 }
 
 #[tokio::test]
-async fn method_headers_and_body_arrive_as_they_were_sent() {
-    let upstream = Upstream::saying("answered").await;
+async fn method_headers_and_body_arrive_unchanged() {
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
         let request = client().request(method.parse().unwrap(), site.url("/api/x"));
         let request = request.header("x-own", "a").header("x-own", "b").basic_auth("user", Some("pass"));
         request.body("the body").send().await.unwrap();
-        let seen = upstream.last();
-        assert_eq!((seen.method.as_str(), &seen.body[..]), (method, &b"the body"[..]));
-        assert_eq!(values(&seen, "x-own"), ["a", "b"]);
-        assert_eq!(values(&seen, "content-length"), ["8"]);
-        assert_eq!(values(&seen, "authorization"), ["Basic dXNlcjpwYXNz"]);
-        assert_eq!(values(&seen, "host"), [upstream.address().to_string()]);
+        let arrived = upstream.last_request();
+        assert_eq!((arrived.method.as_str(), &arrived.body[..]), (method, &b"the body"[..]));
+        assert_eq!(values(&arrived, "x-own"), ["a", "b"]);
+        assert_eq!(values(&arrived, "content-length"), ["8"]);
+        assert_eq!(values(&arrived, "authorization"), ["Basic dXNlcjpwYXNz"]);
+        assert_eq!(values(&arrived, "host"), [upstream.address().to_string()]);
     }
 }
 
+/// A backend forwards to its target, and its own `connection` keys override those of the target.
 #[tokio::test]
-async fn a_target_is_sent_to_and_the_backends_own_connection_overrides_it() {
-    let [one, other] = [Upstream::saying("one").await, Upstream::saying("other").await];
+async fn a_backend_connection_overrides_its_target() {
+    let [one, other] = [Upstream::with_body("one").await, Upstream::with_body("other").await];
     let (port, another) = (one.address().port(), other.address().port());
     let target = format!(
         "[targets.app]\nconnection = {{ host = \"127.0.0.1\", port = {port}, protocol = \"http\", \
@@ -66,7 +67,7 @@ async fn a_target_is_sent_to_and_the_backends_own_connection_overrides_it() {
         one.url()
     );
     let moved = format!("target_ref = \"app\"\nconnection.port = {another}");
-    for (keys, says, arrived) in [
+    for (keys, body, arrived) in [
         ("target_ref = \"app\"", "one", "/target/x?q"),
         ("target_ref = \"app\"\nconnection.base_path = \"/own\"", "one", "/own/x?q"),
         (moved.as_str(), "other", "/target/x?q"),
@@ -74,14 +75,15 @@ async fn a_target_is_sent_to_and_the_backends_own_connection_overrides_it() {
     ] {
         let backend = format!("service = \"http\"\n{keys}");
         let site = Site::serving(&format!("{target}{}", pipeline("api", "/api", &backend))).await;
-        assert_eq!(Raw::get(site.port, "localhost", "/api/x?q").await.body(), says, "{keys}");
-        let upstream = if says == "one" { &one } else { &other };
-        assert_eq!(upstream.last().uri, arrived, "{keys}");
+        assert_eq!(Raw::get(site.port, "localhost", "/api/x?q").await.body(), body, "{keys}");
+        let upstream = if body == "one" { &one } else { &other };
+        assert_eq!(upstream.last_request().uri, arrived, "{keys}");
     }
 }
 
+/// Hop-by-hop headers are removed in both directions.
 #[tokio::test]
-async fn what_is_meant_for_one_connection_goes_no_further_in_either_direction() {
+async fn hop_by_hop_headers_are_removed() {
     let upstream = RawServer::writing(|_| {
         let head = "HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n\
                     Proxy-Connection: close\r\nX-Kept: yes\r\nContent-Length: 2\r\n\r\n";
@@ -94,7 +96,7 @@ async fn what_is_meant_for_one_connection_goes_no_further_in_either_direction() 
                    Upgrade: h2c\r\nProxy-Authorization: Basic eA==\r\nX-Kept: yes\r\n\r\n";
     let answer = Raw::send(site.port, request).await;
     assert_eq!(answer.status(), 200);
-    let arrived = upstream.seen()[0].to_ascii_lowercase();
+    let arrived = upstream.requests()[0].to_ascii_lowercase();
     for (side, removed) in [
         (&arrived, &["x-secret-hop", "keep-alive", "proxy-connection", "te:", "upgrade", "proxy-auth"][..]),
         (&answer.head(), &["x-hop", "keep-alive", "proxy-connection"][..]),
@@ -107,62 +109,63 @@ async fn what_is_meant_for_one_connection_goes_no_further_in_either_direction() 
 }
 
 #[tokio::test]
-async fn the_server_behind_is_told_who_asked_and_for_what() {
-    let upstream = Upstream::saying("answered").await;
+async fn the_upstream_gets_forwarding_headers() {
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let host = format!("localhost:{}", site.port);
     let answer = client().get(format!("http://{host}/api")).send().await.unwrap();
     assert_eq!(answer.headers()["via"], "1.1 harmony");
-    let seen = upstream.last();
-    assert_eq!(values(&seen, "x-forwarded-for"), ["127.0.0.1"]);
-    assert_eq!(values(&seen, "x-forwarded-host"), [&host]);
-    assert_eq!(values(&seen, "x-forwarded-proto"), ["http"]);
-    assert_eq!(values(&seen, "forwarded"), [format!("for=127.0.0.1;host=\"{host}\";proto=http")]);
-    assert_eq!(values(&seen, "via"), ["1.1 harmony"]);
+    let arrived = upstream.last_request();
+    assert_eq!(values(&arrived, "x-forwarded-for"), ["127.0.0.1"]);
+    assert_eq!(values(&arrived, "x-forwarded-host"), [&host]);
+    assert_eq!(values(&arrived, "x-forwarded-proto"), ["http"]);
+    assert_eq!(values(&arrived, "forwarded"), [format!("for=127.0.0.1;host=\"{host}\";proto=http")]);
+    assert_eq!(values(&arrived, "via"), ["1.1 harmony"]);
 }
 
+/// X-Forwarded-For and Via are appended to; X-Forwarded-Host and X-Forwarded-Proto are replaced.
 #[tokio::test]
-async fn a_chain_of_proxies_is_appended_to_and_what_it_claims_to_be_is_replaced() {
-    let upstream = Upstream::saying("answered").await;
+async fn forwarding_chains_are_appended_claims_replaced() {
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let request = http2().get(site.url("/api")).header("x-forwarded-for", "203.0.113.7");
     let request = request.header("x-forwarded-proto", "https").header("x-forwarded-host", "spoofed.example");
     request.header("via", "1.0 fred").send().await.unwrap();
-    let seen = upstream.last();
-    assert_eq!(values(&seen, "x-forwarded-for"), ["203.0.113.7, 127.0.0.1"]);
-    assert_eq!(values(&seen, "x-forwarded-proto"), ["http"]);
-    assert_eq!(values(&seen, "x-forwarded-host"), [format!("127.0.0.1:{}", site.port)]);
-    assert_eq!(values(&seen, "via").join(", "), "1.0 fred, 2 harmony");
+    let arrived = upstream.last_request();
+    assert_eq!(values(&arrived, "x-forwarded-for"), ["203.0.113.7, 127.0.0.1"]);
+    assert_eq!(values(&arrived, "x-forwarded-proto"), ["http"]);
+    assert_eq!(values(&arrived, "x-forwarded-host"), [format!("127.0.0.1:{}", site.port)]);
+    assert_eq!(values(&arrived, "via").join(", "), "1.0 fred, 2 harmony");
 }
 
-/// HAProxy writes a line of its own below what the client sent, so the last line is the one to be trusted.
+/// HAProxy appends its own line below the client's lines, so the last line is the trusted one.
 #[tokio::test]
-async fn a_chain_of_proxies_over_several_lines_is_kept_whole() {
-    let upstream = Upstream::saying("answered").await;
+async fn multi_line_forwarding_chains_are_preserved() {
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let request = client().get(site.url("/api"));
     let request = request.header("x-forwarded-for", "spoofed").header("x-forwarded-for", "203.0.113.7");
     request.header("forwarded", "for=spoofed").header("forwarded", "for=203.0.113.7").send().await.unwrap();
-    let seen = upstream.last();
-    assert_eq!(values(&seen, "x-forwarded-for").join(", "), "spoofed, 203.0.113.7, 127.0.0.1");
-    let forwarded = values(&seen, "forwarded").join(", ");
+    let arrived = upstream.last_request();
+    assert_eq!(values(&arrived, "x-forwarded-for").join(", "), "spoofed, 203.0.113.7, 127.0.0.1");
+    let forwarded = values(&arrived, "forwarded").join(", ");
     assert!(forwarded.starts_with("for=spoofed, for=203.0.113.7, for=127.0.0.1;"), "{forwarded}");
 }
 
 #[tokio::test]
-async fn cookies_that_http_2_split_arrive_as_one_header() {
-    let upstream = Upstream::saying("answered").await;
+async fn http_2_cookies_are_joined_into_one_header() {
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let mut headers = HeaderMap::new();
     headers.append(COOKIE, HeaderValue::from_static("a=1"));
     headers.append(COOKIE, HeaderValue::from_static("b=2; c=3"));
     http2().get(site.url("/api")).headers(headers).send().await.unwrap();
-    assert_eq!(values(&upstream.last(), "cookie"), ["a=1; b=2; c=3"]);
+    assert_eq!(values(&upstream.last_request(), "cookie"), ["a=1; b=2; c=3"]);
 }
 
 #[tokio::test]
-async fn status_headers_and_length_of_an_answer_come_back_unchanged() {
-    let upstream = Upstream::answering(|_| async {
+async fn responses_return_unchanged() {
+    let upstream = Upstream::with_handler(|_| async {
         let answer = Response::builder().status(StatusCode::IM_A_TEAPOT).header("x-own", "a");
         answer
             .header("x-own", "b")
@@ -185,10 +188,10 @@ async fn status_headers_and_length_of_an_answer_come_back_unchanged() {
 }
 
 #[tokio::test]
-async fn answers_without_a_body_keep_their_headers_and_have_none() {
+async fn responses_without_a_body_keep_their_headers() {
     for (method, answer, status, lengths) in [
         ("HEAD", "200 OK\r\nContent-Length: 1234", 200, &[Some("1234")][..]),
-        // The length of what was not modified may be left out (RFC 9110, section 8.6), never be another.
+        // The length of a 304 may be absent (RFC 9110, section 8.6), but must not differ.
         ("GET", "304 Not Modified\r\nContent-Length: 1234", 304, &[Some("1234"), None]),
         ("GET", "304 Not Modified", 304, &[None]),
         ("GET", "204 No Content", 204, &[None]),
@@ -208,17 +211,17 @@ async fn answers_without_a_body_keep_their_headers_and_have_none() {
 }
 
 #[tokio::test]
-async fn a_get_with_a_chunked_body_is_forwarded_with_its_body() {
-    let upstream = Upstream::saying("answered").await;
+async fn a_get_with_a_chunked_body_is_forwarded() {
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let request = "GET /api/_search HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                    Transfer-Encoding: chunked\r\n\r\n5\r\nquery\r\n0\r\n\r\n";
     assert_eq!(Raw::send(site.port, request).await.status(), 200);
-    assert_eq!(upstream.last().body, "query");
+    assert_eq!(upstream.last_request().body, "query");
 }
 
 #[tokio::test]
-async fn the_echo_shows_a_request_without_what_proves_who_sent_it() {
+async fn the_echo_redacts_credentials() {
     let site = Site::serving(&echo("echo", "/echo")).await;
     let request = client().post(site.url("/echo/x?q=1")).bearer_auth("hunter2").header("x-own", "shown");
     let request = request.header("cookie", "session=hunter2").header("proxy-authorization", "Basic hunter2");

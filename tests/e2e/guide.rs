@@ -1,13 +1,13 @@
-//! docs/PROVIDERS.md, taken at its word: its files in an empty directory, built, tested and run.
+//! docs/PROVIDERS.md, executed: its files are written to an empty directory, built, tested and run.
 
 use std::path::Path;
 use std::process::Command;
 
-use harmony_tests::{Gateway, Workdir, eventually, free_port, place_of};
+use harmony_tests::{Gateway, Workdir, binary_path, eventually, free_port};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The blocks that have a file name above them.
+/// Returns the code blocks that have a file name above them.
 fn files(guide: &str) -> Vec<(&str, String)> {
     let mut files = Vec::new();
     let mut lines = guide.lines();
@@ -20,14 +20,14 @@ fn files(guide: &str) -> Vec<(&str, String)> {
     files
 }
 
-/// Cargo in `dir`, on the crates of this checkout instead of published ones, and asking no registry.
+/// A Cargo command in `dir` that uses the crates of this checkout, offline.
 fn cargo(dir: &Path, arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(dir).args(arguments).arg("--offline");
     for name in ["provider-api", "provider-local", "provider-runbeam", "harmony-host"] {
         cargo.arg("--config").arg(format!("patch.crates-io.{name}.path = \"{ROOT}/{name}\""));
     }
-    cargo.env("CARGO_TARGET_DIR", place_of("").parent().expect("a target directory"));
+    cargo.env("CARGO_TARGET_DIR", binary_path("").parent().expect("a target directory"));
     if std::env::var_os("CARGO_PROFILE_DEV_DEBUG").is_none() {
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
     }
@@ -37,8 +37,9 @@ fn cargo(dir: &Path, arguments: &[&str]) -> Command {
     cargo
 }
 
+/// The files of the guide build a gateway that serves the changes of its provider.
 #[tokio::test]
-async fn the_files_of_the_guide_make_a_gateway_that_serves_what_its_provider_delivers() {
+async fn the_guide_builds_a_working_gateway() {
     let guide = std::fs::read_to_string(format!("{ROOT}/docs/PROVIDERS.md")).expect("the guide");
     let files = files(&guide);
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
@@ -59,14 +60,14 @@ async fn the_files_of_the_guide_make_a_gateway_that_serves_what_its_provider_del
     let locked = std::fs::read_to_string(format!("{ROOT}/Cargo.lock")).expect("a lock file");
     dir.write("Cargo.lock", &locked);
 
-    // Builds the gateway as well, and proves the provider.
+    // Builds the gateway, too, and runs the conformance kit.
     let tested = cargo(dir.path(), &["test", "--quiet"]).output().expect("cargo runs");
-    let said =
+    let output =
         String::from_utf8_lossy(&tested.stdout).into_owned() + &String::from_utf8_lossy(&tested.stderr);
-    assert!(tested.status.success(), "{said}");
+    assert!(tested.status.success(), "{output}");
 
-    let mut gateway = Gateway::spawn_as(&place_of("inbox-gateway"), &dir.config(), &[], &[]);
-    gateway.until_ready().await;
+    let mut gateway = Gateway::spawn_program(&binary_path("inbox-gateway"), &dir.config(), &[], &[]);
+    gateway.wait_until_ready().await;
     let url = format!("http://127.0.0.1:{port}/hello");
     eventually("the pipeline of the inbox is served", || async {
         let status = harmony_tests::get(&url).await.map(|answer| answer.status());

@@ -1,4 +1,4 @@
-//! Reloads under steady load through two nodes of a mesh fail no request.
+//! Reloads under load: two nodes of a mesh, and no request fails.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use harmony_tests::{Gateway, Upstream, Workdir, eventually, free_port};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/mesh");
 
-/// How many requests are under way at a time.
+/// The number of concurrent clients.
 const CLIENTS: usize = 8;
 
 struct Node {
@@ -32,7 +32,7 @@ impl Node {
         answer["effective"]["generation"].as_u64().expect("a generation")
     }
 
-    /// Makes an edit and waits until it is live.
+    /// Edits a file and waits until the edit is live.
     async fn edit(&self, file: &str, from: &str, to: &str) {
         let before = self.generation().await;
         self.dir.edit(file, from, to);
@@ -45,7 +45,7 @@ impl Node {
     }
 }
 
-/// Asks until it is told to stop; what was not 200 is kept.
+/// Sends requests until `stop` is set, and returns the failures.
 pub(super) async fn load(url: String, stop: Arc<AtomicBool>, count: Arc<AtomicUsize>) -> Vec<String> {
     let client = harmony_tests::client();
     let mut failures = Vec::new();
@@ -64,9 +64,9 @@ pub(super) async fn load(url: String, stop: Arc<AtomicBool>, count: Arc<AtomicUs
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_reloads_of_pipelines_meshes_and_ports_fail_no_request() {
-    let upstream = Upstream::saying("from the upstream").await;
-    // Node A listens on two networks, so that the load can be moved off the one whose port is about to change.
+async fn fifty_reloads_fail_no_request() {
+    let upstream = Upstream::with_body("from the upstream").await;
+    // Node A listens on two networks, so that the load can move away from the one whose port changes.
     let mut ports = [free_port(), free_port()];
     let front = free_port();
     let second = format!("[network.second.http]\nbind_address = \"127.0.0.1\"\nbind_port = {}\n", ports[1]);
@@ -105,13 +105,13 @@ async fn fifty_reloads_of_pipelines_meshes_and_ports_fail_no_request() {
         }
         reloads += 4;
         if round % 2 == 0 {
-            // The network that carries no load gets a new port, and then the load.
+            // The idle network gets a new port, and then the load.
             let (carrying, idle) = if round % 4 == 0 { (0, 1) } else { (1, 0) };
             let fresh = free_port();
             let port = |port: u16| format!("bind_port = {port}");
             a.edit("config.toml", &port(ports[idle]), &port(fresh)).await;
             ports[idle] = fresh;
-            // Two files cannot change at once, so the mesh knows both URLs while the backend moves.
+            // Two files cannot change atomically, so the mesh has both URLs while the backend moves.
             let (from, to) =
                 (format!("http://127.0.0.1:{}", ports[carrying]), format!("http://127.0.0.1:{fresh}"));
             let (quoted, both) = (format!("\"{from}\""), format!("\"{from}\", \"{to}\""));
@@ -121,7 +121,7 @@ async fn fifty_reloads_of_pipelines_meshes_and_ports_fail_no_request() {
             reloads += 4;
         }
         let so_far = count.load(Ordering::Relaxed);
-        eventually("requests go on", || async {
+        eventually("requests continue", || async {
             let now = count.load(Ordering::Relaxed);
             if now > so_far + CLIENTS { Ok(()) } else { Err(now) }
         })

@@ -1,4 +1,4 @@
-//! What operators, the CLI and a load balancer are told, and who is told.
+//! The management API: its responses, and the rules of access to it.
 
 use harmony_tests::site::{BASE, echo, forward, ingress, mesh, pipeline};
 use harmony_tests::{Raw, SECRET, Site, Workdir, client};
@@ -11,7 +11,7 @@ fn with_token() -> String {
     BASE.replace("network = \"management\"\n", &format!("network = \"management\"\ntoken = \"{TOKEN}\"\n"))
 }
 
-/// A gateway with one pipeline that is served and one that is not, and a mesh.
+/// Starts a gateway with a mesh, one pipeline that is served and one that is not.
 async fn site() -> Site {
     let sections = echo("fhir", "/fhir").replace("[endpoints", "description = \"Patients\"\n[endpoints")
         + &ingress("fhir", "api", "https://api.example.com/r4", "mesh")
@@ -36,14 +36,14 @@ async fn post(url: String, headers: &[(&str, &str)], body: &'static str) -> (u16
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-/// The status of GET with these header lines, Host included.
-async fn knock(port: u16, lines: &str) -> u16 {
+/// Sends a GET request with these header lines, including Host, and returns the status.
+async fn get_status(port: u16, lines: &str) -> u16 {
     let request = format!("GET /admin/info HTTP/1.1\r\n{lines}\r\nConnection: close\r\n\r\n");
     Raw::send(port, request).await.status()
 }
 
 #[tokio::test]
-async fn info_says_which_gateway_this_is() {
+async fn info_identifies_the_gateway() {
     let info = read(&site().await, "/admin/info").await;
     assert_eq!(
         (&info["id"], &info["os"], &info["arch"]),
@@ -52,8 +52,9 @@ async fn info_says_which_gateway_this_is() {
     assert!(info["version"].is_string() && info["uptime"].is_u64(), "{info}");
 }
 
+/// The list of pipelines contains their parts, and the reason for which one is not served.
 #[tokio::test]
-async fn pipelines_are_listed_with_what_they_are_made_of_and_whether_they_are_served() {
+async fn pipelines_are_listed_with_their_parts() {
     let listed = read(&site().await, "/admin/pipelines").await;
     let [dicom, fhir] = listed["pipelines"].as_array().unwrap().as_slice() else { panic!("{listed}") };
     let expected = json!({
@@ -78,7 +79,7 @@ async fn routes_are_listed_by_path_and_by_url() {
 }
 
 #[tokio::test]
-async fn the_state_of_the_configuration_says_what_is_wrong_until_it_is_mended() {
+async fn the_status_shows_a_problem_until_it_is_fixed() {
     let site = site().await;
     let status = read(&site, "/admin/config/status").await;
     assert_eq!((&status["in_sync"], &status["reason"]), (&json!(true), &Value::Null));
@@ -115,8 +116,9 @@ async fn the_state_of_the_configuration_says_what_is_wrong_until_it_is_mended() 
     assert_eq!(read(&site, "/admin/provider").await["effective"]["generation"], 2);
 }
 
+/// A reload can be requested below the base path and at `/api/reload`, which the command line client uses.
 #[tokio::test]
-async fn a_reload_is_asked_for_below_the_base_path_and_where_the_command_line_client_asks() {
+async fn reload_has_two_paths() {
     let base =
         BASE.replace("network = \"management\"\n", "network = \"management\"\nbase_path = \"ops/v1\"\n");
     let site = Site::with(&base, Workdir::new()).await;
@@ -131,7 +133,7 @@ async fn a_reload_is_asked_for_below_the_base_path_and_where_the_command_line_cl
 }
 
 #[tokio::test]
-async fn the_management_api_answers_on_its_own_network_only() {
+async fn management_is_on_its_own_network_only() {
     let site = Site::with(&format!("{}{}", with_token(), echo("all", "/")), Workdir::new()).await;
     for path in ["/admin/info", "/admin/pipelines", "/api/reload", "/%61dmin/info"] {
         let request = client().post(site.url(path)).bearer_auth(TOKEN);
@@ -144,39 +146,43 @@ async fn the_management_api_answers_on_its_own_network_only() {
 }
 
 #[tokio::test]
-async fn whoever_speaks_for_somebody_else_needs_the_token() {
+async fn forwarded_requests_need_the_token() {
     let (open, closed) = (Site::serving("").await, Site::with(&with_token(), Workdir::new()).await);
     let host = "Host: 127.0.0.1";
-    assert_eq!((knock(open.admin, host).await, knock(closed.admin, host).await), (200, 200));
+    assert_eq!((get_status(open.admin, host).await, get_status(closed.admin, host).await), (200, 200));
     for header in
         ["X-Forwarded-For: 127.0.0.1", "Forwarded: for=127.0.0.1", "Via: 1.1 proxy", "X-Real-IP: ::1"]
     {
         let lines = format!("{host}\r\n{header}");
-        assert_eq!(knock(open.admin, &lines).await, 403, "{header}");
-        assert_eq!(knock(closed.admin, &lines).await, 401, "{header}");
+        assert_eq!(get_status(open.admin, &lines).await, 403, "{header}");
+        assert_eq!(get_status(closed.admin, &lines).await, 401, "{header}");
         let wrong = format!("{lines}\r\nAuthorization: Bearer {}x", &TOKEN[1..]);
-        assert_eq!(knock(closed.admin, &wrong).await, 401, "{header}");
+        assert_eq!(get_status(closed.admin, &wrong).await, 401, "{header}");
         assert_eq!(
-            knock(closed.admin, &format!("{lines}\r\nAuthorization: Bearer {TOKEN}")).await,
+            get_status(closed.admin, &format!("{lines}\r\nAuthorization: Bearer {TOKEN}")).await,
             200,
             "{header}"
         );
     }
     let through = forward("admin", "/", &format!("http://127.0.0.1:{}", closed.admin));
     let proxy = Site::serving(&through).await;
-    assert_eq!(Raw::get(proxy.port, "127.0.0.1", "/admin/info").await.status(), 401, "a gateway in between");
+    assert_eq!(
+        Raw::get(proxy.port, "127.0.0.1", "/admin/info").await.status(),
+        401,
+        "the request came through another gateway"
+    );
 }
 
-/// RFC 9110, section 11.1: the name of a scheme is not case-sensitive.
+/// RFC 9110, section 11.1: the name of an authentication scheme is case-insensitive.
 #[tokio::test]
-async fn the_token_is_taken_whatever_the_case_of_the_word_bearer() {
+async fn the_bearer_scheme_is_case_insensitive() {
     let site = Site::with(&with_token(), Workdir::new()).await;
     let lines = format!("Host: 127.0.0.1\r\nVia: 1.1 proxy\r\nAuthorization: bearer {TOKEN}");
-    assert_eq!(knock(site.admin, &lines).await, 200);
+    assert_eq!(get_status(site.admin, &lines).await, 200);
 }
 
 #[tokio::test]
-async fn a_name_that_a_web_page_could_have_pointed_here_is_refused() {
+async fn foreign_host_names_are_403() {
     let site = Site::with(&with_token(), Workdir::new()).await;
     for (host, status) in [
         ("localhost", 200),
@@ -189,16 +195,19 @@ async fn a_name_that_a_web_page_could_have_pointed_here_is_refused() {
         ("127.0.0.1.evil.example", 403),
         ("", 403),
     ] {
-        assert_eq!(knock(site.admin, &format!("Host: {host}")).await, status, "{host:?}");
+        assert_eq!(get_status(site.admin, &format!("Host: {host}")).await, status, "{host:?}");
     }
-    assert_eq!(knock(site.admin, &format!("Host: ops.example\r\nAuthorization: Bearer {TOKEN}")).await, 200);
+    assert_eq!(
+        get_status(site.admin, &format!("Host: ops.example\r\nAuthorization: Bearer {TOKEN}")).await,
+        200
+    );
     let absolute =
         "GET http://evil.example/admin/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     assert_eq!(Raw::send(site.admin, absolute).await.status(), 403);
 }
 
 #[tokio::test]
-async fn a_web_page_of_another_site_cannot_change_anything() {
+async fn cross_site_requests_are_rejected() {
     let site = Site::serving("").await;
     let same = format!("http://127.0.0.1:{}", site.admin);
     for (headers, body, status) in [
@@ -223,7 +232,7 @@ async fn a_web_page_of_another_site_cannot_change_anything() {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_any_answer_of_the_management_api() {
+async fn management_responses_have_no_secrets() {
     let site = site().await;
     let paths = ["info", "pipelines", "routes", "config/status", "provider", "health", "nothing"];
     for broken in [false, true] {

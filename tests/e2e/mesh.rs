@@ -1,4 +1,4 @@
-//! The mesh of two nodes as two real processes in front of a real upstream.
+//! A mesh of two nodes: two real processes in front of an upstream.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use jsonwebtoken::Algorithm;
 use reqwest::{Response, StatusCode};
 use serde_json::json;
 
-/// The public example configurations, when this checkout has them beside it.
+/// The public example configurations, if they are beside this checkout.
 const PUBLIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/harmony-configs");
-/// Our own of the same shape.
+/// The example of this repository, with the same structure.
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/mesh");
 
 const MESH: &str = "test_mesh";
@@ -24,13 +24,13 @@ struct TwoNodes {
 }
 
 impl TwoNodes {
-    /// The example in `examples` with hosts and ports substituted.
+    /// Starts the example in `examples` with hosts and ports substituted.
     async fn start(examples: &str) -> Self {
         Self::start_with(examples, |_| {}, |_| {}).await
     }
 
     async fn start_with(examples: &str, change_a: impl Fn(&Workdir), change_b: impl Fn(&Workdir)) -> Self {
-        let upstream = Upstream::saying("from the upstream").await;
+        let upstream = Upstream::with_body("from the upstream").await;
         let (a, b) = (free_port(), free_port());
         let substitute = |own: u16, admin: u16| {
             let upstream = upstream.address().to_string();
@@ -49,7 +49,7 @@ impl TwoNodes {
         Self { a, b, upstream, _gateways: gateways, _dirs: [dir_a, dir_b] }
     }
 
-    /// The example with an RSA key pair: node B signs, node A verifies. Also gives the public key.
+    /// Starts the example with an RSA key pair: node B signs, node A verifies. Also returns the public key.
     async fn with_rsa() -> (Self, String) {
         let (private, public) = rsa_pair();
         let secret = format!("jwt_secret = \"{MESH_SECRET}\"");
@@ -68,99 +68,103 @@ impl TwoNodes {
         (nodes, public)
     }
 
-    /// A request straight to node A.
-    async fn ask_a(&self, token: Option<&str>) -> Response {
+    /// Sends a request directly to node A.
+    async fn request_a(&self, token: Option<&str>) -> Response {
         let mut request = harmony_tests::client().get(format!("http://127.0.0.1:{}/api/hello", self.a));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
-        request.send().await.expect("node A answers")
+        request.send().await.expect("a response of node A")
     }
 
-    /// That node A refuses `token`, for a reason that has `why` in it.
-    async fn refuses(&self, token: &str, why: &str) {
-        let answer = self.ask_a(Some(token)).await;
+    /// Checks that node A rejects `token` with a reason that contains `word`.
+    async fn assert_rejected(&self, token: &str, word: &str) {
+        let answer = self.request_a(Some(token)).await;
         assert_eq!(answer.status(), StatusCode::FORBIDDEN);
         let message = answer.text().await.expect("a text");
-        assert!(message.contains(why), "{message} does not say {why:?}");
-        assert!(!message.contains(token), "the refusal repeats the token");
-        assert!(self.upstream.seen().is_empty(), "the refused request arrived");
+        assert!(message.contains(word), "{message} does not contain {word:?}");
+        assert!(!message.contains(token), "the rejection contains the token");
+        assert!(self.upstream.requests().is_empty(), "the rejected request reached the upstream");
     }
 }
 
-/// A token that node A accepts.
-fn good() -> Forged {
+/// Returns a token that node A accepts.
+fn valid() -> Forged {
     Forged::of(MESH).signed_with(MESH_SECRET.as_bytes())
 }
 
-async fn a_request_passes_both(examples: &str) {
+async fn check_both_nodes(examples: &str) {
     let nodes = TwoNodes::start(examples).await;
     let answer = harmony_tests::get(format!("http://127.0.0.1:{}/api/hello?x=1", nodes.b)).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.text().await.unwrap(), "from the upstream");
-    let seen = nodes.upstream.last();
-    assert_eq!(seen.uri, "/hello?x=1");
-    assert!(!seen.headers.contains_key("authorization"), "the mesh token stays in the mesh");
-    assert_eq!(seen.headers.get_all("via").iter().count(), 2);
+    let request = nodes.upstream.last_request();
+    assert_eq!(request.uri, "/hello?x=1");
+    assert!(!request.headers.contains_key("authorization"), "the mesh token is not forwarded");
+    assert_eq!(request.headers.get_all("via").iter().count(), 2);
 
-    assert_eq!(nodes.ask_a(None).await.status(), StatusCode::FORBIDDEN);
-    assert_eq!(nodes.upstream.seen().len(), 1);
+    assert_eq!(nodes.request_a(None).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(nodes.upstream.requests().len(), 1);
+}
+
+/// A request to node B reaches the upstream through node A, and node A rejects one without a token.
+#[tokio::test]
+async fn a_request_passes_both_nodes() {
+    check_both_nodes(OWN).await;
 }
 
 #[tokio::test]
-async fn a_request_to_node_b_arrives_at_the_upstream_through_node_a_and_not_without_a_token() {
-    a_request_passes_both(OWN).await;
-}
-
-#[tokio::test]
-async fn the_public_example_of_two_nodes_runs_too() {
+async fn the_public_example_works() {
     if !Path::new(PUBLIC).is_dir() {
         eprintln!("skipped: the public example configurations are not beside this checkout");
         return;
     }
-    a_request_passes_both(PUBLIC).await;
+    check_both_nodes(PUBLIC).await;
 }
 
 #[tokio::test]
-async fn a_token_made_by_hand_as_it_should_be_is_accepted() {
+async fn a_valid_forged_token_is_accepted() {
     let nodes = TwoNodes::start(OWN).await;
-    assert_eq!(nodes.ask_a(Some(&good().jwt())).await.status(), StatusCode::OK);
+    assert_eq!(nodes.request_a(Some(&valid().jwt())).await.status(), StatusCode::OK);
     let aud = format!("http://127.0.0.1:{}/api", nodes.a);
-    assert_eq!(nodes.ask_a(Some(&good().claim("aud", json!(aud)).jwt())).await.status(), StatusCode::OK);
+    assert_eq!(nodes.request_a(Some(&valid().claim("aud", json!(aud)).jwt())).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn an_expired_token_is_refused() {
-    TwoNodes::start(OWN).await.refuses(&good().shifted(-400).jwt(), "expired").await;
+async fn an_expired_token_is_rejected() {
+    TwoNodes::start(OWN).await.assert_rejected(&valid().shifted(-400).jwt(), "expired").await;
 }
 
 #[tokio::test]
-async fn a_token_of_another_mesh_is_refused() {
+async fn a_token_of_another_mesh_is_rejected() {
     let other = Forged::of("other_mesh").signed_with(MESH_SECRET.as_bytes());
-    TwoNodes::start(OWN).await.refuses(&other.jwt(), "iss").await;
+    TwoNodes::start(OWN).await.assert_rejected(&other.jwt(), "iss").await;
 }
 
 #[tokio::test]
-async fn a_token_with_the_id_of_another_mesh_is_refused() {
-    TwoNodes::start(OWN).await.refuses(&good().claim("mesh_id", json!("01OTHER")).jwt(), "mesh_id").await;
+async fn another_mesh_id_is_rejected() {
+    TwoNodes::start(OWN)
+        .await
+        .assert_rejected(&valid().claim("mesh_id", json!("01OTHER")).jwt(), "mesh_id")
+        .await;
 }
 
 #[tokio::test]
-async fn a_token_signed_with_another_key_is_refused() {
-    let other = good().signed_with(b"another-secret-of-more-than-32-bytes-length");
-    TwoNodes::start(OWN).await.refuses(&other.jwt(), "signature").await;
+async fn another_hmac_key_is_rejected() {
+    let other = valid().signed_with(b"another-secret-of-more-than-32-bytes-length");
+    TwoNodes::start(OWN).await.assert_rejected(&other.jwt(), "signature").await;
 }
 
 #[tokio::test]
-async fn a_token_with_alg_none_is_refused() {
-    TwoNodes::start(OWN).await.refuses(&good().unsigned(), "none").await;
+async fn alg_none_is_rejected() {
+    TwoNodes::start(OWN).await.assert_rejected(&valid().unsigned(), "none").await;
 }
 
 #[tokio::test]
-async fn a_token_for_another_destination_is_refused() {
+async fn another_audience_is_rejected() {
     let nodes = TwoNodes::start(OWN).await;
-    let elsewhere = good().claim("aud", json!("http://node-c.mesh.local:8080"));
-    nodes.refuses(&elsewhere.jwt(), "aud").await;
+    let elsewhere = valid().claim("aud", json!("http://node-c.mesh.local:8080"));
+    nodes.assert_rejected(&elsewhere.jwt(), "aud").await;
 }
 
 #[tokio::test]
@@ -171,17 +175,17 @@ async fn a_mesh_with_rsa_keys_signs_and_verifies() {
 }
 
 #[tokio::test]
-async fn the_public_rsa_key_used_as_an_hmac_secret_is_refused() {
+async fn rsa_public_key_as_hmac_secret_is_rejected() {
     let (nodes, public) = TwoNodes::with_rsa().await;
-    let mut confused = good().signed_with(public.as_bytes());
+    let mut confused = valid().signed_with(public.as_bytes());
     confused.algorithm = Algorithm::HS256;
-    nodes.refuses(&confused.jwt(), "RS256").await;
+    nodes.assert_rejected(&confused.jwt(), "RS256").await;
 }
 
 #[tokio::test]
-async fn a_token_signed_with_another_rsa_key_is_refused() {
+async fn another_rsa_key_is_rejected() {
     let (nodes, _) = TwoNodes::with_rsa().await;
-    let mut other = good().signed_with(rsa_pair().0.as_bytes());
+    let mut other = valid().signed_with(rsa_pair().0.as_bytes());
     other.algorithm = Algorithm::RS256;
-    nodes.refuses(&other.jwt(), "signature").await;
+    nodes.assert_rejected(&other.jwt(), "signature").await;
 }

@@ -12,7 +12,7 @@ fn config(port: u16) -> String {
     )
 }
 
-/// A pipeline with an ingress called `target` at `url`, and one at /front that forwards to `reference`.
+/// A pipeline with the ingress `target` at `url`, and one at /front that forwards to `reference`.
 fn pipelines(url: &str, reference: &str) -> String {
     format!(
         "[pipelines.owner]\nnetworks = [\"default\"]\nendpoints = [\"owner\"]\nbackends = [\"owner\"]\n\
@@ -25,7 +25,7 @@ fn pipelines(url: &str, reference: &str) -> String {
     )
 }
 
-async fn refusal(reference: &str) -> String {
+async fn errors(reference: &str) -> String {
     let dir = Workdir::with([
         ("config.toml", config(free_port())),
         ("pipelines/p.toml", pipelines("http://127.0.0.1:1", reference)),
@@ -35,9 +35,10 @@ async fn refusal(reference: &str) -> String {
     refusal.problems.errors().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
+/// A request is forwarded to the resource's URL, referenced by name or id, with and without the type.
 #[tokio::test]
-async fn a_request_goes_to_the_url_of_the_resource_by_name_by_id_and_by_type() {
-    let upstream = Upstream::saying("resolved").await;
+async fn every_form_of_reference_is_forwarded() {
+    let upstream = Upstream::with_body("resolved").await;
     for reference in [
         "local.name.target",
         "local.id.01TARGET",
@@ -54,40 +55,42 @@ async fn a_request_goes_to_the_url_of_the_resource_by_name_by_id_and_by_type() {
             .expect(reference);
         let answer = harmony_tests::get(format!("http://127.0.0.1:{port}/front/x?q")).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{reference}");
-        assert_eq!(upstream.last().uri, "/base/x?q", "{reference}");
+        assert_eq!(upstream.last_request().uri, "/base/x?q", "{reference}");
     }
-    assert_eq!(upstream.seen().len(), 4);
+    assert_eq!(upstream.requests().len(), 4);
 }
 
+/// A malformed reference is an error with file, line and the expected syntax.
 #[tokio::test]
-async fn a_malformed_reference_is_refused_with_file_line_and_what_was_expected() {
-    let problems = refusal("local.local.socket.name.target").await;
+async fn a_malformed_reference_is_an_error() {
+    let problems = errors("local.local.socket.name.target").await;
     assert!(problems.contains("pipelines/p.toml:23: backends.front.target_ref"), "{problems}");
     assert!(problems.contains("type: expected ingress, egress"), "{problems}");
 }
 
+/// A reference to a configured but inactive provider is an error that says so.
 #[tokio::test]
-async fn a_reference_to_a_configured_but_inactive_provider_is_refused_as_such() {
-    let problems = refusal("runbeam.acme.ingress.name.fhir").await;
+async fn a_reference_to_an_inactive_provider_is_an_error() {
+    let problems = errors("runbeam.acme.ingress.name.fhir").await;
     assert!(problems.contains("pipelines/p.toml:23"), "{problems}");
     assert!(problems.contains("`runbeam` is configured (config.toml:4) but not primary"), "{problems}");
 }
 
 #[tokio::test]
-async fn a_reference_to_an_unknown_provider_is_refused_with_the_names_that_are_compiled_in() {
-    let problems = refusal("acme.team.ingress.name.fhir").await;
+async fn a_reference_to_an_unknown_provider_is_an_error() {
+    let problems = errors("acme.team.ingress.name.fhir").await;
     assert!(problems.contains("`acme` is neither configured nor compiled in"), "{problems}");
 }
 
 #[tokio::test]
-async fn a_local_reference_that_names_nothing_is_refused_when_the_configuration_loads() {
-    let problems = refusal("local.name.nobody").await;
+async fn an_unknown_local_reference_is_an_error() {
+    let problems = errors("local.name.nobody").await;
     assert!(problems.contains("pipelines/p.toml:23") && problems.contains("nobody"), "{problems}");
 }
 
 #[tokio::test]
-async fn an_ambiguous_name_is_refused_with_the_candidates() {
-    let problems = refusal("local.name.front").await;
+async fn an_ambiguous_name_lists_the_candidates() {
+    let problems = errors("local.name.front").await;
     assert!(problems.contains("pipelines/p.toml:23"), "{problems}");
     for candidate in ["local.local.pipeline.name.front", "local.local.endpoint.name.front"] {
         assert!(problems.contains(candidate), "{problems}");

@@ -1,4 +1,4 @@
-//! Edits go live, or are refused with the reason while what was served is served on.
+//! Reloads: valid edits go live; invalid ones are rejected with the reason, and the last good configuration stays live.
 
 use std::fs;
 use std::net::TcpListener;
@@ -17,10 +17,10 @@ fn config(port: u16) -> String {
     )
 }
 
-/// A pipeline that answers at `/{name}` as an echo, called `says` in the answer.
-fn pipeline(name: &str, says: &str) -> String {
+/// A pipeline called `id` that echoes requests below `/{name}`. The response contains `id`.
+fn pipeline(name: &str, id: &str) -> String {
     format!(
-        "[pipelines.{says}]\nnetworks = [\"default\"]\nendpoints = [\"{name}\"]\nbackends = [\"{name}\"]\n\
+        "[pipelines.{id}]\nnetworks = [\"default\"]\nendpoints = [\"{name}\"]\nbackends = [\"{name}\"]\n\
          [endpoints.{name}]\nservice = \"http\"\noptions.path_prefix = \"/{name}\"\n\
          [backends.{name}]\nservice = \"echo\"\n"
     )
@@ -30,11 +30,11 @@ async fn start(dir: &Workdir) -> RunningGateway {
     RunningGateway::start(HostOptions::new(dir.config(), harmony_host::registry())).await.expect("it starts")
 }
 
-/// What answers at `/{name}`: the pipeline's name, or the status.
+/// Requests `/{name}` and returns the pipeline's name, the status, or `refused` without a listener.
 async fn answer(port: u16, name: &str) -> String {
     let answer = match harmony_tests::get(format!("http://127.0.0.1:{port}/{name}")).await {
         Ok(answer) => answer,
-        Err(_) => return "nobody".to_owned(),
+        Err(_) => return "refused".to_owned(),
     };
     match answer.status() {
         StatusCode::OK => {
@@ -46,7 +46,7 @@ async fn answer(port: u16, name: &str) -> String {
 }
 
 async fn until(port: u16, name: &str, expected: &str) {
-    eventually(&format!("/{name} is answered by {expected}"), || async {
+    eventually(&format!("/{name} returns {expected}"), || async {
         let now = answer(port, name).await;
         if now == expected { Ok(()) } else { Err(now) }
     })
@@ -62,7 +62,7 @@ async fn until_rejected(host: &RunningGateway) -> String {
 }
 
 #[tokio::test]
-async fn a_file_is_edited_however_editors_and_tools_do_it() {
+async fn every_way_of_editing_is_applied() {
     let port = free_port();
     let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "first"))]);
     let _host = start(&dir).await;
@@ -82,7 +82,7 @@ async fn a_file_is_edited_however_editors_and_tools_do_it() {
 }
 
 #[tokio::test]
-async fn a_mount_is_swapped_as_kubernetes_does_it() {
+async fn a_kubernetes_style_mount_swap_is_applied() {
     let port = free_port();
     let dir = Workdir::with([
         ("config.toml", config(port)),
@@ -99,8 +99,9 @@ async fn a_mount_is_swapped_as_kubernetes_does_it() {
     until(port, "a", "v2").await;
 }
 
+/// A removed directory changes nothing that is served, and is watched again when it is back.
 #[tokio::test]
-async fn a_directory_that_is_removed_changes_nothing_and_is_picked_up_when_it_is_back() {
+async fn a_removed_directory_changes_nothing() {
     let port = free_port();
     let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "before"))]);
     let host = start(&dir).await;
@@ -115,8 +116,9 @@ async fn a_directory_that_is_removed_changes_nothing_and_is_picked_up_when_it_is
     until(port, "a", "later").await;
 }
 
+/// A broken edit is rejected with its line, and the next valid edit is applied.
 #[tokio::test]
-async fn a_broken_edit_is_refused_with_its_line_and_the_next_good_one_applies() {
+async fn a_broken_edit_is_rejected_with_its_line() {
     let port = free_port();
     let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "good"))]);
     let host = start(&dir).await;
@@ -126,9 +128,9 @@ async fn a_broken_edit_is_refused_with_its_line_and_the_next_good_one_applies() 
     assert_eq!(answer(port, "a").await, "good");
     assert_eq!(host.snapshot().generation(), 1);
 
-    // An edit elsewhere does not sneak past the broken one.
+    // An edit of another file is not applied while this one is broken.
     dir.write("pipelines/b.toml", &pipeline("b", "other"));
-    eventually("the other edit was seen", || async {
+    eventually("the other edit is noticed", || async {
         let verdict = host.reload().await;
         if matches!(verdict, Some(Verdict::Rejected(_))) { Ok(()) } else { Err(format!("{verdict:?}")) }
     })
@@ -142,7 +144,7 @@ async fn a_broken_edit_is_refused_with_its_line_and_the_next_good_one_applies() 
 }
 
 #[tokio::test]
-async fn taking_a_broken_edit_back_clears_the_status() {
+async fn reverting_a_broken_edit_clears_the_status() {
     let port = free_port();
     let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "good"))]);
     let host = start(&dir).await;
@@ -181,14 +183,15 @@ async fn a_mesh_edit_is_live() {
     .await;
 }
 
+/// A new port is bound before the old one closes, and requests in flight finish.
 #[tokio::test]
-async fn a_new_port_is_bound_before_the_old_one_closes_and_requests_in_flight_finish() {
+async fn a_port_change_has_no_gap() {
     let (arrived, mut arrivals) = mpsc::channel(1);
     let (release, released) = watch::channel(false);
-    let upstream = Upstream::answering(move |_| {
+    let upstream = Upstream::with_handler(move |_| {
         let (arrived, mut released) = (arrived.clone(), released.clone());
         async move {
-            arrived.send(()).await.expect("the test waits");
+            arrived.send(()).await.expect("the test receives");
             released.wait_for(|go| *go).await.expect("the test releases");
             Response::new(full("finished"))
         }
@@ -211,7 +214,7 @@ async fn a_new_port_is_bound_before_the_old_one_closes_and_requests_in_flight_fi
 
     dir.edit("config.toml", &format!("bind_port = {old}"), &format!("bind_port = {new}"));
     until(new, "b", "quick").await;
-    until(old, "b", "nobody").await;
+    until(old, "b", "refused").await;
     assert_eq!(answer(other, "b").await, "quick");
     assert_eq!(host.addresses().len(), 2);
 
@@ -220,7 +223,7 @@ async fn a_new_port_is_bound_before_the_old_one_closes_and_requests_in_flight_fi
 }
 
 #[tokio::test]
-async fn a_listener_that_did_not_change_keeps_its_connections() {
+async fn unchanged_listeners_keep_connections() {
     let port = free_port();
     let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "one"))]);
     let _host = start(&dir).await;
@@ -240,7 +243,7 @@ async fn a_listener_that_did_not_change_keeps_its_connections() {
 }
 
 #[tokio::test]
-async fn an_address_may_widen_and_narrow_on_the_same_port() {
+async fn an_address_widens_and_narrows() {
     let port = free_port();
     let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "one"))]);
     let host = start(&dir).await;
@@ -259,17 +262,18 @@ async fn an_address_may_widen_and_narrow_on_the_same_port() {
     }
 }
 
+/// A port in use is rejected in the step `bind`, and bound when it is free.
 #[tokio::test]
-async fn a_port_that_is_taken_is_refused_as_such_and_bound_once_it_is_free() {
+async fn a_port_in_use_is_bound_once_it_is_free() {
     let (port, wanted) = (free_port(), free_port());
-    let stranger = TcpListener::bind(("127.0.0.1", wanted)).unwrap();
+    let taken = TcpListener::bind(("127.0.0.1", wanted)).unwrap();
     let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "one"))]);
     let host = start(&dir).await;
     dir.edit("config.toml", &format!("bind_port = {port}"), &format!("bind_port = {wanted}"));
     let reason = until_rejected(&host).await;
     assert!(reason.contains("(bind)") && reason.contains("config.toml:6"), "{reason}");
     assert_eq!(answer(port, "a").await, "one");
-    drop(stranger);
+    drop(taken);
     until(wanted, "a", "one").await;
     until_in_sync(&host).await;
 }
@@ -287,7 +291,7 @@ async fn a_misspelled_directory_removes_nothing() {
 }
 
 #[tokio::test]
-async fn a_pipe_among_the_files_is_refused_and_hangs_nothing() {
+async fn a_pipe_among_the_files_does_not_block() {
     let port = free_port();
     let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "kept"))]);
     let host = start(&dir).await;
@@ -300,14 +304,14 @@ async fn a_pipe_among_the_files_is_refused_and_hangs_nothing() {
 }
 
 #[tokio::test]
-async fn a_connection_survives_the_renaming_of_its_network() {
+async fn a_connection_survives_a_renamed_network() {
     let port = free_port();
     let dir = Workdir::with([("config.toml", config(port)), ("pipelines/a.toml", pipeline("a", "one"))]);
     let _host = start(&dir).await;
     let client = harmony_tests::client();
     let url = format!("http://127.0.0.1:{port}/a");
     assert_eq!(client.get(&url).send().await.unwrap().status(), StatusCode::OK);
-    // Two files cannot change at once: the pipeline listens on both names, of which one is there at a time.
+    // Two files cannot change atomically, so the pipeline names both networks, of which one exists at a time.
     let both = pipeline("a", "two").replace("\"default\"", "\"default\", \"renamed\"");
     let second =
         format!("[network.renamed.http]\nbind_address = \"127.0.0.1\"\nbind_port = {}\n", free_port());

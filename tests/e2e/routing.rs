@@ -1,11 +1,11 @@
-//! Which pipeline a request goes to.
+//! Routing: the pipeline that serves a request.
 
 use harmony_tests::site::{BASE, echo, ingress};
 use harmony_tests::{Raw, Site, Workdir, client, free_port};
 use reqwest::{Client, Version};
 use serde_json::Value;
 
-/// Which ingress, or else which pipeline, `path` of `host` reaches; the status when none.
+/// Returns the ingress or else the pipeline that `path` of `host` reaches, or the error status.
 async fn reached(port: u16, host: &str, path: &str) -> Result<String, u16> {
     let answer = Raw::get(port, host, path).await;
     match answer.status() {
@@ -17,7 +17,7 @@ async fn reached(port: u16, host: &str, path: &str) -> Result<String, u16> {
     }
 }
 
-/// Two pipelines that have nothing but ingress URLs for callers of api.example.com.
+/// Starts a gateway with two pipelines and their ingress URLs.
 async fn api() -> Site {
     let urls = [
         ("fhir", "fhir", "http://api.example.com/r4"),
@@ -41,8 +41,9 @@ async fn assert_reached(site: &Site, table: &[(&str, &str, Result<&str, u16>)]) 
     }
 }
 
+/// An ingress matches by scheme, host, port and path; the most specific one wins.
 #[tokio::test]
-async fn an_ingress_is_found_by_scheme_host_port_and_path_and_the_most_specific_wins() {
+async fn the_most_specific_ingress_wins() {
     let site = api().await;
     assert_reached(
         &site,
@@ -68,7 +69,7 @@ async fn an_ingress_is_found_by_scheme_host_port_and_path_and_the_most_specific_
 }
 
 #[tokio::test]
-async fn an_ingress_path_matches_whole_segments_only() {
+async fn ingress_paths_match_whole_segments() {
     assert_reached(
         &api().await,
         &[
@@ -83,8 +84,9 @@ async fn an_ingress_path_matches_whole_segments_only() {
     .await;
 }
 
+/// Upper case, a trailing dot and the default port do not make another host.
 #[tokio::test]
-async fn case_a_trailing_dot_and_the_default_port_make_no_other_host() {
+async fn hosts_are_normalized() {
     assert_reached(
         &api().await,
         &[
@@ -99,8 +101,9 @@ async fn case_a_trailing_dot_and_the_default_port_make_no_other_host() {
     .await;
 }
 
+/// The host of an absolute request target has precedence over the Host header.
 #[tokio::test]
-async fn the_host_of_an_absolute_request_target_goes_before_the_host_header() {
+async fn an_absolute_target_overrides_the_host() {
     let site = api().await;
     let request = "GET http://api.example.com/r4/Patient HTTP/1.1\r\nHost: open.example.com\r\n\
                    Connection: close\r\n\r\n";
@@ -108,7 +111,7 @@ async fn the_host_of_an_absolute_request_target_goes_before_the_host_header() {
 }
 
 #[tokio::test]
-async fn another_spelling_of_a_path_reaches_the_same_route() {
+async fn equivalent_paths_reach_the_same_route() {
     assert_reached(
         &api().await,
         &[
@@ -124,7 +127,7 @@ async fn another_spelling_of_a_path_reaches_the_same_route() {
 }
 
 #[tokio::test]
-async fn dot_segments_are_a_bad_request_however_they_are_written() {
+async fn dot_segments_in_any_spelling_are_400() {
     let site = api().await;
     let paths = [
         "/r4/..",
@@ -144,8 +147,9 @@ async fn dot_segments_are_a_bad_request_however_they_are_written() {
     }
 }
 
+/// The endpoint with the longest path prefix wins; the prefix is removed.
 #[tokio::test]
-async fn an_endpoint_is_found_by_the_longest_path_prefix_which_is_taken_off() {
+async fn the_longest_path_prefix_wins() {
     let site = Site::serving(&(echo("all", "/") + &echo("fhir", "/fhir/") + &echo("r4", "/fhir/r4"))).await;
     for (path, pipeline, rest) in [
         ("/", "all", "/"),
@@ -166,8 +170,9 @@ async fn an_endpoint_is_found_by_the_longest_path_prefix_which_is_taken_off() {
     }
 }
 
+/// An ingress has precedence over endpoint paths and uses the endpoint it names.
 #[tokio::test]
-async fn an_ingress_goes_before_an_endpoint_and_leads_to_the_endpoint_it_names() {
+async fn an_ingress_overrides_endpoint_paths() {
     let text = echo("all", "/").replace("endpoints = [\"all\"]", "endpoints = [\"all\", \"named\"]")
         + "[endpoints.named]\nservice = \"http\"\noptions.path_prefix = \"/named\"\n"
         + &echo("longer", "/r4/Patient")
@@ -184,7 +189,7 @@ async fn an_ingress_goes_before_an_endpoint_and_leads_to_the_endpoint_it_names()
 }
 
 #[tokio::test]
-async fn a_pipeline_is_reachable_on_its_own_networks_only() {
+async fn pipelines_serve_their_own_networks_only() {
     let inner = free_port();
     let network = format!("[network.inner.http]\nbind_address = \"127.0.0.1\"\nbind_port = {inner}\n");
     let hidden = echo("hidden", "/hidden").replace("\"public\"", "\"inner\"")
@@ -201,7 +206,7 @@ async fn a_pipeline_is_reachable_on_its_own_networks_only() {
 }
 
 #[tokio::test]
-async fn what_matches_nothing_is_answered_404_as_json() {
+async fn no_route_is_404_as_json() {
     let site = Site::serving(&echo("fhir", "/fhir")).await;
     let answer = Raw::get(site.port, "localhost", "/other").await;
     assert_eq!(answer.status(), 404);
@@ -211,18 +216,18 @@ async fn what_matches_nothing_is_answered_404_as_json() {
 }
 
 #[tokio::test]
-async fn http_1_and_http_2_find_the_same_routes() {
+async fn http_1_and_http_2_have_the_same_routes() {
     let site = Site::serving(&echo("all", "/all")).await;
     let named = format!("http://api.example.com:{}/r4", site.port);
     let config = site.dir.read("config.toml") + &ingress("all", "in", &named, "default");
     site.dir.replace("config.toml", &config);
     site.host.reload().await;
-    let to_us = || {
+    let builder = || {
         Client::builder().tls_certs_only([]).resolve("api.example.com", ([127, 0, 0, 1], site.port).into())
     };
     let clients = [
-        (to_us().http1_only().build().unwrap(), Version::HTTP_11),
-        (to_us().http2_prior_knowledge().build().unwrap(), Version::HTTP_2),
+        (builder().http1_only().build().unwrap(), Version::HTTP_11),
+        (builder().http2_prior_knowledge().build().unwrap(), Version::HTTP_2),
     ];
     for (client, version) in clients {
         let answer = client.get(format!("{named}/Patient")).send().await.unwrap();
@@ -235,5 +240,5 @@ async fn http_1_and_http_2_find_the_same_routes() {
         assert_eq!(post.json::<Value>().await.unwrap()["body"], "sent");
     }
     let plain = client().get(site.url("/r4")).send().await.unwrap();
-    assert_eq!(plain.status().as_u16(), 404, "another host is another URL");
+    assert_eq!(plain.status().as_u16(), 404, "the ingress is not reachable by another host");
 }

@@ -1,4 +1,4 @@
-//! The official SDK, as an independent client of the control plane.
+//! The official SDK as an independent client of the control plane.
 
 use harmony_tests::control_plane::{ControlPlane, Status};
 use jsonwebtoken::jwk::JwkSet;
@@ -34,7 +34,7 @@ ingress = ["our-api"]
 egress = ["to-partner"]
 "#;
 
-/// A control plane with a gateway in it, and the SDK's client in front, with and without `/api` in its URL.
+/// A control plane with a gateway, and two SDK clients: with and without `/api` in the base URL.
 struct Sdk {
     cloud: ControlPlane,
     clients: [RunbeamClient; 2],
@@ -45,7 +45,7 @@ struct Sdk {
 impl Sdk {
     async fn start() -> Self {
         let cloud = ControlPlane::start().await;
-        let machine = cloud.authorized("radiology-dept", "scanner-1");
+        let machine = cloud.authorize("radiology-dept", "scanner-1");
         cloud.seed("scanner-1", "pipeline", PIPELINE);
         let plain = RunbeamClient::new(cloud.url());
         let discovered = plain.discover_base_url(&machine.machine_token).await.unwrap();
@@ -67,7 +67,7 @@ fn status<T: std::fmt::Debug>(outcome: Result<T, RunbeamError>) -> u16 {
 }
 
 #[tokio::test]
-async fn the_sdk_authorizes_a_gateway_with_either_kind_of_user_token() {
+async fn the_sdk_authorizes_a_gateway() {
     let cloud = ControlPlane::start().await;
     let client = RunbeamClient::new(cloud.url());
     for token in [cloud.user_token("radiology-dept"), cloud.sanctum_token("radiology-dept")] {
@@ -85,9 +85,9 @@ async fn the_sdk_authorizes_a_gateway_with_either_kind_of_user_token() {
 }
 
 #[tokio::test]
-async fn the_sdk_takes_a_change_from_the_list_to_its_verdict() {
+async fn the_sdk_reports_verdicts() {
     let sdk = Sdk::start().await;
-    for (client, good) in sdk.clients.iter().zip([true, false]) {
+    for (client, valid) in sdk.clients.iter().zip([true, false]) {
         let id = sdk.cloud.put_document("scanner-1", "pipeline", PIPELINE);
         let listed = client.list_changes_for_gateway(&sdk.token, &sdk.gateway).await.unwrap();
         assert_eq!(listed.data.len(), 1);
@@ -105,27 +105,31 @@ async fn the_sdk_takes_a_change_from_the_list_to_its_verdict() {
         assert!(detail.pipeline_id.is_some());
 
         assert_eq!(status(client.mark_change_applied(&sdk.token, &id).await), 409);
-        let taken =
+        let acknowledged =
             client.acknowledge_changes(&sdk.token, vec![id.clone(), "none".to_owned()]).await.unwrap();
-        assert_eq!((taken.acknowledged, taken.failed), (vec![id.clone()], vec!["none".to_owned()]));
-        let told = match good {
+        assert_eq!(
+            (acknowledged.acknowledged, acknowledged.failed),
+            (vec![id.clone()], vec!["none".to_owned()])
+        );
+        let reported = match valid {
             true => client.mark_change_applied(&sdk.token, &id).await,
             false => {
                 let details = Some(vec!["line 3".to_owned()]);
                 client.mark_change_failed(&sdk.token, &id, "no such network".to_owned(), details).await
             }
         };
-        assert!(told.unwrap().success);
-        let settled = sdk.cloud.settled(&id).await;
-        assert_eq!(settled.status, if good { Status::Applied } else { Status::Failed });
+        assert!(reported.unwrap().success);
+        let settled = sdk.cloud.wait_until_settled(&id).await;
+        assert_eq!(settled.status, if valid { Status::Applied } else { Status::Failed });
         let after = client.get_change(&sdk.token, &id).await.unwrap().data;
-        assert_eq!(after.applied_at.is_some(), good);
-        assert_eq!(after.error_message.as_deref(), (!good).then_some("no such network"));
+        assert_eq!(after.applied_at.is_some(), valid);
+        assert_eq!(after.error_message.as_deref(), (!valid).then_some("no such network"));
     }
 }
 
+/// The SDK pushes a configuration, and receives it back as a change.
 #[tokio::test]
-async fn the_sdk_hands_a_configuration_in_and_gets_it_back_as_a_change() {
+async fn the_sdk_pushes_a_configuration() {
     let sdk = Sdk::start().await;
     let [client, _] = &sdk.clients;
     let stored = client.store_config(&sdk.token, "mesh", None, MESH).await.unwrap();
@@ -141,7 +145,7 @@ async fn the_sdk_hands_a_configuration_in_and_gets_it_back_as_a_change() {
 }
 
 #[tokio::test]
-async fn the_sdk_lists_what_the_documents_define() {
+async fn the_sdk_lists_resources() {
     let sdk = Sdk::start().await;
     let user = sdk.cloud.user_token("radiology-dept");
     for client in &sdk.clients {
@@ -166,7 +170,7 @@ async fn the_sdk_lists_what_the_documents_define() {
 }
 
 #[tokio::test]
-async fn the_sdk_gets_a_transform_with_its_instructions() {
+async fn the_sdk_fetches_a_transform() {
     let sdk = Sdk::start().await;
     let id = sdk.cloud.transform("scanner-1", "flatten", r#"[{"operation":"shift"}]"#);
     for client in &sdk.clients {
@@ -193,7 +197,7 @@ async fn the_sdk_resolves_references() {
 }
 
 #[tokio::test]
-async fn the_sdk_gets_a_mesh_token_that_the_key_set_verifies() {
+async fn the_sdk_gets_a_verifiable_mesh_token() {
     let sdk = Sdk::start().await;
     let [client, _] = &sdk.clients;
     let mesh = sdk.cloud.mesh("scanner-1", MESH);
@@ -214,7 +218,7 @@ async fn the_sdk_gets_a_mesh_token_that_the_key_set_verifies() {
 }
 
 #[tokio::test]
-async fn the_sdk_validates_a_users_token_with_the_published_keys() {
+async fn the_sdk_validates_user_tokens() {
     let cloud = ControlPlane::start().await;
     let options = JwtValidationOptions::new()
         .with_trusted_issuers(vec![cloud.url().to_owned()])
@@ -232,9 +236,9 @@ async fn the_sdk_validates_a_users_token_with_the_published_keys() {
     let done: serde_json::Value = done.json().await.unwrap();
     let claims = validate_jwt_token(done["token"].as_str().unwrap(), &options).await.unwrap();
     assert_eq!((claims.api_base_url(), claims.user.unwrap().id), (cloud.url().to_owned(), claims.sub));
-    // A key that came after the SDK fetched the set.
+    // A key that is newer than the key set that the SDK has cached.
     cloud.rotate_keys();
     validate_jwt_token(&cloud.user_token("radiology-dept"), &options).await.unwrap();
-    let stranger = ControlPlane::start().await.user_token("radiology-dept");
-    assert!(validate_jwt_token(&stranger, &options).await.is_err());
+    let foreign = ControlPlane::start().await.user_token("radiology-dept");
+    assert!(validate_jwt_token(&foreign, &options).await.is_err());
 }

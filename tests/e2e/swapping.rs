@@ -1,4 +1,4 @@
-//! One gateway with three providers compiled in goes from one to the next while it is under load.
+//! Switching between three providers under load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,29 +6,30 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use harmony_host::{HostOptions, RunningGateway};
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::{echo, forward, on_ports};
-use harmony_tests::{EDGE, Upstream, Workdir, eventually, free_port};
+use harmony_tests::{RUNBEAM_CONFIG, Upstream, Workdir, eventually, free_port};
 use provider_api::{ErrorKind, Reference, Registry, Secret};
 use provider_local::LocalFactory;
 use provider_runbeam::{Environment, RunbeamFactory};
 
-use crate::counting::{Counted, CountingFactory};
+use crate::counting::{CallCounts, CountingFactory};
 use crate::load::load;
 
 const CLIENTS: usize = 4;
 
+/// An edit of one word switches between three providers, and no request to a local route fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_providers_take_turns_by_one_edited_word_and_no_request_for_a_local_route_fails() {
-    let (upstream, cloud) = (Upstream::saying("from the upstream").await, ControlPlane::start().await);
+async fn switching_providers_fails_no_local_request() {
+    let (upstream, cloud) = (Upstream::with_body("from the upstream").await, ControlPlane::start().await);
     let port = free_port();
-    let config =
-        EDGE.replace("API", cloud.url()).replace("INTERVAL", "1") + "\n[provider.counting]\napi = \"x\"\n";
+    let config = RUNBEAM_CONFIG.replace("API", cloud.url()).replace("INTERVAL", "1")
+        + "\n[provider.counting]\napi = \"x\"\n";
     let dir = Workdir::with([
         ("config.toml", on_ports(&config, port, free_port())),
         ("pipelines/own.toml", forward("own", "/own", &upstream.url())),
     ]);
-    let machine_token = Some(Secret::new(cloud.authorized("acme", "edge").to_string()));
+    let machine_token = Some(Secret::new(cloud.authorize("acme", "edge").to_string()));
     let environment = Environment { machine_token, ..Environment::default() };
-    let counted = Arc::new(Counted::default());
+    let counted = Arc::new(CallCounts::default());
     let mut registry = Registry::new();
     registry.register(LocalFactory).register(RunbeamFactory::new(environment));
     registry.register(CountingFactory(Arc::clone(&counted)));
@@ -45,20 +46,20 @@ async fn three_providers_take_turns_by_one_edited_word_and_no_request_for_a_loca
     let there: Reference = "counting.team.ingress.name.there".parse().unwrap();
     let mut current = "runbeam";
     for round in 0..3 {
-        // The control plane is followed: what it has waiting goes live, and is a local route from then on.
+        // A change of the control plane goes live, and its pipeline is a local route from then on.
         let name = format!("round{round}");
         let change = cloud.put_document("edge", "pipeline", &echo(&name, &format!("/{name}")));
-        assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
         for next in ["counting", "local", "runbeam"] {
             let line = |name: &str| format!("primary_provider = \"{name}\"");
             dir.edit("config.toml", &line(current), &line(next));
-            eventually("it is primary", || async {
+            eventually("the provider is primary", || async {
                 let name = host.snapshot().providers().primary_name().to_string();
                 if name == next { Ok(()) } else { Err(name) }
             })
             .await;
             current = next;
-            // Who resolves a reference is whoever is primary.
+            // The primary provider resolves references.
             match host.snapshot().resolve(&there).await {
                 Ok(urls) if next == "counting" => assert_eq!(*urls, ["https://there.example/r4".to_owned()]),
                 Err(error) if next != "counting" => assert_eq!(error.kind(), ErrorKind::Invalid, "{next}"),
@@ -66,10 +67,10 @@ async fn three_providers_take_turns_by_one_edited_word_and_no_request_for_a_loca
             }
             let status =
                 harmony_tests::get(format!("http://127.0.0.1:{port}/{name}")).await.unwrap().status();
-            assert_eq!(status, 200, "what arrived is served on under {next}");
+            assert_eq!(status, 200, "the pipeline stays live under {next}");
         }
     }
-    assert_eq!(counted.resolved.load(Ordering::SeqCst), 3, "once per turn");
+    assert_eq!(counted.resolved.load(Ordering::SeqCst), 3, "one resolution per switch");
     stop.store(true, Ordering::Relaxed);
     let mut failures = Vec::new();
     for client in clients {
@@ -82,6 +83,6 @@ async fn three_providers_take_turns_by_one_edited_word_and_no_request_for_a_loca
         count.load(Ordering::Relaxed),
         failures.first()
     );
-    assert!(count.load(Ordering::Relaxed) > CLIENTS * 9, "there was load");
+    assert!(count.load(Ordering::Relaxed) > CLIENTS * 9, "the clients sent enough requests");
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }

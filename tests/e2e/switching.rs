@@ -1,4 +1,4 @@
-//! Which provider is active, and what that permits.
+//! The active provider, and what it permits.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use provider_api::{
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-/// A remote provider that exists in tests only. It knows one ingress, at the URL its section names.
+/// A remote provider for tests. It has one ingress, at the URL in its section.
 #[derive(Debug)]
 struct TestCloud {
     name: ProviderName,
@@ -72,12 +72,10 @@ impl Resolver for TestCloud {
                 resource.urls.push(self.api.clone());
                 Ok(Resolved { resource, fresh: Freshness::UntilReload })
             }
-            ResourceKey::Name(name) if name == "panics" => panic!("a bug of the provider"),
+            ResourceKey::Name(name) if name == "panics" => panic!("a bug in the provider"),
             ResourceKey::Name(name) if name == "forbidden" => Err(Error::denied("not for this gateway")),
-            ResourceKey::Name(name) if name == "away" => {
-                Err(Error::unavailable("the cloud is away")
-                    .with_retry_after(std::time::Duration::from_secs(17)))
-            }
+            ResourceKey::Name(name) if name == "away" => Err(Error::unavailable("the cloud is unavailable")
+                .with_retry_after(std::time::Duration::from_secs(17))),
             _ => Err(Error::not_found(format!("{reference} does not exist"))),
         }
     }
@@ -96,7 +94,7 @@ fn config(port: u16, primary: &str, api: &str) -> String {
     )
 }
 
-/// A pipeline that answers at `/{name}` by forwarding to `target`.
+/// A pipeline that forwards requests below `/{name}` to `target`.
 fn pipeline(name: &str, target: &str) -> String {
     format!(
         "[pipelines.{name}]\nnetworks = [\"default\"]\nendpoints = [\"{name}\"]\nbackends = [\"{name}\"]\n\
@@ -114,8 +112,8 @@ async fn status(port: u16, path: &str) -> StatusCode {
 }
 
 #[tokio::test]
-async fn editing_primary_provider_switches_live_there_and_back() {
-    let upstream = Upstream::saying("hello").await;
+async fn editing_primary_provider_switches_live() {
+    let upstream = Upstream::with_body("hello").await;
     let port = free_port();
     let dir = Workdir::with([
         ("config.toml", config(port, "testcloud", &upstream.url())),
@@ -126,10 +124,10 @@ async fn editing_primary_provider_switches_live_there_and_back() {
     assert_eq!(host.snapshot().providers().primary_name().as_str(), "testcloud");
     assert_eq!(status(port, "/there").await, StatusCode::OK);
 
-    // A reference to a provider that is not primary is refused, and what was served is served on.
+    // A reference to a provider that is not primary is an error, and the last good configuration stays live.
     dir.edit("config.toml", "primary_provider = \"testcloud\"", "primary_provider = \"local\"");
     let reason =
-        eventually("the switch is refused", || async { host.status().reason().ok_or("in sync") }).await;
+        eventually("the switch is rejected", || async { host.status().reason().ok_or("in sync") }).await;
     assert!(reason.contains("configured") && reason.contains("not primary"), "{reason}");
     assert!(reason.contains("pipelines/there.toml:10"), "{reason}");
     assert_eq!(status(port, "/there").await, StatusCode::OK);
@@ -155,7 +153,7 @@ async fn editing_primary_provider_switches_live_there_and_back() {
 }
 
 #[tokio::test]
-async fn what_a_provider_says_becomes_the_documented_status() {
+async fn provider_errors_map_to_statuses() {
     let port = free_port();
     let dir = Workdir::with([
         ("config.toml", config(port, "testcloud", "http://127.0.0.1:1")),
@@ -171,8 +169,9 @@ async fn what_a_provider_says_becomes_the_documented_status() {
     assert_eq!(away.headers()["retry-after"], "17");
 }
 
+/// An unknown primary provider is an error that lists the compiled-in names.
 #[tokio::test]
-async fn an_unknown_primary_provider_is_refused_with_the_names_that_are_compiled_in() {
+async fn an_unknown_primary_provider_is_an_error() {
     let dir = Workdir::with([("config.toml", config(free_port(), "acme", "http://127.0.0.1:1"))]);
     let refusal =
         RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect_err("it is refused");
@@ -186,7 +185,7 @@ async fn an_unknown_primary_provider_is_refused_with_the_names_that_are_compiled
 }
 
 #[tokio::test]
-async fn a_mesh_of_a_provider_that_issues_no_tokens_is_refused() {
+async fn a_mesh_needs_a_provider_with_mesh_tokens() {
     let dir = Workdir::with([
         ("config.toml", config(free_port(), "testcloud", "http://127.0.0.1:1")),
         ("mesh/m.toml", "[mesh.m]\nid = \"01\"\ntype = \"http\"\nprovider = \"testcloud\"\n".to_owned()),
@@ -197,8 +196,9 @@ async fn a_mesh_of_a_provider_that_issues_no_tokens_is_refused() {
     assert!(problems[0].contains("mesh/m.toml:4") && problems[0].contains("no mesh tokens"), "{problems:?}");
 }
 
+/// Invalid provider settings are an error with their line, without their value.
 #[tokio::test]
-async fn settings_that_do_not_decode_are_refused_with_their_line_and_without_their_value() {
+async fn invalid_settings_are_reported_without_values() {
     let text = config(free_port(), "testcloud", "x").replace("api = \"x\"", "api = [\"hunter2\"]");
     let dir = Workdir::with([("config.toml", text)]);
     let refusal =
@@ -209,8 +209,8 @@ async fn settings_that_do_not_decode_are_refused_with_their_line_and_without_the
 }
 
 #[tokio::test]
-async fn a_provider_that_panics_fails_its_call_and_nothing_else() {
-    let upstream = Upstream::saying("hello").await;
+async fn a_panic_of_a_provider_fails_one_call_only() {
+    let upstream = Upstream::with_body("hello").await;
     let port = free_port();
     let dir = Workdir::with([
         ("config.toml", config(port, "testcloud", &upstream.url())),
@@ -224,7 +224,7 @@ async fn a_provider_that_panics_fails_its_call_and_nothing_else() {
     }
 }
 
-/// A pipeline whose egress belongs to the local mesh `name`, and that mesh with a remote ingress.
+/// A pipeline with an egress of the local mesh `name`, and the mesh with a remote ingress.
 fn sender(name: &str, reference: &str, upstream: &str) -> String {
     let target = format!("options.base_url = \"{upstream}\"");
     pipeline(name, &target)
@@ -237,8 +237,8 @@ fn sender(name: &str, reference: &str, upstream: &str) -> String {
 }
 
 #[tokio::test]
-async fn two_meshes_with_the_same_member_each_send_their_own_token() {
-    let upstream = Upstream::saying("hello").await;
+async fn meshes_with_one_member_send_own_tokens() {
+    let upstream = Upstream::with_body("hello").await;
     let port = free_port();
     let dir = Workdir::with([
         ("config.toml", config(port, "testcloud", &upstream.url())),
@@ -248,16 +248,17 @@ async fn two_meshes_with_the_same_member_each_send_their_own_token() {
     let _host = RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     for mesh in ["m1", "m2", "m1"] {
         assert_eq!(status(port, &format!("/{mesh}")).await, StatusCode::OK);
-        let seen = upstream.last();
-        let token = seen.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+        let request = upstream.last_request();
+        let token = request.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
         let claims: serde_json::Value = jsonwebtoken::dangerous::insecure_decode_claims(token).unwrap();
         assert_eq!(claims["iss"], mesh);
     }
 }
 
+/// A missing member is not part of the mesh. A member that cannot be resolved is 503, never sent without a token.
 #[tokio::test]
-async fn a_member_that_does_not_exist_is_none_and_one_that_cannot_be_known_is_waited_for() {
-    let upstream = Upstream::saying("hello").await;
+async fn unknown_and_unavailable_members() {
+    let upstream = Upstream::with_body("hello").await;
     let port = free_port();
     let dir = Workdir::with([
         ("config.toml", config(port, "testcloud", &upstream.url())),
@@ -266,7 +267,7 @@ async fn a_member_that_does_not_exist_is_none_and_one_that_cannot_be_known_is_wa
     ]);
     let _host = RunningGateway::start(HostOptions::new(dir.config(), registry())).await.expect("it starts");
     assert_eq!(status(port, "/m1").await, StatusCode::OK);
-    assert!(!upstream.last().headers.contains_key("authorization"));
+    assert!(!upstream.last_request().headers.contains_key("authorization"));
     assert_eq!(status(port, "/m2").await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(upstream.seen().len(), 1, "nothing is sent without the token it may need");
+    assert_eq!(upstream.requests().len(), 1, "no request is sent without a token that it may need");
 }

@@ -1,4 +1,4 @@
-//! TLS at the front, and towards the servers behind.
+//! TLS of the listeners and towards the backends.
 
 use harmony_tests::site::{BASE, echo, forward, ingress, on_ports};
 use harmony_tests::{
@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::channel;
 
-/// A gateway whose network `public` speaks TLS.
+/// Starts a gateway whose network `public` has TLS.
 async fn secure(identity: &Identity, sections: &str) -> Site {
     let tls = "bind_port = PORT\ncert_path = \"tls/cert.pem\"\nkey_path = \"tls/key.pem\"\n";
     let dir = Workdir::with([("tls/cert.pem", identity.cert.clone()), ("tls/key.pem", identity.key.clone())]);
@@ -26,13 +26,13 @@ fn trusting(identity: &Identity) -> ClientBuilder {
     Client::builder().tls_certs_only([certificate]).no_proxy()
 }
 
-/// The certificate that a new connection is shown.
-async fn shown(site: &Site, trusted: &[&Identity]) -> std::io::Result<Vec<u8>> {
+/// Returns the certificate of a new connection.
+async fn served_certificate(site: &Site, trusted: &[&Identity]) -> std::io::Result<Vec<u8>> {
     let stream = handshake(site.port, trusted, &["http/1.1"]).await?;
     Ok(stream.get_ref().1.peer_certificates().expect("a certificate")[0].to_vec())
 }
 
-/// Which socket listens on `port`, as the kernel numbers it.
+/// Returns the inode of the socket that listens on `port`.
 fn listening(port: u16) -> String {
     let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
     let local = format!(":{port:04X} 00000000:0000 0A");
@@ -41,8 +41,8 @@ fn listening(port: u16) -> String {
 }
 
 #[tokio::test]
-async fn a_certificate_makes_a_network_speak_http_2_and_http_1_over_tls() {
-    let (identity, upstream) = (Identity::new(), Upstream::saying("answered").await);
+async fn tls_serves_http_2_and_http_1() {
+    let (identity, upstream) = (Identity::new(), Upstream::with_body("answered").await);
     let site = secure(&identity, &forward("all", "/", &upstream.url())).await;
     for (offered, chosen) in [
         (&["h2", "http/1.1"][..], Some(&b"h2"[..])),
@@ -59,18 +59,18 @@ async fn a_certificate_makes_a_network_speak_http_2_and_http_1_over_tls() {
     ] {
         let answer = client.get(url(&site, "/x")).send().await.unwrap();
         assert_eq!((answer.status(), answer.version()), (StatusCode::OK, version));
-        assert_eq!(upstream.last().headers["x-forwarded-proto"], "https");
+        assert_eq!(upstream.last_request().headers["x-forwarded-proto"], "https");
     }
-    let stranger = Identity::new();
-    assert!(handshake(site.port, &[&stranger], &[]).await.is_err());
+    let unknown = Identity::new();
+    assert!(handshake(site.port, &[&unknown], &[]).await.is_err());
 }
 
 #[tokio::test]
-async fn cleartext_on_a_tls_network_reaches_nothing() {
-    let upstream = Upstream::saying("answered").await;
+async fn cleartext_on_a_tls_network_is_dropped() {
+    let upstream = Upstream::with_body("answered").await;
     let site = secure(&Identity::new(), &forward("all", "/", &upstream.url())).await;
     assert_eq!(Raw::get(site.port, "localhost", "/").await.statuses(), [0; 0]);
-    assert!(upstream.seen().is_empty());
+    assert!(upstream.requests().is_empty());
 }
 
 #[tokio::test]
@@ -93,17 +93,22 @@ async fn an_https_ingress_matches_over_tls_only() {
         assert_eq!(Raw::get(plain, &host, path).await.status(), in_clear, "{path}");
         let absolute =
             format!("GET https://{host}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        assert_eq!(Raw::send(plain, absolute).await.status(), in_clear, "what a client claims is no TLS");
+        assert_eq!(
+            Raw::send(plain, absolute).await.status(),
+            in_clear,
+            "a scheme in the request target does not make TLS"
+        );
     }
 }
 
+/// A new certificate is served on the same socket, and requests in flight finish.
 #[tokio::test]
-async fn a_new_certificate_goes_live_on_the_same_socket_and_old_connections_finish() {
+async fn a_new_certificate_keeps_the_socket() {
     let (old, new) = (Identity::new(), Identity::new());
     let (started, mut starts) = channel(1);
     let (release, _) = tokio::sync::broadcast::channel::<()>(1);
     let released = release.clone();
-    let upstream = Upstream::answering(move |_| {
+    let upstream = Upstream::with_handler(move |_| {
         let (started, mut released) = (started.clone(), released.subscribe());
         async move {
             started.send(()).await.unwrap();
@@ -114,7 +119,7 @@ async fn a_new_certificate_goes_live_on_the_same_socket_and_old_connections_fini
     .await;
     let site = secure(&old, &forward("all", "/", &upstream.url())).await;
     let socket = listening(site.port);
-    assert_eq!(shown(&site, &[&old, &new]).await.unwrap(), old.der.to_vec());
+    assert_eq!(served_certificate(&site, &[&old, &new]).await.unwrap(), old.der.to_vec());
     let clients = [trusting(&old).build().unwrap(), trusting(&old).http1_only().build().unwrap()];
     let mut in_flight = Vec::new();
     for client in clients {
@@ -124,8 +129,8 @@ async fn a_new_certificate_goes_live_on_the_same_socket_and_old_connections_fini
 
     site.dir.replace("tls/key.pem", &new.key);
     site.dir.replace("tls/cert.pem", &new.cert);
-    eventually("a new connection is shown the new certificate", || async {
-        match shown(&site, &[&old, &new]).await {
+    eventually("a new connection gets the new certificate", || async {
+        match served_certificate(&site, &[&old, &new]).await {
             Ok(der) if der == new.der.to_vec() => Ok(()),
             other => Err(other),
         }
@@ -139,7 +144,7 @@ async fn a_new_certificate_goes_live_on_the_same_socket_and_old_connections_fini
 }
 
 #[tokio::test]
-async fn connections_with_the_old_certificate_are_not_kept_for_further_requests() {
+async fn idle_connections_close_on_a_new_certificate() {
     let (old, new) = (Identity::new(), Identity::new());
     let site = secure(&old, &echo("all", "/")).await;
     let mut idle = handshake(site.port, &[&old], &["http/1.1"]).await.unwrap();
@@ -154,8 +159,9 @@ async fn connections_with_the_old_certificate_are_not_kept_for_further_requests(
     assert!(closed.is_ok(), "the idle connection stayed open");
 }
 
+/// A broken certificate is rejected with its place, and the old one stays in use.
 #[tokio::test]
-async fn a_broken_certificate_is_rejected_with_its_place_and_the_old_one_is_served_on() {
+async fn a_broken_certificate_keeps_the_old_one() {
     let (old, other) = (Identity::new(), Identity::new());
     let site = secure(&old, &echo("all", "/")).await;
     for (file, text, good, why) in [
@@ -171,27 +177,29 @@ async fn a_broken_certificate_is_rejected_with_its_place_and_the_old_one_is_serv
                 .ok_or_else(|| site.host.status())
         })
         .await;
-        assert_eq!(shown(&site, &[&old, &other]).await.unwrap(), old.der.to_vec());
+        assert_eq!(served_certificate(&site, &[&old, &other]).await.unwrap(), old.der.to_vec());
         site.dir.replace(file, good);
-        eventually("mended", || async { site.host.status().in_sync().then_some(()).ok_or("not in sync") })
-            .await;
+        eventually("the repaired edit is applied", || async {
+            site.host.status().in_sync().then_some(()).ok_or("not in sync")
+        })
+        .await;
     }
 }
 
 #[tokio::test]
-async fn a_key_file_without_a_key_is_reported_where_the_key_file_is_named() {
+async fn a_key_file_without_a_key_names_key_path() {
     let old = Identity::new();
     let site = secure(&old, &echo("all", "/")).await;
     site.dir.replace("tls/key.pem", "no key at all");
     site.host.reload().await;
-    assert_eq!(shown(&site, &[&old]).await.unwrap(), old.der.to_vec());
-    let reason = site.host.status().reason().expect("it is rejected");
+    assert_eq!(served_certificate(&site, &[&old]).await.unwrap(), old.der.to_vec());
+    let reason = site.host.status().reason().expect("the edit is rejected");
     assert!(reason.contains("no PKCS#8"), "{reason}");
     assert!(reason.contains("config.toml:10: network.public.http.key_path"), "{reason}");
 }
 
 #[tokio::test]
-async fn an_https_backend_must_prove_who_it_is() {
+async fn https_backends_are_authenticated() {
     let (trusted, stranger) = (Identity::new(), Identity::new());
     let mut urls = Vec::new();
     for (identity, protocol) in [(&trusted, "h2"), (&trusted, "http/1.1"), (&stranger, "http/1.1")] {
@@ -210,14 +218,14 @@ async fn an_https_backend_must_prove_who_it_is() {
     gateway.stderr(std::process::Stdio::null());
     let _gateway = gateway.spawn().unwrap();
     let ask = |path: &str| client().get(format!("http://127.0.0.1:{port}{path}")).send();
-    eventually("the gateway answers", || ask("/h2/x")).await;
+    eventually("the gateway responds", || ask("/h2/x")).await;
     for (path, version) in [("/h2/x", "HTTP/2.0"), ("/h1/x", "HTTP/1.1")] {
         assert_eq!(ask(path).await.unwrap().text().await.unwrap(), version);
     }
     assert_eq!(ask("/stranger/x").await.unwrap().status(), StatusCode::BAD_GATEWAY);
 }
 
-/// Answers every request over TLS with the version of HTTP it came in.
+/// Responds to every request over TLS with its HTTP version.
 async fn serve(listener: TcpListener, acceptor: tokio_rustls::TlsAcceptor) {
     use hyper_util::rt::{TokioExecutor, TokioIo};
     while let Ok((stream, _)) = listener.accept().await {

@@ -1,43 +1,47 @@
+//! The gateway's binaries, built with the profile of the running test.
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The gateway's binary, built as this test is.
+/// Builds `harmony-host` and returns its path.
 ///
 /// # Panics
-/// When it cannot be built.
+/// Panics if the build fails.
 pub fn binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| built("harmony-host", &["--workspace"])).clone()
+    BINARY.get_or_init(|| build("harmony-host", &["--workspace"])).clone()
 }
 
-/// The same gateway with the points at which `FAILPOINTS` ends it, and the disk that refuses when
-/// `HARMONY_DISK_FAULT` says so. Built as this test is.
+/// Builds the gateway with failpoints and returns its path.
+///
+/// `FAILPOINTS` names the points at which the process aborts. `HARMONY_DISK_FAULT` names a file; while that file
+/// exists, writes to the disk fail.
 ///
 /// # Panics
-/// When it cannot be built.
+/// Panics if the build fails.
 pub fn faulty_binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    let chosen = ["--package", "harmony-tests", "--features", "failpoints"];
-    BINARY.get_or_init(|| built("faulty-gateway", &chosen)).clone()
+    let selection = ["--package", "harmony-tests", "--features", "failpoints"];
+    BINARY.get_or_init(|| build("faulty-gateway", &selection)).clone()
 }
 
-fn built(name: &str, chosen: &[&str]) -> PathBuf {
+fn build(name: &str, selection: &[&str]) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--bin", name]).args(chosen);
+    cargo.args(["build", "--quiet", "--bin", name]).args(selection);
     cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
     assert!(cargo.status().expect("cargo runs").success(), "{name} cannot be built");
-    place_of(name)
+    binary_path(name)
 }
 
-/// Where Cargo puts the binary `name`, when it is built as this test is.
+/// Returns the path at which Cargo puts the binary `name` for the profile of this test.
 ///
 /// # Panics
-/// When this test is not where Cargo puts tests.
-pub fn place_of(name: &str) -> PathBuf {
+/// Panics if this test does not run from a target directory of Cargo.
+pub fn binary_path(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let profile = test.ancestors().find(|path| path.join("deps").is_dir()).expect("a target directory");
     profile.join(name)

@@ -1,18 +1,22 @@
+//! The HTTP client of the tests.
+
 use reqwest::{Client, Response};
 
-/// An HTTP client that trusts nobody and keeps its connections. Reading the machine's certificates for each
-/// of hundreds of clients takes longer than all the tests.
+/// Returns an HTTP client without trusted certificates, proxy or shared connections.
+///
+/// Tests make hundreds of clients. Loading the system's root certificates for each of them would take longer than all
+/// tests together.
 ///
 /// # Panics
-/// When it cannot be made.
+/// Panics if the TLS backend cannot be initialized.
 pub fn client() -> Client {
     Client::builder().tls_certs_only([]).no_proxy().build().expect("a client")
 }
 
-/// GET with a client of its own.
+/// Sends a GET request with a new client.
 ///
 /// # Errors
-/// What reqwest says.
+/// Returns the error of reqwest.
 pub async fn get(url: impl AsRef<str>) -> reqwest::Result<Response> {
     client().get(url.as_ref()).send().await
 }

@@ -1,25 +1,23 @@
-//! A development control plane: it stands in for the cloud that hands gateways their configuration.
+//! A development control plane: a stand-in for Runbeam Cloud.
 //!
-//! It speaks the whole protocol on a real socket, is strict about what it is sent, remembers every request, and can
-//! be told to fail in the ways that networks and clouds do. People use it through the `control-plane` binary, tests
-//! through [`ControlPlane`].
+//! It implements the whole protocol on a real socket, checks requests strictly, records every request, and injects
+//! faults of networks and clouds. People run it with the `control-plane` binary; tests use [`ControlPlane`].
 //!
 //! ```no_run
 //! # async fn example() {
 //! use harmony_tests::control_plane::{ControlPlane, Fault, When};
 //!
 //! let cloud = ControlPlane::start().await;
-//! let token = cloud.authorized("radiology-dept", "scanner-1");
-//! cloud.fault(When::path("/harmony/changes/*").times(2), Fault::status(503));
+//! let token = cloud.authorize("radiology-dept", "scanner-1");
+//! cloud.inject(When::path("/harmony/changes/*").times(2), Fault::status(503));
 //! let change = cloud.put_document("scanner-1", "pipeline", "[pipelines.api]\nnetworks = [\"default\"]\n");
-//! // A gateway that was given `token` polls, applies the change and reports it.
-//! let change = cloud.settled(&change).await;
+//! // A gateway that has `token` polls, applies the change and reports it.
+//! let change = cloud.wait_until_settled(&change).await;
 //! assert_eq!(change.status, harmony_tests::control_plane::Status::Applied);
 //! # let _ = token;
 //! # }
 //! ```
 
-mod answer;
 mod authorize;
 mod builder;
 pub(crate) mod call;
@@ -27,6 +25,7 @@ mod change;
 mod change_calls;
 mod core;
 mod credential;
+pub(crate) mod cuttable_stream;
 mod discovery;
 mod document;
 mod etag;
@@ -48,6 +47,7 @@ mod paging;
 mod reference;
 mod resolve;
 mod resource;
+mod response;
 mod routes;
 pub(crate) mod rules;
 mod serve;
@@ -58,7 +58,6 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod update;
-pub(crate) mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -70,7 +69,7 @@ pub use self::change::{ChangeView, Status};
 pub use self::credential::Credential;
 pub use self::faults::{Fault, When};
 pub use self::library::MachineTokenJson;
-pub use self::log::Logged;
+pub use self::log::LoggedRequest;
 pub use self::rules::RuleId;
 
 use self::core::Core;
@@ -85,41 +84,41 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// One at a free port, with nothing in it.
+    /// Starts an empty control plane at a free port.
     ///
     /// # Panics
-    /// When it cannot listen.
+    /// Panics if it cannot listen.
     pub async fn start() -> Self {
         Self::builder().start().await.expect("a port that is free")
     }
 
-    /// One that is not as the others.
+    /// Returns a builder for a control plane with other settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// `http://127.0.0.1:PORT`, without `/api`; of what stands in front of it, where something does.
+    /// The URL by which clients reach it, without `/api`: its own address, or the proxy in front of it.
     pub fn url(&self) -> &str {
         &self.core.url
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Closes the port and drops every connection. What it knows stays.
+    /// Closes the listener and drops every connection. The state is preserved.
     pub async fn stop(&self) {
         if let Some(server) = self.server.lock().await.take() {
             server.stop().await;
         }
     }
 
-    /// Listens again, at the same address.
+    /// Listens again at the same address, after [`stop`](Self::stop).
     ///
     /// # Panics
-    /// When somebody else took the address.
-    pub async fn start_again(&self) {
+    /// Panics if another process has taken the address.
+    pub async fn restart(&self) {
         let mut server = self.server.lock().await;
         if server.is_none() {
             let listener = Server::listen(self.address).await.expect("the address it had before");

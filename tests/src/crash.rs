@@ -1,18 +1,18 @@
-//! A gateway that is killed at a step of a change, while the network loses, repeats and reorders what is said: after
-//! a restart each change has one verdict, and it is true.
+//! Crash tests: a gateway is killed at a step of a change while the network loses, repeats and reorders messages.
+//! After a restart, each change must have exactly one verdict, and the verdict must be true.
 //!
-//! The gateway is the real program as a process of its own, with the points compiled in at which it can be ended. A
-//! [`Case`] names where it is ended and what the network does meanwhile; [`run`] plays it.
+//! The gateway is the real program in a process of its own, built with failpoints. A [`Case`] names the failpoint and
+//! the faults of the network; [`run`] executes it.
 
 mod batch;
 mod case;
 mod check;
+mod gateway_run;
 mod kill;
-mod life;
+mod network;
 mod run;
-mod wire;
 
 pub use case::{Case, matrix, sample};
 pub use kill::Kill;
+pub use network::Network;
 pub use run::{Outcome, run, run_all};
-pub use wire::Wire;

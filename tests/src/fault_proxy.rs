@@ -1,28 +1,28 @@
-//! A proxy between a gateway and its control plane, where the network between them fails as it is told to.
+//! A proxy that injects network faults between a gateway and its control plane.
 //!
-//! What the control plane itself does wrong is [`Fault`](crate::control_plane::Fault)s; here both sides are well and
-//! what they say to each other is late, lost, cut short, said twice or out of order.
+//! Faults of the control plane itself are [`Fault`](crate::control_plane::Fault)s. Here both peers work, and the
+//! messages between them are delayed, lost, truncated, duplicated or reordered.
 //!
 //! ```no_run
 //! # async fn example() {
 //! use harmony_tests::control_plane::{ControlPlane, When};
-//! use harmony_tests::fault_proxy::{FaultProxy, Mishap, Weather};
+//! use harmony_tests::fault_proxy::{FaultProxy, NetworkFault, RandomFaults};
 //!
-//! // The control plane calls itself by the proxy's URL, so nothing it names leads around the proxy.
-//! let (cloud, proxy) = FaultProxy::before(ControlPlane::builder()).await;
-//! proxy.fault(When::call("POST", "/harmony/change/*/applied").times(1), Mishap::LoseAnswer);
-//! proxy.weather(Weather::seeded(7).striking(0.3));
+//! // The control plane uses the proxy's URL as its own, so no URL it returns bypasses the proxy.
+//! let (cloud, proxy) = FaultProxy::in_front_of(ControlPlane::builder()).await;
+//! proxy.inject(When::call("POST", "/harmony/change/*/applied").times(1), NetworkFault::LoseResponse);
+//! proxy.randomize(RandomFaults::seeded(7).with_probability(0.3));
 //! assert_eq!(cloud.url(), proxy.url());
 //! # }
 //! ```
 
-mod answer;
-mod mishap;
-mod parcel;
+mod buffered_request;
+mod buffered_response;
+mod network_fault;
+mod random_faults;
 mod serve;
 #[cfg(test)]
 mod tests;
-mod weather;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,9 +33,9 @@ use crate::control_plane::server::Server;
 use crate::control_plane::{Builder, ControlPlane, RuleId, When};
 use crate::{eventually, free_port};
 
-pub use self::mishap::{Heard, Mishap};
-pub use self::serve::Passed;
-pub use self::weather::Weather;
+pub use self::network_fault::{ForwardedResponse, NetworkFault};
+pub use self::random_faults::RandomFaults;
+pub use self::serve::ProxiedRequest;
 
 /// A proxy that runs until it is dropped.
 #[derive(Debug)]
@@ -46,39 +46,40 @@ pub struct FaultProxy {
     server: tokio::sync::Mutex<Option<Server>>,
 }
 
-/// What the connections share.
+/// The state shared by all connections.
 #[derive(Debug)]
 struct Shared {
     upstream: SocketAddr,
     client: reqwest::Client,
-    rules: Mutex<Rules<Mishap>>,
-    weather: Mutex<Option<Weather>>,
-    silent: AtomicBool,
-    passed: Mutex<Vec<Passed>>,
+    rules: Mutex<Rules<NetworkFault>>,
+    random_faults: Mutex<Option<RandomFaults>>,
+    unresponsive: AtomicBool,
+    requests: Mutex<Vec<ProxiedRequest>>,
 }
 
 impl FaultProxy {
-    /// A control plane with a proxy in front, by whose URL it calls itself.
+    /// Starts a control plane with a proxy in front. The control plane uses the proxy's URL as its own.
     ///
     /// # Panics
-    /// When one of them cannot listen.
-    pub async fn before(cloud: Builder) -> (ControlPlane, Self) {
+    /// Panics if one of them cannot listen.
+    pub async fn in_front_of(cloud: Builder) -> (ControlPlane, Self) {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let cloud = cloud.known_as(format!("http://{address}")).start().await.expect("a control plane");
+        let cloud = cloud.external_url(format!("http://{address}")).start().await.expect("a control plane");
         let proxy = Self::at(address, cloud.address()).await;
         (cloud, proxy)
     }
 
-    /// A proxy in front of whatever is at `upstream`. A URL that the other side names leads around it.
+    /// Starts a proxy in front of `upstream`. URLs in the upstream's responses are not rewritten and bypass the proxy.
     ///
     /// # Panics
-    /// When it cannot listen.
+    /// Panics if it cannot listen.
     pub async fn to(upstream: SocketAddr) -> Self {
         Self::at((Ipv4Addr::LOCALHOST, free_port()).into(), upstream).await
     }
 
     async fn at(address: SocketAddr, upstream: SocketAddr) -> Self {
-        // Each request has a connection of its own, so that none is sent twice because an old one was closed.
+        // Each request gets its own connection: a reused one that the server closed would make the client send it
+        // twice.
         let client = reqwest::Client::builder()
             .tls_certs_only([])
             .no_proxy()
@@ -90,12 +91,12 @@ impl FaultProxy {
             upstream,
             client,
             rules: Mutex::default(),
-            weather: Mutex::default(),
-            silent: AtomicBool::new(false),
-            passed: Mutex::default(),
+            random_faults: Mutex::default(),
+            unresponsive: AtomicBool::new(false),
+            requests: Mutex::default(),
         });
         let proxy = Self { shared, address, url: format!("http://{address}"), server: None.into() };
-        proxy.start_again().await;
+        proxy.restart().await;
         proxy
     }
 
@@ -104,18 +105,18 @@ impl FaultProxy {
         &self.url
     }
 
-    /// Closes the port and drops every connection: whoever connects is refused.
+    /// Closes the listener and drops every connection; further connections are refused.
     pub async fn stop(&self) {
         if let Some(server) = self.server.lock().await.take() {
             server.stop().await;
         }
     }
 
-    /// Listens again, at the same address.
+    /// Listens again at the same address, after [`stop`](Self::stop).
     ///
     /// # Panics
-    /// When somebody else took the address.
-    pub async fn start_again(&self) {
+    /// Panics if another process has taken the address.
+    pub async fn restart(&self) {
         let mut server = self.server.lock().await;
         if server.is_none() {
             let listener = Server::listen(self.address).await.expect("the address of the proxy");
@@ -123,55 +124,56 @@ impl FaultProxy {
         }
     }
 
-    /// Takes every request in and says nothing, or serves again. What was taken in stays unanswered.
-    pub fn swallow(&self, silent: bool) {
-        self.shared.silent.store(silent, Ordering::Release);
+    /// Turns unresponsive mode on or off: requests are accepted and never answered, also after the mode is turned off.
+    pub fn set_unresponsive(&self, unresponsive: bool) {
+        self.shared.unresponsive.store(unresponsive, Ordering::Release);
     }
 
-    /// Programs a mishap. A gateway is known by its id in the path, and not by its token.
-    pub fn fault(&self, when: When, mishap: Mishap) -> RuleId {
-        self.shared.rules().add(when, mishap)
+    /// Adds a fault for the requests that match `when`. A gateway is recognized by its id in the path, not by its
+    /// token.
+    pub fn inject(&self, when: When, fault: NetworkFault) -> RuleId {
+        self.shared.rules().add(when, fault)
     }
 
-    /// Removes a mishap.
-    pub fn unfault(&self, rule: RuleId) {
+    /// Removes a fault.
+    pub fn remove_fault(&self, rule: RuleId) {
         self.shared.rules().remove(rule);
     }
 
-    /// What may happen to requests that no rule strikes.
-    pub fn weather(&self, weather: Weather) {
-        *lock(&self.shared.weather) = Some(weather);
+    /// Injects random faults into the requests that match no rule.
+    pub fn randomize(&self, random_faults: RandomFaults) {
+        *lock(&self.shared.random_faults) = Some(random_faults);
     }
 
-    /// Removes every mishap, the weather and the silence. What was taken in stays unanswered.
+    /// Removes every fault, the random faults and the unresponsive mode. Requests accepted meanwhile stay unanswered.
     pub fn clear_faults(&self) {
         self.shared.rules().clear();
-        *lock(&self.shared.weather) = None;
-        self.swallow(false);
+        *lock(&self.shared.random_faults) = None;
+        self.set_unresponsive(false);
     }
 
-    /// How many requests a mishap struck.
+    /// The number of requests that a fault has hit.
     pub fn hits(&self, rule: RuleId) -> usize {
         self.shared.rules().hits(rule)
     }
 
-    /// Waits until a mishap has struck so many requests.
+    /// Waits until a fault has hit at least `hits` requests.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// Panics if that takes too long.
     pub async fn wait_for_hits(&self, rule: RuleId, hits: usize) {
-        let enough = || async { if self.hits(rule) >= hits { Ok(()) } else { Err(self.passed()) } };
-        eventually("a mishap that strikes", enough).await;
+        let enough = || async { if self.hits(rule) >= hits { Ok(()) } else { Err(self.requests()) } };
+        eventually("the fault hits", enough).await;
     }
 
-    /// Every request so far, oldest first.
-    pub fn passed(&self) -> Vec<Passed> {
-        lock(&self.shared.passed).clone()
+    /// All requests so far, oldest first.
+    pub fn requests(&self) -> Vec<ProxiedRequest> {
+        lock(&self.shared.requests).clone()
     }
 }
 
 impl Shared {
-    fn rules(&self) -> MutexGuard<'_, Rules<Mishap>> {
+    fn rules(&self) -> MutexGuard<'_, Rules<NetworkFault>> {
         lock(&self.rules)
     }
 }

@@ -1,3 +1,5 @@
+//! A gateway as a child process.
+
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -9,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::{binary, eventually};
 
-/// A gateway as a process of its own: the real binary on real files. Killed when dropped.
+/// The child process of a gateway, with its log: the real binary on real files. Killed on drop.
 #[derive(Debug)]
 pub struct Gateway {
     child: Child,
@@ -18,30 +20,35 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts one and waits until it says that it is ready.
+    /// Starts `harmony-host` and waits until it is ready.
     ///
     /// # Panics
-    /// With its log, when it does not get there.
+    /// Panics with its log if that takes too long.
     pub async fn start(config: &Path) -> Self {
         let mut gateway = Self::spawn(config, &[]);
-        gateway.until_ready().await;
+        gateway.wait_until_ready().await;
         gateway
     }
 
-    /// Starts one with more arguments; does not wait.
+    /// Starts `harmony-host` with more arguments. Does not wait.
     ///
     /// # Panics
-    /// When the binary cannot be run.
+    /// Panics if the binary cannot be run.
     pub fn spawn(config: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_as(&binary(), config, arguments, &[])
+        Self::spawn_program(&binary(), config, arguments, &[])
     }
 
-    /// Starts a gateway's program with more arguments and an environment of its own, in the directory of its
-    /// configuration; does not wait.
+    /// Starts a gateway program with more arguments and environment variables, in the directory of its configuration.
+    /// Does not wait.
     ///
     /// # Panics
-    /// When it cannot be run.
-    pub fn spawn_as(program: &Path, config: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    /// Panics if it cannot be run.
+    pub fn spawn_program(
+        program: &Path,
+        config: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(program)
             .current_dir(config.parent().unwrap_or(config))
             .arg("run")
@@ -68,27 +75,27 @@ impl Gateway {
         Self { child, log, reading }
     }
 
-    /// Waits until the log says ready.
+    /// Waits until the log contains `ready`.
     ///
     /// # Panics
-    /// With the log, when the process ends or takes too long.
-    pub async fn until_ready(&mut self) {
-        self.until_logged("ready").await;
+    /// Panics with the log if that takes too long.
+    pub async fn wait_until_ready(&mut self) {
+        self.wait_for_log("ready").await;
     }
 
-    /// Waits until a line of the log has `text` in it.
+    /// Waits until the log contains `text`.
     ///
     /// # Panics
-    /// With the log, when that takes too long.
-    pub async fn until_logged(&self, text: &str) {
-        eventually(&format!("the log says {text:?}"), || async {
+    /// Panics with the log if that takes too long.
+    pub async fn wait_for_log(&self, text: &str) {
+        eventually(&format!("the log contains {text:?}"), || async {
             let log = self.log();
             if log.contains(text) { Ok(()) } else { Err(log) }
         })
         .await;
     }
 
-    /// Everything it logged so far.
+    /// The log so far.
     ///
     /// # Panics
     /// Never.
@@ -99,50 +106,50 @@ impl Gateway {
     /// The process id.
     ///
     /// # Panics
-    /// When it has ended.
+    /// Panics if the process has exited.
     pub fn pid(&self) -> u32 {
-        self.child.id().expect("it is running")
+        self.child.id().expect("the process is running")
     }
 
     /// Sends a signal by its name, such as `TERM`.
     ///
     /// # Panics
-    /// When that fails.
+    /// Panics if that fails.
     pub async fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().await;
         assert!(sent.expect("kill runs").success(), "the signal {name} was not sent");
     }
 
-    /// Waits for its end, however it comes, and for the last line of its log. Cancel safe.
+    /// Waits until the process has exited and its log is complete. Cancel safe.
     ///
     /// # Panics
     /// Never.
-    pub async fn ended(&mut self) -> ExitStatus {
-        let status = self.child.wait().await.expect("it can be waited for");
+    pub async fn wait_for_exit(&mut self) -> ExitStatus {
+        let status = self.child.wait().await.expect("the exit status");
         if !self.reading.is_finished() {
             let _ = (&mut self.reading).await;
         }
         status
     }
 
-    /// Whether it runs.
+    /// Returns true if the process has not exited.
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().is_ok_and(|ended| ended.is_none())
+        self.child.try_wait().is_ok_and(|status| status.is_none())
     }
 
-    /// Waits for its end and gives the exit code.
+    /// Waits until the process has exited and returns its exit code.
     ///
     /// # Panics
-    /// When a signal ended it.
+    /// Panics if a signal terminated the process.
     pub async fn exit_code(&mut self) -> i32 {
-        let status = self.ended().await;
-        status.code().unwrap_or_else(|| panic!("ended by a signal: {status}"))
+        let status = self.wait_for_exit().await;
+        status.code().unwrap_or_else(|| panic!("terminated by a signal: {status}"))
     }
 
-    /// GET of a management path on `port`, as JSON.
+    /// Sends a GET request to a path of the management API on `port` and returns the JSON.
     ///
     /// # Panics
-    /// When it does not answer with JSON.
+    /// Panics if there is no response, or if it is not JSON.
     pub async fn management(port: u16, path: &str) -> Value {
         let url = format!("http://127.0.0.1:{port}/admin/{path}");
         crate::get(&url).await.unwrap_or_else(|e| panic!("{url}: {e}")).json().await.expect("JSON")

@@ -1,3 +1,5 @@
+//! TLS identities: self-signed certificates, and handshakes that check them.
+
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
@@ -12,26 +14,30 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 pub struct Identity {
     /// The certificate, PEM.
     pub cert: String,
-    /// Its private key, PEM.
+    /// The private key, PEM.
     pub key: String,
-    /// The certificate as it is shown in a handshake.
+    /// The certificate in DER, as sent in a handshake.
     pub der: CertificateDer<'static>,
 }
 
 impl Identity {
-    /// A new one.
+    /// Generates a certificate and its key.
     ///
     /// # Panics
-    /// When the machine has no randomness.
+    /// Panics if the operating system has no randomness.
     pub fn new() -> Self {
         let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
-        Self { cert: made.cert.pem(), key: made.signing_key.serialize_pem(), der: made.cert.der().clone() }
+        let generated = rcgen::generate_simple_self_signed(names).expect("a certificate");
+        Self {
+            cert: generated.cert.pem(),
+            key: generated.signing_key.serialize_pem(),
+            der: generated.cert.der().clone(),
+        }
     }
 }
 
 impl Identity {
-    /// What makes a TLS server of a connection, with this identity and these protocols.
+    /// Returns an acceptor for TLS connections with this identity and these ALPN protocols.
     ///
     /// # Panics
     /// Never.
@@ -55,13 +61,13 @@ impl Default for Identity {
     }
 }
 
-/// A TLS connection to 127.0.0.1 by a client that trusts these identities and speaks these protocols.
+/// Opens a TLS connection to 127.0.0.1 as a client that trusts these identities and offers these ALPN protocols.
 ///
 /// # Errors
-/// When the handshake fails.
+/// Fails if the handshake fails.
 ///
 /// # Panics
-/// When nobody listens.
+/// Panics if no server listens on `port`.
 pub async fn handshake(
     port: u16,
     trusted: &[&Identity],
@@ -78,7 +84,7 @@ pub async fn handshake(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("somebody listens");
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a server listens");
     let name = ServerName::try_from("127.0.0.1").expect("an address");
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }

@@ -1,48 +1,48 @@
-//! What the end-to-end tests are written with: gateways as real processes or in this one, upstreams that
-//! remember what they were sent, configurations in directories of their own, ports that are free.
+//! The harness of the end-to-end tests: gateways as processes or in this one, upstreams that record requests, raw
+//! connections, temporary directories and free ports.
 //!
-//! Nothing here sleeps for luck; [`eventually`] waits for a condition.
+//! Nothing here sleeps for a fixed time and hopes; [`eventually`] polls a condition.
 
-mod ahead;
 mod binary;
 mod client;
 pub mod control_plane;
 pub mod crash;
-mod edge;
+pub mod disk;
 mod eventually;
 pub mod fault_proxy;
 mod gateway;
+mod gateway_process;
 mod identity;
+mod in_process_gateway;
 pub mod layers;
 mod null_activation;
-mod outpost;
+mod offset_clock;
 mod ports;
 mod raw;
 mod raw_server;
 pub mod site;
 mod token;
-pub mod traces;
 mod upstream;
 mod workdir;
 
-pub use ahead::Ahead;
-pub use binary::{binary, faulty_binary, place_of};
+pub use binary::{binary, binary_path, faulty_binary};
 pub use client::{client, get};
-pub use edge::{EDGE, Edge, EdgeOptions};
 pub use eventually::eventually;
 pub use gateway::Gateway;
+pub use gateway_process::GatewayProcess;
 pub use identity::{Identity, handshake};
+pub use in_process_gateway::{InProcessGateway, InProcessGatewayOptions, RUNBEAM_CONFIG};
 pub use null_activation::NullActivation;
-pub use outpost::Outpost;
+pub use offset_clock::OffsetClock;
 pub use ports::free_port;
 pub use raw::Raw;
 pub use raw_server::RawServer;
 pub use site::Site;
 pub use token::{Forged, SECRET, rsa_pair};
-pub use upstream::{Answer, Seen, Upstream, full};
+pub use upstream::{RecordedRequest, Upstream, UpstreamResponse, full};
 pub use workdir::Workdir;
 
-/// The guide's provider compiles as it stands on the page.
+/// Compiles the code blocks of the providers' guide as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/PROVIDERS.md")]
 pub struct Guide;

@@ -1,18 +1,20 @@
+//! Free TCP ports for tests.
+
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below the range from which the operating system takes ports for outgoing connections.
+/// The first port. The range is below the one that Linux uses for outgoing connections, which could take a port.
 const FIRST: u16 = 12_000;
 const LAST: u16 = 31_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// A TCP port of the loopback that nobody listens on, and that no other call in this process gets.
+/// Returns a loopback TCP port without a listener. No other call in this process returns the same port.
 ///
 /// # Panics
-/// When there is none.
+/// Panics if every port is in use.
 pub fn free_port() -> u16 {
-    // Processes that start one after the other begin far from each other.
+    // Processes with consecutive ids start at distant ports, so that parallel test runs do not collide.
     let spread = std::process::id().wrapping_mul(2_654_435_761) % u32::from(LAST - FIRST);
     let spread = u16::try_from(spread).unwrap_or(0);
     for _ in FIRST..LAST {

@@ -1,3 +1,5 @@
+//! A TCP server that writes raw bytes, for responses that no HTTP server would send.
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -5,33 +7,32 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A server that does what no HTTP library would: it takes one request from each connection, writes what it
-/// was told to, whether that is an answer or not, and closes.
+/// A server that reads one request from each connection, writes the given bytes and closes.
 #[derive(Debug)]
 pub struct RawServer {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     serving: JoinHandle<()>,
 }
 
 impl RawServer {
-    /// One that writes `answer(n)` to its n-th connection, counted from 0. The connection of an answer that
-    /// is `None` is held open in silence.
+    /// Starts a server that writes `response(n)` to its n-th connection, counted from 0. `None` keeps the connection
+    /// open and writes nothing.
     ///
     /// # Panics
-    /// When it cannot listen.
-    pub async fn writing(answer: impl Fn(usize) -> Option<String> + Send + 'static) -> Self {
+    /// Panics if it cannot listen.
+    pub async fn writing(response: impl Fn(usize) -> Option<String> + Send + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
-        let remember = Arc::clone(&seen);
+        let requests: Arc<Mutex<Vec<String>>> = Arc::default();
+        let recorded = Arc::clone(&requests);
         let serving = tokio::spawn(async move {
             for n in 0.. {
                 let Ok((stream, _)) = listener.accept().await else { continue };
-                tokio::spawn(serve(stream, answer(n), Arc::clone(&remember)));
+                tokio::spawn(serve(stream, response(n), Arc::clone(&recorded)));
             }
         });
-        Self { address, seen, serving }
+        Self { address, requests, serving }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -39,12 +40,12 @@ impl RawServer {
         format!("http://{}", self.address)
     }
 
-    /// Every request that came to its end, byte by byte.
+    /// All complete requests so far, as raw bytes.
     ///
     /// # Panics
     /// Never.
-    pub fn seen(&self) -> Vec<String> {
-        self.seen.lock().expect("no panic").clone()
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("no panic").clone()
     }
 }
 
@@ -54,23 +55,23 @@ impl Drop for RawServer {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: Option<String>, seen: Arc<Mutex<Vec<String>>>) {
+async fn serve(mut stream: TcpStream, response: Option<String>, requests: Arc<Mutex<Vec<String>>>) {
     let (mut request, mut some) = (String::new(), [0; 4096]);
-    while !is_whole(&request) {
+    while !is_complete(&request) {
         match stream.read(&mut some).await {
             Ok(count @ 1..) => request.push_str(&String::from_utf8_lossy(&some[..count])),
             _ => return,
         }
     }
-    seen.lock().expect("no panic").push(request);
-    match answer {
+    requests.lock().expect("no panic").push(request);
+    match response {
         Some(text) => drop(stream.write_all(text.as_bytes()).await),
         None => std::future::pending().await,
     }
 }
 
-/// Whether a request is there from the first to the last byte, by its own account.
-fn is_whole(request: &str) -> bool {
+/// Returns true if the request is complete by its own framing headers.
+fn is_complete(request: &str) -> bool {
     let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
     let head = head.to_ascii_lowercase();
     if head.contains("transfer-encoding: chunked") {

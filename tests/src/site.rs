@@ -1,8 +1,10 @@
+//! A gateway in the test's process on local files, and snippets of configuration.
+
 use harmony_host::{HostOptions, RunningGateway, registry};
 
 use crate::{Workdir, free_port};
 
-/// One network for everybody and one for the management API; `PORT` and `ADMIN` stand for two free ports.
+/// A config.toml with the network `public` and one for the management API; `PORT` and `ADMIN` are placeholders.
 pub const BASE: &str = r#"
 [proxy]
 id = "site"
@@ -21,29 +23,29 @@ enabled = true
 network = "management"
 "#;
 
-/// A gateway in this process, on ports and files of its own. Stops when dropped.
+/// A gateway in this process with its own ports and files, on the provider `local`. Stops on drop.
 #[derive(Debug)]
 pub struct Site {
     /// The port of the network `public`.
     pub port: u16,
     /// The port of the management API.
     pub admin: u16,
-    /// Its files.
+    /// The configuration directory.
     pub dir: Workdir,
     /// The gateway.
     pub host: RunningGateway,
 }
 
 impl Site {
-    /// One with [`BASE`] and these sections.
+    /// Starts a gateway with [`BASE`] and these sections.
     pub async fn serving(sections: &str) -> Self {
         Self::with(&format!("{BASE}{sections}"), Workdir::new()).await
     }
 
-    /// One with this config.toml and the files of `dir`.
+    /// Starts a gateway with this config.toml and the other files of `dir`.
     ///
     /// # Panics
-    /// With every problem, when the configuration is refused.
+    /// Panics with every problem if the configuration is rejected.
     pub async fn with(config: &str, dir: Workdir) -> Self {
         let (port, admin) = (free_port(), free_port());
         dir.write("config.toml", &on_ports(config, port, admin));
@@ -68,22 +70,22 @@ impl Site {
     }
 }
 
-/// `config` with the two ports in their places.
+/// Replaces the placeholders `PORT` and `ADMIN` in `config`.
 pub fn on_ports(config: &str, port: u16, admin: u16) -> String {
     config.replace("PORT", &port.to_string()).replace("ADMIN", &admin.to_string())
 }
 
-/// A pipeline on the network `public` that echoes what comes to `prefix`.
+/// A pipeline on the network `public` that echoes requests below `prefix`.
 pub fn echo(name: &str, prefix: &str) -> String {
     pipeline(name, prefix, "service = \"echo\"")
 }
 
-/// A pipeline on the network `public` that forwards what comes to `prefix` to `base_url`.
+/// A pipeline on the network `public` that forwards requests below `prefix` to `base_url`.
 pub fn forward(name: &str, prefix: &str, base_url: &str) -> String {
     pipeline(name, prefix, &format!("service = \"http\"\noptions.base_url = \"{base_url}\""))
 }
 
-/// A pipeline on the network `public` with these keys in its backend.
+/// A pipeline on the network `public` with the keys `backend` in its backend.
 pub fn pipeline(name: &str, prefix: &str, backend: &str) -> String {
     format!(
         "[pipelines.{name}]\nnetworks = [\"public\"]\nendpoints = [\"{name}\"]\nbackends = [\"{name}\"]\n\
@@ -92,7 +94,7 @@ pub fn pipeline(name: &str, prefix: &str, backend: &str) -> String {
     )
 }
 
-/// An ingress of the pipeline `pipeline`, called `name`.
+/// An ingress `name` of the pipeline `pipeline`.
 pub fn ingress(pipeline: &str, name: &str, url: &str, mode: &str) -> String {
     format!(
         "[pipelines.{pipeline}.mesh.ingress.{name}]\ntype = \"http\"\nurls = [\"{url}\"]\nmode = \"{mode}\"\n"

@@ -1,3 +1,5 @@
+//! Mesh tokens built by hand, valid or forged, and the keys that sign them.
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::encoding::AsDer as _;
@@ -5,39 +7,39 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-/// A mesh secret of the length it should have.
+/// A mesh secret of sufficient length.
 pub const SECRET: &str = "a-mesh-secret-of-more-than-32-bytes-for-tests";
 
-/// A mesh token made by hand, right in every point until one is changed.
+/// A mesh token built by hand: valid until a method changes it.
 #[derive(Clone, Debug)]
 pub struct Forged {
     /// The claims.
     pub claims: Value,
-    /// What the header says.
+    /// The algorithm in the header.
     pub algorithm: Algorithm,
-    /// What signs, PEM for RS256.
+    /// The signing key: a secret, or PEM for RS256.
     pub key: Vec<u8>,
 }
 
 impl Forged {
-    /// A token of the mesh `mesh` that would be accepted, signed with [`SECRET`].
+    /// A valid token of the mesh `mesh`, signed with [`SECRET`].
     ///
     /// # Panics
-    /// When it is before 1970.
+    /// Panics if the clock is before 1970.
     pub fn of(mesh: &str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
         let claims = json!({ "iss": mesh, "sub": "forger", "mesh_id": mesh, "iat": now, "exp": now + 300 });
         Self { claims, algorithm: Algorithm::HS256, key: SECRET.as_bytes().to_vec() }
     }
 
-    /// With a claim changed.
+    /// Changes a claim.
     #[must_use]
     pub fn claim(mut self, name: &str, value: Value) -> Self {
         self.claims[name] = value;
         self
     }
 
-    /// With `seconds` added to `exp` and `iat`.
+    /// Adds `seconds` to `exp` and `iat`.
     #[must_use]
     pub fn shifted(mut self, seconds: i64) -> Self {
         for name in ["iat", "exp"] {
@@ -46,7 +48,7 @@ impl Forged {
         self
     }
 
-    /// With another secret.
+    /// Changes the signing key.
     #[must_use]
     pub fn signed_with(mut self, key: &[u8]) -> Self {
         self.key = key.to_vec();
@@ -56,7 +58,7 @@ impl Forged {
     /// The JWT.
     ///
     /// # Panics
-    /// When the key does not fit the algorithm.
+    /// Panics if the key does not fit the algorithm.
     pub fn jwt(&self) -> String {
         let key = match self.algorithm {
             Algorithm::RS256 => EncodingKey::from_rsa_pem(&self.key).expect("a private key"),
@@ -65,7 +67,7 @@ impl Forged {
         encode(&Header::new(self.algorithm), &self.claims, &key).expect("a token")
     }
 
-    /// The JWT with `alg: none` and no signature.
+    /// The JWT with `alg: none` and without a signature.
     ///
     /// # Panics
     /// Never.
@@ -75,10 +77,10 @@ impl Forged {
     }
 }
 
-/// An RSA key pair made for this call, as PEM: (private, public).
+/// Generates an RSA key pair and returns it as PEM: (private, public).
 ///
 /// # Panics
-/// When the machine has no randomness.
+/// Panics if the operating system has no randomness.
 pub fn rsa_pair() -> (String, String) {
     let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key pair");
     let private: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().expect("PKCS#8");

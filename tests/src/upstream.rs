@@ -1,3 +1,5 @@
+//! A server behind the gateway that records requests.
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,9 +15,9 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// What an upstream was sent.
+/// A request that an upstream received.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct RecordedRequest {
     /// The method.
     pub method: Method,
     /// Path and query.
@@ -26,63 +28,68 @@ pub struct Seen {
     pub body: Bytes,
 }
 
-/// The body of an upstream's answer.
-pub type Answer = Response<BoxBody<Bytes, std::io::Error>>;
+/// The response of an upstream.
+pub type UpstreamResponse = Response<BoxBody<Bytes, std::io::Error>>;
 
-/// A server behind the gateway that remembers every request.
+/// A server behind the gateway that records every request.
 #[derive(Debug)]
 pub struct Upstream {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    requests: Arc<Mutex<Vec<RecordedRequest>>>,
     serving: JoinHandle<()>,
 }
 
 impl Upstream {
-    /// One that answers 200 with `text`.
-    pub async fn saying(text: &'static str) -> Self {
-        Self::answering(move |_| async move { Response::new(full(text)) }).await
+    /// Starts an upstream that responds 200 with `text`.
+    pub async fn with_body(text: &'static str) -> Self {
+        Self::with_handler(move |_| async move { Response::new(full(text)) }).await
     }
 
-    /// One that answers as `answer` says, once the whole request is there.
+    /// Starts an upstream that calls `handler` with each complete request.
     ///
     /// # Panics
-    /// When it cannot listen.
-    pub async fn answering<F>(answer: impl Fn(Seen) -> F + Clone + Send + Sync + 'static) -> Self
+    /// Panics if it cannot listen.
+    pub async fn with_handler<F>(
+        handler: impl Fn(RecordedRequest) -> F + Clone + Send + Sync + 'static,
+    ) -> Self
     where
-        F: Future<Output = Answer> + Send + 'static,
+        F: Future<Output = UpstreamResponse> + Send + 'static,
     {
-        let remember = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&remember);
-        Self::serving(seen, move |request: Request<Incoming>| {
-            let (answer, remember) = (answer.clone(), Arc::clone(&remember));
+        let recorded = Arc::new(Mutex::new(Vec::new()));
+        let requests = Arc::clone(&recorded);
+        Self::serving(requests, move |request: Request<Incoming>| {
+            let (handler, recorded) = (handler.clone(), Arc::clone(&recorded));
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
-                let seen = Seen { method: parts.method, uri: parts.uri, headers: parts.headers, body };
-                remember.lock().expect("no panic").push(seen.clone());
-                answer(seen).await
+                let request =
+                    RecordedRequest { method: parts.method, uri: parts.uri, headers: parts.headers, body };
+                recorded.lock().expect("no panic").push(request.clone());
+                handler(request).await
             }
         })
         .await
     }
 
-    /// One that gets each request as a stream and answers it as a stream. It remembers nothing.
+    /// Starts an upstream that streams requests and responses through `handler`. Records nothing.
     ///
     /// # Panics
-    /// When it cannot listen.
-    pub async fn streaming<F>(answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static) -> Self
+    /// Panics if it cannot listen.
+    pub async fn streaming<F>(
+        handler: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    ) -> Self
     where
-        F: Future<Output = Answer> + Send + 'static,
+        F: Future<Output = UpstreamResponse> + Send + 'static,
     {
-        Self::serving(Arc::default(), answer).await
+        Self::serving(Arc::default(), handler).await
     }
 
     async fn serving<F>(
-        seen: Arc<Mutex<Vec<Seen>>>,
-        answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        requests: Arc<Mutex<Vec<RecordedRequest>>>,
+        handler: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Answer> + Send + 'static,
+        F: Future<Output = UpstreamResponse> + Send + 'static,
     {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -90,21 +97,21 @@ impl Upstream {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
                 let _ = stream.set_nodelay(true);
-                let answer = answer.clone();
+                let handler = handler.clone();
                 tokio::spawn(async move {
                     let service = service_fn(move |request| {
-                        let answer = answer.clone();
-                        async move { Ok::<_, Infallible>(answer(request).await) }
+                        let handler = handler.clone();
+                        async move { Ok::<_, Infallible>(handler(request).await) }
                     });
                     let builder = auto::Builder::new(TokioExecutor::new());
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });
-        Self { address, seen, serving }
+        Self { address, requests, serving }
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -114,20 +121,20 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
-    /// Every request so far.
+    /// All requests so far.
     ///
     /// # Panics
     /// Never.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().expect("no panic").clone()
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.requests.lock().expect("no panic").clone()
     }
 
     /// The last request.
     ///
     /// # Panics
-    /// When there was none.
-    pub fn last(&self) -> Seen {
-        self.seen().pop().expect("the upstream was sent nothing")
+    /// Panics if there was none.
+    pub fn last_request(&self) -> RecordedRequest {
+        self.requests().pop().expect("the upstream received a request")
     }
 }
 
@@ -137,7 +144,7 @@ impl Drop for Upstream {
     }
 }
 
-/// A body that is there all at once.
+/// A complete body.
 pub fn full(text: impl Into<Bytes>) -> BoxBody<Bytes, std::io::Error> {
     Full::new(text.into()).map_err(|never| match never {}).boxed()
 }

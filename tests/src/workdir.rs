@@ -1,9 +1,11 @@
+//! Temporary directories with configuration files.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// A directory with a configuration, removed with all that is in it.
+/// A temporary directory with a configuration. Removed on drop.
 #[derive(Debug)]
 pub struct Workdir(TempDir);
 
@@ -14,15 +16,15 @@ impl Default for Workdir {
 }
 
 impl Workdir {
-    /// An empty one.
+    /// Creates an empty directory.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if it cannot be created.
     pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    /// One with these files.
+    /// Creates a directory with these files.
     pub fn with<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         let dir = Self::new();
         for (name, text) in files {
@@ -31,10 +33,10 @@ impl Workdir {
         dir
     }
 
-    /// A copy of a directory tree, each file's text changed by `substitute`.
+    /// Copies a directory tree, with each file's text changed by `substitute`.
     ///
     /// # Panics
-    /// When it cannot be read.
+    /// Panics if it cannot be read.
     pub fn copy_of(source: &Path, substitute: impl Fn(String) -> String) -> Self {
         let dir = Self::new();
         let mut todo = vec![source.to_owned()];
@@ -57,7 +59,7 @@ impl Workdir {
         self.0.path()
     }
 
-    /// Where config.toml is.
+    /// The path of config.toml.
     pub fn config(&self) -> PathBuf {
         self.path().join("config.toml")
     }
@@ -65,27 +67,27 @@ impl Workdir {
     /// Writes a file in place.
     ///
     /// # Panics
-    /// When it cannot be written.
+    /// Panics if it cannot be written.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
         fs::write(&path, text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
 
-    /// Writes a file beside its place and renames it there, as editors and deployment tools do.
+    /// Writes a temporary file and renames it into place, as editors and deployment tools do.
     ///
     /// # Panics
-    /// When it cannot be written.
+    /// Panics if it cannot be written.
     pub fn replace(&self, name: &str, text: &str) {
         let temporary = format!("{name}.tmp");
         self.write(&temporary, text);
         fs::rename(self.path().join(temporary), self.path().join(name)).expect("a rename");
     }
 
-    /// Changes a file by substitution, by rename.
+    /// Replaces `from` by `to` in a file, and renames the new file into place.
     ///
     /// # Panics
-    /// When there is nothing to substitute.
+    /// Panics if the file does not contain `from`.
     pub fn edit(&self, name: &str, from: &str, to: &str) {
         let text = self.read(name);
         assert!(text.contains(from), "{name} has no {from:?}");
@@ -95,7 +97,7 @@ impl Workdir {
     /// The text of a file.
     ///
     /// # Panics
-    /// When it cannot be read.
+    /// Panics if it cannot be read.
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
@@ -103,7 +105,7 @@ impl Workdir {
     /// Removes a file.
     ///
     /// # Panics
-    /// When it cannot be removed.
+    /// Panics if it cannot be removed.
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
     }

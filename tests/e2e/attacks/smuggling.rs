@@ -1,18 +1,19 @@
-//! Requests that the gateway and the server behind might read differently.
+//! Request smuggling: requests that the gateway and the upstream could interpret differently.
 
 use harmony_tests::site::{forward, ingress};
 use harmony_tests::{Raw, RawServer, Site, Upstream};
 
 use super::{open, paths};
 
-/// Behind every attack on the same connection: what an attacker would like to have taken for a request.
+/// The bytes after every attack on the same connection, which must never be handled as a request.
 const MARKER: &str = "GET /marker HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
+/// A request with ambiguous framing is rejected, and its connection is closed.
 #[tokio::test]
-async fn a_request_that_can_be_read_in_two_ways_is_refused_and_its_connection_closed() {
-    let upstream = Upstream::saying("answered").await;
+async fn ambiguous_requests_are_400_and_close() {
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     let chunk = "0\r\n\r\n";
     for (attack, body) in [
@@ -48,8 +49,8 @@ async fn a_request_that_can_be_read_in_two_ways_is_refused_and_its_connection_cl
 }
 
 #[tokio::test]
-async fn a_request_for_no_host_or_for_several_is_refused() {
-    let upstream = Upstream::saying("answered").await;
+async fn a_missing_or_invalid_host_is_400() {
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     for hosts in [
         "",
@@ -80,10 +81,10 @@ async fn a_request_for_no_host_or_for_several_is_refused() {
     assert_eq!(paths(&upstream), [""; 0]);
 }
 
-/// RFC 9112, section 3.2: an invalid Host is answered 400. What is no port must not pass for the default one.
+/// RFC 9112, section 3.2, requires 400 for an invalid Host. An invalid port must not be read as the default port.
 #[tokio::test]
-async fn a_host_whose_port_is_no_port_is_refused() {
-    let upstream = Upstream::saying("answered").await;
+async fn a_host_with_an_invalid_port_is_400() {
+    let upstream = Upstream::with_body("answered").await;
     let text = forward("api", "/api", &upstream.url())
         + &ingress("api", "in", "http://api.example.com/r4", "default");
     let site = Site::serving(&text).await;
@@ -96,7 +97,7 @@ async fn a_host_whose_port_is_no_port_is_refused() {
 }
 
 #[tokio::test]
-async fn nothing_hides_a_second_request_in_the_body_of_the_first() {
+async fn no_request_is_smuggled_in_a_body() {
     let n = SMUGGLED.len();
     let long = format!("{n:x}\r\n{SMUGGLED}\r\n0\r\n\r\n");
     for (headers, body) in [
@@ -113,7 +114,7 @@ async fn nothing_hides_a_second_request_in_the_body_of_the_first() {
         ("Transfer-Encoding: chunked", format!("1\r\na\n\r0\r\n\r\n{SMUGGLED}")),
         ("Content-Length: 0\r\nX: a\nTransfer-Encoding: chunked", format!("0\r\n\r\n{SMUGGLED}")),
     ] {
-        let upstream = Upstream::saying("answered").await;
+        let upstream = Upstream::with_body("answered").await;
         let site = open(&upstream).await;
         let text = format!("POST /first HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{body}{MARKER}");
         Raw::send(site.port, text).await;
@@ -123,7 +124,7 @@ async fn nothing_hides_a_second_request_in_the_body_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_request_with_two_lengths_goes_on_with_one() {
+async fn only_one_framing_header_is_forwarded() {
     for headers in
         ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 4"]
     {
@@ -134,7 +135,7 @@ async fn a_request_with_two_lengths_goes_on_with_one() {
             "POST / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n6\r\nwhole!\r\n0\r\n\r\n{MARKER}"
         );
         let answer = Raw::send(site.port, text).await;
-        if let [arrived] = upstream.seen().as_slice() {
+        if let [arrived] = upstream.requests().as_slice() {
             let lower = arrived.to_ascii_lowercase();
             assert!(arrived.contains("whole!"), "{arrived}");
             assert_ne!(lower.contains("content-length"), lower.contains("transfer-encoding"), "{arrived}");
@@ -144,11 +145,11 @@ async fn a_request_with_two_lengths_goes_on_with_one() {
     }
 }
 
-/// RFC 9112, section 6.1: what a server does not understand is answered 501. Taken off and not undone, the
-/// server behind would take compressed bytes for the content.
+/// RFC 9112, section 6.1, asks for 501 for an unknown transfer coding. If the gateway removed the header without
+/// decoding, the upstream would read compressed bytes as the content.
 #[tokio::test]
-async fn a_transfer_coding_that_is_not_undone_is_refused() {
-    let upstream = Upstream::saying("answered").await;
+async fn unknown_transfer_codings_are_rejected() {
+    let upstream = Upstream::with_body("answered").await;
     let site = open(&upstream).await;
     for coding in ["gzip, chunked", "gzip\r\nTransfer-Encoding: chunked", "identity, chunked"] {
         let text = format!(

@@ -1,4 +1,4 @@
-//! `run`: how it starts, and how signals end it.
+//! The subcommand `run`: starts, signals, the drain and the state directory.
 
 use harmony_tests::site::{echo, forward};
 use harmony_tests::{Gateway, Upstream, Workdir, client, eventually, full};
@@ -9,31 +9,31 @@ use tokio::sync::{broadcast, mpsc};
 use super::{WRONG, WRONG_LINES, dir, run};
 
 #[tokio::test]
-async fn run_refuses_a_broken_configuration_with_all_its_problems() {
+async fn run_rejects_a_broken_configuration() {
     let dir = Workdir::with([("config.toml", WRONG.to_owned())]);
     let mut gateway = Gateway::spawn(&dir.config(), &[]);
     assert_eq!(gateway.exit_code().await, 1);
     for line in WRONG_LINES {
-        gateway.until_logged(&format!("config.toml:{line}:")).await;
+        gateway.wait_for_log(&format!("config.toml:{line}:")).await;
     }
-    gateway.until_logged("5 problems").await;
+    gateway.wait_for_log("5 problems").await;
     assert!(!gateway.log().contains("hunter2"), "{}", gateway.log());
 }
 
 #[tokio::test]
-async fn run_refuses_an_address_that_somebody_else_has() {
+async fn run_rejects_an_address_in_use() {
     let (dir, port, _) = dir(&echo("api", "/api"));
     let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let ran = run(&dir.config(), &["run"]).await.assert_code(1);
-    ran.assert_says(&["network.public", &format!("cannot listen on 127.0.0.1:{port}"), "config.toml:8:"]);
+    ran.assert_contains(&["network.public", &format!("cannot listen on 127.0.0.1:{port}"), "config.toml:8:"]);
 }
 
-/// A gateway with a request on its way that ends when something is sent on the channel.
+/// Starts a gateway with a request in flight that ends when a message is sent on the channel.
 async fn with_a_slow_request(arguments: &[&str]) -> (Gateway, u16, Slow) {
     let (started, mut starts) = mpsc::channel(1);
     let (release, _) = broadcast::channel::<()>(1);
     let released = release.clone();
-    let upstream = Upstream::answering(move |_| {
+    let upstream = Upstream::with_handler(move |_| {
         let (started, mut released) = (started.clone(), released.subscribe());
         async move {
             started.send(()).await.unwrap();
@@ -44,7 +44,7 @@ async fn with_a_slow_request(arguments: &[&str]) -> (Gateway, u16, Slow) {
     .await;
     let (dir, port, _) = dir(&forward("api", "/api", &upstream.url()));
     let mut gateway = Gateway::spawn(&dir.config(), arguments);
-    gateway.until_ready().await;
+    gateway.wait_until_ready().await;
     let request = tokio::spawn(client().get(format!("http://127.0.0.1:{port}/api")).send());
     starts.recv().await.unwrap();
     (gateway, port, Slow { request, release, _dir: dir, _upstream: upstream })
@@ -58,7 +58,7 @@ struct Slow {
 }
 
 #[tokio::test]
-async fn a_request_in_flight_finishes_before_sigterm_ends_the_gateway() {
+async fn sigterm_waits_for_requests_in_flight() {
     let (mut gateway, port, slow) = with_a_slow_request(&[]).await;
     gateway.signal("TERM").await;
     eventually("new connections are refused", || async {
@@ -74,7 +74,7 @@ async fn a_request_in_flight_finishes_before_sigterm_ends_the_gateway() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_ran_out_of_time_to_finish_says_so() {
+async fn an_incomplete_drain_exits_with_6() {
     let (mut gateway, _, slow) = with_a_slow_request(&["--drain-secs", "0"]).await;
     gateway.signal("INT").await;
     assert_eq!(gateway.exit_code().await, 6);
@@ -82,12 +82,12 @@ async fn a_gateway_that_ran_out_of_time_to_finish_says_so() {
 }
 
 #[tokio::test]
-async fn sighup_reloads_and_the_log_is_one_json_object_per_line() {
+async fn sighup_reloads_and_json_logs_parse() {
     let (dir, port, _) = dir(&echo("api", "/api"));
     let mut gateway = Gateway::spawn(&dir.config(), &["--log-format", "json"]);
-    gateway.until_ready().await;
+    gateway.wait_until_ready().await;
     gateway.signal("HUP").await;
-    gateway.until_logged("SIGHUP: reloading").await;
+    gateway.wait_for_log("SIGHUP: reloading").await;
     dir.edit("config.toml", "path_prefix = \"/api\"", "path_prefix = \"/moved\"");
     gateway.signal("HUP").await;
     eventually("the new path is served", || async {
@@ -97,15 +97,16 @@ async fn sighup_reloads_and_the_log_is_one_json_object_per_line() {
     .await;
     gateway.signal("TERM").await;
     assert_eq!(gateway.exit_code().await, 0);
-    gateway.until_logged("stopping").await;
+    gateway.wait_for_log("stopping").await;
     for line in gateway.log().lines() {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         assert!(event["level"].is_string() && event["fields"]["message"].is_string(), "{line}");
     }
 }
 
+/// A second gateway on the same configuration is rejected; the first one is not affected.
 #[tokio::test]
-async fn a_second_gateway_on_a_configuration_is_refused_and_the_first_serves_on() {
+async fn a_second_gateway_on_one_config_is_rejected() {
     let (dir, port, _) = dir(&echo("api", "/api"));
     let first = Gateway::start(&dir.config()).await;
     let mut second = Gateway::spawn(&dir.config(), &[]);
@@ -118,8 +119,9 @@ async fn a_second_gateway_on_a_configuration_is_refused_and_the_first_serves_on(
     Gateway::start(&dir.config()).await;
 }
 
+/// The state directory comes from `--state-dir`, the environment, the home directory or the configuration's directory.
 #[tokio::test]
-async fn the_state_is_where_it_is_said_to_be_else_at_home_else_beside_the_configuration() {
+async fn the_state_directory_by_precedence() {
     use std::os::unix::fs::PermissionsExt as _;
     for (arguments, environment, place) in [
         (&["--state-dir", "argument"][..], &[("HARMONY_STATE_DIR", "variable")][..], "argument"),
@@ -139,8 +141,8 @@ async fn the_state_is_where_it_is_said_to_be_else_at_home_else_beside_the_config
         let argument = dir.path().join("argument").display().to_string();
         let arguments = if arguments.is_empty() { Vec::new() } else { vec![arguments[0], argument.as_str()] };
         let mut gateway =
-            Gateway::spawn_as(&harmony_tests::binary(), &dir.config(), &arguments, &environment);
-        gateway.until_ready().await;
+            Gateway::spawn_program(&harmony_tests::binary(), &dir.config(), &arguments, &environment);
+        gateway.wait_until_ready().await;
         let made = dir.path().join(place);
         assert!(made.join("harmony/last-good").is_dir(), "{place}");
         assert_eq!(std::fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700, "{place}");

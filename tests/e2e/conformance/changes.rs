@@ -1,19 +1,21 @@
+//! The conformance kit's view of changes.
+
 use std::time::Duration;
 
 use provider_api::testkit::{Cannot, ChangeWorld, Heard};
 use provider_api::{Attachment, Cadence, ChangeId, DocumentKind, Result, async_trait};
 
-use super::world::{EDGE, RunbeamWorld};
+use super::world::{GATEWAY, RunbeamWorld};
 
 #[async_trait]
 impl ChangeWorld for RunbeamWorld {
     async fn offer(&self, kind: &DocumentKind, document: &str) -> Result<ChangeId, Cannot> {
-        Ok(ChangeId::new(self.cloud.change(EDGE, kind.as_str(), document)).unwrap())
+        Ok(ChangeId::new(self.cloud.change(GATEWAY, kind.as_str(), document)).unwrap())
     }
 
     async fn offer_with_attachments(&self) -> Result<(ChangeId, Vec<Attachment>), Cannot> {
         let content = "[{\"operation\": \"shift\"}]";
-        let name = self.cloud.transform(EDGE, "flatten", content);
+        let name = self.cloud.transform(GATEWAY, "flatten", content);
         let document = format!(
             "[pipelines.x]\nmiddleware = [\"t\"]\n[middleware.t]\ntype = \"transform\"\n\
              options.spec_path = \"{name}.json\"\n"

@@ -1,12 +1,14 @@
+//! The conformance kit's view of credentials.
+
 use std::time::SystemTime;
 
 use provider_api::testkit::{Cannot, CredentialWorld};
 use provider_api::{EnrollmentRequest, MachineCredential, Result, Secret, async_trait};
 
-use super::world::{EDGE, OURS, RunbeamWorld};
+use super::world::{GATEWAY, OURS, RunbeamWorld};
 
 impl RunbeamWorld {
-    /// Keeps a secret in mind, to look for it where it must not be.
+    /// Records a secret, which the kit searches for in places where it must not appear.
     fn secret(&self, text: String) -> Secret {
         self.secrets.lock().unwrap().push(text.clone());
         Secret::new(text)
@@ -20,18 +22,18 @@ impl CredentialWorld for RunbeamWorld {
     }
 
     async fn restart(&self) {
-        self.start_again();
+        self.restart_process();
     }
 
     async fn refuse(&self) -> Result<(), Cannot> {
-        self.cloud.revoke(EDGE);
+        self.cloud.revoke(GATEWAY);
         Ok(())
     }
 
     async fn request(&self) -> EnrollmentRequest {
         EnrollmentRequest {
             user_token: self.secret(self.cloud.sanctum_token(OURS)),
-            gateway_code: EDGE.to_owned(),
+            gateway_code: GATEWAY.to_owned(),
             machine_public_key: None,
             metadata: Vec::new(),
             storage_key: None,
@@ -43,7 +45,7 @@ impl CredentialWorld for RunbeamWorld {
     }
 
     async fn credential(&self) -> Result<MachineCredential, Cannot> {
-        let token = self.cloud.authorized(OURS, EDGE);
+        let token = self.cloud.authorize(OURS, GATEWAY);
         Ok(MachineCredential {
             token: self.secret(token.machine_token),
             expires_at: SystemTime::try_from(token.expires_at).unwrap(),

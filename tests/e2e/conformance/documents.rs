@@ -1,7 +1,9 @@
+//! The conformance kit's view of pushed documents.
+
 use provider_api::testkit::{Cannot, DocumentWorld};
 use provider_api::{DocumentKind, Result, async_trait};
 
-use super::world::{EDGE, RunbeamWorld};
+use super::world::{GATEWAY, RunbeamWorld};
 
 #[async_trait]
 impl DocumentWorld for RunbeamWorld {
@@ -17,8 +19,8 @@ impl DocumentWorld for RunbeamWorld {
         Ok((DocumentKind::Pipeline, "this is no TOML".to_owned()))
     }
 
-    /// There is one document of that name, whatever its id.
+    /// Returns the document by its name: the control plane has only one.
     async fn held(&self, _: &str) -> Result<Option<String>, Cannot> {
-        Ok(self.cloud.document(EDGE, "pipeline", "pushed"))
+        Ok(self.cloud.document(GATEWAY, "pipeline", "pushed"))
     }
 }

@@ -1,14 +1,16 @@
+//! The conformance kit's view of meshes.
+
 use harmony_tests::get;
 use provider_api::testkit::{Cannot, MeshWorld};
 use provider_api::{MeshIdentity, Result, async_trait};
 use serde_json::Value;
 
-use super::world::{EDGE, RunbeamWorld, THEIRS};
+use super::world::{GATEWAY, RunbeamWorld, THEIRS};
 
 const DESTINATION: &str = "https://api.partner.example/r4";
 
 impl RunbeamWorld {
-    /// A mesh in which we may send, and they may be reached.
+    /// Creates a mesh with our egress and the other team's ingress.
     fn joined(&self, name: &str, id: &str) -> MeshIdentity {
         let theirs = format!(
             "[pipelines.in-{name}]\n[pipelines.in-{name}.mesh.ingress.{name}-api]\ntype = \"http\"\n\
@@ -21,11 +23,11 @@ impl RunbeamWorld {
             "[mesh.{name}]\nid = \"{id}\"\ntype = \"http\"\nprovider = \"runbeam\"\nauth_type = \"jwt\"\n\
              ingress = [\"runbeam.{THEIRS}.ingress.name.{name}-api\"]\negress = [\"{name}-out\"]\n"
         );
-        // The first key is made when something is first signed, which no call needs to wait for.
+        // Generates the first key now: generating it is slow, and no call of the kit should have to wait for it.
         self.cloud.signed(&Value::Null);
         self.cloud.seed(THEIRS, "pipeline", &theirs);
-        self.cloud.seed(EDGE, "pipeline", &ours);
-        let id = self.cloud.mesh(EDGE, &mesh);
+        self.cloud.seed(GATEWAY, "pipeline", &ours);
+        let id = self.cloud.mesh(GATEWAY, &mesh);
         MeshIdentity { name: name.to_owned(), id: Some(id) }
     }
 }
@@ -57,7 +59,7 @@ impl MeshWorld for RunbeamWorld {
     }
 
     fn sender(&self) -> String {
-        self.cloud.gateway_id(EDGE)
+        self.cloud.gateway_id(GATEWAY)
     }
 
     async fn sign(&self, claims: &Value) -> Result<String, Cannot> {

@@ -1,3 +1,5 @@
+//! The conformance kit's view of resources.
+
 use provider_api::testkit::{Cannot, Placed, Placing, ResourceWorld};
 use provider_api::{ResourceType, Result, async_trait};
 
@@ -27,7 +29,7 @@ impl ResourceWorld for RunbeamWorld {
     }
 }
 
-/// A document of the other gateway that defines the resource.
+/// The document of the other gateway that defines the resource.
 fn document(wanted: &Placing) -> String {
     let Placing { kind, name, urls, enabled, .. } = wanted;
     let body = format!("type = \"http\"\nurls = {urls:?}\nenabled = {enabled}\n");

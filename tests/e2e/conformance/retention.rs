@@ -1,3 +1,5 @@
+//! The conformance kit's view of saved state.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +14,16 @@ impl RetentionWorld for RunbeamWorld {
         Exchange::Keys
     }
 
-    /// That of the context that providers are built with here.
+    /// The lifetime in the context that `RunbeamWorld` builds providers with.
     fn lifetime(&self) -> Result<Duration, Cannot> {
         Ok(Duration::from_secs(24 * 3600))
     }
 
     async fn restart(&self) {
-        self.start_again();
+        self.restart_process();
     }
 
-    /// Where nobody is: on a port that nothing listens to.
+    /// A provider at a port without a listener.
     fn elsewhere(&self) -> Result<Arc<dyn Provider>, Cannot> {
         Ok(self.with(&self.names()[0], "api = \"http://127.0.0.1:1\"").unwrap())
     }

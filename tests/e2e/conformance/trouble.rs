@@ -1,8 +1,10 @@
+//! The mapping from the conformance kit's troubles to faults of the control plane.
+
 use harmony_tests::control_plane::{Fault, When};
 use provider_api::testkit::{Cannot, Exchange, Trouble};
 use serde_json::{Value, json};
 
-/// Which requests an exchange is.
+/// Matches the requests of an exchange.
 pub(crate) fn when(exchange: Exchange) -> When {
     match exchange {
         Exchange::Pending => When::call("GET", "/harmony/changes/*"),
@@ -16,9 +18,9 @@ pub(crate) fn when(exchange: Exchange) -> When {
     }
 }
 
-/// The fault of the control plane that is this trouble; none for one that is away altogether.
+/// Returns the fault for a trouble; `None` for a control plane that is down.
 pub(crate) fn fault(exchange: Exchange, trouble: &Trouble, secrets: &str) -> Result<Option<Fault>, Cannot> {
-    let json = |body: &Value| answer("application/json", body.to_string());
+    let json = |body: &Value| response("application/json", body.to_string());
     Ok(Some(match trouble {
         Trouble::Status(status) => Fault::status(*status),
         Trouble::Wait(status, wait) => Fault::RetryAfter(*status, wait.as_secs()),
@@ -27,8 +29,8 @@ pub(crate) fn fault(exchange: Exchange, trouble: &Trouble, secrets: &str) -> Res
             Fault::Status(*status, json!({ "error": message, "message": message }))
         }
         Trouble::Page(status) => Fault::html(*status),
-        Trouble::ContentType => answer("text/plain", "{}".to_owned()),
-        Trouble::Garbage => answer("application/json", "{\"data\": [oh".to_owned()),
+        Trouble::ContentType => response("text/plain", "{}".to_owned()),
+        Trouble::Garbage => response("application/json", "{\"data\": [oh".to_owned()),
         Trouble::Shape => json(&json!({ "unexpected": [true] })),
         Trouble::Blank => json(&blank(exchange)),
         Trouble::HugeNumbers => Fault::HugeNumbers,
@@ -40,17 +42,17 @@ pub(crate) fn fault(exchange: Exchange, trouble: &Trouble, secrets: &str) -> Res
         Trouble::Drip => Fault::Drip,
         Trouble::Delay(time) => Fault::Delay(*time),
         Trouble::Redirect(url) => Fault::Redirect(url.clone()),
-        Trouble::LostAnswer => Fault::LoseAnswer,
+        Trouble::LostAnswer => Fault::LoseResponse,
         Trouble::Unreachable => return Ok(None),
         other => return Err(Cannot::because(format!("the control plane cannot do {other:?}"))),
     }))
 }
 
-fn answer(content_type: &'static str, body: String) -> Fault {
-    Fault::Answer { status: 200, content_type, body }
+fn response(content_type: &'static str, body: String) -> Fault {
+    Fault::Response { status: 200, content_type, body }
 }
 
-/// The right answer with every text in it blank.
+/// A well-formed response in which every text is blank.
 fn blank(exchange: Exchange) -> Value {
     let change = json!({ "id": "", "type": "", "toml_config": "", "created_at": "" });
     match exchange {

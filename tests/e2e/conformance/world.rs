@@ -1,3 +1,5 @@
+//! The world of the conformance kit: the provider, a control plane, a clock and a machine.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,22 +14,22 @@ use tempfile::TempDir;
 
 use super::trouble;
 
-/// The team and the gateway that the provider works for, and those of somebody else.
+/// The provider's team and gateway, and the other team.
 pub(crate) const OURS: &str = "radiology";
-pub(crate) const EDGE: &str = "edge";
+pub(crate) const GATEWAY: &str = "edge";
 pub(crate) const THEIRS: &str = "partner";
 
-/// Short, since the checks of silence wait for them; long enough for a machine that has other things to do.
+/// Short deadlines, since the checks of missing responses wait for them; long enough for a busy machine.
 const DEADLINES: Deadlines = Deadlines {
     connect: Duration::from_millis(1000),
     read: Duration::from_millis(1000),
     total: Duration::from_millis(2000),
 };
 
-/// The provider against the development control plane.
+/// The provider under test.
 pub(crate) struct RunbeamSubject;
 
-/// A control plane with a gateway that it knows, and the machine of that gateway.
+/// A control plane with an authorized gateway, and the gateway's machine.
 pub(crate) struct RunbeamWorld {
     pub(crate) cloud: ControlPlane,
     pub(crate) clock: TurnedClock,
@@ -41,8 +43,8 @@ pub(crate) struct RunbeamWorld {
 impl Subject for RunbeamSubject {
     async fn world(&self) -> Arc<dyn World> {
         let cloud = ControlPlane::start().await;
-        let token = cloud.authorized(OURS, EDGE);
-        cloud.authorized(THEIRS, THEIRS);
+        let token = cloud.authorize(OURS, GATEWAY);
+        cloud.authorize(THEIRS, THEIRS);
         let environment = Environment {
             machine_token: Some(Secret::new(token.to_string())),
             encryption_key: None,
@@ -65,21 +67,21 @@ fn factory(environment: &Environment) -> Arc<RunbeamFactory> {
 }
 
 impl RunbeamWorld {
-    /// The process starts again, with nothing in memory.
-    pub(crate) fn start_again(&self) {
+    /// Restarts the process: nothing stays in memory.
+    pub(crate) fn restart_process(&self) {
         *self.factory.lock().unwrap() = factory(&self.environment.lock().unwrap());
     }
 
-    /// A machine on which nothing is stored, and nothing is set.
+    /// Replaces the machine by one without state and environment.
     pub(crate) fn new_machine(&self) {
         *self.environment.lock().unwrap() = Environment::default();
         *self.home.lock().unwrap() = tempfile::tempdir().unwrap();
-        self.start_again();
+        self.restart_process();
     }
 
     pub(crate) fn with(&self, name: &ProviderName, section: &str) -> Result<Arc<dyn Provider>> {
         let state_dir = self.home.lock().unwrap().path().to_owned();
-        let context = BuildContext { gateway: EDGE.to_owned(), state_dir, ..context(name, &self.clock) };
+        let context = BuildContext { gateway: GATEWAY.to_owned(), state_dir, ..context(name, &self.clock) };
         let factory = Arc::clone(&self.factory.lock().unwrap());
         Ok(factory.build(context, toml::from_str(section).unwrap())?)
     }
@@ -117,7 +119,7 @@ impl World for RunbeamWorld {
         time_passes(time).await;
     }
 
-    /// A call of several exchanges has four times as long as one.
+    /// The longest call has several exchanges; 10 times the deadline of one is enough.
     fn patience(&self) -> Duration {
         DEADLINES.total * 10
     }
@@ -131,7 +133,7 @@ impl World for RunbeamWorld {
     async fn trouble(&self, exchange: Exchange, trouble: &Trouble) -> Result<(), Cannot> {
         let secrets = self.secrets.lock().unwrap().join(" ");
         match trouble::fault(exchange, trouble, &secrets)? {
-            Some(fault) => drop(self.cloud.fault(trouble::when(exchange), fault)),
+            Some(fault) => drop(self.cloud.inject(trouble::when(exchange), fault)),
             None => self.cloud.stop().await,
         }
         Ok(())
@@ -139,7 +141,7 @@ impl World for RunbeamWorld {
 
     async fn calm(&self) {
         self.cloud.clear_faults();
-        self.cloud.start_again().await;
+        self.cloud.restart().await;
     }
 
     fn asked(&self) -> Result<usize, Cannot> {

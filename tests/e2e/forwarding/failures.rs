@@ -1,4 +1,4 @@
-//! What a client is told when the way to the server behind does not work, or is not there.
+//! Failures of the upstream and limits of requests, as the client sees them.
 
 use harmony_tests::site::{BASE, echo, forward, pipeline};
 use harmony_tests::{Raw, RawServer, Site, Upstream, Workdir, client, free_port, full};
@@ -10,35 +10,37 @@ use super::{http2, to};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 
-/// A gateway whose backend has these keys beside its URL.
+/// Starts a gateway whose backend has these keys besides its URL.
 async fn with(base_url: &str, keys: &str) -> Site {
     let backend = format!("service = \"http\"\noptions.base_url = \"{base_url}\"\n{keys}");
     Site::serving(&pipeline("api", "/api", &backend)).await
 }
 
+/// A backend that refuses connections is 502, without its address in the response.
 #[tokio::test]
-async fn a_backend_that_refuses_connections_is_a_bad_gateway_and_its_address_stays_here() {
-    let nobody = free_port();
-    let site = to(&format!("http://127.0.0.1:{nobody}")).await;
+async fn a_refused_connection_is_502() {
+    let unused = free_port();
+    let site = to(&format!("http://127.0.0.1:{unused}")).await;
     let answer = client().post(site.url("/api")).body("x").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     let text = answer.text().await.unwrap();
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["error"], "bad_gateway");
-    assert!(text.contains("`api`") && !text.contains(&nobody.to_string()), "{text}");
+    assert!(text.contains("`api`") && !text.contains(&unused.to_string()), "{text}");
 }
 
+/// A backend that does not respond is 504, without a retry.
 #[tokio::test]
-async fn a_backend_that_says_nothing_is_a_gateway_timeout_and_is_not_asked_again() {
+async fn an_unresponsive_backend_is_504() {
     let upstream = RawServer::writing(|_| None).await;
     let site = with(&upstream.url(), "timeout_secs = 1").await;
     let answer = client().get(site.url("/api")).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(answer.json::<Value>().await.unwrap()["error"], "gateway_timeout");
-    assert_eq!(upstream.seen().len(), 1);
+    assert_eq!(upstream.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn a_backend_that_does_not_speak_http_is_a_bad_gateway() {
+async fn a_backend_without_http_is_502() {
     for garbage in
         ["SSH-2.0-OpenSSH_9.6\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx"]
     {
@@ -50,7 +52,7 @@ async fn a_backend_that_does_not_speak_http_is_a_bad_gateway() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_never_a_complete_answer() {
+async fn a_truncated_response_stays_incomplete() {
     for part in [
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf of it\r\n",
@@ -67,7 +69,7 @@ async fn an_answer_that_breaks_off_is_never_a_complete_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_falls_silent_in_the_middle_breaks_off() {
+async fn a_stalled_response_is_cut_off() {
     let upstream = Upstream::streaming(|_| async {
         let (hold, body) = tokio::sync::mpsc::channel(1);
         hold.send("half").await.unwrap();
@@ -85,40 +87,41 @@ async fn an_answer_that_falls_silent_in_the_middle_breaks_off() {
     assert!(answer.chunk().await.is_err());
 }
 
-/// How often the server behind was asked, and what the client got, when only the last of `refusals` + 1
-/// connections is answered.
-async fn asked(method: Method, body: Option<&'static str>, refusals: usize, keys: &str) -> (usize, u16) {
-    let upstream = RawServer::writing(move |n| Some(if n < refusals { "" } else { OK }.to_owned())).await;
+/// Sends a request to an upstream that closes the first `failures` connections without a response. Returns the number
+/// of attempts and the status for the client.
+async fn attempts(method: Method, body: Option<&'static str>, failures: usize, keys: &str) -> (usize, u16) {
+    let upstream = RawServer::writing(move |n| Some(if n < failures { "" } else { OK }.to_owned())).await;
     let site = with(&upstream.url(), keys).await;
     let mut request = client().request(method, site.url("/api"));
     if let Some(body) = body {
         request = request.body(body);
     }
     let status = request.send().await.unwrap().status().as_u16();
-    (upstream.seen().len(), status)
+    (upstream.requests().len(), status)
+}
+
+/// A request that may be repeated is retried when the backend closes the connection without a response.
+#[tokio::test]
+async fn idempotent_requests_are_retried() {
+    assert_eq!(attempts(Method::GET, None, 1, "").await, (2, 200));
+    assert_eq!(attempts(Method::DELETE, None, 1, "").await, (2, 200));
+    assert_eq!(attempts(Method::GET, None, 3, "").await, (4, 200));
+    assert_eq!(attempts(Method::GET, None, 9, "").await, (4, 502));
+    assert_eq!(attempts(Method::GET, None, 9, "max_retries = 1").await, (2, 502));
+    assert_eq!(attempts(Method::GET, None, 1, "max_retries = 0").await, (1, 502));
 }
 
 #[tokio::test]
-async fn what_may_be_repeated_is_tried_again_when_the_backend_closes_without_an_answer() {
-    assert_eq!(asked(Method::GET, None, 1, "").await, (2, 200));
-    assert_eq!(asked(Method::DELETE, None, 1, "").await, (2, 200));
-    assert_eq!(asked(Method::GET, None, 3, "").await, (4, 200));
-    assert_eq!(asked(Method::GET, None, 9, "").await, (4, 502));
-    assert_eq!(asked(Method::GET, None, 9, "max_retries = 1").await, (2, 502));
-    assert_eq!(asked(Method::GET, None, 1, "max_retries = 0").await, (1, 502));
+async fn other_requests_are_not_retried() {
+    assert_eq!(attempts(Method::POST, Some("body"), 1, "").await, (1, 502));
+    assert_eq!(attempts(Method::POST, None, 1, "").await, (1, 502));
+    assert_eq!(attempts(Method::PATCH, Some("body"), 1, "").await, (1, 502));
+    assert_eq!(attempts(Method::PUT, Some("body"), 1, "").await, (1, 502));
 }
 
 #[tokio::test]
-async fn what_may_not_be_repeated_or_was_sent_already_is_asked_once() {
-    assert_eq!(asked(Method::POST, Some("body"), 1, "").await, (1, 502));
-    assert_eq!(asked(Method::POST, None, 1, "").await, (1, 502));
-    assert_eq!(asked(Method::PATCH, Some("body"), 1, "").await, (1, 502));
-    assert_eq!(asked(Method::PUT, Some("body"), 1, "").await, (1, 502));
-}
-
-#[tokio::test]
-async fn an_error_that_the_backend_answers_with_is_its_answer() {
-    let upstream = Upstream::answering(|_| async {
+async fn an_error_of_the_backend_is_forwarded() {
+    let upstream = Upstream::with_handler(|_| async {
         Response::builder().status(503).header("retry-after", "7").body(full("down")).unwrap()
     })
     .await;
@@ -127,11 +130,12 @@ async fn an_error_that_the_backend_answers_with_is_its_answer() {
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.headers()["retry-after"], "7");
     assert_eq!(answer.text().await.unwrap(), "down");
-    assert_eq!(upstream.seen().len(), 1);
+    assert_eq!(upstream.requests().len(), 1);
 }
 
+/// A body over the limit is 413, with and without a Content-Length.
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_whether_its_length_is_said_or_not() {
+async fn a_body_over_the_limit_is_413() {
     let upstream = RawServer::writing(|_| Some(OK.to_owned())).await;
     let config = format!("{BASE}[proxy.content_limits]\nmax_body_size = 1024\n");
     let site = Site::with(&(config + &forward("api", "/api", &upstream.url())), Workdir::new()).await;
@@ -151,21 +155,22 @@ async fn a_body_over_the_limit_is_refused_whether_its_length_is_said_or_not() {
             }
         }
     }
-    assert_eq!(upstream.seen().len(), 4, "what is too large never arrives whole");
+    assert_eq!(upstream.requests().len(), 4, "an oversized body never arrives complete");
 }
 
+/// A Content-Length over the limit is 413 before any of the body is read.
 #[tokio::test]
-async fn a_body_that_says_it_is_over_the_limit_is_refused_before_any_of_it_is_read() {
-    let upstream = Upstream::saying("answered").await;
+async fn a_content_length_over_the_limit_is_413() {
+    let upstream = Upstream::with_body("answered").await;
     let config = format!("{BASE}[proxy.content_limits]\nmax_body_size = 1024\n");
     let site = Site::with(&(config + &forward("api", "/api", &upstream.url())), Workdir::new()).await;
     let head = "POST /api HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1025\r\nConnection: close\r\n\r\n";
     assert_eq!(Raw::send(site.port, head).await.status(), 413);
-    assert!(upstream.seen().is_empty());
+    assert!(upstream.requests().is_empty());
 }
 
 #[tokio::test]
-async fn the_limit_of_a_body_holds_for_an_echo_as_well() {
+async fn the_body_limit_applies_to_an_echo() {
     let config = format!("{BASE}[proxy.content_limits]\nmax_body_size = 1024\n{}", echo("echo", "/echo"));
     let site = Site::with(&config, Workdir::new()).await;
     for (size, status) in [(1024, 200), (1025, 413)] {
@@ -175,19 +180,19 @@ async fn the_limit_of_a_body_holds_for_an_echo_as_well() {
 }
 
 #[tokio::test]
-async fn methods_that_are_not_for_gateways_are_not_allowed() {
-    let upstream = Upstream::saying("answered").await;
+async fn connect_and_trace_are_405() {
+    let upstream = Upstream::with_body("answered").await;
     let site = Site::serving(&forward("all", "/", &upstream.url())).await;
     for request in ["CONNECT 127.0.0.1:22", "TRACE /", "TRACE /anything"] {
         let text = format!("{request} HTTP/1.1\r\nHost: 127.0.0.1:22\r\nConnection: close\r\n\r\n");
         assert_eq!(Raw::send(site.port, text).await.status(), 405, "{request}");
     }
-    assert!(upstream.seen().is_empty());
+    assert!(upstream.requests().is_empty());
 }
 
-/// RFC 9110, section 15.5.6: an answer 405 must say which methods are allowed.
+/// RFC 9110, section 15.5.6, requires an Allow header in a 405.
 #[tokio::test]
-async fn an_answer_that_a_method_is_not_allowed_says_which_are() {
+async fn a_405_has_an_allow_header() {
     let site = to("http://127.0.0.1:9").await;
     let trace = client().request(Method::TRACE, site.url("/api")).send().await.unwrap();
     let put = client().put(site.admin_url("/admin/info")).send().await.unwrap();
@@ -198,7 +203,7 @@ async fn an_answer_that_a_method_is_not_allowed_says_which_are() {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_back_to_the_gateway_again_and_again_is_a_loop() {
+async fn a_forwarding_loop_is_508() {
     let site = Site::serving("").await;
     let config =
         site.dir.read("config.toml") + &forward("loop", "/", &format!("http://127.0.0.1:{}", site.port));
@@ -210,9 +215,10 @@ async fn a_request_that_comes_back_to_the_gateway_again_and_again_is_a_loop() {
     assert_eq!(once.status(), StatusCode::LOOP_DETECTED);
 }
 
+/// A pipeline that needs an unsupported feature is 501, and is never served without the feature.
 #[tokio::test]
-async fn a_pipeline_that_needs_what_is_not_built_in_is_answered_501_and_never_served_without_it() {
-    let upstream = Upstream::saying("answered").await;
+async fn unsupported_features_are_501() {
+    let upstream = Upstream::with_body("answered").await;
     let good = forward("api", "/api", &upstream.url());
     let transform = "[middleware.shape]\ntype = \"transform\"\n";
     let secured = "authentication = \"authentications.key\"\n";
@@ -244,9 +250,9 @@ async fn a_pipeline_that_needs_what_is_not_built_in_is_answered_501_and_never_se
         let message = answer.json::<Value>().await.unwrap()["message"].as_str().unwrap().to_owned();
         assert!(message.contains(lacks), "{message}");
         let warned = site.host.snapshot().warnings().iter().any(|warning| warning.message.contains(lacks));
-        assert!(warned, "{lacks} was not said when the configuration was loaded");
+        assert!(warned, "there was no warning of {lacks} when the configuration was loaded");
     }
-    assert!(upstream.seen().is_empty());
+    assert!(upstream.requests().is_empty());
     let open = "[authentications.key]\nmethod = \"none\"\n";
     let site = Site::serving(&(good + secured + open)).await;
     assert_eq!(client().get(site.url("/api/x")).send().await.unwrap().text().await.unwrap(), "answered");

@@ -1,4 +1,4 @@
-//! Bodies pass as they come, in both directions.
+//! Streaming: bodies are forwarded chunk by chunk in both directions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ fn chunks(receiver: Receiver<&'static str>) -> impl Stream<Item = std::io::Resul
     })
 }
 
-/// A body that is what is sent on a channel, chunk by chunk.
+/// A body of the chunks that are sent on a channel.
 pub(super) fn chunked(receiver: Receiver<&'static str>) -> BoxBody<Bytes, std::io::Error> {
     BodyExt::boxed(StreamBody::new(chunks(receiver).map_ok(Frame::data)))
 }
@@ -34,22 +34,23 @@ fn clients() -> [Client; 2] {
     [client(), http2()]
 }
 
-/// Sends every chunk of a request's body to `arrived` as it comes.
-async fn note(mut body: Incoming, arrived: Sender<Bytes>) {
+/// Sends every chunk of a request's body to `arrived`.
+async fn forward_chunks(mut body: Incoming, arrived: Sender<Bytes>) {
     while let Some(Ok(frame)) = body.frame().await {
         let Ok(data) = frame.into_data() else { continue };
         let _ = arrived.send(data).await;
     }
 }
 
+/// The upstream receives the first chunk before the client sends the last one.
 #[tokio::test]
-async fn the_server_behind_sees_the_first_chunk_before_the_client_sends_the_last() {
+async fn request_bodies_are_streamed() {
     for client in clients() {
         let (arrived, mut arrivals) = channel(8);
         let upstream = Upstream::streaming(move |request| {
             let arrived = arrived.clone();
             async move {
-                note(request.into_body(), arrived).await;
+                forward_chunks(request.into_body(), arrived).await;
                 Response::new(full("all of it"))
             }
         })
@@ -67,8 +68,9 @@ async fn the_server_behind_sees_the_first_chunk_before_the_client_sends_the_last
     }
 }
 
+/// The client receives the first chunk before the upstream sends the last one.
 #[tokio::test]
-async fn the_client_sees_the_first_chunk_before_the_server_behind_sends_the_last() {
+async fn response_bodies_are_streamed() {
     for client in clients() {
         let (hand_over, mut upstreams) = channel(1);
         let upstream = Upstream::streaming(move |_| {
@@ -94,8 +96,8 @@ async fn the_client_sees_the_first_chunk_before_the_server_behind_sends_the_last
 }
 
 #[tokio::test]
-async fn a_client_that_waits_for_permission_to_send_its_body_gets_it() {
-    let upstream = Upstream::saying("answered").await;
+async fn expect_100_continue_is_answered() {
+    let upstream = Upstream::with_body("answered").await;
     let site = to(&upstream.url()).await;
     let mut stream = TcpStream::connect(("127.0.0.1", site.port)).await.unwrap();
     let head = "POST /api HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\
@@ -106,26 +108,26 @@ async fn a_client_that_waits_for_permission_to_send_its_body_gets_it() {
     assert_eq!(&permission, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"sent").await.unwrap();
     assert_eq!(Raw::rest_of(&mut stream).await.body(), "answered");
-    assert_eq!(upstream.last().body, "sent");
-    assert!(!upstream.last().headers.contains_key("expect"));
+    assert_eq!(upstream.last_request().body, "sent");
+    assert!(!upstream.last_request().headers.contains_key("expect"));
 }
 
-/// Says on its channel that it was dropped.
-struct Dropped(Sender<()>);
+/// A guard that sends a message on its channel when it is dropped.
+struct DropGuard(Sender<()>);
 
-impl Drop for Dropped {
+impl Drop for DropGuard {
     fn drop(&mut self) {
         let _ = self.0.try_send(());
     }
 }
 
 #[tokio::test]
-async fn when_the_client_goes_away_the_request_behind_is_given_up() {
+async fn a_disconnect_cancels_the_upstream_request() {
     for client in clients() {
         let (started, mut starts) = channel(1);
         let (ended, mut ends) = channel(1);
         let upstream = Upstream::streaming(move |_| {
-            let (started, guard) = (started.clone(), Dropped(ended.clone()));
+            let (started, guard) = (started.clone(), DropGuard(ended.clone()));
             async move {
                 let _guard = guard;
                 started.send(()).await.unwrap();
@@ -143,24 +145,24 @@ async fn when_the_client_goes_away_the_request_behind_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_request_that_breaks_off_is_never_a_complete_request() {
+async fn a_truncated_request_stays_incomplete() {
     for part in [
         "POST /api HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf of it",
         "POST /api HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf of it\r\n",
     ] {
         let (started, mut starts) = channel(1);
         let (ended, mut ends) = channel(1);
-        let whole = Arc::new(AtomicBool::new(false));
-        let seen_whole = Arc::clone(&whole);
+        let complete = Arc::new(AtomicBool::new(false));
+        let seen_complete = Arc::clone(&complete);
         let upstream = Upstream::streaming(move |request| {
-            let (started, guard) = (started.clone(), Dropped(ended.clone()));
-            let seen_whole = Arc::clone(&seen_whole);
+            let (started, guard) = (started.clone(), DropGuard(ended.clone()));
+            let seen_complete = Arc::clone(&seen_complete);
             async move {
                 let _guard = guard;
                 let mut body = request.into_body();
                 body.frame().await;
                 started.send(()).await.unwrap();
-                seen_whole.store(body.collect().await.is_ok(), Ordering::Relaxed);
+                seen_complete.store(body.collect().await.is_ok(), Ordering::Relaxed);
                 Response::new(full("answered"))
             }
         })
@@ -171,11 +173,11 @@ async fn a_request_that_breaks_off_is_never_a_complete_request() {
         starts.recv().await.unwrap();
         drop(stream);
         ends.recv().await.unwrap();
-        assert!(!whole.load(Ordering::Relaxed), "{part}");
+        assert!(!complete.load(Ordering::Relaxed), "{part}");
     }
 }
 
-/// The most memory that a process has had, in KiB.
+/// The peak memory of a process, in KiB.
 fn peak_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -183,7 +185,7 @@ fn peak_kib(pid: u32) -> u64 {
 }
 
 #[tokio::test]
-async fn a_large_body_passes_both_ways_without_being_held_in_memory() {
+async fn large_bodies_are_not_buffered() {
     const CHUNK: usize = 64 * 1024;
     const CHUNKS: usize = 1024;
     let upstream = Upstream::streaming(|request| async {
@@ -203,7 +205,7 @@ async fn a_large_body_passes_both_ways_without_being_held_in_memory() {
     while let Some(mut chunk) = answer.chunk().await.unwrap() {
         while !chunk.is_empty() {
             let same = chunk.split_to(chunk.len().min(CHUNK - at % CHUNK));
-            assert!(same == vec![(at / CHUNK) as u8; same.len()], "something else at {at}");
+            assert!(same == vec![(at / CHUNK) as u8; same.len()], "the body differs at byte {at}");
             at += same.len();
         }
     }

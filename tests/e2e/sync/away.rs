@@ -1,105 +1,107 @@
-//! A control plane that fails in every way it can.
+//! Failures of the control plane, in every way it can fail.
 
 use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};
 use harmony_tests::site::echo;
-use harmony_tests::{Edge, EdgeOptions, eventually};
+use harmony_tests::{InProcessGateway, InProcessGatewayOptions, eventually};
 use serde_json::json;
 
 use super::status;
 
-/// The control plane does `fault` to every request; then it is well again.
-async fn away(fault: Fault) {
+/// Injects `fault` into every request, checks that the gateway keeps serving, then clears it and checks the recovery.
+async fn survive(fault: Fault) {
     let cloud = ControlPlane::start().await;
-    let edge = Edge::following(&cloud).await;
+    let gateway = InProcessGateway::following(&cloud).await;
     let first = cloud.put_document("edge", "pipeline", &echo("first", "/first"));
-    assert_eq!(cloud.settled(&first).await.status, Status::Applied);
-    let rule = cloud.fault(When::default(), fault);
+    assert_eq!(cloud.wait_until_settled(&first).await.status, Status::Applied);
+    let rule = cloud.inject(When::default(), fault);
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));
     cloud.wait_for_hits(rule, 1).await;
-    eventually("the failure in the status", || async {
-        let status = edge.host.status();
+    eventually("the status shows the failure", || async {
+        let status = gateway.host.status();
         match (status.sync.as_ref().and_then(|sync| sync.failure.clone()), status.reason()) {
             (Some(_), Some(_)) => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })
     .await;
-    assert_eq!((status(edge.url("/first")).await, status(edge.url("/later")).await), (200, 404));
-    cloud.unfault(rule);
-    // What the loop does by itself is shown on a clock that is turned; a person need not wait for it.
-    edge.host.sync().await.unwrap();
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-    assert_eq!(status(edge.url("/later")).await, 200);
-    eventually("the status to clear", || async { edge.host.status().reason().map_or(Ok(()), Err) }).await;
+    assert_eq!((status(gateway.url("/first")).await, status(gateway.url("/later")).await), (200, 404));
+    cloud.remove_fault(rule);
+    // A requested sync skips the backoff. The unit tests of the loop cover the backoff, on a paused clock.
+    gateway.host.sync().await.unwrap();
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+    assert_eq!(status(gateway.url("/later")).await, 200);
+    eventually("the status is clear", || async { gateway.host.status().reason().map_or(Ok(()), Err) }).await;
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
 
 #[tokio::test]
-async fn an_error_of_the_server_is_survived() {
-    away(Fault::status(500)).await;
+async fn server_errors_are_survived() {
+    survive(Fault::status(500)).await;
 }
 
 #[tokio::test]
-async fn being_refused_is_survived() {
-    tokio::join!(away(Fault::status(401)), away(Fault::status(403)));
+async fn rejected_credentials_are_survived() {
+    tokio::join!(survive(Fault::status(401)), survive(Fault::status(403)));
 }
 
 #[tokio::test]
-async fn being_told_to_wait_is_survived() {
-    away(Fault::RetryAfter(429, 120)).await;
+async fn retry_after_is_survived() {
+    survive(Fault::RetryAfter(429, 120)).await;
 }
 
 #[tokio::test]
-async fn garbage_and_pages_of_a_proxy_are_survived() {
+async fn malformed_responses_are_survived() {
     tokio::join!(
-        away(Fault::Status(200, json!([]))),
-        away(Fault::html(200)),
-        away(Fault::HalfBody),
-        away(Fault::Answer { status: 200, content_type: "application/json", body: "{\"data\":".into() }),
+        survive(Fault::Status(200, json!([]))),
+        survive(Fault::html(200)),
+        survive(Fault::HalfBody),
+        survive(Fault::Response { status: 200, content_type: "application/json", body: "{\"data\":".into() }),
     );
 }
 
 #[tokio::test]
-async fn an_endless_body_and_a_connection_that_is_cut_are_survived() {
-    tokio::join!(away(Fault::EndlessBody), away(Fault::Cut), away(Fault::HalfHeaders));
+async fn endless_bodies_and_cuts_are_survived() {
+    tokio::join!(survive(Fault::EndlessBody), survive(Fault::Cut), survive(Fault::HalfHeaders));
 }
 
 #[tokio::test]
-async fn silence_is_survived() {
-    away(Fault::Silence).await;
+async fn missing_responses_are_survived() {
+    survive(Fault::Silence).await;
 }
 
 #[tokio::test]
-async fn a_control_plane_that_leads_elsewhere_is_not_followed() {
+async fn redirects_and_foreign_links_are_not_followed() {
     let elsewhere = ControlPlane::start().await;
     tokio::join!(
-        away(Fault::Redirect(elsewhere.url().to_owned())),
-        away(Fault::NextLink(format!("{}/harmony/changes/x?page=2", elsewhere.url()))),
+        survive(Fault::Redirect(elsewhere.url().to_owned())),
+        survive(Fault::NextLink(format!("{}/harmony/changes/x?page=2", elsewhere.url()))),
     );
     assert!(elsewhere.requests().is_empty(), "{:?}", elsewhere.requests());
 }
 
+/// A gateway starts and serves while its control plane is down, and syncs when it is up.
 #[tokio::test]
-async fn a_gateway_starts_and_serves_while_its_control_plane_is_down_and_follows_it_when_it_comes() {
+async fn a_start_without_a_control_plane_serves() {
     let cloud = ControlPlane::start().await;
     cloud.stop().await;
-    let options = EdgeOptions { sections: echo("first", "/first"), ..EdgeOptions::default() };
-    let edge = Edge::with(&cloud, options).await;
-    assert_eq!(status(edge.url("/first")).await, 200);
+    let options =
+        InProcessGatewayOptions { sections: echo("first", "/first"), ..InProcessGatewayOptions::default() };
+    let gateway = InProcessGateway::with(&cloud, options).await;
+    assert_eq!(status(gateway.url("/first")).await, 200);
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));
-    cloud.start_again().await;
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-    assert_eq!(status(edge.url("/later")).await, 200);
+    cloud.restart().await;
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+    assert_eq!(status(gateway.url("/later")).await, 200);
 }
 
 #[tokio::test]
-async fn after_it_was_revoked_a_gateway_follows_again_when_somebody_authorizes_it() {
+async fn a_revoked_gateway_syncs_when_reauthorized() {
     let cloud = ControlPlane::start().await;
-    let edge = Edge::following(&cloud).await;
+    let gateway = InProcessGateway::following(&cloud).await;
     cloud.wait_for_count("GET", "/harmony/changes/", 1).await;
     cloud.revoke("edge");
-    eventually("the refusal in the status", || async {
-        let sync = edge.host.status().sync.clone();
+    eventually("the status shows the rejected credential", || async {
+        let sync = gateway.host.status().sync.clone();
         let authorization = sync.map(|sync| sync.authorization);
         if authorization == Some(harmony_host::Authorization::Refused) {
             Ok(())
@@ -110,29 +112,29 @@ async fn after_it_was_revoked_a_gateway_follows_again_when_somebody_authorizes_i
     .await;
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));
     let answer = harmony_tests::client()
-        .post(edge.admin_url("/admin/authorize"))
+        .post(gateway.admin_url("/admin/authorize"))
         .bearer_auth(cloud.user_token("acme"))
         .json(&json!({ "gateway_code": "edge" }))
         .send()
         .await
         .unwrap();
     assert_eq!(answer.status(), 200, "{:?}", answer.text().await);
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
 }
 
 #[tokio::test]
-async fn a_verdict_whose_answer_is_lost_is_reported_again_and_once() {
+async fn a_lost_verdict_response_is_retried() {
     let cloud = ControlPlane::start().await;
-    let edge = Edge::following(&cloud).await;
+    let gateway = InProcessGateway::following(&cloud).await;
     for route in ["/harmony/changes/acknowledge", "/harmony/change/*/applied", "/harmony/change/*/failed"] {
-        cloud.fault(When::call("POST", route).times(1), Fault::LoseAnswer);
+        cloud.inject(When::call("POST", route).times(1), Fault::LoseResponse);
     }
     let good = cloud.put_document("edge", "pipeline", &echo("good", "/good"));
     let bad = cloud.change("edge", "pipeline", "no toml");
-    assert_eq!(cloud.settled(&good).await.status, Status::Applied);
-    assert_eq!(cloud.settled(&bad).await.status, Status::Failed);
-    eventually("everything to be delivered", || async {
-        let sync = edge.host.status().sync.clone();
+    assert_eq!(cloud.wait_until_settled(&good).await.status, Status::Applied);
+    assert_eq!(cloud.wait_until_settled(&bad).await.status, Status::Failed);
+    eventually("every verdict is delivered", || async {
+        let sync = gateway.host.status().sync.clone();
         let left = sync.map(|sync| (sync.unsettled, sync.undelivered));
         if left == Some((0, 0)) { Ok(()) } else { Err(format!("{left:?}")) }
     })

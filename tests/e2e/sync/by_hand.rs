@@ -1,4 +1,4 @@
-//! Files that are edited by hand while changes arrive: nothing is lost without a word, nothing is applied twice.
+//! Edits by hand during a sync: no edit and no change is lost silently, and no change is applied twice.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,11 +6,11 @@ use std::os::unix::fs::symlink;
 use harmony_host::Verdict;
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::echo;
-use harmony_tests::{Edge, eventually};
+use harmony_tests::{InProcessGateway, eventually};
 
 use super::status;
 
-/// How a file is edited.
+/// A way of editing a file.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     InPlace,
@@ -23,22 +23,22 @@ enum Way {
 const MINE: &str = "pipelines/mine.toml";
 
 impl Way {
-    fn edit(self, edge: &Edge, n: usize, text: &str) {
-        let at = |name: &str| edge.dir.path().join("pipelines").join(name);
+    fn edit(self, gateway: &InProcessGateway, n: usize, text: &str) {
+        let at = |name: &str| gateway.dir.path().join("pipelines").join(name);
         match self {
-            Self::InPlace => edge.dir.write(MINE, text),
+            Self::InPlace => gateway.dir.write(MINE, text),
             Self::InTwoWrites => {
                 let (first, second) = text.split_at(text.len() / 2);
-                edge.dir.write(MINE, first);
-                edge.dir.write(MINE, &format!("{first}{second}"));
+                gateway.dir.write(MINE, first);
+                gateway.dir.write(MINE, &format!("{first}{second}"));
             }
-            Self::RenamedOnto => edge.dir.replace(MINE, text),
+            Self::RenamedOnto => gateway.dir.replace(MINE, text),
             Self::RemovedAndMadeAnew => {
                 let _ = fs::remove_file(at("mine.toml"));
-                edge.dir.write(MINE, text);
+                gateway.dir.write(MINE, text);
             }
             Self::MountSwapped => {
-                edge.dir.write(&format!("pipelines/..v{n}/mine.toml"), text);
+                gateway.dir.write(&format!("pipelines/..v{n}/mine.toml"), text);
                 symlink(format!("..v{n}"), at("..data_tmp")).unwrap();
                 fs::rename(at("..data_tmp"), at("..data")).unwrap();
                 if n == 0 {
@@ -49,40 +49,41 @@ impl Way {
     }
 }
 
-async fn answers(edge: &Edge, path: &str, expected: u16) {
+async fn answers(gateway: &InProcessGateway, path: &str, expected: u16) {
     eventually(&format!("{path} is {expected}"), || async {
-        let now = status(edge.url(path)).await;
+        let now = status(gateway.url(path)).await;
         if now == expected { Ok(()) } else { Err(now) }
     })
     .await;
 }
 
-/// Edits go on while changes of another file arrive; then everything is there, once, and comes to rest.
+/// Edits one file while changes of another file arrive, and checks that all are applied, once, and the gateway is idle.
 async fn side_by_side(way: Way) {
     const TIMES: usize = 5;
     let cloud = ControlPlane::start().await;
-    let edge = Edge::following(&cloud).await;
+    let gateway = InProcessGateway::following(&cloud).await;
     let mut changes = Vec::new();
     for n in 0..TIMES {
         changes.push(cloud.put_document("edge", "pipeline", &echo("theirs", &format!("/theirs-{n}"))));
-        way.edit(&edge, n, &echo("mine", &format!("/mine-{n}")));
-        edge.host.sync().await.unwrap();
-        assert_eq!(cloud.settled(&changes[n]).await.status, Status::Applied, "{way:?}");
-        assert_eq!(status(edge.url(&format!("/theirs-{n}"))).await, 200, "{way:?}");
+        way.edit(&gateway, n, &echo("mine", &format!("/mine-{n}")));
+        gateway.host.sync().await.unwrap();
+        assert_eq!(cloud.wait_until_settled(&changes[n]).await.status, Status::Applied, "{way:?}");
+        assert_eq!(status(gateway.url(&format!("/theirs-{n}"))).await, 200, "{way:?}");
     }
-    answers(&edge, &format!("/mine-{}", TIMES - 1), 200).await;
-    assert_eq!(status(edge.url(&format!("/theirs-{}", TIMES - 1))).await, 200);
-    assert_eq!(edge.dir.read(MINE), echo("mine", &format!("/mine-{}", TIMES - 1)));
-    assert_eq!(edge.dir.read("pipelines/theirs.toml"), echo("theirs", &format!("/theirs-{}", TIMES - 1)));
-    // It rests: looking again finds what is served, and each change was told once.
-    assert!(matches!(edge.host.reload().await, Some(Verdict::Unchanged { .. })), "{way:?}");
-    let told = cloud.requests().iter().filter(|request| request.route.ends_with("/applied")).count();
-    assert_eq!(told, TIMES, "{way:?}");
+    answers(&gateway, &format!("/mine-{}", TIMES - 1), 200).await;
+    assert_eq!(status(gateway.url(&format!("/theirs-{}", TIMES - 1))).await, 200);
+    assert_eq!(gateway.dir.read(MINE), echo("mine", &format!("/mine-{}", TIMES - 1)));
+    assert_eq!(gateway.dir.read("pipelines/theirs.toml"), echo("theirs", &format!("/theirs-{}", TIMES - 1)));
+    // A reload finds nothing new, and each verdict was reported once.
+    assert!(matches!(gateway.host.reload().await, Some(Verdict::Unchanged { .. })), "{way:?}");
+    let reports = cloud.requests().iter().filter(|request| request.route.ends_with("/applied")).count();
+    assert_eq!(reports, TIMES, "{way:?}");
     assert!(cloud.violations().is_empty(), "{way:?}: {:?}", cloud.violations());
 }
 
+/// Edits and changes of different files are all applied, for every way of editing.
 #[tokio::test]
-async fn edits_and_changes_of_different_files_are_all_there_whatever_way_the_files_are_edited() {
+async fn edits_and_changes_of_other_files_coexist() {
     tokio::join!(
         side_by_side(Way::InPlace),
         side_by_side(Way::InTwoWrites),
@@ -93,36 +94,37 @@ async fn edits_and_changes_of_different_files_are_all_there_whatever_way_the_fil
 }
 
 #[tokio::test]
-async fn of_an_edit_and_a_change_of_one_file_the_last_one_wins() {
+async fn the_last_of_edit_and_change_wins() {
     let cloud = ControlPlane::start().await;
-    let edge = Edge::on_demand(&cloud).await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
     let first = cloud.put_document("edge", "pipeline", &echo("both", "/first"));
-    edge.host.sync().await.unwrap();
-    assert_eq!(cloud.settled(&first).await.status, Status::Applied);
-    edge.dir.replace("pipelines/both.toml", &echo("both", "/by-hand"));
-    answers(&edge, "/by-hand", 200).await;
-    edge.host.sync().await.unwrap();
-    assert_eq!(status(edge.url("/by-hand")).await, 200, "a change that was applied is not applied again");
+    gateway.host.sync().await.unwrap();
+    assert_eq!(cloud.wait_until_settled(&first).await.status, Status::Applied);
+    gateway.dir.replace("pipelines/both.toml", &echo("both", "/by-hand"));
+    answers(&gateway, "/by-hand", 200).await;
+    gateway.host.sync().await.unwrap();
+    assert_eq!(status(gateway.url("/by-hand")).await, 200, "an applied change is not applied again");
     let second = cloud.put_document("edge", "pipeline", &echo("both", "/second"));
-    edge.host.sync().await.unwrap();
-    assert_eq!(cloud.settled(&second).await.status, Status::Applied);
-    assert_eq!((status(edge.url("/second")).await, status(edge.url("/by-hand")).await), (200, 404));
+    gateway.host.sync().await.unwrap();
+    assert_eq!(cloud.wait_until_settled(&second).await.status, Status::Applied);
+    assert_eq!((status(gateway.url("/second")).await, status(gateway.url("/by-hand")).await), (200, 404));
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
 
+/// A change of a mounted file writes to the link's target, and the next mount replaces it.
 #[tokio::test]
-async fn a_change_of_a_mounted_file_goes_where_the_link_leads_and_the_next_mount_takes_its_place() {
+async fn changes_follow_symlinked_mounts() {
     let cloud = ControlPlane::start().await;
-    let edge = Edge::on_demand(&cloud).await;
-    Way::MountSwapped.edit(&edge, 0, &echo("mine", "/mounted"));
-    answers(&edge, "/mounted", 200).await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
+    Way::MountSwapped.edit(&gateway, 0, &echo("mine", "/mounted"));
+    answers(&gateway, "/mounted", 200).await;
     let change = cloud.put_document("edge", "pipeline", &echo("mine", "/changed"));
-    edge.host.sync().await.unwrap();
-    assert_eq!(cloud.settled(&change).await.status, Status::Applied);
-    assert_eq!(status(edge.url("/changed")).await, 200);
-    assert!(fs::symlink_metadata(edge.dir.path().join(MINE)).unwrap().is_symlink());
-    Way::MountSwapped.edit(&edge, 1, &echo("mine", "/remounted"));
-    answers(&edge, "/remounted", 200).await;
-    edge.host.sync().await.unwrap();
-    assert_eq!((status(edge.url("/remounted")).await, status(edge.url("/changed")).await), (200, 404));
+    gateway.host.sync().await.unwrap();
+    assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+    assert_eq!(status(gateway.url("/changed")).await, 200);
+    assert!(fs::symlink_metadata(gateway.dir.path().join(MINE)).unwrap().is_symlink());
+    Way::MountSwapped.edit(&gateway, 1, &echo("mine", "/remounted"));
+    answers(&gateway, "/remounted", 200).await;
+    gateway.host.sync().await.unwrap();
+    assert_eq!((status(gateway.url("/remounted")).await, status(gateway.url("/changed")).await), (200, 404));
 }

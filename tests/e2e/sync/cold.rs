@@ -1,12 +1,12 @@
-//! References and tokens of the control plane: asked for once, used while they are good, never after.
+//! Caches of references and tokens of the control plane: one fetch, used while valid, never afterwards.
 
 use harmony_tests::control_plane::{ControlPlane, Fault, When};
-use harmony_tests::{Edge, EdgeOptions, Upstream, client, eventually, get};
+use harmony_tests::{InProcessGateway, InProcessGatewayOptions, Upstream, client, eventually, get};
 
-/// A mesh of the control plane with an ingress of the gateway `partner` that leads to `upstream`, and pipelines of
-/// the gateway `edge` that lead there: `/open` outside of the mesh, `/mesh` within it.
-async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> Edge {
-    cloud.authorized("partners", "partner");
+/// Starts the gateway `edge` with two pipelines to the ingress of the gateway `partner`, which is `upstream`: `/open`
+/// outside the mesh, `/mesh` within it.
+async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> InProcessGateway {
+    cloud.authorize("partners", "partner");
     cloud.seed(
         "partner",
         "pipeline",
@@ -17,7 +17,7 @@ async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> E
             upstream.url()
         ),
     );
-    cloud.authorized("acme", "edge");
+    cloud.authorize("acme", "edge");
     let mesh = |ingress: &str, egress: &str| {
         format!(
             "[mesh.imaging]\ntype = \"http\"\nprovider = \"runbeam\"\nauth_type = \"jwt\"\n\
@@ -41,81 +41,101 @@ async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> E
         1,
     );
     let sections = front("open", "") + &front("mesh", egress) + &with_id;
-    Edge::with(cloud, EdgeOptions { interval, sections, ..EdgeOptions::default() }).await
+    InProcessGateway::with(
+        cloud,
+        InProcessGatewayOptions { interval, sections, ..InProcessGatewayOptions::default() },
+    )
+    .await
 }
 
+/// 10 000 concurrent requests cause one resolution of the reference and one token.
 #[tokio::test]
-async fn ten_thousand_requests_for_a_cold_reference_and_its_token_ask_once_for_each() {
-    let (cloud, upstream) = (ControlPlane::start().await, Upstream::saying("theirs").await);
-    let edge = partners(&cloud, &upstream, 0).await;
-    let held = cloud.fault(When::call("GET", "/harmony/resources/resolve"), Fault::Hold);
-    let held_token = cloud.fault(When::call("POST", "/harmony/mesh/token"), Fault::Hold);
+async fn cold_requests_share_one_fetch() {
+    let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+    let gateway = partners(&cloud, &upstream, 0).await;
+    let hold = cloud.inject(When::call("GET", "/harmony/resources/resolve"), Fault::Hold);
+    let hold_token = cloud.inject(When::call("POST", "/harmony/mesh/token"), Fault::Hold);
     let client = reqwest::Client::builder().http2_prior_knowledge().tls_certs_only([]).build().unwrap();
-    let asking: Vec<_> = (0..10_000)
+    let requests: Vec<_> = (0..10_000)
         .map(|_| {
-            let request = client.get(edge.url("/mesh/x")).send();
+            let request = client.get(gateway.url("/mesh/x")).send();
             tokio::spawn(async move { request.await.map(|answer| answer.status().as_u16()) })
         })
         .collect();
-    cloud.wait_for_hits(held, 1).await;
-    cloud.unfault(held);
-    cloud.wait_for_hits(held_token, 1).await;
-    cloud.unfault(held_token);
-    for one in asking {
-        assert_eq!(one.await.unwrap().unwrap(), 200);
+    cloud.wait_for_hits(hold, 1).await;
+    cloud.remove_fault(hold);
+    cloud.wait_for_hits(hold_token, 1).await;
+    cloud.remove_fault(hold_token);
+    for request in requests {
+        assert_eq!(request.await.unwrap().unwrap(), 200);
     }
     assert_eq!(cloud.count("GET", "/harmony/resources/resolve"), 1);
     assert_eq!(cloud.count("POST", "/harmony/mesh/token"), 1);
 }
 
+/// While the control plane is down, valid tokens are used; without a valid token the response is 503, never an open
+/// request.
 #[tokio::test]
-async fn with_the_control_plane_gone_what_is_valid_is_used_and_what_has_expired_is_503_and_never_open() {
+async fn expired_tokens_are_503_never_open() {
     let cloud = ControlPlane::builder().mesh_tokens_last(14).start().await.unwrap();
-    let upstream = Upstream::saying("theirs").await;
-    let edge = partners(&cloud, &upstream, 0).await;
-    assert_eq!(get(edge.url("/mesh/x")).await.unwrap().status(), 200);
-    assert!(upstream.last().headers.contains_key("authorization"));
+    let upstream = Upstream::with_body("theirs").await;
+    let gateway = partners(&cloud, &upstream, 0).await;
+    assert_eq!(get(gateway.url("/mesh/x")).await.unwrap().status(), 200);
+    assert!(upstream.last_request().headers.contains_key("authorization"));
     cloud.stop().await;
-    assert_eq!(get(edge.url("/mesh/x")).await.unwrap().status(), 200);
-    let answer = eventually("the token to end", || async {
-        let answer = get(edge.url("/mesh/x")).await.unwrap();
+    assert_eq!(get(gateway.url("/mesh/x")).await.unwrap().status(), 200);
+    let answer = eventually("the token expires", || async {
+        let answer = get(gateway.url("/mesh/x")).await.unwrap();
         if answer.status() == 503 { Ok(answer) } else { Err(answer.status()) }
     })
     .await;
     assert!(answer.headers().contains_key("retry-after"));
-    assert!(upstream.seen().iter().all(|seen| seen.headers.contains_key("authorization")), "never without");
-    assert_eq!(get(edge.url("/open/x")).await.unwrap().status(), 200, "the reference itself is still good");
-    cloud.start_again().await;
-    assert_eq!(get(edge.url("/mesh/x")).await.unwrap().status(), 200);
+    assert!(
+        upstream.requests().iter().all(|request| request.headers.contains_key("authorization")),
+        "no request without a token"
+    );
+    assert_eq!(
+        get(gateway.url("/open/x")).await.unwrap().status(),
+        200,
+        "the reference itself is still valid"
+    );
+    cloud.restart().await;
+    assert_eq!(get(gateway.url("/mesh/x")).await.unwrap().status(), 200);
 }
 
+/// Failed resolutions map to 404, 403 or 503, and none of them is cached.
 #[tokio::test]
-async fn a_reference_that_is_not_there_is_404_one_that_is_not_ours_403_and_none_of_them_is_remembered() {
-    let (cloud, upstream) = (ControlPlane::start().await, Upstream::saying("theirs").await);
-    let edge = partners(&cloud, &upstream, 0).await;
+async fn failed_resolutions_are_not_cached() {
+    let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+    let gateway = partners(&cloud, &upstream, 0).await;
     for (fault, expected) in [(404, 404), (403, 403), (500, 503), (401, 503)] {
-        let rule = cloud.fault(When::call("GET", "/harmony/resources/resolve"), Fault::status(fault));
-        let answer = client().get(edge.url("/open/x")).send().await.unwrap();
+        let rule = cloud.inject(When::call("GET", "/harmony/resources/resolve"), Fault::status(fault));
+        let answer = client().get(gateway.url("/open/x")).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), expected, "{fault}");
-        cloud.unfault(rule);
+        cloud.remove_fault(rule);
     }
-    assert_eq!(get(edge.url("/open/x")).await.unwrap().status(), 200);
+    assert_eq!(get(gateway.url("/open/x")).await.unwrap().status(), 200);
 }
 
+/// A saved resolution is not used for another control plane.
 #[tokio::test]
-async fn where_a_reference_led_is_not_followed_for_another_control_plane_that_is_away() {
+async fn resolutions_are_bound_to_their_control_plane() {
     let (cloud, other) = (ControlPlane::start().await, ControlPlane::start().await);
-    let upstream = Upstream::saying("theirs").await;
-    let edge = partners(&cloud, &upstream, 0).await;
-    assert_eq!(get(edge.url("/open/x")).await.unwrap().status(), 200);
+    let upstream = Upstream::with_body("theirs").await;
+    let gateway = partners(&cloud, &upstream, 0).await;
+    assert_eq!(get(gateway.url("/open/x")).await.unwrap().status(), 200);
     cloud.stop().await;
     other.stop().await;
-    edge.dir.edit("config.toml", cloud.url(), other.url());
-    edge.host.reload().await.unwrap();
-    assert_eq!(client().get(edge.url("/open/x")).send().await.unwrap().status(), 503);
-    let edge = edge.restarted().await;
-    assert_eq!(client().get(edge.url("/open/x")).send().await.unwrap().status(), 503);
-    edge.dir.edit("config.toml", other.url(), cloud.url());
-    edge.host.reload().await.unwrap();
-    assert_eq!(get(edge.url("/open/x")).await.unwrap().status(), 200, "as it said itself");
+    gateway.dir.edit("config.toml", cloud.url(), other.url());
+    gateway.host.reload().await.unwrap();
+    assert_eq!(client().get(gateway.url("/open/x")).send().await.unwrap().status(), 503);
+    let gateway = gateway.restarted().await;
+    assert_eq!(client().get(gateway.url("/open/x")).send().await.unwrap().status(), 503);
+    gateway.dir.edit("config.toml", other.url(), cloud.url());
+    gateway.host.reload().await.unwrap();
+    assert_eq!(
+        get(gateway.url("/open/x")).await.unwrap().status(),
+        200,
+        "the first control plane resolved it"
+    );
 }

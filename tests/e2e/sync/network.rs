@@ -1,26 +1,26 @@
-//! A network between gateway and control plane that loses, cuts, repeats and reorders what they say.
+//! A network that loses, cuts, repeats and reorders messages between gateway and control plane.
 
 use harmony_tests::control_plane::{ControlPlane, Status, When};
-use harmony_tests::fault_proxy::{FaultProxy, Heard, Mishap, Weather};
+use harmony_tests::fault_proxy::{FaultProxy, ForwardedResponse, NetworkFault, RandomFaults};
 use harmony_tests::site::echo;
-use harmony_tests::{Edge, eventually};
+use harmony_tests::{InProcessGateway, eventually};
 
 use super::status;
 
-/// Lets the gateway ask, as often as it takes, until every change has its verdict.
-async fn settle(edge: &Edge, cloud: &ControlPlane) {
-    eventually("every change to be settled", || async {
-        let report = edge.host.sync().await;
+/// Requests syncs until every change has a verdict.
+async fn settle(gateway: &InProcessGateway, cloud: &ControlPlane) {
+    eventually("every change is settled", || async {
+        let report = gateway.host.sync().await;
         let left: Vec<_> = cloud.changes("edge").into_iter().filter(|change| !change.is_settled()).collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{report:?}, {left:?}")) }
     })
     .await;
 }
 
-/// Every call of the loop meets once with `mishap`; in the end everything is as if it had not.
-async fn survived(mishap: Mishap) {
-    let (cloud, proxy) = FaultProxy::before(ControlPlane::builder()).await;
-    let edge = Edge::on_demand(&cloud).await;
+/// Injects `fault` once into every call of a sync, and checks that the result is the same as without it.
+async fn survive(fault: NetworkFault) {
+    let (cloud, proxy) = FaultProxy::in_front_of(ControlPlane::builder()).await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
     let calls = [
         ("GET", "/harmony/base-url"),
         ("GET", "/harmony/changes/*"),
@@ -29,84 +29,96 @@ async fn survived(mishap: Mishap) {
         ("POST", "/harmony/change/*/applied"),
         ("POST", "/harmony/change/*/failed"),
     ];
-    let rules = calls.map(|(method, path)| proxy.fault(When::call(method, path).times(1), mishap));
+    let rules = calls.map(|(method, path)| proxy.inject(When::call(method, path).times(1), fault));
     let good = cloud.put_document("edge", "pipeline", &echo("good", "/good"));
     let bad = cloud.change("edge", "pipeline", "no toml");
-    settle(&edge, &cloud).await;
-    assert_eq!(rules.map(|rule| proxy.hits(rule)), [1; 6], "{:?}", proxy.passed());
+    settle(&gateway, &cloud).await;
+    assert_eq!(rules.map(|rule| proxy.hits(rule)), [1; 6], "{:?}", proxy.requests());
     assert_eq!((cloud.view(&good).status, cloud.view(&bad).status), (Status::Applied, Status::Failed));
-    assert_eq!(status(edge.url("/good")).await, 200);
-    assert!(cloud.violations().is_empty(), "{mishap:?}: {:?}", cloud.violations());
+    assert_eq!(status(gateway.url("/good")).await, 200);
+    assert!(cloud.violations().is_empty(), "{fault:?}: {:?}", cloud.violations());
+}
+
+/// Calls that are cut before or after they arrive are survived.
+#[tokio::test]
+async fn cut_calls_are_survived() {
+    tokio::join!(
+        survive(NetworkFault::Cut),
+        survive(NetworkFault::LoseResponse),
+        survive(NetworkFault::HalfHeaders)
+    );
 }
 
 #[tokio::test]
-async fn calls_that_are_cut_on_their_way_and_on_their_way_back_are_survived() {
-    tokio::join!(survived(Mishap::Cut), survived(Mishap::LoseAnswer), survived(Mishap::HalfHeaders));
+async fn truncated_responses_are_survived() {
+    tokio::join!(survive(NetworkFault::HalfBody), survive(NetworkFault::Truncate));
 }
 
 #[tokio::test]
-async fn answers_that_break_off_or_are_short_are_survived() {
-    tokio::join!(survived(Mishap::HalfBody), survived(Mishap::Truncate));
+async fn duplicated_calls_are_survived() {
+    tokio::join!(
+        survive(NetworkFault::Duplicate(ForwardedResponse::First)),
+        survive(NetworkFault::Duplicate(ForwardedResponse::Second))
+    );
 }
 
 #[tokio::test]
-async fn calls_that_arrive_twice_are_survived() {
-    tokio::join!(survived(Mishap::Twice(Heard::First)), survived(Mishap::Twice(Heard::Second)));
+async fn reordered_and_duplicated_lists_are_survived() {
+    tokio::join!(
+        survive(NetworkFault::Reverse),
+        survive(NetworkFault::Shuffle(1)),
+        survive(NetworkFault::DuplicateEntries)
+    );
 }
 
 #[tokio::test]
-async fn lists_out_of_order_and_with_entries_that_are_there_twice_are_survived() {
-    tokio::join!(survived(Mishap::Reverse), survived(Mishap::Shuffle(1)), survived(Mishap::Repeat));
-}
-
-#[tokio::test]
-async fn of_a_list_out_of_order_the_newest_version_is_what_stays() {
-    let (cloud, proxy) = FaultProxy::before(ControlPlane::builder()).await;
-    let edge = Edge::on_demand(&cloud).await;
+async fn the_newest_version_of_a_reordered_list_wins() {
+    let (cloud, proxy) = FaultProxy::in_front_of(ControlPlane::builder()).await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
     for n in 0..5 {
         cloud.put_document("edge", "pipeline", &echo("fhir", &format!("/v{n}")));
     }
-    let rule = proxy.fault(When::path("/harmony/changes/*").times(1), Mishap::Reverse);
-    settle(&edge, &cloud).await;
+    let rule = proxy.inject(When::path("/harmony/changes/*").times(1), NetworkFault::Reverse);
+    settle(&gateway, &cloud).await;
     assert_eq!(proxy.hits(rule), 1);
-    assert_eq!((status(edge.url("/v4")).await, status(edge.url("/v0")).await), (200, 404));
+    assert_eq!((status(gateway.url("/v4")).await, status(gateway.url("/v0")).await), (200, 404));
 }
 
 #[tokio::test]
-async fn a_network_that_says_nothing_or_refuses_is_survived() {
-    let (cloud, proxy) = FaultProxy::before(ControlPlane::builder()).await;
-    let edge = Edge::on_demand(&cloud).await;
+async fn unresponsive_and_refusing_networks_are_survived() {
+    let (cloud, proxy) = FaultProxy::in_front_of(ControlPlane::builder()).await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
     let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
-    proxy.swallow(true);
+    proxy.set_unresponsive(true);
     let failed = |report: harmony_host::SyncReport| report.error.is_some();
-    assert!(edge.host.sync().await.is_some_and(failed));
-    proxy.swallow(false);
+    assert!(gateway.host.sync().await.is_some_and(failed));
+    proxy.set_unresponsive(false);
     proxy.stop().await;
-    assert!(edge.host.sync().await.is_some_and(failed));
-    assert_eq!((cloud.requests().len(), status(edge.url("/fhir")).await), (0, 404));
-    proxy.start_again().await;
-    settle(&edge, &cloud).await;
-    assert_eq!((cloud.view(&change).status, status(edge.url("/fhir")).await), (Status::Applied, 200));
+    assert!(gateway.host.sync().await.is_some_and(failed));
+    assert_eq!((cloud.requests().len(), status(gateway.url("/fhir")).await), (0, 404));
+    proxy.restart().await;
+    settle(&gateway, &cloud).await;
+    assert_eq!((cloud.view(&change).status, status(gateway.url("/fhir")).await), (Status::Applied, 200));
 }
 
 #[tokio::test]
-async fn in_bad_weather_every_change_gets_one_true_verdict() {
-    let (cloud, proxy) = FaultProxy::before(ControlPlane::builder().per_page(4)).await;
-    let edge = Edge::on_demand(&cloud).await;
-    proxy.weather(Weather::seeded(11).striking(0.5));
+async fn every_change_gets_one_verdict_on_a_bad_network() {
+    let (cloud, proxy) = FaultProxy::in_front_of(ControlPlane::builder().per_page(4)).await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
+    proxy.randomize(RandomFaults::seeded(11).with_probability(0.5));
     let mut good = Vec::new();
     let mut bad = Vec::new();
     for n in 0..12 {
         good.push(cloud.put_document("edge", "pipeline", &echo(&format!("p{n}"), &format!("/p{n}"))));
         bad.push(cloud.change("edge", "pipeline", &format!("[pipelines.p{n}]\nendpoints = [\"nowhere\"]\n")));
-        let _ = edge.host.sync().await;
+        let _ = gateway.host.sync().await;
     }
-    settle(&edge, &cloud).await;
+    settle(&gateway, &cloud).await;
     for (n, change) in good.iter().enumerate() {
         assert_eq!(cloud.view(change).status, Status::Applied, "{:?}", cloud.view(change));
-        assert_eq!(status(edge.url(&format!("/p{n}"))).await, 200);
+        assert_eq!(status(gateway.url(&format!("/p{n}"))).await, 200);
     }
     assert!(bad.iter().all(|change| cloud.view(change).status == Status::Failed));
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
-    assert!(proxy.passed().iter().any(|passed| passed.delivered == 2));
+    assert!(proxy.requests().iter().any(|request| request.sent == 2));
 }

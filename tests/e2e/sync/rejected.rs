@@ -1,4 +1,4 @@
-//! Changes that are wrong.
+//! Changes that must be rejected.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};
 use harmony_tests::site::echo;
-use harmony_tests::{Ahead, Edge, EdgeOptions, free_port};
+use harmony_tests::{InProcessGateway, InProcessGatewayOptions, OffsetClock, free_port};
 
 use super::status;
 
-/// All files of the configuration.
+/// Returns all files of the configuration.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     let mut open = vec![dir.to_owned()];
@@ -31,54 +31,61 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     all
 }
 
-/// Applies `toml`, which must be rejected in the step `class` with a reason that has all of `words`, leaves the
-/// files and what is served as they were, and stands in the way of nothing.
-async fn rejected(kind: &str, toml: &str, class: &str, words: &[&str]) {
+/// Issues `toml`, which must be rejected in the step `class` with a reason that contains all of `words`, and checks
+/// that the files and the served configuration stay, and that the next change is applied.
+async fn check_rejected(kind: &str, toml: &str, class: &str, words: &[&str]) {
     let cloud = ControlPlane::start().await;
-    let edge = Edge::following(&cloud).await;
-    rejected_by(&cloud, &edge, kind, toml, class, words).await;
+    let gateway = InProcessGateway::following(&cloud).await;
+    check_rejected_by(&cloud, &gateway, kind, toml, class, words).await;
 }
 
-async fn rejected_by(cloud: &ControlPlane, edge: &Edge, kind: &str, toml: &str, class: &str, words: &[&str]) {
+async fn check_rejected_by(
+    cloud: &ControlPlane,
+    gateway: &InProcessGateway,
+    kind: &str,
+    toml: &str,
+    class: &str,
+    words: &[&str],
+) {
     let first = cloud.put_document("edge", "pipeline", &echo("first", "/first"));
-    assert_eq!(cloud.settled(&first).await.status, Status::Applied);
-    let (before, generation) = (files(edge.dir.path()), edge.host.snapshot().generation());
+    assert_eq!(cloud.wait_until_settled(&first).await.status, Status::Applied);
+    let (before, generation) = (files(gateway.dir.path()), gateway.host.snapshot().generation());
     let bad = cloud.change("edge", kind, toml);
-    let view = cloud.settled(&bad).await;
+    let view = cloud.wait_until_settled(&bad).await;
     assert_eq!(view.status, Status::Failed, "{toml}");
     let reason = format!("{} {:?}", view.error_message.clone().unwrap_or_default(), view.error_details);
     assert!(view.error_message.unwrap_or_default().starts_with(&format!("{class}: ")), "{reason}");
     for word in words {
         assert!(reason.contains(word), "no {word} in {reason}");
     }
-    assert_eq!(files(edge.dir.path()), before);
-    assert_eq!(edge.host.snapshot().generation(), generation);
-    assert_eq!(status(edge.url("/first")).await, 200);
+    assert_eq!(files(gateway.dir.path()), before);
+    assert_eq!(gateway.host.snapshot().generation(), generation);
+    assert_eq!(status(gateway.url("/first")).await, 200);
     let good = cloud.put_document("edge", "pipeline", &echo("good", "/good"));
-    assert_eq!(cloud.settled(&good).await.status, Status::Applied);
-    assert_eq!(status(edge.url("/good")).await, 200);
+    assert_eq!(cloud.wait_until_settled(&good).await.status, Status::Applied);
+    assert_eq!(status(gateway.url("/good")).await, 200);
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
 
 #[tokio::test]
 async fn broken_syntax_is_rejected_with_its_line() {
-    rejected("pipeline", "[pipelines.x]\nnetworks = [\n", "parse", &["pipeline change", ":2: "]).await;
+    check_rejected("pipeline", "[pipelines.x]\nnetworks = [\n", "parse", &["pipeline change", ":2: "]).await;
 }
 
 #[tokio::test]
-async fn a_missing_endpoint_is_rejected_with_file_and_line() {
+async fn a_missing_endpoint_is_rejected() {
     let toml = "[pipelines.x]\nnetworks = [\"public\"]\nendpoints = [\"nowhere\"]\nbackends = []\n";
-    rejected("pipeline", toml, "validate", &["pipelines/x.toml:3", "nowhere"]).await;
+    check_rejected("pipeline", toml, "validate", &["pipelines/x.toml:3", "nowhere"]).await;
 }
 
 #[tokio::test]
 async fn every_problem_of_a_change_is_reported() {
     let toml = "[pipelines.x]\nnetworks = [\"void\"]\nendpoints = [\"nowhere\"]\nbackends = [\"gone\"]\n";
-    rejected("pipeline", toml, "validate", &["void", "nowhere", "gone"]).await;
+    check_rejected("pipeline", toml, "validate", &["void", "nowhere", "gone"]).await;
 }
 
 #[tokio::test]
-async fn a_port_that_somebody_else_has_is_rejected_as_such() {
+async fn a_port_in_use_is_rejected() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let toml = format!(
@@ -86,7 +93,7 @@ async fn a_port_that_somebody_else_has_is_rejected_as_such() {
          [network.management.http]\nbind_address = \"127.0.0.1\"\nbind_port = {}\n",
         free_port()
     );
-    rejected("gateway", &toml, "bind", &[&port.to_string(), "network.public"]).await;
+    check_rejected("gateway", &toml, "bind", &[&port.to_string(), "network.public"]).await;
 }
 
 #[tokio::test]
@@ -96,28 +103,29 @@ async fn two_networks_on_one_port_are_rejected() {
         "[network.public.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n\
          [network.management.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n"
     );
-    rejected("gateway", &toml, "validate", &[&port.to_string()]).await;
+    check_rejected("gateway", &toml, "validate", &[&port.to_string()]).await;
 }
 
 #[tokio::test]
-async fn a_name_that_leads_out_of_the_directory_is_rejected() {
+async fn path_traversal_in_names_is_rejected() {
     for (kind, toml) in [
         ("pipeline", "[pipelines.\"../../x\"]\n"),
         ("mesh", "[mesh.\"../../x\"]\n"),
         ("transform", "[transform.\"../../x\"]\ninstructions = \"[]\"\n"),
         ("pipeline", "[pipelines.\"/etc/passwd\"]\n"),
     ] {
-        rejected(kind, toml, "validate", &["file name"]).await;
+        check_rejected(kind, toml, "validate", &["file name"]).await;
     }
 }
 
 #[tokio::test]
-async fn an_unknown_type_is_rejected_and_overwrites_nothing() {
-    rejected("firmware", "[proxy]\nid = \"stolen\"\n", "validate", &["firmware"]).await;
+async fn an_unknown_type_is_rejected() {
+    check_rejected("firmware", "[proxy]\nid = \"stolen\"\n", "validate", &["firmware"]).await;
 }
 
+/// A change must not set the gateway's identity, its control plane, its directories or its management section.
 #[tokio::test]
-async fn a_change_may_not_say_who_the_gateway_is_where_its_control_plane_is_or_how_it_is_managed() {
+async fn protected_keys_are_rejected() {
     for (toml, key) in [
         ("[proxy]\nid = \"other\"\n", "proxy.id"),
         ("[provider.runbeam]\napi = \"https://evil.example\"\n", "provider.runbeam.api"),
@@ -128,34 +136,38 @@ async fn a_change_may_not_say_who_the_gateway_is_where_its_control_plane_is_or_h
         ("[runbeam]\nenabled = true\ncloud_api_base_url = \"https://evil.example\"\n", "runbeam"),
         ("[proxy]\npipelines_path = \"/etc\"\n", "pipelines_path"),
     ] {
-        rejected("gateway", toml, "validate", &[key, "by hand"]).await;
+        check_rejected("gateway", toml, "validate", &[key, "by hand"]).await;
     }
 }
 
+/// A transform that cannot be fetched fails the change that needs it, after four attempts.
 #[tokio::test]
-async fn a_transform_that_cannot_be_downloaded_fails_the_change_that_needs_it() {
+async fn a_missing_transform_fails_its_change() {
     let needs = |id: &str| {
         echo("needy", "/needy")
             + &format!("[middleware.shape]\ntype = \"transform\"\noptions.spec_path = \"{id}.json\"\n")
     };
-    rejected("pipeline", &needs("01MISSING"), "fetch", &["01MISSING"]).await;
-    rejected("pipeline", &needs("../../x"), "fetch", &["../../x"]).await;
+    check_rejected("pipeline", &needs("01MISSING"), "fetch", &["01MISSING"]).await;
+    check_rejected("pipeline", &needs("../../x"), "fetch", &["../../x"]).await;
     let cloud = ControlPlane::start().await;
-    let clock = Arc::new(Ahead::default());
-    let options = EdgeOptions { clock: Some(Arc::clone(&clock) as _), ..EdgeOptions::default() };
-    let edge = Edge::with(&cloud, options).await;
+    let clock = Arc::new(OffsetClock::default());
+    let options = InProcessGatewayOptions {
+        clock: Some(Arc::clone(&clock) as _),
+        ..InProcessGatewayOptions::default()
+    };
+    let gateway = InProcessGateway::with(&cloud, options).await;
     let id = cloud.transform("edge", "flatten", "[]");
-    let rule = cloud.fault(When::call("GET", "/transforms/*"), Fault::status(500));
-    // What cannot be had now is asked for again after a minute, ten minutes and an hour.
+    let rule = cloud.inject(When::call("GET", "/transforms/*"), Fault::status(500));
+    // A failed fetch is retried after 1 minute, 10 minutes and 1 hour.
     let hours_pass = async {
         loop {
             cloud.wait_for_more("GET", "/harmony/changes/", 1).await;
-            clock.forward(Duration::from_secs(3600));
+            clock.advance(Duration::from_secs(3600));
         }
     };
     let (pipeline, words) = (needs(&id), [id.as_str(), "500"]);
     tokio::select! {
-        () = rejected_by(&cloud, &edge, "pipeline", &pipeline, "fetch", &words) => {}
+        () = check_rejected_by(&cloud, &gateway, "pipeline", &pipeline, "fetch", &words) => {}
         () = hours_pass => {}
     }
     assert_eq!(cloud.hits(rule), 4);
@@ -163,10 +175,10 @@ async fn a_transform_that_cannot_be_downloaded_fails_the_change_that_needs_it() 
 
 #[tokio::test]
 async fn a_change_without_a_document_is_rejected() {
-    rejected("pipeline", "   ", "fetch", &["toml_config"]).await;
+    check_rejected("pipeline", "   ", "fetch", &["toml_config"]).await;
 }
 
 #[tokio::test]
-async fn a_change_that_names_several_pipelines_is_rejected() {
-    rejected("pipeline", "[pipelines.a]\n[pipelines.b]\n", "validate", &["`a`, `b`"]).await;
+async fn a_change_with_two_pipelines_is_rejected() {
+    check_rejected("pipeline", "[pipelines.a]\n[pipelines.b]\n", "validate", &["`a`, `b`"]).await;
 }

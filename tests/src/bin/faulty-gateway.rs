@@ -1,5 +1,5 @@
-//! The gateway as it is, with the points compiled in at which `FAILPOINTS` ends it and the disk that refuses when
-//! `HARMONY_DISK_FAULT` says so. A program of its own, so that neither is ever in `harmony-host`.
+//! The gateway with failpoints: `FAILPOINTS` names the points at which the process aborts, and writes to the disk fail
+//! while the file named by `HARMONY_DISK_FAULT` exists. A separate program, so that `harmony-host` never contains them.
 
 use std::process::ExitCode;
 

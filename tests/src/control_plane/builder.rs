@@ -1,3 +1,5 @@
+//! The builder of a control plane.
+
 use std::io::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -13,12 +15,12 @@ use super::state::State;
 use super::store;
 use crate::ports::free_port;
 
-/// How a control plane is to be.
+/// The settings of a control plane that is not yet started.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
     listen: Option<SocketAddr>,
-    known_as: Option<String>,
+    external_url: Option<String>,
     settings: Settings,
 }
 
@@ -30,71 +32,71 @@ impl Default for Builder {
             mesh_token_seconds: 300,
             jwks_max_age: None,
             data: None,
-            narrate: false,
+            print_requests: false,
         };
-        Self { listen: None, known_as: None, settings }
+        Self { listen: None, external_url: None, settings }
     }
 }
 
 impl Builder {
-    /// Listens there, instead of at a free port of the loopback.
+    /// Listens at `address` instead of a free loopback port.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = Some(address);
         self
     }
 
-    /// Calls itself by this URL, instead of by its address: something stands in front of it.
-    pub fn known_as(mut self, url: impl Into<String>) -> Self {
-        self.known_as = Some(url.into());
+    /// Uses `url` as its own URL, because a proxy is in front of it.
+    pub fn external_url(mut self, url: impl Into<String>) -> Self {
+        self.external_url = Some(url.into());
         self
     }
 
-    /// Shows so many changes on a page, instead of 15.
+    /// Sets the page size of lists; the default is 15.
     pub fn per_page(mut self, per_page: usize) -> Self {
         self.settings.per_page = per_page.max(1);
         self
     }
 
-    /// Issues machine tokens that last so many seconds, instead of 30 days. Zero or less: expired at once.
+    /// Sets the lifetime of machine tokens in seconds; the default is 30 days. 0 or less: expired at once.
     pub fn machine_tokens_last(mut self, seconds: i64) -> Self {
         self.settings.machine_token_seconds = seconds;
         self
     }
 
-    /// Issues mesh tokens that last so many seconds, instead of 5 minutes.
+    /// Sets the lifetime of mesh tokens in seconds; the default is 5 minutes.
     pub fn mesh_tokens_last(mut self, seconds: i64) -> Self {
         self.settings.mesh_token_seconds = seconds;
         self
     }
 
-    /// Says how long the key set may be cached.
+    /// Sets the `max-age` of the key set in seconds; by default the header is absent.
     pub fn jwks_max_age(mut self, seconds: u32) -> Self {
         self.settings.jwks_max_age = Some(seconds);
         self
     }
 
-    /// Keeps everything in a file, which is read now if it exists.
+    /// Stores the state in `file`, and loads it from there at the start if the file exists.
     pub fn data(mut self, file: impl Into<PathBuf>) -> Self {
         self.settings.data = Some(file.into());
         self
     }
 
-    /// Prints every request.
-    pub fn narrate(mut self) -> Self {
-        self.settings.narrate = true;
+    /// Prints each request to stdout.
+    pub fn print_requests(mut self) -> Self {
+        self.settings.print_requests = true;
         self
     }
 
-    /// Starts it.
+    /// Starts the control plane.
     ///
     /// # Errors
-    /// When the file cannot be read or the address not be listened at.
+    /// Fails if the file cannot be read, or if the address cannot be bound.
     pub async fn start(self) -> Result<ControlPlane, Error> {
         let state = self.settings.data.as_deref().map_or_else(|| Ok(State::default()), store::read)?;
         let address = self.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
         let listener = Server::listen(address).await?;
         let address = listener.local_addr()?;
-        let url = self.known_as.unwrap_or_else(|| format!("http://{address}"));
+        let url = self.external_url.unwrap_or_else(|| format!("http://{address}"));
         let core = Arc::new(Core::new(url, self.settings, state));
         let server = Server::start(listener, service(&core));
         Ok(ControlPlane { core, address, server: Mutex::new(Some(server)) })

@@ -1,16 +1,18 @@
+//! A request to the API, read and parsed.
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, request};
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use super::answer::Rejection;
+use super::response::ApiError;
 
-/// A request as it was read from the socket.
+/// A request with its whole body.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) method: Method,
-    /// The path as it was sent.
+    /// The path as sent.
     pub(super) path: String,
     pub(super) query: Option<String>,
     pub(super) headers: HeaderMap,
@@ -24,18 +26,18 @@ impl Call {
         Self { method: parts.method, path, query, headers: parts.headers, body }
     }
 
-    /// The path without its `/api` prefixes. Clients put none, one or two in front, depending on the call and on
-    /// the base URL they were given.
+    /// The path without its `/api` prefixes. Clients send none, one or two, depending on the call and on their base
+    /// URL.
     pub(super) fn route(&self) -> &str {
         route(&self.path)
     }
 
-    /// The route's segments, decoded.
+    /// The segments of the route, percent-decoded.
     pub(super) fn segments(&self) -> Vec<String> {
         self.route().split('/').skip(1).map(percent_decoded).collect()
     }
 
-    /// The first query parameter of that name.
+    /// The first query parameter `name`.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
         let pairs = form_urlencoded::parse(self.query.as_deref().unwrap_or_default().as_bytes());
         pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
@@ -45,39 +47,41 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The body as JSON of a known form. 415 for anything that does not say it is JSON, 400 for what is not, 422
-    /// for what has another form.
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Rejection> {
-        let said = self.header(CONTENT_TYPE).unwrap_or_default();
-        let essence = said.split(';').next().unwrap_or_default().trim();
+    /// Parses the body as `T`: 415 if the content type is not JSON, 400 if the body is not JSON, 422 if it is not a
+    /// `T`.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        let content_type = self.header(CONTENT_TYPE).unwrap_or_default();
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
-            return Err(Rejection::unsupported(format!("the body must be application/json, not `{said}`")));
+            return Err(ApiError::unsupported(format!(
+                "the body must be application/json, not `{content_type}`"
+            )));
         }
-        serde_json::from_slice(&self.body).map_err(|wrong| match wrong.is_data() {
-            true => Rejection::unprocessable(wrong.to_string()),
-            false => Rejection::bad_request(format!("the body is not JSON: {wrong}")),
+        serde_json::from_slice(&self.body).map_err(|error| match error.is_data() {
+            true => ApiError::unprocessable(error.to_string()),
+            false => ApiError::bad_request(format!("the body is not JSON: {error}")),
         })
     }
 
-    /// That there is no body, or one of JSON. Some clients send `{}` where nothing is expected.
-    pub(super) fn no_body(&self) -> Result<(), Rejection> {
-        if self.body.is_empty() { Ok(()) } else { self.json::<Nothing>().map(|_| ()) }
+    /// Accepts an absent body or an empty JSON object. Some clients send `{}` where no body is expected.
+    pub(super) fn no_body(&self) -> Result<(), ApiError> {
+        if self.body.is_empty() { Ok(()) } else { self.json::<Empty>().map(|_| ()) }
     }
 }
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+struct Empty {}
 
-/// A value that has something in it.
-pub(super) fn filled<'a>(name: &str, value: &'a str) -> Result<&'a str, Rejection> {
+/// Returns `value`, or 422 if it is blank.
+pub(super) fn non_blank<'a>(name: &str, value: &'a str) -> Result<&'a str, ApiError> {
     match value.trim().is_empty() {
-        true => Err(Rejection::unprocessable(format!("`{name}` must not be blank"))),
+        true => Err(ApiError::unprocessable(format!("`{name}` must not be blank"))),
         false => Ok(value),
     }
 }
 
-/// A path without its `/api` prefixes.
+/// Removes up to two `/api` prefixes.
 pub(crate) fn route(mut path: &str) -> &str {
     for _ in 0..2 {
         match path.strip_prefix("/api") {
@@ -89,7 +93,7 @@ pub(crate) fn route(mut path: &str) -> &str {
 }
 
 fn percent_decoded(segment: &str) -> String {
-    // The form decoder, kept from reading a plus as a space.
+    // The form decoder would read `+` as a space and split at `&` and `=`.
     let escaped = segment.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     form_urlencoded::parse(escaped.as_bytes()).next().map(|(text, _)| text.into_owned()).unwrap_or_default()
 }

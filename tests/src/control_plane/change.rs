@@ -1,28 +1,30 @@
+//! Changes of a gateway's configuration, and their verdicts.
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::answer::Rejection;
 use super::id::ulid;
+use super::response::ApiError;
 use super::state::State;
 
-/// Where a change stands.
+/// The status of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Not yet announced; listed like a pending one.
+    /// Not yet announced to the gateway; listed like a pending change.
     Queued,
-    /// Waits for its gateway.
+    /// Not yet acknowledged by the gateway.
     Pending,
-    /// The gateway has it.
+    /// Received by the gateway.
     Acknowledged,
-    /// The gateway works with it.
+    /// Live at the gateway.
     Applied,
-    /// The gateway refused it.
+    /// Rejected by the gateway.
     Failed,
 }
 
-/// A change of a gateway's configuration and what became of it.
+/// A change of a gateway's configuration and its verdict.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are those of the protocol")]
 pub struct ChangeView {
@@ -43,25 +45,25 @@ pub struct ChangeView {
 }
 
 impl ChangeView {
-    /// Whether the gateway has yet to take it.
+    /// Returns true if the gateway has not acknowledged the change.
     pub fn is_waiting(&self) -> bool {
         matches!(self.status, Status::Queued | Status::Pending)
     }
 
-    /// Whether the gateway gave its verdict.
+    /// Returns true if the gateway has reported a verdict.
     pub fn is_settled(&self) -> bool {
         matches!(self.status, Status::Applied | Status::Failed)
     }
 
-    /// As lists show it.
-    pub(super) fn listed(&self) -> Value {
+    /// The entry in a list: metadata only.
+    pub(super) fn list_entry(&self) -> Value {
         json!({
             "id": self.id, "status": self.status, "type": self.kind, "gateway_id": self.gateway_id,
             "created_at": self.created_at,
         })
     }
 
-    /// Takes the acknowledgement; `false` when it is too late for one.
+    /// Records an acknowledgement. Returns false if the change already has a verdict.
     pub(super) fn acknowledge(&mut self) -> bool {
         if self.is_waiting() {
             self.status = Status::Acknowledged;
@@ -70,13 +72,13 @@ impl ChangeView {
         self.status == Status::Acknowledged
     }
 
-    /// Takes the verdict. The same one again is fine: the answer to the first may have been lost. A change that has
-    /// failed may be applied later, once what it needs is there; the other way round is a contradiction.
-    pub(super) fn settle(&mut self, verdict: Verdict) -> Result<(), Rejection> {
+    /// Records a verdict. A repeated verdict is accepted, since the first response may have been lost. A failed change
+    /// may be applied later, when its dependencies exist. An applied change cannot fail: 409.
+    pub(super) fn settle(&mut self, verdict: Verdict) -> Result<(), ApiError> {
         let wanted = verdict.status();
         if self.is_waiting() {
             let id = &self.id;
-            return Err(Rejection::contradiction(format!("change {id} was never acknowledged")));
+            return Err(ApiError::conflict(format!("change {id} was not acknowledged")));
         }
         if self.is_settled() {
             let (id, was) = (&self.id, self.status);
@@ -88,9 +90,7 @@ impl ChangeView {
                     Ok(())
                 }
                 (was, wanted) if was == wanted => Ok(()),
-                _ => Err(Rejection::contradiction(format!(
-                    "change {id} was {was:?} and is now called {wanted:?}"
-                ))),
+                _ => Err(ApiError::conflict(format!("change {id} is {was:?} and cannot become {wanted:?}"))),
             };
         }
         self.status = wanted;
@@ -106,7 +106,7 @@ impl ChangeView {
     }
 }
 
-/// What a gateway says became of a change.
+/// The verdict of a gateway on a change.
 #[derive(Clone, Debug)]
 pub(super) enum Verdict {
     Applied,
@@ -123,7 +123,7 @@ impl Verdict {
 }
 
 impl State {
-    /// Issues a change as it is, whether or not a gateway could take it. Gives its id.
+    /// Issues a change without validation and returns its id.
     pub(super) fn issue(
         &mut self,
         gateway_id: &str,

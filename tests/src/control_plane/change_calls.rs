@@ -1,13 +1,15 @@
+//! The calls of the API about changes: list, fetch, acknowledge, verdicts.
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Outcome, Rejection};
-use super::call::{Call, filled};
+use super::call::{Call, non_blank};
 use super::change::{ChangeView, Verdict};
 use super::core::Core;
 use super::credential::Caller;
 use super::etag;
 use super::paging;
+use super::response::{ApiError, ApiResponse, ApiResult};
 use super::state::State;
 
 #[derive(Deserialize)]
@@ -23,45 +25,45 @@ struct Failed {
     details: Option<Vec<String>>,
 }
 
-/// What waits: for one gateway, or for all that the caller sees.
-pub(super) fn list(core: &Core, call: &Call, caller: &Caller, gateway: Option<&str>) -> Outcome {
+/// Lists the waiting changes of one gateway, or of all gateways visible to the caller.
+pub(super) fn list(core: &Core, call: &Call, caller: &Caller, gateway: Option<&str>) -> ApiResult {
     caller.team_id()?;
     let state = core.state();
     let only = match gateway {
         None => None,
         Some(wanted) => {
             let gateway =
-                state.gateway(wanted).ok_or_else(|| Rejection::not_found("there is no such gateway"))?;
+                state.gateway(wanted).ok_or_else(|| ApiError::not_found("there is no such gateway"))?;
             if !caller.sees(gateway) {
-                return Err(Rejection::forbidden("this is another's gateway"));
+                return Err(ApiError::forbidden("the gateway belongs to another team"));
             }
             Some(gateway.id.clone())
         }
     };
-    let seen = |change: &&ChangeView| match &only {
+    let visible = |change: &&ChangeView| match &only {
         Some(id) => change.gateway_id == *id,
         None => state.gateway(&change.gateway_id).is_some_and(|gateway| caller.sees(gateway)),
     };
-    let waiting = state.changes.iter().rev().filter(|change| change.is_waiting()).filter(seen);
-    let all: Vec<Value> = waiting.map(ChangeView::listed).collect();
-    etag::answer(call, paging::page(core, call, &all)?, None)
+    let waiting = state.changes.iter().rev().filter(|change| change.is_waiting()).filter(visible);
+    let all: Vec<Value> = waiting.map(ChangeView::list_entry).collect();
+    etag::respond(call, paging::page(core, call, &all)?, None)
 }
 
-pub(super) fn get(core: &Core, caller: &Caller, id: &str) -> Outcome {
+pub(super) fn get(core: &Core, caller: &Caller, id: &str) -> ApiResult {
     caller.team_id()?;
     let state = core.state();
-    visible(&state, caller, id)?;
-    Answer::ok(&json!({ "data": state.change(id) }))
+    check_visible(&state, caller, id)?;
+    ApiResponse::ok(&json!({ "data": state.change(id) }))
 }
 
-pub(super) fn acknowledge(core: &Core, call: &Call, caller: &Caller) -> Outcome {
+pub(super) fn acknowledge(core: &Core, call: &Call, caller: &Caller) -> ApiResult {
     let gateway = caller.gateway()?;
     let request: Acknowledge = call.json()?;
     if request.change_ids.is_empty() {
-        return Err(Rejection::unprocessable("`change_ids` must name a change"));
+        return Err(ApiError::unprocessable("`change_ids` must name a change"));
     }
     for id in &request.change_ids {
-        filled("change_ids", id)?;
+        non_blank("change_ids", id)?;
     }
     let (acknowledged, failed) = core.change(|state| {
         request.change_ids.into_iter().partition::<Vec<_>, _>(|id| {
@@ -69,39 +71,39 @@ pub(super) fn acknowledge(core: &Core, call: &Call, caller: &Caller) -> Outcome 
             change.is_some_and(ChangeView::acknowledge)
         })
     });
-    Answer::ok(&json!({ "acknowledged": acknowledged, "failed": failed }))
+    ApiResponse::ok(&json!({ "acknowledged": acknowledged, "failed": failed }))
 }
 
-pub(super) fn applied(core: &Core, call: &Call, caller: &Caller, id: &str) -> Outcome {
+pub(super) fn applied(core: &Core, call: &Call, caller: &Caller, id: &str) -> ApiResult {
     caller.gateway()?;
     call.no_body()?;
     settle(core, caller, id, Verdict::Applied)
 }
 
-pub(super) fn failed(core: &Core, call: &Call, caller: &Caller, id: &str) -> Outcome {
+pub(super) fn failed(core: &Core, call: &Call, caller: &Caller, id: &str) -> ApiResult {
     caller.gateway()?;
     let Failed { error, details } = call.json()?;
-    filled("error", &error)?;
+    non_blank("error", &error)?;
     settle(core, caller, id, Verdict::Failed { error, details })
 }
 
-fn settle(core: &Core, caller: &Caller, id: &str, verdict: Verdict) -> Outcome {
+fn settle(core: &Core, caller: &Caller, id: &str, verdict: Verdict) -> ApiResult {
     let message = match &verdict {
-        Verdict::Applied => "the change was applied",
-        Verdict::Failed { .. } => "the change has failed",
+        Verdict::Applied => "the change is marked as applied",
+        Verdict::Failed { .. } => "the change is marked as failed",
     };
     core.change(|state| {
-        visible(state, caller, id)?;
+        check_visible(state, caller, id)?;
         state.change_mut(id).map_or(Ok(()), |change| change.settle(verdict))
     })?;
-    Answer::ok(&json!({ "success": true, "message": message }))
+    ApiResponse::ok(&json!({ "success": true, "message": message }))
 }
 
-/// That the caller may know of a change. Another gateway's is 403, so that a mix-up is seen as one.
-fn visible(state: &State, caller: &Caller, id: &str) -> Result<(), Rejection> {
-    let change = state.change(id).ok_or_else(|| Rejection::not_found(format!("there is no change {id}")))?;
+/// Checks that the caller may see a change. Another gateway's change is 403 instead of 404, so that a mix-up shows.
+fn check_visible(state: &State, caller: &Caller, id: &str) -> Result<(), ApiError> {
+    let change = state.change(id).ok_or_else(|| ApiError::not_found(format!("there is no change {id}")))?;
     match state.gateway(&change.gateway_id).is_some_and(|gateway| caller.sees(gateway)) {
         true => Ok(()),
-        false => Err(Rejection::forbidden("this is another gateway's change")),
+        false => Err(ApiError::forbidden("the change belongs to another gateway")),
     }
 }

@@ -1,3 +1,5 @@
+//! The shared state of a control plane, and waiting for its changes.
+
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +12,7 @@ use super::rules::Rules;
 use super::state::State;
 use super::store;
 
-/// What was chosen when the control plane was built.
+/// The settings of the builder.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) per_page: usize,
@@ -18,10 +20,10 @@ pub(super) struct Settings {
     pub(super) mesh_token_seconds: i64,
     pub(super) jwks_max_age: Option<u32>,
     pub(super) data: Option<PathBuf>,
-    pub(super) narrate: bool,
+    pub(super) print_requests: bool,
 }
 
-/// What the library and the connections share.
+/// The state shared by the library and the connections.
 #[derive(Debug)]
 pub(super) struct Core {
     /// `http://127.0.0.1:PORT`
@@ -30,14 +32,14 @@ pub(super) struct Core {
     state: Mutex<State>,
     log: Mutex<Log>,
     rules: Mutex<Rules<Fault>>,
-    /// Changes whenever anything does, for those who wait for something.
-    moved: watch::Sender<u64>,
+    /// A counter that grows with every change, for waiters.
+    revision: watch::Sender<u64>,
 }
 
 impl Core {
     pub(super) fn new(url: String, settings: Settings, state: State) -> Self {
-        let (moved, _) = watch::channel(0);
-        Self { url, settings, state: state.into(), log: Mutex::default(), rules: Mutex::default(), moved }
+        let (revision, _) = watch::channel(0);
+        Self { url, settings, state: state.into(), log: Mutex::default(), rules: Mutex::default(), revision }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -52,7 +54,7 @@ impl Core {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, keeps it when it is kept, and wakes who waits.
+    /// Changes the state, saves it if there is a data file, and wakes the waiters.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = {
             let mut state = self.state();
@@ -67,24 +69,24 @@ impl Core {
     }
 
     pub(super) fn wake(&self) {
-        self.moved.send_modify(|moves| *moves += 1);
+        self.revision.send_modify(|revision| *revision += 1);
     }
 
-    /// Waits until `look` sees something, for as long as it takes.
-    pub(super) async fn until<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
-        let mut moved = self.moved.subscribe();
+    /// Waits without a limit until `check` returns a value.
+    pub(super) async fn until<T>(&self, mut check: impl FnMut() -> Option<T>) -> T {
+        let mut revision = self.revision.subscribe();
         loop {
-            moved.borrow_and_update();
-            if let Some(seen) = look() {
-                return seen;
+            revision.borrow_and_update();
+            if let Some(value) = check() {
+                return value;
             }
-            // The sender is part of `self`.
-            let _ = moved.changed().await;
+            // The sender is part of `self`, so the channel is open.
+            let _ = revision.changed().await;
         }
     }
 
-    /// Waits until `look` sees something; `None` after `limit`.
-    pub(super) async fn within<T>(&self, limit: Duration, look: impl FnMut() -> Option<T>) -> Option<T> {
-        tokio::time::timeout(limit, self.until(look)).await.ok()
+    /// Waits until `check` returns a value; `None` after `limit`.
+    pub(super) async fn within<T>(&self, limit: Duration, check: impl FnMut() -> Option<T>) -> Option<T> {
+        tokio::time::timeout(limit, self.until(check)).await.ok()
     }
 }

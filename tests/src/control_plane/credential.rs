@@ -1,23 +1,25 @@
+//! The credential of a request, and the caller it identifies.
+
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::answer::Rejection;
 use super::call::Call;
 use super::core::Core;
 use super::gateway::Gateway;
+use super::response::ApiError;
 use super::state::State;
 use super::team::User;
 
-/// What kind of credential came with a request.
+/// The kind of credential of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Credential {
-    /// No `Authorization`.
+    /// No `Authorization` header.
     None,
-    /// Something that is not `Bearer <token>`.
+    /// A header that is not `Bearer <token>`.
     Malformed,
-    /// A bearer that nobody issued, that was revoked or that has expired.
+    /// A token that is unknown, revoked or expired.
     Unknown,
     /// A gateway's token.
     Machine,
@@ -27,92 +29,98 @@ pub enum Credential {
     UserSanctum,
 }
 
-/// Who calls.
+/// The caller of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) credential: Credential,
-    who: Who,
-    why_not: &'static str,
+    identity: Identity,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug)]
-enum Who {
-    Nobody,
+enum Identity {
+    Anonymous,
     Gateway(Gateway),
     User(User),
 }
 
 impl Caller {
-    /// Looks at the credential; whether the call needs one is decided later.
+    /// Identifies the caller. Each call decides later if it needs a credential.
     pub(super) fn of(call: &Call, core: &Core, state: &State) -> Self {
-        let nobody = |credential, why_not| Self { credential, who: Who::Nobody, why_not };
+        let anonymous = |credential, reason| Self { credential, identity: Identity::Anonymous, reason };
         let mut values = call.headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return match call.headers.contains_key(AUTHORIZATION) {
-                false => nobody(Credential::None, "a bearer token is needed"),
-                true => nobody(Credential::Malformed, "there is more than one Authorization"),
+                false => anonymous(Credential::None, "the call needs a bearer token"),
+                true => {
+                    anonymous(Credential::Malformed, "the request has more than one Authorization header")
+                }
             };
         };
         let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         let Some(token) = token.filter(|token| !token.is_empty() && !token.contains(char::is_whitespace))
         else {
-            return nobody(Credential::Malformed, "Authorization must be `Bearer <token>`");
+            return anonymous(Credential::Malformed, "Authorization must be `Bearer <token>`");
         };
         if let Some(machine) = state.machine_tokens.iter().find(|machine| machine.token == token) {
             return match state.gateway(&machine.gateway_id) {
                 _ if machine.expires_at <= Timestamp::now() => {
-                    nobody(Credential::Unknown, "the machine token has expired")
+                    anonymous(Credential::Unknown, "the machine token has expired")
                 }
-                Some(gateway) => {
-                    Self { credential: Credential::Machine, who: Who::Gateway(gateway.clone()), why_not: "" }
-                }
-                None => nobody(Credential::Unknown, "the gateway is gone"),
+                Some(gateway) => Self {
+                    credential: Credential::Machine,
+                    identity: Identity::Gateway(gateway.clone()),
+                    reason: "",
+                },
+                None => anonymous(Credential::Unknown, "the gateway no longer exists"),
             };
         }
         match user_of(token, core, state) {
-            Some((credential, user)) => Self { credential, who: Who::User(user), why_not: "" },
-            None => nobody(Credential::Unknown, "the token is unknown, was revoked or has expired"),
+            Some((credential, user)) => Self { credential, identity: Identity::User(user), reason: "" },
+            None => anonymous(Credential::Unknown, "the token is unknown, revoked or expired"),
         }
     }
 
-    /// The gateway that calls. 401 for anybody else.
-    pub(super) fn gateway(&self) -> Result<&Gateway, Rejection> {
-        match &self.who {
-            Who::Gateway(gateway) => Ok(gateway),
-            Who::User(_) => Err(Rejection::unauthorized("this call needs a machine token, not a user's")),
-            Who::Nobody => Err(Rejection::unauthorized(self.why_not)),
+    /// The calling gateway, or 401 for any other caller.
+    pub(super) fn gateway(&self) -> Result<&Gateway, ApiError> {
+        match &self.identity {
+            Identity::Gateway(gateway) => Ok(gateway),
+            Identity::User(_) => Err(ApiError::unauthorized("this call needs a machine token, not a user's")),
+            Identity::Anonymous => Err(ApiError::unauthorized(self.reason)),
         }
     }
 
-    /// The user that calls. 401 for anybody else.
-    pub(super) fn user(&self) -> Result<&User, Rejection> {
-        match &self.who {
-            Who::User(user) => Ok(user),
-            Who::Gateway(_) => Err(Rejection::unauthorized("this call needs a user token, not a machine's")),
-            Who::Nobody => Err(Rejection::unauthorized(self.why_not)),
+    /// The calling user, or 401 for any other caller.
+    pub(super) fn user(&self) -> Result<&User, ApiError> {
+        match &self.identity {
+            Identity::User(user) => Ok(user),
+            Identity::Gateway(_) => {
+                Err(ApiError::unauthorized("this call needs a user token, not a machine's"))
+            }
+            Identity::Anonymous => Err(ApiError::unauthorized(self.reason)),
         }
     }
 
-    /// The gateway, when one calls.
+    /// The id of the calling gateway, if the caller is one.
     pub(super) fn gateway_id(&self) -> Option<&str> {
         self.gateway().ok().map(|gateway| gateway.id.as_str())
     }
 
-    /// The team of whoever calls.
-    pub(super) fn team_id(&self) -> Result<&str, Rejection> {
-        match &self.who {
-            Who::Gateway(gateway) => Ok(&gateway.team_id),
-            Who::User(user) => Ok(&user.team_id),
-            Who::Nobody => Err(Rejection::unauthorized(self.why_not)),
+    /// The team of the caller, or 401 for an anonymous one.
+    pub(super) fn team_id(&self) -> Result<&str, ApiError> {
+        match &self.identity {
+            Identity::Gateway(gateway) => Ok(&gateway.team_id),
+            Identity::User(user) => Ok(&user.team_id),
+            Identity::Anonymous => Err(ApiError::unauthorized(self.reason)),
         }
     }
 
-    /// Whether the caller may see what belongs to a gateway: a machine its own, a user the whole team's.
+    /// Returns true if the caller may see a gateway's data: a machine its own, a user that of the whole team.
     pub(super) fn sees(&self, gateway: &Gateway) -> bool {
-        match &self.who {
-            Who::Gateway(own) => own.id == gateway.id,
-            Who::User(user) => user.team_id == gateway.team_id,
-            Who::Nobody => false,
+        match &self.identity {
+            Identity::Gateway(own) => own.id == gateway.id,
+            Identity::User(user) => user.team_id == gateway.team_id,
+            Identity::Anonymous => false,
         }
     }
 }
@@ -124,7 +132,7 @@ fn user_of(token: &str, core: &Core, state: &State) -> Option<(Credential, User)
     let claims = state.keys.verify(token)?;
     let issuer = claims["iss"].as_str()?;
     let ours = issuer.strip_prefix(&core.url).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    // A mesh token is signed by the same keys, and is not a user's.
+    // Mesh tokens are signed with the same keys, but have no user.
     let user = ours.then(|| state.user(claims["user"]["id"].as_str()?)).flatten()?;
     Some((Credential::UserJwt, user.clone()))
 }

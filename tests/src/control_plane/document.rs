@@ -1,3 +1,5 @@
+//! Documents: the parts of a gateway's configuration.
+
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ use super::id::ulid;
 use super::resource;
 use super::state::State;
 
-/// What a document is about.
+/// The type of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
@@ -30,7 +32,7 @@ impl Kind {
         }
     }
 
-    /// The tables whose key names the document.
+    /// The tables whose first key is the document's name.
     fn tables(self) -> &'static [&'static str] {
         match self {
             Self::Gateway => &[],
@@ -40,15 +42,15 @@ impl Kind {
         }
     }
 
-    /// The document's name: the first key under its table.
+    /// Returns the document's name: the first key of its table.
     pub(super) fn name_in(self, toml: &str) -> Result<String, String> {
-        let table: Table = toml.parse().map_err(|wrong| format!("not TOML: {wrong}"))?;
+        let table: Table = toml.parse().map_err(|error| format!("not TOML: {error}"))?;
         if self == Self::Gateway {
             return Ok("config".to_owned());
         }
         let under = |name: &&str| table.get(*name)?.as_table()?.keys().next().cloned();
         let tables = self.tables();
-        tables.iter().find_map(under).ok_or_else(|| format!("there is no [{}.*]", tables[0]))
+        tables.iter().find_map(under).ok_or_else(|| format!("the document has no [{}.*]", tables[0]))
     }
 }
 
@@ -74,7 +76,7 @@ pub(super) struct Document {
     pub(super) updated_at: Timestamp,
 }
 
-/// What storing a document did.
+/// The effect of storing a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Action {
@@ -87,7 +89,7 @@ impl State {
         self.documents.iter().find(|document| document.id == id)
     }
 
-    /// Keeps a document: the one of that id or name is replaced. Issues nothing.
+    /// Stores a document, and replaces the one with that id or name. Issues no change.
     pub(super) fn store(
         &mut self,
         gateway_id: &str,
@@ -104,9 +106,9 @@ impl State {
         let (document, action) = match self.documents.iter_mut().find(same) {
             Some(document) => (document, Action::Updated),
             None => {
-                let own = (kind == Kind::Mesh).then(|| mesh_id(toml, &name)).flatten();
+                let id = (kind == Kind::Mesh).then(|| mesh_id(toml, &name)).flatten();
                 self.documents.push(Document {
-                    id: own.unwrap_or_else(ulid),
+                    id: id.unwrap_or_else(ulid),
                     gateway_id: gateway_id.to_owned(),
                     kind,
                     name: name.clone(),
@@ -121,11 +123,11 @@ impl State {
         document.name = name;
         document.updated_at = Timestamp::now();
         let document = document.clone();
-        resource::keep_ids(self, &document);
+        resource::assign_ids(self, &document);
         Ok((document, action))
     }
 
-    /// Tells the gateway about a document. Gives the change's id.
+    /// Issues a document as a change and returns the change's id.
     pub(super) fn announce(&mut self, document: &Document) -> String {
         let metadata = json!({ "id": document.id, "name": document.name });
         self.issue(&document.gateway_id, document.kind.name(), &document.toml, Some(metadata))
@@ -137,7 +139,7 @@ fn mesh_id(toml: &str, name: &str) -> Option<String> {
     Some(table.get("mesh")?.get(name)?.get("id")?.as_str()?.to_owned())
 }
 
-/// The mesh with its id written down: this is how a gateway learns it.
+/// Writes the id into a mesh document, from which the gateway learns it.
 fn with_mesh_id(toml: &str, name: &str, id: &str) -> String {
     let Ok(mut document) = toml.parse::<DocumentMut>() else { return toml.to_owned() };
     match document.get_mut("mesh").and_then(|mesh| mesh.get_mut(name)) {

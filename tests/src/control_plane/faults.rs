@@ -1,18 +1,20 @@
+//! Fault injection: faults of the control plane, and the requests they match.
+
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::rules::{Asked, Strikes};
+use super::rules::{Effect, RequestInfo};
 
-/// What goes wrong with a request.
+/// A fault injected into a request.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// Another answer, JSON. The call is not carried out.
+    /// Responds with this status and JSON. The call is not executed.
     Status(u16, Value),
-    /// A status with `Retry-After`, in seconds. The call is not carried out.
+    /// Responds with this status and `Retry-After`, in seconds. The call is not executed.
     RetryAfter(u16, u64),
-    /// Another answer of any content type, for example HTML from a proxy. The call is not carried out.
-    Answer {
+    /// Responds with any content type, for example HTML from a proxy. The call is not executed.
+    Response {
         /// The status.
         status: u16,
         /// The content type.
@@ -20,62 +22,62 @@ pub enum Fault {
         /// The body.
         body: String,
     },
-    /// The call is carried out that much later.
+    /// Executes the call after a delay.
     Delay(Duration),
-    /// The call waits until the rule is removed, and is then carried out.
+    /// Executes the call when the rule is removed.
     Hold,
-    /// Accepted and never answered. The call is not carried out.
+    /// Accepts the request and never responds. The call is not executed.
     Silence,
-    /// The connection is cut before an answer. The call is not carried out.
+    /// Cuts the connection before a response. The call is not executed.
     Cut,
-    /// The call is carried out and the connection cut before the answer.
-    LoseAnswer,
-    /// The call is carried out and the connection cut within the headers of the answer.
+    /// Executes the call and cuts the connection before the response.
+    LoseResponse,
+    /// Executes the call and cuts the connection within the response's headers.
     HalfHeaders,
-    /// The call is carried out and the connection cut in the middle of the answer's body.
+    /// Executes the call and cuts the connection in the middle of the response's body.
     HalfBody,
-    /// A JSON answer whose body never ends.
+    /// Responds with JSON whose body never ends.
     EndlessBody,
-    /// The same, a byte at a time: there is never a long silence.
+    /// Responds with an endless body, one byte every 20 ms, so that no read times out.
     Drip,
-    /// The answer, made longer than this by spaces that JSON permits.
+    /// Executes the call and pads the response with spaces to this size in bytes.
     Oversized(usize),
-    /// The answer, with every number as large and every date as far as can be.
+    /// Executes the call and replaces every number by the largest and every date by the last one.
     HugeNumbers,
-    /// The answer, with a field in every object that nobody knows yet.
+    /// Executes the call and adds an unknown field to every object in the response.
     MoreFields,
-    /// 302 to this URL. The call is not carried out.
+    /// Redirects to this URL with 302. The call is not executed.
     Redirect(String),
-    /// The list's `links.next` is this URL.
+    /// Replaces the list's `links.next` by this URL.
     NextLink(String),
-    /// Every entry of the list is in it twice.
+    /// Duplicates every entry of the list.
     Repeated,
-    /// The list is in the opposite order, and so are the times that its entries were made at.
+    /// Reverses the list, but not the sequence of creation times: the entries exchange these.
     Reversed,
-    /// The base URL that is discovered is this one.
+    /// Replaces the discovered base URL by this one.
     BaseUrl(String),
 }
 
 impl Fault {
-    /// A proxy between the gateway and the control plane that says it in HTML.
+    /// An HTML page with this status, as a proxy between gateway and control plane sends it.
     pub fn html(status: u16) -> Self {
         let body = format!("<!doctype html><title>{status}</title><h1>{status} from a proxy</h1>\n");
-        Self::Answer { status, content_type: "text/html; charset=utf-8", body }
+        Self::Response { status, content_type: "text/html; charset=utf-8", body }
     }
 
-    /// A plain status with an error body as the control plane's own.
+    /// A response with this status and an error body in the control plane's format.
     pub fn status(status: u16) -> Self {
-        Self::Status(status, serde_json::json!({ "error": "fault", "message": "this was asked for" }))
+        Self::Status(status, serde_json::json!({ "error": "fault", "message": "injected fault" }))
     }
 }
 
-impl Strikes for Fault {
-    fn waits(&self) -> bool {
+impl Effect for Fault {
+    fn is_delay(&self) -> bool {
         matches!(self, Self::Delay(_) | Self::Hold)
     }
 }
 
-/// Which requests a fault strikes: by default all of them, for ever.
+/// The requests that a fault matches: by default all, any number of times.
 #[derive(Clone, Debug, Default)]
 pub struct When {
     method: Option<String>,
@@ -85,40 +87,40 @@ pub struct When {
 }
 
 impl When {
-    /// Requests of that method and path. A `*` in the path stands for anything; `/api` prefixes do not count.
+    /// Matches a method and a path. `*` in the path matches anything; `/api` prefixes are ignored.
     pub fn call(method: &str, path: &str) -> Self {
         Self { method: Some(method.to_owned()), path: Some(path.to_owned()), ..Self::default() }
     }
 
-    /// Requests to that path.
+    /// Matches a path, with any method.
     pub fn path(path: &str) -> Self {
         Self { path: Some(path.to_owned()), ..Self::default() }
     }
 
-    /// Only those of the gateway with that id.
+    /// Limits the match to requests of the gateway with this id.
     #[must_use]
     pub fn of_gateway(mut self, id: &str) -> Self {
         self.gateway = Some(id.to_owned());
         self
     }
 
-    /// Only the next so many.
+    /// Limits the match to the next `times` requests.
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Whether it strikes this request, which is then one of the times it does.
-    pub(crate) fn takes(&mut self, asked: &Asked<'_>) -> bool {
-        let takes = self.times != Some(0)
-            && self.method.as_ref().is_none_or(|method| asked.method == method)
-            && self.path.as_ref().is_none_or(|path| glob(path, asked.route))
-            && self.gateway.as_ref().is_none_or(|gateway| Some(gateway.as_str()) == asked.gateway_id);
-        if takes {
+    /// Returns true if the request matches, and counts it.
+    pub(crate) fn matches(&mut self, request: &RequestInfo<'_>) -> bool {
+        let matches = self.times != Some(0)
+            && self.method.as_ref().is_none_or(|method| request.method == method)
+            && self.path.as_ref().is_none_or(|path| glob(path, request.route))
+            && self.gateway.as_ref().is_none_or(|gateway| Some(gateway.as_str()) == request.gateway_id);
+        if matches {
             self.times = self.times.map(|times| times - 1);
         }
-        takes
+        matches
     }
 }
 
@@ -136,7 +138,7 @@ mod tests {
     use super::glob;
 
     #[test]
-    fn a_star_stands_for_anything() {
+    fn a_star_matches_anything() {
         assert!(glob("/harmony/changes*", "/harmony/changes/01H"));
         assert!(glob("/harmony/change/*/applied", "/harmony/change/01H/applied"));
         assert!(!glob("/harmony/change/*/applied", "/harmony/change/01H/failed"));

@@ -1,3 +1,5 @@
+//! Gateways and their machine tokens.
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -6,10 +8,10 @@ use super::id::{secret, ulid};
 use super::state::State;
 use super::team::User;
 
-/// What a machine may do with its token.
+/// The abilities of a machine token.
 pub(super) const ABILITIES: [&str; 4] = ["harmony:read", "harmony:update", "changes:write", "mesh:token"];
 
-/// A gateway that was authorized.
+/// An authorized gateway.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Gateway {
     pub(super) id: String,
@@ -25,7 +27,7 @@ pub(super) struct Gateway {
     pub(super) metadata: Vec<String>,
 }
 
-/// A token of one gateway.
+/// A machine token of one gateway.
 #[derive(Serialize, Deserialize)]
 pub(super) struct MachineToken {
     pub(super) token: String,
@@ -40,7 +42,7 @@ impl std::fmt::Debug for MachineToken {
 }
 
 impl Gateway {
-    /// As the listing of gateways shows it.
+    /// The entry in the list of gateways.
     pub(super) fn json(&self) -> Value {
         json!({
             "type": "gateway", "id": self.id, "code": self.code, "name": self.name, "team_id": self.team_id,
@@ -50,14 +52,14 @@ impl Gateway {
 }
 
 impl State {
-    /// By id or by code.
+    /// Finds a gateway by id or code.
     pub(super) fn gateway(&self, wanted: &str) -> Option<&Gateway> {
         self.gateways.iter().find(|gateway| gateway.id == wanted || gateway.code == wanted)
     }
 
-    /// The gateway of that code, made for the user's team when it is new.
+    /// Returns the gateway with this code, and creates it in the user's team if it does not exist.
     ///
-    /// `None` when it belongs to another team.
+    /// Returns `None` if it belongs to another team.
     pub(super) fn gateway_or_new(&mut self, user: &User, code: &str) -> Option<Gateway> {
         if let Some(gateway) = self.gateways.iter().find(|gateway| gateway.code == code) {
             return (gateway.team_id == user.team_id).then(|| gateway.clone());
@@ -75,7 +77,7 @@ impl State {
         self.gateways.last().cloned()
     }
 
-    /// A new token of a gateway; those it had stay valid.
+    /// Issues a token for a gateway. Its earlier tokens stay valid.
     pub(super) fn machine_token(&mut self, gateway_id: &str, seconds: i64) -> (String, Timestamp) {
         let token = format!("machine_{}", secret());
         let expires_at = Timestamp::now() + SignedDuration::from_secs(seconds);

@@ -1,23 +1,25 @@
+//! Ids (ULIDs) and random secrets.
+
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Crockford's base 32: no I, L, O, U.
+/// Crockford's base 32, without I, L, O and U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 static LAST: Mutex<u128> = Mutex::new(0);
 
-/// A ULID. Within a process each one sorts after the one before it.
+/// Generates a ULID. Within a process, each one sorts after the previous one.
 pub(super) fn ulid() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
     let fresh = now << 80 | u128::from_be_bytes(random::<16>()) >> 48;
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    // Two of the same millisecond, or a clock that was set back.
+    // Two ids in the same millisecond, or a clock that was set back.
     *last = if fresh > *last { fresh } else { *last + 1 };
     (0..26).rev().map(|place| char::from(ALPHABET[(*last >> (5 * place)) as usize & 31])).collect()
 }
 
-/// A secret that nobody guesses, of letters and digits.
+/// Generates a secret of 32 letters and digits with 160 bits of randomness.
 pub(super) fn secret() -> String {
     random::<32>()
         .iter()
@@ -36,7 +38,7 @@ mod tests {
     use super::ulid;
 
     #[test]
-    fn ids_are_ulids_that_grow() {
+    fn ids_are_increasing_ulids() {
         let ids: Vec<_> = (0..1000).map(|_| ulid()).collect();
         assert!(ids.is_sorted() && ids.windows(2).all(|pair| pair[0] != pair[1]));
         assert!(ids.iter().all(|id| id.len() == 26 && id.as_bytes()[0] <= b'7'));

@@ -1,3 +1,5 @@
+//! The signing keys of the control plane.
+
 use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
@@ -6,7 +8,7 @@ use serde_json::{Value, json};
 use super::id::ulid;
 use crate::token::rsa_pair;
 
-/// The keys that sign. The last one signs, all of them are published.
+/// The signing keys. The last one signs; all of them are published.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Keys(Vec<Key>);
 
@@ -41,41 +43,41 @@ impl Key {
 }
 
 impl Keys {
-    /// Makes the first key, when there is none. Not done at the start: a key takes a moment that most tests need not
-    /// spend.
-    fn ready(&mut self) {
+    /// Generates the first key if there is none. Not at the start, because generating one is slow and most tests need
+    /// none.
+    fn ensure_key(&mut self) {
         if self.0.is_empty() {
             self.0.push(Key::generate());
         }
     }
 
-    /// Signs with a new key from now on. The old ones stay published.
+    /// Generates a new signing key. The old keys stay published.
     pub(super) fn rotate(&mut self) {
-        self.ready();
+        self.ensure_key();
         self.0.push(Key::generate());
     }
 
-    /// Publishes only the key that signs.
+    /// Drops all keys but the signing key.
     pub(super) fn drop_old(&mut self) {
         let old = self.0.len().saturating_sub(1);
         self.0.drain(..old);
     }
 
-    /// The key set as it is published.
+    /// The published key set.
     pub(super) fn published(&mut self) -> Value {
-        self.ready();
+        self.ensure_key();
         json!({ "keys": self.0.iter().map(Key::public).collect::<Vec<_>>() })
     }
 
-    /// A JWT of these claims.
+    /// Signs the claims as a JWT.
     pub(super) fn sign(&mut self, claims: &Value) -> String {
-        self.ready();
-        let key = self.0.last().expect("one was made");
+        self.ensure_key();
+        let key = self.0.last().expect("a key exists");
         let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::RS256) };
         encode(&header, claims, &key.encoding()).expect("claims that can be signed")
     }
 
-    /// The claims of a JWT that one of the published keys signed and that has not expired.
+    /// Returns the claims of a JWT that is signed by a published key and has not expired.
     pub(super) fn verify(&self, token: &str) -> Option<Value> {
         let kid = decode_header(token).ok()?.kid?;
         let key = self.0.iter().find(|key| key.kid == kid)?;

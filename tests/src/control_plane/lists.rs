@@ -1,34 +1,35 @@
+//! Lists of resources, and the transforms that clients create.
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Outcome, Rejection};
-use super::call::{Call, filled};
+use super::call::{Call, non_blank};
 use super::core::Core;
 use super::credential::Caller;
 use super::document::{Document, Kind};
 use super::paging;
 use super::resource::Resource;
+use super::response::{ApiError, ApiResponse, ApiResult};
 use super::state::State;
 
-/// What can be listed.
+/// The resources that have a list.
 pub(super) const KINDS: [&str; 6] =
     ["gateways", "services", "endpoints", "backends", "pipelines", "transforms"];
 
-/// The whole team's, for users; a machine sees only its own.
-pub(super) fn list(core: &Core, call: &Call, caller: &Caller, kind: &str) -> Outcome {
+/// Lists the resources visible to the caller: those of the team for users, its own for a machine.
+pub(super) fn list(core: &Core, call: &Call, caller: &Caller, kind: &str) -> ApiResult {
     caller.team_id()?;
     let all: Vec<Value> = all(&core.state(), caller, kind).into_iter().map(|(_, json)| json).collect();
-    Answer::ok(&paging::page(core, call, &all)?)
+    ApiResponse::ok(&paging::page(core, call, &all)?)
 }
 
-pub(super) fn get(core: &Core, caller: &Caller, kind: &str, wanted: &str) -> Outcome {
+pub(super) fn get(core: &Core, caller: &Caller, kind: &str, wanted: &str) -> ApiResult {
     caller.team_id()?;
     let found = all(&core.state(), caller, kind)
         .into_iter()
         .find(|(_, json)| json["id"] == wanted || (kind == "gateways" && json["code"] == wanted));
-    let (_, json) =
-        found.ok_or_else(|| Rejection::not_found(format!("there is none of the {kind} at {wanted}")))?;
-    Answer::ok(&json!({ "data": json }))
+    let (_, json) = found.ok_or_else(|| ApiError::not_found(format!("the {kind} have no entry {wanted}")))?;
+    ApiResponse::ok(&json!({ "data": json }))
 }
 
 #[derive(Deserialize)]
@@ -39,26 +40,26 @@ struct NewTransform {
     instructions: String,
 }
 
-/// A transform made by a person, or by a gateway for itself.
-pub(super) fn create_transform(core: &Core, call: &Call, caller: &Caller) -> Outcome {
+/// Creates a transform, for a user or for the calling gateway.
+pub(super) fn create_transform(core: &Core, call: &Call, caller: &Caller) -> ApiResult {
     caller.team_id()?;
     let new: NewTransform = call.json()?;
-    let name = filled("name", &new.name)?;
-    filled("instructions", &new.instructions)?;
+    let name = non_blank("name", &new.name)?;
+    non_blank("instructions", &new.instructions)?;
     core.change(|state| {
         let wanted = new.gateway_id.as_deref().or(caller.gateway_id());
-        let wanted = wanted.ok_or_else(|| Rejection::unprocessable("`gateway_id` is missing"))?;
+        let wanted = wanted.ok_or_else(|| ApiError::unprocessable("`gateway_id` is missing"))?;
         let gateway = state.gateway(wanted).filter(|gateway| caller.sees(gateway)).cloned();
-        let gateway = gateway.ok_or_else(|| Rejection::not_found("there is no such gateway"))?;
+        let gateway = gateway.ok_or_else(|| ApiError::not_found("there is no such gateway"))?;
         let toml = transform_toml(name, &new.instructions);
         let stored = state.store(&gateway.id, Kind::Transform, None, &toml);
-        let (document, _) = stored.map_err(Rejection::unprocessable)?;
+        let (document, _) = stored.map_err(ApiError::unprocessable)?;
         let json = transform(state, &document);
-        Ok(Answer::json(http::StatusCode::CREATED, &json!({ "data": json })))
+        Ok(ApiResponse::json(http::StatusCode::CREATED, &json!({ "data": json })))
     })
 }
 
-/// A transform as a document.
+/// Builds the document of a transform.
 pub(super) fn transform_toml(name: &str, instructions: &str) -> String {
     let mut document = toml_edit::DocumentMut::new();
     let mut named = toml_edit::Table::new();
@@ -70,16 +71,16 @@ pub(super) fn transform_toml(name: &str, instructions: &str) -> String {
     document.to_string()
 }
 
-/// Everything of a kind that the caller sees.
+/// Returns all resources of a kind that are visible to the caller, with their ids.
 fn all(state: &State, caller: &Caller, kind: &str) -> Vec<(String, Value)> {
     let gateways = state.gateways.iter().filter(|gateway| caller.sees(gateway));
     match kind {
         "gateways" => gateways.map(|gateway| (gateway.id.clone(), gateway.json())).collect(),
         "transforms" => {
             let documents = state.documents.iter().filter(|document| document.kind == Kind::Transform);
-            let seen = documents
+            let visible = documents
                 .filter(|document| state.gateway(&document.gateway_id).is_some_and(|g| caller.sees(g)));
-            seen.map(|document| (document.id.clone(), transform(state, document))).collect()
+            visible.map(|document| (document.id.clone(), transform(state, document))).collect()
         }
         "services" => gateways.flat_map(|gateway| services(state, &gateway.id)).collect(),
         _ => {
@@ -113,7 +114,7 @@ fn listed(resource: &Resource) -> Value {
     json
 }
 
-/// The services are those that endpoints and backends name; documents do not define them.
+/// Derives the services from the endpoints and backends that name them; documents do not define services.
 fn services(state: &State, gateway_id: &str) -> Vec<(String, Value)> {
     let resources = state.resources_of(gateway_id);
     let mut named: Vec<_> =

@@ -1,3 +1,5 @@
+//! The log of requests.
+
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
@@ -7,58 +9,58 @@ use serde_json::Value;
 use super::call::Call;
 use super::credential::Credential;
 
-/// Far more than a test sends, and little enough to keep.
-const KEPT: usize = 10_000;
+/// The capacity of the log; older entries are dropped. More than any test sends.
+const CAPACITY: usize = 10_000;
 
-/// A request and what was answered.
+/// A request and its response.
 #[derive(Clone, Debug, Serialize)]
-pub struct Logged {
-    /// Counts from 0.
+pub struct LoggedRequest {
+    /// The sequence number, counted from 0.
     pub number: u64,
-    /// When it came.
+    /// The time of arrival.
     pub at: Timestamp,
     /// The method.
     pub method: String,
-    /// The path without `/api` prefixes: what [`count`](super::ControlPlane::count) looks at.
+    /// The path without `/api` prefixes; [`count`](super::ControlPlane::count) compares it.
     pub route: String,
-    /// The path as it was sent.
+    /// The path as sent.
     pub path: String,
-    /// What followed the question mark.
+    /// The query string.
     pub query: Option<String>,
     /// The kind of credential.
     pub credential: Credential,
-    /// The gateway whose token it was.
+    /// The gateway that owns the token.
     pub gateway_id: Option<String>,
-    /// `If-None-Match`, when it was sent.
+    /// The `If-None-Match` header.
     pub if_none_match: Option<String>,
-    /// The JSON that was sent, tokens and secrets taken out.
+    /// The JSON body, with tokens and secrets redacted.
     pub body: Option<Value>,
-    /// The status that was answered; nothing as long as there was none.
+    /// The status of the response; `None` until there is one.
     pub status: Option<u16>,
-    /// The fault that struck.
+    /// The faults that matched.
     pub fault: Option<String>,
-    /// How the caller broke the protocol.
+    /// The protocol violation, if any.
     pub violation: Option<String>,
 }
 
-/// The requests so far.
+/// The recorded requests.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    entries: VecDeque<Logged>,
+    entries: VecDeque<LoggedRequest>,
     next: u64,
 }
 
 impl Log {
-    /// Writes a request down before it is answered. Gives its number.
+    /// Records a request before it is handled, and returns its number.
     pub(super) fn begin(&mut self, call: &Call, credential: Credential, gateway_id: Option<&str>) -> u64 {
         let number = self.next;
         self.next += 1;
-        if self.entries.len() == KEPT {
+        if self.entries.len() == CAPACITY {
             self.entries.pop_front();
         }
         let mut body = serde_json::from_slice(&call.body).ok();
         body.as_mut().map(redact).unwrap_or_default();
-        self.entries.push_back(Logged {
+        self.entries.push_back(LoggedRequest {
             number,
             at: Timestamp::now(),
             method: call.method.to_string(),
@@ -76,13 +78,13 @@ impl Log {
         number
     }
 
-    pub(super) fn amend(&mut self, number: u64, amend: impl FnOnce(&mut Logged)) {
+    pub(super) fn amend(&mut self, number: u64, amend: impl FnOnce(&mut LoggedRequest)) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
             amend(entry);
         }
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Logged> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &LoggedRequest> {
         self.entries.iter()
     }
 

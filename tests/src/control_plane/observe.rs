@@ -1,35 +1,37 @@
+//! The library interface: observing changes and requests, waiting, injecting faults.
+
 use std::time::Duration;
 
 use super::ControlPlane;
 use super::change::ChangeView;
 use super::faults::{Fault, When};
-use super::log::Logged;
+use super::log::LoggedRequest;
 use super::rules::RuleId;
 
-/// Far longer than anything should take; a test that gets here fails.
+/// The limit of a wait. Generous: a test that reaches it fails.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What happened, what is waited for, and what is to go wrong.
+/// Changes, requests, waits and faults.
 impl ControlPlane {
-    /// A change.
+    /// Returns a change.
     ///
     /// # Panics
-    /// When there is none of that id.
+    /// Panics if the id is unknown.
     pub fn view(&self, change: &str) -> ChangeView {
         self.core.state().change(change).unwrap_or_else(|| panic!("there is no change {change}")).clone()
     }
 
-    /// Every change of a gateway, oldest first.
+    /// Returns all changes of a gateway, oldest first.
     pub fn changes(&self, gateway: &str) -> Vec<ChangeView> {
         let id = self.gateway_id(gateway);
         self.core.state().changes.iter().filter(|change| change.gateway_id == id).cloned().collect()
     }
 
-    /// A change, once its gateway has applied or refused it.
+    /// Waits until the gateway has reported a verdict, and returns the change.
     ///
     /// # Panics
-    /// When that takes longer than 30 seconds.
-    pub async fn settled(&self, change: &str) -> ChangeView {
+    /// Panics if that takes longer than 30 seconds.
+    pub async fn wait_until_settled(&self, change: &str) -> ChangeView {
         let settled = || Some(self.view(change)).filter(ChangeView::is_settled);
         match self.core.within(LIMIT, settled).await {
             Some(change) => change,
@@ -37,55 +39,55 @@ impl ControlPlane {
         }
     }
 
-    /// Every request so far, oldest first; the last ten thousand.
-    pub fn requests(&self) -> Vec<Logged> {
+    /// Returns the requests so far, oldest first; at most the last 10 000.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
         self.core.log().entries().cloned().collect()
     }
 
-    /// How many requests came of that method, to routes that begin so. `/api` prefixes do not count.
+    /// Counts the requests with this method whose route starts with `route`. `/api` prefixes are ignored.
     pub fn count(&self, method: &str, route: &str) -> usize {
         let log = self.core.log();
         log.entries().filter(|entry| entry.method == method && entry.route.starts_with(route)).count()
     }
 
-    /// How callers broke the protocol.
+    /// Returns the protocol violations so far.
     pub fn violations(&self) -> Vec<String> {
         self.core.log().entries().filter_map(|entry| entry.violation.clone()).collect()
     }
 
-    /// Forgets the requests so far.
+    /// Clears the log of requests.
     pub fn forget_requests(&self) {
         self.core.log().clear();
     }
 
-    /// Waits until `look` sees something. It is called whenever anything changes here.
+    /// Waits until `check` returns a value. It is called after every change of the state.
     ///
     /// # Panics
-    /// When that takes longer than 30 seconds.
-    pub async fn wait_for<T>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<T>) -> T {
-        match self.core.within(LIMIT, || look(self)).await {
-            Some(seen) => seen,
+    /// Panics if that takes longer than 30 seconds.
+    pub async fn wait_for<T>(&self, what: &str, mut check: impl FnMut(&Self) -> Option<T>) -> T {
+        match self.core.within(LIMIT, || check(self)).await {
+            Some(value) => value,
             None => panic!("{what}: not within {LIMIT:?}; requests: {:#?}", self.requests()),
         }
     }
 
-    /// Waits until so many requests of that kind have come, counted from the start.
+    /// Waits until at least `count` requests have arrived since the start.
     ///
     /// # Panics
-    /// When that takes longer than 30 seconds.
+    /// Panics if that takes longer than 30 seconds.
     pub async fn wait_for_count(&self, method: &str, route: &str, count: usize) {
-        let what = format!("{count} times {method} {route}");
+        let what = format!("{count} requests {method} {route}");
         self.wait_for(&what, |cloud| (cloud.count(method, route) >= count).then_some(())).await;
     }
 
-    /// Waits until so many further requests of that kind have come and been answered.
+    /// Waits until `more` further requests have arrived and received a response.
     ///
     /// # Panics
-    /// When that takes longer than 30 seconds.
+    /// Panics if that takes longer than 30 seconds.
     pub async fn wait_for_more(&self, method: &str, route: &str, more: usize) {
         let next = self.core.log().entries().last().map_or(0, |entry| entry.number + 1);
-        let what = format!("{more} more of {method} {route}");
-        let fresh = |entry: &&Logged| {
+        let what = format!("{more} more requests {method} {route}");
+        let fresh = |entry: &&LoggedRequest| {
             entry.number >= next
                 && entry.method == method
                 && entry.route.starts_with(route)
@@ -95,13 +97,13 @@ impl ControlPlane {
         self.wait_for(&what, enough).await;
     }
 
-    /// Programs a fault.
-    pub fn fault(&self, when: When, fault: Fault) -> RuleId {
+    /// Adds a fault for the requests that match `when`.
+    pub fn inject(&self, when: When, fault: Fault) -> RuleId {
         self.core.rules().add(when, fault)
     }
 
-    /// Removes a fault. Requests that it holds go on.
-    pub fn unfault(&self, rule: RuleId) {
+    /// Removes a fault. Requests that it holds continue.
+    pub fn remove_fault(&self, rule: RuleId) {
         self.core.rules().remove(rule);
         self.core.wake();
     }
@@ -112,16 +114,16 @@ impl ControlPlane {
         self.core.wake();
     }
 
-    /// How many requests a fault struck.
+    /// The number of requests that a fault has hit.
     pub fn hits(&self, rule: RuleId) -> usize {
         self.core.rules().hits(rule)
     }
 
-    /// Waits until a fault has struck so many requests.
+    /// Waits until a fault has hit at least `hits` requests.
     ///
     /// # Panics
-    /// When that takes longer than 30 seconds.
+    /// Panics if that takes longer than 30 seconds.
     pub async fn wait_for_hits(&self, rule: RuleId, hits: usize) {
-        self.wait_for("a fault that strikes", |cloud| (cloud.hits(rule) >= hits).then_some(())).await;
+        self.wait_for("the fault hits", |cloud| (cloud.hits(rule) >= hits).then_some(())).await;
     }
 }

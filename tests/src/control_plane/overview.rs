@@ -1,29 +1,31 @@
+//! The data of the page, and the form of a gateway.
+
 use serde_json::{Value, json};
 
 use super::change::{ChangeView, Status};
 use super::core::Core;
 use super::document::Kind;
 use super::gateway::Gateway;
-use super::gateway_document::Choices;
+use super::gateway_document::GatewayForm;
 use super::state::State;
 
-/// As many changes as a person looks at.
-const SHOWN: usize = 100;
+/// The number of changes on the page.
+const MAX_CHANGES: usize = 100;
 
-/// Everything that the page shows, in one answer.
+/// Returns everything on the page in one response.
 pub(super) fn overview(core: &Core) -> Value {
     let state = core.state();
-    let changes = state.changes.iter().rev().take(SHOWN);
+    let changes = state.changes.iter().rev().take(MAX_CHANGES);
     json!({
         "teams": state.teams,
         "users": state.users,
-        "gateways": state.gateways.iter().map(|gateway| shown(&state, gateway)).collect::<Vec<_>>(),
+        "gateways": state.gateways.iter().map(|gateway| summary(&state, gateway)).collect::<Vec<_>>(),
         "changes": changes.collect::<Vec<_>>(),
     })
 }
 
-fn shown(state: &State, gateway: &Gateway) -> Value {
-    let choices = Choices::read(state.known_config(&gateway.id).unwrap_or_default());
+fn summary(state: &State, gateway: &Gateway) -> Value {
+    let form = GatewayForm::read(state.known_config(&gateway.id).unwrap_or_default());
     let documents = state.documents.iter().filter(|document| document.gateway_id == gateway.id);
     let documents =
         documents.map(|document| json!({ "id": document.id, "type": document.kind, "name": document.name }));
@@ -34,13 +36,13 @@ fn shown(state: &State, gateway: &Gateway) -> Value {
         "team": state.team(&gateway.team_id).map(|team| &team.name),
         "last_contact": gateway.last_contact,
         "sync": sync(state, gateway),
-        "primary_provider": choices.primary_provider,
-        "poll_interval_secs": choices.poll_interval_secs,
+        "primary_provider": form.primary_provider,
+        "poll_interval_secs": form.poll_interval_secs,
         "documents": documents.collect::<Vec<_>>(),
     })
 }
 
-/// Whether the gateway has what is stored here, in a word.
+/// The sync state of a gateway, as the page shows it.
 fn sync(state: &State, gateway: &Gateway) -> &'static str {
     let own = || state.changes.iter().filter(|change| change.gateway_id == gateway.id);
     if gateway.last_contact.is_none() {
@@ -55,7 +57,7 @@ fn sync(state: &State, gateway: &Gateway) -> &'static str {
 }
 
 impl State {
-    /// The last text of `config.toml` that is known of a gateway.
+    /// The last known `config.toml` of a gateway.
     pub(super) fn known_config(&self, gateway_id: &str) -> Option<&str> {
         let mut documents = self.documents.iter();
         let found =
@@ -63,8 +65,8 @@ impl State {
         Some(&found.toml)
     }
 
-    /// Issues the choices of the gateway's form as a change of its `config.toml`. Gives the change's id.
-    pub(super) fn choose(
+    /// Issues the settings of the gateway's form as a change of its `config.toml`, and returns the change's id.
+    pub(super) fn save_form(
         &mut self,
         gateway_id: &str,
         name: &str,
@@ -72,20 +74,20 @@ impl State {
         poll_interval_secs: u16,
     ) -> Result<String, String> {
         let known = self.known_config(gateway_id).map(str::to_owned);
-        let before = known.as_deref().map(|config| Choices::read(config).name);
+        let before = known.as_deref().map(|config| GatewayForm::read(config).name);
         let renamed = self.gateway(gateway_id).is_some_and(|gateway| gateway.name != name);
-        let choices = Choices {
-            // A configuration without a name is not given one unless somebody wants it to have one.
+        let form = GatewayForm {
+            // A configuration without a name gets one only if the user changed the name in the form.
             name: known.is_some().then(|| name.to_owned()).filter(|_| renamed || before.flatten().is_some()),
             primary_provider: primary_provider.to_owned(),
             poll_interval_secs,
         };
-        let config = choices.write(known.as_deref().unwrap_or_default())?;
+        let config = form.write(known.as_deref().unwrap_or_default())?;
         if let Some(gateway) = self.gateways.iter_mut().find(|gateway| gateway.id == gateway_id) {
             name.clone_into(&mut gateway.name);
         }
         if known.is_none() {
-            // What was made from nothing is not the gateway's configuration, so it is not kept as such.
+            // The gateway's configuration is unknown here, so these few keys must not be stored as its document.
             return Ok(self.issue(gateway_id, "gateway", &config, None));
         }
         let (document, _) = self.store(gateway_id, Kind::Gateway, None, &config)?;

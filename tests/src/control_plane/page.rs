@@ -1,50 +1,52 @@
+//! The page for the browser, and its own calls below `/dev`.
+
 use http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::answer::{Answer, Outcome, Rejection};
-use super::call::{Call, filled};
+use super::call::{Call, non_blank};
 use super::core::Core;
 use super::document::Kind;
 use super::login;
 use super::overview;
+use super::response::{ApiError, ApiResponse, ApiResult};
 use super::state::State;
 
 const INDEX: &str = include_str!("page/index.html");
 const LOGIN: &str = include_str!("page/login.html");
 const HTML: &str = "text/html; charset=utf-8";
-/// Nothing from elsewhere, and in no frame of anybody else.
+/// The content security policy: no resources from other origins, and no embedding in frames.
 const POLICY: &str = "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'";
 
-pub(super) fn index() -> Outcome {
+pub(super) fn index() -> ApiResult {
     html(INDEX)
 }
 
-pub(super) fn login(core: &Core, device_token: &str) -> Outcome {
+pub(super) fn login(core: &Core, device_token: &str) -> ApiResult {
     let known = core.state().logins.iter().any(|login| login.device_token == device_token);
-    if known { html(LOGIN) } else { Err(Rejection::not_found("there is no such login")) }
+    if known { html(LOGIN) } else { Err(ApiError::not_found("there is no such login")) }
 }
 
-fn html(page: &'static str) -> Outcome {
+fn html(page: &'static str) -> ApiResult {
     let policy = HeaderName::from_static("content-security-policy");
-    Ok(Answer::new(StatusCode::OK, HTML, page).with(policy, POLICY))
+    Ok(ApiResponse::new(StatusCode::OK, HTML, page).with(policy, POLICY))
 }
 
-/// The page's own calls. They need no token, so nobody but a person at this machine may make them.
-pub(super) fn answer(core: &Core, call: &Call, path: &[&str]) -> Outcome {
-    from_this_machine(call)?;
+/// Handles the page's own calls. They need no token, so only browsers on this machine may make them.
+pub(super) fn handle(core: &Core, call: &Call, path: &[&str]) -> ApiResult {
+    check_same_machine(call)?;
     match (&call.method, path) {
-        (&Method::GET, ["state"]) => Answer::ok(&overview::overview(core)),
+        (&Method::GET, ["state"]) => ApiResponse::ok(&overview::overview(core)),
         (&Method::GET, ["requests"]) => {
-            Answer::ok(&json!({ "requests": core.log().entries().collect::<Vec<_>>() }))
+            ApiResponse::ok(&json!({ "requests": core.log().entries().collect::<Vec<_>>() }))
         }
         (&Method::GET, ["documents", id]) => {
             let state = core.state();
             let document =
-                state.document(id).ok_or_else(|| Rejection::not_found("there is no such document"))?;
-            Answer::ok(&json!({ "data": document }))
+                state.document(id).ok_or_else(|| ApiError::not_found("there is no such document"))?;
+            ApiResponse::ok(&json!({ "data": document }))
         }
         (&Method::POST, ["documents"]) => save_document(core, &call.json()?),
         (&Method::POST, ["gateways", id]) => save_gateway(core, id, &call.json()?),
@@ -53,45 +55,48 @@ pub(super) fn answer(core: &Core, call: &Call, path: &[&str]) -> Outcome {
             core.change(|state| {
                 let id = gateway(state, id)?;
                 state.machine_tokens.retain(|token| token.gateway_id != id);
-                Answer::ok(&json!({ "success": true }))
+                ApiResponse::ok(&json!({ "success": true }))
             })
         }
         (&Method::POST, ["login"]) => {
-            let agreed: Agreed = call.json()?;
-            login::approve(core, &agreed.device_token, &agreed.user_id)?;
-            Answer::ok(&json!({ "success": true }))
+            let approval: Approval = call.json()?;
+            login::approve(core, &approval.device_token, &approval.user_id)?;
+            ApiResponse::ok(&json!({ "success": true }))
         }
         (&Method::POST, ["tokens"]) => user_token(core, &call.json()?),
         (&Method::GET | &Method::POST, _) => {
-            Err(Rejection::not_found(format!("there is nothing at {}", call.path)))
+            Err(ApiError::not_found(format!("there is nothing at {}", call.path)))
         }
-        _ => Err(Rejection::method_not_allowed("the page only gets and posts")),
+        _ => Err(ApiError::method_not_allowed("the page's calls are GET and POST")),
     }
 }
 
-/// Refuses what another site's page could make a browser send: a name that leads here, or a form.
-fn from_this_machine(call: &Call) -> Result<(), Rejection> {
+/// Rejects requests that another site's page can make a browser send: DNS rebinding (`Host`), cross-site requests
+/// (`Origin`) and forms (no JSON content type).
+fn check_same_machine(call: &Call) -> Result<(), ApiError> {
     let loopback = |url: &str| {
         let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
         host.is_some_and(|host| matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]"))
     };
     let host = call.header(HOST).unwrap_or_default();
     if !loopback(&format!("http://{host}/")) {
-        return Err(Rejection::forbidden("the page is for this machine: `Host` must be its loopback"));
+        return Err(ApiError::forbidden(
+            "the page is for this machine only: `Host` must be a loopback address",
+        ));
     }
     let origin = call.headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
     if origin.is_some_and(|origin| origin != format!("http://{host}")) {
-        return Err(Rejection::forbidden("another site's page may not do this"));
+        return Err(ApiError::forbidden("requests from another site are not allowed"));
     }
     if call.method == Method::POST && call.headers.get(CONTENT_TYPE).is_none() {
-        return Err(Rejection::unsupported("the body must be application/json"));
+        return Err(ApiError::unsupported("the body must be application/json"));
     }
     Ok(())
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Agreed {
+struct Approval {
     device_token: String,
     user_id: String,
 }
@@ -106,9 +111,9 @@ struct SavedDocument {
     toml: String,
 }
 
-fn save_document(core: &Core, saved: &SavedDocument) -> Outcome {
-    let kind: Kind = saved.kind.parse().map_err(Rejection::unprocessable)?;
-    filled("toml", &saved.toml)?;
+fn save_document(core: &Core, saved: &SavedDocument) -> ApiResult {
+    let kind: Kind = saved.kind.parse().map_err(ApiError::unprocessable)?;
+    non_blank("toml", &saved.toml)?;
     core.change(|state| {
         let gateway = gateway(state, &saved.gateway_id)?;
         let id = saved.id.as_deref();
@@ -117,11 +122,11 @@ fn save_document(core: &Core, saved: &SavedDocument) -> Outcome {
             all.any(|known| known.id == id && known.gateway_id == gateway && known.kind == kind)
         };
         if let Some(unknown) = id.filter(|id| !own(id)) {
-            return Err(Rejection::not_found(format!("this gateway has no {} {unknown}", kind.name())));
+            return Err(ApiError::not_found(format!("this gateway has no {} {unknown}", kind.name())));
         }
         let stored = state.store(&gateway, kind, id, &saved.toml);
-        let (document, _) = stored.map_err(Rejection::unprocessable)?;
-        Answer::ok(&json!({ "id": document.id, "change_id": state.announce(&document) }))
+        let (document, _) = stored.map_err(ApiError::unprocessable)?;
+        ApiResponse::ok(&json!({ "id": document.id, "change_id": state.announce(&document) }))
     })
 }
 
@@ -133,41 +138,41 @@ struct SavedGateway {
     primary_provider: String,
 }
 
-fn save_gateway(core: &Core, id: &str, saved: &SavedGateway) -> Outcome {
-    let name = filled("name", &saved.name)?;
-    filled("primary_provider", &saved.primary_provider)?;
+fn save_gateway(core: &Core, id: &str, saved: &SavedGateway) -> ApiResult {
+    let name = non_blank("name", &saved.name)?;
+    non_blank("primary_provider", &saved.primary_provider)?;
     if saved.poll_interval_secs > 3600 {
-        return Err(Rejection::unprocessable("`poll_interval_secs` goes from 0 to 3600"));
+        return Err(ApiError::unprocessable("`poll_interval_secs` must be 0 to 3600"));
     }
     core.change(|state| {
         let change =
-            state.choose(&gateway(state, id)?, name, &saved.primary_provider, saved.poll_interval_secs);
-        Answer::ok(&json!({ "change_id": change.map_err(Rejection::unprocessable)? }))
+            state.save_form(&gateway(state, id)?, name, &saved.primary_provider, saved.poll_interval_secs);
+        ApiResponse::ok(&json!({ "change_id": change.map_err(ApiError::unprocessable)? }))
     })
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WantedToken {
+struct TokenRequest {
     team: String,
     #[serde(default)]
     sanctum: bool,
 }
 
-fn user_token(core: &Core, wanted: &WantedToken) -> Outcome {
+fn user_token(core: &Core, request: &TokenRequest) -> ApiResult {
     core.change(|state| {
-        let team = state.team(&wanted.team).cloned();
-        let team = team.ok_or_else(|| Rejection::not_found(format!("there is no team {}", wanted.team)))?;
+        let team = state.team(&request.team).cloned();
+        let team = team.ok_or_else(|| ApiError::not_found(format!("there is no team {}", request.team)))?;
         let user = state.user_of(&team);
-        let token = match wanted.sanctum {
+        let token = match request.sanctum {
             true => state.sanctum(&user),
             false => state.user_jwt(&core.url, &user, login::USER_TOKEN_SECONDS),
         };
-        Answer::ok(&json!({ "token": token, "user": user.json() }))
+        ApiResponse::ok(&json!({ "token": token, "user": user.json() }))
     })
 }
 
-fn gateway(state: &State, wanted: &str) -> Result<String, Rejection> {
-    let gateway = state.gateway(wanted).ok_or_else(|| Rejection::not_found("there is no such gateway"))?;
+fn gateway(state: &State, wanted: &str) -> Result<String, ApiError> {
+    let gateway = state.gateway(wanted).ok_or_else(|| ApiError::not_found("there is no such gateway"))?;
     Ok(gateway.id.clone())
 }

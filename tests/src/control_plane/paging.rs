@@ -1,16 +1,18 @@
+//! Pages of lists.
+
 use serde_json::{Value, json};
 
-use super::answer::Rejection;
 use super::call::Call;
 use super::core::Core;
+use super::response::ApiError;
 
-/// One page of a list, with absolute links to the others.
-pub(super) fn page(core: &Core, call: &Call, all: &[Value]) -> Result<Value, Rejection> {
+/// Returns one page of a list, with absolute links to the other pages.
+pub(super) fn page(core: &Core, call: &Call, all: &[Value]) -> Result<Value, ApiError> {
     let number = |name: &str, default: usize| match call.parameter(name) {
         None => Ok(default),
         Some(text) => {
             let number = text.parse().ok().filter(|number| *number > 0);
-            number.ok_or_else(|| Rejection::unprocessable(format!("`{name}` must be a number from 1")))
+            number.ok_or_else(|| ApiError::unprocessable(format!("`{name}` must be a positive number")))
         }
     };
     let page = number("page", 1)?;

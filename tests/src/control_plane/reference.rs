@@ -1,4 +1,6 @@
-/// A reference to something that this control plane knows.
+//! References to resources.
+
+/// A parsed reference to a resource of this control plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reference {
     pub(super) provider: String,
@@ -7,7 +9,7 @@ pub(super) struct Reference {
     pub(super) wanted: Wanted,
 }
 
-/// How the thing is called.
+/// The key of the resource: its id or its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     Id(String),
@@ -17,7 +19,7 @@ pub(super) enum Wanted {
 const KINDS: [&str; 6] = ["ingress", "egress", "pipeline", "endpoint", "backend", "mesh"];
 
 impl Reference {
-    /// Reads one of the remote forms.
+    /// Parses one of the remote forms.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split('.').collect();
         if parts.iter().any(|part| part.trim().is_empty() || part.trim() != *part) {
@@ -31,12 +33,12 @@ impl Reference {
             [provider, team, kind, "name", name] => {
                 (provider, Some(team), Some(kind), Wanted::Name(name.to_owned()))
             }
-            _ => return Err(format!("`{text}` is none of the forms of a reference")),
+            _ => return Err(format!("`{text}` is not a reference")),
         };
         if let Some(kind) = kind
             && !KINDS.contains(&kind)
         {
-            return Err(format!("`{kind}` is no type of resource; there are {}", KINDS.join(", ")));
+            return Err(format!("`{kind}` is not a resource type; the types are {}", KINDS.join(", ")));
         }
         Ok(Self {
             provider: provider.to_owned(),
@@ -52,7 +54,7 @@ mod tests {
     use super::{Reference, Wanted};
 
     #[test]
-    fn every_remote_form_is_read() {
+    fn every_remote_form_parses() {
         let full = Reference::parse("runbeam.partner.ingress.name.their-api").unwrap();
         assert_eq!(full.team.as_deref(), Some("partner"));
         assert_eq!(full.kind.as_deref(), Some("ingress"));
@@ -63,8 +65,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_remote_form_is_refused() {
-        let wrong = [
+    fn other_forms_are_rejected() {
+        let invalid = [
             "",
             "api",
             "local.name.api",
@@ -76,7 +78,7 @@ mod tests {
             "runbeam.id. ",
             "a.b.c.d.e.f",
         ];
-        for reference in wrong {
+        for reference in invalid {
             assert!(Reference::parse(reference).is_err(), "{reference}");
         }
     }

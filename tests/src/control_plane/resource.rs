@@ -1,3 +1,5 @@
+//! The resources that documents define.
+
 use serde_json::{Value, json};
 use toml::Table;
 
@@ -6,7 +8,7 @@ use super::id::ulid;
 use super::reference::{Reference, Wanted};
 use super::state::State;
 
-/// Something that a document defines and a reference can name.
+/// A resource that a document defines and a reference can name.
 #[derive(Clone, Debug)]
 pub(super) struct Resource {
     pub(super) kind: &'static str,
@@ -15,9 +17,9 @@ pub(super) struct Resource {
     pub(super) team_id: String,
     pub(super) gateway_id: String,
     pub(super) document_id: String,
-    /// The pipeline it stands in.
+    /// The pipeline that contains it.
     pub(super) pipeline: Option<String>,
-    /// What the document says about it.
+    /// The table in the document.
     pub(super) table: Table,
 }
 
@@ -40,7 +42,7 @@ impl Resource {
         base.map_or_else(|| self.texts("urls"), |base| vec![base.to_owned()])
     }
 
-    /// As the resolution of references answers it.
+    /// The response of the resolve call.
     pub(super) fn json(&self, state: &State) -> Value {
         let sibling =
             |kind: &str, name: &str| state.resource_ids.get(&key(&self.gateway_id, kind, name)).cloned();
@@ -64,7 +66,7 @@ impl Resource {
         json
     }
 
-    /// The mesh of the same gateway that lists an ingress or egress.
+    /// The mesh of the same gateway that lists this ingress or egress.
     fn mesh(&self, state: &State) -> Option<String> {
         let lists = |mesh: &Resource| mesh.kind == "mesh" && mesh.texts(self.kind).contains(&self.name);
         let own = state.resources_of(&self.gateway_id);
@@ -72,8 +74,8 @@ impl Resource {
     }
 }
 
-/// Gives ids to everything that a document defines.
-pub(super) fn keep_ids(state: &mut State, document: &Document) {
+/// Assigns ids to all resources that a document defines. An id stays when the document is edited.
+pub(super) fn assign_ids(state: &mut State, document: &Document) {
     for (kind, name, _, table) in defined_in(&document.toml) {
         let own = match kind {
             "mesh" => table.get("id").and_then(toml::Value::as_str).map(str::to_owned),
@@ -122,7 +124,7 @@ fn tables<'a>(table: &'a Table, key: &str) -> impl Iterator<Item = (&'a String, 
 }
 
 impl State {
-    /// Everything that the documents of one gateway define.
+    /// Returns all resources that the documents of one gateway define.
     pub(super) fn resources_of(&self, gateway_id: &str) -> Vec<Resource> {
         let Some(gateway) = self.gateway(gateway_id) else { return Vec::new() };
         let documents = self.documents.iter().filter(|document| document.gateway_id == gateway.id);
@@ -149,7 +151,7 @@ impl State {
         self.gateways.iter().flat_map(|gateway| self.resources_of(&gateway.id)).collect()
     }
 
-    /// What a reference names. A gateway's own comes first when several teammates have one of that name.
+    /// Resolves a reference. If several gateways have a resource with that name, the caller's own is preferred.
     pub(super) fn find(&self, reference: &Reference, own_gateway: Option<&str>) -> Option<Resource> {
         let team = match &reference.team {
             Some(team) => Some(self.team(team)?.id.clone()),
@@ -169,7 +171,7 @@ impl State {
         found.into_iter().next()
     }
 
-    /// Whether a team may know of a resource.
+    /// Returns true if a team may see a resource.
     pub(super) fn may_see(&self, team_id: &str, resource: &Resource) -> bool {
         resource.team_id == team_id || !self.private_resources.contains(&resource.id)
     }

@@ -1,20 +1,22 @@
+//! The routes of the API.
+
 use http::Method;
 
-use super::answer::{Outcome, Rejection};
 use super::call::Call;
 use super::core::Core;
 use super::credential::Caller;
+use super::response::{ApiError, ApiResult};
 use super::{authorize, change_calls, discovery, lists, login, mesh_token, page, resolve, update};
 
-/// Carries a call out.
-pub(super) fn answer(core: &Core, call: &Call, caller: &Caller) -> Outcome {
+/// Executes a call.
+pub(super) fn handle(core: &Core, call: &Call, caller: &Caller) -> ApiResult {
     let segments = call.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     if let ["dev", rest @ ..] = &segments[..] {
-        return page::answer(core, call, rest);
+        return page::handle(core, call, rest);
     }
-    let get = || permit(call, &Method::GET);
-    let post = || permit(call, &Method::POST);
+    let get = || check_method(call, &Method::GET);
+    let post = || check_method(call, &Method::POST);
     match segments[..] {
         [""] => get().and_then(|()| page::index()),
         ["login", device] => get().and_then(|()| page::login(core, device)),
@@ -43,13 +45,13 @@ pub(super) fn answer(core: &Core, call: &Call, caller: &Caller) -> Outcome {
         ["transforms"] if call.method == Method::POST => lists::create_transform(core, call, caller),
         [kind] if lists::KINDS.contains(&kind) => get().and_then(|()| lists::list(core, call, caller, kind)),
         [kind, id] if lists::KINDS.contains(&kind) => get().and_then(|()| lists::get(core, caller, kind, id)),
-        _ => Err(Rejection::not_found(format!("there is nothing at {}", call.path))),
+        _ => Err(ApiError::not_found(format!("there is nothing at {}", call.path))),
     }
 }
 
-fn permit(call: &Call, method: &Method) -> Result<(), Rejection> {
+fn check_method(call: &Call, method: &Method) -> Result<(), ApiError> {
     match call.method == *method {
         true => Ok(()),
-        false => Err(Rejection::method_not_allowed(format!("{} takes {method}", call.path))),
+        false => Err(ApiError::method_not_allowed(format!("{} accepts {method} only", call.path))),
     }
 }

@@ -1,25 +1,27 @@
+//! The rules of fault injection: matching requests and counting hits.
+
 use super::faults::When;
 
-/// Names a rule that was added.
+/// The id of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleId(u64);
 
-/// What a rule looks at.
+/// The properties of a request that a rule compares.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestInfo<'a> {
     pub(crate) method: &'a str,
     /// The path without `/api` prefixes.
     pub(crate) route: &'a str,
     pub(crate) gateway_id: Option<&'a str>,
 }
 
-/// What a request may meet with.
-pub(crate) trait Strikes: Clone {
-    /// Whether it only delays, so that another may strike as well.
-    fn waits(&self) -> bool;
+/// The effect of a fault on a request.
+pub(crate) trait Effect: Clone {
+    /// Returns true if the fault only delays the request, so that another one may follow.
+    fn is_delay(&self) -> bool;
 }
 
-/// What is programmed to go wrong, in the order in which it was added.
+/// The injected faults, in the order in which they were added.
 #[derive(Debug)]
 pub(crate) struct Rules<F> {
     rules: Vec<Rule<F>>,
@@ -34,7 +36,7 @@ struct Rule<F> {
     hits: usize,
 }
 
-impl<F: Strikes> Rules<F> {
+impl<F: Effect> Rules<F> {
     pub(crate) fn add(&mut self, when: When, fault: F) -> RuleId {
         let id = RuleId(self.next);
         self.next += 1;
@@ -58,21 +60,21 @@ impl<F: Strikes> Rules<F> {
         self.rules.iter().any(|rule| rule.id == id)
     }
 
-    /// The faults for a request: everything that waits, and the first of the others.
-    pub(crate) fn strike(&mut self, asked: &Asked<'_>) -> Vec<(RuleId, F)> {
-        let mut struck = Vec::new();
+    /// Returns the faults for a request: all delays that match, then the first other fault that matches.
+    pub(crate) fn take_matching(&mut self, request: &RequestInfo<'_>) -> Vec<(RuleId, F)> {
+        let mut matched = Vec::new();
         let mut decided = false;
         for rule in &mut self.rules {
-            let waits = rule.fault.waits();
-            if (decided && !waits) || !rule.when.takes(asked) {
+            let is_delay = rule.fault.is_delay();
+            if (decided && !is_delay) || !rule.when.matches(request) {
                 continue;
             }
-            decided |= !waits;
+            decided |= !is_delay;
             rule.hits += 1;
-            struck.push((rule.id, rule.fault.clone()));
+            matched.push((rule.id, rule.fault.clone()));
         }
-        struck.sort_by_key(|(_, fault)| !fault.waits());
-        struck
+        matched.sort_by_key(|(_, fault)| !fault.is_delay());
+        matched
     }
 }
 

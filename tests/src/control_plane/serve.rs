@@ -1,3 +1,5 @@
+//! Serving a connection: reading requests, executing calls, injecting faults.
+
 use std::io::{Error, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,35 +13,33 @@ use hyper::body::{Frame, Incoming};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::answer::{Answer, Rejection};
 use super::call::Call;
 use super::core::Core;
 use super::credential::Caller;
+use super::cuttable_stream::CutHandle;
 use super::faults::Fault;
+use super::response::{ApiError, ApiResponse};
 use super::routes;
-use super::rules::Asked;
-use super::server::{Body, Served};
-use super::wire::Scissors;
+use super::rules::RequestInfo;
+use super::server::{Body, ResponseFuture};
 
-/// More than any configuration that a gateway hands in.
-const LARGEST: usize = 16 * 1024 * 1024;
-/// A client has its request sent long before, or it is none.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The limit of a request body, in bytes. Larger than any configuration that a gateway pushes.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+/// The deadline for reading a request body.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What serves the connections of this control plane.
-pub(super) fn service(core: &Arc<Core>) -> impl Fn(Scissors, Request<Incoming>) -> Served + Clone + use<> {
+/// Returns the service for the connections of this control plane.
+pub(super) fn service(
+    core: &Arc<Core>,
+) -> impl Fn(CutHandle, Request<Incoming>) -> ResponseFuture + Clone + use<> {
     let core = Arc::clone(core);
-    move |scissors, request| Box::pin(serve(Arc::clone(&core), scissors, request))
+    move |cut, request| Box::pin(serve(Arc::clone(&core), cut, request))
 }
 
-/// Answers one request, or breaks as it was programmed to. An error cuts the connection.
-async fn serve(
-    core: Arc<Core>,
-    scissors: Scissors,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Error> {
+/// Handles one request, with the faults that match it. An error cuts the connection.
+async fn serve(core: Arc<Core>, cut: CutHandle, request: Request<Incoming>) -> Result<Response<Body>, Error> {
     let (parts, body) = request.into_parts();
-    let body = tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await;
+    let body = tokio::time::timeout(READ_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
     let (body, too_large) = match body {
         Ok(Ok(body)) => (body.to_bytes(), false),
         Ok(Err(_)) => (Bytes::new(), true),
@@ -47,53 +47,53 @@ async fn serve(
     };
     let call = Call::new(parts, body);
     if call.route().starts_with("/dev/") {
-        // The page asks once a second; what it asks is no gateway's traffic, and it shows faults rather than has them.
+        // The page polls every second. Its calls are not logged and get no faults, since it shows log and faults.
         let caller = identify(&core, &call);
-        return Ok(whole(routes::answer(&core, &call, &caller).unwrap_or_else(|refusal| refusal.answer())));
+        return Ok(full(routes::handle(&core, &call, &caller).unwrap_or_else(|error| error.to_response())));
     }
     let caller = identify(&core, &call);
     let number = core.log().begin(&call, caller.credential, caller.gateway_id());
-    let struck = {
+    let matched = {
         let (method, gateway_id) = (call.method.as_str(), caller.gateway_id());
-        core.rules().strike(&Asked { method, route: call.route(), gateway_id })
+        core.rules().take_matching(&RequestInfo { method, route: call.route(), gateway_id })
     };
-    if !struck.is_empty() {
-        let names: Vec<_> = struck.iter().map(|(_, fault)| format!("{fault:?}")).collect();
+    if !matched.is_empty() {
+        let names: Vec<_> = matched.iter().map(|(_, fault)| format!("{fault:?}")).collect();
         core.log().amend(number, |entry| entry.fault = Some(names.join(" and ")));
     }
     core.wake();
 
     let mut fault = None;
-    for (id, struck) in struck {
-        match struck {
+    for (id, matched) in matched {
+        match matched {
             Fault::Delay(time) => tokio::time::sleep(time).await,
             Fault::Hold => core.until(|| (!core.rules().exists(id)).then_some(())).await,
             other => fault = Some(other),
         }
     }
-    let carry_out = || match too_large {
-        true => refused(&core, number, &Rejection::too_large("the body is too large")),
+    let execute = || match too_large {
+        true => failed(&core, number, &ApiError::too_large("the body is too large")),
         false => {
-            // Who calls is looked at again: a request that was held may have lost its right meanwhile.
+            // The caller is identified again: its token may have been revoked while the request was held.
             let caller = identify(&core, &call);
-            routes::answer(&core, &call, &caller).unwrap_or_else(|refusal| refused(&core, number, &refusal))
+            routes::handle(&core, &call, &caller).unwrap_or_else(|error| failed(&core, number, &error))
         }
     };
     let response = match fault {
-        None => whole(carry_out()),
-        Some(fault) => broken(fault, carry_out, &scissors).await?,
+        None => full(execute()),
+        Some(fault) => faulty(fault, execute, &cut).await?,
     };
     let status = response.status().as_u16();
     core.log().amend(number, |entry| entry.status = Some(status));
-    if core.settings.narrate {
+    if core.settings.print_requests {
         let gateway = caller.gateway().map(|gateway| format!(" from {}", gateway.code)).unwrap_or_default();
-        println!("{} {status} {} {}{gateway}", clock(), call.method, call.path);
+        println!("{} {status} {} {}{gateway}", time_of_day(), call.method, call.path);
     }
     core.wake();
     Ok(response)
 }
 
-fn clock() -> String {
+fn time_of_day() -> String {
     Timestamp::now().strftime("%H:%M:%S").to_string()
 }
 
@@ -108,76 +108,77 @@ fn identify(core: &Core, call: &Call) -> Caller {
     caller
 }
 
-fn refused(core: &Core, number: u64, refusal: &Rejection) -> Answer {
-    if refusal.violation {
-        core.log().amend(number, |entry| entry.violation = Some(refusal.message.clone()));
+fn failed(core: &Core, number: u64, error: &ApiError) -> ApiResponse {
+    if error.violation {
+        core.log().amend(number, |entry| entry.violation = Some(error.message.clone()));
     }
-    refusal.answer()
+    error.to_response()
 }
 
-async fn broken(
+async fn faulty(
     fault: Fault,
-    carry_out: impl FnOnce() -> Answer,
-    scissors: &Scissors,
+    execute: impl FnOnce() -> ApiResponse,
+    cut: &CutHandle,
 ) -> Result<Response<Body>, Error> {
     let status = |code| StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Ok(match fault {
-        Fault::Status(code, body) => whole(Answer::json(status(code), &body)),
+        Fault::Status(code, body) => full(ApiResponse::json(status(code), &body)),
         Fault::RetryAfter(code, seconds) => {
-            let refusal = serde_json::json!({ "error": "fault", "message": "come back later" });
-            whole(Answer::json(status(code), &refusal).with(RETRY_AFTER, &seconds.to_string()))
+            let error = serde_json::json!({ "error": "fault", "message": "come back later" });
+            full(ApiResponse::json(status(code), &error).with(RETRY_AFTER, &seconds.to_string()))
         }
-        Fault::Answer { status: code, content_type, body } => {
-            whole(Answer::new(status(code), content_type, body))
+        Fault::Response { status: code, content_type, body } => {
+            full(ApiResponse::new(status(code), content_type, body))
         }
-        Fault::Redirect(to) => whole(Answer::json(StatusCode::FOUND, &Value::Null).with(LOCATION, &to)),
+        Fault::Redirect(to) => full(ApiResponse::json(StatusCode::FOUND, &Value::Null).with(LOCATION, &to)),
         Fault::Silence => std::future::pending().await,
         Fault::Cut => return Err(ErrorKind::ConnectionReset.into()),
-        Fault::LoseAnswer => {
-            carry_out();
+        Fault::LoseResponse => {
+            execute();
             return Err(ErrorKind::ConnectionReset.into());
         }
         Fault::HalfHeaders => {
-            let answer = carry_out();
-            scissors.after(24);
-            whole(answer)
+            let response = execute();
+            // Within the status line and the first header.
+            cut.after(24);
+            full(response)
         }
-        Fault::HalfBody => half(carry_out()),
+        Fault::HalfBody => cut_in_body(execute()),
         Fault::EndlessBody => endless(),
         Fault::Drip => drip(),
         Fault::Oversized(size) => {
-            let mut answer = carry_out();
-            let mut body = answer.body.to_vec();
+            let mut response = execute();
+            let mut body = response.body.to_vec();
             body.resize(body.len().max(size), b' ');
-            answer.body = body.into();
-            whole(answer)
+            response.body = body.into();
+            full(response)
         }
-        Fault::HugeNumbers => whole(edited(carry_out(), with_huge_numbers)),
-        Fault::MoreFields => whole(edited(carry_out(), with_more_fields)),
-        Fault::NextLink(url) => whole(edited(carry_out(), |body| body["links"]["next"] = url.into())),
-        Fault::Repeated => whole(edited(carry_out(), |body| {
-            listed(body, |list| {
+        Fault::HugeNumbers => full(edited(execute(), with_huge_numbers)),
+        Fault::MoreFields => full(edited(execute(), with_more_fields)),
+        Fault::NextLink(url) => full(edited(execute(), |body| body["links"]["next"] = url.into())),
+        Fault::Repeated => full(edited(execute(), |body| {
+            edit_list(body, |list| {
                 *list = list.iter().flat_map(|entry| [entry.clone(), entry.clone()]).collect()
             });
         })),
-        Fault::Reversed => whole(edited(carry_out(), |body| listed(body, |list| reverse(list)))),
-        Fault::BaseUrl(url) => whole(edited(carry_out(), |body| {
+        Fault::Reversed => full(edited(execute(), |body| edit_list(body, |list| reverse(list)))),
+        Fault::BaseUrl(url) => full(edited(execute(), |body| {
             body["base_url"] = url.clone().into();
             body["full_url"] = url.into();
         })),
-        // These were seen to before.
-        Fault::Delay(_) | Fault::Hold => whole(carry_out()),
+        // `serve` has waited for these.
+        Fault::Delay(_) | Fault::Hold => full(execute()),
     })
 }
 
-fn edited(mut answer: Answer, edit: impl FnOnce(&mut Value)) -> Answer {
-    if let Ok(mut body) = serde_json::from_slice::<Value>(&answer.body)
+fn edited(mut response: ApiResponse, edit: impl FnOnce(&mut Value)) -> ApiResponse {
+    if let Ok(mut body) = serde_json::from_slice::<Value>(&response.body)
         && body.is_object()
     {
         edit(&mut body);
-        answer.body = body.to_string().into();
+        response.body = body.to_string().into();
     }
-    answer
+    response
 }
 
 fn with_huge_numbers(value: &mut Value) {
@@ -201,7 +202,7 @@ fn with_more_fields(value: &mut Value) {
     }
 }
 
-fn listed(body: &mut Value, edit: impl FnOnce(&mut Vec<Value>)) {
+fn edit_list(body: &mut Value, edit: impl FnOnce(&mut Vec<Value>)) {
     if let Some(list) = body["data"].as_array_mut() {
         edit(list);
     }
@@ -215,42 +216,42 @@ fn reverse(list: &mut [Value]) {
     }
 }
 
-fn response(answer: &Answer, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers.clone();
-    response
+fn to_http(response: &ApiResponse, body: Body) -> Response<Body> {
+    let mut http = Response::new(body);
+    *http.status_mut() = response.status;
+    *http.headers_mut() = response.headers.clone();
+    http
 }
 
-fn whole(answer: Answer) -> Response<Body> {
-    let body = Full::new(answer.body.clone()).map_err(|never| match never {}).boxed_unsync();
-    response(&answer, body)
+fn full(response: ApiResponse) -> Response<Body> {
+    let body = Full::new(response.body.clone()).map_err(|never| match never {}).boxed_unsync();
+    to_http(&response, body)
 }
 
-fn half(answer: Answer) -> Response<Body> {
-    let first = answer.body.slice(..answer.body.len() / 2);
+fn cut_in_body(response: ApiResponse) -> Response<Body> {
+    let first = response.body.slice(..response.body.len() / 2);
     let first = stream::once(async { Ok(Frame::data(first)) });
     let cut = stream::once(async {
-        // The connection sends what it has when there is nothing more for the moment.
+        // hyper flushes the first half when the body is pending.
         tokio::task::yield_now().await;
         Err(Error::from(ErrorKind::ConnectionReset))
     });
-    let answer = answer.clone().with(CONTENT_LENGTH, &answer.body.len().to_string());
-    response(&answer, StreamBody::new(first.chain(cut)).boxed_unsync())
+    let response = response.clone().with(CONTENT_LENGTH, &response.body.len().to_string());
+    to_http(&response, StreamBody::new(first.chain(cut)).boxed_unsync())
 }
 
 fn endless() -> Response<Body> {
-    let answer = Answer::new(StatusCode::OK, "application/json", "");
+    let response = ApiResponse::new(StatusCode::OK, "application/json", "");
     let start = stream::iter([Ok(Frame::data(Bytes::from_static(b"{\"data\":[")))]);
     let more = stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[b' '; 16 * 1024]))));
-    response(&answer, StreamBody::new(start.chain(more)).boxed_unsync())
+    to_http(&response, StreamBody::new(start.chain(more)).boxed_unsync())
 }
 
 fn drip() -> Response<Body> {
-    let answer = Answer::new(StatusCode::OK, "application/json", "");
+    let response = ApiResponse::new(StatusCode::OK, "application/json", "");
     let drops = stream::unfold((), |()| async {
         tokio::time::sleep(Duration::from_millis(20)).await;
         Some((Ok(Frame::data(Bytes::from_static(b" "))), ()))
     });
-    response(&answer, StreamBody::new(drops).boxed_unsync())
+    to_http(&response, StreamBody::new(drops).boxed_unsync())
 }

@@ -1,3 +1,5 @@
+//! The listener and its connections, for the control plane and the fault proxy.
+
 use std::io::Error;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,15 +14,15 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::wire::{Scissors, Wire};
+use super::cuttable_stream::{CutHandle, CuttableStream};
 
-/// The body of an answer; an error in it cuts the connection.
+/// The body of a response. An error in it cuts the connection.
 pub(crate) type Body = UnsyncBoxBody<Bytes, Error>;
 
-/// An answer to come; an error instead of one cuts the connection.
-pub(crate) type Served = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
+/// The future of a response. An error cuts the connection.
+pub(crate) type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
 
-/// The open port and everything connected to it.
+/// A listener and its connections. Both close on drop.
 #[derive(Debug)]
 pub(crate) struct Server(JoinHandle<()>);
 
@@ -29,24 +31,24 @@ impl Server {
         TcpListener::bind(address).await
     }
 
-    /// Serves what connects, until it is stopped. `serve` can have the connection cut by its scissors.
+    /// Serves connections until it is stopped. `serve` gets a handle that cuts its connection.
     pub(crate) fn start(
         listener: TcpListener,
-        serve: impl Fn(Scissors, Request<Incoming>) -> Served + Clone + Send + 'static,
+        serve: impl Fn(CutHandle, Request<Incoming>) -> ResponseFuture + Clone + Send + 'static,
     ) -> Self {
         Self(tokio::spawn(async move {
-            // Dropped with this task, and all connections with it.
+            // Aborting this task drops the set, and with it all connections.
             let mut connections = JoinSet::new();
             loop {
                 tokio::select! {
                     accepted = listener.accept() => {
                         let Ok((stream, _)) = accepted else { continue };
                         let _ = stream.set_nodelay(true);
-                        let (wire, scissors) = Wire::new(stream);
+                        let (wire, cut) = CuttableStream::new(stream);
                         let serve = serve.clone();
-                        let service = service_fn(move |request| serve(scissors.clone(), request));
+                        let service = service_fn(move |request| serve(cut.clone(), request));
                         connections.spawn(async move {
-                            // A connection that breaks is what some tests want.
+                            // Tests cut connections on purpose, so errors are expected.
                             let _ = http1::Builder::new().serve_connection(TokioIo::new(wire), service).await;
                         });
                     }
@@ -56,7 +58,7 @@ impl Server {
         }))
     }
 
-    /// Closes the port and drops the connections, before it returns.
+    /// Closes the listener and drops all connections before it returns.
     pub(crate) async fn stop(mut self) {
         self.0.abort();
         let _ = (&mut self.0).await;

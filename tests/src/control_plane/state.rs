@@ -1,3 +1,5 @@
+//! The state of a control plane.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use super::keys::Keys;
 use super::login::Login;
 use super::team::{SanctumToken, Team, User};
 
-/// Everything the control plane knows, and what its file holds.
+/// The state of a control plane, and the content of its data file.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct State {
@@ -22,9 +24,9 @@ pub(super) struct State {
     pub(super) documents: Vec<Document>,
     /// Oldest first.
     pub(super) changes: Vec<ChangeView>,
-    /// Ids of what documents define, by gateway, type and name, so that they last when a document is edited.
+    /// The ids of resources by gateway, type and name, so that an id stays when a document is edited.
     pub(super) resource_ids: BTreeMap<String, String>,
-    /// Resources that only their own team may see.
+    /// The ids of resources that only their own team may see.
     pub(super) private_resources: BTreeSet<String>,
     pub(super) keys: Keys,
 }

@@ -1,23 +1,25 @@
+//! The data file: loading and saving the state.
+
 use std::fs;
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use super::state::State;
 
-/// What the file holds; a new state when there is none.
+/// Loads the state, or an empty one if the file does not exist.
 pub(super) fn read(path: &Path) -> Result<State, Error> {
     match fs::read(path) {
         Ok(text) => serde_json::from_slice(&text)
-            .map_err(|wrong| Error::new(ErrorKind::InvalidData, format!("{}: {wrong}", path.display()))),
+            .map_err(|error| Error::new(ErrorKind::InvalidData, format!("{}: {error}", path.display()))),
         Err(missing) if missing.kind() == ErrorKind::NotFound => Ok(State::default()),
-        Err(wrong) => Err(Error::new(wrong.kind(), format!("{}: {wrong}", path.display()))),
+        Err(error) => Err(Error::new(error.kind(), format!("{}: {error}", path.display()))),
     }
 }
 
-/// Replaces the file by a whole new one. The keys are in it, so only its owner may read it.
+/// Saves the state atomically. The file contains private keys, so only its owner may read it.
 ///
 /// # Panics
-/// When it cannot be written: going on would promise to keep what is lost.
+/// Panics if the file cannot be written. Continuing would lose state that was promised to be saved.
 pub(super) fn write(path: &Path, state: &State) {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
@@ -25,7 +27,7 @@ pub(super) fn write(path: &Path, state: &State) {
         file.as_file().sync_all()?;
         file.persist(path).map_err(|failed| failed.error)
     });
-    if let Err(wrong) = written {
-        panic!("{} cannot be written: {wrong}", path.display());
+    if let Err(error) = written {
+        panic!("{} cannot be written: {error}", path.display());
     }
 }

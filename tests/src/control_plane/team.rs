@@ -1,3 +1,5 @@
+//! Teams, their users, and the tokens of users.
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -5,16 +7,16 @@ use serde_json::{Value, json};
 use super::id::{secret, ulid};
 use super::state::State;
 
-/// Who gateways belong to.
+/// A team, which owns gateways.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Team {
     pub(super) id: String,
     pub(super) name: String,
-    /// What references call it.
+    /// The team's name in references.
     pub(super) code: String,
 }
 
-/// Somebody who authorizes gateways of a team.
+/// A user, who authorizes gateways of a team.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct User {
     pub(super) id: String,
@@ -37,7 +39,7 @@ pub(super) struct SanctumToken {
 }
 
 impl State {
-    /// The team of that name, code or id, made with a user of its own when there is none.
+    /// Returns the team with that name, code or id, or creates it with a user.
     pub(super) fn team_or_new(&mut self, name: &str) -> Team {
         if let Some(team) = self.team(name) {
             return team.clone();
@@ -63,12 +65,12 @@ impl State {
         self.users.iter().find(|user| user.id == id)
     }
 
-    /// The first user of a team.
+    /// Returns the first user of a team.
     pub(super) fn user_of(&self, team: &Team) -> User {
         self.users.iter().find(|user| user.team_id == team.id).expect("a team has a user").clone()
     }
 
-    /// A user's JWT. Without `aud`: the official command line refuses one that has it.
+    /// Issues a JWT for a user. It has no `aud`: the official command line rejects a token with one.
     pub(super) fn user_jwt(&mut self, issuer: &str, user: &User, seconds: i64) -> String {
         let team = self.team(&user.team_id).cloned();
         let now = Timestamp::now().as_second();

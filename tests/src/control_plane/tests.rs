@@ -1,4 +1,4 @@
-//! Through real sockets.
+//! Tests of the control plane, over real sockets.
 
 mod changes;
 mod client;

@@ -1,11 +1,13 @@
+//! The call that stores a gateway's configuration.
+
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{Answer, Outcome, Rejection};
-use super::call::{Call, filled};
+use super::call::{Call, non_blank};
 use super::core::Core;
 use super::credential::Caller;
 use super::document::Kind;
+use super::response::{ApiError, ApiResponse, ApiResult};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,28 +18,28 @@ struct Request {
     config: String,
 }
 
-/// A gateway hands in a part of its configuration, and gets it back as a change that carries its id.
-pub(super) fn update(core: &Core, call: &Call, caller: &Caller) -> Outcome {
+/// Stores a part of the calling gateway's configuration and issues it back as a change that contains its id.
+pub(super) fn update(core: &Core, call: &Call, caller: &Caller) -> ApiResult {
     let gateway = caller.gateway()?;
     let request: Request = call.json()?;
-    let kind: Kind = request.kind.parse().map_err(Rejection::unprocessable)?;
-    let config = filled("config", &request.config)?;
-    let id = request.id.as_deref().map(|id| filled("id", id)).transpose()?;
+    let kind: Kind = request.kind.parse().map_err(ApiError::unprocessable)?;
+    let config = non_blank("config", &request.config)?;
+    let id = request.id.as_deref().map(|id| non_blank("id", id)).transpose()?;
     core.change(|state| {
-        // A gateway has one configuration file, and may name it by its own id.
+        // A gateway has one gateway document, which it may name by its own id.
         let id = id.filter(|id| kind != Kind::Gateway || *id != gateway.id);
         let own = |id: &str| {
             state.document(id).is_some_and(|known| known.gateway_id == gateway.id && known.kind == kind)
         };
         if let Some(unknown) = id.filter(|id| !own(id)) {
-            return Err(Rejection::not_found(format!("this gateway has no {} {unknown}", kind.name())));
+            return Err(ApiError::not_found(format!("this gateway has no {} {unknown}", kind.name())));
         }
         let (document, action) =
-            state.store(&gateway.id, kind, id, config).map_err(Rejection::unprocessable)?;
+            state.store(&gateway.id, kind, id, config).map_err(ApiError::unprocessable)?;
         state.announce(&document);
-        Answer::ok(&json!({
+        ApiResponse::ok(&json!({
             "success": true,
-            "message": format!("{} `{}` was stored", kind.name(), document.name),
+            "message": format!("stored {} `{}`", kind.name(), document.name),
             "data": { "id": document.id, "type": kind, "action": action },
         }))
     })

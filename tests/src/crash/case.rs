@@ -1,55 +1,60 @@
+//! The cases of the crash matrix: every failpoint on every kind of network.
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::kill::{KILLS, Kill, TWICE};
-use super::wire::Wire;
+use super::network::Network;
 
-/// One run: where the process is ended, where the one that follows it is, and what the network does.
+/// A run: the failpoint of the first process, that of the second, and the faults of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// Where the first process is ended.
+    /// The failpoint that kills the first process.
     pub first: Kill,
-    /// Where the second is.
+    /// The failpoint that kills the second process, if any.
     pub second: Option<Kill>,
-    /// What the network does all the time.
-    pub wire: Wire,
-    /// In which order the changes are made: 0 as they are written down, any other number shuffles them.
+    /// The faults of the network during the whole run.
+    pub network: Network,
+    /// The order of the changes: 0 is the order of the list, any other number shuffles it.
     pub seed: u64,
 }
 
-/// Every point, at each of its times, under everything that the network does. With a seed that is not 0, the times are
-/// drawn anew, none later than the last.
+/// Returns every failpoint at each of its occurrences, on every kind of network.
+///
+/// A seed other than 0 draws the occurrences at random, up to the last one of each failpoint.
 pub fn matrix(seed: u64) -> Vec<Case> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut all = Vec::new();
-    for wire in Wire::ALL {
-        for (point, times) in KILLS {
-            let last = times.last().copied().unwrap_or(1);
-            let drawn = times.iter().map(|time| if seed == 0 { *time } else { random.u32(1..=last) });
-            let times: BTreeSet<u32> = drawn.collect();
-            all.extend(times.into_iter().map(|time| (wire, Kill { point, time }, None)));
+    for network in Network::ALL {
+        for (point, occurrences) in KILLS {
+            let last = occurrences.last().copied().unwrap_or(1);
+            let drawn = occurrences
+                .iter()
+                .map(|occurrence| if seed == 0 { *occurrence } else { random.u32(1..=last) });
+            let occurrences: BTreeSet<u32> = drawn.collect();
+            all.extend(occurrences.into_iter().map(|occurrence| (network, Kill { point, occurrence }, None)));
         }
-        all.extend(TWICE.map(|(point, second)| (wire, Kill::first(point), Some(second))));
+        all.extend(TWICE.map(|(point, second)| (network, Kill::first(point), Some(second))));
     }
-    all.into_iter().map(|(wire, first, second)| Case { first, second, wire, seed }).collect()
+    all.into_iter().map(|(network, first, second)| Case { first, second, network, seed }).collect()
 }
 
-/// Every point once, at its last time, the network doing one thing after the other; and one that is ended twice.
+/// Returns every failpoint once, at its last occurrence, with the networks in turn; and one case with two kills.
 pub fn sample() -> Vec<Case> {
-    let once = KILLS.iter().map(|(point, times)| {
-        let time = times.last().copied().unwrap_or(1);
-        (Kill { point, time }, None)
+    let once = KILLS.iter().map(|(point, occurrences)| {
+        let occurrence = occurrences.last().copied().unwrap_or(1);
+        (Kill { point, occurrence }, None)
     });
     let (point, second) = TWICE[1];
     let all = once.chain([(Kill::first(point), Some(second))]);
-    all.zip(Wire::ALL.into_iter().cycle())
-        .map(|((first, second), wire)| Case { first, second, wire, seed: 0 })
+    all.zip(Network::ALL.into_iter().cycle())
+        .map(|((first, second), network)| Case { first, second, network, seed: 0 })
         .collect()
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.wire, self.first)?;
+        write!(f, "{} {}", self.network, self.first)?;
         self.second.map_or(Ok(()), |second| write!(f, " {second}"))
     }
 }

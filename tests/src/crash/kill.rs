@@ -1,17 +1,19 @@
+//! The failpoints on the path of a change, and the occurrences at which a crash test uses them.
+
 use std::fmt;
 
-/// Where a process is ended.
+/// A failpoint and the occurrence at which it kills the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kill {
-    /// The name of the point.
+    /// The name of the failpoint.
     pub point: &'static str,
-    /// The how manieth time that the process comes there, from 1.
-    pub time: u32,
+    /// The occurrence that kills, counted from 1.
+    pub occurrence: u32,
 }
 
-/// The points on the path of a change, each with the times at which it is worth being ended there: the first, and one
-/// when other changes are half through, or already done. Every note of the journal and every file makes a file, so
-/// those two are passed about fifty times.
+/// The failpoints on the path of a change, each with the occurrences to test: the first one, and one while other
+/// changes are in progress or done. Each journal entry and each configuration file is a new file, so a run passes
+/// `file-made` and `file-renamed` about fifty times.
 pub(super) const KILLS: [(&str, &[u32]); 19] = [
     ("seen", &[1, 4]),
     ("fetched", &[1, 4]),
@@ -34,7 +36,7 @@ pub(super) const KILLS: [(&str, &[u32]); 19] = [
     ("file-renamed", &[1, 4, 6, 8, 11, 19, 30]),
 ];
 
-/// Where the process that follows is ended too, while it takes back what the one before left half done.
+/// The cases that also kill the second process, while it rolls back the incomplete change of the first.
 pub(super) const TWICE: [(&str, Kill); 4] = [
     ("staged", Kill::first("recovered")),
     ("committed", Kill::first("recovered")),
@@ -43,23 +45,23 @@ pub(super) const TWICE: [(&str, Kill); 4] = [
 ];
 
 impl Kill {
-    /// The first time that the process comes there.
+    /// Kills at the first occurrence of `point`.
     pub const fn first(point: &'static str) -> Self {
-        Self { point, time: 1 }
+        Self { point, occurrence: 1 }
     }
 
-    /// What `FAILPOINTS` is set to.
-    pub(super) fn armed(self) -> String {
-        let Self { point, time } = self;
-        match time {
+    /// The value of `FAILPOINTS`.
+    pub(super) fn failpoints(self) -> String {
+        let Self { point, occurrence } = self;
+        match occurrence {
             0 | 1 => format!("{point}=return"),
-            _ => format!("{point}={}*off->return", time - 1),
+            _ => format!("{point}={}*off->return", occurrence - 1),
         }
     }
 }
 
 impl fmt::Display for Kill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.point, self.time)
+        write!(f, "{}:{}", self.point, self.occurrence)
     }
 }

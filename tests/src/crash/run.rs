@@ -1,3 +1,5 @@
+//! Running the cases of the crash matrix.
+
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, stream};
@@ -6,104 +8,104 @@ use tokio::time::Instant;
 use super::batch::{self, Ports};
 use super::case::Case;
 use super::check;
-use super::life::Life;
+use super::gateway_run::GatewayRun;
 use crate::control_plane::ControlPlane;
+use crate::disk;
 use crate::site::on_ports;
-use crate::traces;
-use crate::{EDGE, Workdir, faulty_binary};
+use crate::{RUNBEAM_CONFIG, Workdir, faulty_binary};
 
-/// How a run ended.
+/// The result of one run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Which it was.
+    /// The case.
     pub case: Case,
-    /// How long it took.
-    pub took: Duration,
-    /// Everything that was wrong.
-    pub wrong: Vec<String>,
-    /// What all its processes logged.
+    /// The duration of the run.
+    pub duration: Duration,
+    /// Every problem found; empty if the run passed.
+    pub problems: Vec<String>,
+    /// The logs of all its processes.
     pub log: String,
 }
 
-/// How long a process goes on after everything seems to be done, before its point counts as not reached.
-const AFTER: Duration = Duration::from_secs(8);
+/// The time a process keeps running after all changes have a verdict, before the failpoint counts as not reached.
+const GRACE: Duration = Duration::from_secs(8);
 
-/// Plays these cases, so many at a time. Gives each as it ends.
-pub fn run_all(cases: Vec<Case>, at_a_time: usize) -> impl Stream<Item = Outcome> {
-    let play = |case: Case| async move {
-        let ended = tokio::spawn(run(case)).await;
-        ended.unwrap_or_else(|panic| Outcome {
+/// Runs `cases`, at most `jobs` at a time, and yields each outcome when its run ends. A panic is an outcome too.
+pub fn run_all(cases: Vec<Case>, jobs: usize) -> impl Stream<Item = Outcome> {
+    let run_one = |case: Case| async move {
+        let outcome = tokio::spawn(run(case)).await;
+        outcome.unwrap_or_else(|panic| Outcome {
             case,
-            took: Duration::ZERO,
-            wrong: vec![panic.to_string()],
+            duration: Duration::ZERO,
+            problems: vec![panic.to_string()],
             log: String::new(),
         })
     };
-    stream::iter(cases).map(play).buffer_unordered(at_a_time)
+    stream::iter(cases).map(run_one).buffer_unordered(jobs)
 }
 
-/// Plays one case.
+/// Runs one case.
 pub async fn run(case: Case) -> Outcome {
-    // Building it is no part of the run.
+    // The build is not part of the measured duration.
     let _ = tokio::task::spawn_blocking(faulty_binary).await;
     let (start, mut log) = (Instant::now(), String::new());
-    let mut wrong = play(case, &mut log).await.unwrap_or_else(|why| vec![why]);
-    wrong.dedup();
-    Outcome { case, took: start.elapsed(), wrong, log }
+    let mut problems = execute(case, &mut log).await.unwrap_or_else(|error| vec![error]);
+    problems.dedup();
+    Outcome { case, duration: start.elapsed(), problems, log }
 }
 
-async fn play(case: Case, log: &mut String) -> Result<Vec<String>, String> {
+async fn execute(case: Case, log: &mut String) -> Result<Vec<String>, String> {
     let cloud = ControlPlane::start().await;
-    let token = cloud.authorized("acme", "edge").to_string();
+    let token = cloud.authorize("acme", "edge").to_string();
     let ports = Ports::free();
     let dir = Workdir::new();
-    let config = EDGE.replace("API", cloud.url()).replace("INTERVAL", "1");
+    let config = RUNBEAM_CONFIG.replace("API", cloud.url()).replace("INTERVAL", "1");
     dir.write("config.toml", &on_ports(&config, ports.public, ports.admin));
-    let mut items = batch::put(&cloud, ports, case.wire, case.seed);
-    case.wire.set_up(&cloud);
+    let mut items = batch::issue_all(&cloud, ports, case.network, case.seed);
+    case.network.inject_into(&cloud);
 
     for kill in [Some(case.first), case.second].into_iter().flatten() {
-        let mut life = Life::begin(&dir, ports.admin, &token, Some(kill));
+        let mut gateway = GatewayRun::start(&dir, ports.admin, &token, Some(kill));
         let over = async {
-            while check::settled(&cloud, &items).is_err() {
+            while check::check_verdicts(&cloud, &items).is_err() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            tokio::time::sleep(AFTER).await;
+            tokio::time::sleep(GRACE).await;
         };
-        let killed = tokio::time::timeout(4 * AFTER, life.until_killed(over)).await;
-        note(log, &kill.to_string(), &life);
+        let killed = tokio::time::timeout(4 * GRACE, gateway.until_killed(over)).await;
+        append(log, &kill.to_string(), &gateway);
         killed
-            .unwrap_or_else(|_| Err("neither killed nor done".to_owned()))
-            .map_err(|why| format!("{kill}: {why}"))?;
+            .unwrap_or_else(|_| Err("the gateway was neither killed nor done".to_owned()))
+            .map_err(|error| format!("{kill}: {error}"))?;
     }
 
-    let mut life = Life::begin(&dir, ports.admin, &token, None);
-    let ended = last(&mut life, &cloud, &mut items, ports, &dir).await;
-    note(log, "to the end", &life);
-    let mut wrong = ended.unwrap_or_else(|why| vec![why]);
-    wrong.extend(traces::left_behind(dir.path()));
-    wrong.extend(check::applied_twice(&items, log));
-    Ok(wrong)
+    let mut gateway = GatewayRun::start(&dir, ports.admin, &token, None);
+    let result = finish(&mut gateway, &cloud, &mut items, ports, &dir).await;
+    append(log, "no kill", &gateway);
+    let mut problems = result.unwrap_or_else(|error| vec![error]);
+    problems.extend(disk::leftover_files(dir.path()));
+    problems.extend(check::applied_twice(&items, log));
+    Ok(problems)
 }
 
-/// The process that nobody kills: everything comes to its end, another change is applied as ever, and it stops.
-async fn last(
-    life: &mut Life,
+/// Lets the last process, which is not killed, settle every change, apply one more and stop.
+async fn finish(
+    gateway: &mut GatewayRun,
     cloud: &ControlPlane,
     items: &mut Vec<batch::Item>,
     ports: Ports,
     dir: &Workdir,
 ) -> Result<Vec<String>, String> {
-    life.until("the verdicts", || async { check::settled(cloud, items) }).await?;
-    items.push(batch::put_another(cloud, ports));
-    life.until("one more verdict", || async { check::settled(cloud, items) }).await?;
-    let admin = life.admin();
-    life.until("rest", || check::at_rest(admin)).await?;
-    let wrong = check::wrong(cloud, items, admin, dir.path()).await;
-    life.end().await?;
-    Ok(wrong)
+    gateway.wait_until("the verdicts", || async { check::check_verdicts(cloud, items) }).await?;
+    items.push(batch::issue_another(cloud, ports));
+    gateway.wait_until("one more verdict", || async { check::check_verdicts(cloud, items) }).await?;
+    let admin = gateway.admin();
+    gateway.wait_until("an idle gateway", || check::check_idle(admin)).await?;
+    let problems = check::problems(cloud, items, admin, dir.path()).await;
+    gateway.stop().await?;
+    Ok(problems)
 }
 
-fn note(log: &mut String, which: &str, life: &Life) {
-    log.push_str(&format!("--- {which}\n{}\n", life.log()));
+fn append(log: &mut String, which: &str, gateway: &GatewayRun) {
+    log.push_str(&format!("--- {which}\n{}\n", gateway.log()));
 }

@@ -1,3 +1,5 @@
+//! Serving a connection of the proxy: forwarding requests, with faults.
+
 use std::io::{Error, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,109 +8,115 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-use super::answer::{Answer, as_it_comes};
-use super::mishap::{Heard, Mishap};
-use super::parcel::Parcel;
+use super::buffered_request::BufferedRequest;
+use super::buffered_response::{BufferedResponse, streamed};
+use super::network_fault::{ForwardedResponse, NetworkFault};
 use super::{Shared, lock};
 use crate::control_plane::call::route;
-use crate::control_plane::rules::Asked;
-use crate::control_plane::server::{Body, Served};
-use crate::control_plane::wire::Scissors;
+use crate::control_plane::cuttable_stream::CutHandle;
+use crate::control_plane::rules::RequestInfo;
+use crate::control_plane::server::{Body, ResponseFuture};
 
-/// A request that came to the proxy.
+/// A request that the proxy received.
 #[derive(Clone, Debug)]
-pub struct Passed {
+pub struct ProxiedRequest {
     /// The method.
     pub method: String,
-    /// The path without `/api` prefixes.
+    /// The path without its `/api` prefixes.
     pub route: String,
-    /// What it met with.
-    pub mishaps: Vec<Mishap>,
-    /// How often it was sent on.
-    pub delivered: usize,
+    /// The faults injected into it.
+    pub faults: Vec<NetworkFault>,
+    /// The number of times it was sent to the upstream.
+    pub sent: usize,
 }
 
-/// What serves the connections of the proxy.
+/// Returns the service for the proxy's connections.
 pub(super) fn service(
     shared: &Arc<Shared>,
-) -> impl Fn(Scissors, Request<Incoming>) -> Served + Clone + use<> {
+) -> impl Fn(CutHandle, Request<Incoming>) -> ResponseFuture + Clone + use<> {
     let shared = Arc::clone(shared);
-    move |scissors, request| Box::pin(serve(Arc::clone(&shared), scissors, request))
+    move |cut, request| Box::pin(serve(Arc::clone(&shared), cut, request))
 }
 
-/// Passes one request on, or does with it what was told. An error cuts the connection.
+/// Forwards one request, with the faults that match it. An error cuts the connection.
 async fn serve(
     shared: Arc<Shared>,
-    scissors: Scissors,
+    cut: CutHandle,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Error> {
     let (parts, body) = request.into_parts();
-    let parcel = Parcel { parts, body: body.collect().await.map_err(Error::other)?.to_bytes() };
-    let (number, mishaps) = shared.struck(&parcel);
-    if shared.silent.load(Ordering::Acquire) {
+    let request = BufferedRequest { parts, body: body.collect().await.map_err(Error::other)?.to_bytes() };
+    let (index, faults) = shared.record(&request);
+    if shared.unresponsive.load(Ordering::Acquire) {
         return std::future::pending().await;
     }
-    let mut decisive = None;
-    for mishap in mishaps {
-        match mishap {
-            Mishap::Delay(time) => tokio::time::sleep(time).await,
-            other => decisive = Some(other),
+    // Delays add up; of the other faults, at most one matches.
+    let mut fault = None;
+    for matched in faults {
+        match matched {
+            NetworkFault::Delay(time) => tokio::time::sleep(time).await,
+            other => fault = Some(other),
         }
     }
-    let deliver = async || {
-        if let Some(passed) = lock(&shared.passed).get_mut(number) {
-            passed.delivered += 1;
+    let send = async || {
+        if let Some(recorded) = lock(&shared.requests).get_mut(index) {
+            recorded.sent += 1;
         }
-        parcel.deliver(&shared.client, shared.upstream).await
+        request.send(&shared.client, shared.upstream).await
     };
-    let read = async || Answer::read(deliver().await?).await;
-    Ok(match decisive {
-        None | Some(Mishap::Delay(_)) => as_it_comes(deliver().await?),
-        Some(Mishap::DelayAnswer(time)) => {
-            let answer = deliver().await?;
+    let read = async || BufferedResponse::read(send().await?).await;
+    Ok(match fault {
+        None | Some(NetworkFault::Delay(_)) => streamed(send().await?),
+        Some(NetworkFault::DelayResponse(time)) => {
+            let response = send().await?;
             tokio::time::sleep(time).await;
-            as_it_comes(answer)
+            streamed(response)
         }
-        Some(Mishap::Cut) => return Err(ErrorKind::ConnectionReset.into()),
-        Some(Mishap::LoseAnswer) => {
+        Some(NetworkFault::Cut) => return Err(ErrorKind::ConnectionReset.into()),
+        Some(NetworkFault::LoseResponse) => {
             read().await?;
             return Err(ErrorKind::ConnectionReset.into());
         }
-        Some(Mishap::HalfHeaders) => {
-            let answer = read().await?;
-            scissors.after(24);
-            answer.whole()
+        Some(NetworkFault::HalfHeaders) => {
+            let response = read().await?;
+            // Within the status line and the first header.
+            cut.after(24);
+            response.into_response()
         }
-        Some(Mishap::HalfBody) => read().await?.halved(),
-        Some(Mishap::Truncate) => read().await?.truncated(),
-        Some(Mishap::Twice(heard)) => {
+        Some(NetworkFault::HalfBody) => read().await?.cut_in_body(),
+        Some(NetworkFault::Truncate) => read().await?.truncated(),
+        Some(NetworkFault::Duplicate(forwarded)) => {
             let (first, second) = (read().await, read().await);
-            if heard == Heard::First { first?.whole() } else { second?.whole() }
+            if forwarded == ForwardedResponse::First {
+                first?.into_response()
+            } else {
+                second?.into_response()
+            }
         }
-        Some(Mishap::Silence) => std::future::pending().await,
-        Some(Mishap::Reverse) => read().await?.reversed().whole(),
-        Some(Mishap::Shuffle(seed)) => read().await?.shuffled(seed).whole(),
-        Some(Mishap::Repeat) => read().await?.repeated().whole(),
+        Some(NetworkFault::Silence) => std::future::pending().await,
+        Some(NetworkFault::Reverse) => read().await?.reversed().into_response(),
+        Some(NetworkFault::Shuffle(seed)) => read().await?.shuffled(seed).into_response(),
+        Some(NetworkFault::DuplicateEntries) => read().await?.duplicated().into_response(),
     })
 }
 
 impl Shared {
-    /// What a request meets with. It is written down before that happens; gives its number.
-    fn struck(&self, parcel: &Parcel) -> (usize, Vec<Mishap>) {
-        let (method, route) = (parcel.parts.method.as_str(), route(parcel.parts.uri.path()));
+    /// Records a request before it is forwarded. Returns its index in the record and the faults to inject.
+    fn record(&self, request: &BufferedRequest) -> (usize, Vec<NetworkFault>) {
+        let (method, route) = (request.parts.method.as_str(), route(request.parts.uri.path()));
         let gateway_id = route.strip_prefix("/harmony/changes/").filter(|id| !id.contains('/'));
-        let struck = self.rules().strike(&Asked { method, route, gateway_id });
-        let mut mishaps: Vec<Mishap> = struck.into_iter().map(|(_, mishap)| mishap).collect();
-        if mishaps.is_empty() {
-            mishaps.extend(lock(&self.weather).as_mut().and_then(|weather| weather.next()));
+        let matched = self.rules().take_matching(&RequestInfo { method, route, gateway_id });
+        let mut faults: Vec<NetworkFault> = matched.into_iter().map(|(_, fault)| fault).collect();
+        if faults.is_empty() {
+            faults.extend(lock(&self.random_faults).as_mut().and_then(|random| random.next()));
         }
-        let mut passed = lock(&self.passed);
-        passed.push(Passed {
+        let mut requests = lock(&self.requests);
+        requests.push(ProxiedRequest {
             method: method.to_owned(),
             route: route.to_owned(),
-            mishaps: mishaps.clone(),
-            delivered: 0,
+            faults: faults.clone(),
+            sent: 0,
         });
-        (passed.len() - 1, mishaps)
+        (requests.len() - 1, faults)
     }
 }

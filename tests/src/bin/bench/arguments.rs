@@ -1,25 +1,27 @@
+//! The command line of the benchmark.
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// Measures harmony-host beside the smallest hyper proxy.
+/// Measures harmony-host beside a minimal hyper proxy.
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 pub(crate) struct Arguments {
-    /// How long each proxy is measured per round, in seconds; it is warmed up for a third of that
+    /// Seconds of measurement per proxy and round, after a warm-up of a third of that
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub(crate) seconds: u32,
 
-    /// How often all proxies are measured in turn
+    /// Number of rounds; each measures all proxies in turn
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) rounds: u32,
 
-    /// How many edits are timed per number of pipelines
+    /// Number of edits to measure per number of pipelines
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub(crate) reloads: u32,
 
-    /// Measure only this
+    /// Measure this part only
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
 
@@ -38,18 +40,18 @@ pub(crate) enum Only {
     Plain,
     /// Proxying with mesh tokens
     Mesh,
-    /// From an edit to its first answer
+    /// From an edit to the first response that shows it
     Reload,
-    /// From the start to the first answer
+    /// From the start to the first response
     Start,
     /// Resident memory
     Memory,
 }
 
-/// What this binary is when it runs itself.
+/// The roles of this binary when it runs itself as a child process.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Mode {
-    /// The proxy that everything is compared with
+    /// The minimal proxy, the baseline
     #[command(hide = true)]
     SmallestProxy {
         #[arg(long)]
@@ -66,17 +68,17 @@ pub(crate) enum Mode {
 }
 
 impl Arguments {
-    /// How long one proxy is measured.
+    /// The duration of one measurement.
     pub(crate) fn window(&self) -> Duration {
         Duration::from_secs(self.seconds.into())
     }
 
-    /// How long one proxy is warmed up.
+    /// The duration of one warm-up.
     pub(crate) fn warm_up(&self) -> Duration {
         self.window() / 3
     }
 
-    /// How long all load takes together, generously.
+    /// An upper bound of the duration of all load measurements.
     pub(crate) fn load_time(&self) -> Duration {
         (self.window() + self.warm_up()) * self.rounds * 6
     }

@@ -1,3 +1,5 @@
+//! The configurations of the gateways under measurement.
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -5,26 +7,26 @@ use harmony_tests::{SECRET, Workdir, free_port};
 
 use crate::tokens::{Keys, MESH};
 
-/// What a gateway does with the mesh.
+/// The role of a gateway in the mesh.
 #[derive(Clone, Debug)]
-pub(crate) enum Part {
-    /// It has none.
+pub(crate) enum MeshRole {
+    /// No mesh.
     None,
-    /// It takes requests from members only, whose tokens these keys verify.
+    /// An ingress for members only; these keys verify their tokens.
     Ingress(Keys),
-    /// It sends requests to a member, with tokens.
+    /// An egress that sends requests with tokens to a member.
     Egress,
 }
 
-/// A gateway on `port` that sends everything on to `upstream`.
-pub(crate) fn one(port: u16, upstream: SocketAddr, part: &Part) -> Workdir {
+/// A gateway on `port` with one pipeline that forwards all requests to `upstream`.
+pub(crate) fn single(port: u16, upstream: SocketAddr, role: &MeshRole) -> Workdir {
     let mut files = vec![
         ("config.toml".to_owned(), gateway(port)),
         ("pipelines/bench.toml".to_owned(), pipeline("bench", "/", upstream)),
     ];
-    match part {
-        Part::None => {}
-        Part::Ingress(keys) => {
+    match role {
+        MeshRole::None => {}
+        MeshRole::Ingress(keys) => {
             let url = ingress_url(port);
             files[1].1 += &format!(
                 "[pipelines.bench.mesh.ingress.bench]\ntype = \"http\"\nurls = [\"{url}\"]\nmode = \"mesh\"\n"
@@ -38,7 +40,7 @@ pub(crate) fn one(port: u16, upstream: SocketAddr, part: &Part) -> Workdir {
             };
             files.push(("mesh/bench.toml".to_owned(), mesh(&key, "ingress = [\"bench\"]")));
         }
-        Part::Egress => {
+        MeshRole::Egress => {
             files[1].1 += "[pipelines.bench.mesh.egress.bench]\ntype = \"http\"\n";
             let members = "ingress = [\"peer\"]\negress = [\"bench\"]";
             let key = format!("jwt_secret = \"{SECRET}\"");
@@ -49,19 +51,19 @@ pub(crate) fn one(port: u16, upstream: SocketAddr, part: &Part) -> Workdir {
     Workdir::with(files.iter().map(|(name, text)| (name.as_str(), text.clone())))
 }
 
-/// A gateway on `port` with `count` pipelines in a file each, all to `upstream`.
+/// A gateway on `port` with `count` pipelines, each in its own file, that forward to `upstream`.
 pub(crate) fn many(port: u16, upstream: SocketAddr, count: usize) -> Workdir {
     let files = Workdir::with([("config.toml", gateway(port))]);
     for n in 0..count {
-        let name = numbered(n);
-        files.write(&file(n), &pipeline(&name, &format!("/{name}"), upstream));
+        let name = pipeline_name(n);
+        files.write(&pipeline_file(n), &pipeline(&name, &format!("/{name}"), upstream));
     }
     files
 }
 
-/// The same with a remote primary provider at `api`, which is asked on demand, and one more pipeline, on the path
-/// `/far`, that sends to another team's ingress.
-pub(crate) fn followed(port: u16, upstream: SocketAddr, count: usize, api: &str) -> Workdir {
+/// The same gateway with the primary provider `runbeam` at `api`, and one more pipeline on the path `/far` that
+/// forwards to another team's ingress.
+pub(crate) fn with_runbeam(port: u16, upstream: SocketAddr, count: usize, api: &str) -> Workdir {
     let files = many(port, upstream, count);
     let primary = format!(
         "primary_provider = \"runbeam\"\n\n[provider.runbeam]\napi = \"{api}\"\npoll_interval_secs = 30"
@@ -75,7 +77,7 @@ pub(crate) fn followed(port: u16, upstream: SocketAddr, count: usize, api: &str)
     files
 }
 
-/// What the other team declares.
+/// The pipeline of the other team, with the ingress.
 pub(crate) fn partner(upstream: SocketAddr) -> String {
     format!(
         "[pipelines.api]\nnetworks = []\nendpoints = [\"api\"]\nbackends = [\"api\"]\n\
@@ -84,17 +86,17 @@ pub(crate) fn partner(upstream: SocketAddr) -> String {
     )
 }
 
-/// The name of the pipeline, and of its path, that stands at `n` in [`many`].
-pub(crate) fn numbered(n: usize) -> String {
+/// The name of pipeline `n` of [`many`], which is also its path.
+pub(crate) fn pipeline_name(n: usize) -> String {
     format!("p{n:04}")
 }
 
-/// The file that the pipeline at `n` stands in.
-pub(crate) fn file(n: usize) -> String {
-    format!("pipelines/{}.toml", numbered(n))
+/// The file of pipeline `n` of [`many`].
+pub(crate) fn pipeline_file(n: usize) -> String {
+    format!("pipelines/{}.toml", pipeline_name(n))
 }
 
-/// A pipeline that answers on the path `/{name}` itself and names its endpoint `endpoint` in the answer.
+/// A pipeline that echoes requests below `/{name}`; the response contains the name of its endpoint.
 pub(crate) fn echo(name: &str, endpoint: &str) -> String {
     format!(
         "[pipelines.{name}]\nnetworks = [\"public\"]\nendpoints = [\"{endpoint}\"]\nbackends = [\"{name}\"]\n\n\
@@ -103,12 +105,12 @@ pub(crate) fn echo(name: &str, endpoint: &str) -> String {
     )
 }
 
-/// The URL of the ingress that a gateway on `port` has.
+/// The ingress URL of a gateway on `port`.
 pub(crate) fn ingress_url(port: u16) -> String {
     format!("http://127.0.0.1:{port}/")
 }
 
-/// The URL of the ingress that tokens are issued for.
+/// The ingress URL for which an egress issues tokens.
 pub(crate) fn egress_url(upstream: SocketAddr) -> String {
     format!("http://{upstream}")
 }

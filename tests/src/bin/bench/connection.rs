@@ -1,3 +1,5 @@
+//! A client connection with as little overhead as possible.
+
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -12,23 +14,23 @@ use tokio::task::JoinHandle;
 
 use crate::Outcome;
 
-/// A GET, made once and sent often.
+/// A GET request, built once and sent many times.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct GetRequest {
     path: Uri,
     host: HeaderValue,
     authorization: Option<HeaderValue>,
 }
 
-impl Ask {
-    /// `path` of the server at `address`.
+impl GetRequest {
+    /// A request for `path` to the server at `address`.
     pub(crate) fn new(address: SocketAddr, path: &str) -> Self {
         let path = path.parse().expect("a path");
         let host = HeaderValue::try_from(address.to_string()).expect("an address is a Host");
         Self { path, host, authorization: None }
     }
 
-    /// With a bearer token.
+    /// Adds a bearer token.
     pub(crate) fn bearing(mut self, token: &str) -> Self {
         self.authorization =
             Some(HeaderValue::try_from(format!("Bearer {token}")).expect("a token is a header"));
@@ -36,7 +38,7 @@ impl Ask {
     }
 }
 
-/// A connection that is kept for one request after the other.
+/// A keep-alive connection for sequential requests.
 #[derive(Debug)]
 pub(crate) struct Connection {
     sender: SendRequest<Empty<Bytes>>,
@@ -44,52 +46,52 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects.
+    /// Opens a connection.
     ///
     /// # Errors
-    /// What went wrong.
+    /// Returns a message with the cause.
     pub(crate) async fn open(address: SocketAddr) -> Outcome<Self> {
-        let stream = TcpStream::connect(address).await.map_err(|e| format!("no connection: {e}"))?;
+        let stream = TcpStream::connect(address).await.map_err(|e| format!("cannot connect: {e}"))?;
         let _ = stream.set_nodelay(true);
         let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|e| format!("no connection: {e}"))?;
+            http1::handshake(TokioIo::new(stream)).await.map_err(|e| format!("cannot connect: {e}"))?;
         let driver = tokio::spawn(async move {
             let _ = connection.await;
         });
         Ok(Self { sender, driver })
     }
 
-    /// The answer, its body still to come.
-    async fn ask(&mut self, ask: &Ask) -> Outcome<Response<Incoming>> {
+    /// Sends the request and returns the response's head, with its body still to be read.
+    async fn send(&mut self, get: &GetRequest) -> Outcome<Response<Incoming>> {
         let mut request = Request::new(Empty::new());
-        *request.uri_mut() = ask.path.clone();
-        request.headers_mut().insert(HOST, ask.host.clone());
-        if let Some(authorization) = &ask.authorization {
+        *request.uri_mut() = get.path.clone();
+        request.headers_mut().insert(HOST, get.host.clone());
+        if let Some(authorization) = &get.authorization {
             request.headers_mut().insert(AUTHORIZATION, authorization.clone());
         }
         self.sender.ready().await.map_err(|e| format!("the connection broke: {e}"))?;
-        self.sender.send_request(request).await.map_err(|e| format!("no answer: {e}"))
+        self.sender.send_request(request).await.map_err(|e| format!("no response: {e}"))
     }
 
-    /// The whole answer.
+    /// Sends the request and reads the whole response.
     ///
     /// # Errors
-    /// What went wrong on the way; an answer of any status is one.
-    pub(crate) async fn get(&mut self, ask: &Ask) -> Outcome<Response<Bytes>> {
-        let (parts, body) = self.ask(ask).await?.into_parts();
-        let body = body.collect().await.map_err(|e| format!("the answer broke off: {e}"))?.to_bytes();
+    /// Returns a message if the connection fails. A response with an error status is not an error.
+    pub(crate) async fn get(&mut self, request: &GetRequest) -> Outcome<Response<Bytes>> {
+        let (parts, body) = self.send(request).await?.into_parts();
+        let body = body.collect().await.map_err(|e| format!("the response was cut off: {e}"))?.to_bytes();
         Ok(Response::from_parts(parts, body))
     }
 
-    /// Asks and throws away the body, with as little work as there can be.
+    /// Sends the request and discards the body, with as little work as possible.
     ///
     /// # Errors
-    /// When the answer is not a 200 of `bytes` bytes.
-    pub(crate) async fn expect(&mut self, ask: &Ask, bytes: usize) -> Outcome<()> {
-        let (parts, mut body) = self.ask(ask).await?.into_parts();
+    /// Fails if the response is not 200 with a body of `bytes` bytes.
+    pub(crate) async fn expect(&mut self, request: &GetRequest, bytes: usize) -> Outcome<()> {
+        let (parts, mut body) = self.send(request).await?.into_parts();
         let mut length = 0;
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|e| format!("the answer broke off: {e}"))?;
+            let frame = frame.map_err(|e| format!("the response was cut off: {e}"))?;
             length += frame.data_ref().map_or(0, Bytes::len);
         }
         match parts.status.as_u16() == 200 && length == bytes {

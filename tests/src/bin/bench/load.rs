@@ -1,3 +1,5 @@
+//! Load on a proxy, and what it shows.
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,60 +9,64 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::arguments::Arguments;
-use crate::connection::{Ask, Connection};
+use crate::connection::{Connection, GetRequest};
 use crate::process::Process;
 use crate::upstream::BODY_BYTES;
 
-/// How many connections ask at the same time, each for the next answer once it has the last.
+/// The number of connections. Each sends its next request when it has the last response.
 pub(crate) const CONNECTIONS: usize = 64;
 
-/// What one window of load showed.
+/// The result of one measurement under load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     pub(crate) requests_per_second: f64,
-    /// Of the proxy, user and system, in microseconds.
+    /// CPU time of the proxy, user and system, in microseconds.
     pub(crate) cpu_micros_per_request: f64,
-    /// The user part of that: what the proxy itself does, without the work of the kernel.
+    /// The user part of it, without the work of the kernel.
     pub(crate) user_micros_per_request: f64,
-    /// Which share of the time the proxy was on a CPU.
+    /// The share of the time that the proxy was on a CPU, from 0 to 1.
     pub(crate) busy: f64,
-    /// From the first byte sent to the last received, in microseconds, on average.
+    /// The mean latency from the first byte sent to the last received, in microseconds.
     pub(crate) mean_micros: f64,
 }
 
-/// Counts answers over all connections.
+/// The responses over all connections.
 #[derive(Debug, Default)]
-struct Tally {
-    right: AtomicU64,
-    wrong: AtomicU64,
-    first_wrong: Mutex<Option<String>>,
+struct Counts {
+    valid: AtomicU64,
+    failed: AtomicU64,
+    first_error: Mutex<Option<String>>,
 }
 
-impl Tally {
-    fn note(&self, wrong: String) {
-        self.wrong.fetch_add(1, Ordering::Relaxed);
-        self.first_wrong.lock().expect("no panic").get_or_insert(wrong);
+impl Counts {
+    fn record(&self, error: String) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        self.first_error.lock().expect("no panic").get_or_insert(error);
     }
 }
 
-/// Loads `proxy` with `ask`: a warm-up, then the window that counts.
+/// Loads `proxy` with `request`: a warm-up, then the measurement.
 ///
 /// # Errors
-/// How many answers were wrong, and the first of them.
-pub(crate) async fn load(proxy: &Process, ask: &Ask, arguments: &Arguments) -> Result<Sample, String> {
-    let tally = Arc::new(Tally::default());
+/// Returns the number of failed requests and the first error.
+pub(crate) async fn load(
+    proxy: &Process,
+    request: &GetRequest,
+    arguments: &Arguments,
+) -> Result<Sample, String> {
+    let counts = Arc::new(Counts::default());
     let mut tasks = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        tasks.spawn(keep_asking(proxy.address, ask.clone(), Arc::clone(&tally)));
+        tasks.spawn(send_requests(proxy.address, request.clone(), Arc::clone(&counts)));
     }
     tokio::time::sleep(arguments.warm_up()).await;
-    let (began, cpu, count) = (Instant::now(), proxy.cpu_time(), tally.right.load(Ordering::Relaxed));
+    let (began, cpu, count) = (Instant::now(), proxy.cpu_time(), counts.valid.load(Ordering::Relaxed));
     tokio::time::sleep(arguments.window()).await;
-    let count = (tally.right.load(Ordering::Relaxed) - count) as f64;
+    let count = (counts.valid.load(Ordering::Relaxed) - count) as f64;
     let (elapsed, cpu) = (began.elapsed().as_secs_f64(), proxy.cpu_time() - cpu);
     tasks.shutdown().await;
-    if let Some(first) = tally.first_wrong.lock().expect("no panic").take() {
-        return Err(format!("{} wrong answers, the first: {first}", tally.wrong.load(Ordering::Relaxed)));
+    if let Some(first) = counts.first_error.lock().expect("no panic").take() {
+        return Err(format!("{} failed requests, the first: {first}", counts.failed.load(Ordering::Relaxed)));
     }
     Ok(Sample {
         requests_per_second: count / elapsed,
@@ -71,23 +77,23 @@ pub(crate) async fn load(proxy: &Process, ask: &Ask, arguments: &Arguments) -> R
     })
 }
 
-async fn keep_asking(address: SocketAddr, ask: Ask, tally: Arc<Tally>) {
+async fn send_requests(address: SocketAddr, request: GetRequest, counts: Arc<Counts>) {
     loop {
-        let wrong = match Connection::open(address).await {
-            Ok(connection) => until_wrong(connection, &ask, &tally).await,
-            Err(wrong) => wrong,
+        let error = match Connection::open(address).await {
+            Ok(connection) => send_until_error(connection, &request, &counts).await,
+            Err(error) => error,
         };
-        tally.note(wrong);
-        // A proxy that is gone is not asked as fast as possible.
+        counts.record(error);
+        // Without a pause, a proxy that is gone would make this a busy loop.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-async fn until_wrong(mut connection: Connection, ask: &Ask, tally: &Tally) -> String {
+async fn send_until_error(mut connection: Connection, request: &GetRequest, counts: &Counts) -> String {
     loop {
-        match connection.expect(ask, BODY_BYTES).await {
-            Ok(()) => tally.right.fetch_add(1, Ordering::Relaxed),
-            Err(wrong) => return wrong,
+        match connection.expect(request, BODY_BYTES).await {
+            Ok(()) => counts.valid.fetch_add(1, Ordering::Relaxed),
+            Err(error) => return error,
         };
     }
 }

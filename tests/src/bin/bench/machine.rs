@@ -1,19 +1,21 @@
+//! The machine that runs the benchmark.
+
 use std::fs;
 
 use serde::Serialize;
 
-/// What was measured on.
+/// The machine that runs the benchmark.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cpu: String,
     pub(crate) cores: usize,
     pub(crate) kernel: String,
-    /// The load average before anything was started: who else was busy.
+    /// The load average before the benchmark: other work on the machine.
     pub(crate) load_before: String,
 }
 
 impl Machine {
-    pub(crate) fn look() -> Self {
+    pub(crate) fn detect() -> Self {
         let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpus.lines().find(|line| line.starts_with("model name"));
         let cpu = model.and_then(|line| line.split_once(':')).map_or("unknown", |(_, model)| model.trim());

@@ -1,5 +1,5 @@
-//! Measures harmony-host beside the smallest proxy that hyper makes possible, in one run on one machine.
-//! It asserts no time; it fails when something answers wrongly.
+//! Benchmark of harmony-host beside a minimal hyper proxy, in one run on one machine.
+//! It asserts no duration; it fails when a response is wrong.
 //!
 //! `cargo run --release -p harmony-tests --bin bench`
 
@@ -33,17 +33,17 @@ use crate::cpus::Cpus;
 use crate::machine::Machine;
 use crate::report::Report;
 
-/// The longest that everything but the load may take.
+/// The limit of everything except the load.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// What was measured, or what went wrong on the way.
+/// A measurement, or a message with the cause of its failure.
 type Outcome<T> = Result<T, String>;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.mode {
         Some(Mode::SmallestProxy { listen, upstream }) => {
-            // As many threads as the gateway's runtime has.
+            // The same number of threads as the gateway's runtime.
             let runtime = runtime(&mut Builder::new_multi_thread());
             runtime.block_on(smallest_proxy::serve(listen, upstream))
         }
@@ -60,17 +60,17 @@ fn runtime(builder: &mut Builder) -> Runtime {
 }
 
 async fn bench(arguments: &Arguments) -> ExitCode {
-    let machine = Machine::look();
-    // Built before any CPU is given away.
+    let machine = Machine::detect();
+    // The build uses all CPUs, so it comes before the split.
     harmony_tests::binary();
-    let cpus = Cpus::divide();
+    let cpus = Cpus::split();
     let mut terminate = signal(SignalKind::terminate()).expect("signals can be received");
     let outcome = tokio::select! {
         outcome = tokio::time::timeout(LIMIT + arguments.load_time(), measure(arguments, cpus, machine)) => {
-            outcome.unwrap_or_else(|_| Err("it took too long altogether".to_owned()))
+            outcome.unwrap_or_else(|_| Err("the benchmark took too long".to_owned()))
         }
-        _ = terminate.recv() => Err("told to stop".to_owned()),
-        _ = tokio::signal::ctrl_c() => Err("told to stop".to_owned()),
+        _ = terminate.recv() => Err("interrupted".to_owned()),
+        _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
     };
     match outcome {
         Ok(report) => {
@@ -78,13 +78,13 @@ async fn bench(arguments: &Arguments) -> ExitCode {
                 true => println!("{:#}", report.json()),
                 false => print!("{report}"),
             }
-            for wrong in &report.wrong {
-                eprintln!("wrong: {wrong}");
+            for error in &report.wrong {
+                eprintln!("error: {error}");
             }
             if report.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Err(wrong) => {
-            eprintln!("wrong: {wrong}");
+        Err(error) => {
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -102,7 +102,7 @@ async fn measure(arguments: &Arguments, cpus: Cpus, machine: Machine) -> Outcome
     if only.is_none_or(|only| only == Only::Memory) {
         report.memory = Some(memory::measure(&cpus).await?);
     }
-    // Last, because it gives the CPUs back.
+    // Last, because it removes the pinning.
     if only.is_none_or(|only| only == Only::Reload) {
         report.reload = Some(reload::measure(arguments.reloads, &cpus.shared()).await?);
     }

@@ -1,3 +1,5 @@
+//! The processes of the benchmark: proxies under measurement and the upstream.
+
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -9,16 +11,16 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::Outcome;
-use crate::connection::{Ask, Connection};
+use crate::connection::{Connection, GetRequest};
 use crate::cpus::Cpus;
 
-/// How long a process may take until it answers. Far longer than it should.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time a process has until its first response. Generous: a run that reaches it fails.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// In which unit Linux tells the CPU time of a process, whatever its own clock does.
+/// The unit of CPU time in /proc: USER_HZ, which is 100 on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Time on a CPU, in seconds.
+/// CPU time, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CpuTime {
     pub(crate) user: f64,
@@ -39,48 +41,53 @@ impl std::ops::Sub for CpuTime {
     }
 }
 
-/// A process under measurement, or one that it needs. Ended when dropped.
+/// A process under measurement, or its upstream. Killed on drop.
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) address: SocketAddr,
     child: Child,
     started: Instant,
-    /// Its configuration, when it has one, and what it said.
+    /// The configuration, if the process has one, and the file with its stderr.
     files: Arc<Workdir>,
 }
 
 impl Process {
-    /// The server behind the proxies. It shares the CPU of the load.
+    /// Starts the server behind the proxies, on the CPUs of the load.
     pub(crate) fn upstream() -> Self {
         let address = loopback(free_port());
-        let mut command = itself();
+        let mut command = own_binary();
         command.arg("upstream").arg("--listen").arg(address.to_string());
         Self::start(command, address, Workdir::new(), None)
     }
 
-    /// The proxy that everything is compared with.
+    /// Starts the minimal proxy, the baseline.
     pub(crate) fn smallest_proxy(cpus: &Cpus, upstream: SocketAddr) -> Self {
         let address = loopback(free_port());
-        let mut command = itself();
+        let mut command = own_binary();
         command.arg("smallest-proxy").arg("--listen").arg(address.to_string());
         command.arg("--upstream").arg(upstream.to_string());
         Self::start(command, address, Workdir::new(), Some(cpus))
     }
 
-    /// harmony-host with the configuration in `files`, which listens on `port`.
+    /// Starts harmony-host with the configuration in `files`, which listens on `port`.
     pub(crate) fn harmony(cpus: &Cpus, files: impl Into<Arc<Workdir>>, port: u16) -> Self {
         let files = files.into();
         Self::start(harmony(&files), loopback(port), files, Some(cpus))
     }
 
-    /// The same, authorized at its control plane.
-    pub(crate) fn authorized(cpus: &Cpus, files: &Arc<Workdir>, port: u16, machine_token: &str) -> Self {
+    /// Starts harmony-host with a machine token of its control plane.
+    pub(crate) fn harmony_authorized(
+        cpus: &Cpus,
+        files: &Arc<Workdir>,
+        port: u16,
+        machine_token: &str,
+    ) -> Self {
         let mut command = harmony(files);
         command.env("RUNBEAM_MACHINE_TOKEN", machine_token);
         Self::start(command, loopback(port), Arc::clone(files), Some(cpus))
     }
 
-    /// Starts it on the proxy's CPU, or where this process is.
+    /// Starts a process on the proxy's CPU if `cpus` is given.
     fn start(
         mut command: Command,
         address: SocketAddr,
@@ -92,57 +99,57 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut spawn = || (Instant::now(), command.spawn().expect("the binary runs"));
         let (started, child) = match cpus {
-            Some(cpus) => cpus.as_proxy(spawn),
+            Some(cpus) => cpus.run_on_proxy_cpu(spawn),
             None => spawn(),
         };
         Self { address, child, started, files }
     }
 
-    /// Its configuration.
+    /// The configuration.
     pub(crate) fn files(&self) -> &Workdir {
         &self.files
     }
 
-    /// Asks until the first answer and says how long after its start that came.
+    /// Connects until the first response and returns the time from the process's start to it.
     ///
     /// # Errors
-    /// When that is not a 200, or the process ends or takes too long.
-    pub(crate) async fn until_answering(&mut self, ask: &Ask) -> Outcome<Duration> {
+    /// Fails if the response is not 200, or if the process exits or takes too long.
+    pub(crate) async fn wait_until_serving(&mut self, request: &GetRequest) -> Outcome<Duration> {
         loop {
             if let Ok(mut connection) = Connection::open(self.address).await {
-                let answer = connection.get(ask).await?;
-                let took = self.started.elapsed();
+                let answer = connection.get(request).await?;
+                let elapsed = self.started.elapsed();
                 return match answer.status() {
-                    StatusCode::OK => Ok(took),
-                    other => Err(format!("the first answer was {other}; {}", self.said())),
+                    StatusCode::OK => Ok(elapsed),
+                    other => Err(format!("the first response was {other}; {}", self.log())),
                 };
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(format!("a process ended, {status}; {}", self.said()));
+                return Err(format!("a process exited with {status}; {}", self.log()));
             }
-            if self.started.elapsed() > PATIENCE {
-                return Err(format!("no answer within {PATIENCE:?}; {}", self.said()));
+            if self.started.elapsed() > TIMEOUT {
+                return Err(format!("no response within {TIMEOUT:?}; {}", self.log()));
             }
             tokio::task::yield_now().await;
         }
     }
 
-    fn said(&self) -> String {
-        format!("it said:\n{}", self.files.read("stderr"))
+    fn log(&self) -> String {
+        format!("its stderr:\n{}", self.files.read("stderr"))
     }
 
-    /// The time it spent on a CPU so far.
+    /// The CPU time so far.
     pub(crate) fn cpu_time(&self) -> CpuTime {
         let path = format!("/proc/{}/stat", self.child.id());
         let stat = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        // The second field is the name, in brackets, and may have blanks. utime and stime are 14 and 15.
+        // The second field is the name in brackets, which may contain blanks. Fields 14 and 15 are utime and stime.
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let mut ticks = after_name.split_whitespace().skip(11).map(|ticks| ticks.parse::<f64>());
         let mut seconds = || ticks.next().and_then(Result::ok).expect("a number") / TICKS_PER_SECOND;
         CpuTime { user: seconds(), system: seconds() }
     }
 
-    /// A size that /proc tells in KiB, such as `VmRSS`, in KiB.
+    /// A size in /proc/PID/status, such as `VmRSS`, in KiB.
     pub(crate) fn memory(&self, field: &str) -> f64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
@@ -166,7 +173,7 @@ fn harmony(files: &Workdir) -> Command {
     command
 }
 
-fn itself() -> Command {
+fn own_binary() -> Command {
     Command::new(std::env::current_exe().expect("this program has a path"))
 }
 

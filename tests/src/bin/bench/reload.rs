@@ -1,3 +1,5 @@
+//! The time from an edit of a file to the first response that shows it.
+
 use std::fs;
 use std::time::Duration;
 
@@ -7,32 +9,32 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::Outcome;
-use crate::configuration::{self, echo, file, numbered};
-use crate::connection::{Ask, Connection};
+use crate::configuration::{self, echo, pipeline_file, pipeline_name};
+use crate::connection::{Connection, GetRequest};
 use crate::cpus::Cpus;
 use crate::process::Process;
 use crate::statistics::{median, worst};
 
-/// How many pipelines there are, in a file each; one of them is edited.
+/// The numbers of pipelines, each in its own file; one of them is edited.
 const COUNTS: [usize; 2] = [100, 1000];
 
-/// How long the new answer may take. Far longer than it should.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time an edit has to take effect. Generous: a run that reaches it fails.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Between two edits, so that one does not wait for the last.
+/// The pause between two edits, so that an edit does not wait for the previous one.
 const PAUSE: Duration = Duration::from_millis(60);
 
-/// Where the new file is written before it is renamed into place.
+/// The place where the new file is written before it is renamed into place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Written {
-    /// In a directory that no configuration is read from.
+    /// A directory outside the configuration.
     Elsewhere,
-    /// In the directory of the pipelines, under another name, as many tools do.
+    /// The directory of the pipelines, under another name, as many tools do.
     Beside,
 }
 
-/// How long edits took until their first answer, in milliseconds.
+/// The time from an edit to the first response that shows it, in milliseconds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Reload {
     pub(crate) written: Written,
@@ -41,14 +43,14 @@ pub(crate) struct Reload {
     pub(crate) worst_millis: f64,
 }
 
-/// Times edits of one pipeline file. The CPUs should be shared: on one CPU the asking, which never pauses,
-/// would be measured with the applying.
+/// Measures edits of one pipeline file. The CPUs should be shared: on one CPU, the client's busy loop would slow down
+/// the gateway.
 ///
 /// # Errors
-/// When a request is answered wrongly meanwhile, or the edit shows no effect.
+/// Fails if a response is wrong meanwhile, or if the edit has no effect.
 pub(crate) async fn measure(times: u32, cpus: &Cpus) -> Outcome<Vec<Reload>> {
     let mut upstream = Process::upstream();
-    upstream.until_answering(&Ask::new(upstream.address, "/")).await?;
+    upstream.wait_until_serving(&GetRequest::new(upstream.address, "/")).await?;
     let mut all = Vec::new();
     for written in [Written::Elsewhere, Written::Beside] {
         for pipelines in COUNTS {
@@ -56,7 +58,7 @@ pub(crate) async fn measure(times: u32, cpus: &Cpus) -> Outcome<Vec<Reload>> {
             let files = configuration::many(port, upstream.address, pipelines);
             files.write("staging/new", "");
             let mut gateway = Process::harmony(cpus, files, port);
-            gateway.until_answering(&Ask::new(gateway.address, "/p0000")).await?;
+            gateway.wait_until_serving(&GetRequest::new(gateway.address, "/p0000")).await?;
             let mut millis = Vec::new();
             for n in 0..times {
                 tokio::time::sleep(PAUSE).await;
@@ -69,31 +71,31 @@ pub(crate) async fn measure(times: u32, cpus: &Cpus) -> Outcome<Vec<Reload>> {
     Ok(all)
 }
 
-/// Edits the pipeline at `at` and asks it until the answer is the new one.
+/// Edits the pipeline at `at` and sends requests until a response shows the edit.
 async fn edit(gateway: &Process, at: usize, n: u32, written: Written) -> Outcome<Duration> {
-    let (name, endpoint) = (numbered(at), format!("edit_{n}"));
-    let ask = Ask::new(gateway.address, &format!("/{name}"));
+    let (name, endpoint) = (pipeline_name(at), format!("edit_{n}"));
+    let request = GetRequest::new(gateway.address, &format!("/{name}"));
     let mut connection = Connection::open(gateway.address).await?;
-    connection.get(&ask).await?;
+    connection.get(&request).await?;
     let temporary = match written {
         Written::Elsewhere => "staging/new".to_owned(),
-        Written::Beside => format!("{}.tmp", file(at)),
+        Written::Beside => format!("{}.tmp", pipeline_file(at)),
     };
     gateway.files().write(&temporary, &echo(&name, &endpoint));
     let root = gateway.files().path();
     let new = format!("\"endpoint\":\"{endpoint}\"");
     let start = Instant::now();
-    fs::rename(root.join(temporary), root.join(file(at))).expect("a rename");
+    fs::rename(root.join(temporary), root.join(pipeline_file(at))).expect("a rename");
     loop {
-        let answer = connection.get(&ask).await?;
+        let answer = connection.get(&request).await?;
         if answer.status() != StatusCode::OK {
-            return Err(format!("reload: a request was answered with {} meanwhile", answer.status()));
+            return Err(format!("reload: a request received {} meanwhile", answer.status()));
         }
         if answer.body().windows(new.len()).any(|part| part == new.as_bytes()) {
             return Ok(start.elapsed());
         }
-        if start.elapsed() > PATIENCE {
-            return Err(format!("reload: the edit showed no effect within {PATIENCE:?}"));
+        if start.elapsed() > TIMEOUT {
+            return Err(format!("reload: the edit had no effect within {TIMEOUT:?}"));
         }
     }
 }

@@ -1,3 +1,5 @@
+//! The report of the benchmark, as tables or JSON.
+
 mod table;
 
 use std::fmt;
@@ -15,7 +17,7 @@ use crate::throughput::Throughput;
 use crate::upstream::BODY_BYTES;
 use table::Table;
 
-/// Everything that was measured in one run.
+/// The measurements of one run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     machine: Machine,
@@ -28,7 +30,7 @@ pub(crate) struct Report {
     pub(crate) start: Option<Vec<Start>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory: Option<Vec<Memory>>,
-    /// What was answered wrongly.
+    /// The failed requests.
     pub(crate) wrong: Vec<String>,
 }
 
@@ -49,7 +51,7 @@ impl fmt::Display for Report {
         writeln!(f, "{cpu}, {cores} cores, Linux {kernel}; load before: {load_before}")?;
         writeln!(f, "{}", self.cpus)?;
         if cfg!(debug_assertions) {
-            writeln!(f, "NOT A RELEASE BUILD: these figures say little")?;
+            writeln!(f, "NOT A RELEASE BUILD: these figures are not representative")?;
         }
         if let Some(rows) = self.throughput.as_ref().filter(|rows| !rows.is_empty()) {
             throughput(f, rows)?;
@@ -68,7 +70,7 @@ impl fmt::Display for Report {
 }
 
 fn throughput(f: &mut fmt::Formatter<'_>, rows: &[Throughput]) -> fmt::Result {
-    writeln!(f, "\nProxying: HTTP/1.1, {CONNECTIONS} connections, answers of {BODY_BYTES} bytes")?;
+    writeln!(f, "\nProxying: HTTP/1.1, {CONNECTIONS} connections, responses of {BODY_BYTES} bytes")?;
     let columns = ["", "requests/s", "ratio", "CPU us/request", "ratio", "user us", "busy", "mean us"];
     let mut table = Table::new(columns);
     for row in rows {
@@ -84,15 +86,12 @@ fn throughput(f: &mut fmt::Formatter<'_>, rows: &[Throughput]) -> fmt::Result {
         ]);
     }
     write!(f, "{table}")?;
-    writeln!(f, "Ratios are against the smallest proxy in the same round; 1 is as good, more is better.")?;
-    writeln!(f, "A proxy that is not 100% busy waited for the load: then only its CPU time compares.")
+    writeln!(f, "Ratios compare with the minimal proxy in the same round; 1 is equal, more is better.")?;
+    writeln!(f, "A proxy that is less than 100% busy waited for the load: compare its CPU time only.")
 }
 
 fn reload(f: &mut fmt::Formatter<'_>, rows: &[Reload]) -> fmt::Result {
-    writeln!(
-        f,
-        "\nReload: one pipeline file of many renamed into place, until the first new answer; not pinned"
-    )?;
+    writeln!(f, "\nReload: from renaming one of many pipeline files to the first new response; not pinned")?;
     let mut table = Table::new(["written before", "pipelines", "median ms", "worst ms", "ratio"]);
     for row in rows {
         let written = match row.written {
@@ -112,7 +111,7 @@ fn reload(f: &mut fmt::Formatter<'_>, rows: &[Reload]) -> fmt::Result {
 }
 
 fn start(f: &mut fmt::Formatter<'_>, rows: &[Start]) -> fmt::Result {
-    writeln!(f, "\nStart: from starting the process to its first 200; {} pipelines", start::PIPELINES)?;
+    writeln!(f, "\nStart: from the start of the process to its first 200; {} pipelines", start::PIPELINES)?;
     let mut table = Table::new(["", "median ms", "worst ms", "ratio"]);
     for row in rows {
         table.row([
@@ -126,7 +125,7 @@ fn start(f: &mut fmt::Formatter<'_>, rows: &[Start]) -> fmt::Result {
 }
 
 fn memory(f: &mut fmt::Formatter<'_>, rows: &[Memory]) -> fmt::Result {
-    writeln!(f, "\nMemory: at rest, 2 s after the start; {} pipelines", memory::PIPELINES)?;
+    writeln!(f, "\nMemory: idle, 2 s after the start; {} pipelines", memory::PIPELINES)?;
     let mut table = Table::new(["", "resident MiB", "anonymous MiB", "ratio"]);
     for row in rows {
         table.row([

@@ -1,3 +1,5 @@
+//! The minimal hyper proxy, the baseline of the benchmark.
+
 use std::net::SocketAddr;
 
 use http::uri::{Authority, Scheme};
@@ -10,8 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 
-/// Sends every request on and every answer back, both as streams. Nothing else: no routes, no limits, no
-/// timeouts, no headers taken out or added.
+/// Forwards every request and every response as a stream: without routes, limits, timeouts or changes of headers.
 pub(crate) async fn serve(listen: SocketAddr, upstream: SocketAddr) -> ! {
     let authority = Authority::try_from(upstream.to_string()).expect("an address is an authority");
     let mut connector = HttpConnector::new();

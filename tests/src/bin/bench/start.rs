@@ -1,3 +1,5 @@
+//! The time from the start of a process to its first response.
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,100 +12,100 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::Outcome;
-use crate::configuration::{self, numbered};
-use crate::connection::Ask;
+use crate::configuration::{self, pipeline_name};
+use crate::connection::GetRequest;
 use crate::cpus::Cpus;
 use crate::process::Process;
 use crate::statistics::{median, worst};
 
-/// How many pipelines the gateway starts with, in a file each.
+/// The number of pipelines of the gateway, each in its own file.
 pub(crate) const PIPELINES: usize = 200;
 
-/// How long something may take that is not measured.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The limit of the preparations, which are not measured.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often each is started.
+/// The number of starts of each proxy.
 const TIMES: usize = 10;
 
-/// How long it took from starting a process to its first 200, in milliseconds.
+/// The time from the start of a process to its first 200, in milliseconds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Start {
     pub(crate) name: &'static str,
     pub(crate) median_millis: f64,
     pub(crate) worst_millis: f64,
-    /// The median over that of the smallest proxy.
+    /// The ratio to the median of the minimal proxy.
     pub(crate) ratio: f64,
 }
 
 /// Starts both proxies in turn.
 ///
 /// # Errors
-/// When one does not come to answer.
+/// Fails if a proxy does not respond.
 pub(crate) async fn measure(cpus: &Cpus) -> Outcome<Vec<Start>> {
     let mut upstream = Process::upstream();
-    upstream.until_answering(&Ask::new(upstream.address, "/")).await?;
+    upstream.wait_until_serving(&GetRequest::new(upstream.address, "/")).await?;
     let (mut smallest, mut harmony) = (Vec::new(), Vec::new());
     for _ in 0..TIMES {
         let mut proxy = Process::smallest_proxy(cpus, upstream.address);
-        let ask = Ask::new(proxy.address, "/");
-        smallest.push(proxy.until_answering(&ask).await?.as_secs_f64() * 1e3);
+        let request = GetRequest::new(proxy.address, "/");
+        smallest.push(proxy.wait_until_serving(&request).await?.as_secs_f64() * 1e3);
         drop(proxy);
 
         let port = free_port();
         let files = configuration::many(port, upstream.address, PIPELINES);
         let mut proxy = Process::harmony(cpus, files, port);
-        let ask = Ask::new(proxy.address, &format!("/{}", numbered(PIPELINES - 1)));
-        harmony.push(proxy.until_answering(&ask).await?.as_secs_f64() * 1e3);
+        let request = GetRequest::new(proxy.address, &format!("/{}", pipeline_name(PIPELINES - 1)));
+        harmony.push(proxy.wait_until_serving(&request).await?.as_secs_f64() * 1e3);
     }
-    let cold = with_a_silent_control_plane(cpus, upstream.address).await?;
+    let cold = with_unresponsive_control_plane(cpus, upstream.address).await?;
     let least = median(smallest.iter().copied());
     let row = |name, millis: &[f64]| {
         let median_millis = median(millis.iter().copied());
         Start { name, median_millis, worst_millis: worst(millis), ratio: median_millis / least }
     };
     Ok(vec![
-        row("smallest hyper proxy", &smallest),
+        row("minimal hyper proxy", &smallest),
         row("harmony-host", &harmony),
-        row("the same, control plane silent, by reference", &cold),
+        row("harmony-host, by reference, control plane down", &cold),
     ])
 }
 
-/// Until the first answer of another team's resource, which a process before has resolved, while the control plane
-/// takes connections and says nothing.
-async fn with_a_silent_control_plane(cpus: &Cpus, upstream: SocketAddr) -> Outcome<Vec<f64>> {
+/// Measures starts up to the first response from another team's resource, while the control plane accepts connections
+/// and does not respond. An earlier process has resolved and saved the reference.
+async fn with_unresponsive_control_plane(cpus: &Cpus, upstream: SocketAddr) -> Outcome<Vec<f64>> {
     let cloud = ControlPlane::start().await;
-    cloud.authorized("partner", "partner-gateway");
+    cloud.authorize("partner", "partner-gateway");
     cloud.seed("partner-gateway", "pipeline", &configuration::partner(upstream));
-    let machine_token = cloud.authorized("bench", "bench").to_string();
+    let machine_token = cloud.authorize("bench", "bench").to_string();
     let port = free_port();
-    let files = Arc::new(configuration::followed(port, upstream, PIPELINES, cloud.url()));
-    let mut before = Process::authorized(cpus, &files, port, &machine_token);
-    let ask = Ask::new(before.address, "/far");
-    before.until_answering(&ask).await?;
-    // Where the reference leads is kept soon after.
-    let kept = files.path().join(".runbeam/harmony/last-good");
+    let files = Arc::new(configuration::with_runbeam(port, upstream, PIPELINES, cloud.url()));
+    let mut first = Process::harmony_authorized(cpus, &files, port, &machine_token);
+    let request = GetRequest::new(first.address, "/far");
+    first.wait_until_serving(&request).await?;
+    // The resolution is saved asynchronously.
+    let saved = files.path().join(".runbeam/harmony/last-good");
     let since = Instant::now();
-    while !mentions(&kept, r#""reference":"runbeam.partner.ingress.name.api""#) {
-        if since.elapsed() > PATIENCE {
-            return Err("start: where a reference led was not kept".to_owned());
+    while !contains(&saved, r#""reference":"runbeam.partner.ingress.name.api""#) {
+        if since.elapsed() > TIMEOUT {
+            return Err("start: the resolution of the reference was not saved".to_owned());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    drop(before);
-    cloud.fault(When::default(), Fault::Silence);
+    drop(first);
+    cloud.inject(When::default(), Fault::Silence);
     let mut millis = Vec::new();
     for _ in 0..TIMES {
-        let mut proxy = Process::authorized(cpus, &files, port, &machine_token);
-        millis.push(proxy.until_answering(&ask).await?.as_secs_f64() * 1e3);
+        let mut proxy = Process::harmony_authorized(cpus, &files, port, &machine_token);
+        millis.push(proxy.wait_until_serving(&request).await?.as_secs_f64() * 1e3);
     }
     Ok(millis)
 }
 
-/// Whether a file below `directory` has `text` in it.
-fn mentions(directory: &Path, text: &str) -> bool {
+/// Returns true if a file below `directory` contains `text`.
+fn contains(directory: &Path, text: &str) -> bool {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).any(|path| match path.is_dir() {
-        true => mentions(&path, text),
+        true => contains(&path, text),
         false => fs::read_to_string(&path).is_ok_and(|found| found.contains(text)),
     })
 }

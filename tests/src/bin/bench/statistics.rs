@@ -1,4 +1,6 @@
-/// The middle of some numbers; between the two in the middle when there is no one.
+//! Medians and maxima.
+
+/// Returns the median; NaN for no numbers.
 pub(crate) fn median(numbers: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = numbers.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
@@ -10,7 +12,7 @@ pub(crate) fn median(numbers: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// The largest of some numbers.
+/// Returns the maximum; NaN for no numbers.
 pub(crate) fn worst(numbers: &[f64]) -> f64 {
     numbers.iter().copied().fold(f64::NAN, f64::max)
 }
@@ -20,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_one_in_the_middle_or_between_two() {
+    fn the_median_of_odd_and_even_counts() {
         assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!(median([]).is_nan());

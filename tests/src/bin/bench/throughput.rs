@@ -1,3 +1,5 @@
+//! Throughput and CPU time of the proxies under load.
+
 use serde::Serialize;
 
 use crate::Outcome;
@@ -9,44 +11,44 @@ use crate::statistics::median;
 use crate::subject::Subject;
 use crate::tokens::Keys;
 
-/// What load showed of one proxy: the median of all rounds.
+/// The medians of one proxy over all rounds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Throughput {
     pub(crate) name: &'static str,
     pub(crate) requests_per_second: f64,
-    /// Against the smallest proxy in the same round; the median of these.
+    /// The median of the ratios to the minimal proxy in the same round.
     pub(crate) rate_ratio: f64,
     pub(crate) cpu_micros_per_request: f64,
-    /// The CPU time of the smallest proxy over this one's in the same round; the median of these.
+    /// The median of the ratios of the minimal proxy's CPU time to this one's in the same round.
     pub(crate) cpu_ratio: f64,
     pub(crate) user_micros_per_request: f64,
     pub(crate) busy: f64,
     pub(crate) mean_micros: f64,
 }
 
-/// Measures the proxies in turn, round after round, so that a drift of the machine hits all alike.
+/// Measures the proxies in turn, round by round, so that a drift of the machine affects all of them equally.
 ///
 /// # Errors
-/// When a proxy answers wrongly before the load; what is wrong under load is added to `wrong`.
+/// Fails if a response is wrong before the load. Failures under load are added to `failures`.
 pub(crate) async fn measure(
     arguments: &Arguments,
     cpus: &Cpus,
-    wrong: &mut Vec<String>,
+    failures: &mut Vec<String>,
 ) -> Outcome<Vec<Throughput>> {
     let mut upstream = Process::upstream();
-    let ready = crate::connection::Ask::new(upstream.address, "/");
-    upstream.until_answering(&ready).await?;
+    let ready = crate::connection::GetRequest::new(upstream.address, "/");
+    upstream.wait_until_serving(&ready).await?;
     let subjects = subjects(arguments, cpus, &upstream).await?;
     let mut rounds: Vec<Vec<Sample>> = Vec::new();
     for _ in 0..arguments.rounds {
         let mut round = Vec::new();
         for subject in &subjects {
-            match load(&subject.proxy, &subject.ask, arguments).await {
+            match load(&subject.proxy, &subject.request, arguments).await {
                 Ok(sample) => round.push(sample),
-                Err(what) => wrong.push(format!("{}: {what}", subject.name)),
+                Err(error) => failures.push(format!("{}: {error}", subject.name)),
             }
         }
-        // A round with a wrong answer compares nothing.
+        // A round with a failure has no ratios.
         if round.len() == subjects.len() {
             rounds.push(round);
         }
@@ -72,7 +74,7 @@ pub(crate) async fn measure(
     Ok(subjects.iter().enumerate().map(row).collect())
 }
 
-/// The proxies that are asked for, the smallest first.
+/// Starts the selected proxies, the minimal one first.
 async fn subjects(arguments: &Arguments, cpus: &Cpus, upstream: &Process) -> Outcome<Vec<Subject>> {
     let mut subjects = vec![Subject::smallest(cpus, upstream).await?];
     if arguments.only != Some(Only::Mesh) {

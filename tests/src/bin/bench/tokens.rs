@@ -1,43 +1,45 @@
+//! The mesh tokens of the benchmark.
+
 use harmony_tests::{Forged, SECRET, rsa_pair};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 
 use crate::Outcome;
 
-/// The mesh that is measured with.
+/// The name of the mesh.
 pub(crate) const MESH: &str = "bench";
 
-/// Longer than any run.
+/// The lifetime of the tokens: longer than any run.
 const LIFETIME_SECS: i64 = 24 * 3600;
 
 /// The keys of a mesh.
 #[derive(Clone, Debug)]
 pub(crate) enum Keys {
-    /// One secret for all: HS256.
+    /// A shared secret: HS256.
     Shared,
-    /// RS256.
+    /// An RSA key pair: RS256.
     Rsa { private: String, public: String },
 }
 
 impl Keys {
-    /// A key pair made for this run.
+    /// Generates a key pair.
     pub(crate) fn rsa() -> Self {
         let (private, public) = rsa_pair();
         Self::Rsa { private, public }
     }
 
-    /// A token as a member of the mesh sends it to `audience`.
+    /// Returns a token as a member of the mesh sends it to `audience`.
     pub(crate) fn token(&self, audience: &str) -> String {
         self.forged(audience).jwt()
     }
 
-    /// The same token, signed by somebody else.
-    pub(crate) fn strangers_token(&self, audience: &str) -> String {
-        let stranger = match self {
+    /// Returns the same token signed with another key.
+    pub(crate) fn foreign_token(&self, audience: &str) -> String {
+        let key = match self {
             Self::Shared => "a-secret-that-is-no-less-long-and-not-the-mesh's".to_owned(),
             Self::Rsa { .. } => rsa_pair().0,
         };
-        self.forged(audience).signed_with(stranger.as_bytes()).jwt()
+        self.forged(audience).signed_with(key.as_bytes()).jwt()
     }
 
     fn forged(&self, audience: &str) -> Forged {
@@ -53,17 +55,17 @@ impl Keys {
     }
 }
 
-/// Checks what an upstream was sent as Authorization: a token of the mesh for `audience`.
+/// Checks that an upstream received a token of the mesh for `audience` as Authorization.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns a message with the mismatch.
 pub(crate) fn check_issued(authorization: &[u8], audience: &str) -> Outcome<()> {
     let text = String::from_utf8_lossy(authorization);
     let token = text.strip_prefix("Bearer ").ok_or_else(|| format!("no token was attached: {text:?}"))?;
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_audience(&[audience]);
     let claims = decode::<Value>(token, &DecodingKey::from_secret(SECRET.as_bytes()), &validation)
-        .map_err(|e| format!("the attached token is not good: {e}"))?
+        .map_err(|e| format!("the attached token is invalid: {e}"))?
         .claims;
     match claims["mesh_id"] == MESH {
         true => Ok(()),

@@ -1,3 +1,5 @@
+//! The server behind the proxies.
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
@@ -11,29 +13,29 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// How long its answers are.
+/// The size of its responses.
 pub(crate) const BODY_BYTES: usize = 1024;
 
-/// Answered only when there is a bearer token.
+/// The path that requires a bearer token.
 pub(crate) const WITH_TOKEN: &str = "/with-token";
 
-/// Answered with the Authorization header that arrived, or with nothing.
+/// The path that returns the received Authorization header, or an empty body.
 pub(crate) const REFLECT: &str = "/reflect";
 
 static BODY: [u8; BODY_BYTES] = [b'x'; BODY_BYTES];
 
-/// Answers every request with the same body.
+/// Responds to every request with the same body.
 pub(crate) async fn serve(listen: SocketAddr) -> ! {
     let listener = TcpListener::bind(listen).await.expect("the address is free");
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let _ = stream.set_nodelay(true);
-        let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(&request)) });
+        let service = service_fn(|request| async move { Ok::<_, Infallible>(respond(&request)) });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
-fn answer(request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn respond(request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let token = request.headers().get(AUTHORIZATION);
     let mut response = Response::new(Full::new(Bytes::from_static(&BODY)));
     match request.uri().path() {

@@ -1,13 +1,15 @@
+//! The command line of the control plane.
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// A development control plane: the cloud that hands gateways their configuration, on this machine.
+/// A development control plane: a stand-in for Runbeam Cloud on this machine.
 ///
-/// It answers the whole API that gateways, the official SDK and the official command line use, with and without
-/// /api in front, and shows a page at / where gateways, pipelines and meshes are edited and changes are followed.
-/// It is for development: the page needs no password, so it only listens to this machine unless told otherwise.
+/// Serves the whole API that gateways, the official SDK and the official command line use, with and without the prefix
+/// /api. The page at / edits gateways, pipelines and meshes and shows the status of changes. For development only: the
+/// page needs no password, so the default address accepts connections from this machine only.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -19,18 +21,18 @@ use clap::{Parser, Subcommand, ValueEnum};
         http://127.0.0.1:8787/                           the page\n\n\
         In the gateway's config.toml:\n  \
         [provider.runbeam]\n  api = \"http://127.0.0.1:8787\"\n\n\
-        Exit status: 0 when it was told to stop, 1 when something failed, 2 for wrong arguments."
+        Exit codes: 0 after Ctrl-C or SIGTERM, 1 after a failure, 2 for wrong arguments."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) ask: Option<Ask>,
-    /// Where to listen
+    pub(crate) command: Option<Command>,
+    /// Address of the listener
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
-    /// Keep everything in this file, keys and tokens included, and read it at the start
+    /// Save the state in this file, with keys and tokens, and load it at the start
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
-    /// Begin with something in it
+    /// Initial content
     #[arg(long)]
     pub(crate) seed: Option<Seed>,
     /// Do not print requests
@@ -38,25 +40,25 @@ pub(crate) struct Arguments {
     pub(crate) quiet: bool,
 }
 
-/// What to begin with.
+/// The initial content.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Seed {
     /// The teams radiology-dept and ai-analytics with a user each
     Demo,
 }
 
-/// What a control plane that runs is asked for.
+/// A command for a running control plane.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Ask {
+pub(crate) enum Command {
     /// Print a user token of a team
     Token {
         /// The team's name
         #[arg(long)]
         team: String,
-        /// An opaque token instead of a JWT
+        /// Print an opaque token instead of a JWT
         #[arg(long)]
         sanctum: bool,
-        /// The control plane that runs
+        /// URL of the running control plane
         #[arg(long, default_value = "http://127.0.0.1:8787")]
         url: String,
     },
@@ -68,7 +70,7 @@ pub(crate) enum Ask {
         /// The gateway's code: the `id` of its `[proxy]`
         #[arg(long)]
         code: String,
-        /// The control plane that runs
+        /// URL of the running control plane
         #[arg(long, default_value = "http://127.0.0.1:8787")]
         url: String,
     },

@@ -1,7 +1,7 @@
-//! The development control plane as a program. `control-plane --help` teaches it.
+//! The development control plane as a program; see `control-plane --help`.
 
 mod arguments;
-mod ask;
+mod client;
 
 use std::process::ExitCode;
 
@@ -14,21 +14,21 @@ use crate::arguments::{Arguments, Seed};
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = match &arguments.ask {
-        Some(question) => ask::ask(question).await.map(|answer| println!("{answer}")),
+    let outcome = match &arguments.command {
+        Some(command) => client::run(command).await.map(|answer| println!("{answer}")),
         None => run(&arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(wrong) => {
-            eprintln!("error: {wrong}");
+        Err(error) => {
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(arguments: &Arguments) -> Result<(), String> {
-    // Before anybody is told that it is up: whoever reads that may end it.
+    // Before the first line of output: a script that reads it may send a signal at once.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         return Err("signals cannot be received".to_owned());
@@ -38,15 +38,15 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
         builder = builder.data(data);
     }
     if !arguments.quiet {
-        builder = builder.narrate();
+        builder = builder.print_requests();
     }
     let cloud =
-        builder.start().await.map_err(|wrong| format!("cannot start at {}: {wrong}", arguments.listen))?;
+        builder.start().await.map_err(|error| format!("cannot start at {}: {error}", arguments.listen))?;
     if let Some(Seed::Demo) = arguments.seed {
         cloud.team("radiology-dept");
         cloud.team("ai-analytics");
     }
-    greet(cloud.url(), arguments.seed.is_some());
+    print_instructions(cloud.url(), arguments.seed.is_some());
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -55,18 +55,18 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-fn greet(url: &str, seeded: bool) {
+fn print_instructions(url: &str, seeded: bool) {
     println!("The control plane listens at {url}");
-    println!("  the page           {url}/");
-    println!("  in config.toml     [provider.runbeam]");
+    println!("  page               {url}/");
+    println!("  config.toml        [provider.runbeam]");
     println!("                     api = \"{url}\"");
     if seeded {
-        println!("  a user token       control-plane token --team radiology-dept --url {url}");
+        println!("  user token         control-plane token --team radiology-dept --url {url}");
         println!(
-            "  a machine token    control-plane authorize --team radiology-dept --code my-gateway --url {url}"
+            "  machine token      control-plane authorize --team radiology-dept --code my-gateway --url {url}"
         );
     } else {
-        println!("  teams to try       start with --seed demo");
+        println!("  example teams      start with --seed demo");
     }
-    println!("Ctrl-C ends it.");
+    println!("Press Ctrl-C to stop.");
 }

@@ -1,5 +1,5 @@
-//! Kills the real gateway at every step of a change, on every kind of network. `cargo run -p harmony-tests --bin
-//! crash-matrix -- --help` says how.
+//! The crash matrix: kills the real gateway at every step of a change, on every kind of network; see `cargo run -p
+//! harmony-tests --bin crash-matrix -- --help`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,35 +9,35 @@ use futures_util::StreamExt as _;
 use harmony_tests::crash::{Outcome, matrix, run_all};
 use tokio::time::Instant;
 
-/// Ends the gateway's process at each step of a change, under everything that the network may do, and starts it again:
-/// every change must end in one verdict, and what a request shows must agree with it.
+/// Kills a gateway process at each step of a change, on every kind of network, and restarts it: every change must get
+/// one verdict, and requests must show that the verdict is true.
 ///
-/// A run puts a batch of changes at a control plane of its own, starts the gateway with one point armed, waits for its
-/// death, starts it again and checks. One line is printed for each.
+/// Each run issues a batch of changes at its own control plane, starts the gateway with one failpoint, waits until the
+/// process aborts, restarts it and checks the result. Each run prints one line.
 #[derive(Debug, Parser)]
 #[command(
     name = "crash-matrix",
     version,
-    after_help = "Exit codes:\n  0  every run ended as it must\n  1  one did not; it is printed which, and why"
+    after_help = "Exit codes:\n  0  every run passed\n  1  a run failed; its problems are printed"
 )]
 struct Arguments {
-    /// Only runs whose name has this in it, such as `published:1` or `reversed`
+    /// Only runs whose name contains this text, such as `published:1` or `reversed`
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
 
-    /// Another order of the changes and other times at each point; 0 is what is written down
+    /// Seed of the order of changes and the occurrences of failpoints; 0 is the fixed order
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
 
-    /// How many runs at a time
+    /// Number of parallel runs
     #[arg(long, value_name = "NUMBER", default_value_t = 4)]
     jobs: usize,
 
-    /// Where the logs of runs that failed go
+    /// Directory for the logs of failed runs
     #[arg(long, value_name = "DIRECTORY", default_value = "target/crash-matrix")]
     logs: PathBuf,
 
-    /// Print the names of the runs and end
+    /// Print the names of the runs and exit
     #[arg(long)]
     list: bool,
 }
@@ -55,31 +55,36 @@ async fn main() -> ExitCode {
     let mut failures = 0;
     let mut outcomes = std::pin::pin!(run_all(cases, arguments.jobs.max(1)));
     while let Some(outcome) = outcomes.next().await {
-        tell(&outcome);
-        if !outcome.wrong.is_empty() {
+        report(&outcome);
+        if !outcome.problems.is_empty() {
             failures += 1;
-            keep(&arguments, &outcome);
+            save_log(&arguments, &outcome);
         }
     }
-    println!("{runs} runs, {failures} failures, {:.0} s", start.elapsed().as_secs_f64());
+    let (run_noun, failure_noun) = (plural(runs, "run"), plural(failures, "failure"));
+    println!("{runs} {run_noun}, {failures} {failure_noun}, {:.0} s", start.elapsed().as_secs_f64());
     if failures == 0 && runs > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn tell(outcome: &Outcome) {
-    let verdict = if outcome.wrong.is_empty() { "as it must" } else { "WRONG" };
-    println!("{:<44} {:>5.1} s  {verdict}", outcome.case.to_string(), outcome.took.as_secs_f64());
-    for why in &outcome.wrong {
-        println!("    {why}");
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}
+
+fn report(outcome: &Outcome) {
+    let verdict = if outcome.problems.is_empty() { "passed" } else { "FAILED" };
+    println!("{:<44} {:>5.1} s  {verdict}", outcome.case.to_string(), outcome.duration.as_secs_f64());
+    for problem in &outcome.problems {
+        println!("    {problem}");
     }
 }
 
-fn keep(arguments: &Arguments, outcome: &Outcome) {
+fn save_log(arguments: &Arguments, outcome: &Outcome) {
     let name = outcome.case.to_string().replace([' ', ':'], "-");
     let path = arguments.logs.join(format!("{name}.log"));
-    let text = format!("{}\n{}", outcome.wrong.join("\n"), outcome.log);
-    let kept = std::fs::create_dir_all(&arguments.logs).and_then(|()| std::fs::write(&path, text));
-    match kept {
+    let text = format!("{}\n{}", outcome.problems.join("\n"), outcome.log);
+    let saved = std::fs::create_dir_all(&arguments.logs).and_then(|()| std::fs::write(&path, text));
+    match saved {
         Ok(()) => println!("    log: {}", path.display()),
-        Err(wrong) => println!("    its log cannot be kept: {wrong}"),
+        Err(error) => println!("    the log cannot be saved: {error}"),
     }
 }

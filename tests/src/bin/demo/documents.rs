@@ -1,6 +1,6 @@
-//! What the two teams configure.
+//! The documents of the two teams.
 
-/// The provider's side: an ingress that only members of the mesh may use. `version` shows in the path.
+/// The pipeline of the providing team, with an ingress for members of the mesh only.
 pub(crate) fn dicomweb(port: u16) -> String {
     format!(
         r#"[pipelines.dicomweb]
@@ -24,7 +24,7 @@ service = "echo"
     )
 }
 
-/// The consumer's side: it names the other team's ingress, not its address.
+/// The pipeline of the consuming team. It names the other team's ingress, not its address.
 pub(crate) fn studies(prefix: &str) -> String {
     format!(
         r#"[pipelines.studies]
@@ -48,7 +48,7 @@ target_ref = "runbeam.radiology-dept.ingress.name.dicomweb"
     )
 }
 
-/// One gateway's view of the mesh.
+/// The mesh document of one gateway.
 pub(crate) fn mesh(id: Option<&str>, enabled: bool, members: &str) -> String {
     let id = id.map_or_else(String::new, |id| format!("id = \"{id}\"\n"));
     format!(
@@ -56,12 +56,13 @@ pub(crate) fn mesh(id: Option<&str>, enabled: bool, members: &str) -> String {
     )
 }
 
-/// The members as the provider of the ingress knows them, and as its consumer does.
+/// The members in the providing team's mesh document.
 pub(crate) const PROVIDES: &str = "ingress = [\"dicomweb\"]";
+/// The members in the consuming team's mesh document.
 pub(crate) const CONSUMES: &str =
     "ingress = [\"runbeam.radiology-dept.ingress.name.dicomweb\"]\negress = [\"to-radiology\"]";
 
-/// The same with a slip: an endpoint that does not exist.
+/// The consumer's pipeline with a typo: the endpoint does not exist.
 pub(crate) fn broken() -> String {
     studies("/studies").replace("endpoints = [\"studies\"]", "endpoints = [\"studdies\"]")
 }

@@ -1,15 +1,17 @@
+//! A gateway of the demo.
+
 use std::path::PathBuf;
 
 use harmony_host::{HostOptions, RunningGateway};
 use harmony_tests::control_plane::ControlPlane;
 use harmony_tests::site::on_ports;
-use harmony_tests::{EDGE, Workdir, client, free_port};
+use harmony_tests::{RUNBEAM_CONFIG, Workdir, client, free_port};
 use provider_api::Registry;
 use provider_local::LocalFactory;
 use provider_runbeam::{Environment, RunbeamFactory};
 use serde_json::{Value, json};
 
-/// One gateway with files, ports and a state of its own.
+/// A gateway with its own files, ports and state.
 pub(crate) struct Node {
     pub(crate) code: &'static str,
     pub(crate) port: u16,
@@ -19,10 +21,10 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// A gateway that knows its control plane and nothing else.
+    /// Starts a gateway that is configured with the address of its control plane only.
     pub(crate) async fn start(cloud: &ControlPlane, code: &'static str) -> Result<Self, String> {
         let (port, admin) = (free_port(), free_port());
-        let config = EDGE
+        let config = RUNBEAM_CONFIG
             .replace("# This comment stays.\n", "")
             .replace("API", cloud.url())
             .replace("INTERVAL", "1")
@@ -39,13 +41,13 @@ impl Node {
         Ok(Self { code, port, admin, dir, host })
     }
 
-    /// Authorizes it as a person would, over its management API.
+    /// Authorizes the gateway over its management API, as a user does. Returns its id.
     pub(crate) async fn authorize(&self, user_token: &str) -> Result<String, String> {
         let request = client().post(self.admin("/admin/authorize")).bearer_auth(user_token);
         let answer = request.json(&json!({ "gateway_code": self.code })).send().await;
-        let answer = answer.map_err(|wrong| wrong.to_string())?;
+        let answer = answer.map_err(|error| error.to_string())?;
         let status = answer.status();
-        let answer: Value = answer.json().await.map_err(|wrong| wrong.to_string())?;
+        let answer: Value = answer.json().await.map_err(|error| error.to_string())?;
         match status.is_success() {
             true => Ok(answer["gateway"]["id"].as_str().unwrap_or_default().to_owned()),
             false => Err(format!("{} was not authorized: {status}: {}", self.code, answer["message"])),
@@ -65,9 +67,9 @@ impl Node {
     }
 }
 
-/// The status of a GET, and its body when it is JSON.
+/// Sends a GET request and returns the status, and the body if it is JSON.
 pub(crate) async fn get(url: &str) -> Result<(u16, Value), String> {
-    let answer = harmony_tests::get(url).await.map_err(|wrong| format!("{url}: {wrong}"))?;
+    let answer = harmony_tests::get(url).await.map_err(|error| format!("{url}: {error}"))?;
     let status = answer.status().as_u16();
     Ok((status, answer.json().await.unwrap_or(Value::Null)))
 }

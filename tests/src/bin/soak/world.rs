@@ -1,3 +1,5 @@
+//! The state of the soak test: control plane, network, gateway and files.
+
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
@@ -5,15 +7,15 @@ use fastrand::Rng;
 use harmony_tests::control_plane::ControlPlane;
 use harmony_tests::fault_proxy::FaultProxy;
 use harmony_tests::site::on_ports;
-use harmony_tests::{EDGE, Gateway, Workdir, faulty_binary, free_port};
+use harmony_tests::{Gateway, RUNBEAM_CONFIG, Workdir, faulty_binary, free_port};
 
 use crate::change::{Change, document};
-use crate::steady::Steady;
+use crate::steady_client::SteadyClient;
 
-/// How many files are edited by hand.
+/// The number of files that are edited by hand.
 pub(crate) const BY_HAND: usize = 3;
 
-/// Everything there is: the control plane, the network before it, one gateway and its files.
+/// A control plane, the network in front of it, one gateway and its files.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) rng: Rng,
@@ -23,23 +25,23 @@ pub(crate) struct World {
     pub(crate) port: u16,
     pub(crate) admin: u16,
     pub(crate) changes: Vec<Change>,
-    /// The version of each file that is edited by hand.
+    /// The expected version of each file that is edited by hand.
     pub(crate) by_hand: [usize; BY_HAND],
     pub(crate) gateway: Option<Gateway>,
     token: String,
-    steady: Steady,
-    pub(crate) wrong: Vec<String>,
+    steady: SteadyClient,
+    pub(crate) problems: Vec<String>,
     log: String,
     pub(crate) kills: usize,
     pub(crate) edits: usize,
 }
 
 impl World {
-    pub(crate) async fn begin(seed: u64) -> Self {
+    pub(crate) async fn start(seed: u64) -> Self {
         let _ = tokio::task::spawn_blocking(faulty_binary).await;
-        let (cloud, network) = FaultProxy::before(ControlPlane::builder()).await;
+        let (cloud, network) = FaultProxy::in_front_of(ControlPlane::builder()).await;
         let (port, admin) = (free_port(), free_port());
-        let config = EDGE.replace("API", network.url()).replace("INTERVAL", "1");
+        let config = RUNBEAM_CONFIG.replace("API", network.url()).replace("INTERVAL", "1");
         let dir = Workdir::with([
             ("config.toml", on_ports(&config, port, admin)),
             ("pipelines/steady.toml", document("steady", 0)),
@@ -47,8 +49,8 @@ impl World {
         for n in 0..BY_HAND {
             dir.write(&hand_file(n), &document(&format!("hand{n}"), 0));
         }
-        let token = cloud.authorized("acme", "edge").to_string();
-        let steady = Steady::begin(format!("http://127.0.0.1:{port}/steady"));
+        let token = cloud.authorize("acme", "edge").to_string();
+        let steady = SteadyClient::start(format!("http://127.0.0.1:{port}/steady"));
         let mut world = Self {
             rng: Rng::with_seed(seed),
             cloud,
@@ -61,17 +63,18 @@ impl World {
             gateway: None,
             token,
             steady,
-            wrong: Vec::new(),
+            problems: Vec::new(),
             log: String::new(),
             kills: 0,
             edits: 0,
         };
-        world.start("").await;
+        world.start_gateway("").await;
         world
     }
 
-    /// Starts the gateway, to be ended at `points`. One that is ended on its way up is started again, not to be.
-    pub(crate) async fn start(&mut self, points: &str) {
+    /// Starts the gateway with failpoints. If one kills it before it is ready, the gateway is started without
+    /// failpoints.
+    pub(crate) async fn start_gateway(&mut self, points: &str) {
         for points in [points, ""] {
             let fault = self.disk_fault();
             let environment = [
@@ -81,7 +84,7 @@ impl World {
             ];
             let arguments = ["--drain-secs", "2"];
             let mut gateway =
-                Gateway::spawn_as(&faulty_binary(), &self.dir.config(), &arguments, &environment);
+                Gateway::spawn_program(&faulty_binary(), &self.dir.config(), &arguments, &environment);
             while gateway.is_running() && !gateway.log().contains("ready") {
                 tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             }
@@ -93,42 +96,42 @@ impl World {
             if up {
                 return;
             }
-            self.buried(!points.is_empty()).await;
+            self.reap(!points.is_empty()).await;
         }
-        self.wrong.push("the gateway does not start".to_owned());
+        self.problems.push("the gateway does not start".to_owned());
     }
 
-    /// Takes note of a process that has ended, which it may have done only when it was to be.
-    pub(crate) async fn buried(&mut self, expected: bool) {
+    /// Collects an exited process and records a problem if the exit was not expected.
+    pub(crate) async fn reap(&mut self, expected: bool) {
         use std::os::unix::process::ExitStatusExt as _;
         let Some(mut gateway) = self.gateway.take() else { return };
         self.steady.pid.store(0, Ordering::SeqCst);
-        let status = gateway.ended().await;
+        let status = gateway.wait_for_exit().await;
         self.log = gateway.log();
         if !expected || status.signal().is_none() && !status.success() {
-            self.wrong.push(format!("the gateway ended: {status}"));
+            self.problems.push(format!("the gateway exited with {status}"));
         }
         if self.log.contains("panicked") {
-            self.wrong.push("something panicked".to_owned());
+            self.problems.push("the gateway panicked".to_owned());
         }
     }
 
-    /// The file that makes the disk refuse while it is there.
+    /// The file that makes the disk fail while it exists.
     pub(crate) fn disk_fault(&self) -> PathBuf {
         self.dir.path().join("disk-fault")
     }
 
-    /// Everything that was wrong so far.
-    pub(crate) fn wrong(&self) -> Vec<String> {
-        let mut wrong = self.wrong.clone();
-        wrong.extend(self.steady.wrong.lock().unwrap().iter().cloned());
-        wrong
+    /// All problems so far.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = self.problems.clone();
+        problems.extend(self.steady.problems.lock().unwrap().iter().cloned());
+        problems
     }
 
-    pub(crate) fn counted(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let answered = self.steady.answered.load(Ordering::SeqCst);
         let (changes, edits, kills) = (self.changes.len(), self.edits, self.kills);
-        format!("{changes} changes, {edits} edits by hand, {kills} kills, {answered} requests answered")
+        format!("{changes} changes, {edits} edits by hand, {kills} kills, {answered} requests")
     }
 
     pub(crate) fn log(&self) -> String {

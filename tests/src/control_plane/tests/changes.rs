@@ -1,3 +1,5 @@
+//! Tests of changes: lists, verdicts and pushed documents.
+
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -7,9 +9,9 @@ use crate::control_plane::{ControlPlane, Status};
 const PIPELINE: &str = "[pipelines.api]\nnetworks = [\"default\"]\n";
 
 #[tokio::test]
-async fn a_change_goes_from_pending_to_acknowledged_to_applied() {
+async fn a_change_becomes_acknowledged_then_applied() {
     let cloud = ControlPlane::start().await;
-    let token = cloud.authorized("radiology", "gw").machine_token;
+    let token = cloud.authorize("radiology", "gw").machine_token;
     let id = cloud.put_document("gw", "pipeline", PIPELINE);
     let list = format!("/harmony/changes/{}", cloud.gateway_id("gw"));
 
@@ -27,12 +29,12 @@ async fn a_change_goes_from_pending_to_acknowledged_to_applied() {
     assert_eq!(
         get(&cloud, &list, &token).await.body["data"],
         json!([]),
-        "what is acknowledged does not wait"
+        "an acknowledged change is not listed"
     );
 
     let applied = request(&cloud, "POST", &format!("/harmony/change/{id}/applied"), &token);
     assert_eq!(send(applied).await.body["success"], true);
-    let change = cloud.settled(&id).await;
+    let change = cloud.wait_until_settled(&id).await;
     assert_eq!(change.status, Status::Applied);
     assert!(change.acknowledged_at.is_some() && change.applied_at.is_some() && change.failed_at.is_none());
 }
@@ -40,7 +42,7 @@ async fn a_change_goes_from_pending_to_acknowledged_to_applied() {
 #[tokio::test]
 async fn verdicts_are_strict() {
     let cloud = ControlPlane::start().await;
-    let token = cloud.authorized("radiology", "gw").machine_token;
+    let token = cloud.authorize("radiology", "gw").machine_token;
     let id = cloud.change("gw", "pipeline", "not even TOML [");
     let (failed, applied) = (format!("/harmony/change/{id}/failed"), format!("/harmony/change/{id}/applied"));
     let why = json!({ "error": "unreadable", "details": ["line 1"] });
@@ -48,13 +50,17 @@ async fn verdicts_are_strict() {
     assert_eq!(post(&cloud, &failed, &token, &why).await.status, StatusCode::CONFLICT, "not acknowledged");
     post(&cloud, "/harmony/changes/acknowledge", &token, &json!({ "change_ids": [id] })).await;
     for _ in 0..2 {
-        assert_eq!(post(&cloud, &failed, &token, &why).await.status, StatusCode::OK, "again is fine");
+        assert_eq!(
+            post(&cloud, &failed, &token, &why).await.status,
+            StatusCode::OK,
+            "a repeated verdict is accepted"
+        );
     }
     assert_eq!(cloud.violations().len(), 1);
     let change = cloud.view(&id);
     assert_eq!(change.error_message.as_deref(), Some("unreadable"));
     assert_eq!(change.error_details, Some(vec!["line 1".to_owned()]));
-    // What has failed may come right; what is applied does not fail any more.
+    // A failed change may be applied later; an applied change cannot fail.
     assert_eq!(send(request(&cloud, "POST", &applied, &token)).await.status, StatusCode::OK);
     assert_eq!(cloud.view(&id).error_message, None);
     assert_eq!(post(&cloud, &failed, &token, &why).await.status, StatusCode::CONFLICT);
@@ -62,9 +68,9 @@ async fn verdicts_are_strict() {
 }
 
 #[tokio::test]
-async fn lists_come_newest_first_in_pages_that_link_to_each_other() {
+async fn lists_are_newest_first_with_linked_pages() {
     let cloud = ControlPlane::builder().per_page(2).start().await.unwrap();
-    let token = cloud.authorized("radiology", "gw").machine_token;
+    let token = cloud.authorize("radiology", "gw").machine_token;
     let mut issued: Vec<_> = (0..5).map(|_| cloud.change("gw", "pipeline", PIPELINE)).collect();
     issued.reverse();
     let mut next = Some(format!("{}/api/harmony/changes/{}", cloud.url(), cloud.gateway_id("gw")));
@@ -79,9 +85,9 @@ async fn lists_come_newest_first_in_pages_that_link_to_each_other() {
 }
 
 #[tokio::test]
-async fn a_list_that_did_not_change_is_304() {
+async fn an_unchanged_list_is_304() {
     let cloud = ControlPlane::start().await;
-    let token = cloud.authorized("radiology", "gw").machine_token;
+    let token = cloud.authorize("radiology", "gw").machine_token;
     let list = || request(&cloud, "GET", "/harmony/changes", &token);
     let tag = list().send().await.unwrap().headers()["etag"].clone();
     let again = list().header("if-none-match", &tag).send().await.unwrap();
@@ -92,9 +98,9 @@ async fn a_list_that_did_not_change_is_304() {
 }
 
 #[tokio::test]
-async fn what_a_gateway_hands_in_comes_back_with_its_id() {
+async fn a_pushed_document_returns_with_its_id() {
     let cloud = ControlPlane::start().await;
-    let token = cloud.authorized("radiology", "gw").machine_token;
+    let token = cloud.authorize("radiology", "gw").machine_token;
     let mesh = json!({ "type": "mesh", "config": "[mesh.imaging] # ours\ntype = \"http\"\nprovider = \"runbeam\"\n" });
     let stored = post(&cloud, "/harmony/update", &token, &mesh).await.body;
     assert_eq!(stored["data"]["action"], "created", "{stored}");
@@ -110,10 +116,10 @@ async fn what_a_gateway_hands_in_comes_back_with_its_id() {
 }
 
 #[tokio::test]
-async fn a_gateway_sees_only_what_is_its_own() {
+async fn a_gateway_sees_only_its_own_changes() {
     let cloud = ControlPlane::start().await;
-    let token = cloud.authorized("radiology", "gw").machine_token;
-    cloud.authorized("radiology", "other");
+    let token = cloud.authorize("radiology", "gw").machine_token;
+    cloud.authorize("radiology", "other");
     let id = cloud.change("other", "pipeline", PIPELINE);
     let list = format!("/harmony/changes/{}", cloud.gateway_id("other"));
     assert_eq!(get(&cloud, &list, &token).await.status, StatusCode::FORBIDDEN);
@@ -122,6 +128,6 @@ async fn a_gateway_sees_only_what_is_its_own() {
     let answer =
         post(&cloud, "/harmony/changes/acknowledge", &token, &json!({ "change_ids": [id] })).await.body;
     assert_eq!(answer["failed"], json!([id]));
-    let seen = get(&cloud, "/harmony/changes", &cloud.user_token("radiology")).await.body;
-    assert_eq!(seen["data"][0]["id"], Value::from(id), "a user sees the team's");
+    let listed = get(&cloud, "/harmony/changes", &cloud.user_token("radiology")).await.body;
+    assert_eq!(listed["data"][0]["id"], Value::from(id), "a user sees the changes of the team");
 }

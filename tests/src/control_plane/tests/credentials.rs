@@ -1,3 +1,5 @@
+//! Tests of credentials: authorizing, revoking, logging in.
+
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -5,7 +7,7 @@ use super::client::{get, post, request, send};
 use crate::control_plane::{ControlPlane, Credential};
 
 #[tokio::test]
-async fn a_user_authorizes_a_gateway_whose_token_then_works() {
+async fn a_user_authorizes_a_gateway() {
     let cloud = ControlPlane::start().await;
     for user in [cloud.user_token("radiology"), cloud.sanctum_token("radiology")] {
         let body = json!({ "token": user, "gateway_code": "gw", "metadata": ["version: 1"] });
@@ -23,7 +25,7 @@ async fn a_user_authorizes_a_gateway_whose_token_then_works() {
 #[tokio::test]
 async fn the_wrong_kind_of_token_is_401() {
     let cloud = ControlPlane::start().await;
-    let machine = cloud.authorized("radiology", "gw").machine_token;
+    let machine = cloud.authorize("radiology", "gw").machine_token;
     let user = cloud.user_token("radiology");
     let authorize = json!({ "token": machine, "gateway_code": "gw" });
     let update = json!({ "type": "gateway", "config": "[proxy]\nid = \"gw\"\n" });
@@ -31,31 +33,31 @@ async fn the_wrong_kind_of_token_is_401() {
     assert_eq!(no_user.status, StatusCode::UNAUTHORIZED);
     assert!(no_user.body["message"].is_string() && no_user.body["error"].is_string());
     assert_eq!(post(&cloud, "/harmony/update", &user, &update).await.status, StatusCode::UNAUTHORIZED);
-    for wrong in ["bearer ", "Basic ", "Bearer  ", "Bearer x", ""] {
+    for scheme in ["bearer ", "Basic ", "Bearer  ", "Bearer x", ""] {
         let request = request(&cloud, "GET", "/harmony/changes", "")
-            .header("authorization", format!("{wrong}{machine}"));
-        assert_eq!(send(request).await.status, StatusCode::UNAUTHORIZED, "{wrong}");
+            .header("authorization", format!("{scheme}{machine}"));
+        assert_eq!(send(request).await.status, StatusCode::UNAUTHORIZED, "{scheme}");
     }
     assert_eq!(get(&cloud, "/harmony/changes", "").await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn a_token_ends_when_it_is_revoked_or_expires() {
+async fn revoked_and_expired_tokens_are_401() {
     let cloud = ControlPlane::start().await;
-    let token = cloud.authorized("radiology", "gw").machine_token;
+    let token = cloud.authorize("radiology", "gw").machine_token;
     cloud.expire("gw");
     let expired = get(&cloud, "/harmony/changes", &token).await;
     assert_eq!(expired.status, StatusCode::UNAUTHORIZED);
-    let token = cloud.authorized("radiology", "gw").machine_token;
+    let token = cloud.authorize("radiology", "gw").machine_token;
     assert_eq!(get(&cloud, "/harmony/changes", &token).await.status, StatusCode::OK);
     cloud.revoke("gw");
     assert_eq!(get(&cloud, "/harmony/changes", &token).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn requests_that_are_not_as_they_should_be_are_refused() {
+async fn malformed_requests_are_rejected() {
     let cloud = ControlPlane::start().await;
-    let token = cloud.authorized("radiology", "gw").machine_token;
+    let token = cloud.authorize("radiology", "gw").machine_token;
     let update = |body: &'static str, kind: &str| {
         request(&cloud, "POST", "/harmony/update", &token).header("content-type", kind).body(body)
     };
@@ -79,7 +81,7 @@ async fn requests_that_are_not_as_they_should_be_are_refused() {
 }
 
 #[tokio::test]
-async fn a_person_logs_the_command_line_in() {
+async fn a_user_approves_a_login() {
     let cloud = ControlPlane::start().await;
     cloud.team("radiology");
     for prefix in ["", "/api", "/api/api"] {
@@ -97,7 +99,7 @@ async fn a_person_logs_the_command_line_in() {
 }
 
 #[tokio::test]
-async fn the_log_says_who_asked_for_what_and_keeps_no_token() {
+async fn the_log_names_callers_and_redacts_tokens() {
     let cloud = ControlPlane::start().await;
     let user = cloud.user_token("radiology");
     let body = json!({ "token": user, "gateway_code": "gw" });

@@ -1,3 +1,5 @@
+//! Tests of the published keys.
+
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
@@ -18,7 +20,7 @@ fn verifies(keys: &JwkSet, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn an_old_key_stays_published_until_it_is_dropped() {
+async fn old_keys_stay_published_until_dropped() {
     let cloud = ControlPlane::start().await;
     let old = cloud.user_token("radiology");
     cloud.rotate_keys();
@@ -29,15 +31,15 @@ async fn an_old_key_stays_published_until_it_is_dropped() {
     cloud.drop_old_keys();
     let one = published(&cloud).await;
     assert!(!verifies(&one, &old) && verifies(&one, &new));
-    assert_eq!(get(&cloud, "/gateways", &old).await.status, 401, "its own calls follow the keys");
+    assert_eq!(get(&cloud, "/gateways", &old).await.status, 401, "a user token of a dropped key is rejected");
 }
 
 #[tokio::test]
-async fn the_key_set_can_say_how_long_it_lasts() {
+async fn the_key_set_has_a_max_age() {
     let cloud = ControlPlane::builder().jwks_max_age(60).start().await.unwrap();
-    let ask = || request(&cloud, "GET", "/.well-known/jwks.json", "");
-    let first = ask().send().await.unwrap();
+    let send = || request(&cloud, "GET", "/.well-known/jwks.json", "");
+    let first = send().send().await.unwrap();
     assert_eq!(first.headers()["cache-control"], "public, max-age=60");
-    let again = ask().header("if-none-match", &first.headers()["etag"]).send().await.unwrap();
+    let again = send().header("if-none-match", &first.headers()["etag"]).send().await.unwrap();
     assert_eq!(again.status(), 304);
 }

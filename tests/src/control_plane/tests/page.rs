@@ -1,3 +1,5 @@
+//! Tests of the page and its own calls.
+
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -12,9 +14,9 @@ async fn save(cloud: &ControlPlane, gateway: &str, provider: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_form_of_a_gateway_changes_its_configuration_and_nothing_else() {
+async fn the_gateway_form_edits_only_its_settings() {
     let cloud = ControlPlane::start().await;
-    cloud.authorized("radiology", "gw");
+    cloud.authorize("radiology", "gw");
     let config = "# ours\n[proxy]\nid = \"gw\"\n\n[network.default.http]\nbind_port = 8080 # not 80\n";
     cloud.seed("gw", "gateway", config);
     let change = cloud.view(&save(&cloud, "gw", "local").await);
@@ -28,9 +30,9 @@ async fn the_form_of_a_gateway_changes_its_configuration_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_gateway_whose_configuration_is_unknown_is_sent_the_choices_only() {
+async fn an_unknown_configuration_gets_only_the_form() {
     let cloud = ControlPlane::start().await;
-    cloud.authorized("radiology", "gw");
+    cloud.authorize("radiology", "gw");
     let change = cloud.view(&save(&cloud, "gw", "runbeam").await);
     let document: toml::Table = change.toml_config.parse().unwrap();
     let expected: toml::Table =
@@ -41,9 +43,9 @@ async fn a_gateway_whose_configuration_is_unknown_is_sent_the_choices_only() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_saved_goes_to_its_gateway() {
+async fn a_saved_document_is_issued_to_its_gateway() {
     let cloud = ControlPlane::start().await;
-    let gateway = cloud.authorized("radiology", "gw").gateway_id;
+    let gateway = cloud.authorize("radiology", "gw").gateway_id;
     let new = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines.api]\n" });
     let saved = post(&cloud, "/dev/documents", "", &new).await.body;
     let id = saved["id"].as_str().unwrap();
@@ -53,11 +55,11 @@ async fn a_document_that_is_saved_goes_to_its_gateway() {
     assert_eq!(cloud.view(edited["change_id"].as_str().unwrap()).toml_config, "[pipelines.web]\n");
     let read = get(&cloud, &format!("/dev/documents/{id}"), "").await.body;
     assert_eq!((&read["data"]["name"], &read["data"]["type"]), (&json!("web"), &json!("pipeline")));
-    let foreign = cloud.authorized("radiology", "other").gateway_id;
+    let foreign = cloud.authorize("radiology", "other").gateway_id;
     let foreign = json!({ "gateway_id": foreign, "type": "pipeline", "id": id, "toml": "[pipelines.web]\n" });
     assert_eq!(post(&cloud, "/dev/documents", "", &foreign).await.status, StatusCode::NOT_FOUND);
-    let wrong = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines" });
-    assert_eq!(post(&cloud, "/dev/documents", "", &wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let invalid = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines" });
+    assert_eq!(post(&cloud, "/dev/documents", "", &invalid).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let state = get(&cloud, "/dev/state", "").await.body;
     assert_eq!(state["changes"].as_array().unwrap().len(), 2);
     assert_eq!(state["gateways"][0]["sync"], "never seen");
@@ -65,15 +67,15 @@ async fn a_document_that_is_saved_goes_to_its_gateway() {
 }
 
 #[tokio::test]
-async fn the_page_works_while_everything_else_fails_and_is_not_in_the_log() {
+async fn the_page_is_exempt_from_faults_and_log() {
     let cloud = ControlPlane::start().await;
-    cloud.fault(When::default(), Fault::Cut);
+    cloud.inject(When::default(), Fault::Cut);
     assert_eq!(get(&cloud, "/dev/state", "").await.status, StatusCode::OK);
     assert!(cloud.requests().is_empty());
 }
 
 #[tokio::test]
-async fn another_site_cannot_use_the_page() {
+async fn requests_from_another_site_are_403() {
     let cloud = ControlPlane::start().await;
     cloud.team("radiology");
     let body = json!({ "team": "radiology" }).to_string();
@@ -91,13 +93,13 @@ async fn another_site_cannot_use_the_page() {
 }
 
 #[tokio::test]
-async fn the_pages_are_there_and_bring_everything_along() {
+async fn the_pages_load_nothing_from_elsewhere() {
     let cloud = ControlPlane::start().await;
     let begun = post(&cloud, "/cli/start-login", "", &Value::Null).await.body;
     for url in [format!("{}/", cloud.url()), begun["verification_url"].as_str().unwrap().to_owned()] {
         let page = crate::get(&url).await.unwrap();
         assert_eq!(page.status(), StatusCode::OK, "{url}");
         let text = page.text().await.unwrap();
-        assert!(!text.contains("src=") && !text.contains("https://"), "{url} needs something from elsewhere");
+        assert!(!text.contains("src=") && !text.contains("https://"), "{url} loads resources from elsewhere");
     }
 }

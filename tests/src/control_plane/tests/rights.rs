@@ -1,7 +1,9 @@
+//! Tests of rights: references and mesh tokens across teams.
+
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::client::{Answered, get, post};
+use super::client::{Reply, get, post};
 use crate::control_plane::ControlPlane;
 
 const THEIRS: &str = r#"
@@ -36,19 +38,19 @@ struct Partners {
 impl Partners {
     async fn start() -> Self {
         let cloud = ControlPlane::start().await;
-        let token = cloud.authorized("radiology", "ours").machine_token;
-        cloud.authorized("partner", "theirs");
+        let token = cloud.authorize("radiology", "ours").machine_token;
+        cloud.authorize("partner", "theirs");
         cloud.seed("theirs", "pipeline", THEIRS);
         cloud.seed("ours", "pipeline", OURS);
         let mesh = cloud.mesh("ours", &mesh("runbeam", true));
         Self { cloud, token, mesh }
     }
 
-    async fn resolve(&self, reference: &str) -> Answered {
+    async fn resolve(&self, reference: &str) -> Reply {
         get(&self.cloud, &format!("/harmony/resources/resolve?ref={reference}"), &self.token).await
     }
 
-    async fn mesh_token(&self, token: &str, mesh: &str, destination: &str) -> Answered {
+    async fn mesh_token(&self, token: &str, mesh: &str, destination: &str) -> Reply {
         let body = json!({ "mesh_id": mesh, "destination_url": destination });
         post(&self.cloud, "/harmony/mesh/token", token, &body).await
     }
@@ -62,7 +64,7 @@ fn mesh(provider: &str, enabled: bool) -> String {
 }
 
 #[tokio::test]
-async fn every_form_of_reference_finds_what_a_document_defines() {
+async fn every_form_of_reference_resolves() {
     let partners = Partners::start().await;
     let id = partners.cloud.resource_id("theirs", "ingress", "their-api");
     let forms = [
@@ -72,7 +74,7 @@ async fn every_form_of_reference_finds_what_a_document_defines() {
         format!("staging.id.{id}"),
     ];
     for form in forms {
-        let Answered { status, body } = partners.resolve(&form).await;
+        let Reply { status, body } = partners.resolve(&form).await;
         assert_eq!(status, StatusCode::OK, "{form}");
         assert_eq!(body["data"]["id"], id.as_str());
         assert_eq!(body["data"]["urls"], json!(["https://api.partner.example/r4"]));
@@ -89,7 +91,7 @@ async fn every_form_of_reference_finds_what_a_document_defines() {
 }
 
 #[tokio::test]
-async fn references_fail_for_what_is_missing_private_or_malformed() {
+async fn missing_private_and_malformed_references() {
     let partners = Partners::start().await;
     let form = "runbeam.partner.ingress.name.their-api";
     partners.cloud.make_private(&partners.cloud.resource_id("theirs", "ingress", "their-api"));
@@ -102,7 +104,7 @@ async fn references_fail_for_what_is_missing_private_or_malformed() {
 }
 
 #[tokio::test]
-async fn a_mesh_token_says_exactly_what_the_protocol_says() {
+async fn a_mesh_token_has_the_documented_claims() {
     let partners = Partners::start().await;
     let destination = "https://api.partner.example/r4/Patient";
     let answer = partners.mesh_token(&partners.token, &partners.mesh, destination).await;
@@ -116,17 +118,21 @@ async fn a_mesh_token_says_exactly_what_the_protocol_says() {
     assert_eq!(claims["sub"], format!("gateway:{}", partners.cloud.gateway_id("ours")));
     assert_eq!(claims["aud"], format!("mesh:{}", partners.mesh));
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
-    assert_eq!(get(&partners.cloud, "/gateways", token).await.status, 401, "it is no user's token");
+    assert_eq!(
+        get(&partners.cloud, "/gateways", token).await.status,
+        401,
+        "a mesh token is not a user token"
+    );
 }
 
 #[tokio::test]
-async fn a_mesh_token_is_refused_to_who_has_no_right_to_it() {
+async fn a_mesh_token_needs_a_right() {
     let partners = Partners::start().await;
     let there = "https://api.partner.example/r4";
     let status = async |token: &str, mesh: &str, url: &str| {
         partners.mesh_token(token, mesh, url).await.status.as_u16()
     };
-    let theirs = partners.cloud.authorized("partner", "theirs").machine_token;
+    let theirs = partners.cloud.authorize("partner", "theirs").machine_token;
     assert_eq!(status(&theirs, &partners.mesh, there).await, 403, "no egress");
     assert_eq!(status(&partners.token, &partners.mesh, "https://api.partner.example/r4evil").await, 403);
     assert_eq!(status(&partners.token, &partners.mesh, "https://elsewhere.example/r4").await, 403);
@@ -137,5 +143,5 @@ async fn a_mesh_token_is_refused_to_who_has_no_right_to_it() {
     partners.cloud.mesh("ours", &mesh("runbeam", false));
     assert_eq!(status(&partners.token, &partners.mesh, there).await, 400, "disabled");
     partners.cloud.mesh("ours", &mesh("local", true));
-    assert_eq!(status(&partners.token, &partners.mesh, there).await, 400, "not one of runbeam");
+    assert_eq!(status(&partners.token, &partners.mesh, there).await, 400, "a mesh of another provider");
 }

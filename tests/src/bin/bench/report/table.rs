@@ -1,6 +1,8 @@
+//! A text table.
+
 use std::fmt;
 
-/// Rows under a heading, the first column to the left and the others to the right.
+/// Rows below a heading. The first column is left-aligned, the others right-aligned.
 #[derive(Debug)]
 pub(super) struct Table<const N: usize> {
     rows: Vec<[String; N]>,
@@ -41,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
+    fn columns_fit_their_widest_cell() {
         let mut table = Table::new(["", "n"]);
         table.row(["ab".to_owned(), "100".to_owned()]);
         assert_eq!(table.to_string(), "        n\n  ab  100\n");

@@ -1,3 +1,5 @@
+//! A client that sends requests all the time.
+
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -5,25 +7,25 @@ use std::time::Duration;
 use harmony_tests::client;
 use tokio::task::JoinHandle;
 
-/// A client that asks all the time for what nothing changes.
+/// A client that requests a pipeline that no change modifies. Its requests must never fail while a process serves.
 #[derive(Debug)]
-pub(crate) struct Steady {
-    /// The process that serves now.
+pub(crate) struct SteadyClient {
+    /// The id of the serving process; 0 if there is none.
     pub(crate) pid: Arc<AtomicU32>,
     pub(crate) answered: Arc<AtomicUsize>,
-    pub(crate) wrong: Arc<Mutex<Vec<String>>>,
-    asking: JoinHandle<()>,
+    pub(crate) problems: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
 }
 
-/// How often it asks.
+/// The pause between two requests.
 const EVERY: Duration = Duration::from_millis(20);
 
-impl Steady {
-    pub(crate) fn begin(url: String) -> Self {
+impl SteadyClient {
+    pub(crate) fn start(url: String) -> Self {
         let (pid, answered) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicUsize::new(0)));
-        let wrong = Arc::new(Mutex::new(Vec::new()));
-        let (process, count, note) = (Arc::clone(&pid), Arc::clone(&answered), Arc::clone(&wrong));
-        let asking = tokio::spawn(async move {
+        let problems = Arc::new(Mutex::new(Vec::new()));
+        let (process, count, note) = (Arc::clone(&pid), Arc::clone(&answered), Arc::clone(&problems));
+        let task = tokio::spawn(async move {
             let client = client();
             loop {
                 tokio::time::sleep(EVERY).await;
@@ -35,9 +37,9 @@ impl Steady {
                 match answer {
                     Ok(answer) if answer.status() == 200 => drop(count.fetch_add(1, Ordering::SeqCst)),
                     Ok(answer) => {
-                        note.lock().unwrap().push(format!("a request was answered {}", answer.status()))
+                        note.lock().unwrap().push(format!("a request received {}", answer.status()))
                     }
-                    // A process that is killed answers nobody; one that lives does.
+                    // A failure is a problem only if the process is still alive afterwards.
                     Err(error) => {
                         tokio::time::sleep(Duration::from_millis(300)).await;
                         if process.load(Ordering::SeqCst) == before && is_alive(before) {
@@ -47,17 +49,17 @@ impl Steady {
                 }
             }
         });
-        Self { pid, answered, wrong, asking }
+        Self { pid, answered, problems, task }
     }
 }
 
-impl Drop for Steady {
+impl Drop for SteadyClient {
     fn drop(&mut self) {
-        self.asking.abort();
+        self.task.abort();
     }
 }
 
-/// Whether a process runs; one that has ended and was not waited for does not.
+/// Returns true if a process runs. A zombie does not.
 fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))

@@ -1,11 +1,11 @@
-//! Ways around a mesh-only ingress that an edit, not an attacker, could open.
+//! Attempts to bypass a mesh-only ingress by an edit of the configuration.
 
 use harmony_host::{HostOptions, RunningGateway};
 use harmony_tests::site::{echo, ingress, mesh};
 use harmony_tests::{Forged, Site, Workdir, client, free_port};
 use reqwest::StatusCode;
 
-/// The status of a request without, and of one with, a token of the mesh `clinic`.
+/// The statuses of a request without and with a token of the mesh `clinic`.
 async fn statuses(site: &Site, path: &str) -> [StatusCode; 2] {
     let without = client().get(site.url(path)).send().await.expect("an answer").status();
     let token = Forged::of("clinic").jwt();
@@ -13,34 +13,35 @@ async fn statuses(site: &Site, path: &str) -> [StatusCode; 2] {
     [without, with]
 }
 
-fn sealed() -> String {
+fn mesh_only() -> String {
     echo("records", "/records")
         + &ingress("records", "in", "http://records.example/x", "mesh")
         + &mesh("clinic", "in")
 }
 
+/// The endpoint of a mesh-only ingress requires a token by any address.
 #[tokio::test]
-async fn the_endpoint_of_a_mesh_only_ingress_needs_a_token_by_any_address() {
-    let site = Site::serving(&sealed()).await;
+async fn the_endpoint_of_a_mesh_ingress_needs_a_token() {
+    let site = Site::serving(&mesh_only()).await;
     assert_eq!(statuses(&site, "/records/7").await, [StatusCode::FORBIDDEN, StatusCode::OK]);
 }
 
 #[tokio::test]
-async fn switching_a_mesh_only_ingress_off_closes_the_door() {
-    let text = sealed().replace("mode = \"mesh\"", "mode = \"mesh\"\nenabled = false");
+async fn a_disabled_mesh_ingress_stays_closed() {
+    let text = mesh_only().replace("mode = \"mesh\"", "mode = \"mesh\"\nenabled = false");
     let site = Site::serving(&text).await;
     assert_eq!(statuses(&site, "/records/7").await, [StatusCode::FORBIDDEN; 2]);
 }
 
 #[tokio::test]
-async fn switching_the_mesh_off_closes_the_door() {
-    let site = Site::serving(&sealed().replace("[mesh.clinic]", "[mesh.clinic]\nenabled = false")).await;
+async fn the_ingress_of_a_disabled_mesh_stays_closed() {
+    let site = Site::serving(&mesh_only().replace("[mesh.clinic]", "[mesh.clinic]\nenabled = false")).await;
     assert_eq!(statuses(&site, "/records/7").await, [StatusCode::FORBIDDEN; 2]);
 }
 
 #[tokio::test]
-async fn of_two_endpoints_on_one_path_the_stricter_counts() {
-    let text = sealed().replace("endpoints = [\"records\"]", "endpoints = [\"open\", \"records\"]")
+async fn the_stricter_of_two_endpoints_wins() {
+    let text = mesh_only().replace("endpoints = [\"records\"]", "endpoints = [\"open\", \"records\"]")
         + "[endpoints.open]\nservice = \"http\"\noptions.path_prefix = \"/records/\"\n";
     let text = text.replace("mode = \"mesh\"", "mode = \"mesh\"\nendpoint = \"records\"");
     let site = Site::serving(&text).await;
@@ -48,11 +49,11 @@ async fn of_two_endpoints_on_one_path_the_stricter_counts() {
 }
 
 #[tokio::test]
-async fn a_url_that_two_ingresses_of_a_pipeline_claim_is_refused() {
+async fn a_url_of_two_ingresses_is_an_error() {
     let port = free_port();
     let text = format!(
         "[proxy]\nid = \"x\"\nprimary_provider = \"local\"\n[network.public.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n{}{}",
-        sealed(),
+        mesh_only(),
         ingress("records", "also", "http://records.example/x", "default")
     );
     let dir = Workdir::with([("config.toml", text)]);

@@ -1,21 +1,23 @@
+//! Responses and errors of the API.
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
-/// What a call gets: an answer, or a refusal that becomes one.
-pub(super) type Outcome = Result<Answer, Rejection>;
+/// The result of a call. An error becomes a response, too.
+pub(super) type ApiResult = Result<ApiResponse, ApiError>;
 
-/// An answer that is there all at once.
+/// A response with its whole body.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct ApiResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-impl Answer {
+impl ApiResponse {
     pub(super) fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
         Self { status, headers, body: body.into() }
@@ -25,7 +27,7 @@ impl Answer {
         Self::new(status, "application/json", serde_json::to_vec(body).expect("plain data becomes JSON"))
     }
 
-    pub(super) fn ok(body: &impl Serialize) -> Outcome {
+    pub(super) fn ok(body: &impl Serialize) -> ApiResult {
         Ok(Self::json(StatusCode::OK, body))
     }
 
@@ -37,17 +39,17 @@ impl Answer {
     }
 }
 
-/// Why a call was refused.
+/// An HTTP error response.
 #[derive(Clone, Debug)]
-pub(super) struct Rejection {
+pub(super) struct ApiError {
     pub(super) status: StatusCode,
     pub(super) error: &'static str,
     pub(super) message: String,
-    /// Whether the caller broke the protocol, beyond being wrong.
+    /// True if the caller violated the protocol, as opposed to sending a request that failed.
     pub(super) violation: bool,
 }
 
-impl Rejection {
+impl ApiError {
     fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
         Self { status, error, message: message.into(), violation: false }
     }
@@ -84,12 +86,12 @@ impl Rejection {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
     }
 
-    /// A call that contradicts what the caller said before.
-    pub(super) fn contradiction(message: impl Into<String>) -> Self {
+    /// 409 for a call that contradicts an earlier one of the same caller: a protocol violation.
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
         Self { violation: true, ..Self::new(StatusCode::CONFLICT, "conflict", message) }
     }
 
-    pub(super) fn answer(&self) -> Answer {
-        Answer::json(self.status, &json!({ "error": self.error, "message": self.message }))
+    pub(super) fn to_response(&self) -> ApiResponse {
+        ApiResponse::json(self.status, &json!({ "error": self.error, "message": self.message }))
     }
 }

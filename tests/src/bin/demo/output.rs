@@ -1,3 +1,5 @@
+//! The output of the demo.
+
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -6,23 +8,23 @@ use tokio::time::Instant;
 
 use crate::node::Node;
 
-/// What is printed. Colour only on a terminal.
+/// The printer of steps. Colours are for terminals only.
 #[derive(Debug)]
-pub(crate) struct Teller {
+pub(crate) struct Output {
     colour: bool,
-    began: Instant,
+    started: Instant,
 }
 
-impl Teller {
+impl Output {
     pub(crate) fn new() -> Self {
-        Self { colour: std::io::stdout().is_terminal(), began: Instant::now() }
+        Self { colour: std::io::stdout().is_terminal(), started: Instant::now() }
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// One step that did what it should.
+    /// Prints a successful step.
     pub(crate) fn step(&self, what: &str, took: Duration) {
         println!(
             "{} {what} {}",
@@ -31,7 +33,7 @@ impl Teller {
         );
     }
 
-    /// Something that belongs to the step before.
+    /// Prints a detail of the previous step.
     pub(crate) fn detail(&self, text: &str) {
         println!("   {}", self.paint("2", text));
     }
@@ -39,26 +41,26 @@ impl Teller {
     pub(crate) fn done(&self) {
         println!(
             "{} in {:.1} s",
-            self.paint("1", "Every step did what it should"),
-            self.began.elapsed().as_secs_f64()
+            self.paint("1", "Every step succeeded"),
+            self.started.elapsed().as_secs_f64()
         );
     }
 
-    pub(crate) fn failed(&self, wrong: &str) {
-        println!("{} {wrong}", self.paint("31", "FAILED"));
+    pub(crate) fn failed(&self, error: &str) {
+        println!("{} {error}", self.paint("31", "FAILED"));
     }
 
-    /// What to try while it stays up.
+    /// Prints the addresses to try.
     pub(crate) fn addresses(&self, cloud: &ControlPlane, [radiology, analytics]: &[Node; 2]) {
         let url = cloud.url();
-        println!("\nIt stays up; Ctrl-C ends it. To try:");
-        println!("  the control plane's page    {url}/");
-        println!("  a cross-team request        curl -s {}", analytics.url("/studies/1"));
+        println!("\nThe gateways stay up until Ctrl-C. To try:");
+        println!("  page of the control plane   {url}/");
+        println!("  cross-team request          curl -s {}", analytics.url("/studies/1"));
         println!("  the same without a token    curl -s -i {}", radiology.url("/dicom-web/studies/1"));
         println!(
-            "  is a gateway in sync        cargo run -q -p harmony-host -- status --url {}",
+            "  sync status                 cargo run -q -p harmony-host -- status --url {}",
             analytics.admin("/admin")
         );
-        println!("  its configuration, to edit  {}", analytics.config().display());
+        println!("  configuration to edit       {}", analytics.config().display());
     }
 }

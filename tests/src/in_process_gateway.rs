@@ -1,3 +1,5 @@
+//! A gateway in the test's process that follows a control plane.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +12,8 @@ use crate::control_plane::ControlPlane;
 use crate::site::on_ports;
 use crate::{Workdir, free_port};
 
-/// What an [`Edge`] starts with; `API`, `INTERVAL`, `PORT` and `ADMIN` stand for its own.
-pub const EDGE: &str = r#"# This comment stays.
+/// The config.toml of a gateway with the provider `runbeam`; `API`, `INTERVAL`, `PORT` and `ADMIN` are placeholders.
+pub const RUNBEAM_CONFIG: &str = r#"# This comment stays.
 [proxy]
 id = "edge"
 primary_provider = "runbeam"
@@ -33,39 +35,39 @@ enabled = true
 network = "management"
 "#;
 
-/// A gateway in this process that follows a control plane. Stops when dropped.
+/// A gateway in this process that follows a control plane. Stops on drop.
 #[derive(Debug)]
-pub struct Edge {
+pub struct InProcessGateway {
     /// The port of the network `public`.
     pub port: u16,
     /// The port of the management API.
     pub admin: u16,
-    /// Its files.
+    /// The configuration directory.
     pub dir: Workdir,
     /// The gateway.
     pub host: RunningGateway,
 }
 
-/// How an [`Edge`] is started.
+/// The options of an [`InProcessGateway`].
 #[derive(Clone, Debug)]
-pub struct EdgeOptions {
-    /// Its code at the control plane, in whose team it is.
+pub struct InProcessGatewayOptions {
+    /// The gateway's code at the control plane.
     pub code: &'static str,
-    /// The team there.
+    /// The gateway's team.
     pub team: &'static str,
-    /// The interval in seconds.
+    /// The poll interval in seconds; 0 polls on demand only.
     pub interval: u64,
-    /// More of its config.toml.
+    /// More sections for config.toml.
     pub sections: String,
-    /// Whether it is authorized from the start.
+    /// Authorizes the gateway before it starts.
     pub authorized: bool,
-    /// Whether it pushes its configuration up first.
+    /// Pushes the configuration to the control plane at the start.
     pub push: bool,
-    /// Its wall clock, when it is not the machine's.
+    /// The wall clock, if it is not the machine's.
     pub clock: Option<Arc<dyn Clock>>,
 }
 
-impl Default for EdgeOptions {
+impl Default for InProcessGatewayOptions {
     fn default() -> Self {
         Self {
             code: "edge",
@@ -79,26 +81,26 @@ impl Default for EdgeOptions {
     }
 }
 
-impl Edge {
-    /// One of the team `acme` that follows `cloud` every second.
+impl InProcessGateway {
+    /// Starts a gateway of the team `acme` that polls `cloud` every second.
     pub async fn following(cloud: &ControlPlane) -> Self {
-        Self::with(cloud, EdgeOptions::default()).await
+        Self::with(cloud, InProcessGatewayOptions::default()).await
     }
 
-    /// One that is only told to ask.
+    /// Starts a gateway that polls on demand only.
     pub async fn on_demand(cloud: &ControlPlane) -> Self {
-        Self::with(cloud, EdgeOptions { interval: 0, ..EdgeOptions::default() }).await
+        Self::with(cloud, InProcessGatewayOptions { interval: 0, ..InProcessGatewayOptions::default() }).await
     }
 
-    /// One of its own kind.
+    /// Starts a gateway with these options.
     ///
     /// # Panics
-    /// With every problem, when the configuration is refused.
-    pub async fn with(cloud: &ControlPlane, options: EdgeOptions) -> Self {
+    /// Panics with every problem if the configuration is rejected.
+    pub async fn with(cloud: &ControlPlane, options: InProcessGatewayOptions) -> Self {
         let machine_token =
-            options.authorized.then(|| Secret::new(cloud.authorized(options.team, options.code).to_string()));
+            options.authorized.then(|| Secret::new(cloud.authorize(options.team, options.code).to_string()));
         let (port, admin) = (free_port(), free_port());
-        let config = EDGE
+        let config = RUNBEAM_CONFIG
             .replace("API", cloud.url())
             .replace("INTERVAL", &options.interval.to_string())
             .replace("id = \"edge\"", &format!("id = \"{}\"", options.code));
@@ -108,7 +110,7 @@ impl Edge {
         Self { port, admin, dir, host }
     }
 
-    /// Stops it and starts it again on the same files.
+    /// Stops the gateway and starts a new one on the same files.
     pub async fn restarted(self) -> Self {
         let Self { port, admin, dir, host } = self;
         host.shut_down(Duration::from_secs(5)).await;

@@ -1,17 +1,19 @@
+//! The first phase of a soak round: changes, edits and faults at random.
+
 use std::fs;
 use std::time::Duration;
 
-use harmony_tests::fault_proxy::Weather;
+use harmony_tests::fault_proxy::RandomFaults;
 use tokio::time::Instant;
 
 use crate::change::{Change, PIPELINES, document, random};
 use crate::world::{BY_HAND, World, hand_file};
 
-/// How long a storm lasts.
-const LENGTH: Duration = Duration::from_secs(20);
+/// The duration of the phase.
+const DURATION: Duration = Duration::from_secs(20);
 
-/// Where a process may be ended.
-const POINTS: [&str; 18] = [
+/// The failpoints at which a process may be killed.
+const FAILPOINTS: [&str; 18] = [
     "seen",
     "fetched",
     "announced",
@@ -32,19 +34,19 @@ const POINTS: [&str; 18] = [
     "file-renamed",
 ];
 
-/// Lets everything happen at once.
-pub(crate) async fn rage(world: &mut World) {
-    let end = Instant::now() + LENGTH;
-    let weather = Weather::seeded(world.rng.u64(..)).striking(world.rng.f64() * 0.5);
-    world.network.weather(weather);
+/// Issues changes, edits files and injects faults until the phase ends.
+pub(crate) async fn run(world: &mut World) {
+    let end = Instant::now() + DURATION;
+    let faults = RandomFaults::seeded(world.rng.u64(..)).with_probability(world.rng.f64() * 0.5);
+    world.network.randomize(faults);
     let mut disk_until = None;
     while Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(world.rng.u64(20..300))).await;
-        // Ended where it was told to be.
+        // A failpoint has killed the process.
         if world.gateway.as_mut().is_some_and(|gateway| !gateway.is_running()) {
             world.kills += 1;
-            world.buried(true).await;
-            start_somehow(world).await;
+            world.reap(true).await;
+            start_maybe_armed(world).await;
         }
         if disk_until.is_some_and(|until| Instant::now() > until) {
             let _ = fs::remove_file(world.disk_fault());
@@ -57,17 +59,17 @@ pub(crate) async fn rage(world: &mut World) {
             83..88 => {
                 world.network.stop().await;
                 tokio::time::sleep(Duration::from_millis(world.rng.u64(100..1500))).await;
-                world.network.start_again().await;
+                world.network.restart().await;
             }
             88..91 => {
-                world.network.swallow(true);
+                world.network.set_unresponsive(true);
                 tokio::time::sleep(Duration::from_millis(world.rng.u64(100..1500))).await;
-                world.network.swallow(false);
+                world.network.set_unresponsive(false);
             }
             91..95 if disk_until.is_none() => {
                 let codes = ["28", "30", "13", "5"];
                 let code = codes[world.rng.usize(..codes.len())];
-                fs::write(world.disk_fault(), code).expect("the real disk has room");
+                fs::write(world.disk_fault(), code).expect("the disk of the machine has space");
                 disk_until = Some(Instant::now() + Duration::from_millis(world.rng.u64(100..2000)));
             }
             _ => {}
@@ -79,12 +81,12 @@ pub(crate) async fn rage(world: &mut World) {
 
 fn change(world: &mut World) {
     let (pipeline, version) = (world.rng.usize(..PIPELINES), world.changes.len() + 1);
-    let (kind, toml, good) = random(&mut world.rng, pipeline, version);
+    let (kind, toml, valid) = random(&mut world.rng, pipeline, version);
     let id = world.cloud.change("edge", kind, &toml);
-    world.changes.push(Change { id, pipeline, version, good });
+    world.changes.push(Change { id, pipeline, version, valid });
 }
 
-/// Edits a file by hand, in one of the ways that people and tools do it.
+/// Edits a file in one of the ways that people and tools do it.
 fn edit(world: &mut World) {
     let n = world.rng.usize(..BY_HAND);
     world.by_hand[n] += 1;
@@ -100,7 +102,7 @@ fn edit(world: &mut World) {
     world.edits += 1;
 }
 
-/// Ends the process, in one of the ways that processes end, and starts it again.
+/// Kills the process by SIGKILL or SIGTERM and restarts it.
 async fn kill(world: &mut World) {
     let signal = if world.rng.u32(..4) == 0 { "TERM" } else { "KILL" };
     if let Some(gateway) = world.gateway.as_mut().filter(|_| true)
@@ -109,17 +111,17 @@ async fn kill(world: &mut World) {
         gateway.signal(signal).await;
     }
     world.kills += 1;
-    world.buried(true).await;
-    start_somehow(world).await;
+    world.reap(true).await;
+    start_maybe_armed(world).await;
 }
 
-/// Every other process is to be ended at some step.
-async fn start_somehow(world: &mut World) {
-    let (point, times) = (POINTS[world.rng.usize(..POINTS.len())], world.rng.u32(..8));
+/// Starts a process, every second time with a random failpoint.
+async fn start_maybe_armed(world: &mut World) {
+    let (point, times) = (FAILPOINTS[world.rng.usize(..FAILPOINTS.len())], world.rng.u32(..8));
     let armed = match world.rng.bool() {
         false => String::new(),
         true if times == 0 => format!("{point}=return"),
         true => format!("{point}={times}*off->return"),
     };
-    world.start(&armed).await;
+    world.start_gateway(&armed).await;
 }

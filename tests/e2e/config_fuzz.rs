@@ -1,4 +1,4 @@
-//! Whatever is done to the files of a configuration: no panic, and a refused tree changes nothing.
+//! Fuzzing of configuration files: no mutation causes a panic, and a rejected configuration changes nothing.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -33,18 +33,18 @@ fn tree(root: &Path) -> Tree {
     tree
 }
 
-/// One thing done to one file.
+/// A mutation of one file.
 #[derive(Clone, Debug)]
 enum Mutation {
     Remove,
     Truncate(prop::sample::Index),
-    /// A line is replaced.
+    /// Replaces a line.
     Line(prop::sample::Index, String),
-    /// A line appears again elsewhere.
+    /// Copies a line to another place.
     Repeat(prop::sample::Index, prop::sample::Index),
-    /// A character is replaced.
+    /// Replaces a character.
     Character(prop::sample::Index, char),
-    /// The value of a line is replaced.
+    /// Replaces the value of a line.
     Value(prop::sample::Index, String),
 }
 
@@ -138,7 +138,7 @@ fn mutate(text: &str, mutation: &Mutation) -> Option<String> {
     Some(lines.join("\n") + "\n")
 }
 
-/// One file, since the watcher sees every step, and what is done to it.
+/// A file and its mutations. Only one file, because the watcher would see each step of a change of several files.
 fn any_mutations() -> impl Strategy<Value = (prop::sample::Index, Vec<Mutation>)> {
     (any::<prop::sample::Index>(), prop::collection::vec(any_mutation(), 1..4))
 }
@@ -146,7 +146,7 @@ fn any_mutations() -> impl Strategy<Value = (prop::sample::Index, Vec<Mutation>)
 async fn answers(client: &Client, port: u16) -> Vec<(u16, String)> {
     let mut answers = Vec::new();
     for path in ["/hello", "/records/1", "/nothing"] {
-        let answer = client.get(format!("http://127.0.0.1:{port}{path}")).send().await.expect("it answers");
+        let answer = client.get(format!("http://127.0.0.1:{port}{path}")).send().await.expect("a response");
         let status = answer.status().as_u16();
         let body: serde_json::Value = answer.json().await.expect("JSON");
         answers.push((status, format!("{} {} {}", body["pipeline"], body["mesh"], body["error"])));
@@ -154,8 +154,9 @@ async fn answers(client: &Client, port: u16) -> Vec<(u16, String)> {
     answers
 }
 
+/// No mutation causes a panic, and a rejected configuration changes nothing that is served.
 #[test]
-fn no_mutation_makes_it_panic_and_a_refused_tree_changes_nothing_that_is_served() {
+fn mutated_files_never_change_what_is_served() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (public, mesh, admin) = (free_port(), free_port(), free_port());
     let dir = Workdir::copy_of(EXAMPLE.as_ref(), |text| {
@@ -171,7 +172,7 @@ fn no_mutation_makes_it_panic_and_a_refused_tree_changes_nothing_that_is_served(
     let expected = runtime.block_on(answers(&client, public));
     assert_eq!(expected.iter().map(|(status, _)| *status).collect::<Vec<_>>(), [200, 200, 404]);
 
-    let refused = Cell::new(0);
+    let rejected = Cell::new(0);
     let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
     let cases = runner.run(&any_mutations(), |(file, mutations)| {
         let name = good.keys().nth(file.index(good.len())).unwrap();
@@ -184,9 +185,12 @@ fn no_mutation_makes_it_panic_and_a_refused_tree_changes_nothing_that_is_served(
         runtime.block_on(async {
             match host.reload().await {
                 Some(Verdict::Rejected(refusal)) => {
-                    refused.set(refused.get() + 1);
-                    prop_assert!(refusal.problems.refuse(), "refused without a problem");
-                    prop_assert!(Arc::ptr_eq(&before, &host.snapshot()), "a refused tree is served");
+                    rejected.set(rejected.get() + 1);
+                    prop_assert!(refusal.problems.refuse(), "rejected without a problem");
+                    prop_assert!(
+                        Arc::ptr_eq(&before, &host.snapshot()),
+                        "a rejected configuration is served"
+                    );
                     prop_assert_eq!(answers(&client, public).await, expected.clone());
                 }
                 Some(_) => {}
@@ -200,12 +204,12 @@ fn no_mutation_makes_it_panic_and_a_refused_tree_changes_nothing_that_is_served(
         })
     });
     cases.unwrap();
-    let refused = refused.get();
-    assert!(refused > 20, "only {refused} of 200 trees were refused: the mutations are too tame");
+    let rejected = rejected.get();
+    assert!(rejected > 20, "only {rejected} of 200 configurations were rejected: the mutations are too weak");
 }
 
 #[tokio::test]
-async fn a_tree_that_is_refused_leaves_the_very_same_snapshot() {
+async fn a_rejected_config_keeps_the_snapshot() {
     let port = free_port();
     let text = format!(
         "[proxy]\nid = \"a\"\nprimary_provider = \"local\"\n[network.n.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n"

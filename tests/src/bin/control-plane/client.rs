@@ -1,14 +1,16 @@
+//! The commands that call a running control plane.
+
 use harmony_tests::client;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::arguments::Ask;
+use crate::arguments::Command;
 
-/// Asks a control plane that runs. Gives what is to be printed.
-pub(crate) async fn ask(ask: &Ask) -> Result<String, String> {
-    match ask {
-        Ask::Token { team, sanctum, url } => token(url, team, *sanctum).await,
-        Ask::Authorize { team, code, url } => {
+/// Executes a command at a running control plane and returns its output.
+pub(crate) async fn run(command: &Command) -> Result<String, String> {
+    match command {
+        Command::Token { team, sanctum, url } => token(url, team, *sanctum).await,
+        Command::Authorize { team, code, url } => {
             let user = token(url, team, false).await?;
             let request = client().post(format!("{}/harmony/authorize", base(url))).bearer_auth(&user);
             let answer = send(request.json(&json!({ "token": user, "gateway_code": code }))).await?;
@@ -27,7 +29,7 @@ pub(crate) async fn ask(ask: &Ask) -> Result<String, String> {
 async fn token(url: &str, team: &str, sanctum: bool) -> Result<String, String> {
     let request = client().post(format!("{}/dev/tokens", base(url)));
     let answer = send(request.json(&json!({ "team": team, "sanctum": sanctum }))).await?;
-    answer["token"].as_str().map(str::to_owned).ok_or_else(|| "the answer has no token".to_owned())
+    answer["token"].as_str().map(str::to_owned).ok_or_else(|| "the response has no token".to_owned())
 }
 
 fn base(url: &str) -> &str {
@@ -36,9 +38,9 @@ fn base(url: &str) -> &str {
 
 async fn send(request: RequestBuilder) -> Result<Value, String> {
     let answer =
-        request.send().await.map_err(|wrong| format!("is a control plane running there? {wrong}"))?;
+        request.send().await.map_err(|error| format!("is a control plane running there? {error}"))?;
     let status = answer.status();
-    let body: Value = answer.json().await.map_err(|_| format!("{status}, and it is not JSON"))?;
+    let body: Value = answer.json().await.map_err(|_| format!("{status}: the response is not JSON"))?;
     match status.is_success() {
         true => Ok(body),
         false => Err(body["message"].as_str().map_or_else(|| status.to_string(), str::to_owned)),

@@ -1,3 +1,5 @@
+//! Responses of the upstream: streamed through, or buffered and changed.
+
 use std::io::{Error, ErrorKind};
 
 use bytes::{Bytes, BytesMut};
@@ -9,59 +11,60 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 use serde_json::Value;
 
-use super::parcel::OF_THE_CONNECTION;
+use super::buffered_request::HOP_BY_HOP;
 use crate::control_plane::server::Body;
 
-/// More than any answer that is changed on its way.
-const LARGEST: usize = 16 * 1024 * 1024;
+/// The limit of a buffered body, in bytes. Larger than any response that the tests change.
+const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// An answer that is here whole.
+/// A response with its whole body.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct BufferedResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
-/// An answer as it comes in.
-pub(super) fn as_it_comes(answer: reqwest::Response) -> http::Response<Body> {
-    let (status, headers) = (answer.status(), own_headers(&answer));
-    let body = StreamBody::new(answer.bytes_stream().map_ok(Frame::data).map_err(Error::other));
+/// Forwards a response as a stream, without buffering it.
+pub(super) fn streamed(response: reqwest::Response) -> http::Response<Body> {
+    let (status, headers) = (response.status(), end_to_end_headers(&response));
+    let body = StreamBody::new(response.bytes_stream().map_ok(Frame::data).map_err(Error::other));
     respond(status, headers, body.boxed_unsync())
 }
 
-impl Answer {
-    pub(super) async fn read(mut answer: reqwest::Response) -> Result<Self, Error> {
-        let (status, mut headers) = (answer.status(), own_headers(&answer));
+impl BufferedResponse {
+    pub(super) async fn read(mut response: reqwest::Response) -> Result<Self, Error> {
+        let (status, mut headers) = (response.status(), end_to_end_headers(&response));
         headers.remove(CONTENT_LENGTH);
         let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(Error::other)? {
+        while let Some(chunk) = response.chunk().await.map_err(Error::other)? {
             body.extend_from_slice(&chunk);
-            if body.len() > LARGEST {
+            if body.len() > MAX_BODY {
                 return Err(ErrorKind::InvalidData.into());
             }
         }
         Ok(Self { status, headers, body: body.freeze() })
     }
 
-    pub(super) fn whole(self) -> http::Response<Body> {
+    /// The whole response, unchanged.
+    pub(super) fn into_response(self) -> http::Response<Body> {
         let body = Full::new(self.body).map_err(|never| match never {});
         respond(self.status, self.headers, body.boxed_unsync())
     }
 
-    /// Half of the body, as if there had never been more.
+    /// Half of the body, with a matching `Content-Length`.
     pub(super) fn truncated(mut self) -> http::Response<Body> {
         self.body.truncate(self.body.len() / 2);
-        self.whole()
+        self.into_response()
     }
 
-    /// Half of the body, then a cut.
-    pub(super) fn halved(mut self) -> http::Response<Body> {
+    /// The original `Content-Length` and half of the body; then the connection is cut.
+    pub(super) fn cut_in_body(mut self) -> http::Response<Body> {
         self.headers.insert(CONTENT_LENGTH, self.body.len().into());
         let first = self.body.slice(..self.body.len() / 2);
         let first = stream::once(async { Ok(Frame::data(first)) });
         let cut = stream::once(async {
-            // The connection sends what it has when there is nothing more for the moment.
+            // hyper flushes the first half when the body is pending.
             tokio::task::yield_now().await;
             Err(Error::from(ErrorKind::ConnectionReset))
         });
@@ -76,11 +79,11 @@ impl Answer {
         self.with_list(|list| Rng::with_seed(seed).shuffle(list))
     }
 
-    pub(super) fn repeated(self) -> Self {
+    pub(super) fn duplicated(self) -> Self {
         self.with_list(|list| *list = list.drain(..).flat_map(|entry| [entry.clone(), entry]).collect())
     }
 
-    /// Edits the list that it is; an answer that is none stays as it is.
+    /// Edits the list in `data`. A response without a list stays unchanged.
     fn with_list(mut self, edit: impl FnOnce(&mut Vec<Value>)) -> Self {
         if let Ok(mut body) = serde_json::from_slice::<Value>(&self.body)
             && let Some(Value::Array(list)) = body.get_mut("data")
@@ -92,9 +95,9 @@ impl Answer {
     }
 }
 
-fn own_headers(answer: &reqwest::Response) -> HeaderMap {
-    let mut headers = answer.headers().clone();
-    for name in &OF_THE_CONNECTION {
+fn end_to_end_headers(response: &reqwest::Response) -> HeaderMap {
+    let mut headers = response.headers().clone();
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
     headers

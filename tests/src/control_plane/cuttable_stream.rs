@@ -1,3 +1,5 @@
+//! A TCP stream that can be cut after a number of bytes.
+
 use std::io::{Error, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,32 +9,32 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A connection that can be told to break after so many more bytes.
+/// A TCP stream that fails to write after a limit of bytes.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct CuttableStream {
     stream: TcpStream,
-    left: Scissors,
+    limit: CutHandle,
 }
 
-/// Cuts a [`Wire`].
+/// A handle that cuts a [`CuttableStream`].
 #[derive(Clone, Debug)]
-pub(crate) struct Scissors(Arc<AtomicUsize>);
+pub(crate) struct CutHandle(Arc<AtomicUsize>);
 
-impl Scissors {
-    /// Lets only so many more bytes through.
+impl CutHandle {
+    /// Cuts the stream after `bytes` further bytes are written.
     pub(crate) fn after(&self, bytes: usize) {
         self.0.store(bytes, Ordering::Release);
     }
 }
 
-impl Wire {
-    pub(crate) fn new(stream: TcpStream) -> (Self, Scissors) {
-        let scissors = Scissors(Arc::new(AtomicUsize::new(usize::MAX)));
-        (Self { stream, left: scissors.clone() }, scissors)
+impl CuttableStream {
+    pub(crate) fn new(stream: TcpStream) -> (Self, CutHandle) {
+        let handle = CutHandle(Arc::new(AtomicUsize::new(usize::MAX)));
+        (Self { stream, limit: handle.clone() }, handle)
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for CuttableStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -42,20 +44,20 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for CuttableStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize, Error>> {
-        let left = self.left.0.load(Ordering::Acquire);
+        let left = self.limit.0.load(Ordering::Acquire);
         if left == 0 {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
         let allowed = &bytes[..bytes.len().min(left)];
         let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(context, allowed))?;
         if left != usize::MAX {
-            self.left.after(left - written);
+            self.limit.after(left - written);
         }
         Poll::Ready(Ok(written))
     }

@@ -1,53 +1,55 @@
+//! The faults of the network between a gateway and its control plane in a crash test.
+
 use std::fmt;
 use std::time::Duration;
 
 use crate::control_plane::{ControlPlane, Fault, When};
 
-/// What the network between a gateway and its control plane does.
+/// A kind of network between a gateway and its control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wire {
-    /// Nothing.
+pub enum Network {
+    /// A network without faults.
     Calm,
-    /// It loses the first answer to an acknowledgement: the control plane knows it, the gateway does not.
+    /// The response to the first acknowledgement is lost: the control plane has it, the gateway does not know.
     LostAcknowledge,
-    /// It loses the first answers to verdicts of both kinds.
+    /// The responses to the first `applied` and the first `failed` are lost.
     LostVerdict,
-    /// Every list has each change twice.
+    /// Every list contains each change twice.
     Repeated,
-    /// Every list is in the opposite order, so that what depends on something comes before it.
+    /// Every list is reversed, so that a change comes before the change it depends on.
     Reversed,
-    /// Every answer is late.
+    /// Every response is delayed.
     Slow,
 }
 
-impl Wire {
-    /// All of them.
+impl Network {
+    /// Every kind of network.
     pub const ALL: [Self; 6] =
         [Self::Calm, Self::LostAcknowledge, Self::LostVerdict, Self::Repeated, Self::Reversed, Self::Slow];
 
-    /// Lets it happen, from now on and over restarts of the gateway.
-    pub(super) fn set_up(self, cloud: &ControlPlane) {
+    /// Injects the faults at the control plane. They stay over restarts of the gateway.
+    pub(super) fn inject_into(self, cloud: &ControlPlane) {
         let list = || When::call("GET", "/harmony/changes/*");
         let faults = match self {
             Self::Calm => vec![],
             Self::LostAcknowledge => {
-                vec![(When::call("POST", "/harmony/changes/acknowledge").times(1), Fault::LoseAnswer)]
+                vec![(When::call("POST", "/harmony/changes/acknowledge").times(1), Fault::LoseResponse)]
             }
             Self::LostVerdict => ["applied", "failed"]
                 .map(|verdict| format!("/harmony/change/*/{verdict}"))
-                .map(|path| (When::call("POST", &path).times(1), Fault::LoseAnswer))
+                .map(|path| (When::call("POST", &path).times(1), Fault::LoseResponse))
                 .to_vec(),
             Self::Repeated => vec![(list(), Fault::Repeated)],
             Self::Reversed => vec![(list(), Fault::Reversed)],
             Self::Slow => vec![(When::path("/*"), Fault::Delay(Duration::from_millis(80)))],
         };
         for (when, fault) in faults {
-            cloud.fault(when, fault);
+            cloud.inject(when, fault);
         }
     }
 }
 
-impl fmt::Display for Wire {
+impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Calm => "calm",

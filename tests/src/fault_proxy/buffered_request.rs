@@ -1,3 +1,5 @@
+//! A request with its whole body, which can be sent any number of times.
+
 use std::io::Error;
 use std::net::SocketAddr;
 
@@ -6,22 +8,22 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODI
 use http::request::Parts;
 use reqwest::{Client, Response};
 
-/// What belongs to one connection and is not passed on to the other (RFC 9110, section 7.6.1).
-pub(super) const OF_THE_CONNECTION: [HeaderName; 2] = [CONNECTION, TRANSFER_ENCODING];
+/// The hop-by-hop headers, which a proxy must not forward (RFC 9110, section 7.6.1).
+pub(super) const HOP_BY_HOP: [HeaderName; 2] = [CONNECTION, TRANSFER_ENCODING];
 
-/// A whole request, which can be delivered any number of times.
+/// A request with its whole body.
 #[derive(Debug)]
-pub(super) struct Parcel {
+pub(super) struct BufferedRequest {
     pub(super) parts: Parts,
     pub(super) body: Bytes,
 }
 
-impl Parcel {
-    /// Delivers it. An error is that of a network.
-    pub(super) async fn deliver(&self, client: &Client, upstream: SocketAddr) -> Result<Response, Error> {
+impl BufferedRequest {
+    /// Sends the request to `upstream`. Every error of the client is an I/O error.
+    pub(super) async fn send(&self, client: &Client, upstream: SocketAddr) -> Result<Response, Error> {
         let path = self.parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut headers = self.parts.headers.clone();
-        for name in OF_THE_CONNECTION.iter().chain(&[HOST, CONTENT_LENGTH]) {
+        for name in HOP_BY_HOP.iter().chain(&[HOST, CONTENT_LENGTH]) {
             headers.remove(name);
         }
         client
