@@ -42,12 +42,18 @@ impl Gateway {
     /// # Panics
     /// When it cannot be run.
     pub fn spawn_as(program: &Path, config: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command.arg("run").arg("--config").arg(config).args(arguments);
+        Self::spawn_command(command, config, environment)
+    }
+
+    /// Starts a program with a command line of its own, in the directory of its configuration; does not wait.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    pub fn spawn_command(mut command: Command, config: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut child = command
             .current_dir(config.parent().unwrap_or(config))
-            .arg("run")
-            .arg("--config")
-            .arg(config)
-            .args(arguments)
             .env_remove("RUST_LOG")
             .env("HOME", config.parent().unwrap_or(config))
             .envs(environment.iter().copied())
