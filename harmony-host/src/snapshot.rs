@@ -18,4 +18,4 @@ pub use build::Snapshot;
 pub use destination::{Destination, DestinationUrl};
 #[cfg(feature = "gateway")]
 pub(crate) use listen::ListenerSpec;
-pub use view::{File, FileKind, Pipeline};
+pub use view::{File, FileKind, Network, Pipeline};

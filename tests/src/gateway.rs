@@ -49,12 +49,18 @@ impl Gateway {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command.arg("run").arg("--config").arg(config).args(arguments);
+        Self::spawn_command(command, config, environment)
+    }
+
+    /// Starts a program with its own command line, in the directory of its configuration. Does not wait.
+    ///
+    /// # Panics
+    /// Panics if it cannot be run.
+    pub fn spawn_command(mut command: Command, config: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut child = command
             .current_dir(config.parent().unwrap_or(config))
-            .arg("run")
-            .arg("--config")
-            .arg(config)
-            .args(arguments)
             .env_remove("RUST_LOG")
             .env("HOME", config.parent().unwrap_or(config))
             .envs(environment.iter().copied())

@@ -1,37 +1,53 @@
-//! `embed-axum [config.toml] [address]`
+//! `embed-axum [config.toml]`: an axum application with a Harmony host inside. The application listens and answers; the
+//! host reads the configuration, follows a provider, and asks the application about all of it before it is live.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod answer;
+mod application;
+mod fault;
+mod fhir;
+mod table;
 
-use embed_axum::app;
-use harmony_host::{Host, HostOptions};
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::routing::any;
+use harmony_host::{Host, HostOptions, Management, render};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let config = arguments.next().unwrap_or_else(|| "gateway/config.toml".to_owned());
-    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8085".to_owned());
-
-    let host = Host::start(HostOptions::new(config, harmony_host::registry())).await;
-    let host = Arc::new(host.map_err(|refusal| {
-        let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
-        problems.join("\n")
-    })?);
-
-    let mut snapshots = host.snapshots();
-    tokio::spawn(async move {
-        while let Some(snapshot) = snapshots.next().await {
-            println!("serving generation {} of {}", snapshot.generation(), snapshot.config().proxy.id);
-        }
-    });
-
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    // Some crate may link ring beside our aws-lc. With both linked, `rustls::ClientConfig::builder()` panics wherever
+    // it is called in this process, unless one of them has been installed.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let config = std::env::args().nth(1).unwrap_or_else(|| "gateway/config.toml".to_owned());
+    let mut options = HostOptions::new(config, harmony_host::registry());
+    options.default_provider = provider_api::ProviderName::local();
+    options.activation_deadline = std::time::Duration::from_secs(2);
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
+    let application = application::Application { table: Default::default(), client };
+    let host = Host::start(options, application.clone()).await.map_err(|rejection| {
+        eprint!("{}", render(rejection.problems.sorted(), false));
+        format!("the configuration was refused ({})", rejection.class)
+    })?;
+    // The management API guards itself, by the address of the peer.
+    let manage =
+        any(|State(api): State<Management>, peer: ConnectInfo<SocketAddr>, ask: Request| async move {
+            api.handle(peer.0, ask).await
+        });
+    let router = axum::Router::new()
+        .route("/admin/{*path}", manage.clone())
+        .route("/api/reload", manage)
+        .with_state(Management::new(&host))
+        .fallback_service(any(answer::answer).with_state(application));
+    let address = table::address(&host.snapshot()).ok_or("the network `public` has no address")?;
     let listener = tokio::net::TcpListener::bind(address).await?;
-    let stop = async { drop(tokio::signal::ctrl_c().await) };
-    axum::serve(listener, app(Arc::clone(&host))).with_graceful_shutdown(stop).await?;
-
-    // Requests hold the host only while they run, so by now it is this one's alone.
-    if let Some(host) = Arc::into_inner(host) {
-        host.shut_down(Duration::from_secs(5)).await;
-    }
-    Ok(())
+    eprintln!("ready at {address}");
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let stopped = async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = tokio::signal::ctrl_c() => {} }
+        // No more changes; the requests in flight finish after that.
+        host.clone().shut_down(std::time::Duration::from_secs(5)).await;
+    };
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, router).with_graceful_shutdown(stopped).await?)
 }

@@ -1,7 +1,10 @@
 //! Views of a snapshot for the application that embeds the host.
 
-use crate::config::LinkedPipeline;
+use std::net::SocketAddr;
+
+use crate::config::{self, LinkedPipeline};
 use crate::documents::{Content, Document};
+use crate::snapshot::Snapshot;
 use crate::storage::digest::Digest;
 
 /// A file of a configuration.
@@ -96,5 +99,33 @@ impl<'s> Pipeline<'s> {
     /// The reason for which requests are refused with 501: something that the configuration names is not served.
     pub fn unserved(&self) -> Option<&'s str> {
         self.0.unserved.as_deref()
+    }
+}
+
+/// A network of a configuration. The host opens no listener: an application that listens does so by these.
+#[derive(Clone, Copy, Debug)]
+pub struct Network<'s>(&'s config::Network);
+
+impl<'s> Network<'s> {
+    /// The name.
+    pub fn name(&self) -> &'s str {
+        &self.0.name
+    }
+
+    /// The address to listen on. `None` without one, and for a network that nobody but WireGuard peers may reach.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.0.listen.as_ref().map(|listen| listen.address.value)
+    }
+
+    /// Returns whether the listener has a certificate. It must then not answer in cleartext.
+    pub fn is_tls(&self) -> bool {
+        self.0.listen.as_ref().is_some_and(|listen| listen.tls.is_some())
+    }
+}
+
+impl Snapshot {
+    /// The networks, in the order of their names.
+    pub fn networks(&self) -> impl Iterator<Item = Network<'_>> {
+        self.config.networks.iter().map(Network)
     }
 }
