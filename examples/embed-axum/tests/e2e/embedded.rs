@@ -43,7 +43,7 @@ impl Embedded {
     pub(crate) async fn following(cloud: &ControlPlane, sections: &str) -> Self {
         let provider = format!("[provider.runbeam]\napi = \"{}\"\npoll_interval_secs = 1\n", cloud.url());
         let sections = format!("{provider}{sections}");
-        let token = cloud.authorized("acme", "edge").to_string();
+        let token = cloud.authorize("acme", "edge").to_string();
         Self::start("primary_provider = \"runbeam\"\n", token, &sections).await
     }
 
@@ -54,14 +54,14 @@ impl Embedded {
         dir.write("pipelines/first.toml", &fhir("first", "/first"));
         let process = spawn(&dir, &home, &token);
         let mut embedded = Self { port, dir, home, process, token };
-        embedded.process.until_ready().await;
+        embedded.process.wait_until_ready().await;
         embedded
     }
 
     /// Ends the process as a power cut does, and starts another after `between`.
     pub(crate) async fn killed(&mut self, between: impl FnOnce(&Self)) {
         self.process.signal("KILL").await;
-        self.process.ended().await;
+        self.process.wait_for_exit().await;
         between(self);
         self.process = spawn(&self.dir, &self.home, &self.token);
     }
@@ -168,7 +168,7 @@ pub(crate) fn spawn(dir: &Workdir, home: &Workdir, token: &str) -> Gateway {
 
 /// Waits for the verdict `failed`, and for all of these words in it, the first of which are at its start.
 pub(crate) async fn failed(cloud: &ControlPlane, change: &str, words: &[&str]) {
-    let ChangeView { status, error_message, error_details, .. } = cloud.settled(change).await;
+    let ChangeView { status, error_message, error_details, .. } = cloud.wait_until_settled(change).await;
     let (error, details) = (error_message.unwrap_or_default(), error_details.unwrap_or_default());
     assert_eq!(status, Status::Failed, "{error}");
     assert!(error.starts_with(words[0]), "{error}");
@@ -181,6 +181,6 @@ pub(crate) async fn failed(cloud: &ControlPlane, change: &str, words: &[&str]) {
 /// Puts a pipeline on the control plane, and waits until it is applied.
 pub(crate) async fn applied(cloud: &ControlPlane, name: &str, path: &str) {
     let change = cloud.put_document("edge", "pipeline", &fhir(name, path));
-    let view = cloud.settled(&change).await;
+    let view = cloud.wait_until_settled(&change).await;
     assert_eq!(view.status, Status::Applied, "{view:?}");
 }

@@ -36,7 +36,7 @@ async fn change_with_a_network_opens_no_port() {
     let late = free_port();
     let sections = network("public", app.port) + &network("late", late);
     let change = cloud.change("edge", "gateway", &sections);
-    let view = cloud.settled(&change).await;
+    let view = cloud.wait_until_settled(&change).await;
     assert_eq!(view.status, Status::Applied, "{view:?}");
     assert!(app.dir.read("config.toml").contains("[network.late"));
     assert_eq!(listening(app.process.pid()), [app.port].into());

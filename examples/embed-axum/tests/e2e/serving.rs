@@ -29,12 +29,12 @@ async fn unserved_service_is_501_and_warned_about() {
 
 #[tokio::test]
 async fn http_backend_gets_the_request() {
-    let upstream = Upstream::saying("theirs").await;
+    let upstream = Upstream::with_body("theirs").await;
     let backend = format!("service = \"http\"\noptions.base_url = \"{}/r4\"", upstream.url());
     let app = Embedded::local(&pipeline("out", "/out", &backend)).await;
     let sent = client().post(app.url("/out/Patient?x=1")).body("body").send().await.unwrap();
     assert_eq!((sent.status().as_u16(), sent.text().await.unwrap().as_str()), (200, "theirs"));
-    let seen = upstream.last();
+    let seen = upstream.last_request();
     assert_eq!((seen.method.as_str(), seen.uri.to_string().as_str()), ("POST", "/r4/Patient?x=1"));
     assert_eq!(seen.body, "body");
 }
@@ -86,7 +86,7 @@ async fn shipped_configuration_is_served() {
     let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway");
     let dir = Workdir::copy_of(&shipped, |text| text.replace("8085", &port.to_string()));
     let mut process = spawn(&dir, &home, "");
-    process.until_ready().await;
+    process.wait_until_ready().await;
     for (path, status) in [("/fhir/Patient/1", 200), ("/partners/Patient/1", 403), ("/archive", 502)] {
         let asked = client().get(format!("http://127.0.0.1:{port}{path}")).send().await.unwrap();
         assert_eq!(asked.status(), status, "{path}");

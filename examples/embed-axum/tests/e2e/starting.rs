@@ -11,7 +11,7 @@ async fn last_good_takes_the_place_of_refused_files() {
     let mut app = Embedded::local("").await;
     app.last_good("/first").await;
     app.killed(|app| app.dir.replace("pipelines/first.toml", &fhir("first", DEEP))).await;
-    app.process.until_ready().await;
+    app.process.wait_until_ready().await;
     assert_eq!(app.get("/first/Patient/1").await.0, 200);
     app.until_it_says(&["(build)", "pipelines/first.toml:7", TOO_DEEP]).await;
     app.dir.replace("pipelines/first.toml", &fhir("first", "/mended"));
