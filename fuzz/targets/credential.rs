@@ -1,4 +1,4 @@
-//! Machine tokens, their keys, and the section that configures the provider.
+//! Machine tokens, their encryption keys, and the settings of the provider.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| provider_runbeam::fuzzing::credential(bytes));

@@ -1,12 +1,12 @@
 #![doc = include_str!("../README.md")]
 
-mod changes;
+mod branch;
+mod changed_file;
 mod factory;
-mod followed;
-mod git;
-mod reports;
+mod provider;
 mod resolver;
 mod signers;
 mod source;
+mod status_log;
 
 pub use factory::{GitFactory, Settings};

@@ -1,4 +1,4 @@
-//! A gateway that follows a git repository.
+//! A gateway with the provider `git`.
 
 fn main() -> std::process::ExitCode {
     let mut registry = harmony_host::registry();

@@ -1,16 +1,19 @@
+//! The allowed signers, and the check of a commit's signature.
+
 use git2::{Oid, Repository};
 use provider_api::*;
 use ssh_key::{PublicKey, SshSig};
 
-/// Whose commits are followed.
+/// The keys of the allowed signers.
 #[derive(Debug)]
 pub(crate) struct Signers(Vec<PublicKey>);
 
-/// What git signs for, so that no other signature of the same key is taken for one (PROTOCOL.sshsig).
+/// The namespace of signatures by git (PROTOCOL.sshsig). A signature of the same key for another purpose, such as a file
+/// or an email, has another namespace and is refused.
 const NAMESPACE: &str = "git";
 
 impl Signers {
-    /// Reads lines of an allowed-signers file.
+    /// Parses lines of an allowed-signers file.
     pub(crate) fn parse(lines: &[String]) -> Result<Self> {
         let key = |line: &String| {
             let (_, key) = line.trim().split_once(' ').ok_or("expected a principal and a key")?;
@@ -18,24 +21,22 @@ impl Signers {
             if key.algorithm().is_ed25519() { Ok(key) } else { Err("expected an Ed25519 key".to_owned()) }
         };
         let keys = lines.iter().map(key).collect::<Result<Vec<_>, String>>();
-        let keys = keys.map_err(|why| Error::invalid(format!("`allowed_signers` has a bad line: {why}")))?;
-        match keys.is_empty() {
-            true => Err(Error::invalid("`allowed_signers` is empty, so no commit would ever be followed")),
-            false => Ok(Self(keys)),
-        }
+        let keys = keys.map_err(|reason| Error::invalid(format!("invalid signer: {reason}")))?;
+        let signers = (!keys.is_empty()).then_some(Self(keys));
+        signers.ok_or_else(|| Error::invalid("expected at least one signer"))
     }
 
-    /// Whether a commit is signed by one of them. Whoever signs a merge answers for what it brings.
+    /// Checks that an allowed key has signed a commit. The signature of a merge covers all merged commits.
     ///
     /// # Errors
-    /// Unavailable, with the commit, when it is not: nothing is known until somebody allowed has signed.
+    /// Unavailable, with the hash of the commit, when none has: an allowed signer can still sign.
     pub(crate) fn check(&self, repository: &Repository, commit: Oid) -> Result<()> {
-        let refused = |why: &str| Error::unavailable(format!("the commit {commit} is not followed: {why}"));
-        let (signature, signed) =
-            repository.extract_signature(&commit, None).map_err(|_| refused("it is not signed"))?;
-        let signature = std::str::from_utf8(&signature).ok().and_then(|text| SshSig::from_pem(text).ok());
-        let signature = signature.ok_or_else(|| refused("its signature is none of an SSH key"))?;
-        let good = |key: &PublicKey| key.verify(NAMESPACE, &signed, &signature).is_ok();
-        if self.0.iter().any(good) { Ok(()) } else { Err(refused("no allowed key has signed it")) }
+        let refused = |reason: &str| Error::unavailable(format!("the commit {commit} is refused: {reason}"));
+        let (text, signed) =
+            repository.extract_signature(&commit, None).map_err(|_| refused("not signed"))?;
+        let signature = std::str::from_utf8(&text).ok().and_then(|text| SshSig::from_pem(text).ok());
+        let signature = signature.ok_or_else(|| refused("not an SSH signature"))?;
+        let verifies = |key: &PublicKey| key.verify(NAMESPACE, &signed, &signature).is_ok();
+        if self.0.iter().any(verifies) { Ok(()) } else { Err(refused("no allowed key has signed it")) }
     }
 }

@@ -1,35 +1,37 @@
+//! The source of changes.
+
 use std::sync::PoisonError;
 
 use provider_api::*;
 
-use crate::git::Git;
+use crate::provider::GitProvider;
 
 #[async_trait]
-impl ConfigSource for Git {
+impl ConfigSource for GitProvider {
     async fn pending(&self) -> Result<Pending> {
-        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((moment, heads)) = self.off_thread(move |git| git.listing(seen)).await? else {
+        let listed = *self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((revision, heads)) = self.run_blocking(move |branch| branch.pending(listed)).await? else {
             return Ok(Pending::Unchanged);
         };
-        // Only here: a call that was dropped has delivered nothing.
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(moment);
+        // Stored after the last await: a cancelled call has returned no list, so the next one must not be `Unchanged`.
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(revision);
         Ok(Pending::Changes(heads))
     }
 
     async fn fetch(&self, id: &ChangeId) -> Result<Change> {
         let id = id.clone();
-        self.off_thread(move |git| {
-            let repository = git.open()?;
-            git.find(&repository, &id)?.read(&repository)
+        self.run_blocking(move |branch| {
+            let repository = branch.open()?;
+            branch.find(&repository, &id)?.read(&repository)
         })
         .await
     }
 
     async fn report(&self, id: &ChangeId, status: &ChangeStatus) -> Result<()> {
-        let (id, line) = (id.clone(), line(status));
-        self.off_thread(move |git| {
-            git.find(&git.open()?, &id)?;
-            git.reports.tell(&id, &line)
+        let (id, status) = (id.clone(), status_text(status));
+        self.run_blocking(move |branch| {
+            branch.find(&branch.open()?, &id)?;
+            branch.status_log.append(&id, &status)
         })
         .await
     }
@@ -39,9 +41,12 @@ impl ConfigSource for Git {
     }
 }
 
-fn line(status: &ChangeStatus) -> String {
-    let ChangeStatus::Rejected(RejectionReport { class, summary, problems }) = status else {
-        return if *status == ChangeStatus::Applied { "applied" } else { "received" }.to_owned();
-    };
-    format!("rejected ({class}): {summary}; {}", problems.join("; "))
+fn status_text(status: &ChangeStatus) -> String {
+    match status {
+        ChangeStatus::Received => "received".to_owned(),
+        ChangeStatus::Applied => "applied".to_owned(),
+        ChangeStatus::Rejected(r) => {
+            format!("rejected ({}): {}; {}", r.class, r.summary, r.problems.join("; "))
+        }
+    }
 }

@@ -1,9 +1,9 @@
-//! Real repositories: what is signed is followed, and the contract is kept.
+//! Tests with real repositories, and the conformance kit.
 
-mod following;
 mod repository;
+mod signed_commits;
 mod world;
 
-mod contract {
+mod conformance {
     provider_api::conformance!(crate::world::GitSubject);
 }

@@ -1,3 +1,5 @@
+//! A repository for tests, with signed and unsigned commits.
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -6,16 +8,16 @@ use ssh_key::private::Ed25519Keypair;
 use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use tempfile::TempDir;
 
-/// A repository with one branch, and the key of somebody who may write to it.
+/// A repository with one branch, and the key of an allowed signer.
 pub(crate) struct TestRepository {
     root: TempDir,
     name: &'static str,
     pub(crate) key: PrivateKey,
-    /// One commit after the other.
-    writing: Mutex<i64>,
+    /// The time of the last commit. Also serializes commits, since two at the same time would have the same parent.
+    last_commit: Mutex<i64>,
 }
 
-/// A key that is always the same.
+/// Returns the key of a seed, always the same.
 pub(crate) fn key(seed: u8) -> PrivateKey {
     Ed25519Keypair::from_seed(&[seed; 32]).into()
 }
@@ -24,14 +26,14 @@ impl TestRepository {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         Repository::init_bare(root.path().join("repository")).unwrap();
-        let repository = Self::around(root, "repository");
-        repository.commit("README", "the first", Some(&repository.key));
+        let repository = Self::existing(root, "repository");
+        repository.commit("README", "first", Some(&repository.key));
         repository
     }
 
-    /// One that is there already, as `name` below `root`.
-    pub(crate) fn around(root: TempDir, name: &'static str) -> Self {
-        Self { root, name, key: key(1), writing: Mutex::new(1_700_000_000) }
+    /// Wraps the existing repository `name` in the directory `root`.
+    pub(crate) fn existing(root: TempDir, name: &'static str) -> Self {
+        Self { root, name, key: key(1), last_commit: Mutex::new(1_700_000_000) }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -42,18 +44,19 @@ impl TestRepository {
         self.root().join(self.name)
     }
 
-    pub(crate) fn away(&self) -> PathBuf {
-        self.root().join("away")
+    /// Returns the path to which a test moves the repository, so that a provider cannot reach it.
+    pub(crate) fn hidden_path(&self) -> PathBuf {
+        self.root().join("hidden")
     }
 
-    /// The line of an allowed-signers file.
+    /// Returns the line of an allowed-signers file for the key.
     pub(crate) fn allowed(&self) -> String {
         format!("someone@example.com {}", self.key.public_key().to_openssh().unwrap())
     }
 
-    /// Puts a file there, in a commit that `key` signs. The commit's hash.
+    /// Commits a file, signed with `key`. Returns the hash of the commit.
     pub(crate) fn commit(&self, path: &str, text: &str, key: Option<&PrivateKey>) -> String {
-        let mut time = self.writing.lock().unwrap();
+        let mut time = self.last_commit.lock().unwrap();
         *time += 1;
         let repository = Repository::open(self.path()).unwrap();
         let head =

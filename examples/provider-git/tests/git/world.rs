@@ -1,3 +1,5 @@
+//! The world of the conformance kit: a repository as the control plane.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,8 +19,8 @@ struct GitWorld {
     offered: AtomicUsize,
 }
 
-/// A provider of a repository, with these settings beside its place.
-pub(crate) fn built(
+/// Builds a provider for a repository, with additional settings.
+pub(crate) fn build(
     repository: &TestRepository,
     name: &ProviderName,
     clock: &TurnedClock,
@@ -42,8 +44,8 @@ impl Subject for GitSubject {
 }
 
 impl GitWorld {
-    fn with(&self, name: &ProviderName, settings: &str) -> Result<Arc<dyn Provider>> {
-        built(&self.repository, name, &self.clock, settings)
+    fn build_with(&self, name: &ProviderName, settings: &str) -> Result<Arc<dyn Provider>> {
+        build(&self.repository, name, &self.clock, settings)
     }
 }
 
@@ -54,15 +56,16 @@ impl World for GitWorld {
     }
     fn build(&self, name: &ProviderName) -> Result<Arc<dyn Provider>> {
         let allowed = self.repository.allowed();
-        self.with(name, &format!("allowed_signers = [{allowed:?}], poll_interval_secs = 7"))
+        self.build_with(name, &format!("allowed_signers = [{allowed:?}], poll_interval_secs = 7"))
     }
     fn bad_settings(&self) -> Vec<(String, Result<Arc<dyn Provider>>)> {
         let (name, good) = (&self.names()[0], format!("allowed_signers = [{:?}]", self.repository.allowed()));
-        let bad = |what: &str, settings: &str| (what.to_owned(), self.with(name, settings));
+        let bad =
+            |description: &str, settings: &str| (description.to_owned(), self.build_with(name, settings));
         vec![
-            bad("nobody allowed", "allowed_signers = []"),
-            bad("a line that is no key", "allowed_signers = [\"someone ssh-ed25519 nonsense\"]"),
-            bad("a commit that is none", &format!("{good}, after = \"yesterday\"")),
+            bad("no allowed signers", "allowed_signers = []"),
+            bad("an invalid key", "allowed_signers = [\"someone ssh-ed25519 nonsense\"]"),
+            bad("an invalid commit hash", &format!("{good}, after = \"yesterday\"")),
         ]
     }
     fn clock(&self) -> &TurnedClock {
@@ -79,19 +82,19 @@ impl World for GitWorld {
         Vec::new()
     }
     async fn trouble(&self, _: Exchange, trouble: &Trouble) -> Result<(), Cannot> {
-        let (here, away) = (self.repository.path(), self.repository.away());
+        let (path, hidden) = (self.repository.path(), self.repository.hidden_path());
         match trouble {
             Trouble::Unreachable => {
-                std::fs::rename(here, away).map_err(|error| Cannot::because(error.to_string()))
+                std::fs::rename(path, hidden).map_err(|error| Cannot::because(error.to_string()))
             }
-            _ => Err(Cannot::because("a repository on the disk is there or it is not")),
+            _ => Err(Cannot::because("a local repository exists or it does not")),
         }
     }
     async fn calm(&self) {
-        std::fs::rename(self.repository.away(), self.repository.path()).ok();
+        std::fs::rename(self.repository.hidden_path(), self.repository.path()).ok();
     }
     fn asked(&self) -> Result<usize, Cannot> {
-        Err(Cannot::because("nobody counts the look-ups of a repository"))
+        Err(Cannot::because("this world cannot count reads of a repository"))
     }
     fn changes(&self) -> Result<&dyn ChangeWorld, Cannot> {
         Ok(self)
@@ -100,16 +103,16 @@ impl World for GitWorld {
         Ok(self)
     }
     fn meshes(&self) -> Result<&dyn MeshWorld, Cannot> {
-        Err(Cannot::because("it has nothing to do with meshes"))
+        Err(Cannot::because("the provider has no mesh tokens"))
     }
     fn credentials(&self) -> Result<&dyn CredentialWorld, Cannot> {
-        Err(Cannot::because("signatures are the trust; the gateway needs no credential"))
+        Err(Cannot::because("the provider needs no credential"))
     }
     fn documents(&self) -> Result<&dyn DocumentWorld, Cannot> {
-        Err(Cannot::because("people push to a repository, gateways do not"))
+        Err(Cannot::because("the provider does not push to the repository"))
     }
     fn retention(&self) -> Result<&dyn RetentionWorld, Cannot> {
-        Err(Cannot::because("what it knows is in the repository"))
+        Err(Cannot::because("the provider saves no state"))
     }
 }
 
@@ -123,7 +126,7 @@ impl ChangeWorld for GitWorld {
             DocumentKind::Mesh => format!("mesh/m{n}.toml"),
             _ => {
                 return Err(Cannot::because(
-                    "its path decides what a file is, and there is no path for that",
+                    "the path of a file decides its kind, and no path has this kind",
                 ));
             }
         };
@@ -132,9 +135,7 @@ impl ChangeWorld for GitWorld {
         Ok(ChangeId::new(format!("{commit}-{}", &file.to_string()[..16])).unwrap())
     }
     async fn offer_with_attachments(&self) -> Result<(ChangeId, Vec<Attachment>), Cannot> {
-        Err(Cannot::because(
-            "a transform is a change of its own, and comes before the pipelines of its commit",
-        ))
+        Err(Cannot::because("a transform is a separate change, before the pipelines of its commit"))
     }
     fn unknown(&self) -> ChangeId {
         ChangeId::new("0123456789012345678901234567890123456789-0123456789012345").unwrap()
@@ -142,8 +143,8 @@ impl ChangeWorld for GitWorld {
     async fn heard(&self, id: &ChangeId) -> Result<Vec<Heard>, Cannot> {
         let log = self.repository.root().join("state/git-kit-gateway-git.log");
         let log = std::fs::read_to_string(log).unwrap_or_default();
-        let of_this = log.lines().filter_map(|line| line.strip_prefix(id.as_str()));
-        Ok(of_this
+        let statuses = log.lines().filter_map(|line| line.strip_prefix(id.as_str()));
+        Ok(statuses
             .map(|status| match status.trim() {
                 "received" => Heard::Received,
                 "applied" => Heard::Applied,
@@ -161,9 +162,9 @@ impl ResourceWorld for GitWorld {
     async fn place(&self, wanted: &Placing) -> Result<Placed, Cannot> {
         let (name, urls) = (&wanted.name, &wanted.urls);
         let table = match wanted.kind {
-            _ if wanted.private => return Err(Cannot::because("who reads the repository reads all of it")),
+            _ if wanted.private => return Err(Cannot::because("read access is for the whole repository")),
             ResourceType::Ingress => format!("pipelines.p.mesh.ingress.{name}"),
-            _ => return Err(Cannot::because("ingresses are found, nothing else")),
+            _ => return Err(Cannot::because("the provider resolves ingresses only")),
         };
         let text = format!("[{table}]\nenabled = {}\nurls = {urls:?}\n", wanted.enabled);
         self.repository.commit(&format!("partner/pipelines/{name}.toml"), &text, Some(&self.repository.key));

@@ -1,3 +1,5 @@
+//! Tests of signatures and of whole gateways.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,26 +9,27 @@ use provider_api::{ErrorKind, Pending, Provider};
 use provider_git::GitFactory;
 
 use crate::repository::{TestRepository, key};
-use crate::world::built;
+use crate::world::build;
 
 const HELLO: &str = "[pipelines.hello]\nnetworks = []\nendpoints = [\"hello\"]\nbackends = [\"hello\"]\n\
                      [endpoints.hello]\nservice = \"echo\"\noptions.path_prefix = \"/hello\"\n\
                      [backends.hello]\nservice = \"echo\"\n";
 
-fn provider(repository: &TestRepository, more: &str) -> Arc<dyn Provider> {
-    let settings = format!("allowed_signers = [{:?}]{more}", repository.allowed());
-    built(repository, &"git".parse().unwrap(), &TurnedClock::new(), &settings).unwrap()
+fn provider(repository: &TestRepository, more_settings: &str) -> Arc<dyn Provider> {
+    let settings = format!("allowed_signers = [{:?}]{more_settings}", repository.allowed());
+    build(repository, &"git".parse().unwrap(), &TurnedClock::new(), &settings).unwrap()
 }
 
-async fn pending(provider: &dyn Provider) -> provider_api::Result<usize> {
+async fn pending_count(provider: &dyn Provider) -> provider_api::Result<usize> {
     match provider.source().unwrap().pending().await? {
         Pending::Changes(heads) => Ok(heads.len()),
         Pending::Unchanged => Ok(0),
     }
 }
 
+// Neither a commit without an allowed signature nor any commit after it is a change.
 #[tokio::test]
-async fn what_is_not_signed_by_an_allowed_key_is_not_followed_nor_anything_behind_it() {
+async fn unsigned_commit_blocks_later_commits() {
     for forger in [None, Some(key(2))] {
         let repository = TestRepository::new();
         repository.commit("edge/pipelines/good.toml", HELLO, Some(&repository.key));
@@ -35,19 +38,19 @@ async fn what_is_not_signed_by_an_allowed_key_is_not_followed_nor_anything_behin
         let provider = provider(&repository, "");
         let source = provider.source().unwrap();
         let Pending::Changes(heads) = source.pending().await.unwrap() else { panic!("a list") };
-        assert_eq!(heads.len(), 1, "up to the bad one");
+        assert_eq!(heads.len(), 1, "the list ends before the bad commit");
         source.report(&heads[0].id, &provider_api::ChangeStatus::Received).await.unwrap();
         let refused = source.pending().await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Unavailable);
         assert!(refused.to_string().contains(&bad), "{refused}");
-        // Nobody can ask for it by its id either.
+        // A fetch by its id fails as well.
         let id = heads[0].id.as_str().replace(&heads[0].id.as_str()[..40], &bad);
         assert!(source.fetch(&provider_api::ChangeId::new(id).unwrap()).await.is_err());
     }
 }
 
 #[tokio::test]
-async fn a_reference_is_not_resolved_from_a_head_that_is_not_signed() {
+async fn unsigned_head_resolves_nothing() {
     let repository = TestRepository::new();
     let ingress = "[pipelines.api.mesh.ingress.api]\nurls = [\"https://partner.example\"]\n";
     repository.commit("partner/pipelines/api.toml", ingress, Some(&repository.key));
@@ -61,17 +64,17 @@ async fn a_reference_is_not_resolved_from_a_head_that_is_not_signed() {
 }
 
 #[tokio::test]
-async fn what_came_before_the_commit_that_the_files_are_is_no_change() {
+async fn commits_up_to_after_are_not_changes() {
     let repository = TestRepository::new();
     let first = repository.commit("edge/pipelines/first.toml", HELLO, Some(&repository.key));
     repository.commit("edge/pipelines/second.toml", HELLO, Some(&repository.key));
     repository.commit("other/pipelines/theirs.toml", HELLO, Some(&repository.key));
-    assert_eq!(pending(&*provider(&repository, "")).await.unwrap(), 2);
-    assert_eq!(pending(&*provider(&repository, &format!(", after = {first:?}"))).await.unwrap(), 1);
+    assert_eq!(pending_count(&*provider(&repository, "")).await.unwrap(), 2);
+    assert_eq!(pending_count(&*provider(&repository, &format!(", after = {first:?}"))).await.unwrap(), 1);
 }
 
 #[tokio::test]
-async fn a_gateway_applies_what_is_committed_and_does_not_again_after_a_restart() {
+async fn gateway_applies_each_commit_once() {
     let repository = TestRepository::new();
     repository.commit("edge/pipelines/hello.toml", HELLO, Some(&repository.key));
     repository.commit("edge/transforms/t.json", "[{\"operation\": \"shift\"}]", Some(&repository.key));
@@ -88,7 +91,7 @@ async fn a_gateway_applies_what_is_committed_and_does_not_again_after_a_restart(
         registry.register(GitFactory);
         let mut options = HostOptions::new(&path, registry);
         options.state_dir = repository.root().join("state");
-        RunningGateway::start(options).await.expect("it starts")
+        RunningGateway::start(options).await.expect("the gateway starts")
     };
     let host = start().await;
     let report = host.sync().await.unwrap();
@@ -108,9 +111,9 @@ async fn a_gateway_applies_what_is_committed_and_does_not_again_after_a_restart(
     );
     let report = host.sync().await.unwrap();
     assert_eq!(report.rejected.len(), 1, "{report:?}");
-    // The verdict is on its way when the change is settled.
+    // The host reports a verdict asynchronously, after the change is settled.
     let log = repository.root().join("state/git-edge-git.log");
-    let told = async || {
+    let rejected = async || {
         loop {
             let log = std::fs::read_to_string(&log).unwrap_or_default();
             if log.contains("rejected (validate)") && log.contains("nowhere") {
@@ -119,10 +122,10 @@ async fn a_gateway_applies_what_is_committed_and_does_not_again_after_a_restart(
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), told()).await.expect("the reasons are in the log");
+    tokio::time::timeout(Duration::from_secs(20), rejected()).await.expect("the log has the problems");
 }
 
-/// Runs a program in `directory`; `None` when it is not on this machine.
+/// Runs a program in `directory`. Returns `None` when it is not installed.
 fn run(directory: &std::path::Path, program: &str, arguments: &[&str]) -> Option<()> {
     let mut command = std::process::Command::new(program);
     command.current_dir(directory).args(arguments).env("HOME", directory).env_remove("GIT_DIR");
@@ -132,14 +135,14 @@ fn run(directory: &std::path::Path, program: &str, arguments: &[&str]) -> Option
 }
 
 #[tokio::test]
-async fn what_git_itself_signs_is_followed() {
+async fn commit_signed_by_git_is_a_change() {
     let root = tempfile::tempdir().unwrap();
     let work = root.path().join("work");
     std::fs::create_dir_all(work.join("edge/pipelines")).unwrap();
     std::fs::write(work.join("edge/pipelines/hello.toml"), HELLO).unwrap();
     let git = |arguments: &str| run(&work, "git", &arguments.split(' ').collect::<Vec<_>>());
     let keys = run(root.path(), "ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "me", "-f", "key"]);
-    let made = keys.and_then(|()| {
+    let repository = keys.and_then(|()| {
         git("init -q -b main")?;
         git("config user.name Me")?;
         git("config user.email me@example.com")?;
@@ -148,14 +151,14 @@ async fn what_git_itself_signs_is_followed() {
         git("add .")?;
         git("commit -q -S -m one")
     });
-    if made.is_none() {
-        eprintln!("SKIPPED: there is no git or no ssh-keygen here");
+    if repository.is_none() {
+        eprintln!("SKIPPED: git or ssh-keygen is not installed");
         return;
     }
     let public = std::fs::read_to_string(root.path().join("key.pub")).unwrap();
     let allowed = format!("me@example.com {}", public.trim());
-    let repository = TestRepository::around(root, "work");
+    let repository = TestRepository::existing(root, "work");
     let settings = format!("allowed_signers = [{allowed:?}]");
-    let provider = built(&repository, &"git".parse().unwrap(), &TurnedClock::new(), &settings).unwrap();
-    assert_eq!(pending(&*provider).await.unwrap(), 1);
+    let provider = build(&repository, &"git".parse().unwrap(), &TurnedClock::new(), &settings).unwrap();
+    assert_eq!(pending_count(&*provider).await.unwrap(), 1);
 }
