@@ -1,3 +1,5 @@
+//! TLS configurations from certificate and key files.
+
 use std::sync::Arc;
 
 use provider_api::Secret;
@@ -6,26 +8,26 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Which file of a TLS listener is wrong.
+/// The file of a TLS listener that has an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WrongFile {
     Cert,
     Key,
 }
 
-/// What a TLS listener serves with: TLS 1.2 and 1.3, HTTP/2 preferred.
+/// Builds the TLS configuration of a listener: TLS 1.2 and 1.3, HTTP/2 preferred.
 ///
 /// # Errors
-/// Which of the two files is wrong, and how. Never shows the key.
+/// The file with the error, and a message that never shows the key.
 pub(crate) fn server_config(cert: &Secret, key: &Secret) -> Result<Arc<ServerConfig>, (WrongFile, String)> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(cert.expose().as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|e| (WrongFile::Cert, format!("the certificate is not PEM: {e}")))?;
     if chain.is_empty() {
-        return Err((WrongFile::Cert, "the certificate file has no certificate in it".to_owned()));
+        return Err((WrongFile::Cert, "the certificate file holds no certificate".to_owned()));
     }
     let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
-        (WrongFile::Key, "the key file has no PKCS#8, PKCS#1 or SEC1 private key in it".to_owned())
+        (WrongFile::Key, "the key file holds no PKCS#8, PKCS#1 or SEC1 private key".to_owned())
     })?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()

@@ -17,9 +17,9 @@ pub struct File<'s> {
 pub enum FileKind {
     /// config.toml.
     Gateway,
-    /// A TOML file of pipelines, meshes and what they name.
+    /// A TOML file of pipelines, endpoints, backends or meshes.
     Part,
-    /// A transform: JSON.
+    /// A transform, in JSON.
     Transform,
     /// A certificate chain or a key.
     Pem,
@@ -30,12 +30,12 @@ impl<'s> File<'s> {
         Self { name, document }
     }
 
-    /// The name, relative to the directory of config.toml, as the configuration writes it.
+    /// Returns the name, relative to the directory of config.toml, as the configuration spells it.
     pub fn name(&self) -> &'s str {
         self.name
     }
 
-    /// The kind.
+    /// Returns the kind.
     pub fn kind(&self) -> FileKind {
         match &self.document.content {
             Content::Toml(fragment) if fragment.gateway.is_some() => FileKind::Gateway,
@@ -45,7 +45,7 @@ impl<'s> File<'s> {
         }
     }
 
-    /// The text; `None` for certificates and keys. Configuration files may hold secrets.
+    /// Returns the text; `None` for certificates and keys. Configuration files may hold secrets.
     pub fn text(&self) -> Option<&'s str> {
         match &self.document.content {
             Content::Toml(fragment) => Some(fragment.source.text()),
@@ -54,7 +54,7 @@ impl<'s> File<'s> {
         }
     }
 
-    /// The SHA-256 of the bytes.
+    /// Returns the SHA-256 of the bytes.
     pub fn digest(&self) -> Digest {
         self.document.digest
     }
@@ -69,17 +69,18 @@ impl<'s> Pipeline<'s> {
         Self(linked)
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn name(&self) -> &'s str {
         &self.0.pipeline.name
     }
 
-    /// The networks that it is reached on.
+    /// Returns the networks that serve the pipeline.
     pub fn networks(&self) -> impl Iterator<Item = &'s str> {
         self.0.pipeline.networks.iter().map(|network| network.value.as_str())
     }
 
-    /// The endpoints: name, service and path prefix of each. An endpoint of an application's service may have no path.
+    /// Returns the endpoints: name, service and path prefix of each. An endpoint of an application's service may have no
+    /// path.
     pub fn endpoints(&self) -> impl Iterator<Item = (&'s str, &'s str, Option<&'s str>)> {
         self.0.endpoints.iter().map(|endpoint| {
             let path = endpoint.path_prefix.as_ref().map(|path| path.value.as_str());
@@ -87,13 +88,13 @@ impl<'s> Pipeline<'s> {
         })
     }
 
-    /// The name and the service of the backend.
+    /// Returns the name and the service of the backend.
     pub fn backend(&self) -> Option<(&'s str, &'s str)> {
         let backend = &self.0.backend.as_ref()?.backend;
         Some((&backend.name, &backend.service.value))
     }
 
-    /// The reason for which requests are refused with 501: something that the configuration names is not served.
+    /// Returns the feature that the configuration names and this host lacks: requests are answered 501.
     pub fn unserved(&self) -> Option<&'s str> {
         self.0.unserved.as_deref()
     }
