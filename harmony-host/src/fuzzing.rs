@@ -131,7 +131,7 @@ pub fn note(bytes: &[u8]) {
     sealed.extend_from_slice(bytes);
     sealed.push(b'\n');
     for kept in [sealed.as_slice(), bytes].into_iter().filter_map(|kept| decode(kept).ok()) {
-        let _ = (Documents::of_kept(Path::new(NOWHERE), &kept.files), format!("{kept:?}"));
+        let _ = (Documents::of_saved(Path::new(NOWHERE), &kept.files), format!("{kept:?}"));
     }
     for (name, note) in [("000000000001.note", sealed.as_slice()), ("000000000002.note", bytes)] {
         if std::fs::write(directory.path().join(name), note).is_err() {

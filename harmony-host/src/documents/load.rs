@@ -36,8 +36,8 @@ struct Loader<'a> {
     served: Option<&'a Documents>,
     touched: &'a Touched,
     proposed: Option<&'a Edits>,
-    /// Files that were kept, to be read instead of those on the disk.
-    kept: Option<&'a BTreeMap<String, String>>,
+    /// Saved files, read instead of those on the disk.
+    saved: Option<&'a BTreeMap<String, String>>,
     files: BTreeMap<String, Arc<Document>>,
     problems: Problems,
 }
@@ -71,22 +71,22 @@ impl Documents {
             served,
             touched,
             proposed,
-            kept: None,
+            saved: None,
             files: BTreeMap::new(),
             problems: Problems::default(),
         };
         loader.load(config_path)
     }
 
-    /// Reads a configuration that was kept, whatever is on the disk now.
-    pub(crate) fn of_kept(config_path: &Path, kept: &BTreeMap<String, String>) -> Loaded {
+    /// Reads a saved configuration instead of the files on the disk.
+    pub(crate) fn of_saved(config_path: &Path, saved: &BTreeMap<String, String>) -> Loaded {
         let loader = Loader {
             root: config_path.parent().map(Path::to_owned).unwrap_or_default(),
             before: None,
             served: None,
             touched: &Touched::Everything,
             proposed: None,
-            kept: Some(kept),
+            saved: Some(saved),
             files: BTreeMap::new(),
             problems: Problems::default(),
         };
@@ -228,23 +228,23 @@ impl Loader<'_> {
         }
     }
 
-    /// The bytes of a file as it is, or as it was kept.
+    /// Returns the bytes of a file, from the disk or from the saved configuration.
     fn bytes(&self, name: &str) -> io::Result<Vec<u8>> {
-        match self.kept {
+        match self.saved {
             None => read::stable(&self.root.join(name)),
-            Some(kept) => kept.get(name).map(|text| text.clone().into_bytes()).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::NotFound, "it was not kept with the configuration")
+            Some(saved) => saved.get(name).map(|text| text.clone().into_bytes()).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, "it was not saved with the configuration")
             }),
         }
     }
 
     /// The names of the files of a directory; `None` when there is no such directory.
     fn list(&self, directory: &Directory, extension: &str) -> io::Result<Option<Vec<String>>> {
-        let Some(kept) = self.kept else {
+        let Some(saved) = self.saved else {
             return read::list(&self.root.join(&directory.path), extension);
         };
         let below = directory.below();
-        let named = kept.keys().filter_map(|name| name.strip_prefix(&below)).filter(|rest| {
+        let named = saved.keys().filter_map(|name| name.strip_prefix(&below)).filter(|rest| {
             !rest.contains('/') && Path::new(rest).extension().is_some_and(|e| e == extension)
         });
         Ok(Some(named.map(str::to_owned).collect()))
