@@ -24,10 +24,10 @@ pub(crate) fn server_config(cert: &Secret, key: &Secret) -> Result<Arc<ServerCon
         .collect::<Result<_, _>>()
         .map_err(|e| (WrongFile::Cert, format!("the certificate is not PEM: {e}")))?;
     if chain.is_empty() {
-        return Err((WrongFile::Cert, "the certificate file holds no certificate".to_owned()));
+        return Err((WrongFile::Cert, "the certificate file has no certificate in it".to_owned()));
     }
     let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
-        (WrongFile::Key, "the key file holds no PKCS#8, PKCS#1 or SEC1 private key".to_owned())
+        (WrongFile::Key, "the key file has no PKCS#8, PKCS#1 or SEC1 private key in it".to_owned())
     })?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
