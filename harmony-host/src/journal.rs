@@ -1,5 +1,5 @@
-//! What happened to each change of a provider, durable: a change that was acknowledged leaves the provider's
-//! list, so from then on it is remembered here or nowhere.
+//! The journal: a durable record of each change of a provider. The provider lists a change until the gateway
+//! acknowledges it; from then on the journal is the only record.
 
 mod entry;
 mod quarantine;
@@ -20,18 +20,26 @@ pub(crate) use quarantine::{Attempt, Quarantine, TRIES, Target};
 use crate::storage::digest::Digest;
 use store::Store;
 
-/// The journal of one gateway. Every method blocks until what it notes is durable.
+/// The journal of one gateway. Methods that write block until the note is durable.
 ///
-/// A change goes through these phases, and only forward, but for being taken back:
-/// *seen* (the provider listed it) -> *fetched* (it is here, whole) -> *acknowledged* (the provider knows that) ->
-/// *staged* (what its files were is kept; they are being written) -> *committed* (they are written) -> *activating*
-/// (the application makes it live) -> *activated* (it was seen live) -> *settled* (there is a verdict) -> delivered
-/// (the provider knows the verdict).
+/// A change passes through these phases, and goes back only when it is rolled back:
 ///
-/// After a kill, what was staged, committed or activating is taken back and tried again; what was activated is applied.
+/// | phase | meaning |
+/// | --- | --- |
+/// | seen | the provider listed the change |
+/// | fetched | its document is in the journal |
+/// | acknowledged | the provider knows that it was received |
+/// | staged | the old content of its files is in the journal; the files are being written |
+/// | committed | the files are written |
+/// | activating | the application makes the change live |
+/// | activated | the change was live |
+/// | settled | the change has a verdict |
+///
+/// The verdict is then delivered to the provider. After a kill, a change that was staged, committed or activating is
+/// rolled back and tried again; one that was activated is settled as applied.
 pub(crate) struct Journal {
     store: Store,
-    /// Held while something is written, which may take long; never while something is looked up.
+    /// Locked while a note is written. Separate from `state`, so that a slow disk does not block readers.
     writing: Mutex<()>,
     state: Mutex<State>,
 }
@@ -58,16 +66,16 @@ impl State {
     }
 }
 
-/// How many delivered verdicts are remembered, so that a change that is listed once more is known.
-const REMEMBERED: usize = 1_000;
+/// The number of delivered verdicts in the journal, so that a change that is listed again is recognized.
+const DELIVERED: usize = 1_000;
 
 impl Journal {
-    /// Opens the journal in `directory`, which is made when it is missing. A note that is damaged is put
-    /// aside, with an error in the log.
+    /// Opens the journal in `directory`, which is created when it is missing. A damaged note is renamed, with an error in
+    /// the log.
     ///
     /// # Errors
-    /// `WouldBlock` when another gateway works with it; else a note that is there and cannot be read now, or what the
-    /// operating system says.
+    /// `WouldBlock` when another gateway uses the journal; else an intact note that cannot be read now, or the error of
+    /// the operating system.
     pub(crate) fn open(directory: &Path) -> io::Result<Arc<Self>> {
         let store = Store::open(directory)?;
         let mut state = State::default();
@@ -75,10 +83,11 @@ impl Journal {
         Ok(Arc::new(Self { store, writing: Mutex::new(()), state: Mutex::new(state) }))
     }
 
-    /// Writes from a task: off the threads that serve requests, and until it is durable.
+    /// Runs `note`, which writes to the journal, on a thread for blocking work: the threads that serve requests must not
+    /// wait for the disk. When the call is dropped, the write still ends.
     ///
     /// # Errors
-    /// The error of `note`; it is then not noted.
+    /// The error of `note`; nothing was recorded then.
     pub(crate) async fn write<T: Send + 'static>(
         self: &Arc<Self>,
         note: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
@@ -88,22 +97,22 @@ impl Journal {
         written.map_err(io::Error::other)?
     }
 
-    /// What is known of the change with that number.
+    /// Returns the entry with that sequence number.
     pub(crate) fn get(&self, sequence: u64) -> Option<Arc<Entry>> {
         self.lock().entries.get(&sequence).cloned()
     }
 
-    /// What is known of a change.
+    /// Returns the entry of a change.
     pub(crate) fn find(&self, provider: &ProviderName, id: &ChangeId) -> Option<Arc<Entry>> {
         let state = self.lock();
         let sequence = state.by_change.get(&(provider.to_string(), id.to_string()))?;
         state.entries.get(sequence).cloned()
     }
 
-    /// Notes that the body of a change is about to be asked for, and for the first time that there is one.
+    /// Records an attempt to fetch a change; the first attempt creates its entry.
     ///
     /// # Errors
-    /// What the operating system says; it is then not noted.
+    /// The error of the operating system; nothing was recorded then.
     pub(crate) fn fetching(&self, provider: &ProviderName, head: &ChangeHead) -> io::Result<Arc<Entry>> {
         match self.find(provider, &head.id) {
             Some(known) => self.change(known.sequence, Entry::fetching),
@@ -111,15 +120,15 @@ impl Journal {
         }
     }
 
-    /// Notes that the body could not be had at `now`, in seconds since 1970.
+    /// Records that the fetch failed at `now`, in seconds since 1970.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn missed(&self, sequence: u64, now: u64) -> io::Result<()> {
-        self.note(sequence, |entry| entry.missed(now))
+    pub(crate) fn fetch_failed(&self, sequence: u64, now: u64) -> io::Result<()> {
+        self.note(sequence, |entry| entry.fetch_failed(now))
     }
 
-    /// Notes a change that is here whole.
+    /// Records the document of a change.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
@@ -128,7 +137,7 @@ impl Journal {
     }
 
     fn add(&self, make: impl FnOnce(u64) -> Entry) -> io::Result<Arc<Entry>> {
-        let _alone = self.alone();
+        let _guard = self.lock_for_write();
         let sequence = self.lock().entries.keys().next_back().map_or(1, |last| last + 1);
         let entry = Arc::new(make(sequence));
         self.store.write(&entry)?;
@@ -136,7 +145,7 @@ impl Journal {
         Ok(entry)
     }
 
-    /// Notes that the provider is about to be told that the change is here.
+    /// Records that the change is about to be acknowledged: after a kill, the provider may or may not have received that.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
@@ -144,7 +153,7 @@ impl Journal {
         self.note(sequence, |entry| entry.announced = true)
     }
 
-    /// Notes that the provider knows that the change is here.
+    /// Records that the provider knows that the change was received.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
@@ -157,10 +166,10 @@ impl Journal {
         })
     }
 
-    /// Notes what the files were before the change, which is about to write them.
+    /// Records the old content of the files that the change is about to write.
     ///
     /// # Errors
-    /// As [`fetching`](Self::fetching); nothing may be written then.
+    /// As [`fetching`](Self::fetching); the files must not be written then.
     pub(crate) fn staged(&self, sequence: u64, before: Vec<Before>) -> io::Result<()> {
         self.note(sequence, |entry| {
             entry.tries = entry.tries.saturating_add(1);
@@ -168,23 +177,23 @@ impl Journal {
         })
     }
 
-    /// Notes that its files are written.
+    /// Records that the files of the change are written.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
     pub(crate) fn committed(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, |entry| entry.phase.onward(|before| Phase::Committed { before }))
+        self.note(sequence, |entry| entry.phase.advance(|before| Phase::Committed { before }))
     }
 
-    /// Notes that the application is about to make it live.
+    /// Records that the application is about to make the change live.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
     pub(crate) fn activating(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, |entry| entry.phase.onward(|before| Phase::Activating { before }))
+        self.note(sequence, |entry| entry.phase.advance(|before| Phase::Activating { before }))
     }
 
-    /// Notes that it was seen live.
+    /// Records that the change was live.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
@@ -192,24 +201,24 @@ impl Journal {
         self.note(sequence, Entry::activated)
     }
 
-    /// Notes that the files of a change are what it would have written.
+    /// Records the files that already had the content that the change would have written.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn says_the_same(&self, sequence: u64, files: Vec<Target>) -> io::Result<()> {
+    pub(crate) fn found_identical(&self, sequence: u64, files: Vec<Target>) -> io::Result<()> {
         self.note(sequence, |entry| entry.wrote = files)
     }
 
-    /// Notes that nothing of the change is written any more.
+    /// Records that the files have their old content again.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn taken_back(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, Entry::taken_back)
+    pub(crate) fn rolled_back(&self, sequence: u64) -> io::Result<()> {
+        self.note(sequence, Entry::rolled_back)
     }
 
-    /// Notes the verdict, and that the change may be tried again when it goes into quarantine. Older changes in
-    /// quarantine that would write the same files are given up: the newer is what is wanted.
+    /// Records the verdict. A change in quarantine is tried again. Older changes in quarantine that would write one of its
+    /// files are released: the newer change supersedes them.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
@@ -229,7 +238,7 @@ impl Journal {
         self.note(sequence, |entry| entry.settle(settlement, quarantine))
     }
 
-    /// Notes that a change in quarantine is not tried again.
+    /// Records that a change in quarantine is superseded and not tried again.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
@@ -237,79 +246,79 @@ impl Journal {
         self.note(sequence, Entry::release)
     }
 
-    /// Notes what came of telling the provider the verdict `told`; another one that came meanwhile is still to be told.
+    /// Records the delivery of the verdict `reported`. A newer verdict that was recorded meanwhile stays undelivered.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
     pub(crate) fn delivered(
         &self,
         sequence: u64,
-        told: Option<&Settlement>,
+        reported: Option<&Settlement>,
         delivery: Delivery,
     ) -> io::Result<()> {
         self.note(sequence, |entry| {
-            if entry.settlement.as_ref() == told {
+            if entry.settlement.as_ref() == reported {
                 entry.delivery = delivery;
             }
         })?;
         let done: Vec<u64> =
             self.all().iter().filter(|entry| entry.is_done()).map(|entry| entry.sequence).collect();
-        for sequence in done.iter().take(done.len().saturating_sub(REMEMBERED)) {
+        for sequence in done.iter().take(done.len().saturating_sub(DELIVERED)) {
             self.forget(*sequence)?;
         }
         Ok(())
     }
 
-    /// Lets the provider be told the verdict again: it lists the change as if it had not been.
+    /// Schedules another delivery of the verdict: the provider lists the change again, so it has lost the verdict.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn deliver_again(&self, sequence: u64) -> io::Result<()> {
+    pub(crate) fn redeliver(&self, sequence: u64) -> io::Result<()> {
         self.note(sequence, |entry| {
             entry.acknowledged = false;
             entry.delivery = Delivery::Waiting;
         })
     }
 
-    /// Forgets a change that the provider took back before it was applied.
+    /// Removes a change that the provider withdrew before it was applied.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error of the operating system.
     pub(crate) fn forget(&self, sequence: u64) -> io::Result<()> {
-        let _alone = self.alone();
+        let _guard = self.lock_for_write();
         let Some(entry) = self.lock().entries.get(&sequence).cloned() else { return Ok(()) };
         self.store.remove(&entry)?;
         self.lock().remove(&entry);
         Ok(())
     }
 
-    /// Keeps what was written by hand in a file that a change is about to replace, readable for its owner only. The
-    /// newest hundred are kept. Gives where.
+    /// Saves a file that was edited by hand and that a change is about to replace; only the owner can read the copy. The
+    /// newest 100 copies stay. Returns the path of the copy.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching); the file must not be replaced then.
-    pub(crate) fn keep_replaced(&self, sequence: u64, file: &Before) -> io::Result<PathBuf> {
-        replaced::keep(self.store.directory(), sequence, &file.name, file.text.as_deref().unwrap_or_default())
+    pub(crate) fn save_replaced(&self, sequence: u64, file: &Before) -> io::Result<PathBuf> {
+        replaced::save(self.store.directory(), sequence, &file.name, file.text.as_deref().unwrap_or_default())
     }
 
-    /// The files of those that are not as a change left them: what is in them was written by hand.
-    pub(crate) fn by_hand<'a>(&self, files: &'a [Before]) -> Vec<&'a Before> {
+    /// Returns those of the files that were edited by hand: their content is not what the last change wrote.
+    pub(crate) fn edited_by_hand<'a>(&self, files: &'a [Before]) -> Vec<&'a Before> {
         let all = self.all();
-        let left = |name: &str| {
+        let last_written = |name: &str| {
             let mut wrote = all.iter().rev().flat_map(|entry| &entry.wrote);
-            wrote.find(|file| file.name == name).and_then(|file| file.held.as_deref())
+            wrote.find(|file| file.name == name).and_then(|file| file.digest.as_deref())
         };
         let hex = |text: &str| format!("{:#}", Digest::of(text.as_bytes()));
-        let differs =
-            |file: &&Before| file.text.as_ref().is_some_and(|text| left(&file.name) != Some(&hex(text)));
+        let differs = |file: &&Before| {
+            file.text.as_ref().is_some_and(|text| last_written(&file.name) != Some(&hex(text)))
+        };
         files.iter().filter(differs).collect()
     }
 
-    /// A change that came after the one of that number and has written one of these files already: the file and
-    /// the change's id.
-    pub(crate) fn newer(&self, sequence: u64, files: &[Target]) -> Option<(String, String)> {
+    /// Finds a newer change that is live and has written one of these files. Returns the file and the id of the change.
+    pub(crate) fn superseded_by(&self, sequence: u64, files: &[Target]) -> Option<(String, String)> {
         let all = self.all();
-        // A transform that both need says nothing about which of them is wanted.
+        // Two changes may share a transform; that alone does not mean that one supersedes the other.
         let transforms_only = files.iter().all(|file| file.name.ends_with(".json"));
         let counts = |name: &str| transforms_only || !name.ends_with(".json");
         let mut wrote = all
@@ -321,30 +330,30 @@ impl Journal {
         Some((name.to_owned(), id.to_owned()))
     }
 
-    /// The changes that are here and have no verdict, oldest first.
+    /// Returns the changes that were fetched and have no verdict, oldest first.
     pub(crate) fn unsettled(&self) -> Vec<Arc<Entry>> {
         let open = |entry: &Arc<Entry>| !matches!(entry.phase, Phase::Settled | Phase::Seen);
         self.all().into_iter().filter(open).collect()
     }
 
-    /// The changes of a provider whose bodies are not here, oldest first.
+    /// Returns the changes of a provider that were not fetched yet, oldest first.
     pub(crate) fn without_body(&self, provider: &ProviderName) -> Vec<Arc<Entry>> {
         let seen = |entry: &Arc<Entry>| entry.phase == Phase::Seen && entry.provider == provider.as_str();
         self.all().into_iter().filter(seen).collect()
     }
 
-    /// The changes that were rejected and may be tried again, oldest first.
+    /// Returns the rejected changes that are tried again, oldest first.
     pub(crate) fn quarantined(&self) -> Vec<Arc<Entry>> {
-        let held = |entry: &Arc<Entry>| entry.phase == Phase::Settled && entry.quarantine.is_some();
-        self.all().into_iter().filter(held).collect()
+        let waits = |entry: &Arc<Entry>| entry.phase == Phase::Settled && entry.quarantine.is_some();
+        self.all().into_iter().filter(waits).collect()
     }
 
-    /// The verdicts that the provider does not know, oldest first.
+    /// Returns the verdicts that were not delivered, oldest first.
     pub(crate) fn undelivered(&self) -> Vec<Arc<Entry>> {
         self.all().into_iter().filter(|entry| entry.is_undelivered()).collect()
     }
 
-    /// Everything that is noted, oldest first.
+    /// Returns all entries, oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
         self.lock().entries.values().cloned().collect()
     }
@@ -354,10 +363,11 @@ impl Journal {
     }
 
     fn change(&self, sequence: u64, change: impl FnOnce(&mut Entry)) -> io::Result<Arc<Entry>> {
-        let _alone = self.alone();
+        let _guard = self.lock_for_write();
         let known = self.lock().entries.get(&sequence).cloned();
-        let known =
-            known.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the journal does not know it"))?;
+        let known = known.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "the journal has no entry for this change")
+        })?;
         let mut entry = Entry::clone(&known);
         change(&mut entry);
         let entry = Arc::new(entry);
@@ -366,7 +376,7 @@ impl Journal {
         Ok(entry)
     }
 
-    fn alone(&self) -> std::sync::MutexGuard<'_, ()> {
+    fn lock_for_write(&self) -> std::sync::MutexGuard<'_, ()> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

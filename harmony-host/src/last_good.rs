@@ -1,12 +1,12 @@
-//! The configurations that were good, kept so that a start with a damaged file, or with the control plane away, serves
-//! what was served before.
+//! The last good configurations, saved so that a start with a damaged file, or without the control plane, serves the
+//! configuration that was served before.
 
 mod generation;
-mod keeper;
 mod ring;
+mod saver;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use generation::decode;
-pub(crate) use generation::{Generation, Marks};
-pub(crate) use keeper::{LastGood, directory};
+pub(crate) use generation::{Generation, Metadata};
 pub(crate) use ring::Ring;
+pub(crate) use saver::{LastGood, directory};

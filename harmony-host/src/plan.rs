@@ -1,5 +1,5 @@
-//! What a request runs through, worked out when a configuration is built so that nothing is looked up by name while
-//! it is served.
+//! The plan of a configuration: its routes, upstreams and caches. They are linked when the configuration is built, so
+//! that serving a request looks nothing up by name.
 
 mod base_url;
 mod build;

@@ -1,4 +1,4 @@
-//! The providers of a configuration: built from it, isolated from the gateway, and what they resolved before.
+//! The providers of a configuration: building them, isolating their panics, and the cache of their resolutions.
 
 mod builtin;
 pub(crate) mod inventory;

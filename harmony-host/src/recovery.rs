@@ -1,5 +1,4 @@
-//! What is done before the first configuration is read: a process that was killed may have left a change half
-//! written.
+//! Recovery, before the first configuration is read: a process that was killed may have left a change half written.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,8 +19,7 @@ use crate::storage::digest::Digest;
 use crate::storage::failpoints::kill;
 use crate::storage::lock::{Lock, RETRY_INTERVAL, TAKE_TIMEOUT};
 
-/// Where the journal of the gateway `id` is. An id that may not become a directory's name is replaced by its
-/// digest.
+/// Returns the directory of the journal of the gateway `id`. The digest replaces an id that is no safe directory name.
 pub(crate) fn journal_directory(state: &Path, id: &str) -> PathBuf {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     let plain = !id.is_empty() && id.len() <= 64 && !id.starts_with('.') && id.bytes().all(allowed);
@@ -29,92 +27,96 @@ pub(crate) fn journal_directory(state: &Path, id: &str) -> PathBuf {
     state.join(name).join("harmony").join("journal")
 }
 
-/// What was left here by the process before.
+/// The state that the previous process left.
 #[derive(Debug)]
 pub(crate) struct Recovered {
-    /// The journal, when there is one.
+    /// The journal, when it exists and could be opened.
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) ring: Ring,
-    /// The newest configuration that is kept whole.
+    /// The newest intact generation.
     pub(crate) saved: Option<Generation>,
-    /// Why there is a journal and it was not replayed.
-    unopened: Option<io::Error>,
+    /// The error for which the journal was not opened.
+    journal_error: Option<io::Error>,
 }
 
-/// Recovers as soon as nobody else works on the configuration, which is then this gateway's alone for as long as the
-/// ring lives. The journal is waited for as long, and then done without: what goes on with it says the sync loop.
+/// Recovers as soon as no other gateway uses the configuration. The ring then holds the lock. Waits for the journal's
+/// lock as long, and then starts without it: the sync loop opens the journal later and reports the error until then.
 ///
 /// # Errors
 /// Another gateway runs on this configuration. Nothing was changed.
-pub(crate) async fn recovered(config_path: &Path, state: &Path) -> Result<Recovered, Rejection> {
+pub(crate) async fn recover(config_path: &Path, state: &Path) -> Result<Recovered, Rejection> {
     let until = Instant::now() + TAKE_TIMEOUT;
     loop {
         let (path, directory) = (config_path.to_owned(), state.to_owned());
-        let recovering = tokio::task::spawn_blocking(move || recover(&path, &directory)).await;
+        let recovering = tokio::task::spawn_blocking(move || recover_once(&path, &directory)).await;
         let last = Instant::now() >= until;
         match recovering {
-            Ok(Ok(recovered)) if last || !recovered.unopened.as_ref().is_some_and(is_taken) => {
-                if let Some(error) = &recovered.unopened {
-                    tracing::error!(%error, "the journal cannot be opened; no changes are followed until it can be");
+            Ok(Ok(recovered)) if last || !recovered.journal_error.as_ref().is_some_and(is_locked) => {
+                if let Some(error) = &recovered.journal_error {
+                    tracing::error!(%error, "the journal cannot be opened; the gateway does not sync until it can be");
                 }
                 return Ok(recovered);
             }
             Ok(Err(error)) if last => {
-                let help = "stop that one first, or give this one a configuration of its own";
-                return Err(refused(&format!("another gateway runs on this configuration: {error}"), help));
+                let help = "stop the other gateway, or give this one its own configuration";
+                return Err(rejection(&format!("another gateway runs on this configuration: {error}"), help));
             }
             Ok(_) => tokio::time::sleep(RETRY_INTERVAL).await,
             Err(_) => {
-                let help = "the log says what happened; moving the state directory away starts without it";
-                return Err(refused("what was left here cannot be looked through", help));
+                let help = "read the log; to start without the state directory, move it away";
+                return Err(rejection("the recovery of the state directory panicked", help));
             }
         }
     }
 }
 
-fn is_taken(error: &io::Error) -> bool {
+fn is_locked(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
 
-fn refused(message: &str, help: &str) -> Rejection {
+fn rejection(message: &str, help: &str) -> Rejection {
     let mut problems = Problems::default();
     problems.error(None, "state", message).help(help);
     Rejection::new(RejectionClass::Build, problems)
 }
 
-/// Looks through what is left here, and takes back what changes wrote that were not seen live: they are applied again
-/// once the gateway serves, and then get their verdict. What was seen live is applied. Blocks.
+/// Rolls back the files of changes that were never live; the gateway applies these changes again once it serves.
+/// Settles changes that were live as applied. Blocks.
 ///
 /// # Errors
 /// Another gateway runs on this configuration. Nothing was changed.
-fn recover(config_path: &Path, state: &Path) -> io::Result<Recovered> {
+fn recover_once(config_path: &Path, state: &Path) -> io::Result<Recovered> {
     let directory = last_good::directory(state, config_path);
     let lock = match Lock::take(&directory) {
         Ok(lock) => Some(lock),
-        Err(error) if is_taken(&error) => return Err(error),
-        // Nothing can be kept there either; that is no reason not to serve.
+        Err(error) if is_locked(&error) => return Err(error),
+        // The state directory is unusable, such as on a read-only disk. The gateway must serve all the same.
         Err(error) => {
-            tracing::warn!(state = %directory.display(), %error, "the state directory cannot be used; another gateway on this configuration would not be noticed");
+            tracing::warn!(state = %directory.display(), %error, "the state directory cannot be used; another gateway on this configuration would not be detected");
             None
         }
     };
     let (ring, saved) = Ring::open(directory, lock);
     let loaded = Documents::load(config_path, None, None, &Touched::Everything);
-    let whole = saved.as_ref().map(|saved| Documents::from_saved(config_path, &saved.files));
-    // The files may be so damaged that they do not say where the others are.
-    let proxy = proxy_of(&loaded.documents).or_else(|| proxy_of(&whole.as_ref()?.documents));
-    let (journal, unopened) = match proxy.map(|proxy| replay(config_path, state, proxy)) {
+    let saved_files = saved.as_ref().map(|saved| Documents::from_saved(config_path, &saved.files));
+    // A damaged config.toml may not name the directories and the gateway id; the saved one does.
+    let proxy = proxy_of(&loaded.documents).or_else(|| proxy_of(&saved_files.as_ref()?.documents));
+    let (journal, journal_error) = match proxy.map(|proxy| replay(config_path, state, proxy)) {
         Some(Ok(journal)) => (journal, None),
         Some(Err(error)) => (None, Some(error)),
         None => (None, None),
     };
-    Ok(Recovered { journal, ring, saved, unopened })
+    Ok(Recovered { journal, ring, saved, journal_error })
 }
 
 fn proxy_of(documents: &Documents) -> Option<&Proxy> {
     documents.fragments().find_map(|fragment| fragment.gateway.as_ref()).map(|gateway| &gateway.proxy)
 }
 
+/// Opens the journal, when it exists, and settles or rolls back what was interrupted.
+///
+/// # Errors
+/// As [`Journal::open`].
 fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<Arc<Journal>>> {
     let root = config_path.parent().map(Path::to_owned).unwrap_or_default();
     atomic_file::sweep(&root);
@@ -128,25 +130,30 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<
     let journal = Journal::open(&directory)?;
     for entry in journal.all() {
         let sequence = entry.sequence;
-        let noted = match (&entry.phase, entry.phase.before()) {
+        let recorded = match (&entry.phase, entry.phase.before()) {
             (Phase::Activated, _) => {
-                tracing::info!(change = entry.id, "a change was seen live before its verdict was noted");
+                tracing::info!(
+                    change = entry.id,
+                    "a change was live before its verdict was recorded; it is applied"
+                );
                 journal.settle(sequence, Settlement::Applied, None)
             }
             (_, Some(before)) => {
                 tracing::info!(
                     change = entry.id,
-                    "a change without a verdict is taken back, to be applied again"
+                    "a change without a verdict is rolled back and applied again"
                 );
                 let edited = commit::edited(&root, before);
                 match commit::take_back(&root, before) {
-                    true => journal.taken_back(sequence).and_then(|()| given_up(&journal, &entry, &edited)),
+                    true => journal
+                        .rolled_back(sequence)
+                        .and_then(|()| reject_if_final(&journal, &entry, &edited)),
                     false => Ok(()),
                 }
             }
             _ => Ok(()),
         };
-        if let Err(error) = noted {
+        if let Err(error) = recorded {
             tracing::error!(%error, "the journal cannot be written");
         }
         kill("recovered");
@@ -154,9 +161,9 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<
     Ok(Some(journal))
 }
 
-/// Rejects a change that is not to be tried again: a file of it was edited after the kill, and the last one wins; or
-/// the process has ended again and again while it was applied.
-fn given_up(journal: &Journal, entry: &Entry, edited: &[String]) -> std::io::Result<()> {
+/// Rejects a change that must not be tried again: one of its files was edited by hand after the kill, and the newest
+/// edit wins; or the process has ended [`TRIES`] times while it applied the change, so the change may be the cause.
+fn reject_if_final(journal: &Journal, entry: &Entry, edited: &[String]) -> io::Result<()> {
     let rejected = |class, summary: String| {
         let rejection = RejectionReport { class, summary, problems: Vec::new() };
         journal.settle(entry.sequence, rejection.into(), None)
@@ -166,13 +173,13 @@ fn given_up(journal: &Journal, entry: &Entry, edited: &[String]) -> std::io::Res
     }
     if let Some(file) = edited.first() {
         let summary =
-            format!("{file} was edited by hand after the gateway was ended while it applied the change");
+            format!("{file} was edited by hand after the process ended while it applied the change");
         return rejected(RejectionClass::Superseded, summary);
     }
     match entry.tries >= TRIES {
         true => rejected(
             RejectionClass::Build,
-            format!("the gateway was ended {TRIES} times while it applied the change"),
+            format!("the process ended {TRIES} times while it applied the change"),
         ),
         false => Ok(()),
     }

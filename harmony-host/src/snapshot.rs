@@ -1,4 +1,4 @@
-//! Everything that one configuration makes of the gateway, immutable, and what an application asks of it.
+//! Snapshots: one configuration, checked, linked and immutable, with the interface for applications.
 
 mod abilities;
 mod admission;

@@ -1,4 +1,4 @@
-//! The status of the gateway: what the files say, what was tried, what is served, and how following a provider goes.
+//! The status of the gateway: the desired, attempted and effective configuration, and the sync with the provider.
 
 mod board;
 mod change;

@@ -58,14 +58,14 @@ pub(super) async fn build(
 
 /// The files that are proposed, and what they hold now.
 pub(super) fn targets(files: &Documents, edits: &Edits) -> Vec<Target> {
-    let held = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
-    edits.iter().map(|(name, _)| Target { name: name.to_owned(), held: held(name) }).collect()
+    let digest_of = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
+    edits.iter().map(|(name, _)| Target { name: name.to_owned(), digest: digest_of(name) }).collect()
 }
 
 /// The files that say already what is proposed.
 pub(super) fn same(files: &Documents, edits: &Edits) -> Vec<Target> {
-    let held = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
-    edits.same().map(|name| Target { name: name.to_owned(), held: held(name) }).collect()
+    let digest_of = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
+    edits.same().map(|name| Target { name: name.to_owned(), digest: digest_of(name) }).collect()
 }
 
 #[derive(Clone)]

@@ -52,7 +52,8 @@ impl Applier {
         let (files, snapshot, edits) = match built {
             candidate::Built::Same(files) => {
                 let sequence = change.sequence;
-                let noted = change.journal.write(move |journal| journal.says_the_same(sequence, files)).await;
+                let noted =
+                    change.journal.write(move |journal| journal.found_identical(sequence, files)).await;
                 return Some(match noted {
                     Ok(()) => ChangeVerdict::Applied,
                     Err(error) => ChangeVerdict::Deferred(unwritable(&error)),
@@ -67,7 +68,7 @@ impl Applier {
         };
         kill("built");
         let targets = candidate::targets(&files, &edits);
-        if let Some((file, newer)) = change.journal.newer(change.sequence, &targets) {
+        if let Some((file, newer)) = change.journal.superseded_by(change.sequence, &targets) {
             let message = format!("the change {newer}, which is newer, has written it already");
             let rejection = Rejection::of(RejectionClass::Superseded, file, message);
             return Some(ChangeVerdict::Rejected(rejection, None));

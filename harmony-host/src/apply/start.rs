@@ -70,7 +70,7 @@ impl Start {
 
     /// Activates the configuration that was good last; `None` when none is saved or the files are that one.
     async fn last_good(&mut self, files: Digest) -> Option<Result<Arc<Snapshot>, Rejection>> {
-        let saved = self.saved.clone().filter(|saved| saved.marks.digest != full(files))?;
+        let saved = self.saved.clone().filter(|saved| saved.metadata.digest != full(files))?;
         match built_of(self.config_path.clone(), self.surroundings.clone(), saved).await {
             Ok(snapshot) => Some(self.activated(Arc::from(snapshot)).await),
             // A configuration of another version of this gateway: the files say what is wrong now.
@@ -90,7 +90,8 @@ impl Start {
     /// Hands the primary provider what it saved before the restart, before a request can need it. A provider that
     /// panics over it has forgotten it.
     fn restore(&self, snapshot: &Snapshot) {
-        let Some((name, saved)) = self.saved.as_ref().and_then(|saved| saved.marks.provider.as_ref()) else {
+        let Some((name, saved)) = self.saved.as_ref().and_then(|saved| saved.metadata.provider.as_ref())
+        else {
             return;
         };
         let primary = snapshot.providers.primary().filter(|provider| provider.name().as_str() == name);

@@ -56,10 +56,10 @@ impl Applier {
             let before = commit::before(&root, &files, &edits)?;
             let same = candidate::same(&files, &edits);
             if !same.is_empty() {
-                change.journal.says_the_same(change.sequence, same).map_err(deferred)?;
+                change.journal.found_identical(change.sequence, same).map_err(deferred)?;
             }
-            for file in change.journal.by_hand(&before) {
-                let kept = change.journal.keep_replaced(change.sequence, file).map_err(deferred)?;
+            for file in change.journal.edited_by_hand(&before) {
+                let kept = change.journal.save_replaced(change.sequence, file).map_err(deferred)?;
                 tracing::warn!(
                     file = file.name,
                     change = %change.change.id,
@@ -71,7 +71,7 @@ impl Applier {
             kill("staged");
             if let Err(error) = commit::write(&root, &edits, &before) {
                 if !matches!(error, NotWritten::Half { .. }) {
-                    change.journal.taken_back(change.sequence).map_err(deferred)?;
+                    change.journal.rolled_back(change.sequence).map_err(deferred)?;
                 }
                 return Err(error.into());
             }
@@ -111,7 +111,7 @@ impl Applier {
             return Err(LEFT.to_owned());
         }
         let sequence = change.sequence;
-        let written = change.journal.write(move |journal| journal.taken_back(sequence)).await;
+        let written = change.journal.write(move |journal| journal.rolled_back(sequence)).await;
         written.map_err(|error| unwritable(&error))
     }
 }

@@ -60,8 +60,8 @@ impl Host {
         let status = StatusBoard::new();
         let config_path = absolute(&options.config);
         let Recovered { journal, ring, saved, .. } =
-            recovery::recovered(&config_path, &options.state_dir).await?;
-        let former = saved.as_ref().map(|saved| saved.marks.references.clone()).unwrap_or_default();
+            recovery::recover(&config_path, &options.state_dir).await?;
+        let former = saved.as_ref().map(|saved| saved.metadata.references.clone()).unwrap_or_default();
         let resolutions = Resolutions::new(Arc::clone(&options.clock), former);
         let surroundings = options.surroundings(activation.capabilities(), Arc::clone(&resolutions));
         let last_good = LastGood::new(ring, resolutions, Arc::clone(&options.clock), Arc::clone(&status));

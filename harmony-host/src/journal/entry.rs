@@ -1,3 +1,5 @@
+//! The entry of a change, and its transitions.
+
 use std::fmt;
 
 use provider_api::{
@@ -6,86 +8,87 @@ use provider_api::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::journal::quarantine::{Quarantine, Target, machine_is_due};
+use crate::journal::quarantine::{Quarantine, Target, retry_is_due};
 
-/// What is noted of one change.
+/// The record of one change.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    /// Counts the changes of this gateway: the order in which they came.
+    /// The number of the change at this gateway: the order of arrival.
     pub(crate) sequence: u64,
     pub(crate) provider: String,
     pub(crate) id: String,
     pub(crate) kind: String,
-    /// How often its body was asked for.
+    /// The number of attempts to fetch its document.
     pub(crate) fetches: u32,
-    /// When that failed last, in seconds since 1970; zero when it did not.
-    #[serde(default)]
-    missed_at: u64,
-    /// How often its files were about to be written without a verdict coming of it.
+    /// The time of the last failed fetch, in seconds since 1970; zero without one.
+    #[serde(default, rename = "missed_at")]
+    fetch_failed_at: u64,
+    /// The number of times its files were staged. At the limit, a change that ends the process again and again is
+    /// rejected.
     #[serde(default)]
     pub(crate) tries: u32,
-    /// Let go of when it will not be tried again.
+    /// The document; dropped when the change is not tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     document: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<(String, String)>,
-    /// Whether the provider may know that it is here: it was about to be told.
+    /// Set before the change is acknowledged: the provider may know that it was received.
     #[serde(default)]
     pub(crate) announced: bool,
-    /// Whether the provider knows that it is here.
+    /// Set when the provider knows that the change was received.
     pub(crate) acknowledged: bool,
     pub(crate) phase: Phase,
-    /// The verdict, once there is one. A change in quarantine that is tried again keeps it meanwhile.
+    /// The verdict. A change in quarantine keeps it while it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) settlement: Option<Settlement>,
-    /// Set while a change that was rejected may be tried again.
+    /// Set while a rejected change is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) quarantine: Option<Quarantine>,
-    /// Whether something newer is in the place of what was rejected.
+    /// Set when a newer change superseded this rejected one.
     #[serde(default, rename = "overtaken")]
     pub(crate) superseded: bool,
-    /// The files it wrote, or found as it would have written them, as they were seen live.
+    /// The files of the live change: those it wrote, and those that already had its content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) wrote: Vec<Target>,
     pub(crate) delivery: Delivery,
 }
 
-/// How far a change has come.
+/// The phase of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
-    /// The provider listed it; its body is not here.
+    /// The provider listed it; its document was not fetched.
     Seen,
-    /// It is here, whole.
+    /// Its document is in the journal.
     Fetched,
-    /// And the provider knows that.
+    /// The provider knows that it was received.
     Acknowledged,
-    /// Its files are about to be written, or some of them are.
+    /// Its files are being written.
     Staged { before: Vec<Before> },
     /// All its files are written.
     Committed { before: Vec<Before> },
-    /// The application is about to make it live. Notes of earlier versions call it `published`.
+    /// The application makes it live. The tag in notes is `published`.
     #[serde(rename = "published")]
     Activating { before: Vec<Before> },
-    /// It was seen live: from here on it stays. Notes of earlier versions call it `probed`.
+    /// The change was live: from here on it is not rolled back. The tag in notes is `probed`.
     #[serde(rename = "probed")]
     Activated,
-    /// There is a verdict.
+    /// The change has a verdict.
     Settled,
 }
 
-/// A file that a change writes.
+/// The old content of a file that a change writes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Before {
     /// Relative to the directory of config.toml.
     pub(crate) name: String,
-    /// Its text before; `None` when there was no such file.
+    /// The old text; `None` when the file did not exist.
     pub(crate) text: Option<String>,
-    /// The SHA-256 of what the change writes, in hexadecimal: only that is taken back, never somebody's edit.
+    /// The SHA-256 of the new text, in hexadecimal. A rollback replaces only this text, never an edit by hand.
     pub(crate) written: String,
 }
 
-/// The verdict on a change.
+/// The verdict on a change, which settles it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Settlement {
@@ -93,20 +96,21 @@ pub(crate) enum Settlement {
     Rejected { class: String, summary: String, problems: Vec<String> },
 }
 
-/// What came of telling the provider the verdict.
+/// The delivery of a verdict to the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Delivery {
-    /// It does not know yet.
+    /// The provider has not received the verdict.
     Waiting,
-    /// It knows.
-    Told,
-    /// It does not want to know: the change is gone there, or has a verdict already.
+    /// The provider has received the verdict.
+    #[serde(rename = "told")]
+    Reported,
+    /// The provider refused the verdict: it no longer has the change, or has a verdict already.
     Refused(String),
 }
 
 impl Phase {
-    /// What the files were before the change, while they may be its own.
+    /// Returns the old content of the files while a rollback may need it.
     pub(crate) fn before(&self) -> Option<&[Before]> {
         match self {
             Self::Staged { before } | Self::Committed { before } | Self::Activating { before } => {
@@ -116,15 +120,15 @@ impl Phase {
         }
     }
 
-    /// The next step of a change whose files are being written.
-    pub(super) fn onward(&mut self, next: fn(Vec<Before>) -> Self) {
+    /// Advances a change whose files are being written.
+    pub(super) fn advance(&mut self, next: fn(Vec<Before>) -> Self) {
         let before = self.before().map(<[Before]>::to_vec).unwrap_or_default();
         *self = next(before);
     }
 }
 
 impl Entry {
-    /// Its body is about to be asked for, for the first time.
+    /// Creates the entry of a change before the first attempt to fetch it.
     pub(super) fn seen(sequence: u64, provider: &ProviderName, head: &ChangeHead) -> Self {
         Self {
             sequence,
@@ -132,7 +136,7 @@ impl Entry {
             id: head.id.to_string(),
             kind: head.kind.as_str().to_owned(),
             fetches: 1,
-            missed_at: 0,
+            fetch_failed_at: 0,
             tries: 0,
             document: None,
             attachments: Vec::new(),
@@ -147,23 +151,23 @@ impl Entry {
         }
     }
 
-    /// Its body is about to be asked for once more.
+    /// Counts another attempt to fetch the document.
     pub(super) fn fetching(&mut self) {
         self.fetches = self.fetches.saturating_add(1);
     }
 
-    /// Its body could not be had.
-    pub(super) fn missed(&mut self, now: u64) {
-        self.missed_at = now;
+    /// Records a failed fetch.
+    pub(super) fn fetch_failed(&mut self, now: u64) {
+        self.fetch_failed_at = now;
     }
 
-    /// Whether its body is to be asked for by now: after a miss, a minute, ten minutes and an hour later.
-    pub(crate) fn wants_its_body(&self, now: u64) -> bool {
+    /// Returns true when the document is to be fetched now: at once, then 1 minute, 10 minutes and 1 hour after a failure.
+    pub(crate) fn fetch_is_due(&self, now: u64) -> bool {
         self.phase == Phase::Seen
-            && (self.missed_at == 0 || machine_is_due(self.fetches, self.missed_at, now))
+            && (self.fetch_failed_at == 0 || retry_is_due(self.fetches, self.fetch_failed_at, now))
     }
 
-    /// Its body came.
+    /// Records the document.
     pub(super) fn fetched(&mut self, change: &Change) {
         self.kind = change.kind.as_str().to_owned();
         self.document = Some(change.document.clone());
@@ -171,18 +175,18 @@ impl Entry {
         self.phase = Phase::Fetched;
     }
 
-    /// It was seen live.
+    /// Records that the change was live, and the files that it wrote.
     pub(super) fn activated(&mut self) {
-        let written = |file: &Before| Target { name: file.name.clone(), held: Some(file.written.clone()) };
+        let written = |file: &Before| Target { name: file.name.clone(), digest: Some(file.written.clone()) };
         self.wrote.extend(self.phase.before().unwrap_or_default().iter().map(written));
         self.phase = Phase::Activated;
     }
 
-    /// Takes a verdict. Telling the provider the same once more would be an echo.
+    /// Records a verdict. The same verdict as before is not delivered again.
     pub(super) fn settle(&mut self, settlement: Settlement, quarantine: Option<Quarantine>) {
         let verdict = |settlement: &Settlement| matches!(settlement, Settlement::Applied);
         if verdict(&settlement) && self.phase.before().is_some() {
-            // That it was seen live could not be noted then.
+            // The disk failed when the activation was to be recorded.
             self.activated();
         }
         if self.settlement.as_ref().map(verdict) != Some(verdict(&settlement)) {
@@ -191,25 +195,25 @@ impl Entry {
         }
         self.phase = Phase::Settled;
         self.quarantine = quarantine;
-        self.let_go();
+        self.drop_document();
     }
 
-    /// Gives up to try it again: something newer is in its place.
+    /// Ends the quarantine: a newer change supersedes this one.
     pub(super) fn release(&mut self) {
         self.quarantine = None;
         self.superseded = true;
-        self.let_go();
+        self.drop_document();
     }
 
-    fn let_go(&mut self) {
+    fn drop_document(&mut self) {
         if self.quarantine.is_none() {
             self.document = None;
             self.attachments = Vec::new();
         }
     }
 
-    /// Nothing of it is written any more: it is where it was before it was tried.
-    pub(super) fn taken_back(&mut self) {
+    /// Returns to the phase before the attempt.
+    pub(super) fn rolled_back(&mut self) {
         self.phase = match (&self.settlement, self.acknowledged) {
             (Some(_), _) => Phase::Settled,
             (None, true) => Phase::Acknowledged,
@@ -217,7 +221,7 @@ impl Entry {
         };
     }
 
-    /// Whether it was seen live.
+    /// Returns true when the change was live.
     pub(super) fn is_live(&self) -> bool {
         self.phase == Phase::Activated || self.settlement == Some(Settlement::Applied)
     }
@@ -234,7 +238,7 @@ impl Entry {
         ChangeId::new(self.id.as_str())
     }
 
-    /// The change itself, as long as it may be tried.
+    /// Returns the change, as long as it may be tried.
     pub(crate) fn change(&self) -> Option<Change> {
         Some(Change {
             id: self.change_id()?,
@@ -248,7 +252,7 @@ impl Entry {
         })
     }
 
-    /// What the provider is told.
+    /// Returns the verdict in the form that the provider is sent.
     pub(crate) fn status(&self) -> Option<ChangeStatus> {
         Some(match self.settlement.as_ref()? {
             Settlement::Applied => ChangeStatus::Applied,
@@ -274,7 +278,7 @@ fn class_of(text: &str) -> RejectionClass {
 }
 
 impl fmt::Debug for Entry {
-    /// Without its document, which may hold secrets.
+    /// Omits the document, which may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
             .field("sequence", &self.sequence)

@@ -1,31 +1,34 @@
+//! The quarantine: when a rejected change is tried again.
+
 use std::time::Duration;
 
 use provider_api::RejectionClass;
 use serde::{Deserialize, Serialize};
 
-/// A change that was rejected for what may come right without it, kept to be tried again.
+/// The retry state of a rejected change whose obstacle may disappear without a new change.
 ///
-/// At most [`TRIES`] tries in all. What waits for the configuration is tried again once that is another
-/// than it was tried against: the second time at once, then no sooner than ten minutes and an hour after the try
-/// before. What waits for the machine is tried again after a minute, ten minutes and an hour. After the last try,
-/// or when a file it would write is not what it was, it stays rejected.
+/// At most [`TRIES`] attempts in all. A change that waits for the configuration is tried again when the configuration
+/// differs from that of the last attempt: the second time at once, then at least 10 minutes and 1 hour after the
+/// attempt before. A change that waits for the machine is tried again after 1 minute, 10 minutes and 1 hour. After the
+/// last attempt, or when a file that it would write has changed, it stays rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Quarantine {
-    /// How often it was tried.
+    /// The number of attempts.
     tried: u32,
-    /// When it was tried last, in seconds since 1970.
+    /// The time of the last attempt, in seconds since 1970.
     tried_at: u64,
     #[serde(rename = "trial")]
     attempt: Attempt,
 }
 
-/// What is known of a try that failed.
+/// A failed attempt to apply a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     waits_for: WaitsFor,
-    /// The digest of the configuration it was tried against.
-    against: String,
-    /// The files it would write.
+    /// The digest of the configuration that was served then.
+    #[serde(rename = "against")]
+    config_digest: String,
+    /// The files that the change would write.
     pub(crate) targets: Vec<Target>,
 }
 
@@ -33,77 +36,79 @@ pub(crate) struct Attempt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Target {
     pub(crate) name: String,
-    /// The SHA-256 of what it held, in hexadecimal; `None` when there was no such file.
-    pub(crate) held: Option<String>,
+    /// The SHA-256 of its content at that time, in hexadecimal; `None` when the file did not exist.
+    #[serde(rename = "held")]
+    pub(crate) digest: Option<String>,
 }
 
-/// What has to come right.
+/// The obstacle that has to disappear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum WaitsFor {
     /// Another part of the configuration.
     Configuration,
-    /// An address, a disk, a listener.
+    /// An address, a disk or a listener.
     Machine,
 }
 
-/// How often a change is tried, the first time included.
+/// The most attempts to apply a change, the first included.
 pub(crate) const TRIES: u32 = 4;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The least time between the first try and the second, and so on.
-const CONFIGURATION: [Duration; 3] = [Duration::ZERO, MINUTE.saturating_mul(10), MINUTE.saturating_mul(60)];
-const MACHINE: [Duration; 3] = [MINUTE, MINUTE.saturating_mul(10), MINUTE.saturating_mul(60)];
+/// The retry delays: the least time after the first attempt, the second and the third.
+const CONFIGURATION_DELAYS: [Duration; 3] =
+    [Duration::ZERO, MINUTE.saturating_mul(10), MINUTE.saturating_mul(60)];
+const MACHINE_DELAYS: [Duration; 3] = [MINUTE, MINUTE.saturating_mul(10), MINUTE.saturating_mul(60)];
 
 impl Attempt {
-    pub(crate) fn new(class: RejectionClass, against: String, targets: Vec<Target>) -> Self {
+    pub(crate) fn new(class: RejectionClass, config_digest: String, targets: Vec<Target>) -> Self {
         let machine = matches!(class, RejectionClass::Bind | RejectionClass::Probe);
         let waits_for = if machine { WaitsFor::Machine } else { WaitsFor::Configuration };
-        Self { waits_for, against, targets }
+        Self { waits_for, config_digest, targets }
     }
 
-    /// The same, for what only the machine stands in the way of.
+    /// Returns the same attempt as one that waits for the machine.
     pub(crate) fn machine(self) -> Self {
         Self { waits_for: WaitsFor::Machine, ..self }
     }
 }
 
 impl Quarantine {
-    /// After another try that failed at `now`; `None` when that was the last one.
+    /// Returns the state after another attempt that failed at `now`; `None` after the last one.
     pub(crate) fn after(before: Option<&Self>, attempt: Attempt, now: u64) -> Option<Self> {
         let tried = before.map_or(0, |before| before.tried) + 1;
         (tried < TRIES).then_some(Self { tried, tried_at: now, attempt })
     }
 
-    /// Whether it is to be tried again, with the configuration `digest` being served.
+    /// Returns true when the change is to be tried again while the configuration `digest` is served.
     pub(crate) fn is_due(&self, now: u64, digest: &str) -> bool {
         match self.attempt.waits_for {
-            WaitsFor::Configuration if self.attempt.against == digest => false,
-            WaitsFor::Configuration => is_due_after(&CONFIGURATION, self.tried, self.tried_at, now),
-            WaitsFor::Machine => machine_is_due(self.tried, self.tried_at, now),
+            WaitsFor::Configuration if self.attempt.config_digest == digest => false,
+            WaitsFor::Configuration => is_due_after(&CONFIGURATION_DELAYS, self.tried, self.tried_at, now),
+            WaitsFor::Machine => retry_is_due(self.tried, self.tried_at, now),
         }
     }
 
-    /// The files it would write.
+    /// Returns the files that the change would write.
     pub(crate) fn targets(&self) -> &[Target] {
         &self.attempt.targets
     }
 
-    /// Whether both would write one file: the newer is what is wanted.
+    /// Returns true when both changes would write one file: the newer then supersedes the older.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        self.targets().iter().any(|target| other.targets().iter().any(|theirs| theirs.name == target.name))
+        self.targets().iter().any(|target| other.targets().iter().any(|other| other.name == target.name))
     }
 }
 
-/// Whether what only the machine, or the other side, stands in the way of is due after so many tries.
-pub(super) fn machine_is_due(tried: u32, at: u64, now: u64) -> bool {
-    is_due_after(&MACHINE, tried, at, now)
+/// Returns true when the next attempt is due, with the delays for obstacles outside the configuration.
+pub(super) fn retry_is_due(tried: u32, at: u64, now: u64) -> bool {
+    is_due_after(&MACHINE_DELAYS, tried, at, now)
 }
 
 fn is_due_after(delays: &[Duration], tried: u32, at: u64, now: u64) -> bool {
     let wait = delays.get(tried.saturating_sub(1) as usize);
-    // A clock that was turned back says nothing: rather once too early than never.
+    // After a clock was set back the elapsed time is unknown: an early attempt is better than none.
     wait.is_some_and(|wait| now < at || now - at >= wait.as_secs())
 }
 
@@ -111,7 +116,7 @@ fn is_due_after(delays: &[Duration], tried: u32, at: u64, now: u64) -> bool {
 mod tests {
     use super::*;
 
-    fn tries(class: RejectionClass, digest: impl Fn(u64) -> String) -> Vec<u64> {
+    fn attempts(class: RejectionClass, digest: impl Fn(u64) -> String) -> Vec<u64> {
         let attempt = |now| Attempt::new(class, digest(now), Vec::new());
         let mut quarantine = Quarantine::after(None, attempt(0), 0);
         let mut tried = vec![0];
@@ -124,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_the_machine_is_tried_after_a_minute_ten_minutes_and_an_hour_and_no_more() {
-        assert_eq!(tries(RejectionClass::Bind, |_| "same".to_owned()), [0, 60, 660, 4260]);
+    fn machine_retries_have_fixed_delays() {
+        assert_eq!(attempts(RejectionClass::Bind, |_| "same".to_owned()), [0, 60, 660, 4260]);
     }
 
     #[test]
-    fn what_waits_for_the_configuration_is_tried_when_that_changes_and_not_before() {
-        assert_eq!(tries(RejectionClass::Validate, |_| "same".to_owned()), [0]);
-        assert_eq!(tries(RejectionClass::Validate, |now| now.to_string()), [0, 1, 601, 4201]);
+    fn configuration_retries_need_a_change() {
+        assert_eq!(attempts(RejectionClass::Validate, |_| "same".to_owned()), [0]);
+        assert_eq!(attempts(RejectionClass::Validate, |now| now.to_string()), [0, 1, 601, 4201]);
     }
 }

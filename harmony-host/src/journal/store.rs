@@ -1,3 +1,5 @@
+//! The files of the journal: one note per change.
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,17 +12,17 @@ use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
 use crate::storage::lock::Lock;
 
-/// The version of the notes' form. A journal with a note of another version is not opened: it is not for this gateway
-/// to say what becomes of it.
+/// The version of the note format. A journal with a note of another version is not opened: only the gateway version
+/// that wrote the note can settle its change.
 const SCHEMA: u32 = 2;
 
-/// The longest note that is read.
+/// The size limit of a note in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// One file per change, replaced whole at every step, so that a kill at any moment leaves the step before or
-/// the step after.
+/// The directory of the notes: one file per change, replaced atomically in every phase, so that a kill at any moment
+/// leaves the old note or the new one.
 ///
-/// The first line of a file is the SHA-256 of the rest. Nobody else works in the directory meanwhile.
+/// The first line of a file is the SHA-256 of the rest. The lock excludes other gateways from the directory.
 pub(super) struct Store {
     directory: PathBuf,
     _lock: Lock,
@@ -33,19 +35,19 @@ struct Note<'a> {
     entry: &'a Entry,
 }
 
-/// What is read of a note before the rest.
+/// The part of a note that every version has.
 #[derive(Deserialize)]
-struct Form {
+struct Header {
     schema: u32,
 }
 
-/// Why a note is not read.
+/// The reason for which a note was not read.
 #[derive(Debug)]
-pub(super) enum Unread {
-    /// What was written is not there any more: nobody will ever read it.
+pub(super) enum ReadError {
+    /// The content is lost: no later attempt can read it.
     Damaged(String),
-    /// It is whole, and somebody else can read it or it can be read later.
-    Refused(String),
+    /// The content may be intact: another version, or a later attempt, can read it.
+    Unreadable(String),
 }
 
 impl Store {
@@ -56,15 +58,16 @@ impl Store {
         Ok(Self { directory: directory.to_owned(), _lock: lock })
     }
 
-    /// Where the notes are.
+    /// Returns the directory of the notes.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// All notes, oldest first. One that is damaged is put aside.
+    /// Reads all notes, oldest first. A damaged one is renamed.
     ///
     /// # Errors
-    /// A note that is there and cannot be had now, or has a form that is not known here. Nothing happened to it.
+    /// The first note that cannot be read now or has another format version. It is left as it is: skipping it would lose
+    /// the change.
     pub(super) fn read(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for file in fs::read_dir(&self.directory)? {
@@ -74,10 +77,10 @@ impl Store {
             }
             match read(&path) {
                 Ok(entry) if self.path(&entry) == path => entries.push(entry),
-                Ok(_) => put_aside(&path, "it is about another change than its name says"),
-                Err(Unread::Damaged(why)) => put_aside(&path, &why),
-                Err(Unread::Refused(why)) => {
-                    let message = format!("the note {} cannot be read: {why}", path.display());
+                Ok(_) => put_aside(&path, "the file name does not match the change in it"),
+                Err(ReadError::Damaged(reason)) => put_aside(&path, &reason),
+                Err(ReadError::Unreadable(reason)) => {
+                    let message = format!("the note {} cannot be read: {reason}", path.display());
                     return Err(io::Error::other(message));
                 }
             }
@@ -104,45 +107,48 @@ fn encode(entry: &Entry) -> io::Result<Vec<u8>> {
     Ok(format!("{:#}\n{body}\n", Digest::of(body.as_bytes())).into_bytes())
 }
 
-/// Reads a note. Never panics, whatever the bytes.
+/// Decodes a note. Never panics, whatever the bytes.
 ///
 /// # Errors
-/// What is wrong with it.
-pub(super) fn decode(bytes: &[u8]) -> Result<Entry, Unread> {
-    let body = unsealed(bytes).map_err(|why| Unread::Damaged(why.to_owned()))?;
-    let garbled = |e: serde_json::Error| Unread::Damaged(format!("it cannot be understood: {e}"));
-    let Form { schema } = serde_json::from_str(body).map_err(garbled)?;
+/// The reason for which the bytes are no note.
+pub(super) fn decode(bytes: &[u8]) -> Result<Entry, ReadError> {
+    let body = checked_body(bytes).map_err(|reason| ReadError::Damaged(reason.to_owned()))?;
+    let invalid = |e: serde_json::Error| ReadError::Damaged(format!("the content is invalid: {e}"));
+    let Header { schema } = serde_json::from_str(body).map_err(invalid)?;
     if schema != SCHEMA {
-        let message = format!("it has the form {schema}, and this gateway knows the form {SCHEMA}");
-        return Err(Unread::Refused(message));
+        let message = format!("it has format version {schema}; this gateway reads version {SCHEMA}");
+        return Err(ReadError::Unreadable(message));
     }
-    serde_json::from_str(body).map_err(garbled)
+    serde_json::from_str(body).map_err(invalid)
 }
 
-fn unsealed(bytes: &[u8]) -> Result<&str, &'static str> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
-    let (seal, body) = text.split_once('\n').ok_or("it has no seal")?;
-    let body = body.strip_suffix('\n').ok_or("its end is missing")?;
-    match format!("{:#}", Digest::of(body.as_bytes())) == seal {
+/// Verifies the checksum and returns the text below it.
+fn checked_body(bytes: &[u8]) -> Result<&str, &'static str> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8")?;
+    let (checksum, body) = text.split_once('\n').ok_or("the checksum line is missing")?;
+    let body = body.strip_suffix('\n').ok_or("the end of the file is missing")?;
+    match format!("{:#}", Digest::of(body.as_bytes())) == checksum {
         true => Ok(body),
-        false => Err("its seal does not fit"),
+        false => Err("the checksum does not match"),
     }
 }
 
-fn read(path: &Path) -> Result<Entry, Unread> {
-    let refused = |e: io::Error| Unread::Refused(e.to_string());
-    let length = fs::metadata(path).map_err(refused)?.len();
+fn read(path: &Path) -> Result<Entry, ReadError> {
+    let unreadable = |e: io::Error| ReadError::Unreadable(e.to_string());
+    let length = fs::metadata(path).map_err(unreadable)?.len();
     if length > MAX_BYTES {
-        return Err(Unread::Damaged(format!("it has {length} bytes")));
+        return Err(ReadError::Damaged(format!("the file has {length} bytes, more than {MAX_BYTES}")));
     }
-    decode(&fs::read(path).map_err(refused)?)
+    decode(&fs::read(path).map_err(unreadable)?)
 }
 
-fn put_aside(path: &Path, why: &str) {
+/// Renames a damaged note, so that the next start does not read it and an operator can inspect it.
+fn put_aside(path: &Path, reason: &str) {
     let aside = path.with_extension("damaged");
-    let kept = fs::rename(path, &aside).map_or("in its place", |()| "beside the journal");
+    let moved = fs::rename(path, &aside);
+    let moved_to = moved.map_or_else(|e| format!("not moved: {e}"), |()| aside.display().to_string());
     tracing::error!(
-        note = %path.display(), why, kept,
-        "a note of the journal cannot be used; the change it is about gets no verdict from this gateway"
+        note = %path.display(), reason, moved_to,
+        "a note of the journal is damaged; its change gets no verdict from this gateway"
     );
 }

@@ -1,47 +1,49 @@
+//! The format of a saved configuration.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::providers::resolutions::{Learned, Resolutions};
+use crate::providers::resolutions::{CachedResolution, Resolutions};
 use crate::snapshot::Snapshot;
 use crate::storage::digest::Digest;
 
-/// The version of the form. One of another version is no generation here, it is never guessed at.
+/// The version of the file format. A file of another version is rejected: guessing could serve a wrong configuration.
 const SCHEMA: u32 = 1;
 
-/// A configuration that was served, with what was learned while it was. Each kind of data has an age of its own:
-/// files have none; where references led is used for at most
-/// [`LONGEST_STALE`](crate::providers::resolutions::LONGEST_STALE), and what a provider hands over it judges itself. Mesh tokens and
-/// the machine token are not in it.
+/// A configuration that was served, with the data that the gateway collected meanwhile. Files do not expire;
+/// resolutions are used for at most [`MAX_STALE`](crate::providers::resolutions::MAX_STALE); a provider checks the age
+/// of its own data. Mesh tokens and the machine token are never saved here.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Generation {
     schema: u32,
-    /// When it was written down, in seconds since 1970.
-    kept_at: u64,
+    /// The time of the save, in seconds since 1970.
+    #[serde(rename = "kept_at")]
+    saved_at: u64,
     /// The files by name, keys and certificates included.
     pub(crate) files: BTreeMap<String, String>,
     #[serde(flatten)]
-    pub(crate) marks: Marks,
+    pub(crate) metadata: Metadata,
 }
 
-/// What tells one generation from another.
+/// The metadata of a generation: everything but the files. An equal one need not be saved again.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Marks {
+pub(crate) struct Metadata {
     /// The digest of the files.
     pub(crate) digest: String,
-    /// Where references led.
-    pub(crate) references: Vec<Learned>,
-    /// What the primary provider wants to find again, with its name.
+    /// The cached resolutions.
+    pub(crate) references: Vec<CachedResolution>,
+    /// The name of the primary provider and the data that it wants back after a restart.
     pub(crate) provider: Option<(String, String)>,
 }
 
-impl Marks {
+impl Metadata {
     pub(crate) fn of(snapshot: &Snapshot, resolutions: &Resolutions) -> Self {
         let provider = snapshot.providers.primary().and_then(|provider| {
-            let kept = provider.retention()?.save()?;
-            Some((provider.name().to_string(), kept))
+            let saved = provider.retention()?.save()?;
+            Some((provider.name().to_string(), saved))
         });
         let digest = format!("{:#}", snapshot.documents.digest());
         Self { digest, references: resolutions.all(), provider }
@@ -49,58 +51,58 @@ impl Marks {
 }
 
 impl Generation {
-    pub(crate) fn of(snapshot: &Snapshot, marks: Marks, now: SystemTime) -> Self {
+    pub(crate) fn of(snapshot: &Snapshot, metadata: Metadata, now: SystemTime) -> Self {
         Self {
             schema: SCHEMA,
-            kept_at: now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            saved_at: now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             files: snapshot
                 .documents
                 .texts()
                 .map(|(name, text)| (name.to_owned(), text.to_owned()))
                 .collect(),
-            marks,
+            metadata,
         }
     }
 
-    /// The bytes of the file: its first line is the SHA-256 of the rest.
+    /// Encodes the file: a first line with the SHA-256 of the rest, then JSON.
     pub(super) fn encode(&self) -> std::io::Result<Vec<u8>> {
         let body = serde_json::to_string(self).map_err(std::io::Error::other)?;
         Ok(format!("{:#}\n{body}\n", Digest::of(body.as_bytes())).into_bytes())
     }
 }
 
-/// Reads a generation. Never panics, whatever the bytes.
+/// Decodes a generation. Never panics, whatever the bytes.
 ///
 /// # Errors
-/// What is wrong with them.
+/// The reason for which the bytes are no generation.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Generation, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
-    let (seal, body) = text.split_once('\n').ok_or("it has no seal")?;
-    let body = body.strip_suffix('\n').ok_or("its end is missing")?;
-    if format!("{:#}", Digest::of(body.as_bytes())) != seal {
-        return Err("its seal does not fit".to_owned());
+    let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8")?;
+    let (checksum, body) = text.split_once('\n').ok_or("the checksum line is missing")?;
+    let body = body.strip_suffix('\n').ok_or("the end of the file is missing")?;
+    if format!("{:#}", Digest::of(body.as_bytes())) != checksum {
+        return Err("the checksum does not match".to_owned());
     }
     let generation: Generation =
-        serde_json::from_str(body).map_err(|e| format!("it cannot be understood: {e}"))?;
+        serde_json::from_str(body).map_err(|e| format!("the content is invalid: {e}"))?;
     match generation.schema {
         SCHEMA => Ok(generation),
-        other => Err(format!("it has the form {other}, and this gateway knows the form {SCHEMA}")),
+        other => Err(format!("the file has format version {other}; this gateway reads version {SCHEMA}")),
     }
 }
 
 impl fmt::Debug for Generation {
-    /// Without the files, which hold secrets.
+    /// Omits the files, which hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Generation")
             .field("files", &self.files.len())
-            .field("marks", &self.marks)
+            .field("metadata", &self.metadata)
             .finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Marks {
+impl fmt::Debug for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Marks")
+        f.debug_struct("Metadata")
             .field("digest", &self.digest)
             .field("references", &self.references.len())
             .finish_non_exhaustive()

@@ -1,3 +1,5 @@
+//! The ring: the newest generations on the disk.
+
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -6,58 +8,57 @@ use crate::last_good::generation::{Generation, decode};
 use crate::storage::atomic_file;
 use crate::storage::lock::Lock;
 
-/// How many generations are kept.
-const KEPT: usize = 3;
+/// The number of generations on the disk.
+const GENERATIONS: usize = 3;
 
-/// The largest file that is read.
+/// The size limit of a file in bytes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-/// The generations on the disk, one file each, replaced whole. The directory and its files are for their owner only:
-/// a configuration holds secrets.
+/// The generations on the disk, one file each, replaced atomically. Only the owner can read the directory and its
+/// files: a configuration holds secrets.
 #[derive(Debug)]
 pub(crate) struct Ring {
     directory: PathBuf,
-    /// The newest, when it is known to be whole: its number and the digest of its files.
+    /// The number of the newest intact generation and the digest of its files.
     newest: Option<(u64, String)>,
-    /// Keeps another gateway off the configuration these are of.
+    /// Excludes a second gateway on the same configuration.
     _lock: Option<Lock>,
 }
 
 impl Ring {
-    /// The ring in `directory`, which need not be there, and the newest generation that is whole.
-    /// It is this process's alone for as long as the ring, or what is made of it, lives.
+    /// Opens the ring in `directory`, which need not exist, and reads the newest intact generation. The ring owns `lock`.
     pub(crate) fn open(directory: PathBuf, lock: Option<Lock>) -> (Self, Option<Generation>) {
         atomic_file::sweep(&directory);
         let mut ring = Self { directory, newest: None, _lock: lock };
         for number in ring.numbers().into_iter().rev() {
             match ring.read(number) {
                 Ok(generation) => {
-                    ring.newest = Some((number, generation.marks.digest.clone()));
+                    ring.newest = Some((number, generation.metadata.digest.clone()));
                     return (ring, Some(generation));
                 }
-                Err(why) => {
+                Err(reason) => {
                     let file = ring.path(number);
-                    tracing::error!(file = %file.display(), why, "a kept configuration cannot be used; looking at the one before");
+                    tracing::error!(file = %file.display(), reason, "a saved configuration cannot be used; the one before is tried");
                 }
             }
         }
         (ring, None)
     }
 
-    /// Keeps a generation: as another one when its files are others, else in the place of the newest.
+    /// Saves a generation: as a new one when its files differ from the newest, else in its place.
     ///
     /// # Errors
-    /// What the operating system says; the generations before are then what they were.
+    /// The error of the operating system; the older generations are then unchanged.
     pub(crate) fn save(&mut self, generation: &Generation) -> io::Result<()> {
         let number = match &self.newest {
-            Some((number, digest)) if *digest == generation.marks.digest => *number,
+            Some((number, digest)) if *digest == generation.metadata.digest => *number,
             _ => self.numbers().last().map_or(1, |last| last + 1),
         };
         atomic_file::make_directory(&self.directory, 0o700)?;
         atomic_file::write(&self.path(number), &generation.encode()?, 0o600)?;
-        self.newest = Some((number, generation.marks.digest.clone()));
+        self.newest = Some((number, generation.metadata.digest.clone()));
         let numbers = self.numbers();
-        for old in numbers.iter().take(numbers.len().saturating_sub(KEPT)) {
+        for old in numbers.iter().take(numbers.len().saturating_sub(GENERATIONS)) {
             atomic_file::remove(&self.path(*old))?;
         }
         Ok(())
@@ -67,12 +68,12 @@ impl Ring {
         let path = self.path(number);
         let length = fs::metadata(&path).map_err(|e| e.to_string())?.len();
         if length > MAX_BYTES {
-            return Err(format!("it has {length} bytes"));
+            return Err(format!("the file has {length} bytes, more than {MAX_BYTES}"));
         }
         decode(&fs::read(&path).map_err(|e| e.to_string())?)
     }
 
-    /// The numbers of the generations that are there, oldest first.
+    /// Returns the numbers of the generations on the disk, oldest first.
     fn numbers(&self) -> Vec<u64> {
         let files = fs::read_dir(&self.directory).into_iter().flatten().flatten();
         let mut numbers: Vec<u64> = files
@@ -102,11 +103,11 @@ mod tests {
     }
 
     fn newest(directory: &std::path::Path) -> Option<String> {
-        Ring::open(directory.to_owned(), None).1.map(|generation| generation.marks.digest)
+        Ring::open(directory.to_owned(), None).1.map(|generation| generation.metadata.digest)
     }
 
     #[test]
-    fn three_generations_are_kept_and_the_same_files_take_one_place() {
+    fn three_distinct_generations_are_saved() {
         let dir = tempfile::tempdir().unwrap();
         let (mut ring, found) = Ring::open(dir.path().join("ring"), None);
         assert!(found.is_none());
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_or_flipped_at_any_byte_the_newest_is_passed_over_for_the_one_before() {
+    fn damaged_newest_yields_the_one_before() {
         let dir = tempfile::tempdir().unwrap();
         let (mut ring, _) = Ring::open(dir.path().to_owned(), None);
         ring.save(&generation("before")).unwrap();

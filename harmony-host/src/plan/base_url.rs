@@ -1,4 +1,4 @@
-//! URLs that the paths of requests are appended to.
+//! Base URLs: the URLs of upstreams.
 
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
@@ -12,15 +12,15 @@ use crate::http::url_prefix::UrlPrefix;
 pub(crate) struct BaseUrl {
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
-    /// The authority as the Host header has it.
+    /// The authority as the value of the Host header.
     pub(crate) host: HeaderValue,
-    /// Without a slash at its end.
+    /// The path, without a trailing slash.
     pub(crate) path: String,
     pub(crate) prefix: UrlPrefix,
 }
 
 impl BaseUrl {
-    /// The base URL `url`.
+    /// Creates the base URL of `url`.
     ///
     /// # Errors
     /// The reason for which requests cannot be sent there.
@@ -43,7 +43,7 @@ impl BaseUrl {
     /// Parses a base URL.
     ///
     /// # Errors
-    /// The reason for which requests cannot be sent there; it does not repeat the URL.
+    /// The reason for which requests cannot be sent there. The message does not repeat the URL: it may hold a password.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         Self::new(&base_url(url)?)
     }

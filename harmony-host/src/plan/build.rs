@@ -1,3 +1,5 @@
+//! Building the plans of a configuration.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,36 +15,36 @@ use crate::plan::route::{Admission, PipelinePlan, Route, Tables};
 use crate::plan::route_table::RouteTable;
 use crate::plan::target::Target;
 use crate::plan::upstream::{HttpUpstream, Location, Upstream};
-use crate::providers::resolutions::{Resolutions, SaidBy};
+use crate::providers::resolutions::{ProviderResolutions, Resolutions};
 
 struct Planner<'a> {
     sender: Arc<str>,
-    /// Where references of the primary provider led: the only one that is not local.
-    resolutions: SaidBy,
-    /// One target per reference, however many use it: one fetch serves them all.
+    /// The cached resolutions of the primary provider: the only one that is not local.
+    resolutions: ProviderResolutions,
+    /// One target per reference, shared by all backends that use it: one fetch serves them all.
     targets: HashMap<Reference, Arc<Target>>,
     meshes: Vec<(&'a LinkedMesh, Arc<MeshPlan>)>,
     problems: &'a mut Problems,
 }
 
-/// What a configuration's requests run through.
+/// The plans of a configuration.
 #[derive(Debug)]
 pub(crate) struct Plans {
     /// The routes of every network.
     pub(crate) tables: Tables,
-    /// Everything that is sent to by reference.
+    /// The targets of the references in the configuration.
     pub(crate) targets: HashMap<Reference, Arc<Target>>,
     /// Every enabled mesh.
     pub(crate) meshes: Vec<Arc<MeshPlan>>,
-    /// What somebody else than a pipeline sends to by reference.
+    /// The targets of other references, which the embedding application resolves.
     pub(crate) references: ReferenceCache,
 }
 
-/// Works out the routes of every network.
+/// Builds the plans of a configuration.
 pub(crate) fn build_plans(config: &Config, resolutions: &Arc<Resolutions>, problems: &mut Problems) -> Plans {
     let mut planner = Planner {
         sender: Arc::from(config.proxy.id.as_str()),
-        resolutions: resolutions.said_by(&config.primary.identity()),
+        resolutions: resolutions.for_provider(&config.primary.identity()),
         targets: HashMap::new(),
         meshes: Vec::new(),
         problems,
@@ -114,7 +116,7 @@ impl Planner<'_> {
         }))
     }
 
-    /// The meshes that the ingress called `name` of a pipeline belongs to.
+    /// Returns the meshes that the ingress called `name` of a pipeline belongs to.
     fn meshes_of(&self, pipeline: &str, name: &str) -> Vec<Arc<MeshPlan>> {
         let belongs = |mesh: &LinkedMesh| mesh.ingress.iter().any(|(p, i)| p == pipeline && i == name);
         self.meshes.iter().filter(|(mesh, _)| belongs(mesh)).map(|(_, plan)| Arc::clone(plan)).collect()
@@ -134,10 +136,10 @@ impl Planner<'_> {
         }
     }
 
-    /// Works out who may reach the endpoints of a pipeline by their paths.
+    /// Builds the rules for requests that reach the endpoints of a pipeline by path.
     ///
-    /// A request that reaches an endpoint by its path instead of an ingress URL must not get past the strictest
-    /// ingress of that endpoint, or another Host header would undo `mode = "mesh"`.
+    /// Such a request must satisfy the strictest ingress of the endpoint. Otherwise a client could get around
+    /// `mode = "mesh"` with another Host header.
     fn guard<'a>(&mut self, linked: &'a LinkedPipeline) -> Guard<'a> {
         let pipeline = linked.pipeline.name.as_str();
         let mut guard = Guard::default();
@@ -154,7 +156,7 @@ impl Planner<'_> {
                 self.problems.warn(place, key, message).help("name it in the `ingress` list of a mesh");
             }
         }
-        // Switching a mesh-only ingress off closes the way to its endpoint; it does not open it to everybody.
+        // Disabling a mesh-only ingress must not open its endpoint to everybody: mesh context stays required.
         for off in linked.pipeline.ingress.iter().filter(|i| !i.enabled && i.mode == Mode::Mesh) {
             let first = linked.endpoints.first().map(|endpoint| endpoint.name.as_str());
             if let Some(endpoint) = off.endpoint.as_ref().map(|at| at.value.as_str()).or(first) {
@@ -193,16 +195,16 @@ impl Planner<'_> {
     }
 }
 
-/// The rules for requests that reach the endpoints of a pipeline by their paths.
+/// The rules for requests that reach the endpoints of a pipeline by path.
 #[derive(Default)]
 struct Guard<'a> {
-    /// The rule of each endpoint that an ingress leads to.
+    /// The rule of each endpoint that has an ingress.
     direct: HashMap<&'a str, Admission>,
     /// The meshes of all ingresses of the pipeline.
     meshes: Vec<Arc<MeshPlan>>,
 }
 
-/// Adds the route of an endpoint's path.
+/// Adds the route of an endpoint's path. Endpoints with the same path share the strictest rule.
 fn endpoint_route(
     endpoint: &Endpoint,
     linked: &LinkedPipeline,
@@ -233,7 +235,7 @@ fn endpoint_route(
     table.add_endpoint(&prefix, route);
 }
 
-/// Whether two endpoints are reached by the same path; then the stricter of the two holds for it.
+/// Returns true when both endpoints have the same path.
 fn same_path(a: &Endpoint, b: &Endpoint) -> bool {
     let path =
         |endpoint: &Endpoint| endpoint.path_prefix.as_ref().and_then(|at| owned_segments(&at.value).ok());
@@ -248,7 +250,7 @@ fn join(into: &mut Vec<Arc<MeshPlan>>, more: &[Arc<MeshPlan>]) {
     }
 }
 
-/// A path that has dot segments was refused before; it matches nothing.
+/// Splits a path into segments. One with dot segments, which `Config::merge` has rejected, matches nothing.
 fn prefix(path: Option<&str>) -> Arc<[String]> {
     path.and_then(|path| owned_segments(path).ok()).unwrap_or_default().into()
 }

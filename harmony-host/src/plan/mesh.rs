@@ -1,3 +1,5 @@
+//! Meshes: their members, and the caches of issued and verified tokens.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,13 +19,13 @@ use crate::providers::isolate::isolated;
 pub(crate) struct MeshPlan {
     pub(crate) identity: Arc<MeshIdentity>,
     pub(crate) provider: ProviderName,
-    /// The ingresses whose URLs are known.
+    /// The ingresses with URLs in the configuration.
     pub(crate) members: Vec<Arc<Member>>,
-    /// The ingresses whose URLs have to be resolved.
+    /// The ingresses that are references.
     pub(crate) remote: Vec<Arc<Target>>,
     /// The ingresses that references resolved to, by URL. Each mesh has its own: a token is for one mesh.
     resolved: DashMap<UrlPrefix, Arc<Member>>,
-    /// The tokens of its members that were found good.
+    /// The verified tokens of its members.
     pub(crate) verified: VerifiedTokens,
     sender: Arc<str>,
 }
@@ -34,10 +36,10 @@ pub(crate) struct Member {
     token: Arc<Lease<HeaderValue>>,
 }
 
-/// Tokens are not used in the last seconds of their life: the request still has to get there.
+/// The time before its expiry from which a token is no longer used: the request must reach the other gateway before it.
 const EXPIRY_MARGIN: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// How many resolved ingresses a mesh remembers the tokens of.
+/// The most resolved ingresses whose tokens a mesh caches.
 const MAX_RESOLVED: usize = 1024;
 
 impl MeshPlan {
@@ -57,11 +59,11 @@ impl MeshPlan {
         }
     }
 
-    /// The ingress of this mesh that a request to `path` below `base` reaches: the most specific one that the
-    /// configuration knows, else the first that a reference leads to.
+    /// Finds the ingress of this mesh that a request to `path` below `base` reaches: the most specific one in the
+    /// configuration, else the first that a reference resolves to.
     ///
     /// # Errors
-    /// Unavailable, when that depends on a reference that cannot be resolved now.
+    /// Unavailable when a reference that might be this ingress cannot be resolved now.
     pub(crate) async fn member(
         &self,
         base: &UrlPrefix,
@@ -82,16 +84,18 @@ impl MeshPlan {
                         return Ok(Some(self.resolved(url)));
                     }
                 }
-                // It may be the one: sending without its token would be a guess.
+                // The URL may be this ingress: the request must not go there without a token.
                 Err(error) if error.kind() == ErrorKind::Unavailable => unknown = Some(error),
-                // It does not exist, or is nothing this gateway may use or can send to.
-                Err(error) => tracing::debug!(reference = %target.reference, %error, "no member of the mesh"),
+                // The resource does not exist, or this gateway may not use it or cannot send requests to it.
+                Err(error) => {
+                    tracing::debug!(reference = %target.reference, %error, "a reference is no member of the mesh")
+                }
             }
         }
         unknown.map_or(Ok(None), Err)
     }
 
-    /// The member at a resolved URL. One of them makes room when there are too many: its token is asked for again.
+    /// Returns the member at a resolved URL. A full cache evicts an arbitrary member; its token is issued again later.
     fn resolved(&self, url: &UrlPrefix) -> Arc<Member> {
         if let Some(member) = self.resolved.get(url) {
             return Arc::clone(&member);
@@ -105,11 +109,11 @@ impl MeshPlan {
         Arc::clone(&member)
     }
 
-    /// The sender of a valid token. A token that is valid for the URL a route stands for is valid for everything below
-    /// it and is remembered; one that is only valid for this very URL is verified each time.
+    /// Verifies a token and returns its sender. A token that is valid for the URL of the route is valid for everything
+    /// below and is cached; one that is valid for the URL of this request only is verified each time.
     ///
     /// # Errors
-    /// Denied for a token that is not valid, Unavailable when the keys to verify it cannot be had.
+    /// Denied for a token that is not valid, Unavailable when the keys to verify it cannot be fetched.
     pub(crate) async fn verify(
         &self,
         providers: &Providers,
@@ -133,10 +137,10 @@ impl MeshPlan {
         Ok(sender)
     }
 
-    /// The Authorization header for a request to `member`.
+    /// Returns the Authorization header for a request to `member`.
     ///
     /// # Errors
-    /// What the provider said.
+    /// The error of the provider.
     pub(crate) async fn authorization(
         &self,
         member: &Member,
@@ -161,7 +165,9 @@ impl MeshPlan {
             let left = providers.time_until(issued.expires_at);
             let mut header =
                 HeaderValue::try_from(format!("Bearer {}", issued.token.expose())).map_err(|_| {
-                    Error::unavailable(format!("the provider `{provider}` issued what is no token"))
+                    Error::unavailable(format!(
+                        "the provider `{provider}` issued a token that is no HTTP header value"
+                    ))
                 })?;
             header.set_sensitive(true);
             Ok((header, left.saturating_sub(EXPIRY_MARGIN)))

@@ -1,4 +1,4 @@
-//! References that an application asks for.
+//! The cache of references that an application resolves.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use dashmap::DashMap;
 use provider_api::Reference;
 
 use crate::plan::target::Target;
-use crate::providers::resolutions::SaidBy;
+use crate::providers::resolutions::ProviderResolutions;
 
-/// The targets of references that no pipeline sends to and that the embedding application asks for.
+/// The targets of references that no pipeline uses and that the embedding application resolves.
 pub(crate) struct ReferenceCache {
-    resolutions: SaidBy,
+    resolutions: ProviderResolutions,
     targets: DashMap<Reference, Arc<Target>>,
 }
 
-/// The most targets that are remembered: references may come from requests.
+/// The most targets in the cache: an application may resolve references that come from requests.
 const MAX: usize = 4096;
 
 impl ReferenceCache {
-    pub(crate) fn new(resolutions: SaidBy) -> Self {
+    pub(crate) fn new(resolutions: ProviderResolutions) -> Self {
         Self { resolutions, targets: DashMap::new() }
     }
 
-    /// The target of `reference`, one for all callers. One of the others makes room when there are too many.
+    /// Returns the target of `reference`, the same one for all callers. A full cache evicts an arbitrary target.
     pub(crate) fn target(&self, reference: &Reference) -> Arc<Target> {
         if let Some(target) = self.targets.get(reference) {
             return Arc::clone(&target);
@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn cache_is_shared_and_bounded() {
-        let cache = ReferenceCache::new(Resolutions::new(Arc::new(SystemClock), Vec::new()).said_by("one"));
+        let cache =
+            ReferenceCache::new(Resolutions::new(Arc::new(SystemClock), Vec::new()).for_provider("one"));
         let reference = |n: usize| format!("runbeam.a.ingress.name.n{n}").parse().unwrap();
         assert!(Arc::ptr_eq(&cache.target(&reference(0)), &cache.target(&reference(0))));
         for n in 0..MAX + 5 {

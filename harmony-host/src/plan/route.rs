@@ -1,4 +1,4 @@
-//! Routes and what they need to be admitted.
+//! Routes and their admission rules.
 
 use std::sync::Arc;
 
@@ -9,33 +9,33 @@ use crate::plan::upstream::Upstream;
 /// The routes of every network.
 pub(crate) type Tables = std::collections::HashMap<Arc<str>, RouteTable<Route>>;
 
-/// Where a request goes that matched.
+/// The route of the requests that match an ingress URL or an endpoint path.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) pipeline: Arc<PipelinePlan>,
     /// The endpoint's name.
     pub(crate) endpoint: Arc<str>,
-    /// The endpoint's path; taken off before a request is forwarded.
+    /// The endpoint's path; stripped before a request is forwarded.
     pub(crate) endpoint_prefix: Arc<[String]>,
     /// The ingress whose URL matched.
     pub(crate) ingress: Option<Arc<str>>,
     pub(crate) admission: Admission,
 }
 
-/// Which mesh tokens are looked at, and whether one is needed.
+/// The admission rule of a route: the meshes whose tokens it accepts, and if one is required.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Admission {
     /// The meshes whose tokens give mesh context.
     pub(crate) meshes: Vec<Arc<MeshPlan>>,
-    /// Whether a request without mesh context is refused.
+    /// Set when a request without mesh context is refused.
     pub(crate) required: bool,
 }
 
-/// What happens to the requests of a pipeline.
+/// The plan of a pipeline.
 #[derive(Debug)]
 pub(crate) struct PipelinePlan {
     pub(crate) name: Arc<str>,
-    /// What this host lacks for it: the pipeline answers 501.
+    /// The feature that this host lacks for it: every request is answered 501.
     pub(crate) unserved: Option<String>,
     pub(crate) upstream: Upstream,
 }

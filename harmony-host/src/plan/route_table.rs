@@ -1,28 +1,29 @@
+//! The route table of a network.
+
 use std::collections::HashMap;
 
 use crate::http::path::{BadPath, segments};
 use crate::http::url_prefix::{Scheme, UrlPrefix};
 
-/// What was asked for, as far as routing needs to know it.
+/// The parts of a request that routing depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RouteQuery<'a> {
     pub(crate) scheme: Scheme,
-    /// Without port, in any case.
+    /// The host without the port, in upper or lower case.
     pub(crate) host: &'a str,
     pub(crate) port: u16,
     pub(crate) path: &'a str,
 }
 
-/// A route, and where in the path its prefix ends.
+/// A route, and the byte offset in the path at which its prefix ends.
 #[derive(Debug)]
 pub(crate) struct Match<'t, T> {
     pub(crate) route: &'t T,
     pub(crate) end: usize,
 }
 
-/// The routes of one network. A URL that matches an ingress goes there; everything else goes by the path
-/// prefixes of endpoints. In both the most specific wins. The time of a look-up depends on the number of
-/// segments in the path, not on the number of routes.
+/// The routes of one network: ingress URLs first, then the path prefixes of endpoints. In both the longest prefix wins.
+/// The time of a lookup depends on the number of segments in the path, not on the number of routes.
 #[derive(Debug)]
 pub(crate) struct RouteTable<T> {
     ingress: HashMap<String, Vec<(Scheme, u16, Trie<T>)>>,
@@ -52,19 +53,24 @@ impl<T> RouteTable<T> {
         self.endpoints.insert(prefix, route);
     }
 
-    pub(crate) fn find(&self, asked: &RouteQuery<'_>) -> Result<Option<Match<'_, T>>, BadPath> {
-        let by_ingress = match self.origin(asked) {
-            Some(trie) => trie.find(asked.path)?,
+    /// Finds the route of a request.
+    ///
+    /// # Errors
+    /// A path that routing must not interpret, such as one with dot segments.
+    pub(crate) fn find(&self, query: &RouteQuery<'_>) -> Result<Option<Match<'_, T>>, BadPath> {
+        let by_ingress = match self.origin(query) {
+            Some(trie) => trie.find(query.path)?,
             None => None,
         };
         match by_ingress {
             Some(found) => Ok(Some(found)),
-            None => self.endpoints.find(asked.path),
+            None => self.endpoints.find(query.path),
         }
     }
 
-    fn origin(&self, asked: &RouteQuery<'_>) -> Option<&Trie<T>> {
-        let host = asked.host.strip_suffix('.').unwrap_or(asked.host);
+    fn origin(&self, query: &RouteQuery<'_>) -> Option<&Trie<T>> {
+        // A trailing dot marks a fully qualified name; it is the same host.
+        let host = query.host.strip_suffix('.').unwrap_or(query.host);
         let origins = if host.bytes().any(|b| b.is_ascii_uppercase()) {
             self.ingress.get(&host.to_ascii_lowercase())?
         } else {
@@ -72,12 +78,12 @@ impl<T> RouteTable<T> {
         };
         origins
             .iter()
-            .find(|(scheme, port, _)| (*scheme, *port) == (asked.scheme, asked.port))
+            .find(|(scheme, port, _)| (*scheme, *port) == (query.scheme, query.port))
             .map(|(_, _, t)| t)
     }
 }
 
-/// A map from path prefixes, by whole segments.
+/// A map from path prefixes to values, by whole segments.
 #[derive(Debug)]
 struct Trie<T> {
     value: Option<T>,
@@ -91,7 +97,7 @@ impl<T> Default for Trie<T> {
 }
 
 impl<T> Trie<T> {
-    /// The first value for a prefix stays: that two pipelines want the same one was refused before.
+    /// Inserts a value. The first one for a prefix wins; `Config::merge` has rejected prefixes of two pipelines.
     fn insert(&mut self, prefix: &[String], value: T) {
         let mut node = self;
         for segment in prefix {
@@ -100,8 +106,8 @@ impl<T> Trie<T> {
         node.value.get_or_insert(value);
     }
 
-    /// The longest prefix of `path` that has a value. The whole path is looked at, so that a dot segment is
-    /// refused wherever it stands.
+    /// Finds the value of the longest prefix of `path`. Reads the whole path, so that a dot segment is rejected wherever
+    /// it stands: behind the prefix it would lead out of it at the upstream.
     fn find(&self, path: &str) -> Result<Option<Match<'_, T>>, BadPath> {
         let mut found = self.value.as_ref().map(|route| Match { route, end: 0 });
         let mut node = Some(self);
@@ -134,33 +140,33 @@ mod tests {
         table
     }
 
-    fn ask<'t>(table: &'t RouteTable<String>, host: &str, path: &str) -> Option<&'t str> {
-        let asked = RouteQuery { scheme: Scheme::Https, host, port: 443, path };
-        table.find(&asked).unwrap().map(|m| m.route.as_str())
+    fn route<'t>(table: &'t RouteTable<String>, host: &str, path: &str) -> Option<&'t str> {
+        let query = RouteQuery { scheme: Scheme::Https, host, port: 443, path };
+        table.find(&query).unwrap().map(|m| m.route.as_str())
     }
 
     #[test]
-    fn the_most_specific_wins_and_a_prefix_is_whole_segments() {
+    fn longest_prefix_of_whole_segments_wins() {
         let t = table(&["https://a/r4", "https://a/r4/Patient", "https://a:8443/x"], &["/", "/r4"]);
-        assert_eq!(ask(&t, "a", "/r4/Patient/7"), Some("https://a/r4/Patient"));
-        assert_eq!(ask(&t, "A.", "/r4/Observation"), Some("https://a/r4"));
-        assert_eq!(ask(&t, "a", "/r4evil"), Some("/"));
-        assert_eq!(ask(&t, "b", "/r4/x"), Some("/r4"));
-        assert_eq!(ask(&t, "a", "/x"), Some("/"));
+        assert_eq!(route(&t, "a", "/r4/Patient/7"), Some("https://a/r4/Patient"));
+        assert_eq!(route(&t, "A.", "/r4/Observation"), Some("https://a/r4"));
+        assert_eq!(route(&t, "a", "/r4evil"), Some("/"));
+        assert_eq!(route(&t, "b", "/r4/x"), Some("/r4"));
+        assert_eq!(route(&t, "a", "/x"), Some("/"));
     }
 
     #[test]
-    fn an_escaped_path_reaches_the_protected_route_and_dots_reach_none() {
+    fn escapes_are_decoded_and_dots_rejected() {
         let t = table(&["https://a/r4"], &["/"]);
-        assert_eq!(ask(&t, "a", "/%724/Patient"), Some("https://a/r4"));
-        assert_eq!(ask(&t, "a", "//r4"), Some("https://a/r4"));
-        let asked = RouteQuery { scheme: Scheme::Https, host: "a", port: 443, path: "/open/../r4" };
-        assert!(t.find(&asked).is_err());
+        assert_eq!(route(&t, "a", "/%724/Patient"), Some("https://a/r4"));
+        assert_eq!(route(&t, "a", "//r4"), Some("https://a/r4"));
+        let query = RouteQuery { scheme: Scheme::Https, host: "a", port: 443, path: "/open/../r4" };
+        assert!(t.find(&query).is_err());
     }
 
     proptest! {
         #[test]
-        fn the_table_agrees_with_looking_at_every_prefix(
+        fn agrees_with_a_linear_search(
             prefixes in prop::collection::btree_set("(/[ab]{1,2}){0,3}", 0..8),
             path in "(/[ab]{1,2}){0,5}",
         ) {
@@ -171,7 +177,7 @@ mod tests {
                 .iter()
                 .filter(|p| wanted.starts_with(&owned_segments(p).unwrap()))
                 .max_by_key(|p| owned_segments(p).unwrap().len());
-            prop_assert_eq!(ask(&t, "any", &path), slow.copied());
+            prop_assert_eq!(route(&t, "any", &path), slow.copied());
         }
     }
 }

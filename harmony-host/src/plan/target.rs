@@ -1,4 +1,4 @@
-//! Targets: resources that requests are sent to by reference.
+//! Targets: the resources that requests are sent to by reference.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,57 +8,58 @@ use provider_api::{Error, ErrorKind, Fetch, Fetched, Freshness, Lease, Reference
 use crate::plan::base_url::BaseUrl;
 use crate::providers::Providers;
 use crate::providers::isolate::isolated;
-use crate::providers::resolutions::SaidBy;
+use crate::providers::resolutions::ProviderResolutions;
 
-/// A resource that requests are sent to, resolved when it is needed and then held.
+/// A resource that requests are sent to by reference. Resolved when first needed, then cached and refreshed ahead.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) reference: Reference,
     lease: Arc<Lease<ResolvedTarget>>,
-    /// Where it led before, for when its provider is away; nothing for what is resolved here.
-    resolutions: Option<SaidBy>,
+    /// The cached resolutions for when the provider is unavailable; `None` for local references, which always resolve.
+    resolutions: Option<ProviderResolutions>,
 }
 
-/// Where a resource can be reached.
+/// The URLs of a resource.
 #[derive(Debug)]
 pub(crate) struct ResolvedTarget {
     /// In the order in which they are tried. Never empty.
     pub(crate) urls: Vec<BaseUrl>,
-    /// The same, in their normal form.
-    pub(crate) written: Arc<[String]>,
+    /// The same as text, in their normal form.
+    pub(crate) normalized: Arc<[String]>,
 }
 
 impl Target {
-    /// What only a former process has resolved is used at once, and asked for in the background.
-    pub(crate) fn new(reference: Reference, resolutions: &SaidBy) -> Self {
+    /// Creates a target. A resolution of the previous process is used at once and refreshed in the background, so that
+    /// a restart needs no provider to serve.
+    pub(crate) fn new(reference: Reference, resolutions: &ProviderResolutions) -> Self {
         let resolutions = (!reference.provider().is_local()).then(|| resolutions.clone());
         let target = Self { reference, lease: Lease::new(), resolutions };
-        target.hold(|resolutions| resolutions.recall_former(&target.reference));
+        target.use_cached(|resolutions| resolutions.get_from_previous_process(&target.reference));
         target
     }
 
-    /// Holds what is recalled, for as long as its provider does not answer. Whether there is something.
-    fn hold(&self, recall: impl FnOnce(&SaidBy) -> Option<(Vec<String>, Duration)>) -> bool {
-        let recalled = self.resolutions.as_ref().and_then(recall);
-        let Some((urls, left)) = recalled else { return false };
+    /// Puts a cached resolution into the lease until the provider answers again. Returns false when there is none.
+    fn use_cached(&self, find: impl FnOnce(&ProviderResolutions) -> Option<(Vec<String>, Duration)>) -> bool {
+        let cached = self.resolutions.as_ref().and_then(find);
+        let Some((urls, left)) = cached else { return false };
         let usable = urls.iter().map(|url| BaseUrl::parse(url)).collect::<Result<Vec<_>, _>>();
         let Some(urls) = usable.ok().filter(|urls| !urls.is_empty()) else { return false };
         self.lease.hold_for_now(ResolvedTarget::new(urls), left);
         true
     }
 
-    /// Where the resource can be reached now.
+    /// Resolves the reference.
     ///
     /// # Errors
-    /// What the provider said, or that the resource has no URL.
+    /// The error of the provider, or Invalid for a resource that requests cannot be sent to.
     pub(crate) async fn resolve(&self, providers: &Providers) -> Result<Valid<ResolvedTarget>, Arc<Error>> {
         let resolved = self.lease.get(|| self.fetch(providers)).await;
         match resolved {
             Err(error) if error.kind() == ErrorKind::Unavailable => {
-                if !self.hold(|resolutions| resolutions.recall(&self.reference)) {
+                if !self.use_cached(|resolutions| resolutions.get(&self.reference)) {
                     return Err(error);
                 }
-                tracing::warn!(reference = %self.reference, %error, "its provider is away; it is followed to where it led last");
+                tracing::warn!(reference = %self.reference, %error, "the provider is unavailable; its last known URLs are used");
                 self.lease.held().ok_or(error)
             }
             resolved => resolved,
@@ -72,8 +73,9 @@ impl Target {
             let fetched = fetch(&reference, &providers).await;
             match (&fetched, resolutions) {
                 (Ok((resolved, _)), Some(resolutions)) => {
-                    resolutions.learn(&reference, resolved.written.to_vec())
+                    resolutions.record(&reference, resolved.normalized.to_vec())
                 }
+                // The provider answered: an old resolution must not outlive its "not found" or "denied".
                 (Err(error), Some(resolutions)) if error.kind() != ErrorKind::Unavailable => {
                     resolutions.forget(&reference);
                 }
@@ -86,8 +88,8 @@ impl Target {
 
 impl ResolvedTarget {
     fn new(urls: Vec<BaseUrl>) -> Self {
-        let whole = |url: &BaseUrl| format!("{}://{}{}", url.scheme, url.authority, url.path);
-        Self { written: urls.iter().map(whole).collect(), urls }
+        let text = |url: &BaseUrl| format!("{}://{}{}", url.scheme, url.authority, url.path);
+        Self { normalized: urls.iter().map(text).collect(), urls }
     }
 }
 

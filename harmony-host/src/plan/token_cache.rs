@@ -1,3 +1,5 @@
+//! The cache of verified mesh tokens.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,28 +10,28 @@ use tokio::time::Instant;
 
 use crate::http::url_prefix::Scheme;
 
-/// The tokens of one mesh that were found good, so that the next request of the same sender costs no signature.
+/// The verified tokens of one mesh. The next request with the same token needs no signature check.
 ///
-/// Only what was verified gets in, and only a token that is the same to its last byte is found. What is
-/// remembered is that it is good for a URL and, as the contract says, for all below it; never that one is bad.
-/// Reading takes no lock and makes nothing.
+/// Only verified tokens are inserted, and a token is found only when all its bytes are equal. An entry means that the
+/// token is valid for a URL and, by the contract of providers, for every URL below it. Invalid tokens are not cached:
+/// an attacker could fill the cache with them. Reading takes no lock and allocates nothing.
 pub struct VerifiedTokens {
     known: ArcSwap<HashMap<Tail, Arc<Verified>>>,
     writing: Mutex<()>,
 }
 
-/// The URL that a route stands for, as the request wrote it.
+/// The URL of a route, as the request spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Base<'a> {
     /// The scheme.
     pub scheme: Scheme,
-    /// Host and port, as the request wrote them.
+    /// Host and port, as the request spells them.
     pub authority: &'a str,
-    /// The part of the path that chose the route.
+    /// The part of the path that matched the route.
     pub prefix: &'a str,
 }
 
-/// The end of a token, which is of its signature: as good as random, and quicker to hash than all of it.
+/// The end of a token. It belongs to the signature, so it is as good as random, and it hashes faster than the whole.
 type Tail = [u8; 32];
 
 #[derive(Clone)]
@@ -40,13 +42,13 @@ struct Verified {
     until: Instant,
 }
 
-/// How many URLs one token is remembered to be good for.
+/// The most URLs that are cached for one token.
 const MAX_BASES: usize = 8;
 
-/// How many tokens are remembered.
+/// The most tokens in the cache.
 const MAX: usize = 4096;
 
-/// How long a token is taken to be good at most: by then its key may have been withdrawn.
+/// The longest time without a new verification: its key may have been revoked meanwhile.
 const LONGEST: Duration = Duration::from_secs(300);
 
 impl Default for VerifiedTokens {
@@ -56,12 +58,12 @@ impl Default for VerifiedTokens {
 }
 
 impl VerifiedTokens {
-    /// None yet.
+    /// Creates an empty cache.
     pub fn new() -> Self {
         Self { known: ArcSwap::default(), writing: Mutex::new(()) }
     }
 
-    /// The sender of a token that is known to be good for `base`.
+    /// Returns the sender of a token that is cached as valid for `base`.
     pub fn sender(&self, token: &str, base: &Base<'_>) -> Option<Arc<str>> {
         let known = self.known.load();
         let verified = known.get(&tail(token)?)?;
@@ -69,13 +71,13 @@ impl VerifiedTokens {
         (same && Instant::now() < verified.until).then(|| Arc::clone(&verified.sender))
     }
 
-    /// Remembers that a token of `sender` is good for `base` for another `left`.
+    /// Caches a token of `sender` as valid for `base`, for `left` but at most 5 minutes.
     pub fn remember(&self, token: &str, base: &Base<'_>, sender: &Arc<str>, left: Duration) {
         let Some(tail) = tail(token) else { return };
         if left.is_zero() {
             return;
         }
-        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = HashMap::clone(&self.known.load());
         let until = Instant::now() + left.min(LONGEST);
         let mut verified = match known.get(&tail) {
@@ -131,7 +133,7 @@ mod tests {
     const TOKEN: &str = "head.claims.0123456789012345678901234567890123456789";
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_known_for_the_url_it_was_verified_for_until_it_ends() {
+    async fn token_is_bound_to_url_and_expiry() {
         let (tokens, sender) = (VerifiedTokens::new(), Arc::from("sender"));
         tokens.remember(TOKEN, &base("/r4"), &sender, Duration::from_secs(60));
         tokens.remember(TOKEN, &base("/r3"), &sender, Duration::from_secs(60));
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_remembered_is_bounded_in_number_and_in_time() {
+    async fn cache_is_bounded_in_size_and_time() {
         let (tokens, sender) = (VerifiedTokens::new(), Arc::from("sender"));
         let token = |n: usize| format!("head.claims.{n:040}");
         for n in 0..MAX + 10 {

@@ -1,4 +1,4 @@
-//! Upstreams: where the requests of a pipeline go.
+//! Upstreams: the destinations of the requests of a pipeline.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::plan::mesh::MeshPlan;
 use crate::plan::target::{ResolvedTarget, Target};
 use crate::providers::Providers;
 
-/// The place where the requests of a pipeline go.
+/// The destination of the requests of a pipeline.
 #[derive(Debug)]
 pub(crate) enum Upstream {
-    /// The request itself is the answer.
+    /// The gateway itself: it answers with the request.
     Echo,
     /// Another HTTP server.
     Http(Box<HttpUpstream>),
     /// A service of the application that embeds the host.
     Application,
-    /// None: the pipeline is not served.
+    /// The pipeline has no backend, or one that is not served.
     None,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct HttpUpstream {
     /// The name of the backend.
     pub(crate) backend: Arc<str>,
     pub(crate) location: Location,
-    /// The longest silence of the server.
+    /// The longest time without a byte from the server.
     pub(crate) timeout: Duration,
     pub(crate) max_retries: u32,
     /// The meshes that the egresses of this backend belong to.
@@ -63,7 +63,7 @@ impl BaseUrls<'_> {
 }
 
 impl HttpUpstream {
-    /// The base URLs, resolved when the backend is a reference.
+    /// Returns the base URLs; a reference is resolved.
     ///
     /// # Errors
     /// The error of the provider.
@@ -74,8 +74,8 @@ impl HttpUpstream {
         })
     }
 
-    /// The Authorization header for a request to `rest` below `base`: a mesh token, where that is a member of a mesh
-    /// of an egress.
+    /// Returns the Authorization header for a request to `rest` below `base`: a mesh token, when that URL belongs to a
+    /// member of a mesh of an egress.
     ///
     /// # Errors
     /// The error of the provider; the request must then not be sent.
@@ -93,7 +93,7 @@ impl HttpUpstream {
         Ok(None)
     }
 
-    /// The refusal of a request without mesh context, where one is needed.
+    /// Returns the message for a request that has no mesh context and needs one.
     pub(crate) fn refusal(&self) -> String {
         format!(
             "backend `{}` is reached through an egress with `mode = \"mesh\"`, and the request came without mesh context",

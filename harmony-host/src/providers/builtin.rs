@@ -1,7 +1,8 @@
+//! The providers that are compiled into this gateway. No other file names one.
+
 use provider_api::Registry;
 
-/// The providers that are compiled into this gateway, as the environment of this process sets them up. The
-/// only file that names them.
+/// Returns the registry of the compiled-in providers, set up from the environment of this process.
 pub fn registry() -> Registry {
     #[allow(unused_mut, reason = "a gateway may be built without any")]
     let mut registry = Registry::new();

@@ -1,3 +1,5 @@
+//! The inventory: what a configuration declares, in the form that providers are given.
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use crate::config::{
 };
 use crate::documents::Documents;
 
-/// What the configuration declares, as providers need to know it.
+/// Returns the resources and meshes that the configuration declares.
 pub(crate) fn inventory(config: &Config, documents: &Documents) -> Inventory {
     let mut resources = Vec::new();
     for linked in &config.pipelines {
@@ -17,7 +19,7 @@ pub(crate) fn inventory(config: &Config, documents: &Documents) -> Inventory {
         resources.extend(linked.pipeline.egress.iter().map(|e| egress(linked, e)));
     }
     resources.extend(config.endpoints.iter().map(|declared| endpoint(declared)));
-    // Several pipelines may share a backend; it is one resource all the same.
+    // Pipelines may share a backend; it is still one resource.
     let mut seen = HashSet::new();
     let used = config.pipelines.iter().filter_map(|linked| linked.backend.as_ref());
     resources.extend(used.filter(|linked| seen.insert(Arc::as_ptr(&linked.backend))).map(backend));
@@ -32,7 +34,7 @@ pub(crate) fn inventory(config: &Config, documents: &Documents) -> Inventory {
     Inventory { resources, meshes }
 }
 
-/// A resource without an `id` of its own has its name for one.
+/// Returns a resource; the name stands in for a missing `id`.
 fn resource(kind: ResourceType, id: Option<&String>, name: &str) -> Resource {
     Resource::new(kind, id.map_or(name, String::as_str), name)
 }

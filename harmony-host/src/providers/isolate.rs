@@ -1,40 +1,45 @@
+//! Isolation from providers: a panic in one fails the call and nothing else.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
 use provider_api::{Cadence, CredentialStatus, Error, Provider, Result};
 
-/// Runs a call of a provider. One that panics has failed, and that is all: the request gets its answer, and
-/// what called goes on.
+/// Runs a call of a provider and turns a panic into an error: a faulty provider fails one call, not the task that
+/// serves requests or applies changes.
+///
+/// # Errors
+/// The error of the call; `Unavailable` after a panic.
 pub(crate) async fn isolated<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
     let mut call = pin!(call);
     std::future::poll_fn(move |cx| {
         catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))).unwrap_or_else(|_| {
-            tracing::error!("a provider panicked; the call has failed");
+            tracing::error!("a provider panicked; its call failed");
             Poll::Ready(Err(Error::unavailable("the provider failed")))
         })
     })
     .await
 }
 
-/// The same for a question that a provider answers at once; `None` when it panicked.
-pub(crate) fn catch_panic<T>(question: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(question))
-        .inspect_err(|_| tracing::error!("a provider panicked over a question"))
+/// Runs a synchronous call of a provider; `None` when it panicked.
+pub(crate) fn catch_panic<T>(call: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(call))
+        .inspect_err(|_| tracing::error!("a provider panicked; its answer is missing"))
         .ok()
 }
 
-/// When a provider is asked; never, when it panics over it.
+/// Returns how often the provider is polled; `None` when it has no changes or panicked.
 pub(crate) fn cadence_of(provider: &dyn Provider) -> Option<Cadence> {
     catch_panic(|| provider.source().map(provider_api::ConfigSource::cadence))?
 }
 
-/// Whether the gateway is authorized, where somebody has to be.
+/// Returns the state of the gateway's credential; `None` when the provider needs none or panicked.
 pub(crate) fn credential_status_of(provider: &dyn Provider) -> Option<CredentialStatus> {
     catch_panic(|| provider.enrollment().map(provider_api::Enrollment::credential_status))?
 }
 
-/// An error with its causes, for people.
+/// Formats an error with its causes in one line.
 pub(crate) fn error_chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -52,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_an_error_of_the_call() {
+    async fn panic_becomes_an_error() {
         let failed = isolated::<()>(async { panic!("from a provider") }).await;
         assert_eq!(failed.map_err(|e| e.kind()), Err(ErrorKind::Unavailable));
         assert_eq!(isolated(async { Ok(7) }).await.ok(), Some(7));

@@ -1,4 +1,4 @@
-//! Where references led when they were last resolved: for when their provider is away.
+//! The last known URLs of references, used while their provider is unavailable.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,132 +8,135 @@ use std::time::{Duration, UNIX_EPOCH};
 use provider_api::{Clock, Reference};
 use serde::{Deserialize, Serialize};
 
-/// How long a reference is followed to where it led last, while its provider cannot be asked: routing may live on
-/// stale data. What a provider says takes the place of it at once.
-pub(crate) const LONGEST_STALE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The longest time that a resolution is used while its provider is unavailable. Routing may use stale data;
+/// authorization may not. A newer response replaces it at once.
+pub(crate) const MAX_STALE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The most references that are remembered.
+/// The most references in the cache: applications may resolve references that come from requests.
 const MAX: usize = 10_000;
 
-/// Where one reference led.
+/// The URLs of one reference, as its provider resolved it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Learned {
+pub(crate) struct CachedResolution {
     pub(crate) reference: Reference,
-    /// Who said so: the identity of the provider's settings. Nobody's when it was noted without.
-    #[serde(default)]
-    said_by: String,
+    /// The identity of the settings of the provider that resolved it; empty in files of versions that did not save it.
+    #[serde(default, rename = "said_by")]
+    identity: String,
     /// In the order in which they are tried.
     pub(crate) urls: Vec<String>,
-    /// When, in seconds since 1970.
-    at: u64,
+    /// The time of the resolution, in seconds since 1970.
+    #[serde(rename = "at")]
+    resolved_at: u64,
 }
 
-/// What outlives a configuration and, kept with the last good one, a restart.
+/// The resolutions of all providers. They outlive a configuration and, saved with the last good one, a restart.
 pub(crate) struct Resolutions {
     clock: Arc<dyn Clock>,
-    known: Mutex<HashMap<Reference, Known>>,
+    cached: Mutex<HashMap<Reference, Cached>>,
 }
 
-struct Known {
-    learned: Learned,
-    /// Whether this process has not asked its provider yet.
-    former: bool,
+struct Cached {
+    resolution: CachedResolution,
+    /// True until this process has resolved the reference itself.
+    from_previous_process: bool,
 }
 
 impl Resolutions {
-    /// What a former process knew.
-    pub(crate) fn new(clock: Arc<dyn Clock>, former: Vec<Learned>) -> Arc<Self> {
-        let known = former.into_iter().take(MAX).map(|learned| {
-            let reference = learned.reference.clone();
-            (reference, Known { learned, former: true })
+    /// Creates the cache with the resolutions that the previous process saved.
+    pub(crate) fn new(clock: Arc<dyn Clock>, saved: Vec<CachedResolution>) -> Arc<Self> {
+        let cached = saved.into_iter().take(MAX).map(|resolution| {
+            let reference = resolution.reference.clone();
+            (reference, Cached { resolution, from_previous_process: true })
         });
-        Arc::new(Self { clock, known: Mutex::new(known.collect()) })
+        Arc::new(Self { clock, cached: Mutex::new(cached.collect()) })
     }
 
-    /// What the provider with the settings of this identity said, and nobody else.
-    pub(crate) fn said_by(self: &Arc<Self>, identity: &str) -> SaidBy {
-        SaidBy { resolutions: Arc::clone(self), identity: Arc::from(identity) }
+    /// Returns the resolutions of the provider whose settings have this identity.
+    pub(crate) fn for_provider(self: &Arc<Self>, identity: &str) -> ProviderResolutions {
+        ProviderResolutions { resolutions: Arc::clone(self), identity: Arc::from(identity) }
     }
 
-    fn usable(&self, learned: &Learned) -> Option<(Vec<String>, Duration)> {
-        let at = UNIX_EPOCH.checked_add(Duration::from_secs(learned.at))?;
-        // A clock that was turned back says nothing about the age.
-        let age = self.clock.now().duration_since(at).unwrap_or(LONGEST_STALE);
-        let left = LONGEST_STALE.checked_sub(age).filter(|left| !left.is_zero())?;
-        Some((learned.urls.clone(), left))
+    /// Returns the URLs and the time for which they may still be used.
+    fn usable(&self, resolution: &CachedResolution) -> Option<(Vec<String>, Duration)> {
+        let at = UNIX_EPOCH.checked_add(Duration::from_secs(resolution.resolved_at))?;
+        // After a clock was set back the age is unknown: the resolution counts as too old.
+        let age = self.clock.now().duration_since(at).unwrap_or(MAX_STALE);
+        let left = MAX_STALE.checked_sub(age).filter(|left| !left.is_zero())?;
+        Some((resolution.urls.clone(), left))
     }
 
-    /// Everything that is known, in the order of the references.
-    pub(crate) fn all(&self) -> Vec<Learned> {
-        let mut all: Vec<Learned> = self.lock().values().map(|known| known.learned.clone()).collect();
+    /// Returns all resolutions, ordered by reference: a stable order, since saved generations are compared.
+    pub(crate) fn all(&self) -> Vec<CachedResolution> {
+        let mut all: Vec<CachedResolution> =
+            self.lock().values().map(|cached| cached.resolution.clone()).collect();
         all.sort_by(|a, b| a.reference.cmp(&b.reference));
         all
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Reference, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Reference, Cached>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Where references led according to one provider as it is configured. What another one said, or this one when it was
-/// another control plane's, is not followed: it may lead anywhere.
+/// The resolutions of one provider with its present settings. Those of another provider, or of the same one at another
+/// control plane, are not used: they might route requests to somebody else's servers.
 #[derive(Clone, Debug)]
-pub(crate) struct SaidBy {
+pub(crate) struct ProviderResolutions {
     resolutions: Arc<Resolutions>,
     identity: Arc<str>,
 }
 
-impl SaidBy {
-    /// Notes where a reference led just now.
-    pub(crate) fn learn(&self, reference: &Reference, urls: Vec<String>) {
-        let (reference, said_by) = (reference.clone(), self.identity.to_string());
-        let learned =
-            Learned { reference: reference.clone(), said_by, urls, at: self.resolutions.clock.unix_now() };
-        let mut known = self.resolutions.lock();
-        if known.len() >= MAX && !known.contains_key(&reference) {
-            let oldest =
-                known.values().min_by_key(|one| one.learned.at).map(|one| one.learned.reference.clone());
-            oldest.map(|oldest| known.remove(&oldest));
+impl ProviderResolutions {
+    /// Records a resolution. A full cache evicts the oldest one.
+    pub(crate) fn record(&self, reference: &Reference, urls: Vec<String>) {
+        let (reference, identity) = (reference.clone(), self.identity.to_string());
+        let resolved_at = self.resolutions.clock.unix_now();
+        let resolution = CachedResolution { reference: reference.clone(), identity, urls, resolved_at };
+        let mut all = self.resolutions.lock();
+        if all.len() >= MAX && !all.contains_key(&reference) {
+            let oldest = all.values().map(|cached| &cached.resolution).min_by_key(|one| one.resolved_at);
+            let oldest = oldest.map(|oldest| oldest.reference.clone());
+            oldest.map(|oldest| all.remove(&oldest));
         }
-        known.insert(reference, Known { learned, former: false });
+        all.insert(reference, Cached { resolution, from_previous_process: false });
     }
 
-    /// Forgets a reference that its provider says leads nowhere.
+    /// Removes a reference that its provider no longer resolves.
     pub(crate) fn forget(&self, reference: &Reference) {
-        let mut known = self.resolutions.lock();
-        if known.get(reference).is_some_and(|known| self.said(known)) {
-            known.remove(reference);
+        let mut all = self.resolutions.lock();
+        if all.get(reference).is_some_and(|cached| self.owns(cached)) {
+            all.remove(reference);
         }
     }
 
-    /// Where a reference led, and for how long that may still be used.
-    pub(crate) fn recall(&self, reference: &Reference) -> Option<(Vec<String>, Duration)> {
-        self.recalled(reference, |_| true)
+    /// Returns the URLs of a reference and the time for which they may still be used.
+    pub(crate) fn get(&self, reference: &Reference) -> Option<(Vec<String>, Duration)> {
+        self.find(reference, |_| true)
     }
 
-    /// The same, for a reference that only a former process has resolved.
-    pub(crate) fn recall_former(&self, reference: &Reference) -> Option<(Vec<String>, Duration)> {
-        self.recalled(reference, |known| known.former)
+    /// Returns the same for a reference that only a previous process has resolved.
+    pub(crate) fn get_from_previous_process(&self, reference: &Reference) -> Option<(Vec<String>, Duration)> {
+        self.find(reference, |cached| cached.from_previous_process)
     }
 
-    fn recalled(
+    fn find(
         &self,
         reference: &Reference,
-        wanted: impl FnOnce(&Known) -> bool,
+        wanted: impl FnOnce(&Cached) -> bool,
     ) -> Option<(Vec<String>, Duration)> {
-        let known = self.resolutions.lock();
-        let known = known.get(reference).filter(|known| self.said(known) && wanted(known))?;
-        self.resolutions.usable(&known.learned)
+        let all = self.resolutions.lock();
+        let cached = all.get(reference).filter(|cached| self.owns(cached) && wanted(cached))?;
+        self.resolutions.usable(&cached.resolution)
     }
 
-    fn said(&self, known: &Known) -> bool {
-        *known.learned.said_by == *self.identity
+    fn owns(&self, cached: &Cached) -> bool {
+        *cached.resolution.identity == *self.identity
     }
 }
 
 impl fmt::Debug for Resolutions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolutions").field("known", &self.lock().len()).finish_non_exhaustive()
+        f.debug_struct("Resolutions").field("cached", &self.lock().len()).finish_non_exhaustive()
     }
 }
 
@@ -145,62 +148,62 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Default)]
-    struct Turned(AtomicU64);
+    struct TestClock(AtomicU64);
 
-    impl Clock for Turned {
+    impl Clock for TestClock {
         fn now(&self) -> SystemTime {
             UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::SeqCst))
         }
     }
 
     #[test]
-    fn where_a_reference_led_is_known_for_a_week_and_not_after_its_provider_said_otherwise() {
-        let clock = Arc::new(Turned(AtomicU64::new(1_000)));
+    fn resolution_is_used_for_a_week() {
+        let clock = Arc::new(TestClock(AtomicU64::new(1_000)));
         let reference: Reference = "runbeam.acme.ingress.name.a".parse().unwrap();
         let all = Resolutions::new(clock.clone(), Vec::new());
-        let resolutions = all.said_by("one");
-        resolutions.learn(&reference, vec!["http://a".to_owned()]);
-        assert!(resolutions.recall_former(&reference).is_none(), "this process has asked");
-        let next = Resolutions::new(clock.clone(), all.all()).said_by("one");
-        clock.0.store(1_000 + LONGEST_STALE.as_secs() - 1, Ordering::SeqCst);
+        let resolutions = all.for_provider("one");
+        resolutions.record(&reference, vec!["http://a".to_owned()]);
+        assert!(resolutions.get_from_previous_process(&reference).is_none(), "this process has resolved it");
+        let next = Resolutions::new(clock.clone(), all.all()).for_provider("one");
+        clock.0.store(1_000 + MAX_STALE.as_secs() - 1, Ordering::SeqCst);
         assert_eq!(
-            next.recall_former(&reference).unwrap(),
+            next.get_from_previous_process(&reference).unwrap(),
             (vec!["http://a".to_owned()], Duration::from_secs(1))
         );
-        clock.0.store(1_000 + LONGEST_STALE.as_secs(), Ordering::SeqCst);
-        assert!(next.recall(&reference).is_none());
+        clock.0.store(1_000 + MAX_STALE.as_secs(), Ordering::SeqCst);
+        assert!(next.get(&reference).is_none());
         clock.0.store(999, Ordering::SeqCst);
-        assert!(next.recall(&reference).is_none(), "a clock that was turned back");
+        assert!(next.get(&reference).is_none(), "the clock was set back");
         clock.0.store(1_001, Ordering::SeqCst);
         next.forget(&reference);
-        assert!(next.recall(&reference).is_none());
+        assert!(next.get(&reference).is_none());
     }
 
     #[test]
-    fn what_another_control_plane_said_is_not_followed_before_and_after_a_restart() {
-        let clock = Arc::new(Turned(AtomicU64::new(1_000)));
+    fn ignores_another_control_plane() {
+        let clock = Arc::new(TestClock(AtomicU64::new(1_000)));
         let reference: Reference = "runbeam.acme.ingress.name.a".parse().unwrap();
         let all = Resolutions::new(clock.clone(), Vec::new());
-        let (one, other) = (all.said_by("one"), all.said_by("other"));
-        one.learn(&reference, vec!["http://a".to_owned()]);
-        assert!(other.recall(&reference).is_none());
+        let (one, other) = (all.for_provider("one"), all.for_provider("other"));
+        one.record(&reference, vec!["http://a".to_owned()]);
+        assert!(other.get(&reference).is_none());
         other.forget(&reference);
-        assert!(one.recall(&reference).is_some(), "it was not the other's to forget");
-        let kept = serde_json::to_string(&all.all()).unwrap();
-        let next = Resolutions::new(clock.clone(), serde_json::from_str(&kept).unwrap());
-        assert!(next.said_by("other").recall_former(&reference).is_none());
-        assert!(next.said_by("one").recall_former(&reference).is_some());
-        let without = kept.replace("\"said_by\":\"one\",", "");
+        assert!(one.get(&reference).is_some(), "another provider cannot remove it");
+        let saved = serde_json::to_string(&all.all()).unwrap();
+        let next = Resolutions::new(clock.clone(), serde_json::from_str(&saved).unwrap());
+        assert!(next.for_provider("other").get_from_previous_process(&reference).is_none());
+        assert!(next.for_provider("one").get_from_previous_process(&reference).is_some());
+        let without = saved.replace("\"said_by\":\"one\",", "");
         let next = Resolutions::new(clock, serde_json::from_str(&without).unwrap());
-        assert!(next.said_by("one").recall(&reference).is_none(), "nobody knows who said so");
+        assert!(next.for_provider("one").get(&reference).is_none(), "the provider of it is unknown");
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
-        let all = Resolutions::new(Arc::new(Turned::default()), Vec::new());
-        let resolutions = all.said_by("one");
+    fn cache_is_bounded() {
+        let all = Resolutions::new(Arc::new(TestClock::default()), Vec::new());
+        let resolutions = all.for_provider("one");
         for n in 0..MAX + 5 {
-            resolutions.learn(&format!("runbeam.a.ingress.name.n{n}").parse().unwrap(), Vec::new());
+            resolutions.record(&format!("runbeam.a.ingress.name.n{n}").parse().unwrap(), Vec::new());
         }
         assert_eq!(all.all().len(), MAX);
     }

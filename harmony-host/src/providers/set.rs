@@ -1,3 +1,5 @@
+//! The set of active providers, built from a configuration.
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -23,22 +25,22 @@ pub struct Providers {
     clock: Arc<dyn Clock>,
 }
 
-/// What providers are built with beside the configuration.
+/// The parts of the host that a configuration is built with.
 #[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
     pub(crate) registry: Registry,
-    /// Primary where the configuration chooses none.
+    /// The primary provider of a configuration that names none.
     pub(crate) default_provider: ProviderName,
     /// The services and middleware that are served.
     pub(crate) capabilities: Arc<Capabilities>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state_dir: std::path::PathBuf,
-    /// Where references led before.
+    /// The cached resolutions.
     pub(crate) resolutions: Arc<Resolutions>,
 }
 
 impl Providers {
-    /// Builds the active providers. Does no I/O. Adds what they refuse to the problems.
+    /// Builds the active providers. Does no I/O. Adds an error for each setting that a provider rejects.
     pub(crate) fn build(
         config: &Config,
         documents: &Documents,
@@ -75,7 +77,7 @@ impl Providers {
         Self { local, primary, primary_name: name.clone(), clock: Arc::clone(&surroundings.clock) }
     }
 
-    /// The provider called `name`, when it is active.
+    /// Returns the active provider called `name`.
     pub fn get(&self, name: &ProviderName) -> Option<&Arc<dyn Provider>> {
         if name.is_local() {
             return self.local.as_ref();
@@ -83,33 +85,33 @@ impl Providers {
         self.primary.as_ref().filter(|_| *name == self.primary_name)
     }
 
-    /// How long until `moment`; nothing when it is over.
+    /// Returns the time until `moment`; zero when it has passed.
     pub(crate) fn time_until(&self, moment: SystemTime) -> Duration {
         moment.duration_since(self.clock.now()).unwrap_or_default()
     }
 
-    /// The primary provider.
+    /// Returns the primary provider; `None` when it is not compiled in.
     pub fn primary(&self) -> Option<&Arc<dyn Provider>> {
         self.get(&self.primary_name)
     }
 
-    /// The name of the primary provider.
+    /// Returns the name of the primary provider.
     pub fn primary_name(&self) -> &ProviderName {
         &self.primary_name
     }
 
-    /// Who resolves `reference`.
+    /// Returns the resolver for `reference`; `None` when its provider is not active or resolves no references.
     pub fn resolver(&self, reference: &Reference) -> Option<&dyn Resolver> {
         self.get(reference.provider())?.resolver()
     }
 
-    /// Who issues and verifies tokens of the provider called `name`.
+    /// Returns the issuer and verifier of mesh tokens of the provider called `name`.
     pub fn mesh_auth(&self, name: &ProviderName) -> Option<&dyn MeshAuth> {
         self.get(name)?.mesh_auth()
     }
 }
 
-/// The provider, or the problems that its factory found.
+/// Returns the provider, or adds the errors of its factory to the problems.
 fn accept(
     built: Result<Arc<dyn Provider>, BuildError>,
     name: &ProviderName,
@@ -121,7 +123,7 @@ fn accept(
     let key = format!("provider.{name}");
     match built {
         Ok(provider) => return Some(provider),
-        // Reported with place and remedy when the configuration was merged.
+        // `Config::merge` has reported it, with its place and a remedy.
         Err(BuildError::UnknownType { .. }) => {}
         Err(BuildError::Invalid(invalid)) => {
             for error in invalid.errors() {

@@ -1,4 +1,4 @@
-//! Random lives of changes, killed at random steps, beside a model that is a map of files.
+//! A model test: random changes, killed at random steps, compared with a model that is a map of files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,29 +13,29 @@ use super::*;
 use crate::documents::edits::Edits;
 use crate::journal::{Attempt, Entry, Quarantine};
 
-/// How far a change gets before the process is killed.
+/// The step after which the process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Killed {
     Seen,
     Fetched,
     Acknowledged,
     Staged,
-    /// After this many of its files.
+    /// After writing this many of its files.
     Writing(usize),
     Committed,
     Published,
     Probed,
-    /// Not at all.
+    /// Never killed.
     Never,
 }
 
-/// One change of the pipelines it names, and what happens to it.
+/// One change of some pipelines, and its fate.
 #[derive(Clone, Debug)]
 struct Life {
     files: Vec<usize>,
     killed: Killed,
     good: bool,
-    /// A file that somebody edits after the kill.
+    /// A file that is edited by hand after the kill.
     edited: Option<usize>,
 }
 
@@ -60,7 +60,7 @@ fn lives() -> impl Strategy<Value = Vec<Life>> {
 
 struct World {
     dir: tempfile::TempDir,
-    /// What the files must be.
+    /// The expected files.
     model: BTreeMap<String, String>,
     provider: ProviderName,
 }
@@ -88,11 +88,11 @@ impl World {
     }
 
     fn restarted(&self) -> Arc<Journal> {
-        let journal = recover(&self.config(), &self.state()).unwrap().journal;
+        let journal = recover_once(&self.config(), &self.state()).unwrap().journal;
         journal.unwrap_or_else(|| Journal::open(&journal_directory(&self.state(), "edge")).unwrap())
     }
 
-    /// Lives one life up to its kill, and after a restart to its end.
+    /// Runs one change up to its kill, and after a restart to its end.
     fn live(&mut self, n: usize, life: &Life) {
         let mut journal = self.restarted();
         let edits = self.edits(n, life);
@@ -105,7 +105,7 @@ impl World {
             }
         }
         let entry = self.entry(&journal, n);
-        assert!(entry.phase.before().is_none(), "half: {entry:?}");
+        assert!(entry.phase.before().is_none(), "a change is half applied: {entry:?}");
         if life.killed > Killed::Seen {
             assert!(entry.settlement.is_some() && entry.is_undelivered(), "no verdict: {entry:?}");
         }
@@ -120,7 +120,7 @@ impl World {
         edits
     }
 
-    /// Whether it was killed on the way.
+    /// Runs a change until it is killed or done. Returns true when it was killed.
     fn until_killed(&mut self, journal: &Journal, n: usize, life: &Life, edits: &Edits) -> bool {
         let killed = |at: Killed| life.killed == at;
         let known = journal.find(&self.provider, &id(n)).filter(|entry| entry.change().is_some());
@@ -175,30 +175,30 @@ impl World {
             journal.settle(sequence, Settlement::Applied, None).unwrap();
         } else {
             assert!(commit::take_back(self.dir.path(), &before));
-            let trial = Attempt::new(RejectionClass::Probe, "digest".to_owned(), Vec::new());
-            journal.settle(sequence, rejected(), Quarantine::after(None, trial, 0)).unwrap();
+            let attempt = Attempt::new(RejectionClass::Probe, "digest".to_owned(), Vec::new());
+            journal.settle(sequence, rejected(), Quarantine::after(None, attempt, 0)).unwrap();
         }
         false
     }
 
-    /// What is found after the kill: all of it or nothing of it, and nobody's edit lost.
+    /// Checks the state after the kill: all of the change or nothing of it is written, and no edit is lost.
     fn killed(&mut self, n: usize, life: &Life, edits: &Edits) -> Arc<Journal> {
         if let Some(file) = life.edited {
             let text = format!("[pipelines.p{file}]\ndescription = \"by hand after {n}\"\n");
             fs::write(self.dir.path().join(name(file)), &text).unwrap();
             self.model.insert(name(file), text);
         }
-        // Left half written by the kill.
+        // A temporary file that the kill left.
         fs::write(self.dir.path().join("pipelines/.harmony-x.tmp"), "half").unwrap();
         let journal = self.restarted();
         self.check();
         let entry = self.entry(&journal, n);
         let live = life.good && life.killed >= Killed::Probed;
         assert_eq!(entry.settlement == Some(Settlement::Applied), live, "{entry:?} of {edits:?}");
-        // An edit by hand after the kill is the newer: the change is not applied over it.
+        // An edit by hand after the kill is newer: the change must not replace it.
         let staged = (Killed::Staged..=Killed::Published).contains(&life.killed);
-        let overtaken = staged && life.edited.is_some_and(|file| life.files.contains(&file));
-        assert_eq!(entry.settlement.is_some(), live || overtaken, "{entry:?}");
+        let superseded = staged && life.edited.is_some_and(|file| life.files.contains(&file));
+        assert_eq!(entry.settlement.is_some(), live || superseded, "{entry:?}");
         journal
     }
 
@@ -210,7 +210,7 @@ impl World {
         self.model.extend(edits.iter().map(|(name, text)| (name.to_owned(), text.to_owned())));
     }
 
-    /// The files are what the model says, and there is nothing else.
+    /// Checks that the files are those of the model, and no others.
     fn check(&self) {
         let mut found = BTreeMap::new();
         for directory in ["", "pipelines/"] {
@@ -241,7 +241,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn whenever_it_is_killed_a_change_is_there_whole_or_not_at_all_and_has_one_verdict(lives in lives()) {
+    fn kill_leaves_all_or_nothing(lives in lives()) {
         let mut world = World::new();
         for (n, life) in lives.iter().enumerate() {
             world.live(n, life);

@@ -1,3 +1,5 @@
+//! Tests of the recovery.
+
 use std::fs;
 use std::path::Path;
 
@@ -13,21 +15,21 @@ fn gateway(directory: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_second_gateway_on_a_configuration_changes_nothing() {
+fn second_gateway_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (config, state) = (gateway(dir.path()), dir.path().join("state"));
-    let first = recover(&config, &state).unwrap();
+    let first = recover_once(&config, &state).unwrap();
     let writing = dir.path().join(".harmony-x.tmp");
     fs::write(&writing, "half").unwrap();
-    assert!(is_taken(&recover(&config, &state).unwrap_err()));
+    assert!(is_locked(&recover_once(&config, &state).unwrap_err()));
     assert!(writing.exists());
     drop(first);
-    recover(&config, &state).unwrap();
+    recover_once(&config, &state).unwrap();
     assert!(!writing.exists());
 }
 
 #[test]
-fn a_journal_that_another_gateway_works_with_is_not_replayed() {
+fn locked_journal_is_not_replayed() {
     let dir = tempfile::tempdir().unwrap();
     let (config, state) = (gateway(dir.path()), dir.path().join("state"));
     let journal = Journal::open(&journal_directory(&state, "edge")).unwrap();
@@ -41,27 +43,27 @@ fn a_journal_that_another_gateway_works_with_is_not_replayed() {
     };
     journal.staged(sequence, vec![before]).unwrap();
     fs::write(dir.path().join("a.toml"), "theirs").unwrap();
-    let second = recover(&config, &state).unwrap();
-    assert!(second.journal.is_none() && second.unopened.as_ref().is_some_and(is_taken));
+    let second = recover_once(&config, &state).unwrap();
+    assert!(second.journal.is_none() && second.journal_error.as_ref().is_some_and(is_locked));
     assert!(dir.path().join("a.toml").exists());
     drop((journal, second));
-    assert!(recover(&config, &state).unwrap().journal.is_some());
+    assert!(recover_once(&config, &state).unwrap().journal.is_some());
     assert!(!dir.path().join("a.toml").exists());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_waits_for_another_gateway_to_let_go_and_then_says_that_it_runs() {
+async fn start_waits_for_the_other_gateway() {
     let dir = tempfile::tempdir().unwrap();
     let (config, state) = (gateway(dir.path()), dir.path().join("state"));
-    let first = recovered(&config, &state).await.unwrap();
-    let refusal = recovered(&config, &state).await.unwrap_err();
-    assert_eq!(refusal.class, RejectionClass::Build);
-    let problem = refusal.problems.errors().next().unwrap().to_string();
+    let first = recover(&config, &state).await.unwrap();
+    let rejection = recover(&config, &state).await.unwrap_err();
+    assert_eq!(rejection.class, RejectionClass::Build);
+    let problem = rejection.problems.errors().next().unwrap().to_string();
     assert!(problem.contains("another gateway runs on this configuration"), "{problem}");
-    let letting_go = async {
+    let release = async {
         tokio::time::sleep(TAKE_TIMEOUT / 2).await;
         drop(first);
     };
-    let (second, ()) = tokio::join!(recovered(&config, &state), letting_go);
+    let (second, ()) = tokio::join!(recover(&config, &state), release);
     second.unwrap();
 }

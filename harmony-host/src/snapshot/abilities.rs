@@ -1,10 +1,10 @@
-//! The check that a configuration asks of its providers only what they can do.
+//! The check that the providers of a configuration have the abilities that it needs.
 
 use crate::config::{Config, Destination};
 use crate::diagnostics::problem::Problems;
 use crate::providers::Providers;
 
-/// Adds an error for everything that the configuration needs and its provider cannot do.
+/// Adds an error for each ability that the configuration needs and its provider does not have.
 pub(super) fn check_abilities(config: &Config, providers: &Providers, problems: &mut Problems) {
     for linked in &config.meshes {
         let Some(provider) = providers.get(&linked.provider) else { continue };

@@ -1,4 +1,4 @@
-//! Admission: the one rule that decides which requests may pass.
+//! Admission: the rules that decide which requests may pass. No other file decides that.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ pub struct RequestHead<'a> {
     pub network: &'a str,
     /// `Https` when the connection is TLS.
     pub scheme: Scheme,
-    /// Host and port as the client wrote them: the Host header or `:authority`.
+    /// Host and port as the client sent them: the Host header or `:authority`.
     pub authority: &'a str,
-    /// The path as the client wrote it, without the query.
+    /// The path as the client sent it, without the query.
     pub path: &'a str,
     /// The headers.
     pub headers: &'a HeaderMap,
@@ -51,7 +51,7 @@ pub struct MeshContext {
 pub enum AdmissionError {
     /// The request is malformed: 400.
     BadRequest(&'static str),
-    /// The configuration does not have the network any more: 503.
+    /// The configuration no longer has the network: 503.
     UnknownNetwork,
     /// No ingress and no endpoint matches: 404.
     NoRoute,
@@ -59,34 +59,36 @@ pub enum AdmissionError {
     NotServed(String),
     /// The route, or the egress it leaves through, needs mesh context and the request has none: 403.
     NoMeshContext(String),
-    /// A provider could not do what the request needs. Authorization fails closed.
+    /// A provider failed. Authorization fails closed.
     Provider(Arc<Error>),
 }
 
 impl Snapshot {
-    /// Finds the route of a request and decides whether the request may pass.
+    /// Finds the route of a request and checks that the request may pass.
     ///
-    /// This is the whole rule: ingress URLs before paths, whole path segments, `mode = "mesh"` and `mesh_auth` with
-    /// their tokens, 501 for what is not served. A request with a valid mesh token gets [mesh context](Admitted::mesh);
-    /// take its Authorization header off before sending it on, since the token was meant for this gateway.
+    /// The rules: ingress URLs before endpoint paths; prefixes of whole path segments, the longest wins; mesh tokens for
+    /// `mode = "mesh"` and `mesh_auth`; 501 for a pipeline that names an unsupported feature.
     ///
-    /// A token that was verified for a route is known the next time. Cancel safe.
+    /// A request with a valid mesh token gets [mesh context](Admitted::mesh). Remove its Authorization header before
+    /// forwarding it, since the token was issued for this gateway.
+    ///
+    /// Verified tokens are cached per route. Cancel safe.
     ///
     /// # Errors
     /// See [`AdmissionError`]; [`AdmissionError::status`] is the HTTP status of each.
     pub async fn admit(&self, request: &RequestHead<'_>) -> Result<Admitted<'_>, AdmissionError> {
         let RequestHead { scheme, authority, path, headers, network } = *request;
         let table = self.plans.tables.get(network).ok_or(AdmissionError::UnknownNetwork)?;
-        let (host, port) =
-            split_port(authority).ok_or(AdmissionError::BadRequest("the port of the host is no port"))?;
+        let (host, port) = split_port(authority)
+            .ok_or(AdmissionError::BadRequest("the host of the request is not `host` or `host:port`"))?;
         let query = RouteQuery { scheme, host, port: port.unwrap_or(scheme.default_port()), path };
         let found = table.find(&query).map_err(|bad| AdmissionError::BadRequest(bad.as_str()))?;
         let found = found.ok_or(AdmissionError::NoRoute)?;
         let route = found.route;
-        if let Some(lacks) = &route.pipeline.unserved {
-            return Err(AdmissionError::NotServed(lacks.clone()));
+        if let Some(feature) = &route.pipeline.unserved {
+            return Err(AdmissionError::NotServed(feature.clone()));
         }
-        // An ingress URL stands for its endpoint, so whichever prefix the client used comes off.
+        // An ingress URL is an alias of its endpoint: strip the endpoint's prefix, or else the ingress URL's path.
         let end = strip(path, &route.endpoint_prefix).unwrap_or(found.end);
         let rest = path.get(end..).unwrap_or_default().to_owned();
         let base = Base { scheme, authority, prefix: path.get(..found.end).unwrap_or(path) };
@@ -96,46 +98,47 @@ impl Snapshot {
 }
 
 impl<'s> Admitted<'s> {
-    /// The name of the pipeline.
+    /// Returns the name of the pipeline.
     pub fn pipeline(&self) -> &'s str {
         &self.route.pipeline.name
     }
 
-    /// The name of the endpoint.
+    /// Returns the name of the endpoint.
     pub fn endpoint(&self) -> &'s str {
         &self.route.endpoint
     }
 
-    /// The name of the ingress whose URL matched.
+    /// Returns the name of the ingress whose URL matched.
     pub fn ingress(&self) -> Option<&'s str> {
         self.route.ingress.as_deref()
     }
 
-    /// The path as the client wrote it, without the prefix of the endpoint or ingress. Empty, or it starts with `/`.
+    /// Returns the path as the client sent it, without the prefix of the endpoint or ingress: empty, or it starts with
+    /// `/`.
     pub fn rest(&self) -> &str {
         &self.rest
     }
 
-    /// The mesh that the request came in from.
+    /// Returns the mesh that the request came in from.
     pub fn mesh(&self) -> Option<&MeshContext> {
         self.mesh.as_ref()
     }
 }
 
 impl MeshContext {
-    /// The name of the mesh.
+    /// Returns the name of the mesh.
     pub fn mesh(&self) -> &str {
         &self.mesh.identity.name
     }
 
-    /// The gateway that sent the request, as the provider of the mesh names it.
+    /// Returns the name that the provider of the mesh gives to the gateway that sent the request.
     pub fn sender(&self) -> &str {
         &self.sender
     }
 }
 
 impl AdmissionError {
-    /// The HTTP status of the answer.
+    /// Returns the HTTP status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
@@ -156,11 +159,11 @@ impl AdmissionError {
 impl fmt::Display for AdmissionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadRequest(why) => f.write_str(why),
+            Self::BadRequest(message) => f.write_str(message),
             Self::UnknownNetwork => f.write_str("this network is no longer served"),
             Self::NoRoute => f.write_str("no ingress and no endpoint of this gateway matches"),
-            Self::NotServed(lacks) => write!(f, "this gateway does not have {lacks}"),
-            Self::NoMeshContext(why) => f.write_str(why),
+            Self::NotServed(feature) => write!(f, "this gateway does not have {feature}"),
+            Self::NoMeshContext(message) => f.write_str(message),
             Self::Provider(error) => error.fmt(f),
         }
     }
@@ -184,7 +187,8 @@ impl From<Arc<Error>> for AdmissionError {
 /// Verifies the mesh token of a request where the route has meshes.
 ///
 /// # Errors
-/// `NoMeshContext` when mesh context is needed and there is none; `Provider` when that cannot be known now.
+/// `NoMeshContext` when mesh context is required and the request has none; `Provider` when the token cannot be verified
+/// now.
 async fn mesh_context(
     admission: &Admission,
     providers: &Providers,
@@ -193,9 +197,9 @@ async fn mesh_context(
     path: &str,
 ) -> Result<Option<MeshContext>, AdmissionError> {
     let token = bearer(headers);
-    let mut why = match token {
-        None => "it has no bearer token".to_owned(),
-        Some(_) => "it belongs to no mesh".to_owned(),
+    let mut reason = match token {
+        None => "the request has no bearer token".to_owned(),
+        Some(_) => "this route belongs to no mesh".to_owned(),
     };
     let mut unavailable = None;
     if let Some(token) = token.filter(|_| !admission.meshes.is_empty()) {
@@ -208,7 +212,7 @@ async fn mesh_context(
             match mesh.verify(providers, token, base, path).await {
                 Ok(sender) => return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender })),
                 Err(error) if error.kind() == ErrorKind::Unavailable => unavailable = Some(error),
-                Err(error) => why = error.to_string(),
+                Err(error) => reason = error.to_string(),
             }
         }
     }
@@ -218,13 +222,13 @@ async fn mesh_context(
     match unavailable {
         Some(error) => Err(AdmissionError::Provider(Arc::new(error))),
         None => {
-            let message = format!("this needs a request from a member of the mesh: {why}");
+            let message = format!("this route accepts requests from members of a mesh only: {reason}");
             Err(AdmissionError::NoMeshContext(message))
         }
     }
 }
 
-/// A bearer token that looks like a JWT; anything else is the application's own business.
+/// Returns the bearer token when it looks like a JWT. Other credentials are for the application behind the gateway.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };

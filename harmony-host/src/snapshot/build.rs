@@ -1,4 +1,4 @@
-//! The snapshot: built from files, checked, immutable.
+//! Building a snapshot from the files of a configuration.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,10 +16,9 @@ use crate::providers::inventory::inventory;
 use crate::providers::{Providers, Surroundings};
 use crate::snapshot::abilities::check_abilities;
 use crate::snapshot::listen::{ListenerSpec, listeners};
-use crate::snapshot::view::{File, Pipeline};
+use crate::snapshot::view::{File, Network, Pipeline};
 
-/// Everything that one configuration makes of the gateway. Immutable; a request sees one snapshot from its
-/// first byte to its last.
+/// One configuration, checked and linked. Immutable; a request uses one snapshot from its first byte to its last.
 pub struct Snapshot {
     pub(crate) generation: u64,
     pub(crate) documents: Arc<Documents>,
@@ -41,10 +40,11 @@ impl std::fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
-    /// Builds a snapshot of the files, given what was wrong about reading them. Does no network I/O. `before` lends what need not be made anew.
+    /// Builds a snapshot of the files; `problems` are those of reading them. Does no network I/O. Parts that did not
+    /// change are shared with `before`.
     ///
     /// # Errors
-    /// Every problem of the configuration, with the first step that found one.
+    /// Every problem of the configuration, with the first step that found an error.
     pub(crate) fn build(
         documents: Arc<Documents>,
         mut problems: Problems,
@@ -76,11 +76,12 @@ impl Snapshot {
         Ok(Self { generation, documents, config, providers, plans, listeners, warnings })
     }
 
-    /// Resolves what is sent to by local reference: what is missing here will not appear by itself. Remote
-    /// references are resolved when they are needed, so that a gateway starts while its cloud is away.
+    /// Checks that every local reference of a backend resolves: a missing local resource does not appear later. Remote
+    /// references are resolved when a request needs them, so that a gateway starts while its control plane is
+    /// unavailable.
     ///
     /// # Errors
-    /// Every local reference that leads nowhere.
+    /// Every local reference that does not resolve.
     pub(crate) async fn check_local_references(&mut self) -> Result<(), Rejection> {
         let mut problems = Problems::default();
         for linked in &self.config.pipelines {
@@ -103,43 +104,48 @@ impl Snapshot {
         if problems.refuse() { Err(Rejection::new(RejectionClass::Validate, problems)) } else { Ok(()) }
     }
 
-    /// Which published configuration this is; counts from 1.
+    /// Returns the number of the snapshot; the first published one is 1.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The id of this gateway: `proxy.id`, or else `proxy.name`.
+    /// Returns the id of this gateway: `proxy.id`, else `proxy.name`.
     pub fn gateway_id(&self) -> &str {
         &self.config.proxy.id
     }
 
-    /// The name of the primary provider.
+    /// Returns the name of the primary provider.
     pub fn primary_provider(&self) -> &ProviderName {
         self.providers.primary_name()
     }
 
-    /// The providers.
+    /// Returns the providers.
     pub fn providers(&self) -> &Providers {
         &self.providers
     }
 
-    /// The pipelines, in the order of their names.
+    /// Returns the pipelines, ordered by name.
     pub fn pipelines(&self) -> impl Iterator<Item = Pipeline<'_>> {
         self.config.pipelines.iter().map(Pipeline::new)
     }
 
-    /// The files that the snapshot was built from, in the order of their names.
+    /// The networks, in the order of their names.
+    pub fn networks(&self) -> impl Iterator<Item = Network<'_>> {
+        self.config.networks.iter().map(Network)
+    }
+
+    /// Returns the files that the snapshot was built from, ordered by name.
     pub fn files(&self) -> impl Iterator<Item = File<'_>> {
         self.documents.entries().map(|(name, document)| File::new(name, document))
     }
 
-    /// The place where `key` is written, dotted from the top of a file: `endpoints.records.options.path_prefix`. An
-    /// application gives the problems that it finds the places of the keys they are about.
+    /// Returns the file and line of `key`, a dotted path from the top of a file, such as
+    /// `endpoints.records.options.path_prefix`. An application uses it for the places of the problems that it reports.
     pub fn place_of(&self, key: &str) -> Option<Place> {
         self.documents.place_of(key)
     }
 
-    /// The warnings about it.
+    /// Returns the warnings about the configuration.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }

@@ -1,4 +1,4 @@
-//! Destinations: where an admitted request is sent on to.
+//! Destinations of admitted requests.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::snapshot::{AdmissionError, Admitted, Snapshot};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Destination {
-    /// The URLs, in the order in which they are to be tried. Never empty.
+    /// The URLs, in the order in which to try them. Never empty.
     pub urls: Vec<DestinationUrl>,
-    /// The longest silence of the backend that is waited for.
+    /// The longest time to wait for a byte from the backend.
     pub timeout: Duration,
-    /// The most retries, where repeating a request is safe.
+    /// The most retries, for requests that are safe to repeat.
     pub max_retries: u32,
 }
 
@@ -25,22 +25,22 @@ pub struct Destination {
 pub struct DestinationUrl {
     /// The URL of the backend with the path of the request, without the query of the request.
     pub url: String,
-    /// The Authorization header: a mesh token, where the URL is that of a member of a mesh of the pipeline's egress.
-    /// Marked sensitive. Replaces the Authorization header of the request.
+    /// The Authorization header: a mesh token, when the URL belongs to a member of a mesh of the pipeline's egress. Marked
+    /// sensitive. Replaces the Authorization header of the request.
     pub authorization: Option<HeaderValue>,
 }
 
 impl Snapshot {
-    /// Resolves where an admitted request is sent on to: the URLs of the pipeline's backend, each with its mesh token.
+    /// Resolves the destination of an admitted request: the URLs of the pipeline's backend, each with its mesh token.
     /// `None` when the backend is not an HTTP server but `echo` or a service of the application.
     ///
-    /// References are resolved once and refreshed ahead; while their provider is away, the last resolution is good for
-    /// at most 7 days. Tokens are cached until shortly before they expire. Cancel safe.
+    /// References are resolved once and refreshed ahead; while their provider is unavailable, the last resolution is used
+    /// for at most 7 days. Tokens are cached until shortly before they expire. Cancel safe.
     ///
     /// # Errors
     /// [`NoMeshContext`](AdmissionError::NoMeshContext) when the request leaves through an egress with
     /// `mode = "mesh"` and has no mesh context; [`Provider`](AdmissionError::Provider) when a reference cannot be
-    /// resolved or a token cannot be had. The request must then not be sent.
+    /// resolved or a token cannot be issued. The request must then not be sent.
     pub async fn destination(&self, admitted: &Admitted<'_>) -> Result<Option<Destination>, AdmissionError> {
         let Upstream::Http(upstream) = &admitted.route.pipeline.upstream else { return Ok(None) };
         if upstream.mesh_only && admitted.mesh.is_none() {

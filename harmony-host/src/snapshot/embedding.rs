@@ -1,7 +1,7 @@
-//! Questions of an application that embeds the host: where references lead, and how to send within a mesh.
+//! References and mesh tokens for an application that embeds the host.
 //!
-//! The answers come from the caches that the built-in data plane uses: one fetch however many ask, refreshed ahead, and
-//! stale only where the contract permits it.
+//! They come from the caches that the built-in data plane uses: one fetch for concurrent callers, refreshed ahead, and
+//! stale only where the contract of providers permits it.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use crate::snapshot::Snapshot;
 impl Snapshot {
     /// Resolves a reference to the URLs of the resource, the preferred one first. Never empty.
     ///
-    /// While the provider is away, the last resolution is good for at most 7 days. Cancel safe.
+    /// While the provider is unavailable, the last resolution is used for at most 7 days. Cancel safe.
     ///
     /// # Errors
     /// [`NotFound`](provider_api::ErrorKind::NotFound), [`Denied`](provider_api::ErrorKind::Denied) and
-    /// [`Unavailable`](provider_api::ErrorKind::Unavailable) as the provider says;
-    /// [`Invalid`](provider_api::ErrorKind::Invalid) when it is nothing that requests can be sent to, or names a
+    /// [`Unavailable`](provider_api::ErrorKind::Unavailable) as the provider reports them;
+    /// [`Invalid`](provider_api::ErrorKind::Invalid) when requests cannot be sent to the resource, or the reference names a
     /// provider that is not active in this configuration.
     pub async fn resolve(&self, reference: &Reference) -> Result<Arc<[String]>, Arc<Error>> {
         let resolver = self.providers.resolver(reference);
@@ -31,16 +31,18 @@ impl Snapshot {
         let configured = self.plans.targets.get(reference).map(Arc::clone);
         let target = configured.unwrap_or_else(|| self.plans.references.target(reference));
         let resolved = target.resolve(&self.providers).await?;
-        Ok(Arc::clone(&resolved.written))
+        Ok(Arc::clone(&resolved.normalized))
     }
 
-    /// The Authorization header with which a request to `url` is one from within `mesh`; marked sensitive. `None` when
-    /// `url` is below no ingress of the mesh: then the request is sent without.
+    /// Returns the Authorization header for a request to `url` from a member of `mesh`; marked sensitive. `None` when
+    /// `url` is below no ingress of the mesh: send the request without a token.
+    ///
+    /// Cancel safe.
     ///
     /// # Errors
     /// [`NotFound`](provider_api::ErrorKind::NotFound) for a mesh that this configuration does not have,
-    /// [`Invalid`](provider_api::ErrorKind::Invalid) for what is no URL, else what the provider says. The request must
-    /// then not be sent: authorization fails closed.
+    /// [`Invalid`](provider_api::ErrorKind::Invalid) when `url` is no URL, else the error of the provider. The request
+    /// must then not be sent: authorization fails closed.
     pub async fn mesh_authorization(&self, mesh: &str, url: &str) -> Result<Option<HeaderValue>, Arc<Error>> {
         let mesh = self.mesh(mesh)?;
         let base = UrlPrefix::parse(without_query(url)).map_err(Error::invalid)?;

@@ -1,4 +1,4 @@
-//! Listeners as a configuration describes them.
+//! Listener specifications: the listeners that a configuration describes.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,16 +12,16 @@ use crate::documents::Documents;
 use crate::snapshot::tls::{WrongFile, server_config};
 use crate::storage::digest::Digest;
 
-/// What a listener serves.
+/// The specification of a listener.
 #[derive(Clone, Debug)]
 pub(crate) struct ListenerSpec {
     pub(crate) network: Arc<str>,
-    /// Whether the management API answers here.
+    /// Set when the management API is served here.
     pub(crate) management: bool,
     pub(crate) tls: Option<TlsSpec>,
 }
 
-/// A TLS configuration and the digest of what it was made of.
+/// A TLS configuration and the digest of its certificate and key.
 #[derive(Clone)]
 pub(crate) struct TlsSpec {
     pub(crate) config: Arc<ServerConfig>,
@@ -34,7 +34,8 @@ impl std::fmt::Debug for TlsSpec {
     }
 }
 
-/// The listeners of the networks. Those whose certificate and key are the same as in `before` keep their TLS setup.
+/// Returns the listeners of the networks. Those with the same certificate and key as in `before` share its TLS
+/// configuration, so that clients resume their TLS sessions after a reload.
 pub(super) fn listeners(
     config: &Config,
     documents: &Documents,
@@ -55,8 +56,8 @@ pub(super) fn listeners(
     listeners
 }
 
-/// `None` when the files are wrong; `Some(None)` for cleartext.
-#[expect(clippy::option_option, reason = "wrong and absent are different answers")]
+/// Returns the TLS configuration of a listener; `None` after an error in the files, `Some(None)` for cleartext.
+#[expect(clippy::option_option, reason = "invalid and absent are different results")]
 fn tls(
     listen: &Listen,
     documents: &Documents,
@@ -75,8 +76,8 @@ fn tls(
     }
     match server_config(cert, key) {
         Ok(config) => Some(Some(TlsSpec { config, digest })),
-        Err((wrong, message)) => {
-            let (at, key) = match wrong {
+        Err((file, message)) => {
+            let (at, key) = match file {
                 WrongFile::Cert => (&files.cert, "cert_path"),
                 WrongFile::Key => (&files.key, "key_path"),
             };

@@ -1,4 +1,4 @@
-//! The snapshot that is served, and where it is published.
+//! The published snapshot.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use crate::snapshot::Snapshot;
 use crate::snapshot::feed::Snapshots;
 
-/// The snapshot that is served and its primary provider. Only apply publishes; everybody else follows.
+/// The snapshot that is served and its primary provider. Only `apply` publishes; all others subscribe.
 ///
-/// A snapshot is published after it was activated and shown to be live, so that what is taken back never shows.
+/// A snapshot is published after it was activated and probed, so that one that is rolled back is never visible.
 #[derive(Debug)]
 pub(crate) struct Published {
     snapshot: watch::Sender<Arc<Snapshot>>,
@@ -23,7 +23,7 @@ impl Published {
         Self { snapshot: watch::Sender::new(snapshot), primary }
     }
 
-    /// The snapshot that is served.
+    /// Returns the snapshot that is served.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.borrow())
     }
@@ -34,12 +34,12 @@ impl Published {
         self.snapshot.send_replace(snapshot);
     }
 
-    /// The snapshot that is served and every one that is published after it. Ends with this.
+    /// Subscribes to the snapshot that is served and every later one. The feed ends when `self` is dropped.
     pub(crate) fn follow(&self) -> Snapshots {
         Snapshots::new(self.snapshot.subscribe())
     }
 
-    /// The primary provider, now and whenever it changes.
+    /// Subscribes to the primary provider.
     pub(crate) fn follow_primary(&self) -> watch::Receiver<Option<Arc<dyn Provider>>> {
         self.primary.subscribe()
     }

@@ -1,3 +1,5 @@
+//! TLS configurations from certificate and key files.
+
 use std::sync::Arc;
 
 use provider_api::Secret;
@@ -6,17 +8,17 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Which file of a TLS listener is wrong.
+/// The file of a TLS listener that has an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WrongFile {
     Cert,
     Key,
 }
 
-/// What a TLS listener serves with: TLS 1.2 and 1.3, HTTP/2 preferred.
+/// Builds the TLS configuration of a listener: TLS 1.2 and 1.3, HTTP/2 preferred.
 ///
 /// # Errors
-/// Which of the two files is wrong, and how. Never shows the key.
+/// The file with the error, and a message that never shows the key.
 pub(crate) fn server_config(cert: &Secret, key: &Secret) -> Result<Arc<ServerConfig>, (WrongFile, String)> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(cert.expose().as_bytes())
         .collect::<Result<_, _>>()

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use crate::config::{self, LinkedPipeline};
 use crate::documents::{Content, Document};
-use crate::snapshot::Snapshot;
 use crate::storage::digest::Digest;
 
 /// A file of a configuration.
@@ -20,9 +19,9 @@ pub struct File<'s> {
 pub enum FileKind {
     /// config.toml.
     Gateway,
-    /// A TOML file of pipelines, meshes and what they name.
+    /// A TOML file of pipelines, endpoints, backends or meshes.
     Part,
-    /// A transform: JSON.
+    /// A transform, in JSON.
     Transform,
     /// A certificate chain or a key.
     Pem,
@@ -33,12 +32,12 @@ impl<'s> File<'s> {
         Self { name, document }
     }
 
-    /// The name, relative to the directory of config.toml, as the configuration writes it.
+    /// Returns the name, relative to the directory of config.toml, as the configuration spells it.
     pub fn name(&self) -> &'s str {
         self.name
     }
 
-    /// The kind.
+    /// Returns the kind.
     pub fn kind(&self) -> FileKind {
         match &self.document.content {
             Content::Toml(fragment) if fragment.gateway.is_some() => FileKind::Gateway,
@@ -48,7 +47,7 @@ impl<'s> File<'s> {
         }
     }
 
-    /// The text; `None` for certificates and keys. Configuration files may hold secrets.
+    /// Returns the text; `None` for certificates and keys. Configuration files may hold secrets.
     pub fn text(&self) -> Option<&'s str> {
         match &self.document.content {
             Content::Toml(fragment) => Some(fragment.source.text()),
@@ -57,7 +56,7 @@ impl<'s> File<'s> {
         }
     }
 
-    /// The SHA-256 of the bytes.
+    /// Returns the SHA-256 of the bytes.
     pub fn digest(&self) -> Digest {
         self.document.digest
     }
@@ -72,17 +71,18 @@ impl<'s> Pipeline<'s> {
         Self(linked)
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn name(&self) -> &'s str {
         &self.0.pipeline.name
     }
 
-    /// The networks that it is reached on.
+    /// Returns the networks that serve the pipeline.
     pub fn networks(&self) -> impl Iterator<Item = &'s str> {
         self.0.pipeline.networks.iter().map(|network| network.value.as_str())
     }
 
-    /// The endpoints: name, service and path prefix of each. An endpoint of an application's service may have no path.
+    /// Returns the endpoints: name, service and path prefix of each. An endpoint of an application's service may have no
+    /// path.
     pub fn endpoints(&self) -> impl Iterator<Item = (&'s str, &'s str, Option<&'s str>)> {
         self.0.endpoints.iter().map(|endpoint| {
             let path = endpoint.path_prefix.as_ref().map(|path| path.value.as_str());
@@ -90,13 +90,13 @@ impl<'s> Pipeline<'s> {
         })
     }
 
-    /// The name and the service of the backend.
+    /// Returns the name and the service of the backend.
     pub fn backend(&self) -> Option<(&'s str, &'s str)> {
         let backend = &self.0.backend.as_ref()?.backend;
         Some((&backend.name, &backend.service.value))
     }
 
-    /// The reason for which requests are refused with 501: something that the configuration names is not served.
+    /// Returns the feature that the configuration names and this host lacks: requests are answered 501.
     pub fn unserved(&self) -> Option<&'s str> {
         self.0.unserved.as_deref()
     }
@@ -104,7 +104,7 @@ impl<'s> Pipeline<'s> {
 
 /// A network of a configuration. The host opens no listener: an application that listens does so by these.
 #[derive(Clone, Copy, Debug)]
-pub struct Network<'s>(&'s config::Network);
+pub struct Network<'s>(pub(super) &'s config::Network);
 
 impl<'s> Network<'s> {
     /// The name.
@@ -120,12 +120,5 @@ impl<'s> Network<'s> {
     /// Returns whether the listener has a certificate. It must then not answer in cleartext.
     pub fn is_tls(&self) -> bool {
         self.0.listen.as_ref().is_some_and(|listen| listen.tls.is_some())
-    }
-}
-
-impl Snapshot {
-    /// The networks, in the order of their names.
-    pub fn networks(&self) -> impl Iterator<Item = Network<'_>> {
-        self.config.networks.iter().map(Network)
     }
 }

@@ -1,3 +1,5 @@
+//! The board: the current status, for one writer at a time and any number of readers.
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -10,7 +12,7 @@ use crate::status::overview::{Desired, Status};
 use crate::status::sync::{SyncFailure, SyncStatus};
 use crate::status::timestamp;
 
-/// The status where the gateway writes it and the management API reads it.
+/// The current status. The gateway writes it; the management API reads it without a lock.
 #[derive(Debug)]
 pub(crate) struct StatusBoard {
     status: ArcSwap<Status>,
@@ -36,7 +38,7 @@ impl StatusBoard {
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Status)) {
-        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut status = Status::clone(&self.status.load());
         change(&mut status);
         self.status.store(Arc::new(status));
@@ -50,29 +52,31 @@ impl StatusBoard {
         });
     }
 
-    /// The provider that is followed now.
+    /// Records the provider that the gateway follows.
     pub(crate) fn following(&self, provider: Option<&dyn Provider>) {
         self.change(|status| match (provider, &mut status.sync) {
             (None, sync) => *sync = None,
-            (Some(provider), Some(sync)) if sync.provider == provider.name().as_str() => sync.look(provider),
+            (Some(provider), Some(sync)) if sync.provider == provider.name().as_str() => {
+                sync.update(provider)
+            }
             (Some(provider), sync) => *sync = Some(SyncStatus::new(provider)),
         });
     }
 
-    /// The provider answered.
-    pub(crate) fn heard(&self) {
+    /// Records a response of the provider.
+    pub(crate) fn record_response(&self) {
         self.sync(|sync| sync.heard_at = Some(now()));
     }
 
-    /// How a round ended.
-    pub(crate) fn walked(&self, failure: Option<(String, u32)>) {
+    /// Records the end of a sync pass: `None`, or the last error and the number of failures in a row.
+    pub(crate) fn record_pass(&self, failure: Option<(String, u32)>) {
         self.sync(|sync| {
             let since = sync.failure.as_ref().map_or_else(now, |failure| failure.since);
             sync.failure = failure.map(|(message, times)| SyncFailure { message, times, since });
         });
     }
 
-    /// When the provider is asked next.
+    /// Records the time of the next scheduled pass.
     pub(crate) fn due(&self, due: Option<Instant>) {
         let at = due.map(|due| {
             let left = due.saturating_duration_since(Instant::now());
@@ -81,11 +85,12 @@ impl StatusBoard {
         self.sync(|sync| sync.due_at = at);
     }
 
-    pub(crate) fn change_ended(&self, change: &ChangeReport) {
+    /// Records the outcome of a change.
+    pub(crate) fn record_change(&self, change: &ChangeReport) {
         self.sync(|sync| sync.last_change = Some(change.clone()));
     }
 
-    /// What the journal says of the changes of the provider.
+    /// Records the counts of the provider's changes in the journal, and the change that stands rejected.
     pub(crate) fn journal(
         &self,
         unsettled: usize,

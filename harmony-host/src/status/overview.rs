@@ -1,3 +1,5 @@
+//! The status that the management API and embedding applications get.
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -5,49 +7,54 @@ use crate::diagnostics::problem::Problem;
 
 use crate::status::SyncStatus;
 
-/// Whether the gateway serves what it should, and if not, why.
+/// The status of a gateway.
 ///
-/// Three things that are easily taken for one: what the files say (*desired*), what was tried last
-/// (*attempted*), and what is served (*effective*).
+/// Three configurations may differ: the one in the files (*desired*), the one that was tried last (*attempted*), and
+/// the one that is served (*effective*). The gateway is [in sync](Self::in_sync) when they are the same and the
+/// provider has no change that is not live.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Status {
-    /// What the configuration files say.
+    /// The configuration in the files.
     pub desired: Desired,
-    /// What was tried last and how that went.
+    /// The configuration that was tried last, with its verdict. `None` before the first.
     pub attempted: Option<Attempted>,
-    /// What is served.
+    /// The configuration that is served.
     pub effective: Option<Effective>,
-    /// How following the provider goes; `None` without one that has changes.
+    /// The sync with the provider; `None` when the provider has no changes to sync.
     pub sync: Option<SyncStatus>,
-    /// What is kept of it for a start with a damaged file, or with the control plane away.
+    /// The copy that a start falls back to when a file is damaged or the control plane is unavailable.
     pub last_good: Option<LastGoodStatus>,
 }
 
-/// How keeping the last good configuration goes.
+/// The state of the saved last good configuration.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct LastGoodStatus {
-    /// When it was kept last.
+    /// The time of the last save.
     pub at: Option<Timestamp>,
-    /// Why what is served now is not kept.
+    /// The reason for which the configuration that is served is not saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 
-/// What the configuration files say.
+/// The configuration in the files.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Desired {
     /// The digest of the files.
     pub digest: String,
-    /// When they were read last.
+    /// The time of the last read.
     pub read_at: Timestamp,
 }
 
 /// The last configuration that was tried.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Attempted {
     /// The digest of the files.
     pub digest: String,
-    /// When.
+    /// The time of the attempt.
     pub at: Timestamp,
     /// The verdict.
     pub verdict: AttemptVerdict,
@@ -61,28 +68,31 @@ pub struct Attempted {
 /// The verdict on the configuration that was tried last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum AttemptVerdict {
-    /// It is live.
+    /// The configuration is live.
     Applied,
-    /// It is not; what was served is served on.
+    /// The configuration is not live; the one before is still served.
     Rejected,
 }
 
 /// The configuration that is served.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Effective {
-    /// Counts published configurations from 1.
+    /// The number of the configuration; the first published one is 1.
     pub generation: u64,
     /// The digest of the files.
     pub digest: String,
-    /// Since when.
+    /// The time since when it is served.
     pub since: Timestamp,
-    /// What should be known about it.
+    /// The warnings about it.
     pub warnings: Vec<ProblemReport>,
 }
 
 /// A problem as JSON.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct ProblemReport {
     /// The file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,9 +102,9 @@ pub struct ProblemReport {
     pub line: Option<usize>,
     /// The key.
     pub key: String,
-    /// What is wrong.
+    /// The problem, in one sentence.
     pub message: String,
-    /// What to do.
+    /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
@@ -112,14 +122,14 @@ impl From<&Problem> for ProblemReport {
 }
 
 impl Status {
-    /// Whether what the files say is what is served.
+    /// Returns true when the gateway serves the files, and the provider has no change that is not live.
     pub fn in_sync(&self) -> bool {
         self.effective.as_ref().is_some_and(|effective| effective.digest == self.desired.digest)
             && self.attempted.as_ref().is_none_or(|attempted| attempted.verdict == AttemptVerdict::Applied)
             && self.sync.as_ref().is_none_or(|sync| sync.reason().is_none())
     }
 
-    /// Why not, in one sentence.
+    /// Returns the reason for which the gateway is not in sync, in one sentence.
     pub fn reason(&self) -> Option<String> {
         if self.in_sync() {
             return None;

@@ -1,3 +1,5 @@
+//! The status of the sync with the provider.
+
 use jiff::Timestamp;
 use provider_api::{Cadence, CredentialStatus, Provider};
 use serde::Serialize;
@@ -6,30 +8,32 @@ use crate::providers::isolate::{cadence_of, credential_status_of};
 use crate::status::change::{ChangeOutcome, ChangeReport};
 use crate::status::timestamp;
 
-/// How following the provider goes.
+/// The status of the sync with the provider.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct SyncStatus {
-    /// Its name.
+    /// The name of the provider.
     pub provider: String,
-    /// When it is asked: `every 30 s`, `on demand` or `all the time`.
+    /// The schedule of sync passes: `every 30 s`, `on demand`, `all the time` or `never`.
     pub cadence: String,
     /// The state of the gateway's credential there.
     pub authorization: Authorization,
-    /// When the authorization ends, or ended.
+    /// The time at which the credential expires or has expired.
     pub authorized_until: Option<Timestamp>,
-    /// When the provider last answered.
+    /// The time of the provider's last response.
     pub heard_at: Option<Timestamp>,
-    /// What went wrong since.
+    /// The failure since then; `None` after a pass without one.
     pub failure: Option<SyncFailure>,
-    /// When it is asked next by itself.
+    /// The time of the next scheduled pass.
     pub due_at: Option<Timestamp>,
-    /// How many changes have no verdict.
+    /// The number of changes without a verdict.
     pub unsettled: usize,
-    /// How many verdicts the provider does not know.
+    /// The number of verdicts that the provider has not received.
     pub undelivered: usize,
-    /// How many changes were rejected and may be tried again.
+    /// The number of rejected changes that are tried again.
     pub quarantined: usize,
-    /// The change that stands rejected, and why: the newest that may be tried again, or else the newest of all.
+    /// The rejected change that keeps the gateway out of sync, and the reason: the newest that is tried again, else the
+    /// newest of all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<String>,
     /// The last change that was tried.
@@ -39,27 +43,29 @@ pub struct SyncStatus {
 /// The state of a gateway's credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Authorization {
     /// The provider needs none.
     None,
-    /// There is one, and nobody has refused it.
+    /// The gateway has a credential that was not refused.
     Valid,
-    /// There is none: somebody has to authorize the gateway.
+    /// The gateway has no credential: a user has to authorize it.
     Missing,
-    /// Its time is over.
+    /// The credential has expired: a user has to authorize the gateway again.
     Expired,
-    /// The provider refused it.
+    /// The provider refused the credential: a user has to authorize the gateway again.
     Refused,
 }
 
-/// Why a provider cannot be followed now.
+/// The failure of the last sync passes.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct SyncFailure {
-    /// What happened last.
+    /// The last error.
     pub message: String,
-    /// How often in a row.
+    /// The number of failures in a row.
     pub times: u32,
-    /// When it happened first.
+    /// The time of the first of them.
     pub since: Timestamp,
 }
 
@@ -79,12 +85,12 @@ impl SyncStatus {
             rejected: None,
             last_change: None,
         };
-        status.look(provider);
+        status.update(provider);
         status
     }
 
-    /// Takes up what the provider says of itself now.
-    pub(super) fn look(&mut self, provider: &dyn Provider) {
+    /// Updates the schedule and the authorization from the provider.
+    pub(super) fn update(&mut self, provider: &dyn Provider) {
         self.cadence = match cadence_of(provider) {
             Some(Cadence::Every(interval)) => format!("every {} s", interval.as_secs()),
             Some(Cadence::OnDemand) => "on demand".to_owned(),
@@ -104,7 +110,7 @@ impl SyncStatus {
         };
     }
 
-    /// Why the gateway may not be what the provider wants it to be.
+    /// Returns the reason for which the gateway may differ from what the provider wants.
     pub(super) fn reason(&self) -> Option<String> {
         let provider = &self.provider;
         match self.authorization {
@@ -121,16 +127,19 @@ impl SyncStatus {
         }
         if let Some(failure) = &self.failure {
             let SyncFailure { message, times, since } = failure;
-            return Some(format!(
-                "`{provider}` could not be followed since {since} ({times} times): {message}"
-            ));
+            let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+            return Some(format!("the sync with `{provider}` has failed {times} since {since}: {message}"));
         }
         let held =
             self.last_change.as_ref().filter(|change| change.verdict == ChangeOutcome::Held).map(|change| {
                 let why = change.summary.as_deref().unwrap_or("no reason is known");
-                format!("the {} change {} was held: {why}", change.kind, change.id)
+                format!("the {} change {} is held: {why}", change.kind, change.id)
             });
-        let waits = (self.unsettled > 0).then(|| format!("{} changes have no verdict yet", self.unsettled));
+        let waits = match self.unsettled {
+            0 => None,
+            1 => Some("1 change has no verdict yet".to_owned()),
+            n => Some(format!("{n} changes have no verdict yet")),
+        };
         self.rejected.clone().or(held).or(waits)
     }
 }

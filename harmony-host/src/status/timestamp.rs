@@ -1,10 +1,10 @@
-//! Moments as RFC 3339 time stamps.
+//! Timestamps of the status: RFC 3339, in milliseconds.
 
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-/// Converts a moment, rounded to milliseconds.
+/// Converts a time to a timestamp, rounded to milliseconds.
 pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time)
         .ok()

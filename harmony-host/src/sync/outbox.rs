@@ -143,7 +143,7 @@ async fn tell(provider: &dyn Provider, journal: &Arc<Journal>, entry: &Entry) ->
     let told = isolated(source.report(&id, &status)).await;
     kill("reported");
     match told {
-        Ok(()) => Ok(Some(Delivery::Told)),
+        Ok(()) => Ok(Some(Delivery::Reported)),
         Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
         Err(error) => {
             tracing::error!(change = %id, error = error_chain(&error), "the provider does not take the verdict");

@@ -117,7 +117,7 @@ impl SyncPass {
             self.listed = heads;
             self.forget_withdrawn(provider, journal).await?;
         }
-        self.status.heard();
+        self.status.record_response();
         let mut failure = None;
         let mut misses = 0;
         for head in self.listed.clone() {
@@ -129,7 +129,7 @@ impl SyncPass {
                 self.listed_again(journal, entry).await?;
                 continue;
             }
-            let early = known.filter(|entry| !entry.wants_its_body(self.clock.unix_now()));
+            let early = known.filter(|entry| !entry.fetch_is_due(self.clock.unix_now()));
             // A person who asks ahead of time takes nothing from the times that are left.
             let counts = early.is_none();
             let seen = match early {
@@ -159,7 +159,7 @@ impl SyncPass {
                     misses += 1;
                     if counts {
                         let now = self.clock.unix_now();
-                        note(journal, move |journal| journal.missed(sequence, now)).await?;
+                        note(journal, move |journal| journal.fetch_failed(sequence, now)).await?;
                     }
                     tracing::warn!(change = %head.id, error = error_chain(&error), "the change cannot be fetched now");
                     failure.get_or_insert(error);
@@ -250,7 +250,7 @@ impl SyncPass {
                     Vec::new(),
                 );
                 tracing::warn!(change = entry.id, why, "the change waits");
-                self.status.change_ended(&held);
+                self.status.record_change(&held);
                 report.held.push(held);
                 return Ok(());
             }
@@ -306,7 +306,7 @@ impl SyncPass {
         };
         note(journal, move |journal| journal.settle(sequence, settlement, quarantine)).await?;
         kill("settled");
-        self.status.change_ended(&ended);
+        self.status.record_change(&ended);
         let list =
             if ended.verdict == ChangeOutcome::Applied { &mut report.applied } else { &mut report.rejected };
         list.push(ended);
@@ -354,7 +354,7 @@ impl SyncPass {
     /// A change with a verdict that is listed again: the verdict did not arrive, or was forgotten there.
     /// It is repeated at once, then less and less often: who does not hear it is not to be hammered.
     async fn listed_again(&mut self, journal: &Arc<Journal>, entry: &Arc<Entry>) -> Result<()> {
-        if entry.phase == Phase::Settled && entry.delivery == Delivery::Told {
+        if entry.phase == Phase::Settled && entry.delivery == Delivery::Reported {
             let (sequence, now) = (entry.sequence, Instant::now());
             let (times, due) = self.repeated.get(&sequence).copied().unwrap_or((0, now));
             if now < due {
@@ -362,7 +362,7 @@ impl SyncPass {
             }
             let wait = REPEAT.saturating_mul(2_u32.saturating_pow(times)).min(REPEAT_CAP);
             self.repeated.insert(sequence, (times.saturating_add(1), now + wait));
-            note(journal, move |journal| journal.deliver_again(sequence)).await?;
+            note(journal, move |journal| journal.redeliver(sequence)).await?;
             self.outbox.wake();
         }
         Ok(())

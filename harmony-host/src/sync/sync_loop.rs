@@ -228,7 +228,7 @@ impl SyncLoop {
         self.backoff.succeeded();
         self.unauthorized = false;
         self.schedule = Schedule::steady(self.backoff.spread());
-        self.status.walked(None);
+        self.status.record_pass(None);
         // What could not be told meanwhile can be told now.
         self.outbox.answered();
     }
@@ -244,7 +244,7 @@ impl SyncLoop {
         let message = error_chain(error);
         let failures = self.backoff.failures();
         tracing::warn!(error = message, failures, ?wait, unauthorized = self.unauthorized, "sync failed");
-        self.status.walked(Some((message, failures)));
+        self.status.record_pass(Some((message, failures)));
     }
 
     /// Starts to deliver verdicts when there is a journal.

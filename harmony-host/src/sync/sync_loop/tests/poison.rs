@@ -87,7 +87,7 @@ impl Applied {
         if id == POISON {
             let digest = status.read().effective.as_ref().unwrap().digest.clone();
             let trial = Attempt::new(class, digest, Vec::new());
-            return ChangeVerdict::Rejected(Rejection { class, problems: Problems::default() }, Some(trial));
+            return ChangeVerdict::Rejected(Rejection::new(class, Problems::default()), Some(trial));
         }
         serve(status, applied.len());
         ChangeVerdict::Applied

@@ -1,4 +1,4 @@
-//! Saving what is committed, off the path of requests and of changes.
+//! Saving committed configurations in the background.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,25 +7,24 @@ use std::time::{Duration, SystemTime};
 use provider_api::Clock;
 use tokio::sync::Notify;
 
-use crate::last_good::{Generation, Marks, Ring};
-
+use crate::last_good::{Generation, Metadata, Ring};
 use crate::providers::resolutions::Resolutions;
 use crate::snapshot::Snapshot;
 use crate::status::{LastGoodStatus, StatusBoard, timestamp};
 use crate::storage::digest::Digest;
 use crate::storage::failpoints::kill;
 
-/// How often it is looked whether something was learned that a restart should not lose.
-const LOOK: Duration = Duration::from_secs(5);
+/// The interval at which new resolutions and provider data are saved.
+const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Where the generations of a configuration are kept. By the path of its config.toml, since what is in that may be
-/// damaged.
+/// Returns the directory of a configuration's generations. It depends on the path of config.toml, not on its content,
+/// which may be damaged when the directory is needed.
 pub(crate) fn directory(state: &Path, config_path: &Path) -> PathBuf {
     let digest = Digest::of(config_path.as_os_str().as_encoded_bytes());
     state.join("harmony").join("last-good").join(format!("{digest:#}"))
 }
 
-/// Keeps what is committed, off the path of requests and of changes.
+/// The saver of committed configurations. It runs in the background: neither a request nor a change waits for the disk.
 #[derive(Debug)]
 pub(crate) struct LastGood {
     ring: Mutex<Ring>,
@@ -33,8 +32,8 @@ pub(crate) struct LastGood {
     clock: Arc<dyn Clock>,
     status: Arc<StatusBoard>,
     served: Mutex<Option<Arc<Snapshot>>>,
-    /// What was written last.
-    written: Mutex<Option<Marks>>,
+    /// The metadata of the last save.
+    written: Mutex<Option<Metadata>>,
     work: Notify,
 }
 
@@ -50,53 +49,53 @@ impl LastGood {
         Arc::new(Self { ring, resolutions, clock, status, served, written, work: Notify::new() })
     }
 
-    /// What was just committed; it is kept soon.
+    /// Schedules the save of a snapshot that was just committed.
     pub(crate) fn committed(&self, snapshot: Arc<Snapshot>) {
         *lock(&self.served) = Some(snapshot);
         self.work.notify_one();
     }
 
-    /// Keeps what is committed, and what is learned about it, for as long as it runs. Cancel safe.
+    /// Saves each committed snapshot, and new data about it. Runs until it is dropped; cancel safe.
     pub(crate) async fn run(self: Arc<Self>) {
         loop {
-            let _ = tokio::time::timeout(LOOK, self.work.notified()).await;
-            let keeper = Arc::clone(&self);
-            let _ = tokio::task::spawn_blocking(move || keeper.save()).await;
+            let _ = tokio::time::timeout(INTERVAL, self.work.notified()).await;
+            let saver = Arc::clone(&self);
+            let _ = tokio::task::spawn_blocking(move || saver.save()).await;
         }
     }
 
-    /// Writes down what is served, unless that is what was written last. Blocks.
+    /// Saves the snapshot that is served, unless nothing has changed since the last save. Blocks.
     pub(crate) fn save(&self) {
         let Some(snapshot) = lock(&self.served).clone() else { return };
         let mut written = lock(&self.written);
         let now = self.clock.now();
-        let marks = Marks::of(&snapshot, &self.resolutions);
-        if written.as_ref() == Some(&marks) {
+        let metadata = Metadata::of(&snapshot, &self.resolutions);
+        if written.as_ref() == Some(&metadata) {
             return;
         }
-        let kept = lock(&self.ring).save(&Generation::of(&snapshot, marks.clone(), now));
+        let saved = lock(&self.ring).save(&Generation::of(&snapshot, metadata.clone(), now));
         kill("kept");
-        let failure = kept.err().map(|error| error.to_string());
+        let failure = saved.err().map(|error| error.to_string());
         match &failure {
-            None => *written = Some(marks),
+            None => *written = Some(metadata),
             Some(error) if !self.is_news(error) => {}
             Some(error) => {
-                tracing::error!(error, "the configuration that is served cannot be kept for a restart")
+                tracing::error!(error, "the configuration that is served cannot be saved for a restart")
             }
         }
-        self.note(now, failure);
+        self.record(now, failure);
     }
 
-    /// Whether it is another failure than the one before: the same is not said every few seconds.
+    /// Returns true when the error differs from the last one: the log does not repeat an error every few seconds.
     fn is_news(&self, error: &str) -> bool {
         let before = self.status.read();
-        let before = before.last_good.as_ref().and_then(|kept| kept.failure.as_deref());
+        let before = before.last_good.as_ref().and_then(|saved| saved.failure.as_deref());
         before != Some(error)
     }
 
-    fn note(&self, now: SystemTime, failure: Option<String>) {
+    fn record(&self, now: SystemTime, failure: Option<String>) {
         self.status.change(|status| {
-            let before = status.last_good.as_ref().and_then(|kept| kept.at);
+            let before = status.last_good.as_ref().and_then(|saved| saved.at);
             let at = if failure.is_none() { Some(timestamp(now)) } else { before };
             status.last_good = Some(LastGoodStatus { at, failure });
         });
