@@ -243,7 +243,12 @@ async fn every_example_passes_check() {
     assert!(own.len() >= 3, "{own:?}");
     for config in own {
         let json = run(&config, &["check", "--json"]).await.assert_code(0).json();
-        assert_eq!(json["warnings"], Value::Array(vec![]), "{}", config.display());
+        let warnings = json["warnings"].as_array().unwrap();
+        // The application that embeds the host serves `fhir` and `memory`; the built-in gateway does not, and says so.
+        let embeds = config.components().any(|part| part.as_os_str() == "embed-axum");
+        let expected =
+            |warning: &Value| embeds && warning["message"].as_str().unwrap().ends_with("are answered 501");
+        assert!(warnings.iter().all(expected), "{}: {warnings:?}", config.display());
     }
     if Path::new(PUBLIC).is_dir() {
         for config in configurations(PUBLIC.as_ref()) {
