@@ -139,7 +139,7 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<
                     "a change without a verdict is taken back, to be applied again"
                 );
                 let edited = commit::edited(&root, before);
-                match commit::take_back(&root, before) {
+                match commit::restore(&root, before) {
                     true => journal.taken_back(sequence).and_then(|()| given_up(&journal, &entry, &edited)),
                     false => Ok(()),
                 }

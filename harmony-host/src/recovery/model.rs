@@ -174,7 +174,7 @@ impl World {
             }
             journal.settle(sequence, Settlement::Applied, None).unwrap();
         } else {
-            assert!(commit::take_back(self.dir.path(), &before));
+            assert!(commit::restore(self.dir.path(), &before));
             let trial = Attempt::new(RejectionClass::Probe, "digest".to_owned(), Vec::new());
             journal.settle(sequence, rejected(), Quarantine::after(None, trial, 0)).unwrap();
         }
