@@ -1,4 +1,4 @@
-//! Applying: the only door through which a configuration becomes what is served.
+//! Applying: the only path by which a configuration becomes live.
 
 mod activation;
 mod activator;

@@ -1,4 +1,4 @@
-//! The built-in gateway: the data plane and the management API, put together on listeners.
+//! The built-in gateway: listeners that serve the data plane and the management API.
 
 mod activation;
 mod dispatch;

@@ -1,4 +1,4 @@
-//! A minimal Harmony gateway with the providers that are compiled in.
+//! The binary: a minimal Harmony gateway with the providers that are compiled in.
 
 use std::process::ExitCode;
 

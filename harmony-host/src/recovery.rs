@@ -144,7 +144,7 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<
                     "a change without a verdict is rolled back and applied again"
                 );
                 let edited = commit::edited(&root, before);
-                match commit::take_back(&root, before) {
+                match commit::restore(&root, before) {
                     true => journal
                         .rolled_back(sequence)
                         .and_then(|()| reject_if_final(&journal, &entry, &edited)),

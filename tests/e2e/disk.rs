@@ -134,7 +134,7 @@ async fn no_verdict_until_the_files_are_rolled_back() {
     process.home.replace("probe-fault", "injected probe failure");
     pipe.write_all(b"injected probe failure").unwrap();
     drop(pipe);
-    process.gateway.wait_for_log("what an earlier try wrote cannot be taken back").await;
+    process.gateway.wait_for_log("the files of an earlier attempt cannot be restored").await;
     assert_eq!(cloud.view(&change).status, Status::Acknowledged);
     assert_eq!((process.status_code("/first").await, process.status_code("/later").await), (200, 404));
     process.wait_for_reason(&["injected probe failure"]).await;
@@ -195,7 +195,7 @@ async fn changes_wait_while_the_directory_is_missing() {
     fs::rename(&root, &aside).unwrap();
     process.wait_for_reason(&["config.toml"]).await;
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));
-    process.gateway.wait_for_log("the files of this gateway are wrong without it").await;
+    process.gateway.wait_for_log("the files of this gateway are invalid without the change").await;
     assert_eq!(cloud.view(&change).status, Status::Acknowledged);
     assert_eq!(process.status_code("/first").await, 200);
     fs::rename(&aside, &root).unwrap();
@@ -212,7 +212,7 @@ async fn changes_wait_while_config_toml_is_missing() {
     process.dir.remove("config.toml");
     process.wait_for_reason(&["config.toml", "cannot be read"]).await;
     let change = cloud.put_document("edge", "pipeline", &echo("later", "/later"));
-    process.gateway.wait_for_log("the files of this gateway are wrong without it").await;
+    process.gateway.wait_for_log("the files of this gateway are invalid without the change").await;
     assert_eq!(process.status_code("/first").await, 200);
     process.dir.write("config.toml", &config);
     assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);

@@ -8,33 +8,34 @@ use crate::config::Capabilities;
 use crate::diagnostics::rejection::Rejection;
 use crate::snapshot::Snapshot;
 
-/// The side that serves requests, as the control side knows it. It takes part in every verdict.
+/// The application that serves requests. It takes part in the verdict on every configuration.
 ///
 /// # The contract
 ///
-/// For every configuration, whether it comes from the start, an edit, a change of a provider or the last good
-/// generation, the host goes through these steps, one configuration at a time:
+/// The host takes every configuration through these steps, one configuration at a time. The configuration may come from
+/// the start, an edit, a change of a provider or the last good generation.
 ///
-/// 1. [`prepare`](Self::prepare), before a file is written: build everything beside what serves; nothing visible changes.
+/// 1. [`prepare`](Self::prepare), before a file is written: build everything beside the live configuration. Nothing
+///    visible changes.
 /// 2. Only for a change of a provider: its files are written.
-/// 3. [`activate`](Prepared::activate): make it live, and show that it is.
+/// 3. [`activate`](Prepared::activate): make it live, and verify that it is.
 /// 4. [`commit`](Prepared::commit) after success, [`rollback`](Prepared::rollback) after any failure. The host calls
 ///    exactly one of them for each `Prepared`, unless it is stopped first.
 ///
-/// * An error of `prepare` or `activate` is the verdict: what was served is served on. A change is reported `failed`
-///   with the class and problems of the [`Rejection`], and its files are what they were. An edit stays in the
-///   operator's file. Problems that have a dotted key and no place get file and line from the host.
-/// * Each step has a deadline, [`HostOptions::activation_deadline`](crate::HostOptions::activation_deadline). A panic or
-///   a missed deadline in `prepare` or `activate` is a rejection, in `commit` or `rollback` it is logged. The loop of the
-///   host outlives both. Steps run in tasks of their own; a step that blocks its thread past the deadline keeps further
+/// * An error of `prepare` or `activate` is the verdict: the previous configuration stays live. A change is reported
+///   `failed` with the class and problems of the [`Rejection`], and its files are restored. An edit stays in the
+///   operator's file. The host adds file and line to problems that have a dotted key and no place.
+/// * Each step has a deadline, [`HostOptions::activation_deadline`](crate::HostOptions::activation_deadline). A panic
+///   or a missed deadline in `prepare` or `activate` is a rejection; in `commit` or `rollback` it is logged. The host
+///   goes on after both. Steps run in tasks of their own; a step that blocks its thread past the deadline keeps further
 ///   configurations waiting until it returns, since two must not be activated at once.
 /// * Dropping the future of a step cancels it. A `Prepared` that is only dropped leaves nothing of its own behind.
 #[async_trait]
 pub trait Activation: Send + Sync + 'static {
-    /// The services and middleware that are served. Called once, at the start; does no I/O.
+    /// Returns the services and middleware that the application serves. Called once, at the start; must do no I/O.
     fn capabilities(&self) -> Capabilities;
 
-    /// Builds what `candidate` needs beside `serving`, which is `None` at the start.
+    /// Builds everything that `candidate` needs, beside the live snapshot `serving`, which is `None` at the start.
     ///
     /// # Errors
     /// The problems for which the candidate cannot be served, with the class of the step:
@@ -49,21 +50,22 @@ pub trait Activation: Send + Sync + 'static {
 /// A candidate that can be made live.
 #[async_trait]
 pub trait Prepared: Send {
-    /// Makes the candidate live and shows that it is.
+    /// Makes the candidate live and verifies that it is.
     ///
     /// # Errors
-    /// The problems for which it is not live, usually of the class
+    /// The problems for which the candidate is not live, usually of the class
     /// [`Activate`](provider_api::RejectionClass::Activate). [`rollback`](Self::rollback) follows.
     async fn activate(&mut self) -> Result<(), Rejection>;
 
-    /// Retires what the candidate replaced. Cannot fail; what takes long goes on in the background.
+    /// Retires the configuration that the candidate replaced. Cannot fail; slow work continues in the background.
     async fn commit(self: Box<Self>);
 
-    /// Brings back what the candidate replaced, also after a panic or a missed deadline in the middle of
+    /// Restores the configuration that the candidate replaced, also after a panic or a missed deadline in the middle of
     /// [`activate`](Self::activate). Cannot fail.
     async fn rollback(self: Box<Self>);
 }
 
+// Both traits must stay usable as trait objects.
 const _: fn(&dyn Activation, &dyn Prepared) = |_, _| {};
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! The steps of an activation: each with a deadline, panics caught.
+//! The runner of the application's steps: each has a deadline, and panics are caught.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -16,18 +16,18 @@ use crate::apply::{Activation, Prepared};
 use crate::diagnostics::rejection::Rejection;
 use crate::snapshot::Snapshot;
 
-/// The time that a step gets beyond its deadline to notice it. One that takes longer blocks its thread.
+/// The time beyond its deadline in which a step must notice the deadline. A step that takes longer blocks its thread.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Runs the steps of the application.
+/// The runner of the application's steps.
 pub(crate) struct Activator {
     activation: Arc<dyn Activation>,
     deadline: Duration,
-    /// A step that blocks its thread. Nothing else is prepared or activated before it has ended.
+    /// A step that blocks its thread. No other configuration is prepared or activated before it has returned.
     blocked: Option<(&'static str, JoinHandle<()>)>,
 }
 
-/// A step that did not come to its end.
+/// The reason for which a step did not finish.
 enum Unfinished {
     Panicked,
     TimedOut,
@@ -42,7 +42,7 @@ impl Activator {
     /// Prepares `candidate`.
     ///
     /// # Errors
-    /// The problems of the application, or that it panicked or missed its deadline.
+    /// The problems that the application reports, or its panic or missed deadline.
     pub(crate) async fn prepare(
         &mut self,
         candidate: &Arc<Snapshot>,
@@ -54,20 +54,21 @@ impl Activator {
         let work = async move { activation.prepare(&own, serving.as_ref()).await };
         let finished = self.run("prepare", work, drop).await;
         let finished = finished.map_err(|unfinished| self.rejection("prepare", &unfinished));
-        finished.and_then(|prepared| prepared).map_err(|rejection| located(rejection, candidate))
+        finished.and_then(|prepared| prepared).map_err(|rejection| with_places(rejection, candidate))
     }
 
-    /// Activates what was prepared for `candidate`. On failure it has been rolled back.
+    /// Activates `candidate`. Rolls it back on failure.
     ///
     /// # Errors
-    /// As [`prepare`](Self::prepare).
+    /// The problems that the application reports, or its panic or missed deadline.
     pub(crate) async fn activate(
         &mut self,
         mut prepared: Box<dyn Prepared>,
         candidate: &Snapshot,
     ) -> Result<Box<dyn Prepared>, Rejection> {
         let deadline = self.deadline;
-        // The deadline and the panic are noticed inside, so that what was prepared is there to be rolled back.
+        // The deadline and the panic are caught inside the task, which then still owns `prepared` and returns it for
+        // the rollback.
         let work = async move {
             let activated = timeout(deadline, catch_panic(prepared.activate())).await;
             let activated = match activated {
@@ -78,7 +79,7 @@ impl Activator {
             (activated, prepared)
         };
         let late = move |(_, prepared): (_, Box<dyn Prepared>)| {
-            tokio::spawn(roll_back(prepared, deadline));
+            tokio::spawn(rollback_late(prepared, deadline));
         };
         let failed = match self.run("activate", work, late).await {
             Ok((Ok(Ok(())), prepared)) => return Ok(prepared),
@@ -89,24 +90,24 @@ impl Activator {
             Err(unfinished) => Some(self.rejection("activate", &unfinished)),
         };
         let failed = failed.unwrap_or_else(|| self.rejection("activate", &Unfinished::Panicked));
-        Err(located(failed, candidate))
+        Err(with_places(failed, candidate))
     }
 
-    /// Commits what was activated. A failure of the application is logged and changes nothing.
+    /// Commits an activated candidate. Logs a failure of the application and ignores it.
     pub(crate) async fn commit(&mut self, prepared: Box<dyn Prepared>) {
         if let Err(unfinished) = self.run("commit", prepared.commit(), drop).await {
             tracing::error!("{}", self.message("commit", &unfinished));
         }
     }
 
-    /// Rolls back what was prepared or activated. A failure of the application is logged.
+    /// Rolls back a prepared or activated candidate. Logs a failure of the application and ignores it.
     pub(crate) async fn rollback(&mut self, prepared: Box<dyn Prepared>) {
         if let Err(unfinished) = self.run("rollback", prepared.rollback(), drop).await {
             tracing::error!("{}", self.message("rollback", &unfinished));
         }
     }
 
-    /// Runs a step in a task of its own. `late` gets the result of one that returns after the host has given it up.
+    /// Runs a step in a task of its own. `late` receives a result that comes after the host has given the step up.
     async fn run<T: Send + 'static>(
         &mut self,
         step: &'static str,
@@ -136,12 +137,12 @@ impl Activator {
         }
     }
 
-    /// Waits for a step that blocked its thread: what it does must not overlap with the next configuration.
+    /// Waits for a step that blocked its thread: it must not overlap with the next configuration.
     async fn wait_for_blocked(&mut self) -> Result<(), Rejection> {
         let Some((step, task)) = &mut self.blocked else { return Ok(()) };
         if timeout(self.deadline, task).await.is_err() {
             let message =
-                format!("the application still has not returned from `{step}` of an earlier configuration");
+                format!("the application has not returned yet from `{step}` of an earlier configuration");
             return Err(Rejection::of(RejectionClass::Activate, "activation", message).transient());
         }
         self.blocked = None;
@@ -166,20 +167,20 @@ impl Activator {
     }
 }
 
-/// Rolls back in the background what a step returned too late.
-async fn roll_back(prepared: Box<dyn Prepared>, deadline: Duration) {
+/// Rolls back, in the background, a candidate that was activated too late.
+async fn rollback_late(prepared: Box<dyn Prepared>, deadline: Duration) {
     if !matches!(timeout(deadline, catch_panic(prepared.rollback())).await, Ok(Some(()))) {
         tracing::error!("the application could not roll back a configuration that it activated too late");
     }
 }
 
-/// Gives problems that have a key and no place the place where the candidate writes that key.
-fn located(mut rejection: Rejection, candidate: &Snapshot) -> Rejection {
+/// Adds file and line to problems that have only a key.
+fn with_places(mut rejection: Rejection, candidate: &Snapshot) -> Rejection {
     rejection.problems.locate(|key| candidate.place_of(key));
     rejection
 }
 
-/// Runs a future; `None` when it panics.
+/// Runs a future. Returns `None` when it panics.
 async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     std::future::poll_fn(move |cx| {

@@ -1,4 +1,4 @@
-//! The applier: takes configurations through all steps, one after the other.
+//! The applier: takes configurations through all steps, one at a time.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -21,39 +21,39 @@ use crate::status::{AttemptVerdict, Attempted, Desired, Effective, ProblemReport
 use crate::storage::digest::{Digest, full};
 use crate::storage::failpoints::kill;
 
-/// The only door through which a configuration becomes what is served.
+/// The only owner of the live configuration. Everything that replaces it goes through here.
 #[derive(Debug)]
 pub(crate) struct Applier {
     pub(super) config_path: PathBuf,
     pub(super) surroundings: Surroundings,
     pub(super) status: Arc<StatusBoard>,
     pub(super) activator: Activator,
-    /// The tree read last, served or not: what was not touched since is not read again.
-    pub(super) read: Arc<Documents>,
-    /// The last rejection, as long as the files are what was rejected.
+    /// The documents that were read last, live or rejected. Unchanged files are taken from here instead of read again.
+    pub(super) last_read: Arc<Documents>,
+    /// The last rejection, with the digest of the rejected files. Cleared when the files are live again.
     pub(super) rejected: Option<(Digest, Rejection)>,
     pub(super) last_good: Arc<LastGood>,
     pub(crate) published: Published,
 }
 
 impl Applier {
-    /// Applies what the files say now. Whatever goes wrong, what was served is served on.
+    /// Reads the files and applies them. On any failure the previous configuration stays live.
     pub(crate) async fn apply(&mut self, touched: Touched, trigger: Trigger) -> Verdict {
         let serving = self.published.snapshot();
         let (surroundings, before) = (self.surroundings.clone(), Arc::clone(&serving));
-        let read = Some(Arc::clone(&self.read));
+        let read = Some(Arc::clone(&self.last_read));
         let (read, built) = build(self.config_path.clone(), surroundings, read, Some(before), touched).await;
-        let digest = read.as_ref().map_or_else(|| self.read.digest(), |read| read.digest());
+        let digest = read.as_ref().map_or_else(|| self.last_read.digest(), |read| read.digest());
         if let Some(read) = read {
-            self.read = read;
+            self.last_read = read;
         }
         self.status.change(|status| status.desired = desired(digest));
         let candidate: Arc<Snapshot> = match built {
-            Ok(Built::Same) => {
+            Ok(Built::Unchanged) => {
                 if self.rejected.take().is_some() {
-                    tracing::info!("the files are again what is served");
+                    tracing::info!("the files are the live configuration again");
                 }
-                self.note_applied(&serving);
+                self.report_applied(&serving);
                 return Verdict::Unchanged { generation: serving.generation };
             }
             Ok(Built::New(candidate)) => Arc::from(candidate),
@@ -69,30 +69,32 @@ impl Applier {
         match live {
             Ok(()) => {
                 self.rejected = None;
-                self.note_applied(&candidate);
+                self.report_applied(&candidate);
                 let generation = candidate.generation;
                 tracing::info!(generation, %digest, "configuration applied");
-                warn_of_news(&candidate, &serving);
+                log_new_warnings(&candidate, &serving);
                 Verdict::Applied { generation }
             }
             Err(rejection) => self.reject(digest, rejection, trigger),
         }
     }
 
-    /// The rejection of files that were live for a moment and did not prove it. They are not made live again and again
-    /// unless somebody asks for it.
+    /// Returns the last rejection if the same files failed their activation before. Files that fail only once they are
+    /// live must not be made live again on every poll, only when a reload is requested.
     fn known_failure(&self, digest: Digest, trigger: Trigger) -> Option<Rejection> {
         let (rejected, rejection) = self.rejected.as_ref()?;
         let was_live = matches!(rejection.class, RejectionClass::Probe | RejectionClass::Activate);
-        let known = trigger != Trigger::Asked && *rejected == digest && was_live && !rejection.is_transient();
+        let known =
+            trigger != Trigger::Requested && *rejected == digest && was_live && !rejection.is_transient();
         known.then(|| rejection.clone())
     }
 
+    /// Returns the directory of the configuration.
     pub(super) fn root(&self) -> PathBuf {
         self.config_path.parent().map(std::path::Path::to_owned).unwrap_or_default()
     }
 
-    /// Activates what was prepared for `candidate`, publishes it, and commits. On failure it has been rolled back.
+    /// Activates, publishes and commits `candidate`. Rolls it back on failure.
     ///
     /// # Errors
     /// The rejection by the application.
@@ -102,9 +104,9 @@ impl Applier {
         candidate: &Arc<Snapshot>,
         change: Option<&JournaledChange>,
     ) -> Result<(), Rejection> {
-        note(change, Journal::activating).await;
+        record_step(change, Journal::activating).await;
         let activated = self.activator.activate(prepared, candidate).await?;
-        note(change, Journal::activated).await;
+        record_step(change, Journal::activated).await;
         kill("probed");
         self.published.publish(Arc::clone(candidate));
         self.activator.commit(activated).await;
@@ -112,13 +114,14 @@ impl Applier {
         Ok(())
     }
 
+    /// Records the rejection in the status and logs its problems.
     pub(super) fn reject(&mut self, digest: Digest, rejection: Rejection, trigger: Trigger) -> Verdict {
         let class = rejection.class;
-        // Looking again finds the same again; it is said once, unless somebody asked.
+        // Each poll finds the same problems again. They are logged once, and once more for each requested reload.
         let same = |(tried, before): &(Digest, Rejection)| *tried == digest && before.class == class;
-        let known = trigger != Trigger::Asked && self.rejected.as_ref().is_some_and(same);
+        let known = trigger != Trigger::Requested && self.rejected.as_ref().is_some_and(same);
         if !known {
-            tracing::error!(%class, %digest, "configuration rejected; what was served is served on");
+            tracing::error!(%class, %digest, "configuration rejected; the previous configuration stays live");
             for problem in rejection.problems.sorted_errors() {
                 tracing::error!("{problem}");
             }
@@ -141,7 +144,8 @@ impl Applier {
         Verdict::Rejected(rejection)
     }
 
-    pub(super) fn note_applied(&self, snapshot: &Snapshot) {
+    /// Reports `snapshot` as live in the status.
+    pub(super) fn report_applied(&self, snapshot: &Snapshot) {
         let digest = snapshot.documents.digest();
         let at = timestamp(SystemTime::now());
         self.status.change(|status| {
@@ -165,14 +169,14 @@ impl Applier {
         });
     }
 
-    /// The tree read last, served or not.
-    pub(crate) fn read(&self) -> &Documents {
-        &self.read
+    /// Returns the documents that were read last, live or rejected.
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.last_read
     }
 }
 
-/// Logs the warnings that the configuration before did not have.
-fn warn_of_news(candidate: &Snapshot, before: &Snapshot) {
+/// Logs the warnings that the previous configuration did not have.
+fn log_new_warnings(candidate: &Snapshot, before: &Snapshot) {
     let known: HashSet<String> = before.warnings.iter().map(ToString::to_string).collect();
     for warning in candidate.warnings.iter().map(ToString::to_string) {
         if !known.contains(&warning) {
@@ -181,9 +185,9 @@ fn warn_of_news(candidate: &Snapshot, before: &Snapshot) {
     }
 }
 
-/// Notes how far a change has come. A note that cannot be written takes nothing back: after a kill the change is taken
-/// back and tried again, as the note before says.
-async fn note(change: Option<&JournaledChange>, step: fn(&Journal, u64) -> std::io::Result<()>) {
+/// Records the progress of a change in the journal. A failure is only logged: recovery after a kill then starts from
+/// the step recorded before, which restores the files and applies the change again.
+async fn record_step(change: Option<&JournaledChange>, step: fn(&Journal, u64) -> std::io::Result<()>) {
     let Some(change) = change else { return };
     let sequence = change.sequence;
     if let Err(error) = change.journal.write(move |journal| step(journal, sequence)).await {
@@ -191,6 +195,7 @@ async fn note(change: Option<&JournaledChange>, step: fn(&Journal, u64) -> std::
     }
 }
 
+/// Returns the status entry for files that were just read.
 pub(super) fn desired(digest: Digest) -> Desired {
     Desired { digest: full(digest), read_at: timestamp(SystemTime::now()) }
 }

@@ -1,4 +1,4 @@
-//! Reading the files and building what they say.
+//! Reading the files and building a snapshot from them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use crate::documents::{Documents, Loaded, Touched};
 use crate::providers::Surroundings;
 use crate::snapshot::Snapshot;
 
-/// What came of reading the files.
+/// The result of reading the files.
 pub(crate) enum Built {
-    /// They are what is served.
-    Same,
-    /// They make this.
+    /// The files equal the live configuration.
+    Unchanged,
+    /// A new snapshot.
     New(Box<Snapshot>),
 }
 
-/// Reads and builds off the request threads. A provider that panics while it is built refuses its
-/// configuration and nothing else.
+/// Reads the files and builds a snapshot on a blocking thread. Returns the documents that were read, and the result. A
+/// provider that panics while it is built causes a rejection.
 pub(crate) async fn build(
     config_path: PathBuf,
     surroundings: Surroundings,
@@ -33,7 +33,7 @@ pub(crate) async fn build(
         let documents = Arc::new(documents);
         let generation = served.as_ref().map_or(1, |served| served.generation + 1);
         if !problems.refuse() && served.as_ref().is_some_and(|s| s.documents.digest() == documents.digest()) {
-            return (documents, Ok(Built::Same));
+            return (documents, Ok(Built::Unchanged));
         }
         let built =
             Snapshot::build(Arc::clone(&documents), problems, generation, &surroundings, served.as_deref());

@@ -1,4 +1,4 @@
-//! The candidate that a change makes of the files.
+//! The candidate: the files with a change applied to them, built beside the live configuration.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use crate::providers::Surroundings;
 use crate::snapshot::Snapshot;
 use crate::storage::digest::{Digest, full};
 
-/// What a change makes of the files.
+/// The result of building a candidate.
 pub(super) enum Built {
-    /// It is what is served already, in these files.
-    Same(Vec<Target>),
-    /// It makes this; `files` is what the proposal was made against.
+    /// The live configuration has these files of the change already.
+    Unchanged(Vec<Target>),
+    /// A new snapshot. `files` are the documents without the change.
     New { files: Arc<Documents>, snapshot: Box<Snapshot>, edits: Edits },
-    /// It is wrong; with what is known of this try, when it may be right beside another configuration.
+    /// The change is invalid. The attempt is set if the change may be valid with another configuration.
     Rejected(Rejection, Option<Attempt>),
-    /// A file it would write is not what it was when the change was rejected.
+    /// A target file was edited after the change was rejected.
     Superseded,
-    /// The files are wrong without it.
+    /// The files are invalid without the change.
     Deferred(String),
 }
 
-/// Reads the files as they are now, and builds what they would be with the change.
+/// Reads the current files and builds a snapshot from them with the change applied.
 pub(super) async fn build(
     config_path: PathBuf,
     surroundings: Surroundings,
@@ -37,10 +37,10 @@ pub(super) async fn build(
     change: Arc<Change>,
     expected: &[Target],
 ) -> Built {
-    let alone = Alone { config_path, surroundings, served, expected: Arc::from(expected) };
+    let builder = Builder { config_path, surroundings, served, expected: Arc::from(expected) };
     let work = {
-        let alone = alone.clone();
-        move || alone.with(&read, &change)
+        let builder = builder.clone();
+        move || builder.build(&read, &change)
     };
     let built = match tokio::task::spawn_blocking(work).await {
         Ok(built) => built,
@@ -52,62 +52,65 @@ pub(super) async fn build(
     let Built::New { files, mut snapshot, edits } = built else { return built };
     match snapshot.check_local_references().await {
         Ok(()) => Built::New { files, snapshot, edits },
-        Err(rejection) => alone.blame(rejection, &files, Some(&edits)),
+        Err(rejection) => builder.attribute(rejection, &files, Some(&edits)),
     }
 }
 
-/// The files that are proposed, and what they hold now.
+/// Returns the files that the change would write, with the checksums of their current text.
 pub(super) fn targets(files: &Documents, edits: &Edits) -> Vec<Target> {
-    let digest_of = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
-    edits.iter().map(|(name, _)| Target { name: name.to_owned(), digest: digest_of(name) }).collect()
+    let checksum = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
+    edits.iter().map(|(name, _)| Target { name: name.to_owned(), digest: checksum(name) }).collect()
 }
 
-/// The files that say already what is proposed.
-pub(super) fn same(files: &Documents, edits: &Edits) -> Vec<Target> {
-    let digest_of = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
-    edits.same().map(|name| Target { name: name.to_owned(), digest: digest_of(name) }).collect()
+/// Returns the files that have the proposed text already.
+pub(super) fn unchanged_targets(files: &Documents, edits: &Edits) -> Vec<Target> {
+    let checksum = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
+    edits.same().map(|name| Target { name: name.to_owned(), digest: checksum(name) }).collect()
 }
 
+/// The inputs of a candidate.
 #[derive(Clone)]
-struct Alone {
+struct Builder {
     config_path: PathBuf,
     surroundings: Surroundings,
     served: Arc<Snapshot>,
     expected: Arc<[Target]>,
 }
 
-impl Alone {
-    fn with(&self, read: &Arc<Documents>, change: &Change) -> Built {
+impl Builder {
+    /// Builds the candidate; blocks on file I/O.
+    fn build(&self, read: &Arc<Documents>, change: &Change) -> Built {
         let (path, served) = (&self.config_path, &self.served);
-        let vanish = Some(&*served.documents);
-        let Loaded { documents, problems } = Documents::load(path, Some(read), vanish, &Touched::Everything);
+        let serving = Some(&*served.documents);
+        let Loaded { documents, problems } = Documents::load(path, Some(read), serving, &Touched::Everything);
         let files = Arc::new(documents);
         let edits = match proposal::edits(change, &files, &self.surroundings.registry) {
             Ok(edits) => edits,
-            Err(rejection) if problems.refuse() => return self.blame(rejection, &files, None),
-            // Wrong in itself: no other configuration makes it right.
+            Err(rejection) if problems.refuse() => return self.attribute(rejection, &files, None),
+            // Invalid by itself: no other configuration makes it valid, so there is no attempt to repeat.
             Err(rejection) => return Built::Rejected(rejection, None),
         };
         let superseded = !edits.is_empty() && !self.expected.is_empty();
         if superseded && targets(&files, &edits) != *self.expected {
             return Built::Superseded;
         }
-        let served_already = files.digest() == served.documents.digest();
-        if edits.is_empty() && served_already && !problems.refuse() {
-            return Built::Same(same(&files, &edits));
+        let is_live = files.digest() == served.documents.digest();
+        if edits.is_empty() && is_live && !problems.refuse() {
+            return Built::Unchanged(unchanged_targets(&files, &edits));
         }
-        let loaded = Documents::load_with(path, Some(&files), vanish, &Touched::Everything, Some(&edits));
+        let loaded = Documents::load_with(path, Some(&files), serving, &Touched::Everything, Some(&edits));
         let documents = Arc::new(loaded.documents);
         let generation = served.generation + 1;
         let built = Snapshot::build(documents, loaded.problems, generation, &self.surroundings, Some(served));
         match built {
             Ok(snapshot) => Built::New { files, snapshot: Box::new(snapshot), edits },
-            Err(rejection) => self.blame(rejection, &files, Some(&edits)),
+            Err(rejection) => self.attribute(rejection, &files, Some(&edits)),
         }
     }
 
-    /// Whether a rejection is the change's fault: only when the files are good without it.
-    fn blame(&self, rejection: Rejection, files: &Arc<Documents>, edits: Option<&Edits>) -> Built {
+    /// Decides who is at fault for a rejection: the change, if the files are valid without it, else the files. Only the
+    /// fault of the change is reported to the control plane.
+    fn attribute(&self, rejection: Rejection, files: &Arc<Documents>, edits: Option<&Edits>) -> Built {
         let against = self.served.documents.digest();
         let attempt = edits.map(|edits| Attempt::new(rejection.class, full(against), targets(files, edits)));
         if files.digest() == against {
@@ -119,12 +122,13 @@ impl Alone {
             Some(&self.served.documents),
             &Touched::Everything,
         );
-        let alone = Snapshot::build(Arc::new(documents), problems, 0, &self.surroundings, Some(&self.served));
-        match alone {
+        let without_change =
+            Snapshot::build(Arc::new(documents), problems, 0, &self.surroundings, Some(&self.served));
+        match without_change {
             Ok(_) => Built::Rejected(rejection, attempt),
             Err(own) => {
                 let first = own.first();
-                Built::Deferred(format!("the files of this gateway are wrong without it: {first}"))
+                Built::Deferred(format!("the files of this gateway are invalid without the change: {first}"))
             }
         }
     }

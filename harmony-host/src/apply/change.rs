@@ -5,7 +5,7 @@ use std::sync::Arc;
 use provider_api::RejectionClass;
 
 use crate::apply::journaled::unwritable;
-use crate::apply::write::{LEFT, NotCommitted};
+use crate::apply::write::{CommitError, EARLIER_FILES_REMAIN};
 use crate::apply::{Applier, JournaledChange, candidate};
 use crate::diagnostics::rejection::Rejection;
 use crate::journal::Attempt;
@@ -15,46 +15,47 @@ use crate::storage::failpoints::kill;
 /// The verdict on a change of a provider.
 #[derive(Clone, Debug)]
 pub(crate) enum ChangeVerdict {
-    /// It is live.
+    /// The change is live.
     Applied,
-    /// It is not, and nothing of it was kept. With what is known of this try, when another may fare better.
+    /// The change was rejected and its files are restored. The attempt is set if another attempt may succeed.
     Rejected(Rejection, Option<Attempt>),
-    /// A file it would write is not what it was when the change was rejected: something newer is there.
+    /// A target file was edited after the change was rejected: the edit is newer and stays.
     Superseded,
-    /// It cannot be judged, for a reason that is not its own; it waits.
+    /// The change cannot be checked now, for a reason outside of it. It waits and is tried again.
     Deferred(String),
 }
 
-/// How often a change is tried anew because its files were edited meanwhile.
+/// The limit of attempts when the files are edited while the change is applied.
 const MAX_TRIES: usize = 5;
 
 impl Applier {
-    /// Applies a change. Whatever goes wrong, what was served is served on, and the files are what they were.
+    /// Applies a change. On any failure the previous configuration stays live and the files are restored.
     pub(crate) async fn apply_change(&mut self, change: &JournaledChange) -> ChangeVerdict {
-        if let Err(why) = self.take_back_earlier(&self.published.snapshot(), change).await {
-            return ChangeVerdict::Deferred(why);
+        if let Err(reason) = self.restore_earlier(&self.published.snapshot(), change).await {
+            return ChangeVerdict::Deferred(reason);
         }
         for _ in 0..MAX_TRIES {
             if let Some(verdict) = self.try_change(change).await {
                 return verdict;
             }
         }
-        ChangeVerdict::Deferred("files that it would write are being edited".to_owned())
+        ChangeVerdict::Deferred("the files of the change are being edited".to_owned())
     }
 
-    /// Tries once; `None` when files were edited meanwhile.
+    /// Tries once. Returns `None` if a target file was edited meanwhile.
     async fn try_change(&mut self, change: &JournaledChange) -> Option<ChangeVerdict> {
         let serving = self.published.snapshot();
         let surroundings = self.surroundings.clone();
-        let (read, before, own) = (Arc::clone(&self.read), Arc::clone(&serving), Arc::clone(&change.change));
+        let (read, before, own) =
+            (Arc::clone(&self.last_read), Arc::clone(&serving), Arc::clone(&change.change));
         let path = self.config_path.clone();
         let built = candidate::build(path, surroundings, read, before, own, &change.targets).await;
         let (files, snapshot, edits) = match built {
-            candidate::Built::Same(files) => {
+            candidate::Built::Unchanged(files) => {
                 let sequence = change.sequence;
-                let noted =
+                let recorded =
                     change.journal.write(move |journal| journal.found_identical(sequence, files)).await;
-                return Some(match noted {
+                return Some(match recorded {
                     Ok(()) => ChangeVerdict::Applied,
                     Err(error) => ChangeVerdict::Deferred(unwritable(&error)),
                 });
@@ -64,23 +65,23 @@ impl Applier {
                 return Some(ChangeVerdict::Rejected(rejection, attempt));
             }
             candidate::Built::Superseded => return Some(ChangeVerdict::Superseded),
-            candidate::Built::Deferred(why) => return Some(ChangeVerdict::Deferred(why)),
+            candidate::Built::Deferred(reason) => return Some(ChangeVerdict::Deferred(reason)),
         };
         kill("built");
         let targets = candidate::targets(&files, &edits);
         if let Some((file, newer)) = change.journal.superseded_by(change.sequence, &targets) {
-            let message = format!("the change {newer}, which is newer, has written it already");
+            let message = format!("the newer change {newer} has written this file already");
             let rejection = Rejection::of(RejectionClass::Superseded, file, message);
             return Some(ChangeVerdict::Rejected(rejection, None));
         }
         let against = full(serving.documents.digest());
-        // With an edit that is not served, it cannot be told whose fault it is.
+        // With an edit that is not live, either the edit or the change may be at fault.
         let edited = files.digest() != serving.documents.digest();
         let rejected = |rejection: Rejection| {
             if edited {
                 let first = rejection.first();
                 return Some(ChangeVerdict::Deferred(format!(
-                    "beside an edit that is not served yet: {first}"
+                    "rejected together with an edit that is not live yet: {first}"
                 )));
             }
             let attempt = Attempt::new(rejection.class, against.clone(), targets.clone());
@@ -99,9 +100,9 @@ impl Applier {
             Err(not_written) => {
                 self.activator.rollback(prepared).await;
                 return match not_written {
-                    NotCommitted::Edited => None,
-                    NotCommitted::Deferred(why) => Some(ChangeVerdict::Deferred(why)),
-                    NotCommitted::Rejected(rejection) => {
+                    CommitError::Edited => None,
+                    CommitError::Deferred(reason) => Some(ChangeVerdict::Deferred(reason)),
+                    CommitError::Rejected(rejection) => {
                         let attempt = Attempt::new(rejection.class, against, targets).machine();
                         Some(ChangeVerdict::Rejected(rejection, Some(attempt)))
                     }
@@ -110,16 +111,16 @@ impl Applier {
         };
         match self.go_live(prepared, &snapshot, Some(change)).await {
             Ok(()) => {
-                self.read = Arc::clone(&snapshot.documents);
+                self.last_read = Arc::clone(&snapshot.documents);
                 self.rejected = None;
-                self.note_applied(&snapshot);
+                self.report_applied(&snapshot);
                 tracing::info!(generation = snapshot.generation, change = %change.change.id, "change applied");
                 Some(ChangeVerdict::Applied)
             }
-            Err(rejection) => match self.take_back(written).await {
+            Err(rejection) => match self.restore_files(written).await {
                 true => rejected(rejection),
-                // Rejected with its files in place it would be served after all, by the next look at them.
-                false => Some(ChangeVerdict::Deferred(LEFT.to_owned())),
+                // With its files in place, a rejected change would become live at the next poll.
+                false => Some(ChangeVerdict::Deferred(EARLIER_FILES_REMAIN.to_owned())),
             },
         }
     }

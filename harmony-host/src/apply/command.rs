@@ -1,4 +1,4 @@
-//! Commands to the task that applies.
+//! The commands of the apply task.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use tokio::sync::oneshot;
 
 use crate::apply::{ChangeVerdict, JournaledChange, Verdict};
 
-/// A command to the task that owns the applier. Commands are carried out one after the other.
+/// A command to the task that owns the applier. The task runs one command at a time.
 pub(crate) enum Command {
-    /// Read the files and apply them.
+    /// Reads the files and applies them.
     Reload(oneshot::Sender<Verdict>),
-    /// Apply a change of a provider.
+    /// Applies a change of a provider.
     Change(JournaledChange, oneshot::Sender<ChangeVerdict>),
-    /// Stop applying.
+    /// Stops the task.
     Stop(oneshot::Sender<()>),
 }
 

@@ -1,4 +1,4 @@
-//! Writing the files of a proposal, and taking them back.
+//! Writing and restoring the files of a change.
 
 use std::fs;
 use std::io;
@@ -11,59 +11,59 @@ use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
 use crate::storage::failpoints::kill;
 
-/// Why files were not written.
+/// The reason for which files were not written.
 #[derive(Debug)]
-pub(crate) enum NotWritten {
-    /// A file is not what it was when the proposal was checked: somebody edited it meanwhile.
+pub(crate) enum WriteError {
+    /// A file was edited after the change was checked.
     Edited(String),
-    /// The operating system refused; what was written is taken back.
-    Refused { file: String, error: io::Error },
-    /// The operating system refused that too: some of it is written.
-    Half { file: String, error: io::Error },
+    /// A file cannot be written. The files before it are restored.
+    Io { file: String, error: io::Error },
+    /// A file cannot be written, and the files before it cannot be restored.
+    Partial { file: String, error: io::Error },
 }
 
-/// What the files are before they are written.
+/// Reads the target files as they are before the change is written.
 ///
 /// # Errors
-/// `Edited`, when one is not what `documents` say.
-pub(crate) fn before(root: &Path, documents: &Documents, edits: &Edits) -> Result<Vec<Before>, NotWritten> {
+/// `Edited` if a file differs from `documents`.
+pub(crate) fn before(root: &Path, documents: &Documents, edits: &Edits) -> Result<Vec<Before>, WriteError> {
     edits
         .iter()
         .map(|(name, new)| {
             let text = match fs::read(root.join(name)) {
-                Ok(bytes) => Some(String::from_utf8(bytes).map_err(|_| NotWritten::Edited(name.to_owned()))?),
+                Ok(bytes) => Some(String::from_utf8(bytes).map_err(|_| WriteError::Edited(name.to_owned()))?),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(NotWritten::Refused { file: name.to_owned(), error }),
+                Err(error) => return Err(WriteError::Io { file: name.to_owned(), error }),
             };
-            // A file that the configuration does not take in, such as one that was just put there.
+            // Also a file that `documents` do not have, such as one that was just created.
             if text.as_deref() != documents.text(name) {
-                return Err(NotWritten::Edited(name.to_owned()));
+                return Err(WriteError::Edited(name.to_owned()));
             }
             Ok(Before { name: name.to_owned(), text, written: hex(new) })
         })
         .collect()
 }
 
-/// Writes the files, each whole or not at all, and none that was edited since `before` was taken.
+/// Writes the files, each one atomically. Stops at a file that was edited after `before` was read.
 ///
 /// # Errors
-/// The first that could not be written; those before it are taken back, or it says that they are not.
-pub(crate) fn write(root: &Path, edits: &Edits, before: &[Before]) -> Result<(), NotWritten> {
+/// The first file that cannot be written. The files before it are restored, except after `Partial`.
+pub(crate) fn write(root: &Path, edits: &Edits, before: &[Before]) -> Result<(), WriteError> {
     for (name, text) in edits.iter() {
         let path = root.join(name);
         let was = before.iter().find(|file| file.name == name).and_then(|file| file.text.as_deref());
         if fs::read_to_string(&path).ok().as_deref() != was {
-            return Err(match take_back(root, before) {
-                true => NotWritten::Edited(name.to_owned()),
-                false => NotWritten::Half { file: name.to_owned(), error: io::ErrorKind::Other.into() },
+            return Err(match restore(root, before) {
+                true => WriteError::Edited(name.to_owned()),
+                false => WriteError::Partial { file: name.to_owned(), error: io::ErrorKind::Other.into() },
             });
         }
         let parent = path.parent().map_or(Ok(()), |parent| atomic_file::make_directory(parent, 0o755));
         if let Err(error) = parent.and_then(|()| atomic_file::write(&path, text.as_bytes(), 0o644)) {
             let file = name.to_owned();
-            return Err(match take_back(root, before) {
-                true => NotWritten::Refused { file, error },
-                false => NotWritten::Half { file, error },
+            return Err(match restore(root, before) {
+                true => WriteError::Io { file, error },
+                false => WriteError::Partial { file, error },
             });
         }
         kill("part-written");
@@ -71,9 +71,9 @@ pub(crate) fn write(root: &Path, edits: &Edits, before: &[Before]) -> Result<(),
     Ok(())
 }
 
-/// Puts back what was there before, file by file; a file that is not what was written is somebody's edit and
-/// is left alone. Returns whether all that was written is gone.
-pub(crate) fn take_back(root: &Path, before: &[Before]) -> bool {
+/// Restores the files one by one. Leaves a file alone that differs from the written text: an operator edited it.
+/// Returns whether none of the written text is left.
+pub(crate) fn restore(root: &Path, before: &[Before]) -> bool {
     let mut all = true;
     for file in before {
         let path = root.join(&file.name);
@@ -87,13 +87,13 @@ pub(crate) fn take_back(root: &Path, before: &[Before]) -> bool {
         };
         if let Err(error) = result {
             all = false;
-            tracing::error!(file = file.name, %error, "what was there before the change cannot be put back");
+            tracing::error!(file = file.name, %error, "the file as it was before the change cannot be restored");
         }
     }
     all
 }
 
-/// Which of these files are neither what they were nor what was written: somebody edited them.
+/// Returns the files that an operator edited: those with neither the earlier nor the written text.
 pub(crate) fn edited(root: &Path, before: &[Before]) -> Vec<String> {
     let differs = |file: &&Before| {
         let now = fs::read_to_string(root.join(&file.name)).ok();
@@ -102,22 +102,23 @@ pub(crate) fn edited(root: &Path, before: &[Before]) -> Vec<String> {
     before.iter().filter(differs).map(|file| file.name.clone()).collect()
 }
 
-/// Whether these files, as `before` says that they were written, are what `documents` hold.
-pub(crate) fn are_in(documents: &Documents, before: &[Before]) -> bool {
+/// Returns whether `documents` hold the written text of all these files.
+pub(crate) fn are_loaded(documents: &Documents, before: &[Before]) -> bool {
     before.iter().all(|file| documents.text(&file.name).is_some_and(|text| hex(text) == file.written))
 }
 
+/// Returns the checksum of a text in hexadecimal.
 fn hex(text: &str) -> String {
     format!("{:#}", Digest::of(text.as_bytes()))
 }
 
-impl std::fmt::Display for NotWritten {
+impl std::fmt::Display for WriteError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Edited(file) => write!(f, "{file} was edited while the change was checked"),
-            Self::Refused { file, error } => write!(f, "{file} cannot be written: {error}"),
-            Self::Half { file, error } => {
-                write!(f, "{file} cannot be written, and what was written cannot be taken back: {error}")
+            Self::Io { file, error } => write!(f, "{file} cannot be written: {error}"),
+            Self::Partial { file, error } => {
+                write!(f, "{file} cannot be written, and the files before it cannot be restored: {error}")
             }
         }
     }
@@ -127,8 +128,9 @@ impl std::fmt::Display for NotWritten {
 mod tests {
     use super::*;
 
+    /// A file that was edited since it was read is not replaced, and the files written before it are restored.
     #[test]
-    fn a_file_that_was_edited_since_it_was_looked_at_is_not_replaced_and_what_was_written_is_taken_back() {
+    fn edited_file_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let (root, mut edits) = (dir.path(), Edits::default());
         for name in ["a.toml", "b.toml"] {
@@ -139,7 +141,7 @@ mod tests {
             |name: &str| Before { name: name.to_owned(), text: Some("old".to_owned()), written: hex("new") };
         let before = [file("a.toml"), file("b.toml")];
         fs::write(root.join("b.toml"), "by hand").unwrap();
-        assert!(matches!(write(root, &edits, &before), Err(NotWritten::Edited(name)) if name == "b.toml"));
+        assert!(matches!(write(root, &edits, &before), Err(WriteError::Edited(name)) if name == "b.toml"));
         assert_eq!(fs::read_to_string(root.join("a.toml")).unwrap(), "old");
         assert_eq!(fs::read_to_string(root.join("b.toml")).unwrap(), "by hand");
         assert_eq!(edited(root, &before), ["b.toml"]);

@@ -1,4 +1,4 @@
-//! A change on its way through apply.
+//! A change that is in the journal.
 
 use std::sync::Arc;
 
@@ -6,19 +6,21 @@ use provider_api::Change;
 
 use crate::journal::{Before, Journal, Target};
 
-/// A change that is in the journal.
+/// A change with its entry in the journal.
 #[derive(Clone, Debug)]
 pub(crate) struct JournaledChange {
+    /// The number of the entry.
     pub(crate) sequence: u64,
     pub(crate) change: Arc<Change>,
     pub(crate) journal: Arc<Journal>,
-    /// What its files must still be, when it was rejected before.
+    /// The target files as they were when the change was rejected; empty if it was not. They must not have changed
+    /// since.
     pub(crate) targets: Vec<Target>,
-    /// What its files were before an earlier try that did not come to its end.
+    /// The files as they were before an earlier attempt that did not finish.
     pub(crate) before: Vec<Before>,
 }
 
-/// The reason for which a change waits whose notes cannot be written.
+/// Returns the reason for which a change waits when the journal cannot be written.
 pub(super) fn unwritable(error: &std::io::Error) -> String {
     format!("the journal cannot be written: {error}")
 }

@@ -1,7 +1,7 @@
-//! What a provider's change proposes: the files it would write, before anything is written.
+//! The proposal of a change: the files that it would write.
 
+mod definition;
 mod gateway;
-mod part;
 mod proposed;
 
 use provider_api::{Change, DocumentKind, Registry, RejectionClass};
@@ -13,11 +13,11 @@ use crate::diagnostics::source::Source;
 use crate::documents::edits::Edits;
 use crate::documents::{Documents, MAX_FILE_BYTES};
 
-/// The files that `change` would write, given the files as they are. Empty when they already say what the
-/// change says.
+/// Returns the files that `change` would write, compared with the current `documents`. Files that have the proposed
+/// text already are left out.
 ///
 /// # Errors
-/// Every problem: what is not what its kind is written in, what may not become a file name, and what a remote
+/// All problems: documents with a wrong syntax, names that are not allowed as file names, and settings that a remote
 /// control plane may not change.
 pub(crate) fn edits(change: &Change, documents: &Documents, registry: &Registry) -> Result<Edits, Rejection> {
     let mut proposed =
@@ -29,24 +29,24 @@ pub(crate) fn edits(change: &Change, documents: &Documents, registry: &Registry)
     Ok(proposed.edits)
 }
 
-/// Works out the files. Returns the step that any problems are of.
+/// Fills in the edits and problems. Returns the class of the problems.
 fn propose(proposed: &mut Proposed<'_>) -> RejectionClass {
     let Change { id, kind, document, attachments } = proposed.change;
     if let DocumentKind::Unknown(kind) = kind {
-        let message = format!("`{}` is no type of change this gateway knows", kind.escape_debug());
-        proposed.problems.error(None, "type", message).help("known are: gateway, pipeline, transform, mesh");
+        let message = format!("the change has the unknown type `{}`", kind.escape_debug());
+        proposed.problems.error(None, "type", message).help("expected gateway, pipeline, transform or mesh");
         return RejectionClass::Validate;
     }
     let source = Source::new(format!("{} change {id}", kind.as_str()), document.as_str());
     let mut all = std::iter::once(document).chain(attachments.iter().map(|a| &a.content));
     if let Some(text) = all.find(|text| text.len() as u64 > MAX_FILE_BYTES) {
-        let message = format!("{} bytes are more than the {MAX_FILE_BYTES} of a file", text.len());
+        let message = format!("the document has {} bytes; the limit is {MAX_FILE_BYTES}", text.len());
         proposed.problems.error(None, "toml_config", message);
         return RejectionClass::Validate;
     }
     let class = match kind {
         DocumentKind::Gateway => gateway::propose(proposed, &source),
-        _ => part::propose(proposed, kind, &source),
+        _ => definition::propose(proposed, kind, &source),
     };
     attachments.iter().for_each(|attachment| proposed.attach(attachment));
     class

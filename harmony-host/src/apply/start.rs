@@ -1,4 +1,4 @@
-//! The start: the first configuration, or the last good one in its place.
+//! The start: the first configuration, or the last good one instead.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,22 +26,22 @@ pub(crate) struct Start {
     pub(crate) status: Arc<StatusBoard>,
     pub(crate) last_good: Arc<LastGood>,
     pub(crate) activator: Activator,
-    /// The newest configuration that was saved whole.
+    /// The newest complete configuration that was saved.
     pub(crate) saved: Option<Generation>,
 }
 
 impl Start {
-    /// Reads, checks, builds and activates the first configuration. When that fails and a configuration that was good
-    /// is saved, that takes its place, and the status says what is wrong with the files.
+    /// Reads, checks, builds and activates the first configuration. If that fails, activates the last good
+    /// configuration instead, if one is saved, and reports the problems of the files in the status.
     ///
     /// # Errors
-    /// Every problem of the files. Nothing is left running.
+    /// All problems of the files. No task is left running.
     pub(crate) async fn start(mut self) -> Result<Applier, Rejection> {
         let (path, surroundings) = (self.config_path.clone(), self.surroundings.clone());
         let (documents, built) = build(path, surroundings, None, None, Touched::Everything).await;
         let first = match built {
-            Ok(Built::New(snapshot)) => self.activated(Arc::from(snapshot)).await,
-            Ok(Built::Same) => {
+            Ok(Built::New(snapshot)) => self.activate(Arc::from(snapshot)).await,
+            Ok(Built::Unchanged) => {
                 Err(Rejection::of(RejectionClass::Build, "configuration", "there is nothing to build"))
             }
             Err(rejection) => Err(rejection),
@@ -51,35 +51,35 @@ impl Start {
             Err(rejection) => rejection,
         };
         let digest = documents.map_or(Digest::of(b""), |documents| documents.digest());
-        match self.last_good(digest).await {
+        match self.activate_last_good(digest).await {
             None => Err(rejection),
-            Some(Err(also)) => {
+            Some(Err(second)) => {
                 let mut rejection = rejection;
-                rejection.problems.extend(&also.problems);
+                rejection.problems.extend(&second.problems);
                 Err(rejection)
             }
             Some(Ok(snapshot)) => {
                 let mut applier = self.applier(snapshot);
-                tracing::error!("the files cannot be served; the last good configuration is served instead");
+                tracing::error!("the files are rejected; the last good configuration is live instead");
                 applier.status.change(|status| status.desired = desired(digest));
-                applier.reject(digest, rejection, Trigger::Asked);
+                applier.reject(digest, rejection, Trigger::Requested);
                 Ok(applier)
             }
         }
     }
 
-    /// Activates the configuration that was good last; `None` when none is saved or the files are that one.
-    async fn last_good(&mut self, files: Digest) -> Option<Result<Arc<Snapshot>, Rejection>> {
+    /// Activates the last good configuration. Returns `None` if none is saved or it equals the files.
+    async fn activate_last_good(&mut self, files: Digest) -> Option<Result<Arc<Snapshot>, Rejection>> {
         let saved = self.saved.clone().filter(|saved| saved.metadata.digest != full(files))?;
-        match built_of(self.config_path.clone(), self.surroundings.clone(), saved).await {
-            Ok(snapshot) => Some(self.activated(Arc::from(snapshot)).await),
-            // A configuration of another version of this gateway: the files say what is wrong now.
+        match build_saved(self.config_path.clone(), self.surroundings.clone(), saved).await {
+            Ok(snapshot) => Some(self.activate(Arc::from(snapshot)).await),
+            // Another version of the gateway saved it. Only the problems of the files help the operator.
             Err(_) => None,
         }
     }
 
-    /// Makes a configuration live.
-    async fn activated(&mut self, snapshot: Arc<Snapshot>) -> Result<Arc<Snapshot>, Rejection> {
+    /// Activates a configuration and commits it.
+    async fn activate(&mut self, snapshot: Arc<Snapshot>) -> Result<Arc<Snapshot>, Rejection> {
         self.restore(&snapshot);
         let prepared = self.activator.prepare(&snapshot, None).await?;
         let activated = self.activator.activate(prepared, &snapshot).await?;
@@ -87,8 +87,8 @@ impl Start {
         Ok(snapshot)
     }
 
-    /// Hands the primary provider what it saved before the restart, before a request can need it. A provider that
-    /// panics over it has forgotten it.
+    /// Restores the saved state of the primary provider, before a request can need it. A provider that panics starts
+    /// without that state.
     fn restore(&self, snapshot: &Snapshot) {
         let Some((name, saved)) = self.saved.as_ref().and_then(|saved| saved.metadata.provider.as_ref())
         else {
@@ -99,19 +99,19 @@ impl Start {
             let restored =
                 std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| retention.restore(saved)));
             if restored.is_err() {
-                tracing::error!(provider = name, "a provider panicked over what it had saved");
+                tracing::error!(provider = name, "the provider panicked while it restored its saved state");
             }
         }
     }
 
-    /// The applier of a gateway that serves `snapshot`.
+    /// Creates the applier, with `snapshot` live.
     fn applier(self, snapshot: Arc<Snapshot>) -> Applier {
         let applier = Applier {
             config_path: self.config_path,
             surroundings: self.surroundings,
             status: self.status,
             activator: self.activator,
-            read: Arc::clone(&snapshot.documents),
+            last_read: Arc::clone(&snapshot.documents),
             rejected: None,
             last_good: self.last_good,
             published: Published::new(Arc::clone(&snapshot)),
@@ -119,14 +119,14 @@ impl Start {
         for warning in &snapshot.warnings {
             tracing::warn!("{warning}");
         }
-        applier.note_applied(&snapshot);
+        applier.report_applied(&snapshot);
         applier.last_good.committed(snapshot);
         applier
     }
 }
 
-/// Builds a configuration that was saved, whatever its files are now.
-async fn built_of(
+/// Builds a saved configuration from its saved files, not from the current ones.
+async fn build_saved(
     config_path: PathBuf,
     surroundings: Surroundings,
     saved: Generation,

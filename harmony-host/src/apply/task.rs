@@ -1,26 +1,26 @@
-//! The one task that applies: edits, polls, reloads and changes come through here one after the other.
+//! The apply task: handles edits, polls, reloads and changes one at a time.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
-use crate::apply::watch::{Interest, Notice, Watch};
+use crate::apply::watch::{Notice, Watch, WatchSet};
 use crate::apply::{Applier, Command, Trigger, Verdict};
 use crate::documents::{Documents, Touched};
 
-/// Applies until it is told to stop or nobody can command it any more.
+/// Runs the apply task until it receives [`Command::Stop`] or all senders are dropped.
 pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>) {
     let mut watch = Watch::start();
-    watch.interest(interest(applier.read()));
+    watch.update(watch_set(applier.documents()));
     loop {
         let (touched, trigger, reply) = tokio::select! {
             biased;
             command = inbox.recv() => match command {
-                Some(Command::Reload(reply)) => (Touched::Everything, Trigger::Asked, Some(reply)),
+                Some(Command::Reload(reply)) => (Touched::Everything, Trigger::Requested, Some(reply)),
                 Some(Command::Change(change, reply)) => {
                     let verdict = applier.apply_change(&change).await;
-                    watch.interest(interest(applier.read()));
+                    watch.update(watch_set(applier.documents()));
                     let _ = reply.send(verdict);
                     continue;
                 }
@@ -32,12 +32,12 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
             },
             notice = watch.next() => match notice {
                 Notice::Edited(touched) => (touched, Trigger::Edit, None),
-                Notice::Time => (Touched::Everything, Trigger::Poll, None),
-                Notice::Nothing => continue,
+                Notice::Poll => (Touched::Everything, Trigger::Poll, None),
+                Notice::Unrelated => continue,
             },
         };
         let verdict = applier.apply(touched, trigger).await;
-        watch.interest(interest(applier.read()));
+        watch.update(watch_set(applier.documents()));
         watch.retry_soon(matches!(&verdict, Verdict::Rejected(rejection) if rejection.is_retryable()));
         if let Some(reply) = reply {
             let _ = reply.send(verdict);
@@ -45,8 +45,8 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
     }
 }
 
-/// The files and directories to watch for a configuration.
-fn interest(documents: &Documents) -> Interest {
+/// Returns the files and directories to watch for a configuration.
+fn watch_set(documents: &Documents) -> WatchSet {
     let root = documents.config_path().parent().map(Path::to_owned).unwrap_or_default();
     let files: HashSet<PathBuf> = documents.files().map(|(name, _)| root.join(name)).collect();
     let mut directories: HashSet<PathBuf> =
@@ -58,5 +58,5 @@ fn interest(documents: &Documents) -> Interest {
         }
     }
     directories.insert(root);
-    Interest { directories, files }
+    WatchSet { directories, files }
 }

@@ -1,12 +1,12 @@
-//! Reasons for which a configuration is tried.
+//! The triggers of an apply.
 
-/// The reason for which a configuration is tried.
+/// The event that made the applier read the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trigger {
-    /// Somebody asked for it.
-    Asked,
+    /// A user requested a reload, or the gateway starts.
+    Requested,
     /// A file changed.
     Edit,
-    /// It was time for the slow look that catches what no event told.
+    /// The poll interval passed. Polls catch edits for which no event arrives.
     Poll,
 }

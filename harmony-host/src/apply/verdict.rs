@@ -2,19 +2,20 @@
 
 use crate::diagnostics::rejection::Rejection;
 
-/// The verdict on a configuration that was tried.
+/// The verdict on a configuration.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Verdict {
-    /// The files are what is served already.
+    /// The files equal the live configuration.
     Unchanged {
-        /// The generation that is served.
+        /// The live generation.
         generation: u64,
     },
-    /// It is live.
+    /// The configuration is live.
     Applied {
-        /// Its generation.
+        /// The generation of the configuration.
         generation: u64,
     },
-    /// It is not live; what was served before is served on.
+    /// The configuration was rejected. The previous one stays live.
     Rejected(Rejection),
 }

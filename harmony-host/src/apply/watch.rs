@@ -1,4 +1,4 @@
-//! Notices edits: events from the operating system, and a slow look as a net for what no event tells.
+//! The watch for edits: events from the operating system, and polling for edits without events.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -11,54 +11,55 @@ use tokio::time::Instant;
 
 use crate::documents::Touched;
 
-/// How long to wait after a write that may go on.
-const QUIET: Duration = Duration::from_millis(50);
+/// The time to wait for more events after a write, which may not be complete.
+const WRITE_DEBOUNCE: Duration = Duration::from_millis(50);
 
-/// How long to wait after something that is complete, a rename or a close, for its siblings.
-const SETTLED: Duration = Duration::from_millis(1);
+/// The time to wait for more events after a complete edit, such as a rename or a close. An edit may change several
+/// files.
+const COMPLETE_DEBOUNCE: Duration = Duration::from_millis(1);
 
-/// The longest an edit waits, however much goes on around it.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The limit of all waiting for more events. A steady stream of events must not delay an edit forever.
+const MAX_DEBOUNCE: Duration = Duration::from_millis(500);
 
-/// How often everything is looked at without an event, while events come.
-const SLOW_LOOK: Duration = Duration::from_secs(5);
+/// The interval at which all files are read while the operating system sends events.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How often everything is looked at when no events come, or when what was rejected may fare better.
-const BUSY_LOOK: Duration = Duration::from_secs(1);
+/// The interval at which all files are read without events, or while a rejected configuration is retried.
+const FAST_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Watches the directories of a configuration.
+/// The watch of the directories of a configuration.
 #[derive(Debug)]
 pub(crate) struct Watch {
     watcher: Option<RecommendedWatcher>,
     events: mpsc::UnboundedReceiver<Edit>,
     watched: HashSet<PathBuf>,
-    interest: Interest,
-    look_at: Instant,
-    /// Whether what is not served now may be served without an edit.
+    watch_set: WatchSet,
+    next_poll: Instant,
+    /// Set if a rejected configuration may become valid without an edit.
     retry_soon: bool,
 }
 
-/// What of all that happens in the watched directories is about the configuration.
+/// The paths that belong to the configuration.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Interest {
-    /// Where the files are, those directories that are not there yet included.
+pub(crate) struct WatchSet {
+    /// The directories of the files, including those that do not exist yet.
     pub(crate) directories: HashSet<PathBuf>,
     /// The files that were read last.
     pub(crate) files: HashSet<PathBuf>,
 }
 
-/// Why to look at the files.
+/// The result of waiting for an edit.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    /// These were edited.
+    /// Files were edited.
     Edited(Touched),
-    /// Nothing is known to be edited; it is time to look.
-    Time,
-    /// Something happened that is not about the configuration.
-    Nothing,
+    /// The poll interval passed without an event.
+    Poll,
+    /// The events are about files outside of the configuration.
+    Unrelated,
 }
 
-/// What happened to some paths; everything when there are none.
+/// An edit of some paths. Without paths, all files may be edited.
 #[derive(Debug)]
 struct Edit {
     paths: Vec<PathBuf>,
@@ -66,7 +67,7 @@ struct Edit {
 }
 
 impl Watch {
-    /// Starts to watch. Without events from the operating system the slow look remains, and is said.
+    /// Starts the watch. Without events from the operating system, logs a warning and only polls.
     pub(crate) fn start() -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -75,29 +76,32 @@ impl Watch {
             }
         });
         let watcher = watcher
-            .inspect_err(|error| tracing::warn!(%error, "no file events; edits are noticed every {} s", BUSY_LOOK.as_secs()))
+            .inspect_err(|error| {
+                let interval = FAST_POLL_INTERVAL.as_secs();
+                tracing::warn!(%error, "the system sends no file events; the files are read every {interval} s");
+            })
             .ok();
         Self {
             watcher,
             events,
             watched: HashSet::new(),
-            interest: Interest::default(),
-            look_at: Instant::now() + BUSY_LOOK,
+            watch_set: WatchSet::default(),
+            next_poll: Instant::now() + FAST_POLL_INTERVAL,
             retry_soon: false,
         }
     }
 
-    /// Watches exactly these directories. One that is not there is watched once it is.
-    pub(crate) fn interest(&mut self, interest: Interest) {
-        self.interest = interest;
-        let wanted = &self.interest.directories;
+    /// Replaces the watched directories. A directory that does not exist yet is watched once it does.
+    pub(crate) fn update(&mut self, watch_set: WatchSet) {
+        self.watch_set = watch_set;
+        let wanted = &self.watch_set.directories;
         let Some(watcher) = &mut self.watcher else { return };
         for gone in self.watched.difference(wanted) {
             let _ = watcher.unwatch(gone);
         }
         self.watched.retain(|directory| wanted.contains(directory));
         for directory in wanted {
-            // Watching again is harmless, and picks up a directory that was removed and made anew.
+            // Watching twice is harmless, and a directory that was removed and created again needs it.
             if watcher.watch(directory, RecursiveMode::NonRecursive).is_ok() {
                 self.watched.insert(directory.clone());
             } else {
@@ -106,41 +110,42 @@ impl Watch {
         }
     }
 
-    /// Looks more often as long as what was rejected may fare better without an edit: an address may become free.
+    /// Polls more often while a rejected configuration may become valid without an edit, such as when an address is
+    /// freed.
     pub(crate) fn retry_soon(&mut self, retry_soon: bool) {
         self.retry_soon = retry_soon;
     }
 
-    /// Waits until there is a reason to look at the files. Cancel safe: an edit that was noticed and not
-    /// returned is noticed by the slow look.
+    /// Waits for an edit or the next poll. Cancel safe: the next poll catches an edit whose event is lost.
     pub(crate) async fn next(&mut self) -> Notice {
-        let pause = if self.retry_soon || self.watcher.is_none() { BUSY_LOOK } else { SLOW_LOOK };
-        self.look_at = self.look_at.min(Instant::now() + pause);
+        let pause =
+            if self.retry_soon || self.watcher.is_none() { FAST_POLL_INTERVAL } else { POLL_INTERVAL };
+        self.next_poll = self.next_poll.min(Instant::now() + pause);
         let first = tokio::select! {
             edit = self.events.recv() => edit,
-            () = tokio::time::sleep_until(self.look_at) => None,
+            () = tokio::time::sleep_until(self.next_poll) => None,
         };
-        self.look_at = Instant::now() + pause;
-        let Some(first) = first else { return Notice::Time };
+        self.next_poll = Instant::now() + pause;
+        let Some(first) = first else { return Notice::Poll };
         let start = Instant::now();
-        let wait = |complete| Instant::now() + if complete { SETTLED } else { QUIET };
-        let mut touched = self.interest.touched(first.paths);
+        let wait = |complete| Instant::now() + if complete { COMPLETE_DEBOUNCE } else { WRITE_DEBOUNCE };
+        let mut touched = self.watch_set.touched(first.paths);
         let mut until = wait(first.complete);
         while let Ok(Some(edit)) =
-            tokio::time::timeout_at(until.min(start + PATIENCE), self.events.recv()).await
+            tokio::time::timeout_at(until.min(start + MAX_DEBOUNCE), self.events.recv()).await
         {
-            if let Some(more) = self.interest.touched(edit.paths) {
+            if let Some(more) = self.watch_set.touched(edit.paths) {
                 touched = Some(touched.map_or(more.clone(), |touched| join(touched, more)));
                 until = wait(edit.complete);
             }
         }
-        // Somebody else's file, such as a log: nothing to look at, and no reason not to wait on.
-        touched.map_or(Notice::Nothing, Notice::Edited)
+        // Events about other files, such as a log, must not trigger a read.
+        touched.map_or(Notice::Unrelated, Notice::Edited)
     }
 }
 
-impl Interest {
-    /// What has to be read again; `None` when that is nothing of ours.
+impl WatchSet {
+    /// Returns the files to read again; `None` if no path belongs to the configuration.
     fn touched(&self, paths: Vec<PathBuf>) -> Option<Touched> {
         if paths.is_empty() {
             return Some(Touched::Everything);
@@ -148,12 +153,14 @@ impl Interest {
         let mut files = HashSet::new();
         for path in paths {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            // A directory, or the link through which Kubernetes swaps a whole mount, stands for many files.
+            // A directory stands for many files. So does `..data`: Kubernetes replaces this link to update a whole
+            // mount.
             if self.directories.contains(&path) || name.starts_with("..") {
                 return Some(Touched::Everything);
             }
-            let ours = path.extension().is_some_and(|e| e == "toml" || e == "json") && !name.starts_with('.');
-            if ours || self.files.contains(&path) {
+            let is_config =
+                path.extension().is_some_and(|e| e == "toml" || e == "json") && !name.starts_with('.');
+            if is_config || self.files.contains(&path) {
                 files.insert(path);
             }
         }
@@ -161,6 +168,7 @@ impl Interest {
     }
 }
 
+/// Returns the union of two edits.
 fn join(a: Touched, b: Touched) -> Touched {
     match (a, b) {
         (Touched::Files(mut a), Touched::Files(b)) => {
@@ -171,7 +179,7 @@ fn join(a: Touched, b: Touched) -> Touched {
     }
 }
 
-/// What an event says, unless it only says that somebody reads.
+/// Converts an event to an edit; `None` if the event only reports a read.
 fn interpret(event: notify::Result<Event>) -> Option<Edit> {
     let event = match event {
         Ok(event) if !event.need_rescan() => event,
@@ -181,7 +189,7 @@ fn interpret(event: notify::Result<Event>) -> Option<Edit> {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => return None,
         EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_) => true,
-        // A link is complete when it is made; a file is going to be written.
+        // A link is complete once it is created; a file is still to be written.
         EventKind::Create(CreateKind::File) | EventKind::Modify(_) => false,
         _ => true,
     };
@@ -193,15 +201,15 @@ mod tests {
     use super::*;
 
     fn touched(path: &str) -> Option<Touched> {
-        let interest = Interest {
+        let watch_set = WatchSet {
             directories: HashSet::from([PathBuf::from("/c"), PathBuf::from("/c/pipelines")]),
             files: HashSet::from([PathBuf::from("/c/key.pem")]),
         };
-        interest.touched(vec![PathBuf::from(path)])
+        watch_set.touched(vec![PathBuf::from(path)])
     }
 
     #[test]
-    fn a_file_stands_for_itself_and_the_link_of_a_mount_for_everything() {
+    fn directories_and_links_stand_for_all_files() {
         for file in ["/c/pipelines/a.toml", "/c/transforms/t.json", "/c/key.pem"] {
             assert!(matches!(touched(file), Some(Touched::Files(_))), "{file}");
         }
@@ -211,14 +219,15 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_files_are_none_of_ours() {
+    fn other_files_are_ignored() {
         for other in ["/c/gateway.log", "/c/.a.toml.swp", "/c/.hidden.toml", "/c/pipelines/a.toml.tmp"] {
             assert!(touched(other).is_none(), "{other}");
         }
     }
 
+    /// A read is not an edit, and a write is complete only once the file is closed.
     #[test]
-    fn reading_is_no_edit_and_writing_in_place_may_go_on() {
+    fn only_close_completes_a_write() {
         let event = |kind| interpret(Ok(Event::new(kind).add_path(PathBuf::from("/c/a.toml"))));
         assert!(event(EventKind::Access(AccessKind::Open(AccessMode::Read))).is_none());
         let write = EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any));

@@ -1,10 +1,10 @@
-//! Writing the files of a change, and taking them back.
+//! Writing and restoring the files of a change, with records in the journal.
 
 use std::sync::Arc;
 
 use provider_api::RejectionClass;
 
-use crate::apply::commit::{self, NotWritten};
+use crate::apply::commit::{self, WriteError};
 use crate::apply::journaled::unwritable;
 use crate::apply::{Applier, JournaledChange, candidate};
 use crate::diagnostics::rejection::Rejection;
@@ -14,25 +14,25 @@ use crate::journal::Before;
 use crate::snapshot::Snapshot;
 use crate::storage::failpoints::kill;
 
-/// Why a change waits whose files are in the way of another try.
-pub(super) const LEFT: &str = "what an earlier try wrote cannot be taken back";
+/// The reason for which a change waits when its files of an earlier attempt are still there.
+pub(super) const EARLIER_FILES_REMAIN: &str = "the files of an earlier attempt cannot be restored";
 
-/// Why the files of a change are not written.
-pub(super) enum NotCommitted {
-    /// They were edited meanwhile.
+/// The reason for which the files of a change are not written.
+pub(super) enum CommitError {
+    /// A file was edited meanwhile.
     Edited,
-    /// The change waits, for this reason.
+    /// The change waits. Holds the reason.
     Deferred(String),
-    /// The disk did not take them.
+    /// A file cannot be written.
     Rejected(Rejection),
 }
 
-impl From<NotWritten> for NotCommitted {
-    fn from(error: NotWritten) -> Self {
+impl From<WriteError> for CommitError {
+    fn from(error: WriteError) -> Self {
         match &error {
-            NotWritten::Edited(_) => Self::Edited,
-            NotWritten::Half { .. } => Self::Deferred(error.to_string()),
-            NotWritten::Refused { file, .. } => {
+            WriteError::Edited(_) => Self::Edited,
+            WriteError::Partial { .. } => Self::Deferred(error.to_string()),
+            WriteError::Io { file, .. } => {
                 Self::Rejected(Rejection::of(RejectionClass::Build, file.as_str(), error.to_string()))
             }
         }
@@ -40,75 +40,76 @@ impl From<NotWritten> for NotCommitted {
 }
 
 impl Applier {
-    /// Writes the files, after noting in the journal what they were.
+    /// Records the current files in the journal and then writes the new ones. The order matters: after a kill, recovery
+    /// restores the files from the journal.
     pub(super) async fn write_files(
         &self,
         change: &JournaledChange,
         files: Arc<Documents>,
         edits: Edits,
-    ) -> Result<Vec<Before>, NotCommitted> {
+    ) -> Result<Vec<Before>, CommitError> {
         let (root, change) = (self.root(), change.clone());
         let work = move || {
             if edits.is_empty() {
                 return Ok(Vec::new());
             }
-            let deferred = |error: std::io::Error| NotCommitted::Deferred(unwritable(&error));
+            let deferred = |error: std::io::Error| CommitError::Deferred(unwritable(&error));
             let before = commit::before(&root, &files, &edits)?;
-            let same = candidate::same(&files, &edits);
-            if !same.is_empty() {
-                change.journal.found_identical(change.sequence, same).map_err(deferred)?;
+            let unchanged = candidate::unchanged_targets(&files, &edits);
+            if !unchanged.is_empty() {
+                change.journal.found_identical(change.sequence, unchanged).map_err(deferred)?;
             }
             for file in change.journal.edited_by_hand(&before) {
-                let kept = change.journal.save_replaced(change.sequence, file).map_err(deferred)?;
+                let copy = change.journal.save_replaced(change.sequence, file).map_err(deferred)?;
                 tracing::warn!(
                     file = file.name,
                     change = %change.change.id,
-                    kept = %kept.display(),
-                    "the change replaces what was written here by hand"
+                    copy = %copy.display(),
+                    "the change replaces an edit of this file; a copy of the edit is saved"
                 );
             }
             change.journal.staged(change.sequence, before.clone()).map_err(deferred)?;
             kill("staged");
             if let Err(error) = commit::write(&root, &edits, &before) {
-                if !matches!(error, NotWritten::Half { .. }) {
+                if !matches!(error, WriteError::Partial { .. }) {
                     change.journal.rolled_back(change.sequence).map_err(deferred)?;
                 }
                 return Err(error.into());
             }
             kill("written");
             if let Err(error) = change.journal.committed(change.sequence) {
-                commit::take_back(&root, &before);
+                commit::restore(&root, &before);
                 return Err(deferred(error));
             }
             kill("committed");
             Ok(before)
         };
         let written = tokio::task::spawn_blocking(work).await;
-        written.unwrap_or_else(|_| Err(NotCommitted::Deferred("writing the files failed".to_owned())))
+        written.unwrap_or_else(|_| Err(CommitError::Deferred("writing the files failed".to_owned())))
     }
 
-    /// Whether nothing of it is there any more.
-    pub(super) async fn take_back(&self, before: Vec<Before>) -> bool {
+    /// Restores the files. Returns whether none of the written text is left.
+    pub(super) async fn restore_files(&self, before: Vec<Before>) -> bool {
         let root = self.root();
-        let work = move || commit::take_back(&root, &before);
+        let work = move || commit::restore(&root, &before);
         tokio::task::spawn_blocking(work).await.unwrap_or(false)
     }
 
-    /// Takes back what an earlier try of a change wrote and could not take back then, unless it is what is served
+    /// Restores the files that an earlier attempt of the change wrote and could not restore, unless they are live
     /// meanwhile.
     ///
     /// # Errors
-    /// Why it cannot be tried again yet.
-    pub(super) async fn take_back_earlier(
+    /// The reason for which the change still has to wait.
+    pub(super) async fn restore_earlier(
         &self,
         served: &Snapshot,
         change: &JournaledChange,
     ) -> Result<(), String> {
-        if change.before.is_empty() || commit::are_in(&served.documents, &change.before) {
+        if change.before.is_empty() || commit::are_loaded(&served.documents, &change.before) {
             return Ok(());
         }
-        if !self.take_back(change.before.clone()).await {
-            return Err(LEFT.to_owned());
+        if !self.restore_files(change.before.clone()).await {
+            return Err(EARLIER_FILES_REMAIN.to_owned());
         }
         let sequence = change.sequence;
         let written = change.journal.write(move |journal| journal.rolled_back(sequence)).await;

@@ -1,4 +1,4 @@
-//! The built-in gateway as the application of a host.
+//! The built-in gateway as the [`Activation`] of a host.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::storage::failpoints::kill;
 /// The built-in gateway: an [`Activation`] that listens on the networks of the configuration, proxies HTTP and answers
 /// the management API.
 ///
-/// A cheap handle: clones are the same gateway. An application may wrap it to take part in verdicts besides it.
+/// A cheap handle: clones are the same gateway. An application may wrap it and take part in verdicts too.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     dispatch: Arc<Dispatch>,
@@ -30,7 +30,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that listens nowhere yet.
+    /// Creates a gateway without listeners.
     pub fn new() -> Self {
         Self { dispatch: Arc::new(Dispatch::new()), listeners: Arc::new(Mutex::new(Listeners::new())) }
     }
@@ -41,7 +41,7 @@ impl Gateway {
         let _ = self.dispatch.management.set(Management::new(host));
     }
 
-    /// The addresses that are listened on.
+    /// Returns the addresses of the listeners.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let serving = self.dispatch.serving.load();
         serving.as_ref().map(|serving| serving.listeners.keys().copied().collect()).unwrap_or_default()
@@ -71,14 +71,14 @@ impl Activation for Gateway {
             .with_backend("echo")
     }
 
-    /// Binds the addresses that are new. Nothing that is open is touched.
+    /// Binds the new addresses. Open listeners are not changed.
     async fn prepare(
         &self,
         candidate: &Arc<Snapshot>,
         serving: Option<&Arc<Snapshot>>,
     ) -> Result<Box<dyn Prepared>, Rejection> {
         let bound = self.listeners.lock().await.prepare(&candidate.listeners);
-        let bound = bound.map_err(|errors| unbound(candidate, errors))?;
+        let bound = bound.map_err(|errors| bind_rejection(candidate, errors))?;
         Ok(Box::new(PreparedGateway {
             gateway: self.clone(),
             candidate: Arc::clone(candidate),
@@ -99,14 +99,14 @@ struct PreparedGateway {
 #[async_trait]
 impl Prepared for PreparedGateway {
     /// Answers requests from the candidate, opens its listeners, and probes them. Listeners that the candidate does not
-    /// have stay open until it is committed: add before remove.
+    /// have stay open until the commit, so that a rollback does not have to bind them again.
     async fn activate(&mut self) -> Result<(), Rejection> {
         let Gateway { dispatch, listeners } = &self.gateway;
         dispatch.serving.store(Some(Arc::clone(&self.candidate)));
         if let Some(bound) = self.bound.take() {
             listeners.lock().await.open(bound, dispatch);
         }
-        // The points of the crash tests count what replaces a configuration, not the start.
+        // The crash tests count replacements of a configuration, not the start.
         let replaces = self.serving.is_some();
         if replaces {
             kill("published");
@@ -123,7 +123,7 @@ impl Prepared for PreparedGateway {
     }
 
     async fn rollback(self: Box<Self>) {
-        // What was only prepared has changed nothing, and its addresses close with it.
+        // Prepared but not activated: nothing has changed yet, and dropping `self` closes the new addresses.
         if self.bound.is_some() {
             return;
         }
@@ -137,8 +137,8 @@ impl Prepared for PreparedGateway {
     }
 }
 
-/// The rejection for addresses that could not be bound, at the lines that configure them.
-fn unbound(candidate: &Snapshot, errors: Vec<BindError>) -> Rejection {
+/// Returns the rejection for addresses that cannot be bound, with the lines that configure them.
+fn bind_rejection(candidate: &Snapshot, errors: Vec<BindError>) -> Rejection {
     let mut problems = Problems::default();
     for error in errors {
         let networks = &candidate.config.networks;

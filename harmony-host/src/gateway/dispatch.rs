@@ -1,4 +1,4 @@
-//! Dispatching requests: a probe, the management API, or the data plane.
+//! The dispatch of requests to the probe, the management API or the proxy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::snapshot::{ListenerSpec, Snapshot};
 /// The service of every listener of the built-in gateway.
 #[derive(Debug)]
 pub(super) struct Dispatch {
-    /// The snapshot that requests are answered from; `None` before the first is activated.
+    /// The live snapshot; `None` before the first activation.
     pub(super) serving: ArcSwapOption<Snapshot>,
     pub(super) probe: Probe,
     proxy: Proxy,
-    /// Mounted once the host has started. Requests for it that come earlier wait for that moment.
+    /// The management API, set once the host has started. Earlier requests for it wait until then.
     pub(super) management: SetOnce<Management>,
 }
 
@@ -37,7 +37,7 @@ impl Dispatch {
         }
     }
 
-    /// Answers from one snapshot, from the first byte of the request to its last.
+    /// Answers a request. The whole request uses one snapshot, also if another becomes live meanwhile.
     async fn answer(
         &self,
         snapshot: Arc<Snapshot>,

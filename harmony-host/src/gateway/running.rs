@@ -10,7 +10,7 @@ use crate::diagnostics::rejection::Rejection;
 use crate::gateway::Gateway;
 use crate::host::{Host, HostOptions};
 
-/// A host that serves through the built-in gateway: what the binary runs.
+/// A host with the built-in gateway, as the binary runs it.
 ///
 /// Dereferences to its [`Host`]. Dropping it aborts the host and closes the listeners.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl RunningGateway {
     /// Starts a gateway: reads the configuration, binds its addresses and serves.
     ///
     /// # Errors
-    /// As [`Host::start`].
+    /// The errors of [`Host::start`].
     pub async fn start(options: HostOptions) -> Result<Self, Rejection> {
         let gateway = Gateway::new();
         let host = Host::start(options, gateway.clone()).await?;
@@ -31,13 +31,13 @@ impl RunningGateway {
         Ok(Self { host, gateway })
     }
 
-    /// The addresses that are listened on.
+    /// Returns the addresses of the listeners.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.gateway.addresses()
     }
 
-    /// Stops to follow and apply, accepts no more requests, and waits for those in flight, at most for `limit`. Returns
-    /// whether all finished. The files are then free for another gateway.
+    /// Stops the sync and the apply task, closes the listeners, and waits for requests in flight, at most for `limit`.
+    /// Returns whether all finished. Another gateway can then use the files.
     pub async fn shut_down(self, limit: Duration) -> bool {
         let start = Instant::now();
         self.host.shut_down(limit).await;

@@ -23,7 +23,7 @@ pub async fn check(options: &HostOptions, capabilities: Capabilities) -> Result<
     let surroundings = options.surroundings(capabilities, resolutions);
     match build(path, surroundings, None, None, Touched::Everything).await.1? {
         Built::New(snapshot) => Ok(*snapshot),
-        Built::Same => {
+        Built::Unchanged => {
             Err(Rejection::of(RejectionClass::Build, "configuration", "there is nothing to build"))
         }
     }

@@ -174,7 +174,7 @@ impl World {
             }
             journal.settle(sequence, Settlement::Applied, None).unwrap();
         } else {
-            assert!(commit::take_back(self.dir.path(), &before));
+            assert!(commit::restore(self.dir.path(), &before));
             let attempt = Attempt::new(RejectionClass::Probe, "digest".to_owned(), Vec::new());
             journal.settle(sequence, rejected(), Quarantine::after(None, attempt, 0)).unwrap();
         }

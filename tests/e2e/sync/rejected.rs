@@ -136,7 +136,7 @@ async fn protected_keys_are_rejected() {
         ("[runbeam]\nenabled = true\ncloud_api_base_url = \"https://evil.example\"\n", "runbeam"),
         ("[proxy]\npipelines_path = \"/etc\"\n", "pipelines_path"),
     ] {
-        check_rejected("gateway", toml, "validate", &[key, "by hand"]).await;
+        check_rejected("gateway", toml, "validate", &[key, "edit it on the gateway"]).await;
     }
 }
 

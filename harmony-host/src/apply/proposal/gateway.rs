@@ -1,3 +1,5 @@
+//! The proposal of a gateway configuration: a merge into `config.toml`.
+
 use std::sync::Arc;
 
 use provider_api::RejectionClass;
@@ -7,14 +9,14 @@ use crate::apply::proposal::proposed::Proposed;
 use crate::config::fragment::without_values;
 use crate::diagnostics::source::{Place, Source};
 
-/// A change of config.toml. A section that it brings replaces the section that is there; what it does not
-/// bring stays, and so do comments and layout of what it does not change. In `[proxy]` and `[provider.*]` it
-/// goes key by key.
+/// Merges a change into `config.toml`. A section of the change replaces the current section; `[proxy]` and
+/// `[provider.*]` are merged key by key. Sections and keys that the change does not contain stay, with their comments
+/// and layout.
 ///
-/// A remote control plane has limits. It may choose another primary provider and another interval. It may not
-/// say who this gateway is, where its control plane is, or how it is managed.
+/// A compromised control plane must not take over the gateway. A change may set the primary provider and the poll
+/// interval. It may not set the identity of the gateway, the address of its control plane, or the management API.
 pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> RejectionClass {
-    let brought = match source.text().parse::<DocumentMut>() {
+    let incoming = match source.text().parse::<DocumentMut>() {
         Ok(document) => document,
         Err(error) => {
             let place = error.span().map(|span| Place::new(source, span));
@@ -22,11 +24,11 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
             return RejectionClass::Parse;
         }
     };
-    // A parsed document keeps the places of its parts only as long as it cannot be changed.
+    // `DocumentMut` has no spans, so the places come from a second, immutable document.
     let places = toml_edit::Document::parse(source.text()).ok();
-    let Some((name, mut own)) = own(proposed) else { return RejectionClass::Dependency };
+    let Some((name, mut own)) = current(proposed) else { return RejectionClass::Dependency };
     let mut merge = Merge { proposed, source, places: places.as_ref() };
-    for (key, item) in brought.iter() {
+    for (key, item) in incoming.iter() {
         match key {
             "proxy" => merge.proxy(&mut own, item),
             "provider" => merge.providers(&mut own, item),
@@ -35,7 +37,7 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
             _ if same(own.get(key), item) => {}
             _ => {
                 let position = own.get(key).and_then(Item::as_table).and_then(Table::position);
-                own.insert(key, placed(item.clone(), position));
+                own.insert(key, at_position(item.clone(), position));
             }
         }
     }
@@ -43,8 +45,8 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
     RejectionClass::Validate
 }
 
-/// config.toml as it is.
-fn own(proposed: &mut Proposed<'_>) -> Option<(String, DocumentMut)> {
+/// Returns the name and content of the current `config.toml`.
+fn current(proposed: &mut Proposed<'_>) -> Option<(String, DocumentMut)> {
     let fragment = proposed.documents.fragments().find(|fragment| fragment.gateway.is_some());
     let parsed = fragment.and_then(|fragment| {
         Some((fragment.source.name().to_owned(), fragment.source.text().parse::<DocumentMut>().ok()?))
@@ -53,34 +55,38 @@ fn own(proposed: &mut Proposed<'_>) -> Option<(String, DocumentMut)> {
         proposed.problems.error(
             None,
             "config.toml",
-            "what is there cannot be read, so nothing can be changed in it",
+            "the current file cannot be read, so a change cannot be merged into it",
         );
     }
     parsed
 }
 
+/// A merge in progress.
 struct Merge<'a, 'b> {
     proposed: &'a mut Proposed<'b>,
     source: &'a Arc<Source>,
     places: Option<&'a toml_edit::Document<&'a str>>,
 }
 
-const LIMIT: &str = "a change that comes from the control plane may set primary_provider and poll_interval_secs only; make this one by hand";
+/// The help for a setting that a change may not make.
+const LIMIT_HELP: &str = "the control plane may not change this setting; edit it on the gateway";
 
 impl Merge<'_, '_> {
-    /// Whether a section is the old form of one that says where the control plane is.
+    /// Returns whether `key` is a legacy section of a provider. Such a section sets the address of the control plane
+    /// too.
     fn is_legacy(&self, key: &str) -> bool {
         let registry = self.proposed.registry;
         let mut legacy = registry.types().filter_map(|provider_type| registry.profile(provider_type)?.legacy);
         legacy.any(|legacy| legacy.name == key)
     }
 
-    /// Whether a gateway may run on a provider without a section of it.
+    /// Returns whether a provider can run without a section, on its defaults.
     fn needs_no_section(&self, name: &str) -> bool {
         self.proposed.registry.profile(name).is_some_and(|profile| !profile.defaults.is_empty())
     }
 
-    fn refuse(&mut self, path: &[&str], message: &str) {
+    /// Adds a problem at the place of `path` in the change.
+    fn reject(&mut self, path: &[&str], message: &str) {
         let mut span = None;
         let mut at = self.places.map(|document| document.as_item());
         for key in path {
@@ -88,24 +94,25 @@ impl Merge<'_, '_> {
             span = at.and_then(Item::span).or(span);
         }
         let place = span.map(|span| Place::new(self.source, span));
-        self.proposed.problems.error(place.as_ref(), path.join("."), message).help(LIMIT);
+        self.proposed.problems.error(place.as_ref(), path.join("."), message).help(LIMIT_HELP);
     }
 
-    /// What is brought must be there, and say the same; a secret may be left out.
-    fn unchanged(&mut self, own: Option<&Item>, brought: &Item, key: &str) {
-        let Some(table) = brought.as_table_like() else {
-            return self.refuse(&[key], "expected a table");
+    /// Checks that every key of an incoming section has its current value. Keys may be left out, such as a secret.
+    fn unchanged(&mut self, own: Option<&Item>, incoming: &Item, key: &str) {
+        let Some(table) = incoming.as_table_like() else {
+            return self.reject(&[key], "expected a table");
         };
         for (inner, value) in table.iter() {
             if !same(own.and_then(|own| own.get(inner)), value) {
-                self.refuse(&[key, inner], &format!("{key} is this gateway's own"));
+                self.reject(&[key, inner], &format!("a change may not set [{key}]"));
             }
         }
     }
 
-    fn proxy(&mut self, own: &mut DocumentMut, brought: &Item) {
-        let Some(table) = brought.as_table_like() else {
-            return self.refuse(&["proxy"], "expected a table");
+    /// Merges `[proxy]`.
+    fn proxy(&mut self, own: &mut DocumentMut, incoming: &Item) {
+        let Some(table) = incoming.as_table_like() else {
+            return self.reject(&["proxy"], "expected a table");
         };
         let identity = |own: &DocumentMut| {
             let proxy = own.get("proxy");
@@ -114,55 +121,57 @@ impl Merge<'_, '_> {
         };
         let before = identity(own);
         for (key, value) in table.iter() {
-            let there = own.get("proxy").and_then(|proxy| proxy.get(key));
-            if same(there, value) {
+            let current = own.get("proxy").and_then(|proxy| proxy.get(key));
+            if same(current, value) {
                 continue;
             }
             match key {
-                "id" => self.refuse(&["proxy", "id"], "the id of a gateway is its own"),
-                // They would move what is served to other files, of which the change brings none.
+                "id" => self.reject(&["proxy", "id"], "a change may not set the id of the gateway"),
+                // A new path would replace the live configuration by other files, which the change does not contain.
                 "pipelines_path" | "transforms_path" | "mesh_path" => {
-                    self.refuse(&["proxy", key], "where this gateway keeps its files is its own");
+                    self.reject(&["proxy", key], "a change may not move the files of the gateway");
                 }
                 _ => set(own, &["proxy"], key, value),
             }
         }
         if identity(own) != before {
-            self.refuse(
+            self.reject(
                 &["proxy", "name"],
-                "this gateway has no id, so its name is its id, which is its own",
+                "the gateway has no id, so its name is its identity; a change may not set it",
             );
         }
     }
 
-    fn providers(&mut self, own: &mut DocumentMut, brought: &Item) {
-        let Some(table) = brought.as_table_like() else {
-            return self.refuse(&["provider"], "expected tables");
+    /// Merges `[provider.*]`.
+    fn providers(&mut self, own: &mut DocumentMut, incoming: &Item) {
+        let Some(table) = incoming.as_table_like() else {
+            return self.reject(&["provider"], "expected tables");
         };
         for (name, section) in table.iter() {
             let Some(section) = section.as_table_like() else {
-                self.refuse(&["provider", name], "expected a table");
+                self.reject(&["provider", name], "expected a table");
                 continue;
             };
             let known = own.get("provider").is_some_and(|all| all.get(name).is_some());
             if !known {
-                // A gateway may run on the default section; what it says by default is no other control plane.
+                // Without a section the provider runs on its defaults. A section with only an interval keeps its
+                // address.
                 let only_interval = section.iter().all(|(key, _)| key == "poll_interval_secs");
                 if !(only_interval && self.needs_no_section(name)) {
-                    self.refuse(&["provider", name], "this gateway does not have this provider");
+                    self.reject(&["provider", name], "a change may not add a provider");
                     continue;
                 }
             }
             for (key, value) in section.iter() {
-                let there = own.get("provider").and_then(|all| all.get(name)).and_then(|own| own.get(key));
-                if same(there, value) {
+                let current = own.get("provider").and_then(|all| all.get(name)).and_then(|own| own.get(key));
+                if same(current, value) {
                     continue;
                 }
                 match key {
                     "poll_interval_secs" => set(own, &["provider", name], key, value),
-                    _ => self.refuse(
+                    _ => self.reject(
                         &["provider", name, key],
-                        "where the control plane is, and how it is spoken to, is this gateway's own",
+                        "a change may not set the connection to the control plane",
                     ),
                 }
             }
@@ -170,13 +179,13 @@ impl Merge<'_, '_> {
     }
 }
 
-/// A part of another document, to stand at `position` of this one, or at its end.
-fn placed(mut item: Item, position: Option<isize>) -> Item {
+/// Moves an item of another document to `position` of this one, or to its end.
+fn at_position(mut item: Item, position: Option<isize>) -> Item {
     match &mut item {
         Item::Table(table) => {
             table.set_position(position);
             for (_, inner) in table.iter_mut() {
-                *inner = placed(std::mem::take(inner), position);
+                *inner = at_position(std::mem::take(inner), position);
             }
         }
         Item::ArrayOfTables(tables) => tables.iter_mut().for_each(|table| table.set_position(position)),
@@ -185,14 +194,14 @@ fn placed(mut item: Item, position: Option<isize>) -> Item {
     item
 }
 
-/// Sets one key of a table, which is made when it is missing, and keeps the comments around the value.
+/// Sets one key of a table and keeps the comments around the value. Creates the table if it is missing.
 pub(crate) fn set(document: &mut DocumentMut, path: &[&str], key: &str, value: &Item) {
     let mut table: &mut dyn TableLike = document.as_table_mut();
     for (depth, name) in path.iter().enumerate() {
         let item = table.entry(name).or_insert_with(|| {
-            let mut made = Table::new();
-            made.set_implicit(depth + 1 < path.len());
-            Item::Table(made)
+            let mut table = Table::new();
+            table.set_implicit(depth + 1 < path.len());
+            Item::Table(table)
         });
         match item.as_table_like_mut() {
             Some(inner) => table = inner,
@@ -206,12 +215,13 @@ pub(crate) fn set(document: &mut DocumentMut, path: &[&str], key: &str, value: &
     table.insert(key, new);
 }
 
-/// Whether two parts of a document say the same, however they are written.
+/// Returns whether two items have the same value, in whatever layout.
 fn same(one: Option<&Item>, other: &Item) -> bool {
-    one.is_some_and(|one| meaning(one) == meaning(other))
+    one.is_some_and(|one| value_of(one) == value_of(other))
 }
 
-fn meaning(item: &Item) -> Option<toml::Value> {
+/// Returns the value of an item without its layout.
+fn value_of(item: &Item) -> Option<toml::Value> {
     let mut document = DocumentMut::new();
     document.insert("v", item.clone());
     let table: toml::Table = toml::from_str(&document.to_string()).ok()?;

@@ -7,7 +7,7 @@ use crate::diagnostics::source::Place;
 use crate::documents::Documents;
 use crate::documents::edits::Edits;
 
-/// The files that a change proposes, while they are worked out.
+/// The inputs of a proposal, and its edits and problems so far.
 pub(super) struct Proposed<'a> {
     pub(super) change: &'a Change,
     pub(super) documents: &'a Documents,
@@ -17,14 +17,14 @@ pub(super) struct Proposed<'a> {
 }
 
 impl Proposed<'_> {
-    /// A transform that a pipeline needs.
+    /// Adds an attachment: a transform that the pipeline of the change needs.
     pub(super) fn attach(&mut self, attachment: &Attachment) {
         let Some(directory) = self.directory(&DocumentKind::Transform) else { return };
-        // Ids of the control plane, which are ULIDs and so in capitals.
+        // Attachments are named by ids of the control plane: ULIDs, which have capital letters.
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         let Attachment { name, content } = attachment;
         if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
-            let message = format!("`{}` may not become a file name", name.escape_debug());
+            let message = format!("`{}` is not allowed as a file name", name.escape_debug());
             self.problems
                 .error(None, "spec_path", message)
                 .help("expected 1 to 64 of A-Z, a-z, 0-9, _ and -");
@@ -34,13 +34,14 @@ impl Proposed<'_> {
         self.write(format!("{directory}{name}.json"), content);
     }
 
+    /// Adds a problem if `text` is not JSON.
     pub(super) fn json(&mut self, place: Option<&Place>, key: &str, text: &str) {
         if let Err(e) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
             self.problems.error(place, key, format!("this is not JSON, at {}:{}", e.line(), e.column()));
         }
     }
 
-    /// Proposes a file, unless it says this already.
+    /// Adds an edit that writes `text` to the file `name`, unless the file has that text already.
     pub(super) fn write(&mut self, name: String, text: &str) {
         if self.documents.text(&name) == Some(text) {
             self.edits.insert_same(name);
@@ -49,11 +50,11 @@ impl Proposed<'_> {
         }
     }
 
-    /// The directory of the files of a kind, with a slash at its end.
+    /// Returns the directory for files of a kind, with a slash at its end.
     pub(super) fn directory(&mut self, kind: &DocumentKind) -> Option<String> {
         let gateway = self.documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
         let Some(proxy) = gateway.map(|gateway| &gateway.proxy) else {
-            self.problems.error(None, "config.toml", "it says nothing that can be read");
+            self.problems.error(None, "config.toml", "the file cannot be read");
             return None;
         };
         let directory = match kind {

@@ -1,3 +1,5 @@
+//! Tests of proposals.
+
 use provider_api::{Attachment, ChangeId};
 
 use super::*;
@@ -29,8 +31,9 @@ fn config(document: &str) -> String {
     proposed("gateway", document, Vec::new()).unwrap().get("config.toml").unwrap_or(CONFIG).to_owned()
 }
 
+/// A change of the gateway sets only allowed keys, and keeps comments, layout and the keys that it does not contain.
 #[test]
-fn a_gateway_change_sets_what_it_may_and_keeps_comments_layout_and_what_it_does_not_bring() {
+fn gateway_change_keeps_comments_and_layout() {
     let switched =
         config("[proxy]\nprimary_provider = \"local\"\n[provider.runbeam]\npoll_interval_secs = 0\n");
     assert_eq!(
@@ -43,27 +46,30 @@ fn a_gateway_change_sets_what_it_may_and_keeps_comments_layout_and_what_it_does_
     assert_eq!(logging, CONFIG.replace("\"info\"", "\"debug\""));
 }
 
+/// A document with the same values in another layout changes nothing, also when it leaves out a secret.
 #[test]
-fn what_says_the_same_in_other_words_changes_nothing_and_a_secret_may_be_left_out() {
+fn equal_values_change_nothing() {
     let same = "management = { network = 'm', enabled = true }\nlogging.level = 'info'\n\
                 proxy = { primary_provider = 'runbeam', id = 'a' }\n";
     assert!(proposed("gateway", same, Vec::new()).unwrap().is_empty());
 }
 
+/// Every setting that a change may not make is reported, each with its line.
 #[test]
-fn a_limit_is_refused_with_its_line_and_beside_every_other() {
-    let refusal =
+fn forbidden_keys_are_reported_with_lines() {
+    let rejection =
         proposed("gateway", "[proxy]\nid = \"b\"\n[provider.runbeam]\napi = \"https://evil\"\n", Vec::new())
             .unwrap_err();
     let problems: Vec<String> =
-        refusal.problems.sorted_errors().into_iter().map(ToString::to_string).collect();
+        rejection.problems.sorted_errors().into_iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].starts_with("gateway change 01A:2: proxy.id"), "{problems:?}");
     assert!(problems[1].starts_with("gateway change 01A:4: provider.runbeam.api"), "{problems:?}");
 }
 
+/// A pipeline is written to the file that defines it, or else to a file of its name.
 #[test]
-fn a_pipeline_goes_to_the_file_that_defines_it_already_or_to_one_of_its_name() {
+fn pipeline_is_written_to_its_file() {
     let names = |toml: &str| {
         let edits = proposed("pipeline", toml, Vec::new()).unwrap();
         edits.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
@@ -73,8 +79,9 @@ fn a_pipeline_goes_to_the_file_that_defines_it_already_or_to_one_of_its_name() {
     assert!(names("[pipelines.fhir]\n").is_empty());
 }
 
+/// An attachment with a name that is not allowed as a file name is rejected.
 #[test]
-fn an_attachment_becomes_a_file_only_under_a_name_that_is_one() {
+fn attachment_needs_a_valid_file_name() {
     let attach = |name: &str, content: &str| {
         let attachment = Attachment { name: name.to_owned(), content: content.to_owned() };
         proposed("pipeline", "[pipelines.other]\n", vec![attachment])

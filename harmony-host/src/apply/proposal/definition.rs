@@ -1,5 +1,8 @@
-use provider_api::{DocumentKind, RejectionClass};
+//! The proposal of a pipeline, mesh or transform.
+
 use std::sync::Arc;
+
+use provider_api::{DocumentKind, RejectionClass};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -8,7 +11,8 @@ use crate::config::fragment::without_values;
 use crate::config::name::is_name;
 use crate::diagnostics::source::{Place, Source};
 
-/// A pipeline, mesh or transform. Its name, and so its file, is the one key of its section.
+/// Proposes the file of a pipeline, mesh or transform. The single key of the section is the name, which also names the
+/// file.
 pub(super) fn propose(
     proposed: &mut Proposed<'_>,
     kind: &DocumentKind,
@@ -27,11 +31,11 @@ pub(super) fn propose(
         DocumentKind::Mesh => &["mesh"],
         _ => &["transform", "transforms"],
     };
-    let Some((name, body, place)) = only(proposed, document.get_ref(), sections, source) else {
+    let Some((name, body, place)) = single_table(proposed, document.get_ref(), sections, source) else {
         return RejectionClass::Validate;
     };
     if !is_name(&name) {
-        let message = format!("`{}` may not become a file name", name.escape_debug());
+        let message = format!("`{}` is not allowed as a file name", name.escape_debug());
         proposed
             .problems
             .error(Some(&place), sections.join(" or "), message)
@@ -42,13 +46,13 @@ pub(super) fn propose(
     if *kind == DocumentKind::Transform {
         return transform(proposed, &name, &body, &place, &directory);
     }
-    let file = defined_in(proposed, kind, &name, &directory).unwrap_or(format!("{directory}{name}.toml"));
+    let file = defining_file(proposed, kind, &name, &directory).unwrap_or(format!("{directory}{name}.toml"));
     proposed.write(file, source.text());
     RejectionClass::Validate
 }
 
-/// The one table below one of `sections`.
-fn only<'d>(
+/// Returns the only table below `sections`. Adds a problem if there is none, or more than one.
+fn single_table<'d>(
     proposed: &mut Proposed<'_>,
     document: &DeTable<'d>,
     sections: &[&str],
@@ -69,7 +73,7 @@ fn only<'d>(
     if found.len() > 1 {
         let names: Vec<String> =
             found.iter().map(|(name, ..)| format!("`{}`", name.escape_debug())).collect();
-        let message = format!("it has {}: {}", found.len(), names.join(", "));
+        let message = format!("the change has {} definitions: {}", found.len(), names.join(", "));
         let place = found.get(1).map(|(.., place)| place.clone());
         proposed
             .problems
@@ -84,6 +88,7 @@ fn only<'d>(
     only
 }
 
+/// Proposes the file of a transform: the JSON in its key `instructions`.
 fn transform(
     proposed: &mut Proposed<'_>,
     name: &str,
@@ -106,9 +111,14 @@ fn transform(
     RejectionClass::Parse
 }
 
-/// The file of that directory that defines it already, when it defines nothing else of the kind: a file that
-/// was named by hand stays the place of what it defines.
-fn defined_in(proposed: &Proposed<'_>, kind: &DocumentKind, name: &str, directory: &str) -> Option<String> {
+/// Returns the file in `directory` that defines `name` and nothing else. A definition stays in its file, also if an
+/// operator chose another file name.
+fn defining_file(
+    proposed: &Proposed<'_>,
+    kind: &DocumentKind,
+    name: &str,
+    directory: &str,
+) -> Option<String> {
     let fragment = proposed.documents.fragments().find(|fragment| match kind {
         DocumentKind::Pipeline => fragment.pipelines.iter().any(|p| p.name == name),
         _ => fragment.meshes.iter().any(|m| m.name == name),
