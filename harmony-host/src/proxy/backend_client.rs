@@ -37,7 +37,7 @@ impl BackendClient {
         Self { plain: pool().build(connector()), secure: OnceLock::new() }
     }
 
-    /// Sends one request, without retries.
+    /// Sends one request.
     ///
     /// # Errors
     /// The error of the connection.
