@@ -1,10 +1,10 @@
-//! The command line of a gateway. A third party's gateway is a `main` that registers its providers and
-//! calls [`main`].
+//! The command line of a gateway. A gateway with providers of its own is a `main` that registers them and calls
+//! [`main`].
 
-mod ask;
 mod check;
 mod config_path;
 mod log;
+mod management_client;
 mod out;
 mod resolve;
 mod run;
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use provider_api::Registry;
 
-/// A minimal Harmony gateway.
+/// A minimal Harmony gateway
 #[derive(Debug, Parser)]
 #[command(name = "harmony-host", version, about, after_help = EXIT_CODES, propagate_version = true)]
 struct Cli {
@@ -25,38 +25,41 @@ struct Cli {
     command: Command,
 }
 
+/// The exit codes, as the help shows them.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; for `status`: in sync
-  1  the configuration was refused; `status`: not in sync; `sync`: a change was rejected or waits
-  2  the command line is wrong
-  3  `resolve`: there is no such resource
-  4  `resolve`: this gateway may not use it; `status`, `sync`: the gateway refuses
-  5  something that is needed, such as the gateway or its provider, cannot be reached now
-  6  `run`: requests were still in flight when the time to finish them was over";
+  1  the configuration was rejected; `status`: not in sync; `sync`: a change was rejected or deferred
+  2  the command line is invalid
+  3  `resolve`: the resource does not exist
+  4  `resolve`: this gateway may not use the resource; `status`, `sync`: the gateway denies access
+  5  a dependency, such as the gateway or its provider, is unavailable
+  6  `run`: requests were still in flight at the drain deadline";
 
+/// The subcommands. Clap shows their doc comments as help.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve a configuration, and every edit of it, until told to stop
+    /// Serve a configuration, and apply edits of it, until stopped
     ///
-    /// Edits of any file of the configuration are applied live; one that is wrong is refused with all its
-    /// problems, and what was served is served on. SIGHUP reloads, SIGTERM and Ctrl-C drain and stop.
+    /// The gateway applies an edit of any configuration file at once. It rejects an invalid one with all its problems,
+    /// and keeps the previous configuration live. SIGHUP reloads; SIGTERM and Ctrl-C drain and stop.
     Run(run::Run),
-    /// Say everything that is wrong with a configuration, without serving it
+    /// Report every problem of a configuration, without serving it
     Check(check::Check),
-    /// Show what a resource reference leads to
+    /// Show the resource that a reference leads to
     ///
     /// For example: harmony-host resolve local.name.fhir-api
     Resolve(resolve::Resolve),
-    /// Ask a running gateway whether it is in sync, and if not, why
+    /// Show whether a running gateway is in sync, and the reason if it is not
     Status(status::Status),
-    /// Let a running gateway ask its provider for changes now, and show what became of each
+    /// Make a running gateway fetch the changes of its provider now, and show the verdict of each
     ///
-    /// This is how changes arrive when poll_interval_secs is 0; with an interval it need not be waited for.
+    /// With poll_interval_secs = 0 the gateway fetches changes only by this command. Otherwise it need not wait for
+    /// the next poll.
     Sync(sync::Sync),
 }
 
-/// Runs the command line of a gateway with the given providers.
+/// Runs the command line of a gateway with the given providers. Returns the exit code of the process.
 pub fn main(registry: Registry) -> ExitCode {
     let command = Cli::command().version(version(&registry));
     let cli = match Cli::from_arg_matches(&command.get_matches()) {
@@ -68,7 +71,7 @@ pub fn main(registry: Registry) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            out::error(&format!("the asynchronous runtime cannot be started: {error}"));
+            out::error(&format!("cannot start the asynchronous runtime: {error}"));
             return ExitCode::from(5);
         }
     };
@@ -81,12 +84,12 @@ pub fn main(registry: Registry) -> ExitCode {
             Command::Sync(sync) => sync.run().await,
         }
     });
-    // A name look-up that hangs must not keep the process.
+    // A DNS lookup blocks a thread and cannot be cancelled; it must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
     ExitCode::from(code)
 }
 
-/// The version and what is compiled in: which providers a gateway can have is decided when it is built.
+/// Returns the version and the providers that are compiled in.
 fn version(registry: &Registry) -> String {
     let providers: Vec<&str> = registry.types().collect();
     let providers = if providers.is_empty() { "none".to_owned() } else { providers.join(", ") };
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 }

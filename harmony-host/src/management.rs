@@ -1,4 +1,4 @@
-//! The management API: what operators, the CLI and a load balancer ask a gateway.
+//! The management API: HTTP endpoints for operators, the CLI and load balancers.
 
 mod enroll;
 mod guard;

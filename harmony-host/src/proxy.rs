@@ -1,4 +1,4 @@
-//! The data plane: a request is admitted and sent on.
+//! The data plane: admission of a request, and forwarding to its backend.
 
 mod backend_client;
 mod echo;

@@ -1,4 +1,4 @@
-//! Listeners and their connections.
+//! The listeners of the built-in gateway, their connections, and the probe of both.
 
 mod bind;
 mod connection;

@@ -1,4 +1,4 @@
-//! `harmony-host check`.
+//! `harmony-host check`: the problems of a configuration.
 
 use clap::Args;
 use provider_api::Registry;
@@ -14,6 +14,7 @@ use crate::host::{self, HostOptions};
 use crate::snapshot::Snapshot;
 use crate::status::ProblemReport;
 
+/// The arguments of `check`.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
@@ -25,6 +26,7 @@ pub(super) struct Check {
 }
 
 impl Check {
+    /// Runs the command and returns the exit code.
     pub(super) async fn run(self, registry: Registry) -> u8 {
         let path = self.config.config.display().to_string();
         let checked =
@@ -35,27 +37,29 @@ impl Check {
             Err(rejection) => (rejection.problems.sorted().into_iter().cloned().collect(), None),
         };
         let problems = Problems::from(problems);
-        let (errors, warnings) = (problems.errors().count(), problems.warnings().count());
+        let warnings = counted(problems.warnings().count(), "warning");
         if self.json {
-            let answer = json!({
+            let report = json!({
                 "ok": snapshot.is_some(),
                 "errors": problems.errors().map(ProblemReport::from).collect::<Vec<_>>(),
                 "warnings": problems.warnings().map(ProblemReport::from).collect::<Vec<_>>(),
             });
-            out::print(&format!("{answer:#}\n"));
+            out::print(&format!("{report:#}\n"));
         } else {
             out::print(&render(problems.sorted(), out::colour()));
             match &snapshot {
-                Some(snapshot) => {
-                    out::print(&format!("{path}: {}, {warnings} warnings\n", summary(snapshot)))
+                Some(snapshot) => out::print(&format!("{path}: {}, {warnings}\n", summary(snapshot))),
+                None => {
+                    let errors = counted(problems.errors().count(), "error");
+                    out::print(&format!("{path}: rejected, {errors}, {warnings}\n"))
                 }
-                None => out::print(&format!("{path}: refused, {errors} errors, {warnings} warnings\n")),
             }
         }
         u8::from(snapshot.is_none())
     }
 }
 
+/// Returns one line about a valid configuration.
 fn summary(snapshot: &Snapshot) -> String {
     let config = &snapshot.config;
     let served = config.pipelines.iter().filter(|linked| linked.unserved.is_none()).count();
@@ -68,10 +72,11 @@ fn summary(snapshot: &Snapshot) -> String {
     )
 }
 
-fn counted(n: usize, what: &str) -> String {
-    match (n, what.ends_with('h')) {
-        (1, _) => format!("1 {what}"),
-        (_, true) => format!("{n} {what}es"),
-        (_, false) => format!("{n} {what}s"),
+/// Returns a number with its noun, in the plural unless it is 1: `1 mesh`, `2 meshes`.
+pub(super) fn counted(n: usize, noun: &str) -> String {
+    match (n, noun.ends_with('h')) {
+        (1, _) => format!("1 {noun}"),
+        (_, true) => format!("{n} {noun}es"),
+        (_, false) => format!("{n} {noun}s"),
     }
 }

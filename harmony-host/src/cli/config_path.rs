@@ -1,13 +1,13 @@
-//! The path of the configuration on the command line.
+//! The option `--config`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The path of the configuration.
+/// The option `--config`.
 #[derive(Debug, Args)]
 pub(super) struct ConfigPath {
-    /// The configuration's main file; the others are found relative to it
+    /// The main configuration file; paths of the other files are relative to it
     #[arg(long, value_name = "PATH", default_value = "./config/config.toml", env = "HARMONY_CONFIG")]
     pub(super) config: PathBuf,
 }

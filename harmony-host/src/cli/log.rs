@@ -1,22 +1,23 @@
-//! Logging.
+//! The logging options, and the set-up of logging.
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::out;
 
-/// How the gateway logs.
+/// The logging options.
 #[derive(Debug, Args)]
 pub(super) struct Log {
-    /// What to log, such as `info`, `debug` or `harmony_host=trace,warn`
+    /// The filter for events, such as `info`, `debug` or `harmony_host=trace,warn`
     #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
     log: String,
 
-    /// One line for people, or one JSON object, per event
+    /// The format of an event: a line of text or a JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     log_format: Format,
 }
 
+/// The format of a log event.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     Human,
@@ -27,7 +28,7 @@ impl Log {
     /// Starts logging to standard error.
     ///
     /// # Errors
-    /// When the filter cannot be understood.
+    /// A message for a filter that is not valid.
     pub(super) fn start(&self) -> Result<(), String> {
         let filter = EnvFilter::try_new(&self.log).map_err(|e| format!("--log {}: {e}", self.log))?;
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -1,13 +1,13 @@
-//! Output of the command line.
+//! The output of the command line: standard output, standard error, colours.
 
 use std::io::{IsTerminal as _, Write as _};
 
-/// Writes to standard output. A closed pipe is the reader's wish, not an error.
+/// Writes to standard output. Errors are ignored: the reader of a pipe may close it early, as `head` does.
 pub(super) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// Writes a line to standard error.
+/// Writes an error message to standard error.
 pub(super) fn error(text: &str) {
     let _ = writeln!(std::io::stderr(), "error: {text}");
 }
@@ -17,16 +17,17 @@ pub(super) fn eprint(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// Whether standard output may be coloured: it is a terminal, and nobody asked for none (no-color.org).
+/// Returns whether standard output gets colours: it is a terminal, and NO_COLOR is not set (no-color.org).
 pub(super) fn colour() -> bool {
-    std::io::stdout().is_terminal() && wanted()
+    std::io::stdout().is_terminal() && colours_enabled()
 }
 
-/// Whether standard error may be coloured.
+/// Returns whether standard error gets colours.
 pub(super) fn colour_of_errors() -> bool {
-    std::io::stderr().is_terminal() && wanted()
+    std::io::stderr().is_terminal() && colours_enabled()
 }
 
-fn wanted() -> bool {
+/// Returns whether NO_COLOR is unset or empty.
+fn colours_enabled() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -1,4 +1,4 @@
-//! `harmony-host resolve`.
+//! `harmony-host resolve`: the resource of a reference.
 
 use clap::Args;
 use provider_api::{Error, ErrorKind, Reference, Registry, Resource};
@@ -11,6 +11,7 @@ use crate::diagnostics::render::render;
 use crate::gateway::Gateway;
 use crate::host::check;
 
+/// The arguments of `resolve`.
 #[derive(Debug, Args)]
 pub(super) struct Resolve {
     /// A bare name, local.name.<name>, <provider>.id.<id>, <provider>.<team>.id.<id>,
@@ -29,6 +30,7 @@ pub(super) struct Resolve {
 }
 
 impl Resolve {
+    /// Runs the command and returns the exit code.
     pub(super) async fn run(self, registry: Registry) -> u8 {
         let reference = match self.reference.parse::<Reference>() {
             Ok(reference) => reference,
@@ -48,7 +50,7 @@ impl Resolve {
         let Some(resolver) = snapshot.providers().resolver(&reference) else {
             let active: Vec<String> = snapshot.config.active().map(String::from).collect();
             out::error(&format!(
-                "the provider `{}` is not active here, or resolves nothing; active: {}",
+                "the provider `{}` is not active or cannot resolve references; active: {}",
                 reference.provider(),
                 active.join(", ")
             ));
@@ -56,17 +58,18 @@ impl Resolve {
         };
         match resolver.resolve(&reference).await {
             Ok(resolved) => {
-                out::print(&self.shown(&reference, &resolved.resource));
+                out::print(&self.render_resource(&reference, &resolved.resource));
                 0
             }
             Err(error) => {
                 out::error(&error.to_string());
-                code(&error)
+                exit_code(&error)
             }
         }
     }
 
-    fn shown(&self, reference: &Reference, resource: &Resource) -> String {
+    /// Returns the resource as text or JSON.
+    fn render_resource(&self, reference: &Reference, resource: &Resource) -> String {
         if self.json {
             return serde_json::to_string_pretty(resource).unwrap_or_default() + "\n";
         }
@@ -98,7 +101,8 @@ impl Resolve {
     }
 }
 
-fn code(error: &Error) -> u8 {
+/// Returns the exit code for an error of a provider.
+fn exit_code(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::Invalid => 1,
         ErrorKind::NotFound => 3,

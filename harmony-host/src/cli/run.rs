@@ -1,4 +1,4 @@
-//! `harmony-host run`.
+//! `harmony-host run`: a gateway until a signal stops it.
 
 use std::time::Duration;
 
@@ -6,12 +6,14 @@ use clap::Args;
 use provider_api::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::check::counted;
 use crate::cli::config_path::ConfigPath;
 use crate::cli::state_dir::StateDir;
 use crate::cli::{log, out};
 use crate::diagnostics::render::render;
 use crate::gateway::RunningGateway;
 
+/// The arguments of `run`.
 #[derive(Debug, Args)]
 pub(super) struct Run {
     #[command(flatten)]
@@ -23,17 +25,18 @@ pub(super) struct Run {
     #[command(flatten)]
     log: log::Log,
 
-    /// How long requests in flight may take to finish when the gateway stops, in seconds
+    /// The deadline for requests in flight when the gateway stops, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain_secs: u64,
 
-    /// Push the local configuration up to the primary provider before following it
+    /// Push the local configuration to the primary provider before fetching its changes
     #[arg(long, env = "RUNBEAM_PUSH_CONFIG_ON_STARTUP", value_parser = clap::builder::BoolishValueParser::new(),
           num_args = 0..=1, default_value = "false", default_missing_value = "true", require_equals = true)]
     push_on_start: bool,
 }
 
 impl Run {
+    /// Runs the command and returns the exit code.
     pub(super) async fn run(self, registry: Registry) -> u8 {
         if let Err(message) = self.log.start() {
             out::error(&message);
@@ -42,13 +45,13 @@ impl Run {
         let signals =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
         let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-            out::error("signals cannot be received");
+            out::error("cannot install the signal handlers");
             return 5;
         };
-        let compiled: Vec<&str> = registry.types().collect();
+        let providers: Vec<&str> = registry.types().collect();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            providers = compiled.join(", "),
+            providers = providers.join(", "),
             "harmony-host starts"
         );
         let mut options = self.state.options(&self.config.config, registry);
@@ -58,9 +61,9 @@ impl Run {
             Err(rejection) => {
                 out::eprint(&render(rejection.problems.sorted(), out::colour_of_errors()));
                 out::error(&format!(
-                    "the configuration was refused ({}); {} problems",
+                    "the configuration was rejected ({}); {}",
                     rejection.class,
-                    rejection.problems.errors().count()
+                    counted(rejection.problems.errors().count(), "problem")
                 ));
                 return 1;
             }
@@ -81,11 +84,11 @@ impl Run {
                 }
             }
         }
-        tracing::info!(seconds = self.drain_secs, "stopping; requests in flight may finish");
+        tracing::info!(seconds = self.drain_secs, "stopping; waiting for requests in flight");
         match gateway.shut_down(Duration::from_secs(self.drain_secs)).await {
             true => 0,
             false => {
-                tracing::warn!("requests were still in flight");
+                tracing::warn!("stopped while requests were in flight");
                 6
             }
         }

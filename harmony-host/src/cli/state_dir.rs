@@ -1,4 +1,4 @@
-//! The state directory on the command line.
+//! The option `--state-dir`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,22 +7,22 @@ use provider_api::Registry;
 
 use crate::host::HostOptions;
 
-/// The place of the state.
+/// The option `--state-dir`.
 #[derive(Debug, Args)]
 pub(super) struct StateDir {
-    /// Where the gateway and its providers keep what must survive a restart: machine token, journal, what was good
+    /// The directory for state that survives a restart: machine token, journal, last good configuration
     ///
-    /// Without it, HARMONY_STATE_DIR; else what systemd gives (STATE_DIRECTORY); else .runbeam in the home directory (HOME); else .runbeam
-    /// beside the configuration. What is made there is for its owner only.
+    /// The default is HARMONY_STATE_DIR, else STATE_DIRECTORY (set by systemd), else .runbeam in the home directory
+    /// (HOME), else .runbeam beside the configuration. Only the owner can read the files in it.
     #[arg(long, value_name = "PATH")]
     state_dir: Option<PathBuf>,
 }
 
 impl StateDir {
-    /// The options that a gateway on `config` is started with.
+    /// Returns the host options for the configuration `config`.
     pub(super) fn options(&self, config: &Path, registry: Registry) -> HostOptions {
         let mut options = HostOptions::new(config, registry);
-        // An empty value is how people unset one.
+        // Scripts often pass an empty value for an unset one.
         if let Some(chosen) = self.state_dir.clone().filter(|path| !path.as_os_str().is_empty()) {
             options.state_dir = chosen;
         }

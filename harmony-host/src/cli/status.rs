@@ -1,4 +1,4 @@
-//! `harmony-host status`.
+//! `harmony-host status`: the status of a running gateway.
 
 use std::time::Duration;
 
@@ -6,24 +6,28 @@ use clap::Args;
 use http::Method;
 use serde_json::Value;
 
-use crate::cli::ask::{Gateway, UNREACHABLE};
+use crate::cli::check::counted;
+use crate::cli::management_client::{ManagementClient, UNREACHABLE};
 use crate::cli::out;
 
+/// The arguments of `status`.
 #[derive(Debug, Args)]
 pub(super) struct Status {
     #[command(flatten)]
-    gateway: Gateway,
+    gateway: ManagementClient,
 
-    /// Print the gateway's own JSON instead of text
+    /// Print the JSON of the gateway instead of text
     #[arg(long)]
     json: bool,
 }
 
-const LIMIT: Duration = Duration::from_secs(5);
+/// The deadline for the response.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 impl Status {
+    /// Runs the command and returns the exit code.
     pub(super) async fn run(self) -> u8 {
-        let (status, answer) = match self.gateway.ask(Method::GET, "provider", LIMIT).await {
+        let (status, answer) = match self.gateway.request(Method::GET, "provider", DEADLINE).await {
             Ok(answer) => answer,
             Err(code) => return code,
         };
@@ -37,7 +41,7 @@ impl Status {
     }
 }
 
-/// One screen that answers: is it in sync, and if not, why.
+/// Returns the status as text that fits one screen: in sync or the reason why not, then the details.
 fn screen(answer: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let short = |value: &Value| {
@@ -73,7 +77,7 @@ fn screen(answer: &Value) -> String {
             ),
         ),
         (
-            "tried",
+            "attempted",
             format!(
                 "{} {} at {}",
                 short(&attempted["digest"]),
@@ -86,12 +90,14 @@ fn screen(answer: &Value) -> String {
     for (name, value) in rows {
         screen.push_str(&format!("  {name:<10} {value}\n"));
     }
-    let kept = &answer["last_good"];
-    let kept = match (kept["at"].as_str(), kept["failure"].as_str()) {
-        (at, Some(failure)) => format!("{} (NOT what is served: {failure})", at.unwrap_or("nothing")),
+    let last_good = &answer["last_good"];
+    let last_good = match (last_good["at"].as_str(), last_good["failure"].as_str()) {
+        (at, Some(failure)) => {
+            format!("{} (NOT the served configuration: {failure})", at.unwrap_or("nothing"))
+        }
         (at, None) => at.unwrap_or("not yet").to_owned(),
     };
-    screen.push_str(&format!("  {:<10} {kept}\n", "kept"));
+    screen.push_str(&format!("  {:<10} {last_good}\n", "last good"));
     sync_rows(&answer["sync"], &mut screen);
     for (title, problems) in [("problem", &attempted["problems"]), ("warning", &effective["warnings"])] {
         for problem in problems.as_array().into_iter().flatten() {
@@ -109,7 +115,7 @@ fn screen(answer: &Value) -> String {
     screen
 }
 
-/// How following the provider goes.
+/// Appends the rows about the authorization, the last contact and the pending changes.
 fn sync_rows(sync: &Value, screen: &mut String) {
     if sync.is_null() {
         return;
@@ -119,24 +125,26 @@ fn sync_rows(sync: &Value, screen: &mut String) {
     let mut authorized = text(&sync["authorization"]);
     if let Some(until) = sync["authorized_until"].as_str() {
         authorized.push_str(&format!(" until {until}"));
-        if ends_soon(until) {
-            authorized.push_str(" (ENDS SOON: authorize the gateway again)");
+        if expires_soon(until) {
+            authorized.push_str(" (EXPIRES SOON: authorize the gateway again)");
         }
     }
     row("authorized", authorized);
-    row("heard", format!("{}; next asked {}", text(&sync["heard_at"]), text(&sync["due_at"])));
-    row("waiting", format!("{} changes, {} verdicts to report", sync["unsettled"], sync["undelivered"]));
+    row("contact", format!("{}; next poll {}", text(&sync["heard_at"]), text(&sync["due_at"])));
+    let count = |key: &str, noun| counted(sync[key].as_u64().unwrap_or_default() as usize, noun);
+    let (changes, verdicts) = (count("unsettled", "change"), count("undelivered", "verdict"));
+    row("pending", format!("{changes}, {verdicts} to report"));
     let change = &sync["last_change"];
     if !change.is_null() {
         let class = change["class"].as_str().map_or_else(String::new, |class| format!(" ({class})"));
-        let why = change["summary"].as_str().map_or_else(String::new, |why| format!(": {why}"));
+        let summary = change["summary"].as_str().map_or_else(String::new, |text| format!(": {text}"));
         let (kind, id, verdict) = (text(&change["kind"]), text(&change["id"]), text(&change["verdict"]));
-        row("change", format!("{kind} {id} {verdict}{class}{why}"));
+        row("change", format!("{kind} {id} {verdict}{class}{summary}"));
     }
 }
 
-/// Whether an authorization is to be renewed by now.
-fn ends_soon(until: &str) -> bool {
+/// Returns whether an authorization expires within 3 days.
+fn expires_soon(until: &str) -> bool {
     let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(3 * 24);
     until.parse::<jiff::Timestamp>().is_ok_and(|until| until < soon)
 }

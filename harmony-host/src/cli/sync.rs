@@ -1,4 +1,4 @@
-//! `harmony-host sync`.
+//! `harmony-host sync`: the changes of the provider, fetched now.
 
 use std::time::Duration;
 
@@ -6,47 +6,54 @@ use clap::Args;
 use http::Method;
 use serde_json::Value;
 
-use crate::cli::ask::{Gateway, UNREACHABLE};
+use crate::cli::management_client::{ManagementClient, UNREACHABLE};
 use crate::cli::out;
 
+/// The arguments of `sync`.
 #[derive(Debug, Args)]
 pub(super) struct Sync {
     #[command(flatten)]
-    gateway: Gateway,
+    gateway: ManagementClient,
 
-    /// Print the gateway's own JSON instead of text
+    /// Print the JSON of the gateway instead of text
     #[arg(long)]
     json: bool,
 }
 
-/// Many changes may be pending, and each is fetched, applied and probed.
-const LIMIT: Duration = Duration::from_secs(300);
+/// The deadline for the response. Many changes may be pending, and the gateway fetches, applies and probes each.
+const DEADLINE: Duration = Duration::from_secs(300);
 
 impl Sync {
+    /// Runs the command and returns the exit code.
     pub(super) async fn run(self) -> u8 {
-        let (status, answer) = match self.gateway.ask(Method::POST, "sync", LIMIT).await {
+        let (status, answer) = match self.gateway.request(Method::POST, "sync", DEADLINE).await {
             Ok(answer) => answer,
             Err(code) => return code,
         };
         out::print(&if self.json { format!("{answer:#}\n") } else { lines(&answer) });
-        let none = |list: &str| answer[list].as_array().is_none_or(Vec::is_empty);
+        let is_empty = |list: &str| answer[list].as_array().is_none_or(Vec::is_empty);
         match status.is_success() {
             false => {
-                out::error(answer["message"].as_str().unwrap_or("the provider could not be asked"));
+                out::error(answer["message"].as_str().unwrap_or("the gateway could not fetch changes"));
                 UNREACHABLE
             }
-            true => u8::from(!(none("rejected") && none("held"))),
+            true => u8::from(!(is_empty("rejected") && is_empty("held"))),
         }
     }
 }
 
+/// Returns the changes and their verdicts as text.
 fn lines(answer: &Value) -> String {
     let mut lines = String::new();
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    for list in ["applied", "rejected", "held"] {
+    for (list, verdict) in [("applied", "applied"), ("rejected", "rejected"), ("held", "deferred")] {
         for change in answer[list].as_array().into_iter().flatten() {
             let class = change["class"].as_str().map_or_else(String::new, |class| format!(" ({class})"));
-            lines.push_str(&format!("{list:<9} {} {}{class}\n", text(&change["kind"]), text(&change["id"])));
+            lines.push_str(&format!(
+                "{verdict:<9} {} {}{class}\n",
+                text(&change["kind"]),
+                text(&change["id"])
+            ));
             let problems = change["problems"].as_array().filter(|problems| !problems.is_empty());
             match problems {
                 Some(problems) => {

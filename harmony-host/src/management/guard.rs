@@ -1,4 +1,4 @@
-//! The guard of the management API.
+//! The guard of the management API: the check of the peer, the token, the Host and the origin of a request.
 
 use std::net::IpAddr;
 
@@ -9,37 +9,38 @@ use http_body::Body;
 use crate::config::Management;
 use crate::http::authority::split_port;
 
-/// The parts of a request that the guard looks at.
+/// The parts of a request that the guard checks.
 pub(super) struct GuardRequest<'a> {
     headers: &'a HeaderMap,
     authority: Option<&'a str>,
     peer: IpAddr,
-    changes: bool,
+    is_write: bool,
     has_body: bool,
 }
 
 impl<'a> GuardRequest<'a> {
+    /// Returns the parts of `request`, which came from `peer`.
     pub(super) fn of<B: Body>(peer: IpAddr, request: &'a Request<B>) -> Self {
         Self {
             headers: request.headers(),
             authority: request.uri().authority().map(http::uri::Authority::as_str),
             peer,
-            changes: !request.method().is_safe(),
+            is_write: !request.method().is_safe(),
             has_body: !request.body().is_end_stream(),
         }
     }
 }
 
-/// Decides whether a request to the management API may pass.
+/// Checks that a request to the management API is allowed.
 ///
-/// * A peer on the loopback is answered, unless it speaks for another client (Via, Forwarded).
-/// * Every other peer must bring `management.token`; where none is configured it is refused.
-/// * Without the token the Host must be an address or `localhost`: a web page that rebinds its name to this machine
-///   cannot know such a name.
-/// * A request that changes something is refused when a browser sends it from another site, or as a form.
+/// * A peer on the loopback needs no token, unless it forwards for another client (Via, Forwarded).
+/// * Every other peer must send `management.token`; without a configured token the guard rejects it.
+/// * Without the token the Host must be an IP address or `localhost`. This stops DNS rebinding: a web page that points
+///   its own name to this machine sends that name as the Host.
+/// * The guard rejects a write that a browser sends from another site, or as a form (cross-site request forgery).
 ///
 /// # Errors
-/// The status and the reason of the refusal.
+/// The status and the reason of the rejection.
 pub(super) fn check(
     config: &Management,
     request: &GuardRequest<'_>,
@@ -56,31 +57,33 @@ pub(super) fn check(
     if !authenticated {
         if !is_local(request) {
             return Err(match config.token {
-                Some(_) => (StatusCode::UNAUTHORIZED, "bring management.token as a bearer token"),
+                Some(_) => (StatusCode::UNAUTHORIZED, "send management.token as a bearer token"),
                 None => (
                     StatusCode::FORBIDDEN,
-                    "only peers on the loopback are answered, until management.token is configured",
+                    "only peers on the loopback may use the management API while management.token is not configured",
                 ),
             });
         }
-        if !host_is_ours(request) {
+        if !is_host_trusted(request) {
             return Err((StatusCode::FORBIDDEN, "the Host header must be an IP address or localhost"));
         }
     }
-    if request.changes {
+    if request.is_write {
         check_origin(request)?;
     }
     Ok(())
 }
 
+/// Returns whether the client is on this machine, and not behind a proxy on it.
 fn is_local(request: &GuardRequest<'_>) -> bool {
-    let forwards = [VIA.as_str(), FORWARDED.as_str(), "x-forwarded-for", "x-real-ip"]
+    let is_forwarded = [VIA.as_str(), FORWARDED.as_str(), "x-forwarded-for", "x-real-ip"]
         .iter()
         .any(|name| request.headers.contains_key(*name));
-    request.peer.to_canonical().is_loopback() && !forwards
+    request.peer.to_canonical().is_loopback() && !is_forwarded
 }
 
-fn host_is_ours(request: &GuardRequest<'_>) -> bool {
+/// Returns whether the Host is an IP address or `localhost`.
+fn is_host_trusted(request: &GuardRequest<'_>) -> bool {
     let host = request.authority.or_else(|| request.headers.get(HOST)?.to_str().ok());
     let Some(host) = host else { return false };
     let Some((host, _)) = split_port(host) else { return false };
@@ -88,20 +91,22 @@ fn host_is_ours(request: &GuardRequest<'_>) -> bool {
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
 }
 
+/// Checks that a write does not come from another site or from an HTML form.
 fn check_origin(request: &GuardRequest<'_>) -> Result<(), (StatusCode, &'static str)> {
     let text = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let cross_site = text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
     let host = request.authority.or_else(|| text(HOST.as_str()));
-    let foreign =
+    let is_foreign =
         text(ORIGIN.as_str()).is_some_and(|origin| origin.split_once("://").map(|(_, host)| host) != host);
-    if cross_site || foreign {
-        return Err((StatusCode::FORBIDDEN, "requests from other sites are refused"));
+    if cross_site || is_foreign {
+        return Err((StatusCode::FORBIDDEN, "cross-site requests are rejected"));
     }
+    // A form cannot send application/json without a CORS preflight, which this API does not answer.
     let is_json = text(CONTENT_TYPE.as_str()).is_some_and(|kind| {
         kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"))
     });
-    let typed = request.headers.contains_key(CONTENT_TYPE);
-    if (request.has_body || typed) && !is_json {
+    let has_type = request.headers.contains_key(CONTENT_TYPE);
+    if (request.has_body || has_type) && !is_json {
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json"));
     }
     Ok(())
@@ -115,7 +120,7 @@ mod tests {
     use super::*;
     use crate::diagnostics::source::{Place, Source, Spanned};
 
-    fn status_of(token: Option<&str>, peer: &str, changes: bool, headers: &[(&str, &str)]) -> u16 {
+    fn status_of(token: Option<&str>, peer: &str, is_write: bool, headers: &[(&str, &str)]) -> u16 {
         let network = Spanned::new("m".to_owned(), Place::new(&Source::new("config.toml", ""), 0..0));
         let config = Management { base_path: "admin".to_owned(), network, token: token.map(Secret::new) };
         let mut map = HeaderMap::new();
@@ -126,7 +131,7 @@ mod tests {
             headers: &map,
             authority: None,
             peer: peer.parse().unwrap(),
-            changes,
+            is_write,
             has_body: false,
         };
         check(&config, &request).map_or_else(|(status, _)| status.as_u16(), |()| 200)
@@ -135,7 +140,7 @@ mod tests {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn the_loopback_is_answered_and_others_need_the_token() {
+    fn only_the_loopback_needs_no_token() {
         let host = ("host", "127.0.0.1:9090");
         assert_eq!(status_of(None, "127.0.0.1", false, &[host]), 200);
         assert_eq!(status_of(None, "::ffff:127.0.0.1", false, &[host]), 200);
@@ -147,21 +152,21 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_on_the_loopback_speaks_for_strangers() {
+    fn proxied_requests_are_not_local() {
         for header in [("via", "1.1 harmony"), ("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=::1")] {
             assert_eq!(status_of(None, "127.0.0.1", false, &[("host", "localhost"), header]), 403);
         }
     }
 
     #[test]
-    fn a_rebound_name_is_refused() {
+    fn rebound_host_is_rejected() {
         assert_eq!(status_of(None, "127.0.0.1", false, &[("host", "evil.example:9090")]), 403);
         assert_eq!(status_of(None, "127.0.0.1", false, &[("host", "[::1]:9090")]), 200);
         assert_eq!(status_of(None, "127.0.0.1", false, &[]), 403);
     }
 
     #[test]
-    fn a_post_from_another_site_or_as_a_form_is_refused() {
+    fn cross_site_and_form_posts_are_rejected() {
         let host = ("host", "localhost:9090");
         assert_eq!(status_of(None, "127.0.0.1", true, &[host]), 200);
         assert_eq!(status_of(None, "127.0.0.1", true, &[host, ("origin", "https://evil.example")]), 403);

@@ -1,4 +1,4 @@
-//! `GET health`.
+//! `GET health`: liveness and readiness.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::http::respond;
 use crate::status::Status;
 
-/// Answers live, since somebody answers, and ready, when there is a configuration to serve. A rejected edit makes neither
-/// untrue: what was good is served on.
+/// Returns the health: always live, and ready while the gateway serves a configuration. A rejected edit changes
+/// neither, because the gateway keeps serving the previous configuration.
 pub(super) fn health(status: &Status) -> Response<Full<Bytes>> {
     let ready = status.effective.is_some();
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

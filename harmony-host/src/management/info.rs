@@ -1,4 +1,4 @@
-//! `GET info`.
+//! `GET info`: the version and the uptime.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::snapshot::Snapshot;
 
-/// The version, the machine and the time since the start.
+/// Returns the version, the platform, the gateway id and the uptime in seconds.
 pub(super) fn info(snapshot: &Snapshot, uptime: Duration) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),

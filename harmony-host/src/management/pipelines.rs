@@ -1,4 +1,4 @@
-//! `GET pipelines`.
+//! `GET pipelines`: the configured pipelines.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::config::LinkedPipeline;
 use crate::diagnostics::source::Spanned;
 use crate::snapshot::Snapshot;
 
-/// The pipelines, with the reason for which one is not served.
+/// Returns the pipelines. An unserved one has the reason in `not_served`.
 pub(super) fn pipelines(snapshot: &Snapshot) -> Value {
     let pipelines: Vec<Value> = snapshot.config.pipelines.iter().map(pipeline).collect();
     json!({ "pipelines": pipelines })

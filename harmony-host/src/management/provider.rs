@@ -1,11 +1,11 @@
-//! `GET provider` and `GET config/status`.
+//! `GET provider` and `GET config/status`: the provider and the served configuration.
 
 use serde_json::{Value, json};
 
 use crate::snapshot::Snapshot;
 use crate::status::Status;
 
-/// The primary provider, its abilities, and the status of the gateway.
+/// Returns the primary provider, its abilities, and the status of the gateway.
 pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
     let primary = &snapshot.config.primary;
     let interval = primary.section.as_ref().map_or(0, |section| section.poll_interval_secs);
@@ -41,7 +41,7 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
     })
 }
 
-/// The files that are served, and the networks.
+/// Returns the served files with their checksums, and the networks.
 pub(super) fn config_status(snapshot: &Snapshot, status: &Status) -> Value {
     let networks: serde_json::Map<String, Value> = snapshot
         .config

@@ -1,4 +1,4 @@
-//! Answers about the primary provider.
+//! Error responses about the primary provider.
 
 use std::sync::Arc;
 
@@ -12,25 +12,25 @@ use crate::http::respond::problem;
 use crate::providers::isolate::error_chain;
 use crate::snapshot::Snapshot;
 
-/// The primary provider, when it is a remote one.
+/// Returns the primary provider, if it is a remote one.
 ///
 /// # Errors
-/// The answer 403 in the words that the CLI looks for.
-pub(super) fn remote(snapshot: &Snapshot) -> Result<&Arc<dyn Provider>, Box<Response<Full<Bytes>>>> {
+/// The response 403. The `runbeam` CLI matches the text of the message, so it must not change.
+pub(super) fn remote_provider(snapshot: &Snapshot) -> Result<&Arc<dyn Provider>, Box<Response<Full<Bytes>>>> {
     let primary = snapshot.providers.primary_name();
     match snapshot.providers.primary() {
         Some(provider) if !primary.is_local() => Ok(provider),
-        _ => Err(lacking("Runbeam Cloud integration is disabled: the primary provider is `local`")),
+        _ => Err(disabled("Runbeam Cloud integration is disabled: the primary provider is `local`")),
     }
 }
 
-/// The answer for what the primary provider cannot do.
-pub(super) fn lacking(message: &str) -> Box<Response<Full<Bytes>>> {
+/// Creates the response 403 to an operation that the primary provider does not support.
+pub(super) fn disabled(message: &str) -> Box<Response<Full<Bytes>>> {
     Box::new(problem(StatusCode::FORBIDDEN, "disabled", message))
 }
 
-/// The one place where an error of a provider becomes an answer of the management API.
-pub(super) fn failed(error: &Error) -> Response<Full<Bytes>> {
+/// Converts an error of a provider to a response of the management API. This is the only place that does.
+pub(super) fn provider_failed(error: &Error) -> Response<Full<Bytes>> {
     let (status, code) = match error.kind() {
         ErrorKind::Denied => (StatusCode::FORBIDDEN, "denied"),
         ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "invalid"),
@@ -44,7 +44,7 @@ pub(super) fn failed(error: &Error) -> Response<Full<Bytes>> {
     response
 }
 
-/// The answer while the gateway stops.
+/// Creates the response 503 of a gateway that is stopping.
 pub(super) fn stopping() -> Response<Full<Bytes>> {
     problem(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the gateway is stopping")
 }

@@ -1,4 +1,4 @@
-//! `POST reload`.
+//! `POST reload`: the configuration files, read and applied now.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -11,7 +11,7 @@ use crate::http::respond;
 use crate::management::provider_error::stopping;
 use crate::status::ProblemReport;
 
-/// Applies what the files say and answers with the verdict.
+/// Applies the configuration files and returns the verdict.
 pub(super) async fn reload(control: &Control) -> Response<Full<Bytes>> {
     match control.reload().await {
         Some(Verdict::Applied { generation }) => respond::json(
@@ -22,7 +22,7 @@ pub(super) async fn reload(control: &Control) -> Response<Full<Bytes>> {
         Some(Verdict::Unchanged { generation }) => respond::json(
             StatusCode::OK,
             &json!({ "success": true, "verdict": "unchanged", "generation": generation,
-                     "message": "the files are what is served already" }),
+                     "message": "the gateway already serves these files" }),
         ),
         Some(Verdict::Rejected(rejection)) => {
             let problems: Vec<ProblemReport> =
@@ -30,7 +30,8 @@ pub(super) async fn reload(control: &Control) -> Response<Full<Bytes>> {
             respond::json(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 &json!({ "success": false, "verdict": "rejected", "class": rejection.class.to_string(),
-                         "error": "rejected", "message": "the configuration was rejected; what was served is served on",
+                         "error": "rejected",
+                         "message": "the configuration was rejected; the previous configuration stays live",
                          "problems": problems }),
             )
         }

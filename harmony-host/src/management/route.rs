@@ -1,4 +1,4 @@
-//! The routes of the management API, in one table.
+//! The route table of the management API.
 
 use http::Method;
 
@@ -18,23 +18,25 @@ pub(super) enum Operation {
     Token,
 }
 
-/// A path below the base path.
+/// A path below the base path, with its operation.
 pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) operation: Operation,
-    /// Set for what changes something: it is posted.
-    changes: bool,
+    /// Set for an operation that changes something. Its method is POST.
+    is_write: bool,
 }
 
+/// Creates a route for GET and HEAD.
 const fn read(path: &'static str, operation: Operation) -> Route {
-    Route { path, operation, changes: false }
+    Route { path, operation, is_write: false }
 }
 
-const fn change(path: &'static str, operation: Operation) -> Route {
-    Route { path, operation, changes: true }
+/// Creates a route for POST.
+const fn write(path: &'static str, operation: Operation) -> Route {
+    Route { path, operation, is_write: true }
 }
 
-/// Every route.
+/// The routes.
 const ROUTES: [Route; 11] = [
     read("info", Operation::Info),
     read("pipelines", Operation::Pipelines),
@@ -42,33 +44,33 @@ const ROUTES: [Route; 11] = [
     read("config/status", Operation::ConfigStatus),
     read("provider", Operation::Provider),
     read("health", Operation::Health),
-    change("reload", Operation::Reload),
-    change("sync", Operation::Sync),
-    change("update", Operation::Update),
-    change("authorize", Operation::Authorize),
-    change("token", Operation::Token),
+    write("reload", Operation::Reload),
+    write("sync", Operation::Sync),
+    write("update", Operation::Update),
+    write("authorize", Operation::Authorize),
+    write("token", Operation::Token),
 ];
 
 impl Route {
-    /// The route of a path without slashes at its ends.
+    /// Returns the route of `path`, which has no slash at its ends.
     pub(super) fn find(path: &str) -> Option<&'static Self> {
         ROUTES.iter().find(|route| route.path == path)
     }
 
-    /// The methods it takes, when `method` is none of them.
-    pub(super) fn refuses(&self, method: &Method) -> Option<&'static str> {
-        match self.changes {
+    /// Returns the allowed methods if `method` is not one of them.
+    pub(super) fn allowed_instead_of(&self, method: &Method) -> Option<&'static str> {
+        match self.is_write {
             true => (method != Method::POST).then_some("POST"),
             false => (!matches!(*method, Method::GET | Method::HEAD)).then_some("GET, HEAD"),
         }
     }
 
-    /// All routes, for an answer to a path that is none.
+    /// Returns a message that lists all routes, for a response to an unknown path.
     pub(super) fn listing() -> String {
-        let paths = |changes: bool| {
-            let some: Vec<&str> = ROUTES.iter().filter(|r| r.changes == changes).map(|r| r.path).collect();
-            some.join(", ")
+        let paths = |is_write: bool| {
+            let paths: Vec<&str> = ROUTES.iter().filter(|r| r.is_write == is_write).map(|r| r.path).collect();
+            paths.join(", ")
         };
-        format!("the management API has {} to read, and {} to post to", paths(false), paths(true))
+        format!("unknown path; the management API has GET {} and POST {}", paths(false), paths(true))
     }
 }

@@ -1,20 +1,22 @@
-//! `GET routes`.
+//! `GET routes`: the paths and URLs that lead to pipelines.
 
 use serde_json::{Value, json};
 
 use crate::config::LinkedPipeline;
 use crate::snapshot::Snapshot;
 
+/// The methods that the gateway forwards, on every route.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// The routes: endpoint paths and ingress URLs.
+/// Returns the routes: endpoint paths and ingress URLs, sorted.
 pub(super) fn routes(snapshot: &Snapshot) -> Value {
-    let mut routes: Vec<Value> = snapshot.config.pipelines.iter().flat_map(of_pipeline).collect();
+    let mut routes: Vec<Value> = snapshot.config.pipelines.iter().flat_map(pipeline_routes).collect();
     routes.sort_by(|a, b| a["path"].as_str().cmp(&b["path"].as_str()));
     json!({ "routes": routes })
 }
 
-fn of_pipeline(linked: &LinkedPipeline) -> Vec<Value> {
+/// Returns the routes of one pipeline.
+fn pipeline_routes(linked: &LinkedPipeline) -> Vec<Value> {
     let pipeline = &linked.pipeline;
     let networks: Vec<&str> = pipeline.networks.iter().map(|at| at.value.as_str()).collect();
     let mut routes = Vec::new();

@@ -1,4 +1,4 @@
-//! The management API as one service.
+//! The service [`Management`], which dispatches requests of the management API.
 
 use std::net::SocketAddr;
 
@@ -17,26 +17,27 @@ use crate::snapshot::Snapshot;
 
 /// The management API of one host, as a service that an application mounts on a listener of its own.
 ///
-/// It answers below `management.base_path` (`/admin` unless configured) and on `/api/reload`, in JSON, and guards itself:
-/// a peer on the loopback is answered, everybody else must bring `management.token`. Mount it only where operators reach
-/// it. Without `[management] enabled = true` every answer is 404.
+/// The service serves the paths below `management.base_path` (default `/admin`) and `/api/reload`, in JSON. It checks
+/// its callers itself: a peer on the loopback needs no token, every other peer must send `management.token`. Mount it
+/// only on a listener for operators. Without `[management] enabled = true` every response is 404.
 #[derive(Clone, Debug)]
 pub struct Management {
     control: Control,
 }
 
-/// The longest path that the base path takes: `/api/reload` is fixed, since the CLI uses it whatever the base path is.
+/// The path `/api/reload`. It does not depend on the base path, because the `runbeam` CLI always uses it.
 const RELOAD: [&str; 2] = ["api", "reload"];
 
 impl Management {
-    /// The management API of `host`. It does not keep the host running.
+    /// Creates the management API of `host`. It does not keep the host running.
     pub fn new(host: &Host) -> Self {
         Self { control: host.control().clone() }
     }
 
-    /// Answers a request that came from `peer`, the address of the TCP connection.
+    /// Serves a request that came from `peer`, the remote address of the TCP connection.
     ///
-    /// `path` of the request is the whole path, with the base path. The body is read up to 64 KiB, for at most 10 s.
+    /// Pass the request with its whole path, the base path included. The body may have 64 KiB and must arrive within
+    /// 10 s.
     pub async fn handle<B>(&self, peer: SocketAddr, request: Request<B>) -> Response<Full<Bytes>>
     where
         B: Body + Send,
@@ -44,18 +45,18 @@ impl Management {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let snapshot = self.control.snapshot();
-        let missing = |message: &str| problem(StatusCode::NOT_FOUND, "not_found", message);
+        let not_found = |message: &str| problem(StatusCode::NOT_FOUND, "not_found", message);
         let Some(config) = &snapshot.config.management else {
-            return missing("the management API is not enabled");
+            return not_found("the management API is not enabled; set `[management] enabled = true`");
         };
         if let Err((status, message)) = guard::check(config, &GuardRequest::of(peer.ip(), &request)) {
             return problem(status, "refused", message);
         }
         let Some(path) = below_base(&snapshot, request.uri().path()) else {
-            return missing(&Route::listing());
+            return not_found(&Route::listing());
         };
-        let Some(route) = Route::find(path.trim_matches('/')) else { return missing(&Route::listing()) };
-        if let Some(allowed) = route.refuses(request.method()) {
+        let Some(route) = Route::find(path.trim_matches('/')) else { return not_found(&Route::listing()) };
+        if let Some(allowed) = route.allowed_instead_of(request.method()) {
             return not_allowed(allowed);
         }
         let (control, ok) = (&self.control, StatusCode::OK);
@@ -71,15 +72,15 @@ impl Management {
             Operation::Sync => sync::sync(&snapshot, control).await,
             Operation::Update => update::update(&snapshot, control).await,
             Operation::Authorize => enroll::authorize(&snapshot, control, request).await,
-            Operation::Token => match enroll::may_bring(config, request.headers()) {
+            Operation::Token => match enroll::check_token_sender(config, request.headers()) {
                 Ok(()) => enroll::token(&snapshot, control, request).await,
-                Err(refusal) => *refusal,
+                Err(response) => *response,
             },
         }
     }
 
-    /// Returns whether a request on `network` is for the management API: it came in on the configured network, and its
-    /// path is below the base path or `/api/reload`.
+    /// Returns whether a request for `path` on `network` belongs to the management API: `network` is the configured
+    /// one, and `path` is `/api/reload` or below the base path.
     #[cfg(feature = "gateway")]
     pub(crate) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
         let config = snapshot.config.management.as_ref();
@@ -87,7 +88,7 @@ impl Management {
     }
 }
 
-/// The path below the base path; `reload` for the fixed path.
+/// Returns the rest of `path` below the base path, or `reload` for the path `/api/reload`.
 fn below_base<'p>(snapshot: &Snapshot, path: &'p str) -> Option<&'p str> {
     let config = snapshot.config.management.as_ref()?;
     let base = owned_segments(&config.base_path).ok()?;

@@ -1,4 +1,4 @@
-//! `POST sync`.
+//! `POST sync`: changes of the control plane, fetched and applied now.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -7,29 +7,29 @@ use serde_json::{Value, json};
 
 use crate::host::Control;
 use crate::http::respond;
-use crate::management::provider_error::{remote, stopping};
+use crate::management::provider_error::{remote_provider, stopping};
 use crate::snapshot::Snapshot;
 
-/// Asks the primary provider for changes now, applies them, and answers with the verdicts.
+/// Fetches the changes of the primary provider now, applies them, and returns the verdicts.
 pub(super) async fn sync(snapshot: &Snapshot, control: &Control) -> Response<Full<Bytes>> {
-    if let Err(refusal) = remote(snapshot) {
-        return *refusal;
+    if let Err(response) = remote_provider(snapshot) {
+        return *response;
     }
     let Some(report) = control.sync().await else { return stopping() };
-    let (applied, rejected, held) = (report.applied.len(), report.rejected.len(), report.held.len());
-    let mut answer = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
+    let (applied, rejected, deferred) = (report.applied.len(), report.rejected.len(), report.held.len());
+    let mut body = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
     let status = match &report.error {
         None => StatusCode::OK,
         Some(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     let message = match &report.error {
-        None => format!("{applied} applied, {rejected} rejected, {held} held"),
+        None => format!("{applied} applied, {rejected} rejected, {deferred} deferred"),
         Some(error) => error.clone(),
     };
-    answer["success"] = Value::Bool(report.error.is_none());
-    answer["message"] = Value::String(message);
+    body["success"] = Value::Bool(report.error.is_none());
+    body["message"] = Value::String(message);
     if report.error.is_some() {
-        answer["error"] = json!("provider_unavailable");
+        body["error"] = json!("provider_unavailable");
     }
-    respond::json(status, &answer)
+    respond::json(status, &body)
 }

@@ -1,4 +1,4 @@
-//! `POST update`.
+//! `POST update`: a push of the served configuration to the control plane.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 
 use crate::host::Control;
 use crate::http::respond;
-use crate::management::provider_error::{failed, remote};
+use crate::management::provider_error::{provider_failed, remote_provider};
 use crate::snapshot::Snapshot;
 
-/// Pushes the configuration that is served up to the control plane.
+/// Pushes the served configuration to the control plane.
 pub(super) async fn update(snapshot: &Snapshot, control: &Control) -> Response<Full<Bytes>> {
-    if let Err(refusal) = remote(snapshot) {
-        return *refusal;
+    if let Err(response) = remote_provider(snapshot) {
+        return *response;
     }
     match control.push().await {
-        Err(error) => failed(&error),
+        Err(error) => provider_failed(&error),
         Ok(report) => {
-            let mut answer = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
-            answer["success"] = Value::Bool(true);
-            answer["message"] = Value::String(format!("pushed {report}"));
-            respond::json(StatusCode::OK, &answer)
+            let mut body = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
+            body["success"] = Value::Bool(true);
+            body["message"] = Value::String(format!("pushed {report}"));
+            respond::json(StatusCode::OK, &body)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The client that sends requests to backends.
+//! The HTTP client for backends, with its connection pools.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,29 +11,36 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::http::body::Upload;
 
-type Pool = Client<HttpsConnector<HttpConnector>, Upload>;
+/// A pool of connections with TLS.
+type SecurePool = Client<HttpsConnector<HttpConnector>, Upload>;
+/// A pool of connections without TLS.
 type PlainPool = Client<HttpConnector, Upload>;
 
-/// The connections to backends. They survive every reload.
+/// The client for backends. Its pooled connections survive a reload.
 #[derive(Debug)]
 pub(crate) struct BackendClient {
     plain: PlainPool,
-    /// Made when the first https backend is called: reading the machine's certificates takes a while.
-    secure: OnceLock<Pool>,
+    /// The pool for https, built at the first https request, because reading the system's certificates is slow.
+    secure: OnceLock<SecurePool>,
 }
 
-/// How long a connection to a backend may take to be made.
+/// The deadline for connecting to a backend.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an idle connection is kept: less than servers commonly do, so that they do not close first.
+/// The lifetime of an idle connection. It is shorter than that of common servers: when a server closes the connection
+/// first, a request that was just sent on it fails.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
 impl BackendClient {
+    /// Creates a client without connections.
     pub(crate) fn new() -> Self {
         Self { plain: pool().build(connector()), secure: OnceLock::new() }
     }
 
     /// Sends one request.
+    ///
+    /// # Errors
+    /// The error of the connection.
     pub(crate) async fn send(
         &self,
         request: http::Request<Upload>,
@@ -47,6 +54,7 @@ impl BackendClient {
     }
 }
 
+/// Creates the TCP connector.
 fn connector() -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
@@ -54,13 +62,16 @@ fn connector() -> HttpConnector {
     connector
 }
 
-fn secure_pool() -> Pool {
+/// Creates the pool for https. It trusts the certificate authorities of the system.
+fn secure_pool() -> SecurePool {
     let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, ignored) = roots.add_parsable_certificates(found.certs);
-    tracing::debug!(added, ignored, "read the machine's trusted certificates");
+    let native = rustls_native_certs::load_native_certs();
+    let (added, ignored) = roots.add_parsable_certificates(native.certs);
+    tracing::debug!(added, ignored, "read the system's trusted certificates");
     if added == 0 {
-        tracing::warn!("this machine trusts no certificate authority: every https backend will be refused");
+        tracing::warn!(
+            "the system trusts no certificate authority; every request to an https backend will fail"
+        );
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -68,7 +79,7 @@ fn secure_pool() -> Pool {
         .map(|builder| builder.with_root_certificates(roots).with_no_client_auth());
     let config = match config {
         Ok(config) => config,
-        // Only a provider without cipher suites for the default versions gets here; aws-lc has them.
+        // Unreachable with aws-lc: only a crypto provider without cipher suites for the default versions fails here.
         Err(error) => {
             tracing::error!(%error, "TLS cannot be set up");
             ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
@@ -84,6 +95,7 @@ fn secure_pool() -> Pool {
     pool().build(connector)
 }
 
+/// Creates a pool builder with the idle timeout.
 fn pool() -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
     builder.pool_idle_timeout(IDLE_TIMEOUT).pool_timer(TokioTimer::new()).timer(TokioTimer::new());

@@ -1,4 +1,4 @@
-//! The service `echo`.
+//! The backend service `echo`, which answers with the request.
 
 use std::collections::BTreeMap;
 
@@ -12,41 +12,45 @@ use crate::http::respond::json;
 use crate::proxy::error::ProxyError;
 use crate::proxy::exchange::Exchange;
 
-/// How much of a body is sent back.
-const SHOWN_BYTES: usize = 64 * 1024;
+/// The maximum number of body bytes in the response.
+const MAX_ECHOED_BYTES: usize = 64 * 1024;
 
-const SECRET: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+/// The request headers whose values the response hides.
+const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
 
-/// Answers a request with what arrived of it; what proves who somebody is stays here.
+/// Returns a response that describes the request in JSON, with the values of credentials redacted.
+///
+/// # Errors
+/// A body that is too large or ends early.
 pub(super) async fn answer(
     exchange: &Exchange<'_>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ProxyError> {
     let (parts, mut body) = request.into_parts();
     let limit = exchange.snapshot.config.proxy.max_body_size;
-    let mut shown = Vec::new();
+    let mut echoed = Vec::new();
     let mut truncated = false;
     let mut length = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ProxyError::BadRequest("the request body broke off"))?;
+        let frame = frame.map_err(|_| ProxyError::BadRequest("the request body ended early"))?;
         let Some(data) = frame.data_ref() else { continue };
         length += data.len() as u64;
         if limit.is_some_and(|limit| length > limit) {
             return Err(ProxyError::BodyTooLarge);
         }
-        let room = SHOWN_BYTES - shown.len();
-        shown.extend_from_slice(&data[..data.len().min(room)]);
+        let room = MAX_ECHOED_BYTES - echoed.len();
+        echoed.extend_from_slice(&data[..data.len().min(room)]);
         if data.len() > room {
             truncated = true;
         }
-        // Without a limit there is no reason to read what will not be shown.
+        // Without a size limit the rest of the body does not affect the response, so it is not read.
         if truncated && limit.is_none() {
             break;
         }
     }
     let mut headers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, value) in &parts.headers {
-        let value = match SECRET.contains(name) {
+        let value = match SECRET_HEADERS.contains(name) {
             true => "[redacted]".to_owned(),
             false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
         };
@@ -66,7 +70,7 @@ pub(super) async fn answer(
         "full_path": parts.uri.path(),
         "query": parts.uri.query(),
         "headers": headers,
-        "body": String::from_utf8_lossy(&shown),
+        "body": String::from_utf8_lossy(&echoed),
         "body_truncated": truncated,
     });
     Ok(json(StatusCode::OK, &echo).map(Body::from))

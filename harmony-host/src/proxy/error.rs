@@ -1,4 +1,4 @@
-//! Errors of the data plane, and the one place where they become HTTP.
+//! The errors of the data plane, and their conversion to HTTP responses.
 
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
@@ -8,32 +8,32 @@ use crate::http::body::Body;
 use crate::http::respond::problem;
 use crate::snapshot::AdmissionError;
 
-/// The reason for which a request was not served.
+/// The reason why the data plane did not serve a request.
 #[derive(Debug)]
 pub(crate) enum ProxyError {
-    /// The request makes no sense here.
+    /// The request is malformed, or a gateway cannot forward it.
     BadRequest(&'static str),
     /// No route matches.
     NoRoute,
-    /// The method is not for gateways.
+    /// The gateway does not forward the method.
     MethodNotAllowed,
-    /// The body is larger than the configuration allows.
+    /// The body exceeds the configured limit.
     BodyTooLarge,
-    /// The client stopped sending in the middle of its body.
+    /// The client stopped sending its body.
     RequestTimeout,
-    /// The pipeline needs what this host does not have.
+    /// The pipeline needs a service or middleware that this host does not have.
     NotImplemented(String),
-    /// The request needs mesh context and has none.
+    /// The request needs a mesh context and has none.
     NoMeshContext(String),
-    /// A provider did not do what the request needs.
+    /// A provider failed to resolve a reference, or to issue or verify a token.
     Provider(std::sync::Arc<Error>),
-    /// The backend cannot be reached or does not speak HTTP.
+    /// The backend is unreachable or does not speak HTTP.
     BadGateway(String),
-    /// The backend was silent for too long.
+    /// The backend sent nothing before the timeout.
     GatewayTimeout(String),
-    /// The request went through this gateway too often.
+    /// The request passed too many gateways, so it is probably in a loop.
     Loop,
-    /// The network it came in on is being taken down.
+    /// The network of the connection is no longer configured.
     Closing,
 }
 
@@ -46,20 +46,21 @@ impl From<std::sync::Arc<Error>> for ProxyError {
 impl From<AdmissionError> for ProxyError {
     fn from(error: AdmissionError) -> Self {
         match error {
-            AdmissionError::BadRequest(why) => Self::BadRequest(why),
+            AdmissionError::BadRequest(reason) => Self::BadRequest(reason),
             AdmissionError::UnknownNetwork => Self::Closing,
             AdmissionError::NoRoute => Self::NoRoute,
-            AdmissionError::NotServed(lacks) => Self::NotImplemented(lacks),
-            AdmissionError::NoMeshContext(why) => Self::NoMeshContext(why),
+            AdmissionError::NotServed(missing) => Self::NotImplemented(missing),
+            AdmissionError::NoMeshContext(reason) => Self::NoMeshContext(reason),
             AdmissionError::Provider(error) => Self::Provider(error),
         }
     }
 }
 
 impl ProxyError {
+    /// Returns the status, the code and the message.
     fn parts(&self) -> (StatusCode, &'static str, String) {
         match self {
-            Self::BadRequest(why) => (StatusCode::BAD_REQUEST, "bad_request", (*why).to_owned()),
+            Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, "bad_request", (*reason).to_owned()),
             Self::NoRoute => (
                 StatusCode::NOT_FOUND,
                 "no_route",
@@ -73,18 +74,20 @@ impl ProxyError {
             Self::BodyTooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", crate::http::body::TooLarge.to_string())
             }
-            Self::RequestTimeout => {
-                (StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request body stopped coming".to_owned())
-            }
-            Self::NotImplemented(lacks) => (
+            Self::RequestTimeout => (
+                StatusCode::REQUEST_TIMEOUT,
+                "request_timeout",
+                "the request body did not arrive in time".to_owned(),
+            ),
+            Self::NotImplemented(missing) => (
                 StatusCode::NOT_IMPLEMENTED,
                 "not_implemented",
-                format!("this gateway does not have {lacks}"),
+                format!("this gateway does not have {missing}"),
             ),
-            Self::NoMeshContext(why) => (StatusCode::FORBIDDEN, "mesh_denied", why.clone()),
-            Self::Provider(error) => Self::of_provider(error),
-            Self::BadGateway(why) => (StatusCode::BAD_GATEWAY, "bad_gateway", why.clone()),
-            Self::GatewayTimeout(why) => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", why.clone()),
+            Self::NoMeshContext(reason) => (StatusCode::FORBIDDEN, "mesh_denied", reason.clone()),
+            Self::Provider(error) => Self::provider_parts(error),
+            Self::BadGateway(reason) => (StatusCode::BAD_GATEWAY, "bad_gateway", reason.clone()),
+            Self::GatewayTimeout(reason) => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", reason.clone()),
             Self::Loop => {
                 (StatusCode::LOOP_DETECTED, "loop", "the request passed too many gateways".to_owned())
             }
@@ -94,7 +97,8 @@ impl ProxyError {
         }
     }
 
-    fn of_provider(error: &Error) -> (StatusCode, &'static str, String) {
+    /// Returns the status, the code and the message for the error of a provider.
+    fn provider_parts(error: &Error) -> (StatusCode, &'static str, String) {
         let (status, code) = match error.kind() {
             ErrorKind::NotFound => (StatusCode::NOT_FOUND, "resource_not_found"),
             ErrorKind::Denied => (StatusCode::FORBIDDEN, "resource_denied"),
@@ -104,6 +108,7 @@ impl ProxyError {
         (status, code, error.to_string())
     }
 
+    /// Returns the seconds for Retry-After. The default is 5 for a provider without a hint.
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Provider(error) if error.kind() == ErrorKind::Unavailable => {
@@ -115,14 +120,14 @@ impl ProxyError {
     }
 }
 
-/// The one place where a refusal becomes HTTP: a JSON object with `error` and `message`.
-pub(crate) fn respond(refusal: &ProxyError) -> Response<Body> {
-    let (status, code, message) = refusal.parts();
+/// Converts an error to a response: a JSON object with `error` and `message`. This is the only place that does.
+pub(crate) fn respond(error: &ProxyError) -> Response<Body> {
+    let (status, code, message) = error.parts();
     let mut response = problem(status, code, &message).map(Body::from);
-    if let Some(seconds) = refusal.retry_after() {
+    if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if matches!(refusal, ProxyError::MethodNotAllowed) {
+    if matches!(error, ProxyError::MethodNotAllowed) {
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         response.headers_mut().insert(ALLOW, allowed);
     }

@@ -1,13 +1,14 @@
-//! One request and its answer.
+//! An exchange: one request and its response.
 
 use crate::http::connection_info::ConnectionInfo;
 use crate::snapshot::{Admitted, Snapshot};
 
-/// A request on its way, with what was found out about it. It sees one snapshot from its first byte to its last.
+/// The context of a request. It uses the same snapshot from its first byte to its last, so a reload never mixes two
+/// configurations in one exchange.
 pub(super) struct Exchange<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) connection: &'a ConnectionInfo,
-    /// Host and port as the client wrote them.
+    /// The host and port, as the client sent them.
     pub(super) authority: String,
     pub(super) admitted: Admitted<'a>,
 }

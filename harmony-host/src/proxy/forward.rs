@@ -1,4 +1,4 @@
-//! Forwarding a request to a backend.
+//! Forwarding of a request to an HTTP backend, with retries.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -17,7 +17,10 @@ use crate::proxy::error::ProxyError;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::{Sender, append_via, prepare_request, remove_hop_by_hop};
 
-/// Sends a request to the backend and its answer back, both as streams.
+/// Sends a request to the backend and returns its response. Both bodies are streams.
+///
+/// # Errors
+/// A body that is too large or stops, a provider that fails, or a backend that is unreachable or silent.
 pub(super) async fn forward(
     client: &BackendClient,
     upstream: &HttpUpstream,
@@ -44,31 +47,31 @@ pub(super) async fn forward(
     let mut attempt = 0;
     loop {
         let base = &bases[attempt as usize % bases.len()];
-        let request = outgoing(&parts, base, upstream, exchange, upload.clone()).await?;
+        let request = backend_request(&parts, base, upstream, exchange, upload.clone()).await?;
         let sent = with_idle_timeout(client.send(request), upstream.timeout, || upload.progress()).await;
         let error = match sent {
-            Ok(Ok(response)) => return Ok(answer(response, upstream.timeout)),
+            Ok(Ok(response)) => return Ok(client_response(response, upstream.timeout)),
             Ok(Err(error)) => error,
             Err(()) if !upload.is_finished() => return Err(ProxyError::RequestTimeout),
             Err(()) => {
                 let seconds = upstream.timeout.as_secs();
-                let why = format!("backend `{}` was silent for {seconds} s", upstream.backend);
-                return Err(ProxyError::GatewayTimeout(why));
+                let message = format!("backend `{}` sent nothing for {seconds} s", upstream.backend);
+                return Err(ProxyError::GatewayTimeout(message));
             }
         };
         if upload.exceeded_limit() {
             return Err(ProxyError::BodyTooLarge);
         }
-        if attempt >= upstream.max_retries || !safe_to_repeat(&error, &parts.method, &upload) {
-            return Err(ProxyError::BadGateway(describe(upstream, &error)));
+        if attempt >= upstream.max_retries || !is_retryable(&error, &parts.method, &upload) {
+            return Err(ProxyError::BadGateway(log_failure(upstream, &error)));
         }
-        tokio::time::sleep(pause(attempt)).await;
+        tokio::time::sleep(backoff(attempt)).await;
         attempt += 1;
     }
 }
 
-/// The request as it goes to `base`, with a mesh token when that is a member of an egress's mesh.
-async fn outgoing(
+/// Creates the request to `base`. It carries a mesh token if `base` is a member of the mesh of an egress.
+async fn backend_request(
     parts: &Parts,
     base: &BaseUrl,
     upstream: &HttpUpstream,
@@ -83,7 +86,7 @@ async fn outgoing(
     *request.headers_mut() = parts.headers.clone();
     request.headers_mut().insert(HOST, base.host.clone());
     if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
-        // Without it hyper takes a GET for one that has no body.
+        // hyper drops the body of a GET that has neither header.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     if let Some(authorization) = upstream.authorization(base, exchange.admitted.rest(), providers).await? {
@@ -93,6 +96,7 @@ async fn outgoing(
     Ok(request)
 }
 
+/// Returns the URI of `rest` below `base`.
 fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyError> {
     let mut path = base.join(rest);
     if let Some(query) = query {
@@ -108,45 +112,47 @@ fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyErro
     Uri::from_parts(parts).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))
 }
 
-fn answer(response: Response<Incoming>, silence: Duration) -> Response<Body> {
+/// Converts the response of a backend to the response for the client. `idle_timeout` limits a gap in its body.
+fn client_response(response: Response<Incoming>, idle_timeout: Duration) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     if parts.headers.contains_key(TRANSFER_ENCODING) {
-        // RFC 9112, section 6.3: of the two, chunks count; a length left behind would cut the body.
+        // RFC 9112, section 6.3: Transfer-Encoding overrides Content-Length. A client that saw the length would cut
+        // the body there.
         parts.headers.remove(CONTENT_LENGTH);
     }
     remove_hop_by_hop(&mut parts.headers);
     append_via(&mut parts.headers, parts.version);
     parts.version = Version::default();
     parts.extensions.clear();
-    Response::from_parts(parts, Body::streaming(body, silence))
+    Response::from_parts(parts, Body::streaming(body, idle_timeout))
 }
 
-/// Nothing of the request may have reached the backend, or repeating it must mean the same
-/// (RFC 9110, section 9.2.2) and be possible.
-fn safe_to_repeat(error: &ClientError, method: &Method, upload: &Upload) -> bool {
+/// Returns whether a retry is safe: the connection failed before the backend received anything, or the method is
+/// idempotent (RFC 9110, section 9.2.2) and there is no body. A body is a stream: once read, it cannot be sent again.
+fn is_retryable(error: &ClientError, method: &Method, upload: &Upload) -> bool {
     if !upload.is_unread() {
         return false;
     }
     error.is_connect() || (method.is_idempotent() && upload.is_empty())
 }
 
-/// 20, 40, 80, ... up to 320 ms, less up to half of it at random.
-fn pause(attempt: u32) -> Duration {
+/// Returns the backoff before the next attempt: 20, 40, 80, ... up to 320 ms, minus a random jitter of up to half.
+fn backoff(attempt: u32) -> Duration {
     Duration::from_millis(20 << attempt.min(4)).mul_f64(fastrand::f64().mul_add(0.5, 0.5))
 }
 
-/// What went wrong, in words for an operator; never an address the client should not learn.
-fn describe(upstream: &HttpUpstream, error: &ClientError) -> String {
-    let mut cause = error.source();
+/// Logs the error and returns a message for the client. Only the log has the cause: it may name internal addresses.
+fn log_failure(upstream: &HttpUpstream, error: &ClientError) -> String {
+    let mut next = error.source();
     let mut root = None;
-    while let Some(next) = cause {
-        root = Some(next);
-        cause = next.source();
+    while let Some(source) = next {
+        root = Some(source);
+        next = source.source();
     }
-    let why = root.map_or_else(|| error.to_string(), ToString::to_string);
-    let what = if error.is_connect() { "cannot be reached" } else { "broke off" };
-    tracing::warn!(backend = &*upstream.backend, %error, why, "backend failed");
-    format!("backend `{}` {what}", upstream.backend)
+    let cause = root.map_or_else(|| error.to_string(), ToString::to_string);
+    let failure = if error.is_connect() { "cannot be reached" } else { "closed the connection early" };
+    tracing::warn!(backend = &*upstream.backend, %error, cause, "the backend failed");
+    format!("backend `{}` {failure}", upstream.backend)
 }
 
 #[cfg(test)]
@@ -171,9 +177,9 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_and_stay_short() {
+    fn backoff_is_at_most_320_ms() {
         for attempt in 0..10 {
-            assert!(pause(attempt) <= Duration::from_millis(320));
+            assert!(backoff(attempt) <= Duration::from_millis(320));
         }
     }
 }

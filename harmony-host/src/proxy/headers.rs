@@ -1,4 +1,4 @@
-//! Headers of requests and answers on their way.
+//! The headers of forwarded requests and responses: hop-by-hop, Forwarded, Via.
 
 use http::header::{
     CONNECTION, COOKIE, EXPECT, FORWARDED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use crate::http::connection_info::ForwardedPeer;
 use crate::http::url_prefix::Scheme;
 
-/// The header that marks a probe of the gateway by itself, and the answer to it.
+/// The header of a probe: the secret in the request, and the result in the response.
 pub(crate) const PROBE_HEADER: &str = "x-harmony-probe";
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -18,34 +18,35 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// How many gateways a request may have passed before it is taken for a loop.
+/// The maximum number of Via entries. A request with more is treated as a loop.
 const MAX_HOPS: usize = 16;
 
-/// Takes out what is meant for this connection only (RFC 9110, section 7.6.1).
+/// Removes the headers that are for this connection only (RFC 9110, section 7.6.1).
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = headers
+        let listed: Vec<HeaderName> = headers
             .get_all(CONNECTION)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(|name| name.trim().parse().ok())
             .collect();
-        for name in named {
+        for name in listed {
             headers.remove(name);
         }
         headers.remove(CONNECTION);
     }
-    take_out(headers, &HOP_BY_HOP);
+    remove_all(headers, &HOP_BY_HOP);
 }
 
+/// The hop-by-hop headers, besides Connection and those that it lists.
 const HOP_BY_HOP: [HeaderName; 7] =
     [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE];
 
-/// What this gateway says itself, or what a client has no business to say.
-const OWN: [HeaderName; 6] = [
+/// The headers of a client that the gateway does not forward: it sets them itself, or only a proxy may set them.
+const NOT_FORWARDED: [HeaderName; 6] = [
     EXPECT,
-    // Nobody learns from this gateway what another one asks itself with.
+    // It holds the probe secret of a gateway; a backend must not see it.
     HeaderName::from_static(PROBE_HEADER),
     HeaderName::from_static("x-forwarded-port"),
     HeaderName::from_static("x-forwarded-prefix"),
@@ -53,28 +54,29 @@ const OWN: [HeaderName; 6] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-/// Removes what is there of `names`. One look at what there is costs less than asking for each.
-fn take_out(headers: &mut HeaderMap, names: &[HeaderName]) {
+/// Removes the headers in `names`. One pass over the present headers is faster than a lookup for each name.
+fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {
     let found: Vec<HeaderName> = headers.keys().filter(|name| names.contains(name)).cloned().collect();
     for name in found {
         headers.remove(name);
     }
 }
 
-/// Who sent a request, as the next server is told.
+/// The sender of a request, as Forwarded and X-Forwarded-* report it to the backend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender<'a> {
     pub(crate) peer: &'a ForwardedPeer,
     pub(crate) scheme: Scheme,
-    /// Host and port as the client wrote them.
+    /// The host and port, as the client sent them.
     pub(crate) authority: &'a str,
 }
 
-/// Makes the headers of a request those of the request that is sent on. The chain of proxies is appended
-/// to, never trusted for anything here; X-Forwarded-Host and -Proto say what this gateway saw.
+/// Converts the headers of a client's request to those of the request to the backend. This gateway appends itself to
+/// Forwarded, X-Forwarded-For and Via; it never trusts their entries, since a client can forge them. It replaces
+/// X-Forwarded-Host and X-Forwarded-Proto with what it received.
 pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender: &Sender<'_>) {
     remove_hop_by_hop(headers);
-    take_out(headers, &OWN);
+    remove_all(headers, &NOT_FORWARDED);
     if version == Version::HTTP_2 {
         join_cookies(headers);
     }
@@ -86,15 +88,16 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender:
     append_via(headers, version);
 }
 
-/// RFC 7239, section 4.
+/// Appends this hop to Forwarded (RFC 7239, section 4).
 fn append_forwarded(headers: &mut HeaderMap, sender: &Sender<'_>) {
     let (node, host, proto) = (&sender.peer.node, sender.authority, sender.scheme.as_str());
+    // The host is a quoted string: these characters could end it and forge another parameter.
     if !host.contains(['"', '\\']) {
         append(headers, FORWARDED, &format!("for={node};host=\"{host}\";proto={proto}"));
     }
 }
 
-/// Adds to a list that may stand in several lines; it leaves in one.
+/// Appends to a list header. Several lines of it become one.
 fn append(headers: &mut HeaderMap, name: HeaderName, element: &str) {
     if !headers.contains_key(&name) {
         return put(headers, name, element);
@@ -104,7 +107,7 @@ fn append(headers: &mut HeaderMap, name: HeaderName, element: &str) {
     put(headers, name, &whole);
 }
 
-/// Whether the body is framed by its length or by chunks alone (RFC 9112, section 6.1).
+/// Returns whether the body has no transfer coding other than chunked (RFC 9112, section 6.1).
 pub(crate) fn is_plainly_framed(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -114,7 +117,7 @@ pub(crate) fn is_plainly_framed(headers: &HeaderMap) -> bool {
     }
 }
 
-/// RFC 9110, section 7.6.3.
+/// Appends this hop to Via (RFC 9110, section 7.6.3).
 pub(crate) fn append_via(headers: &mut HeaderMap, version: Version) {
     let via = match version {
         Version::HTTP_2 => HeaderValue::from_static("2 harmony"),
@@ -124,7 +127,7 @@ pub(crate) fn append_via(headers: &mut HeaderMap, version: Version) {
     headers.append(VIA, via);
 }
 
-/// Whether a request has passed more gateways than any sane path has.
+/// Returns whether the request passed more than [`MAX_HOPS`] gateways.
 pub(crate) fn is_loop(headers: &HeaderMap) -> bool {
     headers.contains_key(VIA)
         && headers
@@ -135,7 +138,7 @@ pub(crate) fn is_loop(headers: &HeaderMap) -> bool {
             > MAX_HOPS
 }
 
-/// HTTP/2 may split cookies over several headers; HTTP/1.1 may not (RFC 9113, section 8.2.3).
+/// Joins the Cookie headers. HTTP/2 may split them; HTTP/1.1 may not (RFC 9113, section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_none() {
         return;
@@ -146,6 +149,7 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// Sets a header, or removes it if the value is not allowed in one.
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
         Ok(value) => drop(headers.insert(name, value)),
@@ -166,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_connection_names_goes_with_it() {
+    fn connection_options_are_removed() {
         let mut map = headers(&[
             ("connection", "close, X-Secret-Hop"),
             ("x-secret-hop", "1"),
@@ -179,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_is_appended_to_and_host_and_proto_are_what_was_seen() {
+    fn forwarding_headers_are_prepared() {
         let mut map = headers(&[
             ("x-forwarded-for", "203.0.113.7"),
             ("x-forwarded-proto", "https"),
@@ -202,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn many_hops_are_a_loop() {
+    fn too_many_hops_are_a_loop() {
         let list = ["1.1 x"; 9].join(", ");
         assert!(!is_loop(&headers(&[("via", &list)])));
         assert!(is_loop(&headers(&[("via", &list), ("via", &list)])));

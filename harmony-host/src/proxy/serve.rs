@@ -1,4 +1,4 @@
-//! Serving a request: checked, admitted, answered or sent on.
+//! The entry of the data plane: checks and admits a request, then hands it to its backend.
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -20,11 +20,12 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
+    /// Creates a data plane without connections.
     pub(crate) fn new() -> Self {
         Self { client: BackendClient::new() }
     }
 
-    /// Answers a request that came in on `connection`, from `snapshot` alone.
+    /// Serves a request from `connection`. All decisions use `snapshot`, even if another one is published meanwhile.
     pub(crate) async fn serve(
         &self,
         snapshot: &Snapshot,
@@ -33,13 +34,14 @@ impl Proxy {
     ) -> Response<Body> {
         match self.exchange(snapshot, connection, request).await {
             Ok(response) => response,
-            Err(refused) => {
-                tracing::debug!(?refused, network = &*connection.network, "request refused");
-                error::respond(&refused)
+            Err(error) => {
+                tracing::debug!(?error, network = &*connection.network, "request rejected");
+                error::respond(&error)
             }
         }
     }
 
+    /// Checks, admits and forwards a request.
     async fn exchange(
         &self,
         snapshot: &Snapshot,
@@ -57,7 +59,7 @@ impl Proxy {
         };
         let admitted = snapshot.admit(&head).await?;
         if admitted.mesh().is_some() {
-            // The token was meant for this gateway; the backend has no business with it.
+            // The mesh token authenticates the sender to this gateway. A backend could replay it.
             request.headers_mut().remove(http::header::AUTHORIZATION);
         }
         let upstream = &admitted.route.pipeline.upstream;
@@ -72,15 +74,18 @@ impl Proxy {
     }
 }
 
-/// Refuses what a gateway does not forward, whatever its route.
+/// Rejects a request that a gateway never forwards, whatever its route.
+///
+/// # Errors
+/// The reason.
 fn check(request: &Request<Incoming>) -> Result<(), ProxyError> {
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(ProxyError::MethodNotAllowed);
     }
     if request.uri().path() == "*" {
-        return Err(ProxyError::BadRequest("a request for the server as a whole is not forwarded"));
+        return Err(ProxyError::BadRequest("the gateway does not forward requests for `*`"));
     }
-    // A coding that is taken off the headers and left on the body would make it something else.
+    // Transfer-Encoding is hop-by-hop: the backend would get a coded body without the header that names the coding.
     if !headers::is_plainly_framed(request.headers()) {
         return Err(ProxyError::NotImplemented("transfer codings other than chunked".to_owned()));
     }

@@ -1,4 +1,4 @@
-//! Binding an address.
+//! Binding of a listening socket.
 
 use std::fmt;
 use std::io;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
+/// The maximum number of connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
 /// An address that could not be bound.
@@ -24,17 +25,22 @@ impl fmt::Display for BindError {
     }
 }
 
-/// Binds `address` and listens. The sockets `in_the_way` are ours, listen on an overlapping address and
-/// will be closed once the new one serves; the port is shared with them for that moment and with nobody
-/// else: on no socket does SO_REUSEPORT stay set.
+/// Binds `address` and listens. `overlapping` are sockets of this gateway on an overlapping address, which close once
+/// the new one serves. They share the port with it until then.
+///
+/// SO_REUSEPORT is set only during the bind. A socket that kept it would let another process of the same user bind the
+/// port and take connections.
+///
+/// # Errors
+/// The error of the operating system.
 pub(super) fn bind<'a>(
     address: SocketAddr,
-    in_the_way: impl Iterator<Item = &'a Socket>,
+    overlapping: impl Iterator<Item = &'a Socket>,
 ) -> io::Result<(TcpListener, Socket)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
-    let shared: Vec<&Socket> = in_the_way.collect();
+    let shared: Vec<&Socket> = overlapping.collect();
     let bound = share(&shared, &socket, true)
         .and_then(|()| socket.bind(&address.into()))
         .and_then(|()| socket.listen(BACKLOG));
@@ -44,6 +50,7 @@ pub(super) fn bind<'a>(
     Ok((TcpListener::from_std(socket.into())?, handle))
 }
 
+/// Sets or clears SO_REUSEPORT on `shared` and `own`.
 fn share(shared: &[&Socket], own: &Socket, on: bool) -> io::Result<()> {
     if shared.is_empty() {
         return Ok(());
@@ -55,8 +62,9 @@ fn share(shared: &[&Socket], own: &Socket, on: bool) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    /// A wildcard replaces one address without a gap, and no other socket can bind the port meanwhile.
     #[tokio::test]
-    async fn a_wildcard_takes_over_from_one_address_without_a_gap_and_strangers_stay_out() {
+    async fn wildcard_takes_over_from_one_address() {
         let (narrow, handle) = bind("127.0.0.1:0".parse().unwrap(), std::iter::empty()).unwrap();
         let port = narrow.local_addr().unwrap().port();
         let wide: SocketAddr = format!("0.0.0.0:{port}").parse().unwrap();

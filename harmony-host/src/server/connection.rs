@@ -1,4 +1,4 @@
-//! One connection of a client.
+//! A client connection: TLS handshake, HTTP version, requests.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,31 +21,33 @@ use crate::server::context::ListenerContext;
 use crate::server::preface;
 use crate::server::service::Service;
 
-/// How long a client may take to send the head of a request, which bounds idle connections as well.
+/// The deadline for the head of a request. It limits idle connections as well.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a TLS handshake may take.
+/// The deadline for a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most bytes the head of a request may have.
+/// The maximum size of the head of a request.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
+/// The maximum number of concurrent HTTP/2 streams on a connection.
 const MAX_STREAMS: u32 = 256;
 
+/// The interval of HTTP/2 pings, which detect dead clients.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Serves one connection to its end.
+/// Serves one connection until it closes.
 pub(super) async fn serve<S: Service>(
     stream: TcpStream,
     peer: SocketAddr,
     context: ListenerContext<S>,
     watcher: Watcher,
 ) {
-    let ListenerContext { address, spec: own, service } = context;
+    let ListenerContext { address, spec: initial_spec, service } = context;
     let _ = stream.set_nodelay(true);
-    // A new connection is served as the configuration of this moment says; each request then sees the one that is
-    // served when it arrives.
-    let spec = service.spec(address).map_or(own, Arc::new);
+    // A new connection uses the current listener settings. Each request then uses the snapshot that is current when it
+    // arrives.
+    let spec = service.spec(address).map_or(initial_spec, Arc::new);
     let connection = |scheme| {
         let (network, forwarded) = (Arc::clone(&spec.network), ForwardedPeer::new(peer.ip()));
         Arc::new(ConnectionInfo { listener: address, network, scheme, peer, forwarded })
@@ -55,8 +57,8 @@ pub(super) async fn serve<S: Service>(
             let connection = connection(Scheme::Http);
             match tokio::time::timeout(HEAD_TIMEOUT, preface::version(&stream)).await {
                 Ok(Ok(version)) => http(stream, version, connection, service, watcher).await,
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended early"),
-                Err(_) => tracing::debug!(%peer, "nothing was asked in time"),
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "the connection ended early"),
+                Err(_) => tracing::debug!(%peer, "the client sent no request in time"),
             }
         }
         Some(tls) => {
@@ -68,14 +70,15 @@ pub(super) async fn serve<S: Service>(
                     let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
                     http(stream, version, connection, service, watcher).await;
                 }
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-                Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
+                Err(_) => tracing::debug!(%peer, "the TLS handshake timed out"),
             }
         }
     }
 }
 
-/// hyper's own detection of the version waits for the first bytes without a limit, so it is not used.
+/// Serves HTTP on `stream`. The caller detects the version: hyper's own detection waits for the first bytes without a
+/// deadline, so a silent client could hold a connection for ever.
 async fn http<IO, S: Service>(
     stream: IO,
     version: Version,
@@ -95,12 +98,12 @@ async fn http<IO, S: Service>(
         .keep_alive_interval(PING_INTERVAL);
     let builder = if version == Version::HTTP_2 { builder.http2_only() } else { builder.http1_only() };
     let peer = connection.peer;
-    let answering = service_fn(move |request: Request<Incoming>| {
+    let handler = service_fn(move |request: Request<Incoming>| {
         let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
         async move { Ok::<_, Infallible>(service.serve(&connection, request).await) }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), answering);
+    let connection = builder.serve_connection(TokioIo::new(stream), handler);
     if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%peer, error, "connection ended early");
+        tracing::debug!(%peer, error, "the connection ended early");
     }
 }

@@ -1,14 +1,14 @@
-//! The context of a listener.
+//! The context that a listener gives to its connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::snapshot::ListenerSpec;
 
-/// The parts that the connections of a listener are served with.
+/// The context of a listener, cloned for each connection.
 pub(super) struct ListenerContext<S> {
     pub(super) address: SocketAddr,
-    /// How it was served when it opened; what counts once the published snapshot no longer has it.
+    /// The settings at the time of opening. They apply when the published snapshot no longer has the listener.
     pub(super) spec: Arc<ListenerSpec>,
     pub(super) service: Arc<S>,
 }

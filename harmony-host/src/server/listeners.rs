@@ -1,4 +1,4 @@
-//! Sockets: bound when a configuration is prepared, served when it is activated, drained when it is replaced.
+//! The set of listeners: bound when a configuration is prepared, opened at activation, drained when replaced.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,40 +18,42 @@ use crate::snapshot::ListenerSpec;
 use crate::server::bind::{self, BindError};
 use crate::server::connection;
 
-/// How many connections may be open at a time, over all listeners. Further ones wait to be accepted.
+/// The maximum number of open connections, over all listeners. Further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 16_384;
 
-/// How many of its own the network of the management API has, so that no crowd elsewhere locks it out.
+/// The maximum number of open connections on the management network. They have a limit of their own, so that a flood
+/// on the data plane cannot lock operators out.
 const MANAGEMENT_CONNECTIONS: usize = 64;
 
-/// The listeners that are open.
+/// The open listeners.
 #[derive(Debug)]
 pub(crate) struct Listeners {
-    open: BTreeMap<SocketAddr, Open>,
+    open: BTreeMap<SocketAddr, OpenListener>,
     permits: Arc<Semaphore>,
     management_permits: Arc<Semaphore>,
     tasks: JoinSet<()>,
 }
 
+/// An open listener.
 #[derive(Debug)]
-struct Open {
+struct OpenListener {
     spec: ListenerSpec,
     control: mpsc::Sender<Control>,
-    /// A second handle of the socket, to change its options while it listens.
+    /// A second handle to the socket, to change its options while it listens.
     socket: socket2::Socket,
 }
 
-/// What a listener is told.
+/// A command to the task of a listener.
 enum Control {
-    /// Let the connections so far finish what they are at; new ones are served in the new way.
+    /// Close the present connections once their requests in flight finish. New connections use the new settings.
     Drain,
 }
 
-/// Sockets that are bound and not served yet. Dropping them closes them.
+/// Bound sockets that no task serves yet. Dropping them closes them.
 pub(crate) struct Bound(Vec<(SocketAddr, TcpListener, socket2::Socket, ListenerSpec)>);
 
 impl Bound {
-    /// The addresses that will be new, and whether TLS is spoken there.
+    /// Returns the bound addresses, each with whether it uses TLS.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = (SocketAddr, bool)> + '_ {
         self.0.iter().map(|(address, _, _, spec)| (*address, spec.tls.is_some()))
     }
@@ -64,6 +66,7 @@ impl fmt::Debug for Bound {
 }
 
 impl Listeners {
+    /// Creates an empty set.
     pub(crate) fn new() -> Self {
         Self {
             open: BTreeMap::new(),
@@ -73,24 +76,24 @@ impl Listeners {
         }
     }
 
-    /// Binds what `wanted` has and is not open. Nothing that is open is touched.
+    /// Binds the addresses of `wanted` that are not open. Open listeners do not change.
     ///
     /// # Errors
-    /// Every address that could not be bound; nothing was kept.
+    /// All addresses that could not be bound. The other new sockets are closed again.
     pub(crate) fn prepare(
         &self,
         wanted: &BTreeMap<SocketAddr, ListenerSpec>,
     ) -> Result<Bound, Vec<BindError>> {
         let (mut bound, mut errors) = (Vec::new(), Vec::new());
         for (address, spec) in wanted.iter().filter(|(address, _)| !self.open.contains_key(address)) {
-            let in_the_way = self
+            let overlapping = self
                 .open
                 .iter()
                 .filter(|(open, _)| {
                     !wanted.contains_key(open) && crate::config::addresses::overlap(**open, *address)
                 })
                 .map(|(_, open)| &open.socket);
-            match bind::bind(*address, in_the_way) {
+            match bind::bind(*address, overlapping) {
                 Ok((listener, socket)) => bound.push((*address, listener, socket, spec.clone())),
                 Err(error) => {
                     errors.push(BindError { address: *address, network: Arc::clone(&spec.network), error })
@@ -100,7 +103,7 @@ impl Listeners {
         if errors.is_empty() { Ok(Bound(bound)) } else { Err(errors) }
     }
 
-    /// Serves what was prepared, from the snapshot that is published.
+    /// Starts to serve prepared sockets.
     pub(crate) fn open<S: Service>(&mut self, bound: Bound, service: &Arc<S>) {
         for (address, listener, socket, spec) in bound.0 {
             let (control, inbox) = mpsc::channel(4);
@@ -109,43 +112,46 @@ impl Listeners {
             let context =
                 ListenerContext { address, spec: Arc::new(spec.clone()), service: Arc::clone(service) };
             self.tasks.spawn(listen(listener, context, Arc::clone(permits), inbox));
-            self.open.insert(address, Open { spec, control, socket });
+            self.open.insert(address, OpenListener { spec, control, socket });
         }
     }
 
-    /// Closes what `wanted` does not have, and drains what it wants otherwise. Returns at once; requests in
-    /// flight finish.
+    /// Closes the listeners that `wanted` does not have, and drains those whose TLS settings change. Returns at once;
+    /// requests in flight finish.
     pub(crate) async fn retire(&mut self, wanted: &BTreeMap<SocketAddr, ListenerSpec>) {
-        let gone: Vec<SocketAddr> = self.open.keys().filter(|a| !wanted.contains_key(a)).copied().collect();
-        for address in gone {
-            // The task ends when its control channel does.
+        let removed: Vec<SocketAddr> =
+            self.open.keys().filter(|a| !wanted.contains_key(a)).copied().collect();
+        for address in removed {
+            // This drops the control channel, which ends the task.
             self.open.remove(&address);
-            tracing::info!(%address, "closed");
+            tracing::info!(%address, "listener closed");
         }
         for (address, open) in &mut self.open {
             let Some(spec) = wanted.get(address) else { continue };
-            // A new name is looked up per request. What came in the clear must not stay where TLS is asked
-            // for now, nor what trusted a certificate that was replaced.
+            // Only a change of TLS needs a drain, since requests look up the network by themselves: a cleartext
+            // connection must not outlive the switch to TLS, nor a connection its replaced certificate.
             let tls = |spec: &ListenerSpec| spec.tls.as_ref().map(|tls| tls.digest);
-            let differs = tls(&open.spec) != tls(spec);
+            let tls_changed = tls(&open.spec) != tls(spec);
             open.spec = spec.clone();
-            if differs {
+            if tls_changed {
                 let _ = open.control.send(Control::Drain).await;
             }
         }
         while self.tasks.try_join_next().is_some() {}
     }
 
-    /// Closes everything. Returns the tasks that end when the requests in flight have finished.
+    /// Closes all listeners. Returns their tasks, which end when the requests in flight have finished.
     pub(crate) fn close(&mut self) -> JoinSet<()> {
         self.open.clear();
         std::mem::take(&mut self.tasks)
     }
 }
 
-/// How long to wait when the operating system has no more sockets to give.
+/// The wait after a failed accept. The usual reason is that no file descriptor is free, and a retry at once would
+/// spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Accepts connections until the control channel closes, then drains.
 async fn listen<S: Service>(
     listener: TcpListener,
     context: ListenerContext<S>,
@@ -180,13 +186,14 @@ async fn listen<S: Service>(
                 });
             }
             Some((Err(error), _)) => {
-                tracing::warn!(%address, %error, "a connection could not be accepted");
+                tracing::warn!(%address, %error, "the listener could not accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
             None => break,
         }
     }
-    // Who was let in by the operating system before the socket closes is served as well.
+    // The operating system has completed the handshake of connections in the backlog. Closing the socket would reset
+    // them, so they are served as well.
     while let Ok(Ok((stream, peer))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
         tokio::spawn(connection::serve(stream, peer, context.clone(), graceful.watcher()));
     }

@@ -1,7 +1,7 @@
-//! Probes: requests of the gateway to itself, which show what it serves.
+//! The probe: requests of the gateway to its own listeners, which prove that a configuration is live.
 
-mod exchange;
+mod connection;
 mod prober;
-mod question;
+mod request;
 
 pub(crate) use prober::{Probe, reachable};

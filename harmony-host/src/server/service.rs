@@ -1,4 +1,4 @@
-//! The service that listeners hand requests to.
+//! The trait [`Service`], which handles the requests of listeners.
 
 use std::net::SocketAddr;
 
@@ -9,12 +9,12 @@ use crate::http::body::Body;
 use crate::http::connection_info::ConnectionInfo;
 use crate::snapshot::ListenerSpec;
 
-/// Answers the requests of every connection. Listeners know nothing else of what they serve.
+/// The handler of all requests. It is all that listeners know of the gateway behind them.
 pub(crate) trait Service: Send + Sync + 'static {
-    /// Returns how connections to `listener` are served now; `None` when no configuration has it any more.
+    /// Returns the current settings of `listener`; `None` if the published snapshot does not have it.
     fn spec(&self, listener: SocketAddr) -> Option<ListenerSpec>;
 
-    /// Answers one request.
+    /// Serves one request.
     fn serve(
         &self,
         connection: &ConnectionInfo,

@@ -1,4 +1,4 @@
-//! Asking the listeners what they serve.
+//! The prober, which checks over its own listeners that the gateway serves a configuration.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,27 +16,28 @@ use crate::http::body::Body;
 use crate::http::connection_info::ConnectionInfo;
 use crate::plan::route_table::RouteQuery;
 use crate::proxy::headers::PROBE_HEADER;
-use crate::server::probe::exchange;
-use crate::server::probe::question::{Question, questions};
+use crate::server::probe::connection::Connection;
+use crate::server::probe::request::{ProbeRequest, requests};
 use crate::snapshot::{ListenerSpec, Snapshot};
 use crate::storage::failpoints;
 
-/// The time that a listener gets to answer its questions.
-const LIMIT: Duration = Duration::from_secs(2);
+/// The deadline of a listener for all its probe requests.
+const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Asks the gateway over its own listeners: live means that a request shows it.
+/// The probe of the gateway over its own listeners. A configuration counts as live only after a request has proved it.
 ///
-/// A question is a request with a secret that this process made up. It is routed like any other and answered with the
-/// generation and the pipeline it would go to, before any token is verified and any backend is asked.
+/// A probe request carries a random secret of this process. The gateway routes it like any other request, and responds
+/// with the generation and the pipeline that it found. It verifies no token and calls no backend for it.
 #[derive(Clone)]
 pub(crate) struct Probe {
     secret: Secret,
 }
 
 impl Probe {
+    /// Creates a probe with a new secret.
     pub(crate) fn new() -> Self {
         let mut bytes = [0; 16];
-        // Without random numbers no question is recognised: then nothing new goes live.
+        // Without random numbers the secret stays empty, and an empty secret never matches: nothing new goes live.
         let secret = match aws_lc_rs::rand::fill(&mut bytes) {
             Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             Err(_) => String::new(),
@@ -44,32 +45,32 @@ impl Probe {
         Self { secret: Secret::new(secret) }
     }
 
-    /// Checks that every listener of `candidate` answers from it, and that every route of the files that differ from
-    /// `serving` leads to its pipeline. At the start, with nothing served before, the listeners are asked and the routes
-    /// are not. The listeners are asked side by side.
+    /// Checks that every listener of `candidate` serves it, and that every route of the files that differ from
+    /// `serving` leads to its pipeline. At the start `serving` is `None`; then it checks the listeners only. It probes
+    /// the listeners concurrently.
     ///
-    /// A listener that was open before and is too busy to answer in time is taken to be alive, and its routes are looked
-    /// up in the table.
+    /// A listener that was open before and misses the deadline counts as alive but overloaded. The check of its routes
+    /// then uses the route table alone, because load must not reject a good configuration.
     ///
     /// # Errors
-    /// The first listener that does not answer, or the first route that leads elsewhere.
+    /// The first listener that does not respond, or the first route that leads to another pipeline.
     pub(crate) async fn check(
         &self,
         candidate: &Arc<Snapshot>,
         serving: Option<&Arc<Snapshot>>,
     ) -> Result<(), String> {
         failpoints::probe()?;
-        let mut by_listener: BTreeMap<SocketAddr, Vec<Question>> =
-            candidate.listeners.keys().map(|address| (*address, vec![Question::whole()])).collect();
-        for (address, question) in serving.map(|serving| questions(candidate, serving)).unwrap_or_default() {
-            by_listener.entry(address).or_default().push(question);
+        let mut by_listener: BTreeMap<SocketAddr, Vec<ProbeRequest>> =
+            candidate.listeners.keys().map(|address| (*address, vec![ProbeRequest::generation()])).collect();
+        for (address, request) in serving.map(|serving| requests(candidate, serving)).unwrap_or_default() {
+            by_listener.entry(address).or_default().push(request);
         }
         let mut checks = JoinSet::new();
-        for (address, questions) in by_listener {
+        for (address, requests) in by_listener {
             let open_before = serving.is_some_and(|serving| serving.listeners.contains_key(&address));
             let (probe, candidate) = (self.clone(), Arc::clone(candidate));
             checks.spawn(
-                async move { probe.check_listener(address, &candidate, &questions, open_before).await },
+                async move { probe.check_listener(address, &candidate, &requests, open_before).await },
             );
         }
         while let Some(checked) = checks.join_next().await {
@@ -78,48 +79,49 @@ impl Probe {
         Ok(())
     }
 
+    /// Checks one listener within the deadline.
     async fn check_listener(
         &self,
         address: SocketAddr,
         candidate: &Snapshot,
-        questions: &[Question],
+        requests: &[ProbeRequest],
         open_before: bool,
     ) -> Result<(), String> {
         let Some(spec) = candidate.listeners.get(&address) else { return Ok(()) };
-        match timeout(LIMIT, self.ask(address, spec, candidate, questions)).await {
+        match timeout(DEADLINE, self.send(address, spec, candidate, requests)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(wrong)) => Err(format!("{address} is open and {wrong}")),
+            Ok(Err(failure)) => Err(format!("the listener {address}: {failure}")),
             Err(_) if open_before => {
-                tracing::warn!(%address, "the listener is too busy to be asked");
-                look_up(questions, spec, candidate)
+                tracing::warn!(%address, "the listener is too busy for a probe; checking its routes in the table");
+                check_table(requests, spec, candidate)
             }
-            Err(_) => Err(format!("{address} was bound and does not answer within {} s", LIMIT.as_secs())),
+            Err(_) => Err(format!("the listener {address} does not respond within {} s", DEADLINE.as_secs())),
         }
     }
 
-    /// Asks cleartext listeners over HTTP. Of a TLS listener it is shown that it accepts; its certificate was checked
-    /// when it was built, and its routes are looked up in the table.
-    async fn ask(
+    /// Sends the requests to a cleartext listener. A TLS listener only has to accept a connection: its certificate was
+    /// checked when the snapshot was built, and its routes are checked in the table.
+    async fn send(
         &self,
         address: SocketAddr,
         spec: &ListenerSpec,
         candidate: &Snapshot,
-        questions: &[Question],
+        requests: &[ProbeRequest],
     ) -> Result<(), String> {
-        let failed = |error: std::io::Error| format!("does not answer: {error}");
+        let failed = |error: std::io::Error| format!("no response: {error}");
         let stream = tokio::net::TcpStream::connect(reachable(address)).await.map_err(failed)?;
         if spec.tls.is_some() {
-            return look_up(questions, spec, candidate);
+            return check_table(requests, spec, candidate);
         }
-        let mut connection = exchange::Connection::open(stream).await.map_err(failed)?;
-        for question in questions {
-            let answer = connection.ask(question, &self.secret).await.map_err(failed)?;
-            question.check(candidate.generation, &answer)?;
+        let mut connection = Connection::open(stream).await.map_err(failed)?;
+        for request in requests {
+            let result = connection.send(request, &self.secret).await.map_err(failed)?;
+            request.check(candidate.generation, &result)?;
         }
         Ok(())
     }
 
-    /// Answers a question of this gateway to itself; `None` for the request of anybody else.
+    /// Returns the response to a probe request of this process; `None` for any other request.
     pub(crate) fn answer<B>(
         &self,
         snapshot: &Snapshot,
@@ -135,27 +137,27 @@ impl Probe {
         let (scheme, path) = (connection.scheme, request.uri().path());
         let query = RouteQuery { scheme, host, port: port.unwrap_or(scheme.default_port()), path };
         let table = snapshot.plans.tables.get(snapshot.network_of(connection));
-        let found = (path != "*").then(|| table?.find(&query).ok()?).flatten();
-        let pipeline = found.map_or("-", |found| &*found.route.pipeline.name);
+        let matched = (path != "*").then(|| table?.find(&query).ok()?).flatten();
+        let pipeline = matched.map_or("-", |matched| &*matched.route.pipeline.name);
         let mut response = Response::new(Body::Empty);
         *response.status_mut() = StatusCode::NO_CONTENT;
-        let answer = HeaderValue::from_str(&format!("{};{pipeline}", snapshot.generation)).ok()?;
-        response.headers_mut().insert(PROBE_HEADER, answer);
+        let result = HeaderValue::from_str(&format!("{};{pipeline}", snapshot.generation)).ok()?;
+        response.headers_mut().insert(PROBE_HEADER, result);
         Some(response)
     }
 }
 
-/// Answers questions from the route table.
-fn look_up(questions: &[Question], spec: &ListenerSpec, snapshot: &Snapshot) -> Result<(), String> {
+/// Checks probe requests against the route table, without a connection.
+fn check_table(requests: &[ProbeRequest], spec: &ListenerSpec, snapshot: &Snapshot) -> Result<(), String> {
     let table = snapshot.plans.tables.get(&spec.network);
-    questions.iter().try_for_each(|question| {
-        let found = table.and_then(|table| table.find(&question.query()?).ok()?);
-        let pipeline = found.map_or("-", |found| &*found.route.pipeline.name);
-        question.check(snapshot.generation, &format!("{};{pipeline}", snapshot.generation))
+    requests.iter().try_for_each(|request| {
+        let matched = table.and_then(|table| table.find(&request.query()?).ok()?);
+        let pipeline = matched.map_or("-", |matched| &*matched.route.pipeline.name);
+        request.check(snapshot.generation, &format!("{};{pipeline}", snapshot.generation))
     })
 }
 
-/// The address at which this machine reaches what listens on `address`.
+/// Returns the address for a connection from this machine to a listener on `address`: the loopback for a wildcard.
 pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

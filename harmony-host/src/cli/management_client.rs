@@ -1,4 +1,4 @@
-//! Asking a running gateway over its management API.
+//! The client for the management API of a running gateway.
 
 use std::time::Duration;
 
@@ -17,63 +17,70 @@ use crate::cli::out;
 use crate::documents::{Documents, Touched};
 use crate::server::reachable;
 
-/// Which gateway is asked, and with what right.
+/// The address of a running gateway and the token for it.
 #[derive(Debug, Args)]
-pub(super) struct Gateway {
+pub(super) struct ManagementClient {
     #[command(flatten)]
     config: ConfigPath,
 
-    /// The management API, such as http://127.0.0.1:9090/admin; found in the configuration when not given
+    /// The URL of the management API, such as http://127.0.0.1:9090/admin [default: from the configuration]
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
 
-    /// The management token; taken from the configuration when not given
+    /// The management token [default: from the configuration]
     #[arg(long, value_name = "TOKEN", env = "HARMONY_MANAGEMENT_TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
 
+/// The maximum size of a response body.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// The exit codes of a gateway that refuses, and of one that cannot be asked.
-pub(super) const REFUSED: u8 = 4;
+/// The exit code for a gateway that denies access.
+const DENIED: u8 = 4;
+
+/// The exit code for a gateway that is unreachable, or that cannot reach its provider.
 pub(super) const UNREACHABLE: u8 = 5;
 
-impl Gateway {
-    /// Its answer to `method` of `path`, when it comes within `limit`: the status, and JSON.
+impl ManagementClient {
+    /// Sends a request and returns the status and the JSON body of the response.
     ///
     /// # Errors
-    /// The exit code; why was printed.
-    pub(super) async fn ask(
+    /// The exit code, for a gateway that denies access, is unreachable or misses the deadline. The reason is printed.
+    pub(super) async fn request(
         &self,
         method: Method,
         path: &str,
-        limit: Duration,
+        deadline: Duration,
     ) -> Result<(StatusCode, Value), u8> {
-        let (url, token) = self.place().map_err(|message| {
+        let (url, token) = self.address().map_err(|message| {
             out::error(&message);
             1
         })?;
-        let asked = tokio::time::timeout(limit, exchange(&url, token.as_ref(), method, path)).await;
-        let answer = asked.unwrap_or_else(|_| Err(format!("no answer within {} s", limit.as_secs())));
-        let (status, answer) = answer.map_err(|message| {
+        let response = tokio::time::timeout(deadline, send(&url, token.as_ref(), method, path)).await;
+        let response =
+            response.unwrap_or_else(|_| Err(format!("no response within {} s", deadline.as_secs())));
+        let (status, body) = response.map_err(|message| {
             out::error(&format!("{url}: {message}"));
             UNREACHABLE
         })?;
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            out::error(&format!("{url}: {status}: {}", answer["message"].as_str().unwrap_or("no message")));
-            return Err(REFUSED);
+            out::error(&format!("{url}: {status}: {}", body["message"].as_str().unwrap_or("no message")));
+            return Err(DENIED);
         }
-        Ok((status, answer))
+        Ok((status, body))
     }
 
-    /// Where the gateway of this configuration answers. Reads only what is needed, so that it works while the
-    /// rest of the configuration is wrong.
-    fn place(&self) -> Result<(Url, Option<Secret>), String> {
+    /// Returns the URL of the management API and the token. It reads only the sections that it needs, so that `status`
+    /// works while the rest of the configuration is invalid.
+    ///
+    /// # Errors
+    /// A message with the reason.
+    fn address(&self) -> Result<(Url, Option<Secret>), String> {
         let given = self.token.clone().map(Secret::new);
         if let Some(url) = &self.url {
             return Ok((url.clone(), given));
         }
-        let hint = "give --url http://HOST:PORT/admin";
+        let hint = "set --url http://HOST:PORT/admin";
         let path = &self.config.config;
         let loaded = Documents::load(path, None, None, &Touched::Everything);
         let gateway = loaded.documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
@@ -83,7 +90,7 @@ impl Gateway {
             management.ok_or_else(|| format!("[management] is not enabled in {}", path.display()))?;
         let network = gateway.networks.iter().find(|network| network.name == management.network.value);
         let listen = network.and_then(|network| network.listen.as_ref());
-        let listen = listen.ok_or_else(|| format!("the management network has no address; {hint}"))?;
+        let listen = listen.ok_or_else(|| format!("the management network has no listen address; {hint}"))?;
         let scheme = if listen.tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}/{}", reachable(listen.address.value), management.base_path);
         let url = Url::parse(&url).map_err(|e| e.to_string())?;
@@ -91,14 +98,18 @@ impl Gateway {
     }
 }
 
-async fn exchange(
+/// Sends one request to `url` with `path` appended.
+///
+/// # Errors
+/// A message with the reason.
+async fn send(
     url: &Url,
     token: Option<&Secret>,
     method: Method,
     path: &str,
 ) -> Result<(StatusCode, Value), String> {
     if url.scheme() != "http" {
-        return Err("this command speaks http only; for a TLS network ask with curl".to_owned());
+        return Err("this command supports http only; use curl for a network with TLS".to_owned());
     }
     let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
     let stream =
@@ -119,6 +130,7 @@ async fn exchange(
     let status = response.status();
     let body =
         Limited::new(response.into_body(), MAX_BYTES).collect().await.map_err(|e| e.to_string())?.to_bytes();
-    let answer: Value = serde_json::from_slice(&body).map_err(|_| format!("{status}, and no JSON"))?;
-    Ok((status, answer))
+    let body: Value =
+        serde_json::from_slice(&body).map_err(|_| format!("{status}; the response is not JSON"))?;
+    Ok((status, body))
 }
