@@ -142,8 +142,7 @@ async fn admitted(snapshot: &Snapshot, url: &str, token: Option<&str>) -> Result
         headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
     }
     let path = format!("/{path}");
-    let head =
-        RequestHead { network: "own", scheme: Scheme::Https, authority, path: &path, headers: &headers };
+    let head = RequestHead::new("own", Scheme::Https, authority, &path, &headers);
     let admitted = snapshot.admit(&head).await?;
     let sender = admitted.mesh().map_or("nobody", |mesh| mesh.sender());
     let destination = snapshot.destination(&admitted).await?.expect("an http backend");

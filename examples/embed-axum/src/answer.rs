@@ -23,7 +23,7 @@ async fn route(table: &Table, client: &reqwest::Client, mut request: Request) ->
     let (path, headers) = (request.uri().path(), request.headers());
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let authority = request.uri().authority().map_or(host, |authority| authority.as_str());
-    let head = RequestHead { network: "public", scheme: Scheme::Http, authority, path, headers };
+    let head = RequestHead::new("public", Scheme::Http, authority, path, headers);
     let admitted = table.snapshot.admit(&head).await.map_err(refused)?;
     let Some(destination) = table.snapshot.destination(&admitted).await.map_err(refused)? else {
         let fhir = table.fhir.contains(&(admitted.pipeline().to_owned(), admitted.endpoint().to_owned()));

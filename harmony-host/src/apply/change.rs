@@ -8,7 +8,10 @@ use crate::apply::journaled::unwritable;
 use crate::apply::write::{CommitError, EARLIER_FILES_REMAIN};
 use crate::apply::{Applier, JournaledChange, candidate};
 use crate::diagnostics::rejection::Rejection;
+use crate::documents::Documents;
+use crate::documents::edits::Edits;
 use crate::journal::Attempt;
+use crate::snapshot::Snapshot;
 use crate::storage::digest::full;
 use crate::storage::failpoints::kill;
 
@@ -45,27 +48,9 @@ impl Applier {
     /// Tries once. Returns `None` if a target file was edited meanwhile.
     async fn try_change(&mut self, change: &JournaledChange) -> Option<ChangeVerdict> {
         let serving = self.published.snapshot();
-        let surroundings = self.surroundings.clone();
-        let (read, before, own) =
-            (Arc::clone(&self.last_read), Arc::clone(&serving), Arc::clone(&change.change));
-        let path = self.config_path.clone();
-        let built = candidate::build(path, surroundings, read, before, own, &change.targets).await;
-        let (files, snapshot, edits) = match built {
-            candidate::Built::Unchanged(files) => {
-                let sequence = change.sequence;
-                let recorded =
-                    change.journal.write(move |journal| journal.found_identical(sequence, files)).await;
-                return Some(match recorded {
-                    Ok(()) => ChangeVerdict::Applied,
-                    Err(error) => ChangeVerdict::Deferred(unwritable(&error)),
-                });
-            }
-            candidate::Built::New { files, snapshot, edits } => (files, Arc::from(snapshot), edits),
-            candidate::Built::Rejected(rejection, attempt) => {
-                return Some(ChangeVerdict::Rejected(rejection, attempt));
-            }
-            candidate::Built::Superseded => return Some(ChangeVerdict::Superseded),
-            candidate::Built::Deferred(reason) => return Some(ChangeVerdict::Deferred(reason)),
+        let (files, snapshot, edits) = match self.build_change(change, &serving).await {
+            Ok(built) => built,
+            Err(verdict) => return Some(verdict),
         };
         kill("built");
         let targets = candidate::targets(&files, &edits);
@@ -122,6 +107,36 @@ impl Applier {
                 // With its files in place, a rejected change would become live at the next poll.
                 false => Some(ChangeVerdict::Deferred(EARLIER_FILES_REMAIN.to_owned())),
             },
+        }
+    }
+
+    /// Builds the files and the snapshot that the change proposes.
+    ///
+    /// # Errors
+    /// The verdict, if there is nothing to apply.
+    async fn build_change(
+        &self,
+        change: &JournaledChange,
+        serving: &Arc<Snapshot>,
+    ) -> Result<(Arc<Documents>, Arc<Snapshot>, Edits), ChangeVerdict> {
+        let (read, before, own) =
+            (Arc::clone(&self.last_read), Arc::clone(serving), Arc::clone(&change.change));
+        let (path, surroundings) = (self.config_path.clone(), self.surroundings.clone());
+        match candidate::build(path, surroundings, read, before, own, &change.targets).await {
+            candidate::Built::New { files, snapshot, edits } => Ok((files, Arc::from(snapshot), edits)),
+            candidate::Built::Unchanged(files) => {
+                let sequence = change.sequence;
+                let recorded = change.journal.write(move |journal| journal.found_identical(sequence, files));
+                Err(match recorded.await {
+                    Ok(()) => ChangeVerdict::Applied,
+                    Err(error) => ChangeVerdict::Deferred(unwritable(&error)),
+                })
+            }
+            candidate::Built::Rejected(rejection, attempt) => {
+                Err(ChangeVerdict::Rejected(rejection, attempt))
+            }
+            candidate::Built::Superseded => Err(ChangeVerdict::Superseded),
+            candidate::Built::Deferred(reason) => Err(ChangeVerdict::Deferred(reason)),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::diagnostics::source::Place;
 
 /// An error or a warning about a configuration.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Problem {
     /// The severity: an error rejects the configuration.
     pub severity: Severity,
@@ -22,6 +23,7 @@ pub struct Problem {
 
 /// The severity of a [`Problem`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Severity {
     /// The configuration is accepted.
     Warning,
@@ -136,6 +138,7 @@ impl From<Vec<Problem>> for Problems {
 
 /// The problem that was just added.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Entry<'a> {
     problems: &'a mut Problems,
 }

@@ -17,6 +17,7 @@ use crate::snapshot::Snapshot;
 
 /// The parts of a request that routing and admission depend on.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct RequestHead<'a> {
     /// The network of the listener that the request came in on.
     pub network: &'a str,
@@ -28,6 +29,19 @@ pub struct RequestHead<'a> {
     pub path: &'a str,
     /// The headers.
     pub headers: &'a HeaderMap,
+}
+
+impl<'a> RequestHead<'a> {
+    /// Collects the parts; see the fields for each.
+    pub fn new(
+        network: &'a str,
+        scheme: Scheme,
+        authority: &'a str,
+        path: &'a str,
+        headers: &'a HeaderMap,
+    ) -> Self {
+        Self { network, scheme, authority, path, headers }
+    }
 }
 
 /// A request that may pass, with the route it takes.

@@ -10,12 +10,12 @@ pub struct Digest([u8; 32]);
 
 impl Digest {
     /// Returns the digest of `bytes`.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         Self::from_slice(digest(&SHA256, bytes).as_ref())
     }
 
     /// Returns the digest of named contents, in the given order.
-    pub fn of_tree<'a>(entries: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
+    pub(crate) fn of_tree<'a>(entries: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         let mut context = Context::new(&SHA256);
         for (name, digest) in entries {
             // The length separates name and digest, so no two trees have the same input.
