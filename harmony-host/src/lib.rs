@@ -55,8 +55,8 @@ pub use plan::{Base, VerifiedTokens};
 pub use providers::{Providers, registry};
 pub use snapshot::feed::Snapshots;
 pub use snapshot::{
-    AdmissionError, Admitted, Destination, DestinationUrl, File, FileKind, MeshContext, Network,
-    Pipeline, RequestHead, Snapshot,
+    AdmissionError, Admitted, Destination, DestinationUrl, File, FileKind, MeshContext, Network, Pipeline,
+    RequestHead, Snapshot,
 };
 pub use status::{
     AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, Desired, Effective,

@@ -1,4 +1,4 @@
-//! The control of a running host: questions and commands, without owning its tasks.
+//! The control of a running host: queries and commands.
 
 use std::sync::Arc;
 

@@ -87,7 +87,7 @@ impl Applied {
         if id == POISON {
             let digest = status.read().effective.as_ref().unwrap().digest.clone();
             let trial = Attempt::new(class, digest, Vec::new());
-            return ChangeVerdict::Rejected(Rejection { class, problems: Problems::default() }, Some(trial));
+            return ChangeVerdict::Rejected(Rejection::new(class, Problems::default()), Some(trial));
         }
         serve(status, applied.len());
         ChangeVerdict::Applied
@@ -164,7 +164,7 @@ async fn a_day(class: RejectionClass) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_is_always_rejected_is_tried_four_times_a_day_over_restarts_and_its_siblings_go_on() {
+async fn rejected_change_is_tried_four_times() {
     assert_eq!(a_day(RejectionClass::Validate).await, 4);
     assert_eq!(a_day(RejectionClass::Bind).await, 4);
 }
