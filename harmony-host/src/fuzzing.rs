@@ -1,4 +1,4 @@
-//! What the fuzz targets call, and the test that replays what they have found. No part of the API.
+//! The entry points of the fuzz targets, and a test that replays their corpus. Not part of the API.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -18,7 +18,7 @@ use crate::providers::resolutions::Resolutions;
 use crate::snapshot::Snapshot;
 use crate::storage::digest::Digest;
 
-/// There is nothing here, so that every file is one that the input brings.
+/// A directory that does not exist, so that every file comes from the input.
 const NOWHERE: &str = "/nonexistent/harmony";
 
 const CONFIG: &str = "# mine\n[proxy]\nid = \"edge\"\nprimary_provider = \"runbeam\"\n\
@@ -34,7 +34,7 @@ fn load(files: &Edits) -> Loaded {
     Documents::load_with(&config, None, None, &Touched::Everything, Some(files))
 }
 
-/// Stands for a secret, when it stands once and behind a key that says so.
+/// A marker for a secret. It counts as one when it occurs once, under a secret key.
 const CANARY: &str = "hunter2hunter2";
 
 /// A configuration in any bytes, up to NUL characters: config.toml, a pipeline file, a mesh file. It becomes a
@@ -78,7 +78,7 @@ pub fn change(bytes: &[u8]) {
     match proposal::edits(&change, &load(&files).documents, &REGISTRY) {
         Ok(edits) => edits.iter().for_each(|(name, text)| {
             let directory = match kind {
-                DocumentKind::Gateway => return own_is_kept(name, text),
+                DocumentKind::Gateway => return assert_own_settings_stay(name, text),
                 DocumentKind::Pipeline => "pipelines/",
                 DocumentKind::Mesh => "mesh/",
                 _ => "transforms/",
@@ -89,7 +89,7 @@ pub fn change(bytes: &[u8]) {
     }
 }
 
-/// Says every problem, and draws a few: drawing takes longer than everything else.
+/// Formats every problem, and renders three: rendering is the slowest step.
 fn show<'a>(text: &str, problems: impl IntoIterator<Item = &'a Problem>) {
     let problems: Vec<&Problem> = problems.into_iter().collect();
     let mut shown: String = problems.iter().map(ToString::to_string).collect();
@@ -111,7 +111,7 @@ fn hides(value: &toml::Value, secret: bool) -> bool {
     }
 }
 
-fn own_is_kept(name: &str, text: &str) {
+fn assert_own_settings_stay(name: &str, text: &str) {
     assert_eq!(name, "config.toml");
     assert!(text.contains("# mine\n") && text.contains("# ours\n"), "{text}");
     let (before, after) = (CONFIG.parse::<toml::Table>(), text.parse::<toml::Table>());
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_fuzzer_kept_is_survived() {
+    fn corpus_replays() {
         replay("configuration", super::configuration);
         replay("change", super::change);
         replay("note", super::note);

@@ -1,4 +1,4 @@
-//! The host: one gateway on one configuration, started, asked and stopped.
+//! The host: the lifecycle and the control of one gateway.
 
 mod authorize;
 mod check;

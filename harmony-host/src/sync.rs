@@ -1,8 +1,8 @@
-//! Following a provider: asking for changes at its cadence, applying them, reporting the verdicts.
+//! Syncing with the primary provider: polling for changes, applying them, reporting the verdicts.
 
 mod backoff;
 mod command;
-mod journal_place;
+mod lazy_journal;
 mod outbox;
 mod pass;
 mod push;
@@ -14,7 +14,7 @@ mod sync_loop;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use command::SyncCommand;
-pub(crate) use journal_place::JournalPlace;
+pub(crate) use lazy_journal::LazyJournal;
 pub use push::PushReport;
 pub use report::SyncReport;
 pub(crate) use sync_loop::{SyncLoop, SyncParts};

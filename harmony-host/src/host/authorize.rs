@@ -66,7 +66,7 @@ impl Control {
     }
 }
 
-/// The primary provider, when a gateway is authorized at it.
+/// Returns the primary provider and its enrollment, if it requires authorization.
 fn enrollment(snapshot: &Snapshot) -> Result<(&Arc<dyn Provider>, &dyn Enrollment)> {
     let name = snapshot.providers.primary_name();
     let primary = snapshot.providers.primary().filter(|_| !name.is_local());

@@ -1,4 +1,4 @@
-//! The control of a running host: questions and commands, without owning its tasks.
+//! The control of a running host: queries and commands.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::snapshot::feed::Snapshots;
 use crate::status::StatusBoard;
 use crate::sync::{PushReport, SyncCommand, SyncReport};
 
-/// A handle that asks and commands a host. It does not keep the host running.
+/// A handle for queries and commands to a host. It does not keep the host running.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
     pub(super) snapshots: Snapshots,
@@ -24,26 +24,26 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// The snapshot that is served.
+    /// Returns the active snapshot.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshots.latest()
     }
 
-    /// Reads the files and applies them now. `None` when the host is stopping.
+    /// Reads the files and applies them now. Returns `None` when the host is stopping.
     pub(crate) async fn reload(&self) -> Option<Verdict> {
         let (reply, verdict) = oneshot::channel();
         self.commands.send(Command::Reload(reply)).await.ok()?;
         verdict.await.ok()
     }
 
-    /// Asks the primary provider for changes now. `None` when the host is stopping.
+    /// Syncs with the primary provider now. Returns `None` when the host is stopping.
     pub(crate) async fn sync(&self) -> Option<SyncReport> {
         let (reply, report) = oneshot::channel();
         self.sync.send(SyncCommand::Now(reply)).await.ok()?;
         report.await.ok()
     }
 
-    /// Pushes the configuration that is served up to the primary provider.
+    /// Pushes the active configuration to the primary provider.
     ///
     /// # Errors
     /// The first document that was not accepted; Unavailable also when the host is stopping.

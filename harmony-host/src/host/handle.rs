@@ -44,7 +44,7 @@ struct Tasks {
     saving: JoinHandle<()>,
 }
 
-/// The time that a disk gets to save what was learned last, when the host stops.
+/// The time limit of the last save, when the host stops.
 const SAVING: Duration = Duration::from_secs(2);
 
 impl Host {
@@ -98,33 +98,33 @@ impl Host {
         Ok(Self(Arc::new(Inner { control, last_good, tasks: Mutex::new(Some(tasks)) })))
     }
 
-    /// The configuration that is served. Take it once per request: answers of one snapshot fit together.
+    /// Returns the active configuration. Take it once per request: answers of one snapshot fit together.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.control.snapshot()
     }
 
-    /// The configuration that is served, and every one that takes its place once it has proved to be live.
+    /// Returns a feed of the active configuration and of each later one, once it is live.
     pub fn snapshots(&self) -> Snapshots {
         self.0.control.snapshots.restarted()
     }
 
-    /// The status: in sync or not, and the reason.
+    /// Returns the status: in sync or not, with the reason.
     pub fn status(&self) -> Arc<Status> {
         self.0.control.status.read()
     }
 
-    /// Reads the files and applies them now. `None` when the host is stopping. Cancel safe: the reload goes on.
+    /// Reads the files and applies them now. Returns `None` when the host is stopping. Cancel safe: the reload goes on.
     pub async fn reload(&self) -> Option<Verdict> {
         self.0.control.reload().await
     }
 
-    /// Asks the primary provider for changes now and applies them, whatever its interval is. `None` when the host is
-    /// stopping. Cancel safe: the sync goes on.
+    /// Syncs with the primary provider now, independent of its interval. Returns `None` when the host is stopping.
+    /// Cancel safe: the sync goes on.
     pub async fn sync(&self) -> Option<SyncReport> {
         self.0.control.sync().await
     }
 
-    /// Pushes the configuration that is served up to the primary provider, without what is secret. Cancel safe: the push
+    /// Pushes the active configuration to the primary provider, without its secrets. Cancel safe: the push
     /// goes on.
     ///
     /// # Errors
@@ -151,8 +151,8 @@ impl Host {
         self.0.control.adopt(credential).await
     }
 
-    /// Stops following and applying, and saves what a restart should find. What is served is served on: stopping that is
-    /// the application's part. The files are then free for another gateway. Takes at most `limit`, and 2 s more for a
+    /// Stops following and applying, and saves the state for a restart. The application keeps serving until it stops
+    /// itself. The files are then free for another gateway. Takes at most `limit`, and 2 s more for a
     /// slow disk. A second call returns at once.
     pub async fn shut_down(&self, limit: Duration) {
         let tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -35,7 +35,7 @@ pub struct HostOptions {
 const ACTIVATION_DEADLINE: Duration = Duration::from_secs(10);
 
 impl HostOptions {
-    /// The options for `config` with the machine's clock and the state directory of the environment:
+    /// Creates options for `config` with the machine's clock and the state directory of the environment:
     /// `HARMONY_STATE_DIR`, else the first directory of systemd's `STATE_DIRECTORY`, else `.runbeam` in `HOME`, else
     /// `.runbeam` beside `config`.
     pub fn new(config: impl Into<PathBuf>, registry: Registry) -> Self {
@@ -67,7 +67,7 @@ impl HostOptions {
     }
 }
 
-/// The state directory that the environment names. It is never in a place where others may write, since what is saved
+/// Returns the state directory that the environment names. It is never in a place where others may write, since what is saved
 /// there is trusted. An empty variable counts as unset, which is how people unset one.
 fn state_directory(variable: impl Fn(&str) -> Option<OsString>, config: &Path) -> PathBuf {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -78,12 +78,12 @@ fn state_directory(variable: impl Fn(&str) -> Option<OsString>, config: &Path) -
     named.or_else(unit).or_else(home).unwrap_or_else(beside)
 }
 
-/// The first directory of a unit: systemd separates several StateDirectory= by colons.
+/// Returns the first directory of a unit: systemd separates several StateDirectory= by colons.
 fn first(directories: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(directories).find(|path| !path.as_os_str().is_empty())
 }
 
-/// `path` from the root of the file system.
+/// Returns `path` as an absolute path.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -1,3 +1,5 @@
+//! The `[provider.<name>]` section that the host adds to config.toml.
+
 use std::io;
 use std::sync::Arc;
 
@@ -29,7 +31,7 @@ pub(crate) async fn write_missing(snapshot: &Arc<Snapshot>) -> io::Result<bool> 
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// `None` when the section is there by now.
+/// Returns the text with the section, or `None` when it has one.
 fn with_section(
     text: &str,
     name: &str,

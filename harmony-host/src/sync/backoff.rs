@@ -1,7 +1,9 @@
+//! The backoff: waits after failures, with a doubling bound and jitter.
+
 use std::time::Duration;
 
-/// How long to wait after something failed: the bound doubles from failure to failure up to a cap, and the
-/// wait is anywhere below the bound, so that gateways that failed together do not come back together.
+/// The waits after failures in a row. The bound doubles with each failure up to a cap, and the wait is random below
+/// the bound (full jitter), so that gateways that failed together do not retry together.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     failures: u32,
@@ -12,9 +14,9 @@ pub(crate) struct Backoff {
 pub(crate) const FIRST: Duration = Duration::from_secs(1);
 /// The highest bound.
 pub(crate) const CAP: Duration = Duration::from_secs(300);
-/// The longest wait that the other side can ask for: whoever asks for more is asked again after a day.
+/// The longest wait that a `Retry-After` can demand.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// No wait is shorter.
+/// The shortest wait.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 impl Backoff {
@@ -28,8 +30,8 @@ impl Backoff {
         doubled.min(CAP)
     }
 
-    /// The wait after one more failure. What the other side asked for is the least, and somewhat more is waited,
-    /// so that not everybody comes back at that moment.
+    /// Returns the wait after one more failure. It is at least `retry_after` (up to [`LONGEST`]), plus up to a tenth of
+    /// jitter.
     pub(crate) fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let drawn = Self::bound(self.failures).mul_f64(self.random.f64()).max(SHORTEST);
@@ -37,7 +39,7 @@ impl Backoff {
         drawn.max(asked.unwrap_or_default())
     }
 
-    /// How many failures in a row there were.
+    /// Returns the number of failures in a row.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
@@ -46,7 +48,7 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// A steady interval, a tenth shorter to a tenth longer.
+    /// Returns the factor of jitter for a steady interval: 0.9 to 1.1.
     pub(crate) fn spread(&mut self) -> f64 {
         self.random.f64().mul_add(0.2, 0.9)
     }
@@ -57,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_are_spread_below_a_bound_that_doubles_up_to_the_cap() {
+    fn waits_are_random_below_a_capped_bound() {
         for (failures, seconds) in [(1, 1), (2, 2), (5, 16), (9, 256), (10, 300), (4_000_000_000, 300)] {
             assert_eq!(Backoff::bound(failures), Duration::from_secs(seconds), "{failures}");
         }
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_other_side_asked_for_is_the_least_and_is_spread() {
+    fn retry_after_is_the_least_wait() {
         let asked = Duration::from_secs(120);
         let waits: Vec<Duration> =
             (0..100).map(|seed| Backoff::new(fastrand::Rng::with_seed(seed)).failed(Some(asked))).collect();
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_can_ask_for_more_than_a_day() {
+    fn retry_after_is_capped_at_a_day() {
         for asked in [LONGEST * 2, Duration::from_secs(u64::MAX), Duration::MAX] {
             let wait = Backoff::new(fastrand::Rng::with_seed(7)).failed(Some(asked));
             assert!(wait >= LONGEST && wait <= LONGEST.mul_f64(1.1), "{wait:?}");

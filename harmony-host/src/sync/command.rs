@@ -11,11 +11,11 @@ use crate::sync::{PushReport, SyncReport};
 
 /// A command to the sync loop.
 pub(crate) enum SyncCommand {
-    /// Sync now, whatever the cadence is.
+    /// Sync now, independent of the cadence.
     Now(oneshot::Sender<SyncReport>),
     /// Push the local configuration up.
     Push(Arc<Snapshot>, oneshot::Sender<Result<PushReport>>),
-    /// There is another credential.
+    /// Sync soon: the credential changed.
     Authorized,
 }
 

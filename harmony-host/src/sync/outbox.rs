@@ -1,3 +1,5 @@
+//! The outbox: delivers verdicts to the providers.
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,14 +11,14 @@ use crate::providers::isolate::{error_chain, isolated};
 use crate::status::StatusBoard;
 use crate::storage::failpoints::kill;
 use crate::sync::backoff::Backoff;
-use crate::sync::journal_place::note;
+use crate::sync::lazy_journal::note;
 use crate::sync::summary;
 
-/// How often a verdict may not be heard before those after it go first.
+/// The failed deliveries of a verdict after which it no longer blocks later ones.
 const PATIENCE: u32 = 5;
 
-/// Tells providers the verdicts, in order, until each was heard. On its own, so that a provider that does not
-/// listen delays no change.
+/// Delivers the verdicts to the providers, in order, with retries. It runs in a task of its own, so that a provider
+/// that does not answer delays no change.
 #[derive(Debug)]
 pub(super) struct Outbox {
     work: Notify,
@@ -31,19 +33,19 @@ impl Outbox {
         Arc::new(Self { work: Notify::new(), answers: Notify::new(), providers: Mutex::default() })
     }
 
-    /// There is something to tell, or somebody to tell it to.
+    /// Wakes the delivery: there is a new verdict or a new provider.
     pub(super) fn wake(&self) {
         self.work.notify_one();
     }
 
-    /// The provider answers: what could not be told can be now.
+    /// Ends the backoff: the provider answers again.
     pub(super) fn answered(&self) {
         self.answers.notify_one();
         self.wake();
     }
 
-    /// A provider as it is configured now.
-    pub(super) fn meet(&self, provider: &Arc<dyn Provider>) {
+    /// Adds a provider, or replaces it after a change of its configuration.
+    pub(super) fn add_provider(&self, provider: &Arc<dyn Provider>) {
         let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
         providers.insert(provider.name().to_string(), Arc::clone(provider));
     }
@@ -53,9 +55,9 @@ impl Outbox {
     }
 
     pub(super) async fn run(&self, journal: Arc<Journal>, status: Arc<StatusBoard>) {
-        let (mut backoff, mut unheard) = (Backoff::new(fastrand::Rng::new()), HashMap::new());
+        let (mut backoff, mut failures) = (Backoff::new(fastrand::Rng::new()), HashMap::new());
         loop {
-            let failure = self.deliver(&journal, &status, &mut backoff, &mut unheard).await.err();
+            let failure = self.deliver(&journal, &status, &mut backoff, &mut failures).await.err();
             match failure {
                 None => {
                     backoff.succeeded();
@@ -66,9 +68,9 @@ impl Outbox {
                     tracing::warn!(
                         error = error_chain(&error),
                         ?wait,
-                        "a verdict could not be reported; it is kept"
+                        "a verdict could not be reported; it is retried"
                     );
-                    // Unless it said when: then nobody else knows better.
+                    // A Retry-After outranks a successful sync: it applies to the report.
                     let answers = async {
                         match error.retry_after() {
                             Some(_) => std::future::pending().await,
@@ -84,14 +86,14 @@ impl Outbox {
         }
     }
 
-    /// Tells what is to be told. A verdict that is not heard keeps those after it waiting, so that they come in order;
-    /// one that was not heard again and again no longer does, nor one of another provider.
+    /// Delivers what is due. A verdict that fails blocks the later ones of its provider, to keep their order; after
+    /// [`PATIENCE`] failures it no longer does.
     async fn deliver(
         &self,
         journal: &Arc<Journal>,
         status: &StatusBoard,
         backoff: &mut Backoff,
-        unheard: &mut HashMap<u64, u32>,
+        failures: &mut HashMap<u64, u32>,
     ) -> Result<()> {
         let (mut silent, mut failure) = (HashSet::new(), None);
         for sequence in journal.undelivered().iter().map(|entry| entry.sequence).collect::<Vec<_>>() {
@@ -99,19 +101,19 @@ impl Outbox {
             let Some(entry) = journal.get(sequence).filter(|entry| entry.is_undelivered()) else { continue };
             let provider = self.provider(&entry.provider).filter(|_| !silent.contains(&entry.provider));
             let Some(provider) = provider else { continue };
-            match tell(&*provider, journal, &entry).await {
+            match report_verdict(&*provider, journal, &entry).await {
                 Ok(None) => {}
                 Ok(Some(delivery)) => {
                     let told = entry.settlement.clone();
                     note(journal, move |journal| journal.delivered(sequence, told.as_ref(), delivery))
                         .await?;
                     kill("delivered");
-                    unheard.remove(&sequence);
+                    failures.remove(&sequence);
                     backoff.succeeded();
-                    summary::show(journal, &provider, status);
+                    summary::update(journal, &provider, status);
                 }
                 Err(error) => {
-                    let times = unheard.entry(sequence).or_insert(0);
+                    let times = failures.entry(sequence).or_insert(0);
                     *times = times.saturating_add(1);
                     if *times < PATIENCE {
                         silent.insert(entry.provider.clone());
@@ -124,8 +126,12 @@ impl Outbox {
     }
 }
 
-/// `None` when there is nobody to tell it to.
-async fn tell(provider: &dyn Provider, journal: &Arc<Journal>, entry: &Entry) -> Result<Option<Delivery>> {
+/// Reports a verdict. Returns `None` when the provider takes no reports or the entry has no verdict.
+async fn report_verdict(
+    provider: &dyn Provider,
+    journal: &Arc<Journal>,
+    entry: &Entry,
+) -> Result<Option<Delivery>> {
     let (Some(source), Some(id), Some(status)) = (provider.source(), entry.change_id(), entry.status())
     else {
         return Ok(None);
@@ -146,7 +152,7 @@ async fn tell(provider: &dyn Provider, journal: &Arc<Journal>, entry: &Entry) ->
         Ok(()) => Ok(Some(Delivery::Reported)),
         Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
         Err(error) => {
-            tracing::error!(change = %id, error = error_chain(&error), "the provider does not take the verdict");
+            tracing::error!(change = %id, error = error_chain(&error), "the provider refused the verdict");
             Ok(Some(Delivery::Refused(error_chain(&error))))
         }
     }

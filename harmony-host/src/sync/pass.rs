@@ -1,3 +1,5 @@
+//! One sync pass: the journal first, then the changes that the provider lists.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,65 +17,83 @@ use crate::journal::{Delivery, Entry, Journal, Phase, Quarantine, Settlement, TR
 use crate::providers::isolate::{error_chain, isolated};
 use crate::status::{ChangeOutcome, StatusBoard};
 use crate::storage::failpoints::kill;
-use crate::sync::journal_place::{JournalPlace, note};
+use crate::sync::lazy_journal::{LazyJournal, note};
 use crate::sync::outbox::Outbox;
 use crate::sync::rejection::{change_report, rejection_report};
 use crate::sync::report::SyncReport;
 use crate::sync::summary;
 
-/// One walk through what a provider has for this gateway.
+/// The state of sync passes, from one to the next.
 pub(super) struct SyncPass {
     pub(super) apply: mpsc::Sender<Command>,
     pub(super) primary: watch::Receiver<Option<Arc<dyn Provider>>>,
-    pub(super) journal: JournalPlace,
+    pub(super) journal: LazyJournal,
     pub(super) outbox: Arc<Outbox>,
     pub(super) status: Arc<StatusBoard>,
-    /// What the last list named: `Unchanged` means that it still stands.
+    /// The changes of the last list without a body here. `Unchanged` means that the list still holds.
     pub(super) listed: Vec<ChangeHead>,
-    /// How often a verdict was repeated because the provider goes on listing the change, and when it may be again.
+    /// The repeats of each verdict whose change the provider still lists, and the earliest time of the next one.
     pub(super) repeated: HashMap<u64, (u32, Instant)>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// How often the body of a change is asked for, over restarts too, before the change is rejected: at once, and a minute,
-/// ten minutes and an hour after it could not be had.
+/// The most fetches of one change, over restarts too, before it is rejected: at once, then a minute, ten minutes and an
+/// hour after the failure before.
 const FETCHES: u32 = TRIES;
 
-/// After this many bodies in a row that could not be had, the provider is taken to be away.
+/// The failed fetches in a row after which the provider counts as unavailable.
 const MISSES: u32 = 3;
 
-/// How long after a verdict was repeated it may be once more; doubled each time, up to the cap.
+/// The wait between two repeats of a verdict. It doubles each time, up to the cap.
 const REPEAT: Duration = Duration::from_secs(60);
+/// The longest wait between two repeats of a verdict.
 const REPEAT_CAP: Duration = Duration::from_secs(6 * 3600);
 
+/// A fetch of the body of a change.
+struct FetchAttempt {
+    entry: Arc<Entry>,
+    /// Set when the fetch counts toward [`FETCHES`]. A requested sync ahead of time does not use up an attempt.
+    counts: bool,
+}
+
+/// The result of a fetch.
+enum Fetched {
+    /// The body is saved in the journal.
+    Saved(Arc<Entry>),
+    /// The change is rejected: its body will never come.
+    Rejected,
+    /// The body cannot be fetched now; a later pass retries.
+    Unavailable(Error),
+}
+
 impl SyncPass {
-    /// Works off what is in the journal, then what the provider lists, oldest first. Somebody who asks does not want to
-    /// wait for what could not be had before.
+    /// Finishes the changes of the journal, then applies those that the provider lists, oldest first. A `requested` pass
+    /// also retries failed fetches ahead of their time, because an operator waits for the answer.
     pub(super) async fn run(
         &mut self,
         provider: &Arc<dyn Provider>,
-        asked: bool,
+        requested: bool,
     ) -> (SyncReport, Result<()>) {
         let mut report = SyncReport::default();
         let result = match provider.source() {
-            Some(source) => self.walk(provider, source, asked, &mut report).await,
-            None => Err(Error::invalid("the provider has no changes to ask for")),
+            Some(source) => self.open_and_sync(provider, source, requested, &mut report).await,
+            None => Err(Error::invalid("the provider has no source of changes")),
         };
         report.error = result.as_ref().err().map(error_chain);
         (report, result)
     }
 
-    /// Works off what is in the journal. Asks for nothing new.
+    /// Finishes the changes of the journal, without a request for new ones.
     pub(super) async fn finish(&mut self, provider: &Arc<dyn Provider>) -> Result<()> {
         let Some(source) = provider.source() else { return Ok(()) };
         let mut report = SyncReport::default();
         let journal = self.journal.get().await?;
-        let finished = self.work_off_all(provider, source, &journal, &mut report).await;
-        summary::show(&journal, provider, &self.status);
+        let finished = self.finish_unsettled(provider, source, &journal, &mut report).await;
+        summary::update(&journal, provider, &self.status);
         finished
     }
 
-    async fn work_off_all(
+    async fn finish_unsettled(
         &mut self,
         provider: &Arc<dyn Provider>,
         source: &dyn ConfigSource,
@@ -82,42 +102,69 @@ impl SyncPass {
     ) -> Result<()> {
         for entry in journal.unsettled() {
             if entry.provider == provider.name().as_str() && self.is_primary(provider) {
-                self.work_off(source, journal, &entry, report).await?;
+                self.process(source, journal, &entry, report).await?;
             }
         }
         Ok(())
     }
 
-    async fn walk(
+    async fn open_and_sync(
         &mut self,
         provider: &Arc<dyn Provider>,
         source: &dyn ConfigSource,
-        asked: bool,
+        requested: bool,
         report: &mut SyncReport,
     ) -> Result<()> {
         let journal = self.journal.get().await?;
-        let walked = self.walk_through(provider, source, asked, &journal, report).await;
-        summary::show(&journal, provider, &self.status);
-        walked
+        let synced = self.sync_with(provider, source, requested, &journal, report).await;
+        summary::update(&journal, provider, &self.status);
+        synced
     }
 
-    async fn walk_through(
+    async fn sync_with(
         &mut self,
         provider: &Arc<dyn Provider>,
         source: &dyn ConfigSource,
-        asked: bool,
+        requested: bool,
         journal: &Arc<Journal>,
         report: &mut SyncReport,
     ) -> Result<()> {
-        self.work_off_all(provider, source, journal, report).await?;
+        self.finish_unsettled(provider, source, journal, report).await?;
         if !self.is_primary(provider) {
             return Ok(());
         }
+        self.update_list(provider, source, journal).await?;
+        let failure = self.apply_listed(provider, source, requested, journal, report).await?;
+        self.prune(provider, journal);
+        self.retry_quarantined(provider, journal, report).await?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Requests the list of changes, and forgets those that the provider withdrew.
+    async fn update_list(
+        &mut self,
+        provider: &Arc<dyn Provider>,
+        source: &dyn ConfigSource,
+        journal: &Arc<Journal>,
+    ) -> Result<()> {
         if let Pending::Changes(heads) = isolated(source.pending()).await? {
             self.listed = heads;
             self.forget_withdrawn(provider, journal).await?;
         }
         self.status.record_response();
+        Ok(())
+    }
+
+    /// Fetches and applies the listed changes, oldest first. Returns the first error of a change that could not be
+    /// fetched now: the other changes go on, and the pass fails at its end.
+    async fn apply_listed(
+        &mut self,
+        provider: &Arc<dyn Provider>,
+        source: &dyn ConfigSource,
+        requested: bool,
+        journal: &Arc<Journal>,
+        report: &mut SyncReport,
+    ) -> Result<Option<Error>> {
         let mut failure = None;
         let mut misses = 0;
         for head in self.listed.clone() {
@@ -126,69 +173,95 @@ impl SyncPass {
             }
             let known = journal.find(provider.name(), &head.id);
             if let Some(entry) = known.as_ref().filter(|entry| entry.phase != Phase::Seen) {
-                self.listed_again(journal, entry).await?;
+                self.repeat_verdict(journal, entry).await?;
                 continue;
             }
-            let early = known.filter(|entry| !entry.fetch_is_due(self.clock.unix_now()));
-            // A person who asks ahead of time takes nothing from the times that are left.
-            let counts = early.is_none();
-            let seen = match early {
-                Some(_) if !asked => continue,
-                Some(entry) => entry,
-                None => {
-                    let (name, head) = (provider.name().clone(), head.clone());
-                    note(journal, move |journal| journal.fetching(&name, &head)).await?
-                }
-            };
-            kill("seen");
-            let fetched = isolated(source.fetch(&head.id)).await;
-            let sequence = seen.sequence;
-            let entry = match fetched {
-                Ok(change) if change.id == head.id => {
+            let attempt = self.start_fetch(provider, journal, &head, known, requested).await?;
+            let Some(attempt) = attempt else { continue };
+            match self.fetch(source, journal, &head, &attempt, report).await? {
+                Fetched::Saved(entry) => {
                     misses = 0;
-                    note(journal, move |journal| journal.fetched(sequence, &change)).await?
+                    self.process(source, journal, &entry, report).await?;
                 }
-                Ok(_) => {
-                    let error = Error::invalid("the provider sent another change than it was asked for");
-                    self.refuse(journal, &seen, &error, report).await?;
-                    continue;
-                }
-                Err(error)
-                    if error.kind() == ErrorKind::Unavailable && !(counts && seen.fetches >= FETCHES) =>
-                {
+                Fetched::Rejected => {}
+                Fetched::Unavailable(error) => {
                     misses += 1;
-                    if counts {
-                        let now = self.clock.unix_now();
-                        note(journal, move |journal| journal.fetch_failed(sequence, now)).await?;
-                    }
-                    tracing::warn!(change = %head.id, error = error_chain(&error), "the change cannot be fetched now");
                     failure.get_or_insert(error);
                     if misses >= MISSES {
                         break;
                     }
-                    continue;
                 }
-                Err(error) => {
-                    self.refuse(journal, &seen, &error, report).await?;
-                    continue;
-                }
-            };
-            kill("fetched");
-            self.work_off(source, journal, &entry, report).await?;
+            }
         }
-        let (listed, known) = (std::mem::take(&mut self.listed), journal);
-        let to_come = |head: &ChangeHead| {
-            known.find(provider.name(), &head.id).is_none_or(|entry| entry.phase == Phase::Seen)
-        };
-        self.listed = listed.into_iter().filter(to_come).collect();
-        let noted: HashSet<u64> = journal.all().iter().map(|entry| entry.sequence).collect();
-        self.repeated.retain(|sequence, _| noted.contains(sequence));
-        self.try_again(provider, journal, report).await?;
-        failure.map_or(Ok(()), Err)
+        Ok(failure)
     }
 
-    /// Acknowledges a change that is here, and applies it.
-    async fn work_off(
+    /// Records that a change is about to be fetched. Returns `None` when its next fetch is not due yet.
+    async fn start_fetch(
+        &self,
+        provider: &Arc<dyn Provider>,
+        journal: &Arc<Journal>,
+        head: &ChangeHead,
+        known: Option<Arc<Entry>>,
+        requested: bool,
+    ) -> Result<Option<FetchAttempt>> {
+        let early = known.filter(|entry| !entry.fetch_is_due(self.clock.unix_now()));
+        match early {
+            Some(_) if !requested => Ok(None),
+            Some(entry) => Ok(Some(FetchAttempt { entry, counts: false })),
+            None => {
+                let (name, head) = (provider.name().clone(), head.clone());
+                let entry = note(journal, move |journal| journal.fetching(&name, &head)).await?;
+                Ok(Some(FetchAttempt { entry, counts: true }))
+            }
+        }
+    }
+
+    /// Fetches the body of a change and saves it in the journal. Rejects the change when its body will never come.
+    async fn fetch(
+        &self,
+        source: &dyn ConfigSource,
+        journal: &Arc<Journal>,
+        head: &ChangeHead,
+        attempt: &FetchAttempt,
+        report: &mut SyncReport,
+    ) -> Result<Fetched> {
+        let seen = &attempt.entry;
+        let sequence = seen.sequence;
+        let last = attempt.counts && seen.fetches >= FETCHES;
+        kill("seen");
+        let error = match isolated(source.fetch(&head.id)).await {
+            Ok(change) if change.id == head.id => {
+                let entry = note(journal, move |journal| journal.fetched(sequence, &change)).await?;
+                kill("fetched");
+                return Ok(Fetched::Saved(entry));
+            }
+            Ok(_) => Error::invalid("the provider sent another change than the requested one"),
+            Err(error) if error.kind() == ErrorKind::Unavailable && !last => {
+                if attempt.counts {
+                    let now = self.clock.unix_now();
+                    note(journal, move |journal| journal.fetch_failed(sequence, now)).await?;
+                }
+                tracing::warn!(change = %head.id, error = error_chain(&error), "the change cannot be fetched now");
+                return Ok(Fetched::Unavailable(error));
+            }
+            Err(error) => error,
+        };
+        self.reject_unfetched(journal, seen, &error, report).await?;
+        Ok(Fetched::Rejected)
+    }
+
+    /// Drops what later passes do not need: listed changes whose bodies are here, and repeats of forgotten verdicts.
+    fn prune(&mut self, provider: &Arc<dyn Provider>, journal: &Arc<Journal>) {
+        self.listed.retain(|head| {
+            journal.find(provider.name(), &head.id).is_none_or(|entry| entry.phase == Phase::Seen)
+        });
+        let recorded: HashSet<u64> = journal.all().iter().map(|entry| entry.sequence).collect();
+        self.repeated.retain(|sequence, _| recorded.contains(sequence));
+    }
+
+    /// Acknowledges a fetched change, and applies it.
+    async fn process(
         &mut self,
         source: &dyn ConfigSource,
         journal: &Arc<Journal>,
@@ -198,18 +271,18 @@ impl SyncPass {
         let sequence = entry.sequence;
         let Some(change) = entry.change() else { return Ok(()) };
         if !entry.acknowledged {
-            // Whether it may have been told before, and the answer was lost, or the process ended over it.
-            let before = entry.announced;
-            if !before {
+            // An earlier report may have arrived: its answer was lost, or the process ended before it came.
+            let reported_before = entry.announced;
+            if !reported_before {
                 note(journal, move |journal| journal.announcing(sequence)).await?;
             }
-            let told = isolated(source.report(&change.id, &ChangeStatus::Received)).await;
-            match told {
+            let acknowledged = isolated(source.report(&change.id, &ChangeStatus::Received)).await;
+            match acknowledged {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-                Err(_) if before => {}
+                Err(_) if reported_before => {}
                 Err(error) => {
-                    tracing::warn!(change = %change.id, error = error_chain(&error), "the provider took the change back");
+                    tracing::warn!(change = %change.id, error = error_chain(&error), "the provider withdrew the change");
                     return note(journal, move |journal| journal.forget(sequence)).await;
                 }
             }
@@ -217,11 +290,11 @@ impl SyncPass {
             note(journal, move |journal| journal.acknowledged(sequence)).await?;
             kill("acknowledged");
         }
-        self.judge(journal, entry, change, report).await
+        self.apply_change(journal, entry, change, report).await
     }
 
-    /// Applies a change that is here, and notes the verdict.
-    async fn judge(
+    /// Applies a fetched change, and records the verdict.
+    async fn apply_change(
         &self,
         journal: &Arc<Journal>,
         entry: &Entry,
@@ -230,36 +303,36 @@ impl SyncPass {
     ) -> Result<()> {
         let before = entry.quarantine.as_ref();
         let now = self.clock.unix_now();
-        let (settlement, quarantine) = match self.apply(journal, entry, change).await? {
+        let (settlement, quarantine) = match self.send_to_apply(journal, entry, change).await? {
             ChangeVerdict::Applied => (Settlement::Applied, None),
             ChangeVerdict::Rejected(rejection, attempt) => {
-                let again = attempt.and_then(|attempt| Quarantine::after(before, attempt, now));
-                (rejection_report(&rejection).into(), again)
+                let retry = attempt.and_then(|attempt| Quarantine::after(before, attempt, now));
+                (rejection_report(&rejection).into(), retry)
             }
             ChangeVerdict::Superseded => {
                 let sequence = entry.sequence;
                 return note(journal, move |journal| journal.release(sequence)).await;
             }
-            ChangeVerdict::Deferred(why) => {
-                let held = change_report(
+            ChangeVerdict::Deferred(reason) => {
+                let deferred = change_report(
                     &entry.id,
                     &entry.kind,
                     ChangeOutcome::Held,
                     None,
-                    Some(why.clone()),
+                    Some(reason.clone()),
                     Vec::new(),
                 );
-                tracing::warn!(change = entry.id, why, "the change waits");
-                self.status.record_change(&held);
-                report.held.push(held);
+                tracing::warn!(change = entry.id, reason, "the change waits");
+                self.status.record_change(&deferred);
+                report.held.push(deferred);
                 return Ok(());
             }
         };
-        self.settled(journal, entry, settlement, quarantine, report).await
+        self.settle(journal, entry, settlement, quarantine, report).await
     }
 
-    /// Tries changes again that were rejected for what may have come right since.
-    async fn try_again(
+    /// Retries rejected changes whose retry is due.
+    async fn retry_quarantined(
         &self,
         provider: &Arc<dyn Provider>,
         journal: &Arc<Journal>,
@@ -274,14 +347,15 @@ impl SyncPass {
                 .is_some_and(|(quarantine, digest)| quarantine.is_due(self.clock.unix_now(), &digest));
             let ours = entry.provider == provider.name().as_str() && self.is_primary(provider);
             if let Some(change) = entry.change().filter(|_| due && ours) {
-                tracing::info!(change = entry.id, "a change that was rejected is tried again");
-                self.judge(journal, &entry, change, report).await?;
+                tracing::info!(change = entry.id, "retrying a rejected change");
+                self.apply_change(journal, &entry, change, report).await?;
             }
         }
         Ok(())
     }
 
-    async fn settled(
+    /// Records the verdict of a change, and shows it in the status and in the report.
+    async fn settle(
         &self,
         journal: &Arc<Journal>,
         entry: &Entry,
@@ -293,7 +367,12 @@ impl SyncPass {
         let ended = match &settlement {
             Settlement::Applied => change_report(id, kind, ChangeOutcome::Applied, None, None, Vec::new()),
             Settlement::Rejected { class, summary, problems } => {
-                tracing::error!(change = id, class, summary, "change rejected; what was served is served on");
+                tracing::error!(
+                    change = id,
+                    class,
+                    summary,
+                    "the change was rejected; the active configuration stays"
+                );
                 change_report(
                     id,
                     kind,
@@ -314,22 +393,32 @@ impl SyncPass {
         Ok(())
     }
 
-    async fn apply(&self, journal: &Arc<Journal>, entry: &Entry, change: Change) -> Result<ChangeVerdict> {
+    /// Hands a change to the task that applies changes, and waits for the verdict.
+    async fn send_to_apply(
+        &self,
+        journal: &Arc<Journal>,
+        entry: &Entry,
+        change: Change,
+    ) -> Result<ChangeVerdict> {
         let stopping = || Error::unavailable("the gateway is stopping");
         let (reply, verdict) = oneshot::channel();
-        let noted = JournaledChange {
+        let journaled = JournaledChange {
             sequence: entry.sequence,
             change: Arc::new(change),
             journal: Arc::clone(journal),
-            targets: entry.quarantine.as_ref().map(|held| held.targets().to_vec()).unwrap_or_default(),
+            targets: entry
+                .quarantine
+                .as_ref()
+                .map(|quarantine| quarantine.targets().to_vec())
+                .unwrap_or_default(),
             before: entry.phase.before().unwrap_or_default().to_vec(),
         };
-        self.apply.send(Command::Change(noted, reply)).await.map_err(|_| stopping())?;
+        self.apply.send(Command::Change(journaled, reply)).await.map_err(|_| stopping())?;
         verdict.await.map_err(|_| stopping())
     }
 
-    /// A change that could not be brought here and never will be is rejected like one that is wrong.
-    async fn refuse(
+    /// Rejects a change whose body will never come.
+    async fn reject_unfetched(
         &self,
         journal: &Arc<Journal>,
         entry: &Entry,
@@ -338,10 +427,10 @@ impl SyncPass {
     ) -> Result<()> {
         let summary = format!("the change could not be fetched: {}", error_chain(error));
         let rejection = RejectionReport { class: RejectionClass::Fetch, summary, problems: Vec::new() };
-        self.settled(journal, entry, rejection.into(), None, report).await
+        self.settle(journal, entry, rejection.into(), None, report).await
     }
 
-    /// Forgets changes whose bodies never came and that are not listed any more.
+    /// Forgets changes without a body that the provider no longer lists.
     async fn forget_withdrawn(&self, provider: &Arc<dyn Provider>, journal: &Arc<Journal>) -> Result<()> {
         for entry in journal.without_body(provider.name()) {
             if !self.listed.iter().any(|head| head.id.as_str() == entry.id) {
@@ -351,9 +440,9 @@ impl SyncPass {
         Ok(())
     }
 
-    /// A change with a verdict that is listed again: the verdict did not arrive, or was forgotten there.
-    /// It is repeated at once, then less and less often: who does not hear it is not to be hammered.
-    async fn listed_again(&mut self, journal: &Arc<Journal>, entry: &Arc<Entry>) -> Result<()> {
+    /// Reports a delivered verdict again when the provider still lists its change: the verdict was lost there. The first
+    /// repeat comes at once, later ones less and less often, to spare a provider that ignores them.
+    async fn repeat_verdict(&mut self, journal: &Arc<Journal>, entry: &Arc<Entry>) -> Result<()> {
         if entry.phase == Phase::Settled && entry.delivery == Delivery::Reported {
             let (sequence, now) = (entry.sequence, Instant::now());
             let (times, due) = self.repeated.get(&sequence).copied().unwrap_or((0, now));

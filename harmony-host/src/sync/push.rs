@@ -1,3 +1,5 @@
+//! The push of the local configuration to the control plane.
+
 use std::fmt;
 
 use provider_api::{DocumentKind, Publication, Publisher, Registry, Result};
@@ -8,18 +10,19 @@ use crate::config::Fragment;
 use crate::providers::isolate::isolated;
 use crate::snapshot::Snapshot;
 
-/// What was pushed up.
+/// The report of one push.
 #[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct PushReport {
     /// The bytes of config.toml as it was sent.
     pub config_size: usize,
-    /// How many pipeline files.
+    /// The number of pushed pipeline files.
     pub pipeline_count: usize,
-    /// How many transforms.
+    /// The number of pushed transforms.
     pub transform_count: usize,
-    /// How many mesh files.
+    /// The number of pushed mesh files.
     pub mesh_count: usize,
-    /// How many files were kept here: meshes with keys of their own.
+    /// The number of mesh files that were not pushed, because they contain keys.
     pub kept_count: usize,
 }
 
@@ -80,7 +83,7 @@ fn holds_keys(fragment: &Fragment) -> bool {
     fragment.meshes.iter().any(|mesh| mesh.jwt_secret.is_some())
 }
 
-/// config.toml without what only this gateway may know.
+/// Returns config.toml without the secrets of this gateway.
 fn without_secrets(text: &str, registry: &Registry) -> String {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return String::new() };
     if let Some(management) = document.get_mut("management").and_then(toml_edit::Item::as_table_like_mut) {

@@ -1,3 +1,5 @@
+//! The reports of changes and their rejections.
+
 use std::time::SystemTime;
 
 use provider_api::RejectionReport;

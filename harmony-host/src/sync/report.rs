@@ -4,16 +4,17 @@ use serde::Serialize;
 
 use crate::status::ChangeReport;
 
-/// What one round did.
+/// The results of one sync.
 #[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct SyncReport {
-    /// The changes that are live now.
+    /// The applied changes.
     pub applied: Vec<ChangeReport>,
-    /// The changes that are not, and why.
+    /// The rejected changes, with the reasons.
     pub rejected: Vec<ChangeReport>,
-    /// The changes that wait for something.
+    /// The deferred changes, with the reasons.
     pub held: Vec<ChangeReport>,
-    /// Why the round did not get to its end.
+    /// The error that ended the sync early.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

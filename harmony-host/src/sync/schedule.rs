@@ -1,10 +1,12 @@
+//! The schedule of the sync passes.
+
 use std::time::Duration;
 
 use provider_api::Cadence;
 use tokio::time::Instant;
 
-/// When the next round is due. Kept apart from the interval, so that an edit of the interval takes effect on
-/// the wait that is under way.
+/// The time of the next pass. It is computed from the current interval, so that an edit of the interval takes effect
+/// on a wait in progress.
 #[derive(Debug)]
 pub(super) struct Schedule {
     since: Instant,
@@ -13,11 +15,11 @@ pub(super) struct Schedule {
 
 #[derive(Debug)]
 enum Wait {
-    /// Nothing to wait for.
+    /// No wait.
     None,
-    /// This share of the interval.
+    /// A multiple of the interval.
     Interval(f64),
-    /// A time of its own, whatever the interval is.
+    /// A fixed time, independent of the interval.
     Fixed(Duration),
 }
 
@@ -26,17 +28,17 @@ impl Schedule {
         Self { since: Instant::now(), wait: Wait::None }
     }
 
-    /// After a good round.
+    /// Schedules the pass after a success.
     pub(super) fn steady(share: f64) -> Self {
         Self { since: Instant::now(), wait: Wait::Interval(share) }
     }
 
-    /// After a bad one.
+    /// Schedules the pass after a failure.
     pub(super) fn after(wait: Duration) -> Self {
         Self { since: Instant::now(), wait: Wait::Fixed(wait) }
     }
 
-    /// `None` when only somebody who asks starts a round.
+    /// Returns the due time, or `None` when passes run on request only.
     pub(super) fn due(&self, cadence: Cadence) -> Option<Instant> {
         let wait = match (cadence, &self.wait) {
             (Cadence::OnDemand, _) => return None,

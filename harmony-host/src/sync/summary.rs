@@ -1,3 +1,5 @@
+//! The summary of the journal in the status.
+
 use std::sync::Arc;
 
 use provider_api::Provider;
@@ -5,13 +7,13 @@ use provider_api::Provider;
 use crate::journal::{Entry, Journal, Phase, Settlement};
 use crate::status::StatusBoard;
 
-/// Shows in the status what the journal says of the changes of a provider.
-pub(super) fn show(journal: &Journal, provider: &Arc<dyn Provider>, status: &StatusBoard) {
+/// Updates the status from the journal entries of a provider.
+pub(super) fn update(journal: &Journal, provider: &Arc<dyn Provider>, status: &StatusBoard) {
     let all = journal.all();
     let ours: Vec<&Arc<Entry>> =
         all.iter().filter(|entry| entry.provider == provider.name().as_str()).collect();
     let open = ours.iter().filter(|entry| entry.phase != Phase::Settled).count();
-    let untold = ours.iter().filter(|entry| entry.is_undelivered()).count();
+    let undelivered = ours.iter().filter(|entry| entry.is_undelivered()).count();
     let quarantined = ours.iter().filter(|entry| entry.quarantine.is_some()).count();
     // What may still come right, or what was tried last.
     let wanted = |entry: &&&Arc<Entry>| entry.quarantine.is_some();
@@ -23,5 +25,5 @@ pub(super) fn show(journal: &Journal, provider: &Arc<dyn Provider>, status: &Sta
             Some(format!("the {} change {} was rejected ({class}): {summary}", entry.kind, entry.id))
         }
     });
-    status.journal(open, untold, quarantined, rejected);
+    status.journal(open, undelivered, quarantined, rejected);
 }

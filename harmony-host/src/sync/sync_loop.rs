@@ -1,4 +1,4 @@
-//! Following a provider: asking for changes at its cadence, applying them, reporting the verdicts.
+//! The sync loop: polls the primary provider, applies changes, reports verdicts.
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -17,9 +17,9 @@ use crate::status::StatusBoard;
 use crate::sync::outbox::Outbox;
 use crate::sync::pass::SyncPass;
 use crate::sync::schedule::Schedule;
-use crate::sync::{Backoff, JournalPlace, PushReport, SyncCommand, SyncReport, push, summary};
+use crate::sync::{Backoff, LazyJournal, PushReport, SyncCommand, SyncReport, push, summary};
 
-/// What the sync loop is made of.
+/// The parts of a sync loop.
 pub(crate) struct SyncParts {
     pub(crate) inbox: mpsc::Receiver<SyncCommand>,
     pub(crate) apply: mpsc::Sender<Command>,
@@ -37,36 +37,36 @@ pub(crate) struct SyncParts {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// How long a gateway that is not authorized waits before it asks again by itself.
+/// The shortest wait, before jitter, of a gateway without authorization.
 const UNAUTHORIZED: Duration = Duration::from_secs(300);
 
-/// How often it looks for a credential that somebody else stored.
-const LOOK: Duration = Duration::from_secs(2);
+/// The interval of the checks for a new credential, which another process may store.
+const CREDENTIAL_CHECK: Duration = Duration::from_secs(2);
 
-/// The one loop that asks a provider for changes. It outlives every error.
+/// The loop that polls the provider for changes. No error ends it.
 pub(crate) struct SyncLoop {
     inbox: mpsc::Receiver<SyncCommand>,
     primary: watch::Receiver<Option<Arc<dyn Provider>>>,
     status: Arc<StatusBoard>,
-    round: SyncPass,
+    pass: SyncPass,
     outbox: Arc<Outbox>,
     backoff: Backoff,
     schedule: Schedule,
     followed: Option<Arc<dyn Provider>>,
     registry: Registry,
     push: Option<Arc<Snapshot>>,
-    telling: Option<tokio::task::JoinHandle<()>>,
-    /// Whether the last round failed because nobody authorized this gateway.
+    delivery: Option<tokio::task::JoinHandle<()>>,
+    /// Set when the last pass failed because this gateway is not authorized.
     unauthorized: bool,
 }
 
 impl SyncLoop {
     pub(crate) fn new(parts: SyncParts) -> Self {
         let outbox = Outbox::new();
-        let round = SyncPass {
+        let pass = SyncPass {
             apply: parts.apply,
             primary: parts.primary.clone(),
-            journal: JournalPlace { directory: parts.journal_directory, open: parts.journal },
+            journal: LazyJournal { directory: parts.journal_directory, open: parts.journal },
             outbox: Arc::clone(&outbox),
             status: Arc::clone(&parts.status),
             listed: Vec::new(),
@@ -77,24 +77,24 @@ impl SyncLoop {
             inbox: parts.inbox,
             primary: parts.primary,
             status: parts.status,
-            round,
+            pass,
             outbox,
             backoff: Backoff::new(parts.random),
             schedule: Schedule::now(),
             followed: None,
             registry: parts.registry,
             push: parts.push,
-            telling: None,
+            delivery: None,
             unauthorized: false,
         }
     }
 
     /// Runs until the gateway stops.
     pub(crate) async fn run(mut self) {
-        self.follow();
-        self.take_up().await;
+        self.watch_primary();
+        self.resume().await;
         loop {
-            self.follow();
+            self.watch_primary();
             let cadence = self.cadence();
             let due = cadence.and_then(|cadence| self.schedule.due(cadence));
             self.status.due(due);
@@ -108,38 +108,41 @@ impl SyncLoop {
                     }
                 }
                 command = self.inbox.recv() => match command {
-                    Some(command) => self.told(command).await,
+                    Some(command) => self.handle(command).await,
                     None => return,
                 },
                 () = authorized => {
-                    tracing::info!("there is another credential; asking for changes again");
+                    tracing::info!("the credential changed; syncing again");
                     self.authorized();
                 }
                 () = until(due) => {
-                    self.walk(false).await;
+                    self.sync_once(false).await;
                 }
             }
         }
     }
 
-    /// Goes on with what a former process left: verdicts that were not told, and, where nobody asks by the clock,
-    /// changes that are here and have none.
-    async fn take_up(&mut self) {
-        let (Some(provider), Some(journal)) = (self.followed.clone(), self.round.journal.open.clone()) else {
+    /// Resumes the work of an earlier process: undelivered verdicts, and, for a provider on demand, fetched changes without
+    /// a verdict.
+    async fn resume(&mut self) {
+        let (Some(provider), Some(journal)) = (self.followed.clone(), self.pass.journal.open.clone()) else {
             return;
         };
-        summary::show(&journal, &provider, &self.status);
-        self.tell_verdicts();
+        summary::update(&journal, &provider, &self.status);
+        self.start_delivery();
         if self.cadence() == Some(Cadence::OnDemand)
-            && let Err(error) = self.round.finish(&provider).await
+            && let Err(error) = self.pass.finish(&provider).await
         {
-            tracing::warn!(error = error_chain(&error), "what a former process left cannot be finished now");
+            tracing::warn!(
+                error = error_chain(&error),
+                "the changes of an earlier process cannot be finished now"
+            );
         }
         self.outbox.wake();
     }
 
-    /// Takes up the primary provider as it is now.
-    fn follow(&mut self) {
+    /// Takes over the current primary provider.
+    fn watch_primary(&mut self) {
         let primary = self.primary.borrow_and_update().clone();
         let primary = primary.filter(|provider| provider.source().is_some());
         let same = match (&self.followed, &primary) {
@@ -148,11 +151,11 @@ impl SyncLoop {
             _ => false,
         };
         if let Some(provider) = &primary {
-            self.outbox.meet(provider);
+            self.outbox.add_provider(provider);
         }
         if !same {
             self.authorized();
-            self.round.listed.clear();
+            self.pass.listed.clear();
             self.outbox.wake();
             match &primary {
                 Some(provider) => tracing::info!(provider = %provider.name(), "following"),
@@ -167,10 +170,10 @@ impl SyncLoop {
         cadence_of(&**self.followed.as_ref()?)
     }
 
-    async fn told(&mut self, command: SyncCommand) {
+    async fn handle(&mut self, command: SyncCommand) {
         match command {
             SyncCommand::Now(reply) => {
-                let report = self.walk(true).await;
+                let report = self.sync_once(true).await;
                 let _ = reply.send(report);
             }
             SyncCommand::Push(snapshot, reply) => {
@@ -193,7 +196,7 @@ impl SyncLoop {
         push::push(publisher, snapshot, &self.registry).await
     }
 
-    async fn walk(&mut self, asked: bool) -> SyncReport {
+    async fn sync_once(&mut self, requested: bool) -> SyncReport {
         let Some(provider) = self.followed.clone() else {
             let error = Some("no remote provider is followed".to_owned());
             return SyncReport { error, ..SyncReport::default() };
@@ -212,16 +215,16 @@ impl SyncLoop {
                 }
             }
         }
-        let (report, result) = self.round.run(&provider, asked).await;
-        self.tell_verdicts();
+        let (report, result) = self.pass.run(&provider, requested).await;
+        self.start_delivery();
         match result {
-            Ok(()) => self.good(),
-            Err(error) => self.bad(&provider, &error),
+            Ok(()) => self.succeeded(),
+            Err(error) => self.failed(&provider, &error),
         }
         report
     }
 
-    fn good(&mut self) {
+    fn succeeded(&mut self) {
         if self.backoff.failures() > 0 {
             tracing::info!("the provider answers again");
         }
@@ -229,15 +232,15 @@ impl SyncLoop {
         self.unauthorized = false;
         self.schedule = Schedule::steady(self.backoff.spread());
         self.status.record_pass(None);
-        // What could not be told meanwhile can be told now.
+        // Undelivered verdicts may go through now.
         self.outbox.answered();
     }
 
-    fn bad(&mut self, provider: &Arc<dyn Provider>, error: &Error) {
+    fn failed(&mut self, provider: &Arc<dyn Provider>, error: &Error) {
         let wait = self.backoff.failed(error.retry_after());
-        let standing = credential_status_of(&**provider);
+        let credential = credential_status_of(&**provider);
         self.unauthorized =
-            standing.is_some_and(|standing| !matches!(standing, CredentialStatus::Valid { .. }));
+            credential.is_some_and(|credential| !matches!(credential, CredentialStatus::Valid { .. }));
         let wait =
             if self.unauthorized { wait.max(UNAUTHORIZED.mul_f64(self.backoff.spread())) } else { wait };
         self.schedule = Schedule::after(wait);
@@ -248,18 +251,18 @@ impl SyncLoop {
     }
 
     /// Starts to deliver verdicts when there is a journal.
-    fn tell_verdicts(&mut self) {
-        let running = self.telling.as_ref().is_some_and(|task| !task.is_finished());
-        if let (false, Some(journal)) = (running, self.round.journal.open.clone()) {
+    fn start_delivery(&mut self) {
+        let running = self.delivery.as_ref().is_some_and(|task| !task.is_finished());
+        if let (false, Some(journal)) = (running, self.pass.journal.open.clone()) {
             let (outbox, status) = (Arc::clone(&self.outbox), Arc::clone(&self.status));
-            self.telling = Some(tokio::spawn(async move { outbox.run(journal, status).await }));
+            self.delivery = Some(tokio::spawn(async move { outbox.run(journal, status).await }));
         }
     }
 }
 
 impl Drop for SyncLoop {
     fn drop(&mut self) {
-        if let Some(task) = &self.telling {
+        if let Some(task) = &self.delivery {
             task.abort();
         }
     }
@@ -272,13 +275,13 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-/// Ends when a provider that was refused has a credential that nobody refused.
+/// Waits until the provider has a valid credential.
 async fn another_credential(provider: Option<Arc<dyn Provider>>) {
     let Some(provider) = provider else { return std::future::pending().await };
     loop {
-        tokio::time::sleep(LOOK).await;
-        let standing = credential_status_of(&*provider);
-        if matches!(standing, Some(CredentialStatus::Valid { .. })) {
+        tokio::time::sleep(CREDENTIAL_CHECK).await;
+        let credential = credential_status_of(&*provider);
+        if matches!(credential, Some(CredentialStatus::Valid { .. })) {
             return;
         }
     }

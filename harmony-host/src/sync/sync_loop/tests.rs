@@ -1,7 +1,7 @@
-//! The loop on a clock that is turned: when it asks, and how long it waits after what.
+//! Tests of the sync loop on a paused clock.
 
 mod poison;
-mod taken_up;
+mod resume;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -219,7 +219,7 @@ fn follow_on(
 const EVERY: Cadence = Cadence::Every(Duration::from_secs(30));
 
 #[tokio::test(start_paused = true)]
-async fn the_first_question_is_asked_at_once_and_the_others_at_a_spread_interval() {
+async fn polls_at_once_then_with_jitter() {
     let (provider, start) = (Scripted::new(EVERY, []), Instant::now());
     let _running = follow(&provider, 1);
     provider.until_asked(50).await;
@@ -232,7 +232,7 @@ async fn the_first_question_is_asked_at_once_and_the_others_at_a_spread_interval
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_errors_the_waits_stay_below_a_bound_that_doubles_to_its_cap_and_are_spread_below_it() {
+async fn waits_after_errors_are_random_below_bound() {
     let mut at_the_cap = Vec::new();
     for seed in 0..20 {
         let provider = Scripted::new(EVERY, vec![Answer::Away(None); 20]);
@@ -252,7 +252,7 @@ async fn after_errors_the_waits_stay_below_a_bound_that_doubles_to_its_cap_and_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_after_is_obeyed_and_spread_and_recovery_needs_nobody() {
+async fn retry_after_is_obeyed() {
     let provider = Scripted::new(EVERY, [Answer::Away(Some(120)), Answer::Away(None), Answer::Nothing]);
     let _running = follow(&provider, 7);
     provider.until_asked(4).await;
@@ -263,7 +263,7 @@ async fn retry_after_is_obeyed_and_spread_and_recovery_needs_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_gateway_asks_rarely_and_at_once_when_there_is_another_credential() {
+async fn new_credential_ends_the_long_wait() {
     let provider = Scripted::new(EVERY, [Answer::Refused, Answer::Refused, Answer::Nothing]);
     let running = follow(&provider, 3);
     provider.until_asked(2).await;
@@ -271,7 +271,7 @@ async fn a_refused_gateway_asks_rarely_and_at_once_when_there_is_another_credent
     // Somebody stores another one beside the gateway.
     *provider.standing.lock().unwrap() = valid();
     provider.until_asked(3).await;
-    assert!(provider.waits()[1] <= LOOK * 2, "{:?}", provider.waits());
+    assert!(provider.waits()[1] <= CREDENTIAL_CHECK * 2, "{:?}", provider.waits());
     // Somebody authorizes it through the gateway.
     provider.script.lock().unwrap().push(Answer::Refused);
     provider.until_asked(4).await;
@@ -281,7 +281,7 @@ async fn a_refused_gateway_asks_rarely_and_at_once_when_there_is_another_credent
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_demand_asks_only_when_told_to() {
+async fn on_demand_polls_on_request_only() {
     let provider = Scripted::new(Cadence::OnDemand, [Answer::Change("01A")]);
     let running = follow(&provider, 1);
     tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
@@ -295,7 +295,7 @@ async fn on_demand_asks_only_when_told_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_loop_outlives_a_provider_that_panics() {
+async fn panic_of_a_provider_does_not_end_the_loop() {
     let provider = Scripted::new(EVERY, [Answer::Panics, Answer::Panics, Answer::Change("01A")]);
     let _running = follow(&provider, 1);
     provider.until_asked(4).await;
@@ -303,7 +303,7 @@ async fn the_loop_outlives_a_provider_that_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_is_listed_again_is_not_applied_again_and_its_verdict_is_repeated() {
+async fn relisted_change_repeats_its_verdict() {
     let provider = Scripted::new(EVERY, [Answer::Change("01A"), Answer::Change("01A"), Answer::Nothing]);
     let _running = follow(&provider, 1);
     provider.until_asked(3).await;

@@ -10,7 +10,7 @@ use crate::diagnostics::rejection::Rejection;
 use crate::journal::Attempt;
 use crate::status::{Effective, timestamp};
 
-/// The wall clock as tokio's clock says it.
+/// A wall clock that follows the clock of tokio.
 #[derive(Debug)]
 struct Turned(Instant);
 
@@ -20,7 +20,7 @@ impl Clock for Turned {
     }
 }
 
-/// A control plane that lists a change until it hears that it was applied: one that was rejected for ever.
+/// A control plane that lists a change until it is applied; a rejected change for ever.
 #[derive(Debug)]
 struct Stubborn {
     name: ProviderName,
@@ -76,7 +76,7 @@ impl Provider for Stubborn {
 
 const POISON: &str = "050";
 
-/// What applies: everything but the poison, each time to another configuration.
+/// An applier that accepts every change but the poison, each time with another configuration.
 #[derive(Debug, Default)]
 struct Applied(Mutex<Vec<String>>);
 
@@ -164,7 +164,7 @@ async fn a_day(class: RejectionClass) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_is_always_rejected_is_tried_four_times_a_day_over_restarts_and_its_siblings_go_on() {
+async fn rejected_change_is_tried_four_times() {
     assert_eq!(a_day(RejectionClass::Validate).await, 4);
     assert_eq!(a_day(RejectionClass::Bind).await, 4);
 }

@@ -1,3 +1,5 @@
+//! The journal of the sync loop, opened on first use.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,12 +9,12 @@ use crate::journal::Journal;
 
 /// The journal, opened when it is first needed: a gateway without a remote provider has none.
 #[derive(Debug)]
-pub(crate) struct JournalPlace {
+pub(crate) struct LazyJournal {
     pub(crate) directory: PathBuf,
     pub(crate) open: Option<Arc<Journal>>,
 }
 
-impl JournalPlace {
+impl LazyJournal {
     pub(crate) async fn get(&mut self) -> Result<Arc<Journal>> {
         if let Some(open) = &self.open {
             return Ok(Arc::clone(open));
@@ -28,7 +30,7 @@ impl JournalPlace {
     }
 }
 
-/// Notes something in the journal.
+/// Writes to the journal.
 ///
 /// # Errors
 /// Unavailable, when the journal cannot be written: the sync is tried again.

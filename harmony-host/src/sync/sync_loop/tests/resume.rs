@@ -1,4 +1,4 @@
-//! What a process before has left in the journal.
+//! Tests of the work that an earlier process left in the journal.
 
 use provider_api::{RejectionClass, RejectionReport};
 
@@ -36,7 +36,7 @@ fn applied(told: &[ChangeStatus]) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nobody_asks_by_the_clock_it_is_finished_and_told_all_the_same_and_nothing_is_asked() {
+async fn on_demand_change_is_finished_without_a_poll() {
     let provider = Scripted::new(Cadence::OnDemand, []);
     let directory = tempfile::tempdir().unwrap();
     let journal = Journal::open(directory.path()).unwrap();
@@ -49,7 +49,7 @@ async fn where_nobody_asks_by_the_clock_it_is_finished_and_told_all_the_same_and
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_stands_rejected_is_in_the_status_of_the_next_process_and_told_by_it() {
+async fn rejection_survives_a_restart() {
     let provider = Scripted::new(Cadence::OnDemand, []);
     let directory = tempfile::tempdir().unwrap();
     let journal = Journal::open(directory.path()).unwrap();
@@ -62,7 +62,7 @@ async fn a_change_that_stands_rejected_is_in_the_status_of_the_next_process_and_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_verdict_that_is_never_heard_does_not_keep_the_others_for_good() {
+async fn undeliverable_verdict_stops_blocking() {
     let provider = Scripted::new(Cadence::OnDemand, []);
     *provider.deaf_to.lock().unwrap() = Some("01A");
     let directory = tempfile::tempdir().unwrap();
