@@ -46,7 +46,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A range of bytes in a [`Source`].
+/// A place in a file of the configuration: a range of bytes in its text.
 #[derive(Clone, Debug)]
 pub struct Place {
     source: Arc<Source>,
