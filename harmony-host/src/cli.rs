@@ -8,9 +8,11 @@ mod management_client;
 mod out;
 mod resolve;
 mod run;
+mod schema;
 mod state_dir;
 mod status;
 mod sync;
+mod unknown_keys;
 
 use std::process::ExitCode;
 
@@ -50,6 +52,11 @@ enum Command {
     ///
     /// For example: harmony-host resolve local.name.fhir-api
     Resolve(resolve::Resolve),
+    /// Print the JSON Schema of the configuration files, for editors
+    ///
+    /// For example: harmony-host schema > harmony.schema.json. An editor with a TOML language server such as taplo then
+    /// completes and checks keys: begin a file with `#:schema ./harmony.schema.json`.
+    Schema(schema::Schema),
     /// Show whether a running gateway is in sync, and the reason if it is not
     Status(status::Status),
     /// Make a running gateway fetch the changes of its provider now, and show the verdict of each
@@ -80,6 +87,7 @@ pub fn main(registry: Registry) -> ExitCode {
             Command::Run(run) => run.run(registry).await,
             Command::Check(check) => check.run(registry).await,
             Command::Resolve(resolve) => resolve.run(registry).await,
+            Command::Schema(schema) => schema.run(),
             Command::Status(status) => status.run().await,
             Command::Sync(sync) => sync.run().await,
         }

@@ -1,5 +1,6 @@
 //! The configuration files, read into one immutable tree.
 
+pub(crate) mod directories;
 pub(crate) mod edits;
 mod load;
 mod read;

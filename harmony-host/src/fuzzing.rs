@@ -53,6 +53,7 @@ pub fn configuration(bytes: &[u8]) {
         capabilities: Arc::new(
             Capabilities::new().with_endpoint("echo").with_backend("http").with_backend("echo"),
         ),
+        allow_unknown_keys: false,
         clock: Arc::new(SystemClock),
         state_dir: PathBuf::from(NOWHERE),
         resolutions: Resolutions::new(Arc::new(SystemClock), Vec::new()),

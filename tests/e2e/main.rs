@@ -13,6 +13,7 @@ mod demo;
 mod disk;
 mod embedding;
 mod enrollment;
+mod fail_closed;
 mod forwarding;
 mod generation_consistency;
 mod guide;

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::apply::Activation as _;
 use crate::cli::config_path::ConfigPath;
 use crate::cli::out;
+use crate::cli::unknown_keys::UnknownKeys;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::render::render;
 use crate::gateway::Gateway;
@@ -20,6 +21,9 @@ pub(super) struct Check {
     #[command(flatten)]
     config: ConfigPath,
 
+    #[command(flatten)]
+    unknown: UnknownKeys,
+
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -29,9 +33,9 @@ impl Check {
     /// Runs the command and returns the exit code.
     pub(super) async fn run(self, registry: Registry) -> u8 {
         let path = self.config.config.display().to_string();
-        let checked =
-            host::check(&HostOptions::new(&self.config.config, registry), Gateway::new().capabilities())
-                .await;
+        let mut options = HostOptions::new(&self.config.config, registry);
+        options.allow_unknown_keys = self.unknown.allow_unknown_keys;
+        let checked = host::check(&options, Gateway::new().capabilities()).await;
         let (problems, snapshot) = match checked {
             Ok(snapshot) => (snapshot.warnings().to_vec(), Some(snapshot)),
             Err(rejection) => (rejection.problems.sorted().into_iter().cloned().collect(), None),

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::check::counted;
 use crate::cli::config_path::ConfigPath;
 use crate::cli::state_dir::StateDir;
+use crate::cli::unknown_keys::UnknownKeys;
 use crate::cli::{log, out};
 use crate::diagnostics::render::render;
 use crate::gateway::RunningGateway;
@@ -21,6 +22,9 @@ pub(super) struct Run {
 
     #[command(flatten)]
     state: StateDir,
+
+    #[command(flatten)]
+    unknown: UnknownKeys,
 
     #[command(flatten)]
     log: log::Log,
@@ -56,6 +60,7 @@ impl Run {
         );
         let mut options = self.state.options(&self.config.config, registry);
         options.push_on_start = self.push_on_start;
+        options.allow_unknown_keys = self.unknown.allow_unknown_keys;
         let gateway = match RunningGateway::start(options).await {
             Ok(gateway) => gateway,
             Err(rejection) => {

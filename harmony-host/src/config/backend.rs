@@ -21,6 +21,8 @@ pub(crate) struct Backend {
     pub(crate) service: Spanned<String>,
     /// The value of `options.base_url`, or of `options.url`.
     pub(crate) base_url: Option<Spanned<String>>,
+    /// The path that precedes the path of each request, after the path of the destination.
+    pub(crate) path_prefix: Option<Spanned<String>>,
     /// The name of a `[targets.*]`, or a resource reference.
     pub(crate) target_ref: Option<Spanned<String>>,
     /// The connection settings. They override those of the target.
@@ -90,20 +92,20 @@ impl Backend {
     pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let service = section.required_text("service", problems);
         let options = section.section("options", problems);
-        let mut base_url = None;
+        let (mut base_url, mut path_prefix) = (None, None);
         let mut timing = Timing::read(section, problems);
         let mut unserved_options = Vec::new();
-        if let Some(options) = &options {
-            if service.as_ref().is_some_and(|s| s.value == "http") {
-                base_url = options.text("base_url", problems).or_else(|| options.text("url", problems));
-                timing = timing.with_fallback(&Timing::read(options, problems));
-                for key in ["method", "headers"] {
-                    if options.has(key) {
-                        unserved_options.push(Spanned::new(key, options.place().clone()));
-                    }
+        if let Some(options) = &options
+            && service.as_ref().is_some_and(|s| s.value == "http")
+        {
+            base_url = options.text("base_url", problems).or_else(|| options.text("url", problems));
+            path_prefix = options.text("path_prefix", problems);
+            timing = timing.with_fallback(&Timing::read(options, problems));
+            for key in ["method", "headers"] {
+                if options.has(key) {
+                    unserved_options.push(Spanned::new(key, options.place().clone()));
                 }
             }
-            options.finish(problems);
         }
         let backend = Self {
             name,
@@ -111,13 +113,13 @@ impl Backend {
             place: section.place().clone(),
             service: service?,
             base_url,
+            path_prefix,
             target_ref: section.text("target_ref", problems),
             connection: Connection::read(section, problems),
             timing,
             authentication: section.text("authentication", problems),
             unserved_options,
         };
-        section.finish(problems);
         Some(backend)
     }
 }
@@ -132,15 +134,14 @@ impl Target {
         if connection.host.is_none() {
             connection.host = section.text("url", problems);
         }
-        let target = Self {
+
+        Self {
             name,
             place: section.place().clone(),
             connection,
             timing: Timing::read(section, problems),
             authentication: section.text("authentication", problems),
             enabled: enabled(section, problems),
-        };
-        section.finish(problems);
-        target
+        }
     }
 }

@@ -25,14 +25,13 @@ impl Connection {
     /// Reads the table.
     pub(crate) fn read(section: &Section<'_>, problems: &mut Problems) -> Self {
         let Some(connection) = section.section("connection", problems) else { return Self::default() };
-        let read = Self {
+
+        Self {
             host: connection.text("host", problems),
             port: connection.integer("port", 1..=65535, problems),
             protocol: connection.text("protocol", problems),
             base_path: connection.text("base_path", problems),
-        };
-        connection.finish(problems);
-        read
+        }
     }
 
     /// Returns these keys, with the keys of `fallback` where these are absent.

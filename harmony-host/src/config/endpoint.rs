@@ -21,6 +21,8 @@ pub(crate) struct Endpoint {
     pub(crate) path_prefix: Option<Spanned<String>>,
     /// The name of the `[authentications.*]` that requests must satisfy.
     pub(crate) authentication: Option<Spanned<String>>,
+    /// The name of the `[peers.*]` that requests come from.
+    pub(crate) peer_ref: Option<Spanned<String>>,
 }
 
 /// The services whose endpoints need a path in every host.
@@ -31,9 +33,6 @@ impl Endpoint {
         let service = section.required_text("service", problems);
         let options = section.section("options", problems);
         let path_prefix = options.as_ref().and_then(|options| options.text("path_prefix", problems));
-        if let Some(options) = &options {
-            options.finish(problems);
-        }
         let endpoint = Self {
             name,
             id: optional(section, "id", problems),
@@ -41,8 +40,8 @@ impl Endpoint {
             service: service?,
             path_prefix,
             authentication: section.text("authentication", problems),
+            peer_ref: section.text("peer_ref", problems),
         };
-        section.finish(problems);
         if endpoint.is_routed() {
             endpoint.check_path(problems);
         }

@@ -6,11 +6,13 @@ use toml::de::DeTable;
 
 use crate::config::backend::{Backend, Target};
 use crate::config::endpoint::Endpoint;
+use crate::config::keys::{self, UnknownKey};
 use crate::config::lookup::SYNTAX_BROKEN;
 use crate::config::management::Management;
 use crate::config::mesh::{Mesh, RemoteIngress};
 use crate::config::middleware::Middleware;
 use crate::config::network::Network;
+use crate::config::peer::Peer;
 use crate::config::pipeline::Pipeline;
 use crate::config::provider::ProviderSections;
 use crate::config::proxy::Proxy;
@@ -34,6 +36,8 @@ pub(crate) struct Fragment {
     pub(crate) backends: Vec<Arc<Backend>>,
     /// `[targets.*]`
     pub(crate) targets: Vec<Arc<Target>>,
+    /// `[peers.*]`
+    pub(crate) peers: Vec<Arc<Peer>>,
     /// `[middleware.*]`
     pub(crate) middleware: Vec<Arc<Middleware>>,
     /// The names under `[middleware_types]`.
@@ -46,6 +50,8 @@ pub(crate) struct Fragment {
     pub(crate) remote_ingress: Vec<Arc<RemoteIngress>>,
     /// The sections that could not be read, as `endpoints.x`. A reference to one of them is no further error.
     pub(crate) invalid_sections: Vec<String>,
+    /// The keys that are not in the table of keys.
+    pub(crate) unknown_keys: Vec<UnknownKey>,
     /// The problems of this file alone.
     pub(crate) problems: Problems,
 }
@@ -129,6 +135,7 @@ impl Fragment {
             endpoints: named!("endpoints", Endpoint::read),
             backends: named!("backends", Backend::read),
             targets: named!("targets", |n, s: &Section<'_>, p: &mut Problems| Some(Target::read(n, s, p))),
+            peers: named!("peers", |n, s: &Section<'_>, p: &mut Problems| Some(Peer::read(n, s, p))),
             middleware: named!("middleware", Middleware::read),
             middleware_types: root
                 .foreign("middleware_types")
@@ -141,10 +148,16 @@ impl Fragment {
                 RemoteIngress::read(n, s, p)
             )),
             invalid_sections: Vec::new(),
+            unknown_keys: Vec::new(),
             problems: Problems::default(),
         };
-        root.finish(p);
-        Self { problems, invalid_sections, ..fragment }
+        let foreign: &[&str] = if is_gateway { &[] } else { &GATEWAY_ONLY };
+        // The recovering parser may put keys into the wrong table, and a false "unknown key" would mislead.
+        let unknown_keys = match invalid_sections.contains(&SYNTAX_BROKEN.to_owned()) {
+            true => Vec::new(),
+            false => keys::check(source, document.get_ref(), foreign, p),
+        };
+        Self { problems, invalid_sections, unknown_keys, ..fragment }
     }
 }
 
@@ -205,7 +218,8 @@ enabled = "yes"
 poll_interval_secs = -1
 [network."../up"]
 "#;
-        let fragment = Fragment::gateway(&Source::new("config.toml", text));
+        let mut fragment = Fragment::gateway(&Source::new("config.toml", text));
+        fragment.problems.dedup();
         let errors: Vec<String> = fragment.problems.errors().map(|p| p.to_string()).collect();
         for expected in [
             "config.toml:3: proxy.id: expected a string",
@@ -229,12 +243,12 @@ poll_interval_secs = -1
     }
 
     #[test]
-    fn only_typos_of_known_keys_are_reported() {
-        let text = "[proxy]\nid = \"a\"\nprimry_provider = \"local\"\n[peers.x]\nwhatever = 1\n[logging]\nlog_level = \"debug\"\n";
+    fn unknown_keys_are_collected() {
+        let text = "[proxy]\nid = \"a\"\nprimry_provider = \"local\"\n[logging]\nwhatever = 1\n";
         let fragment = Fragment::gateway(&Source::new("config.toml", text));
-        assert!(!fragment.problems.refuse());
-        let warnings: Vec<String> = fragment.problems.warnings().map(|p| p.to_string()).collect();
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].contains("primary_provider"), "{warnings:?}");
+        assert!(!fragment.problems.refuse(), "the merge decides about them");
+        let unknown: Vec<String> = fragment.unknown_keys.iter().map(|key| key.problem.to_string()).collect();
+        assert_eq!(unknown.len(), 1, "{unknown:?}");
+        assert!(unknown[0].contains("primary_provider"), "{unknown:?}");
     }
 }

@@ -12,7 +12,7 @@ use url::Url;
 use crate::config::active_providers::ActiveProviders;
 use crate::config::capabilities::Capabilities;
 use crate::config::lookup::{Lookup, join_names};
-use crate::config::{Backend, Endpoint, Middleware, Pipeline, Target, Timing};
+use crate::config::{Backend, Endpoint, Middleware, Peer, Pipeline, Target, Timing};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
 use crate::http::url_prefix::UrlPrefix;
@@ -90,6 +90,7 @@ pub(crate) struct Linker<'a> {
     pub(crate) endpoints: Lookup<Endpoint>,
     pub(crate) backends: Lookup<Backend>,
     pub(crate) targets: Lookup<Target>,
+    pub(crate) peers: Lookup<Peer>,
     pub(crate) middleware: Lookup<Middleware>,
     pub(crate) middleware_types: HashSet<&'a str>,
     pub(crate) open_authentications: HashSet<&'a str>,
@@ -165,6 +166,16 @@ impl Linker<'_> {
             missing.push(format!("the endpoint service `{}`", endpoint.service.value.escape_debug()));
         }
         self.authentication("endpoint", &endpoint.name, endpoint.authentication.as_ref(), missing);
+        let Some(at) = &endpoint.peer_ref else { return };
+        let key = format!("endpoints.{}.peer_ref", endpoint.name);
+        let Some(peer) = self.peers.find(at, &key, problems) else { return };
+        // The endpoint inherits both. Its own authentication, where it has one, replaces that of the peer.
+        if endpoint.authentication.is_none() {
+            self.authentication("peer", &peer.name, peer.authentication.as_ref(), missing);
+        }
+        if !peer.enabled {
+            missing.push(format!("the peer `{}`, which is disabled", peer.name));
+        }
     }
 
     /// Adds an authentication to `missing`, unless its method is `none`: this host authenticates with mesh tokens only.

@@ -55,7 +55,6 @@ impl Management {
             Some(at) => Some(at.value.trim_matches('/').to_owned()),
             None => Some("admin".to_owned()),
         };
-        section.finish(problems);
         if !enabled {
             return None;
         }

@@ -21,6 +21,8 @@ pub(crate) struct MergeContext<'a> {
     /// The primary provider if the files choose none.
     pub(crate) default_provider: &'a ProviderName,
     pub(crate) capabilities: &'a Capabilities,
+    /// Set to accept unknown keys with a warning, except near misses of keys that protect.
+    pub(crate) allow_unknown_keys: bool,
 }
 
 /// A merged and checked configuration: every name is defined, no address is used twice, and only one remote provider
@@ -55,6 +57,9 @@ impl Config {
         context: &MergeContext<'_>,
         problems: &mut Problems,
     ) -> Option<Self> {
+        for unknown in fragments.iter().flat_map(|fragment| &fragment.unknown_keys) {
+            unknown.report(context.allow_unknown_keys, problems);
+        }
         let gateway = fragments.iter().find_map(|fragment| fragment.gateway.as_ref())?;
         let providers = ActiveProviders::of(gateway, context.registry, context.default_provider, problems);
         addresses::check(&gateway.networks, problems);
@@ -64,6 +69,7 @@ impl Config {
             endpoints: Lookup::new(fragments.iter().flat_map(|f| &f.endpoints)).with_invalid(invalid()),
             backends: Lookup::new(fragments.iter().flat_map(|f| &f.backends)).with_invalid(invalid()),
             targets: Lookup::new(fragments.iter().flat_map(|f| &f.targets)).with_invalid(invalid()),
+            peers: Lookup::new(fragments.iter().flat_map(|f| &f.peers)).with_invalid(invalid()),
             middleware: Lookup::new(fragments.iter().flat_map(|f| &f.middleware)).with_invalid(invalid()),
             middleware_types: fragments
                 .iter()

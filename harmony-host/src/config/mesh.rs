@@ -53,7 +53,8 @@ impl Mesh {
     pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Self {
         let provider = section.required_text("provider", problems);
         section.word("auth_type", &[("jwt", ())], problems);
-        let mesh = Self {
+
+        Self {
             name,
             id: optional(section, "id", problems),
             place: section.place().clone(),
@@ -67,9 +68,7 @@ impl Mesh {
             egress: section.texts("egress", problems),
             enabled: enabled(section, problems),
             description: optional(section, "description", problems),
-        };
-        section.finish(problems);
-        mesh
+        }
     }
 }
 
@@ -83,8 +82,7 @@ impl RemoteIngress {
                 "a remote ingress needs at least one URL in `urls`",
             );
         }
-        let remote = Self { name, place: section.place().clone(), urls };
-        section.finish(problems);
-        remote
+
+        Self { name, place: section.place().clone(), urls }
     }
 }

@@ -25,10 +25,8 @@ impl Middleware {
             && let Some(options) = section.section("options", problems)
         {
             required = options.flag("required", problems).is_some_and(|flag| flag.value);
-            options.finish(problems);
         }
         let middleware = Self { name, place: section.place().clone(), kind: kind?, required };
-        section.finish(problems);
         Some(middleware)
     }
 }

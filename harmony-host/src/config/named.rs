@@ -1,7 +1,7 @@
 //! The implementations of [`Named`].
 
 use crate::config::lookup::Named;
-use crate::config::{Backend, Endpoint, Mesh, Middleware, Pipeline, RemoteIngress, Target};
+use crate::config::{Backend, Endpoint, Mesh, Middleware, Peer, Pipeline, RemoteIngress, Target};
 use crate::diagnostics::source::Place;
 
 macro_rules! named {
@@ -19,6 +19,7 @@ named! {
     Endpoint => "endpoints",
     Backend => "backends",
     Target => "targets",
+    Peer => "peers",
     Middleware => "middleware",
     Mesh => "mesh",
     RemoteIngress => "remote_ingress",

@@ -58,7 +58,6 @@ impl Network {
             let message = "this network has no [http] listener, so its pipelines receive no requests";
             problems.warn(Some(&place), section.path(), message);
         }
-        section.finish(problems);
         Self { name, place, listen }
     }
 
@@ -105,7 +104,6 @@ impl Network {
             None => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             Some(at) => parse_ip(&at, &section, problems),
         };
-        section.finish(problems);
         let (ip, port) = (ip?, port?);
         let address = SocketAddr::new(ip, u16::try_from(port.value).ok()?);
         Some(Listen { address: Spanned::new(address, port.place), tls })

@@ -85,10 +85,9 @@ impl Pipeline {
     pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Self {
         let middleware = if section.is_table("middleware") {
             section.section("middleware", problems).map_or_else(Vec::new, |split| {
-                let mut both = split.texts("left", problems);
-                both.extend(split.texts("right", problems));
-                split.finish(problems);
-                both
+                // `left` and `right` are the older names of the same two sides.
+                let sides = ["incoming", "left", "outgoing", "right"];
+                sides.into_iter().flat_map(|side| split.texts(side, problems)).collect()
             })
         } else {
             section.texts("middleware", problems)
@@ -102,9 +101,9 @@ impl Pipeline {
             for (name, section) in mesh.named("egress", problems) {
                 egress.push(Egress::read(name, &section, problems));
             }
-            mesh.finish(problems);
         }
-        let pipeline = Self {
+
+        Self {
             name,
             id: optional(section, "id", problems),
             place: section.place().clone(),
@@ -115,9 +114,7 @@ impl Pipeline {
             backends: section.texts("backends", problems),
             ingress,
             egress,
-        };
-        section.finish(problems);
-        pipeline
+        }
     }
 }
 
@@ -129,7 +126,8 @@ impl Ingress {
                 .error(Some(section.place()), section.path(), "an ingress needs at least one URL")
                 .help("add `urls = [\"https://api.example.com/r4\"]`");
         }
-        let ingress = Self {
+
+        Self {
             name,
             id: optional(section, "id", problems),
             place: section.place().clone(),
@@ -139,15 +137,13 @@ impl Ingress {
             protocol: protocol(section, problems),
             enabled: enabled(section, problems),
             description: optional(section, "description", problems),
-        };
-        section.finish(problems);
-        ingress
+        }
     }
 }
 
 impl Egress {
     fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Self {
-        let egress = Self {
+        Self {
             name,
             id: optional(section, "id", problems),
             place: section.place().clone(),
@@ -156,9 +152,7 @@ impl Egress {
             protocol: protocol(section, problems),
             enabled: enabled(section, problems),
             description: optional(section, "description", problems),
-        };
-        section.finish(problems);
-        egress
+        }
     }
 }
 

@@ -125,7 +125,6 @@ impl ProviderSections {
                 settings.insert(new, value(text.value));
             }
         }
-        section.finish(problems);
         let interval = interval.unwrap_or(DEFAULT_INTERVAL_SECS);
         settings.insert(INTERVAL, value(interval.cast_signed()));
         let translated = ProviderSection {
@@ -143,7 +142,6 @@ impl ProviderSection {
     fn read(name: &str, section: &Section<'_>, source: &Arc<Source>, problems: &mut Problems) -> Self {
         let provider_type = section.text("type", problems).map_or_else(|| name.to_owned(), |at| at.value);
         let interval = section.integer(INTERVAL, INTERVALS, problems);
-        section.finish(problems);
         Self {
             place: section.place().clone(),
             provider_type,

@@ -79,7 +79,6 @@ impl Proxy {
                 .map(|bytes| bytes.value),
             primary_provider: section.text("primary_provider", problems),
         };
-        section.finish(problems);
         Some(proxy)
     }
 }

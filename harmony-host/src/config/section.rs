@@ -1,6 +1,5 @@
 //! Reading of tables key by key, with problems instead of early returns.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use provider_api::Secret;
@@ -13,27 +12,18 @@ use crate::diagnostics::source::{Place, Source, Spanned};
 /// A table of a configuration file, read key by key. Mistakes are added to the problems and reading continues, so one
 /// pass finds all of them.
 ///
-/// Keys that this host does not read belong to other parts of Harmony, so they are no mistakes. Only a key that looks
-/// like a typo of a known key gets a warning.
+/// Unknown keys are found by [`keys::check`](crate::config::keys::check), not here.
 pub(crate) struct Section<'a> {
     source: &'a Arc<Source>,
     path: String,
     place: Place,
     table: &'a DeTable<'a>,
-    /// The keys read so far. A cell, because reading a key is not a change for the caller.
-    known: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Section<'a> {
     /// Creates the section of a whole file.
     pub(crate) fn root(source: &'a Arc<Source>, table: &'a DeTable<'a>) -> Self {
-        Self {
-            source,
-            path: String::new(),
-            place: Place::new(source, 0..0),
-            table,
-            known: RefCell::default(),
-        }
+        Self { source, path: String::new(), place: Place::new(source, 0..0), table }
     }
 
     /// Returns the dotted name of `key` in this table.
@@ -57,7 +47,6 @@ impl<'a> Section<'a> {
     }
 
     fn value(&self, key: &'static str) -> Option<(&'a DeValue<'a>, Place)> {
-        self.known.borrow_mut().push(key);
         let value = self.table.get(key)?;
         Some((value.get_ref(), Place::new(self.source, value.span())))
     }
@@ -229,29 +218,12 @@ impl<'a> Section<'a> {
     }
 
     fn below(&self, key: &str, table: &'a DeTable<'a>, place: Place) -> Section<'a> {
-        Section { source: self.source, path: self.key(key), place, table, known: RefCell::default() }
-    }
-
-    /// Adds a warning for each unread key that looks like a typo of a key that was read.
-    pub(crate) fn finish(&self, problems: &mut Problems) {
-        let known = self.known.borrow();
-        for name in self.table.keys() {
-            let text: &str = name.get_ref();
-            if known.contains(&text) {
-                continue;
-            }
-            if let Some(meant) = known.iter().find(|k| !self.table.contains_key(**k) && is_typo(text, k)) {
-                let place = Place::new(self.source, name.span());
-                problems
-                    .warn(Some(&place), self.key(text), "this key is unknown and has no effect")
-                    .help(format!("did you mean `{meant}`?"));
-            }
-        }
+        Section { source: self.source, path: self.key(key), place, table }
     }
 }
 
 /// Returns the type of a value in words, without the value itself: it may be a secret.
-fn describe(value: &DeValue<'_>) -> &'static str {
+pub(crate) fn describe(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
@@ -260,31 +232,5 @@ fn describe(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
-    }
-}
-
-/// Returns whether `given` looks like a typo of `meant`: one insertion, deletion, substitution or transposition of
-/// neighbours turns one into the other; two for words of at least 8 characters.
-pub(crate) fn is_typo(given: &str, meant: &str) -> bool {
-    // Words under 4 characters are too close to each other. The upper limit bounds the work: keys of the file are
-    // untrusted and the distance takes quadratic time.
-    if given.len() > 64 || meant.len() < 4 {
-        return false;
-    }
-    let limit = if meant.len() >= 8 { 2 } else { 1 };
-    strsim::damerau_levenshtein(given, meant) <= limit
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn typos_are_near_misses() {
-        assert!(is_typo("primary_provder", "primary_provider"));
-        assert!(is_typo("pirmary_provider", "primary_provider"));
-        assert!(is_typo("moed", "mode"));
-        assert!(!is_typo("description", "primary_provider"));
-        assert!(!is_typo("id", "ids"));
     }
 }

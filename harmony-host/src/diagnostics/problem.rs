@@ -76,6 +76,11 @@ impl Problems {
         Entry { problems: self }
     }
 
+    /// Adds a problem.
+    pub(crate) fn add(&mut self, problem: Problem) {
+        self.list.push(problem);
+    }
+
     /// Adds all problems of `other`.
     pub fn extend(&mut self, other: &Self) {
         self.list.extend(other.list.iter().cloned());

@@ -11,7 +11,7 @@ use crate::config::{Directory, Fragment};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Source, Spanned};
 use crate::documents::edits::Edits;
-use crate::documents::{Content, Document, Documents, read};
+use crate::documents::{Content, Document, Documents, directories, read};
 use crate::storage::digest::Digest;
 
 /// The files to read again.
@@ -103,8 +103,14 @@ impl Loader<'_> {
         let served = self.served;
         let name = config_path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         self.toml(&name, Fragment::gateway);
-        if let Some([pipelines, mesh, transforms]) = self.files.get(&name).and_then(directories) {
-            let previous = served.and_then(|served| served.files.get(&name)).and_then(directories);
+        if let Some([pipelines, mesh, transforms]) = self.files.get(&name).and_then(directories_of) {
+            let previous = served.and_then(|served| served.files.get(&name)).and_then(directories_of);
+            let all = [
+                ("pipelines_path", pipelines.clone()),
+                ("mesh_path", mesh.clone()),
+                ("transforms_path", transforms.clone()),
+            ];
+            directories::check(&self.root, &all, &mut self.problems);
             let [old_pipelines, old_mesh, old_transforms] =
                 previous.map_or_else(Default::default, |all| all.map(Some));
             let part = |loader: &mut Self, name: &str| loader.toml(name, Fragment::part);
@@ -291,7 +297,7 @@ impl Loader<'_> {
 }
 
 /// Returns the directories of pipelines, meshes and transforms that config.toml names.
-fn directories(config: &Arc<Document>) -> Option<[Directory; 3]> {
+fn directories_of(config: &Arc<Document>) -> Option<[Directory; 3]> {
     let Content::Toml(fragment) = &config.content else { return None };
     let proxy = &fragment.gateway.as_ref()?.proxy;
     Some([proxy.pipelines_path.clone(), proxy.mesh_path.clone(), proxy.transforms_path.clone()])

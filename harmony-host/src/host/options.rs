@@ -27,6 +27,9 @@ pub struct HostOptions {
     pub state_dir: PathBuf,
     /// Set to push the local configuration up to the primary provider before it is followed.
     pub push_on_start: bool,
+    /// Set to accept keys that this version does not know, with a warning. A near miss of a key that protects stays an
+    /// error. Not set by default.
+    pub allow_unknown_keys: bool,
     /// The time that each step of the [`Activation`](crate::Activation) may take: 10 s unless set.
     pub activation_deadline: Duration,
 }
@@ -45,6 +48,7 @@ impl HostOptions {
             clock: Arc::new(SystemClock),
             state_dir: state_directory(|name| std::env::var_os(name), &config),
             push_on_start: false,
+            allow_unknown_keys: false,
             activation_deadline: ACTIVATION_DEADLINE,
             config,
             registry,
@@ -60,6 +64,7 @@ impl HostOptions {
             registry: self.registry.clone(),
             default_provider: self.default_provider.clone(),
             capabilities: Arc::new(capabilities),
+            allow_unknown_keys: self.allow_unknown_keys,
             clock: Arc::clone(&self.clock),
             state_dir: self.state_dir.clone(),
             resolutions,

@@ -33,6 +33,8 @@ pub(crate) struct Surroundings {
     pub(crate) default_provider: ProviderName,
     /// The services and middleware that are served.
     pub(crate) capabilities: Arc<Capabilities>,
+    /// Set to accept unknown keys with a warning.
+    pub(crate) allow_unknown_keys: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state_dir: std::path::PathBuf,
     /// The cached resolutions.

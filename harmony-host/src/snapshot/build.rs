@@ -58,6 +58,7 @@ impl Snapshot {
             registry: &surroundings.registry,
             default_provider: &surroundings.default_provider,
             capabilities: &surroundings.capabilities,
+            allow_unknown_keys: surroundings.allow_unknown_keys,
         };
         let Some(config) = Config::merge(&fragments, &context, &mut problems) else {
             return Err(Rejection::new(class, problems));

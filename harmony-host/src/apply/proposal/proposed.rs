@@ -1,10 +1,13 @@
 //! The files that a change proposes.
 
+use std::path::Path;
+
 use provider_api::{Attachment, Change, DocumentKind, Registry};
 
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Place;
 use crate::documents::Documents;
+use crate::documents::directories::same_file;
 use crate::documents::edits::Edits;
 
 /// The inputs of a proposal, and its edits and problems so far.
@@ -43,6 +46,14 @@ impl Proposed<'_> {
 
     /// Adds an edit that writes `text` to the file `name`, unless the file has that text already.
     pub(super) fn write(&mut self, name: String, text: &str) {
+        let root = self.documents.config_path().parent().unwrap_or_else(|| Path::new(""));
+        // Over a link a change would write a file that is not its own, such as config.toml.
+        if let Some(other) = same_file(root, &name, self.documents.entries().map(|(name, _)| name)) {
+            let message =
+                format!("this file is a symbolic link to `{other}`, which the change must not write");
+            self.problems.error(None, name, message).help("replace the link by a file");
+            return;
+        }
         if self.documents.text(&name) == Some(text) {
             self.edits.insert_same(name);
         } else {

@@ -5,6 +5,37 @@ use std::sync::Arc;
 use crate::config::link::{Destination, LinkedBackend, Linker};
 use crate::config::{Backend, Pipeline, Timing};
 use crate::diagnostics::problem::Problems;
+use crate::http::path::owned_segments;
+
+/// Returns the destination with the `path_prefix` of the backend at the end of its path.
+fn below_prefix(
+    backend: &Backend,
+    destination: Destination,
+    missing: &mut Vec<String>,
+    problems: &mut Problems,
+) -> Destination {
+    let Some(prefix) = &backend.path_prefix else { return destination };
+    if !prefix.value.starts_with('/') || owned_segments(&prefix.value).is_err() {
+        let key = format!("backends.{}.options.path_prefix", backend.name);
+        let message =
+            format!("expected a path such as \"/tenant-7\", found \"{}\"", prefix.value.escape_debug());
+        problems.error(Some(&prefix.place), key, message);
+        return Destination::Unserved;
+    }
+    match destination {
+        Destination::Url(mut url) => {
+            let path = format!("{}{}", url.path().trim_end_matches('/'), prefix.value.trim_end_matches('/'));
+            url.set_path(&path);
+            Destination::Url(url)
+        }
+        // The URLs of a resource are an agreement with its owner.
+        Destination::Resource(_) => {
+            missing.push(format!("the option `path_prefix` of backend `{}` with a reference", backend.name));
+            Destination::Unserved
+        }
+        other => other,
+    }
+}
 
 impl Linker<'_> {
     /// Links the backend of a pipeline.
@@ -51,7 +82,10 @@ impl Linker<'_> {
                 Destination::Unserved
             }
             "echo" => Destination::Echo,
-            "http" => self.http_destination(&backend, &mut timing, missing, problems),
+            "http" => {
+                let destination = self.http_destination(&backend, &mut timing, missing, problems);
+                below_prefix(&backend, destination, missing, problems)
+            }
             _ => Destination::Application,
         };
         LinkedBackend { backend, destination, timing }

@@ -1,0 +1,18 @@
+//! `harmony-host schema`: the JSON Schema of the configuration.
+
+use clap::Args;
+
+use crate::cli::out;
+use crate::config::keys::json_schema;
+
+/// The arguments of `schema`.
+#[derive(Debug, Args)]
+pub(super) struct Schema {}
+
+impl Schema {
+    /// Runs the command and returns the exit code.
+    pub(super) fn run(self) -> u8 {
+        out::print(&format!("{:#}\n", json_schema()));
+        0
+    }
+}

@@ -1,0 +1,311 @@
+//! Checking a file against the table of keys.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::config::keys::key::{Effect, Key, Kind};
+use crate::config::keys::sections::{FOREIGN, SECTIONS, SectionKeys};
+use crate::config::section::describe;
+use crate::diagnostics::problem::{Problem, Problems, Severity};
+use crate::diagnostics::source::{Place, Source};
+
+/// A key that the table does not have.
+#[derive(Clone, Debug)]
+pub(crate) struct UnknownKey {
+    /// The error, with the nearest known key.
+    pub(crate) problem: Problem,
+    /// Set when the nearest known key protects something: it is then an error whatever is permitted.
+    pub(crate) guards: bool,
+}
+
+impl UnknownKey {
+    /// Adds the problem: an error, or a warning if unknown keys are allowed and no key that protects was meant.
+    pub(crate) fn report(&self, allow: bool, problems: &mut Problems) {
+        let mut problem = self.problem.clone();
+        if allow && !self.guards {
+            problem.severity = Severity::Warning;
+        }
+        problems.add(problem);
+    }
+}
+
+/// The services whose options this host reads itself. The options of others are theirs to judge.
+const OWN_SERVICES: [&str; 2] = ["http", "echo"];
+
+/// The middleware whose options this host reads itself.
+const OWN_MIDDLEWARE: [&str; 2] = ["mesh_auth", "passthru"];
+
+/// Checks every key of the sections that this host owns: adds an error for each value of a wrong type, and returns the
+/// keys that nobody knows.
+///
+/// Sections of the names in `ignored` have no effect in this file and are left out.
+pub(crate) fn check(
+    source: &Arc<Source>,
+    document: &DeTable<'_>,
+    ignored: &[&str],
+    problems: &mut Problems,
+) -> Vec<UnknownKey> {
+    let mut check = Check { source, problems, unknown: Vec::new() };
+    let tops: Vec<&str> = SECTIONS.iter().filter_map(|section| section.path.split('.').next()).collect();
+    for (name, value) in document {
+        let text: &str = name.get_ref();
+        if ignored.contains(&text) {
+            continue;
+        }
+        if tops.contains(&text) {
+            check.section(value, text, &[text]);
+        } else if !FOREIGN.contains(&text) {
+            check.section_name(name, text, &tops);
+        }
+    }
+    check.unknown
+}
+
+struct Check<'a> {
+    source: &'a Arc<Source>,
+    problems: &'a mut Problems,
+    unknown: Vec<UnknownKey>,
+}
+
+impl Check<'_> {
+    /// Refuses a section whose name is a near miss of a known one. Other sections belong to Harmony.
+    fn section_name(&mut self, name: &Spanned<Cow<'_, str>>, text: &str, tops: &[&str]) {
+        let known = tops.iter().chain(FOREIGN).copied();
+        if let Some(meant) = nearest(text, known).filter(|meant| meant.len() > 3) {
+            let place = Place::new(self.source, name.span());
+            let message = "there is no such section".to_owned();
+            self.unknown(place, text.to_owned(), message, format!("did you mean [{meant}]?"), true);
+        }
+    }
+
+    /// Checks the value at `pattern`, a path of the table with `*` for names; `shown` is the same path with the names.
+    fn section(&mut self, value: &Spanned<DeValue<'_>>, shown: &str, pattern: &[&str]) {
+        let Some(table) = value.get_ref().as_table() else { return };
+        let joined = pattern.join(".");
+        if let Some(section) = SECTIONS.iter().find(|section| section.path == joined) {
+            return self.keys(section, table, shown);
+        }
+        // A table of named sections.
+        let named: Vec<&str> = pattern.iter().copied().chain(["*"]).collect();
+        for (name, value) in table {
+            self.section(value, &format!("{shown}.{}", name.get_ref()), &named);
+        }
+    }
+
+    /// Checks the keys of one section.
+    fn keys(&mut self, section: &SectionKeys, table: &DeTable<'_>, shown: &str) {
+        let options_are_own = options_are_own(section.path, table);
+        let level = Level { section, prefix: String::new(), options_are_own };
+        self.level(&level, table, shown);
+    }
+
+    fn level(&mut self, level: &Level<'_>, table: &DeTable<'_>, shown: &str) {
+        for (name, value) in table {
+            let text: &str = name.get_ref();
+            let dotted = format!("{}{text}", level.prefix);
+            let shown_key = format!("{shown}.{text}");
+            let below: Vec<&str> = level.section.path.split('.').chain([text]).collect();
+            if level.prefix.is_empty() && is_section_prefix(&below) {
+                self.section(value, &shown_key, &below);
+                continue;
+            }
+            let foreign = dotted.starts_with("options.") && !level.options_are_own;
+            match level.section.keys.iter().find(|key| key.name == dotted) {
+                _ if foreign => {}
+                Some(key) => {
+                    self.value(key, value, &shown_key);
+                    if let (Kind::Table | Kind::Sides, DeValue::Table(inner)) = (key.kind, value.get_ref()) {
+                        let level = Level { prefix: format!("{dotted}."), ..*level };
+                        self.level(&level, inner, &shown_key);
+                    }
+                }
+                None if level.section.open => self.near_miss(level, name, &dotted, &shown_key),
+                None => self.unknown_key(level, table, name, &dotted, &shown_key),
+            }
+        }
+    }
+
+    /// Refuses, in a section whose other keys belong to somebody else, only a near miss of a key of ours that protects.
+    fn near_miss(&mut self, level: &Level<'_>, name: &Spanned<Cow<'_, str>>, dotted: &str, shown: &str) {
+        let guards = level.section.keys.iter().filter(|key| key.guards && key.name.len() > 3);
+        if let Some(meant) = nearest(dotted, guards.map(|key| key.name)) {
+            let place = Place::new(self.source, name.span());
+            let help = format!("did you mean `{meant}`?");
+            self.unknown(place, shown.to_owned(), "this key is not known".to_owned(), help, true);
+        }
+    }
+
+    fn unknown_key(
+        &mut self,
+        level: &Level<'_>,
+        table: &DeTable<'_>,
+        name: &Spanned<Cow<'_, str>>,
+        dotted: &str,
+        shown: &str,
+    ) {
+        let place = Place::new(self.source, name.span());
+        let known = known_in(level);
+        let own = dotted.strip_prefix(level.prefix.as_str()).unwrap_or(dotted);
+        // A key that is there already was hardly meant.
+        let free = known.iter().filter(|(name, _)| !table.contains_key(*name)).map(|(name, _)| *name);
+        let meant = nearest(own, free).or_else(|| nearest(own, known.iter().map(|(name, _)| *name)));
+        let guards = known.iter().any(|(name, guards)| Some(*name) == meant && *guards);
+        let help = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => {
+                let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                format!("known here are: {}", names.join(", "))
+            }
+        };
+        self.unknown(place, shown.to_owned(), "this key is not known".to_owned(), help, guards);
+    }
+
+    fn unknown(&mut self, place: Place, key: String, message: String, help: String, guards: bool) {
+        let problem =
+            Problem { severity: Severity::Error, place: Some(place), key, message, help: Some(help) };
+        self.unknown.push(UnknownKey { problem, guards });
+    }
+
+    /// Adds an error when a value is not of the type of its key, or this host cannot do what it says.
+    fn value(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, shown: &str) {
+        // `false` asks for nothing.
+        if key.effect == Effect::Unsupported && value.get_ref().as_bool() != Some(false) {
+            let place = Place::new(self.source, value.span());
+            let message = "this gateway does not support this key, and ignoring it would be unsafe";
+            self.problems.error(Some(&place), shown, message).help("remove it");
+        }
+        if let Some(expected) = mismatch(key.kind, value.get_ref()) {
+            let place = Place::new(self.source, value.span());
+            let message = format!("expected {expected}, found {}", describe(value.get_ref()));
+            self.problems.error(Some(&place), shown, message);
+        }
+    }
+}
+
+/// A table of a section, while it is checked.
+#[derive(Clone)]
+struct Level<'a> {
+    section: &'a SectionKeys,
+    /// The path below the section, with a dot at its end.
+    prefix: String,
+    options_are_own: bool,
+}
+
+/// Returns the names that may stand directly in a table, and whether each protects: its keys and its inner sections.
+fn known_in(level: &Level<'_>) -> Vec<(&'static str, bool)> {
+    let direct =
+        |name: &'static str, prefix: &str| name.strip_prefix(prefix).filter(|name| !name.contains('.'));
+    let keys = level.section.keys.iter();
+    let mut known: Vec<_> =
+        keys.filter_map(|key| Some((direct(key.name, &level.prefix)?, key.guards))).collect();
+    if level.prefix.is_empty() {
+        let below = format!("{}.", level.section.path);
+        let inner =
+            SECTIONS.iter().filter_map(|section| section.path.strip_prefix(&below)?.split('.').next());
+        // An inner section holds keys that protect.
+        known.extend(inner.filter(|name| *name != "*").map(|name| (name, true)));
+    }
+    known.dedup();
+    known
+}
+
+/// Returns whether a section of the table begins with this path.
+fn is_section_prefix(path: &[&str]) -> bool {
+    SECTIONS.iter().any(|section| {
+        let own: Vec<&str> = section.path.split('.').collect();
+        own.len() >= path.len() && own.iter().zip(path).all(|(own, given)| own == given)
+    })
+}
+
+fn options_are_own(section: &str, table: &DeTable<'_>) -> bool {
+    let text =
+        |key: &str| table.get(key).and_then(|value| value.get_ref().as_str()).unwrap_or_default().to_owned();
+    match section {
+        "endpoints.*" | "backends.*" => OWN_SERVICES.contains(&text("service").as_str()),
+        "middleware.*" => OWN_MIDDLEWARE.contains(&text("type").as_str()),
+        _ => true,
+    }
+}
+
+/// The type that was expected, when the value is not of it.
+fn mismatch(kind: Kind, value: &DeValue<'_>) -> Option<&'static str> {
+    let (fits, expected) = match kind {
+        Kind::Text | Kind::Words(_) => (value.is_str(), "a string"),
+        Kind::Flag => (value.is_bool(), "true or false"),
+        Kind::Integer(..) => (value.is_integer(), "a whole number"),
+        Kind::Texts => (value.is_array(), "a list of strings"),
+        Kind::Sides => (value.is_array() || value.is_table(), "a list of strings"),
+        Kind::Table | Kind::Map => (value.is_table(), "a table"),
+        Kind::Tables => (value.is_array(), "a list of tables"),
+    };
+    (!fits).then_some(expected)
+}
+
+/// The known name that was meant: the nearest by edits of letters, when it is near.
+pub(crate) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    if given.len() > 64 {
+        return None;
+    }
+    let distances = known.map(|name| (strsim::damerau_levenshtein(given, name), name));
+    let (distance, name) =
+        distances.min_by_key(|(distance, name)| (*distance, name.len().abs_diff(given.len())))?;
+    let limit = match name.len().max(given.len()) {
+        0..=3 => 1,
+        4..=7 => 2,
+        _ => 3,
+    };
+    (distance <= limit && distance < name.len()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> (Vec<String>, Vec<String>) {
+        let source = Source::new("config.toml", text);
+        let (document, _) = DeTable::parse_recoverable(source.text());
+        let mut problems = Problems::default();
+        let unknown = check(&source, document.get_ref(), &[], &mut problems);
+        let unknown = unknown.iter().map(|unknown| unknown.problem.to_string()).collect();
+        (unknown, problems.errors().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn misspellings_are_found() {
+        let text = "[proxy]\nid = \"a\"\nprimry_provider = \"local\"\n[pipelines.p.mesh.ingress.i]\nmoed = \"mesh\"\n\
+                    [network.n.http]\ncert_pth = \"c\"\n[middleware.m]\ntype = \"mesh_auth\"\noptions.requird = true\n\
+                    [netwrok.x]\n";
+        let (unknown, wrong) = checked(text);
+        for (line, key, meant) in [
+            (3, "proxy.primry_provider", "`primary_provider`"),
+            (5, "pipelines.p.mesh.ingress.i.moed", "`mode`"),
+            (7, "network.n.http.cert_pth", "`cert_path`"),
+            (10, "middleware.m.options.requird", "`required`"),
+            (11, "netwrok", "[network]"),
+        ] {
+            let found = unknown.iter().find(|u| u.starts_with(&format!("config.toml:{line}: {key}:")));
+            assert!(found.is_some_and(|u| u.contains(meant)), "{key}: {unknown:#?}");
+        }
+        assert_eq!((unknown.len(), wrong.len()), (5, 0), "{unknown:#?} {wrong:?}");
+    }
+
+    #[test]
+    fn foreign_keys_stay() {
+        let text = "[logging]\nwhatever = 1\n[my_own]\nx = 1\n[provider.mine]\napi = \"a\"\nteam = \"t\"\n\
+                    [endpoints.e]\nservice = \"fhir\"\noptions.anything = 1\n[middleware.m]\ntype = \"jwt_auth\"\noptions.x = 1\n";
+        assert_eq!(checked(text), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn types_are_checked() {
+        let (_, wrong) =
+            checked("[proxy]\nid = 7\ncontent_limits.max_csv_rows = \"many\"\n[peers.p]\nenabled = \"no\"\n");
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(
+            wrong[1].starts_with("config.toml:3: proxy.content_limits.max_csv_rows: expected a whole number")
+        );
+    }
+}

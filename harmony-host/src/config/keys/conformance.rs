@@ -1,0 +1,205 @@
+//! The table of keys, compared with the official schemas of the crate `harmony-dsl`.
+
+use toml::Value;
+use toml::de::DeTable;
+
+use crate::config::keys::check;
+use crate::config::keys::sections::{FOREIGN, SECTIONS};
+use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::Source;
+
+/// Returns every key of a schema as the path of its table and its name.
+fn keys_of(schema: &str) -> Vec<(String, String)> {
+    let schema: Value = toml::from_str(schema).unwrap();
+    let tables = schema["table"].as_array().unwrap();
+    tables
+        .iter()
+        .flat_map(|table| {
+            let name = table["name"].as_str().unwrap();
+            let fields = table.get("field").and_then(Value::as_array).into_iter().flatten();
+            fields.map(move |field| (name.to_owned(), field["name"].as_str().unwrap().to_owned()))
+        })
+        .collect()
+}
+
+/// Returns whether the table of keys has an entry for the key `name` of the section `table`.
+fn has_entry(table: &str, name: &str) -> bool {
+    let path = format!("{table}.{name}");
+    let top = table.split('.').next().unwrap();
+    FOREIGN.contains(&top)
+        || SECTIONS.iter().any(|section| {
+            let below = path.strip_prefix(section.path).and_then(|rest| rest.strip_prefix('.'));
+            section.path.starts_with(&format!("{path}."))
+                || section.path == path
+                || below.is_some_and(|below| section.keys.iter().any(|key| key.name == below))
+        })
+}
+
+#[test]
+fn every_official_key_has_an_entry() {
+    let mut keys = keys_of(harmony_dsl::CONFIG_SCHEMA);
+    keys.extend(keys_of(harmony_dsl::PIPELINE_SCHEMA));
+    assert!(keys.len() > 100, "{}", keys.len());
+    let missing: Vec<_> = keys.iter().filter(|(table, name)| !has_entry(table, name)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Every section of this host, with keys of each.
+const VALID: &str = r#"[proxy]
+id = "a"
+primary_provider = "local"
+pipelines_path = "pipelines"
+jwks_cache_duration_hours = 24
+[proxy.content_limits]
+max_body_size = 4096
+[management]
+enabled = true
+network = "inside"
+base_path = "admin"
+token = "t"
+[network.inside.http]
+bind_address = "127.0.0.1"
+bind_port = 8080
+cert_path = "c"
+key_path = "k"
+[mesh.clinic]
+type = "http"
+provider = "local"
+jwt_secret = "s"
+jwt_public_key_path = "p"
+ingress = ["records"]
+egress = []
+enabled = true
+[remote_ingress.theirs]
+urls = ["https://a.example"]
+[pipelines.p]
+networks = ["inside"]
+endpoints = ["e"]
+middleware = ["m"]
+backends = ["b"]
+[pipelines.p.mesh.ingress.records]
+mode = "mesh"
+endpoint = "e"
+urls = ["https://b.example"]
+[pipelines.p.mesh.egress.away]
+mode = "mesh"
+backend = "b"
+[endpoints.e]
+service = "http"
+peer_ref = "hospital"
+authentication = "a"
+options.path_prefix = "/a"
+[backends.b]
+service = "http"
+target_ref = "t"
+timeout_secs = 3
+max_retries = 1
+options.base_url = "http://c.example"
+options.path_prefix = "/c"
+[middleware.m]
+type = "mesh_auth"
+options.required = true
+options.direction = "ingress"
+[targets.t]
+connection.host = "d.example"
+connection.port = 80
+connection.protocol = "http"
+connection.base_path = "/"
+[peers.hospital]
+enabled = false
+authentication = "a"
+"#;
+
+/// Returns the one-letter mistakes of a key: a letter left out, doubled, replaced, or exchanged with the next.
+fn misspellings(key: &str) -> Vec<String> {
+    let letters: Vec<char> = key.chars().collect();
+    let mut all = Vec::new();
+    for at in 0..letters.len() {
+        let (mut left_out, mut doubled, mut replaced, mut exchanged) =
+            (letters.clone(), letters.clone(), letters.clone(), letters.clone());
+        left_out.remove(at);
+        doubled.insert(at, letters[at]);
+        replaced[at] = if letters[at] == 'q' { 'x' } else { 'q' };
+        all.extend([left_out, doubled, replaced]);
+        if at + 1 < letters.len() && letters[at] != letters[at + 1] {
+            exchanged.swap(at, at + 1);
+            all.push(exchanged);
+        }
+    }
+    let texts = all.into_iter().map(String::from_iter);
+    texts.filter(|text| !text.is_empty() && text != key).collect()
+}
+
+/// Returns the lines and texts of the problems of `text`.
+fn problems_of(text: &str) -> Vec<(usize, String)> {
+    let source = Source::new("config.toml", text);
+    let (document, syntax) = DeTable::parse_recoverable(source.text());
+    assert!(syntax.is_empty(), "{text}");
+    let mut problems = Problems::default();
+    for unknown in check(&source, document.get_ref(), &[], &mut problems) {
+        unknown.report(false, &mut problems);
+    }
+    let line = |place: Option<&crate::diagnostics::source::Place>| place.map_or(0, |place| place.line());
+    problems.errors().map(|problem| (line(problem.place.as_ref()), problem.to_string())).collect()
+}
+
+/// Every one-letter mistake in every key is rejected at its line, and the key that was meant is suggested.
+#[test]
+fn every_misspelled_key_is_rejected() {
+    assert_eq!(problems_of(VALID), Vec::new());
+    let lines: Vec<&str> = VALID.lines().collect();
+    let (mut all, mut suggested, mut wrong) = (0, 0, Vec::new());
+    for (at, line) in lines.iter().enumerate() {
+        let Some((dotted, value)) = line.split_once(" = ") else { continue };
+        let (before, key) = dotted.rsplit_once('.').map_or(("", dotted), |(before, key)| (before, key));
+        for misspelled in misspellings(key) {
+            let dot = if before.is_empty() { "" } else { "." };
+            let edited = format!("{before}{dot}{misspelled} = {value}");
+            let mut text = lines.clone();
+            text[at] = &edited;
+            let found = problems_of(&text.join("\n"));
+            assert!(found.iter().any(|(line, _)| *line == at + 1), "{edited}: {found:?}");
+            all += 1;
+            match found.iter().any(|(_, text)| text.contains(&format!("did you mean `{key}`?"))) {
+                true => suggested += 1,
+                false => wrong.push(format!("{edited}: {found:?}")),
+            }
+        }
+    }
+    assert!(all > 1000, "{all}");
+    assert!(suggested * 100 >= all * 95, "{suggested} of {all}; {wrong:#?}");
+}
+
+/// Every misspelled section is rejected at its line.
+#[test]
+fn every_misspelled_section_is_rejected() {
+    let names =
+        ["proxy", "management", "network", "mesh", "remote_ingress", "pipelines", "endpoints", "backends"];
+    for name in names.into_iter().chain(["middleware", "targets", "peers"]) {
+        for misspelled in misspellings(name) {
+            let text = format!("[{misspelled}.x]\n");
+            let found = problems_of(&text);
+            assert!(
+                found.iter().any(|(_, text)| text.contains(&format!("did you mean [{name}]?"))),
+                "{text}{found:?}"
+            );
+        }
+    }
+}
+
+/// A value of another type is rejected at its line, whatever the key.
+#[test]
+fn every_wrong_type_is_rejected() {
+    let lines: Vec<&str> = VALID.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        let Some((key, value)) = line.split_once(" = ") else { continue };
+        let number = if value.parse::<u64>().is_ok() { "\"text\"" } else { "7" };
+        for other in [number, "1979-05-27", "1.5"] {
+            let edited = format!("{key} = {other}");
+            let mut text = lines.clone();
+            text[at] = &edited;
+            let found = problems_of(&text.join("\n"));
+            assert!(found.iter().any(|(line, _)| *line == at + 1), "{edited}: {found:?}");
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The sections and their keys.
+
+use crate::config::keys::key::{Key, flag, integer, map, sides, table, tables, text, texts, words};
+
+/// A section of the configuration that this host owns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SectionKeys {
+    /// The path, with `*` for a name: `network.*`.
+    pub(crate) path: &'static str,
+    pub(crate) keys: &'static [Key],
+    /// Set when other keys belong to somebody else, such as the provider of a `[provider.*]`.
+    pub(crate) open: bool,
+    pub(crate) doc: &'static str,
+}
+
+const fn section(path: &'static str, keys: &'static [Key], doc: &'static str) -> SectionKeys {
+    SectionKeys { path, keys, open: false, doc }
+}
+
+/// Every section that this host owns.
+pub(crate) const SECTIONS: &[SectionKeys] = &[
+    section("proxy", PROXY, "The gateway itself."),
+    SectionKeys { open: true, ..section("provider.*", PROVIDER, "A place that configuration comes from.") },
+    section("management", MANAGEMENT, "The management API."),
+    section("network.*", NETWORK, "An address to listen on."),
+    section("mesh.*", MESH, "Gateways that trust the tokens of each other."),
+    section("remote_ingress.*", REMOTE_INGRESS, "An ingress of another gateway, written by hand."),
+    section("pipelines.*", PIPELINE, "Endpoints, middleware and a backend in one chain."),
+    section("pipelines.*.mesh", PIPELINE_MESH, "The ways of a pipeline into and out of meshes."),
+    section("pipelines.*.mesh.ingress.*", INGRESS, "URLs at which a pipeline is reached."),
+    section("pipelines.*.mesh.egress.*", EGRESS, "A way out of a pipeline towards a mesh."),
+    section("endpoints.*", ENDPOINT, "The place where requests enter a pipeline."),
+    section("backends.*", BACKEND, "The place where requests leave a pipeline."),
+    section("middleware.*", MIDDLEWARE, "A step that requests pass."),
+    section("targets.*", PEER, "A server that backends send to."),
+    section("peers.*", PEER, "A system that endpoints receive from."),
+];
+
+/// Sections that belong to Harmony. They stay untouched; a near miss of their names is refused all the same.
+pub(crate) const FOREIGN: &[&str] = &[
+    "logging",
+    // Read by the factory of the provider, which gave the section this older name.
+    "runbeam",
+    "storage",
+    "services",
+    "middleware_types",
+    "authentications",
+    "policies",
+    "rules",
+    "transform",
+    "transforms",
+];
+
+const PROXY: &[Key] = &[
+    text("id", "The id of this gateway. It, or `name`, is required."),
+    text("name", "The name of this gateway, and its id where `id` is not written."),
+    text(
+        "primary_provider",
+        "The provider that configuration comes from: `runbeam`, `local` or another section.",
+    ),
+    text("pipelines_path", "The directory of the pipeline files, relative to config.toml."),
+    text("transforms_path", "The directory of the transform files, relative to config.toml."),
+    text("mesh_path", "The directory of the mesh files, relative to config.toml."),
+    integer("jwks_cache_duration_hours", 1, 168, "The longest time for which published keys are used."),
+    texts("required_env_vars", "Environment variables that must be set.").guards().unsupported(),
+    texts("sensitive_field_patterns", "Further patterns of keys whose values are masked and never pushed.")
+        .guards()
+        .unsupported(),
+    text("log_level", "The log level of Harmony; here `--log` decides.").no_effect(),
+    table("content_limits", "Limits of request bodies.").guards(),
+    integer(
+        "content_limits.max_body_size",
+        1024,
+        u64::MAX,
+        "The largest request body, in bytes. Unlimited unless written.",
+    )
+    .guards(),
+    integer("content_limits.max_csv_rows", 1, u64::MAX, "A limit of Harmony's parsers.").no_effect(),
+    integer("content_limits.max_xml_depth", 1, 1000, "A limit of Harmony's parsers.").no_effect(),
+    integer("content_limits.max_multipart_files", 1, u64::MAX, "A limit of Harmony's parsers.").no_effect(),
+    integer("content_limits.max_form_fields", 1, u64::MAX, "A limit of Harmony's parsers.").no_effect(),
+];
+
+const PROVIDER: &[Key] = &[
+    text("type", "The type that builds the provider; its name unless written."),
+    text("api", "The URL of the control plane.").guards(),
+    integer("poll_interval_secs", 0, 3600, "Seconds between two polls; 0 polls on request only."),
+    flag("enabled", "Set to false to disable the provider: no polling, and no references of it."),
+];
+
+const MANAGEMENT: &[Key] = &[
+    flag("enabled", "Set to true to serve the management API."),
+    text("base_path", "The first segments of its paths; `admin` unless written."),
+    text("network", "The only network it is served on.").guards(),
+    text("token", "The bearer token that peers beyond the loopback must bring.").secret().guards(),
+];
+
+const NETWORK: &[Key] = &[
+    text("id", "An identifier.").no_effect(),
+    flag("enable_wireguard", "Set to true for a network that is reached through WireGuard only.")
+        .not_served()
+        .guards(),
+    text("interface", "The WireGuard interface.").no_effect(),
+    table("http", "The TCP listener."),
+    text("http.bind_address", "The IP address; every IPv4 address unless written."),
+    integer("http.bind_port", 1, 65535, "The port."),
+    text("http.cert_path", "The file of the certificate chain; the listener then speaks TLS.").guards(),
+    text("http.key_path", "The file of the key of the certificate.").guards(),
+    flag("http.force_https", "Set to true to redirect cleartext requests to https.").guards().unsupported(),
+    table("tcp_config", "The TCP listener, by its other name."),
+    text("tcp_config.bind_address", "The IP address; every IPv4 address unless written."),
+    integer("tcp_config.bind_port", 1, 65535, "The port."),
+    text("tcp_config.cert_path", "The file of the certificate chain; the listener then speaks TLS.").guards(),
+    text("tcp_config.key_path", "The file of the key of the certificate.").guards(),
+    flag("tcp_config.force_https", "Set to true to redirect cleartext requests to https.")
+        .guards()
+        .unsupported(),
+    table("http3", "The HTTP/3 listener.").not_served(),
+    text("http3.bind_address", "The IP address of the HTTP/3 listener.").not_served(),
+    integer("http3.bind_port", 1, 65535, "The port of the HTTP/3 listener.").not_served(),
+    text("http3.cert_path", "The certificate of the HTTP/3 listener.").not_served(),
+    text("http3.key_path", "The key of the HTTP/3 listener.").not_served(),
+];
+
+const HTTP: &[&str] = &["http", "http3"];
+const MODES: &[&str] = &["default", "mesh"];
+
+const MESH: &[Key] = &[
+    text("id", "The id of the mesh at its provider; required for a remote one."),
+    words("type", HTTP, "The protocol. A mesh of type http3 is served over HTTP/1.1 and HTTP/2."),
+    text("provider", "The provider that issues and verifies its tokens.").guards(),
+    words("auth_type", &["jwt"], "The kind of its tokens.").guards(),
+    text("jwt_secret", "The shared secret of a local mesh: HS256.").secret().guards(),
+    text("jwt_private_key_path", "The file of the key that signs: RS256.").guards(),
+    text("jwt_public_key_path", "The file of the key that verifies: RS256.").guards(),
+    text("jwks_url", "The URL of the published keys of a remote mesh.").guards().unsupported(),
+    texts("ingress", "Its ingresses: names, or references.").guards(),
+    texts("egress", "Its egresses: names, or references."),
+    text("name", "A name for people.").no_effect(),
+    text("description", "A description for people."),
+    flag("enabled", "Set to false to disable it; its mesh-only routes then refuse every request.").guards(),
+];
+
+const REMOTE_INGRESS: &[Key] = &[
+    texts("urls", "Its URLs."),
+    text("id", "An identifier.").no_effect(),
+    text("name", "A name for people.").no_effect(),
+    text("description", "A description for people.").no_effect(),
+];
+
+const PIPELINE: &[Key] = &[
+    text("id", "The id of the pipeline at its provider."),
+    text("name", "A name for people.").no_effect(),
+    text("description", "A description for people."),
+    texts("networks", "The networks it is reached on.").guards(),
+    texts("endpoints", "The endpoints through which requests enter."),
+    sides("middleware", "The middleware that requests pass, in order.").guards(),
+    texts("middleware.incoming", "The middleware that requests pass.").guards(),
+    texts("middleware.outgoing", "The middleware that responses pass.").guards(),
+    texts("middleware.left", "The same as `incoming`.").guards(),
+    texts("middleware.right", "The same as `outgoing`.").guards(),
+    texts("backends", "The backends through which requests leave; the first is used."),
+];
+
+const PIPELINE_MESH: &[Key] = &[];
+
+const INGRESS: &[Key] = &[
+    text("id", "The id of the ingress at its provider."),
+    words("type", HTTP, "The protocol. An ingress of type http3 is served over HTTP/1.1 and HTTP/2."),
+    words("mode", MODES, "`mesh` admits only requests with a token of the mesh.").guards(),
+    text("endpoint", "The endpoint it leads to; the first of the pipeline unless written.").guards(),
+    texts("urls", "Its URLs: scheme, host, port and path prefix.").guards(),
+    text("name", "A name for people.").no_effect(),
+    text("description", "A description for people."),
+    flag("enabled", "Set to false to disable it.").guards(),
+];
+
+const EGRESS: &[Key] = &[
+    text("id", "The id of the egress at its provider."),
+    words("type", HTTP, "The protocol. An egress of type http3 uses HTTP/1.1 or HTTP/2."),
+    words("mode", MODES, "`mesh` lets only requests with mesh context leave.").guards(),
+    text("backend", "The backend it belongs to; the first of the pipeline unless written.").guards(),
+    text("name", "A name for people.").no_effect(),
+    text("description", "A description for people."),
+    flag("enabled", "Set to false to disable it.").guards(),
+    table("options", "Options of Harmony.").no_effect(),
+    text("options.bucket", "An option of Harmony.").no_effect(),
+    text("options.access_key_id", "An option of Harmony.").no_effect().secret(),
+    text("options.secret_access_key", "An option of Harmony.").no_effect().secret(),
+    text("options.endpoint", "An option of Harmony.").no_effect(),
+];
+
+const PROTOCOLS: &[&str] = &["http", "https", "h3", "dicom", "harmony", "fhir", "hl7v2", "custom"];
+
+const ENDPOINT: &[Key] = &[
+    text("id", "The id of the endpoint at its provider."),
+    text("name", "A name for people.").no_effect(),
+    text("description", "A description for people.").no_effect(),
+    text("service", "The service that receives requests."),
+    text("peer_ref", "The peer that requests come from; its authentication and `enabled` are inherited.")
+        .guards(),
+    text("authentication", "The authentication that requests must satisfy.").guards(),
+    table("connection", "Overrides the connection of the peer."),
+    text("connection.host", "A host name or address."),
+    integer("connection.port", 1, 65535, "A port."),
+    words("connection.protocol", PROTOCOLS, "A protocol."),
+    text("connection.base_path", "The path that everything is below."),
+    text("connection.ca_cert_path", "The file of a certificate authority to trust.").guards().unsupported(),
+    table("options", "Options of the service."),
+    text("options.path_prefix", "The path below which the endpoint is reached."),
+    flag("options.skip_hashing", "An option of Harmony's services.").no_effect(),
+    flag("options.skip_listing", "An option of Harmony's services.").no_effect(),
+    text("options.aet", "A DICOM option.").no_effect(),
+    text("options.local_aet", "A DICOM option.").no_effect(),
+    integer("options.port", 1, 65535, "A DICOM option.").no_effect(),
+    text("options.bind_addr", "A DICOM option.").no_effect(),
+    flag("options.enable_echo", "A DICOM option.").no_effect(),
+    flag("options.enable_store", "A DICOM option.").no_effect(),
+    flag("options.enable_find", "A DICOM option.").no_effect(),
+    flag("options.enable_move", "A DICOM option.").no_effect(),
+    flag("options.enable_get", "A DICOM option.").no_effect(),
+    text("options.storage_dir", "A DICOM option.").no_effect(),
+    integer("options.max_pdu", 16384, 131_072, "A DICOM option.").no_effect(),
+];
+
+const BACKEND: &[Key] = &[
+    text("id", "The id of the backend at its provider."),
+    text("name", "A name for people.").no_effect(),
+    text("description", "A description for people.").no_effect(),
+    text("service", "The service that sends requests on."),
+    text("target_ref", "A `[targets.*]`, or a reference to a resource."),
+    text("authentication", "The authentication that requests must be sent with.").guards(),
+    integer("timeout_secs", 1, 300, "The longest silence of the server, in seconds; 30 unless written."),
+    integer("max_retries", 0, 10, "The most retries where they are safe; 3 unless written."),
+    table("connection", "The server, or what overrides the target's."),
+    text("connection.host", "A host name or address, or a whole URL."),
+    integer("connection.port", 1, 65535, "The port; that of the protocol unless written."),
+    words("connection.protocol", PROTOCOLS, "The protocol."),
+    text("connection.base_path", "The path that everything is below."),
+    text("connection.ca_cert_path", "The file of a certificate authority to trust for this backend.")
+        .guards()
+        .unsupported(),
+    table("options", "Options of the service."),
+    text("options.base_url", "The URL that paths are appended to."),
+    text("options.url", "The URL that paths are appended to."),
+    text("options.path_prefix", "The path that is put before the path that is sent."),
+    text("options.ca_cert_path", "The file of a certificate authority to trust for this backend.")
+        .guards()
+        .unsupported(),
+    integer("options.timeout_secs", 1, 300, "The longest silence of the server, in seconds."),
+    integer("options.max_retries", 0, 10, "The most retries where they are safe."),
+    text("options.method", "A method to send instead.").not_served(),
+    map("options.headers", "Headers to add.").not_served(),
+    text("options.aet", "A DICOM option.").no_effect(),
+    text("options.host", "A DICOM option.").no_effect(),
+    integer("options.port", 1, 65535, "A DICOM option.").no_effect(),
+    text("options.local_aet", "A DICOM option.").no_effect(),
+    integer("options.max_pdu", 16384, 131_072, "A DICOM option.").no_effect(),
+    text("options.root", "An option of Harmony's storage services.").no_effect(),
+    text("options.write_pattern", "An option of Harmony's storage services.").no_effect(),
+    text("options.read_pattern", "An option of Harmony's storage services.").no_effect(),
+    text("options.region", "An option of Harmony's storage services.").no_effect(),
+    text("options.bucket", "An option of Harmony's storage services.").no_effect(),
+    text("options.access_key_id", "An option of Harmony's storage services.").no_effect().secret(),
+    text("options.secret_access_key", "An option of Harmony's storage services.").no_effect().secret(),
+    text("options.endpoint", "An option of Harmony's storage services.").no_effect(),
+];
+
+const MIDDLEWARE: &[Key] = &[
+    text("id", "An identifier.").no_effect(),
+    text("name", "A name for people.").no_effect(),
+    text("description", "A description for people.").no_effect(),
+    text("type", "The type. What the gateway does not serve is answered 501.").guards(),
+    text("authentication", "The authentication of a middleware.").guards(),
+    table("options", "Options of the type."),
+    flag("options.required", "`mesh_auth`: set to false to let requests pass without a token.").guards(),
+    text("options.mesh_name", "`mesh_auth`: the mesh whose tokens are accepted.").guards().unsupported(),
+    text("options.mesh_id", "`mesh_auth`: the id of that mesh.").guards().unsupported(),
+    words("options.provider", &["local", "runbeam"], "`mesh_auth`: the provider of that mesh.")
+        .guards()
+        .unsupported(),
+    words("options.direction", &["ingress", "egress"], "`mesh_auth`: the side it guards.").guards(),
+    text("options.jwt_secret", "`mesh_auth`: the secret of that mesh.").secret().guards().unsupported(),
+    text("options.jwt_key_path", "`mesh_auth`: the file of the key of that mesh.").guards().unsupported(),
+    text("options.jwks_url", "`mesh_auth`: the published keys of that mesh.").guards().unsupported(),
+    text("options.destination_url", "`mesh_auth`: the URL that tokens of the egress are for.")
+        .guards()
+        .unsupported(),
+    text("options.spec_path", "A transform.").not_served(),
+    words("options.apply", &["left", "right", "both"], "The side that a transform applies to.").not_served(),
+    flag("options.fail_on_error", "An option of transforms.").not_served(),
+    flag("options.debug", "An option of Harmony's middleware.").not_served(),
+    text("options.transform_target", "An option of transforms.").not_served(),
+    tables("options.rules", "Rules of access.").not_served().guards(),
+    text("options.rules.allow", "A rule of access.").not_served().guards(),
+    text("options.rules.deny", "A rule of access.").not_served().guards(),
+    texts("options.policies", "Policies of access.").not_served().guards(),
+    text("options.store_dir", "An option of Harmony's middleware.").not_served(),
+    flag("options.pretty", "An option of Harmony's middleware.").not_served(),
+    integer("options.max_bytes", 0, u64::MAX, "An option of Harmony's middleware.").not_served(),
+    texts("options.redact_headers", "An option of Harmony's middleware.").not_served(),
+    texts("options.redact_metadata", "An option of Harmony's middleware.").not_served(),
+    texts("options.redact_data_fields", "An option of Harmony's middleware.").not_served(),
+    text("options.label", "An option of Harmony's middleware.").not_served(),
+    text("options.endpoint", "An option of webhooks.").not_served(),
+    integer("options.timeout_secs", 1, 300, "An option of webhooks.").not_served(),
+];
+
+const PEER: &[Key] = &[
+    text("id", "An identifier.").no_effect(),
+    text("name", "A name for people.").no_effect(),
+    text("description", "A description for people.").no_effect(),
+    table("connection", "The server."),
+    text("connection.host", "A host name or address, or a whole URL."),
+    integer("connection.port", 1, 65535, "The port; that of the protocol unless written."),
+    words("connection.protocol", PROTOCOLS, "The protocol."),
+    text("connection.base_path", "The path that everything is below."),
+    text("connection.ca_cert_path", "The file of a certificate authority to trust.").guards().unsupported(),
+    words("protocol", PROTOCOLS, "The protocol, where `connection` names none."),
+    words("type", PROTOCOLS, "The protocol, by its other name."),
+    text("url", "A whole URL, where `connection` names no host."),
+    flag("enabled", "Set to false to disable it: what uses it is closed.").guards(),
+    text("authentication", "The authentication that goes with it.").guards(),
+    texts("tags", "Tags for people.").no_effect(),
+    integer("timeout_secs", 1, 300, "The longest silence of the server, in seconds; 30 unless written."),
+    integer("max_retries", 0, 10, "The most retries where they are safe; 3 unless written."),
+];

@@ -1,0 +1,161 @@
+//! Mistakes in keys that protect or route: the configuration is rejected, and what was closed stays closed.
+
+use std::path::Path;
+
+use harmony_host::{HostOptions, RunningGateway, Verdict};
+use harmony_tests::site::{BASE, echo, ingress, mesh, pipeline};
+use harmony_tests::{Site, Upstream, Workdir, client, free_port};
+use reqwest::StatusCode;
+
+/// The official inputs that were once ignored; absent in a checkout of its own.
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/cases");
+
+/// The errors of the files in `dir`, one line each.
+async fn errors(dir: &Workdir) -> Vec<String> {
+    let mut options = HostOptions::new(dir.config(), harmony_host::registry());
+    options.state_dir = dir.path().join("state");
+    match harmony_host::check(&options, harmony_host::Capabilities::new().with_endpoint("http")).await {
+        Ok(_) => Vec::new(),
+        Err(rejection) => rejection.problems.errors().map(ToString::to_string).collect(),
+    }
+}
+
+async fn status(site: &Site, path: &str) -> StatusCode {
+    client().get(site.url(path)).send().await.expect("an answer").status()
+}
+
+/// A misspelled key never opens a closed route: the edit is rejected, and requests get the answer of before.
+#[tokio::test]
+async fn a_misspelled_key_opens_nothing() {
+    let sections = echo("records", "/records")
+        + &ingress("records", "in", "http://records.example/x", "mesh")
+        + &mesh("clinic", "in")
+        + &echo("guarded", "/guarded").replace("backends = ", "middleware = [\"token\"]\nbackends = ")
+        + "[middleware.token]\ntype = \"mesh_auth\"\noptions.required = true\n";
+    let site = Site::serving(&sections).await;
+    for (key, misspelled) in [
+        ("mode = \"mesh\"", "moed = \"mesh\""),
+        ("mode = \"mesh\"", "mdoe = \"mesh\""),
+        ("options.required = true", "options.requird = true\noptions.required = false"),
+        ("[mesh.clinic]", "[mehs.clinic]"),
+        ("middleware = [\"token\"]", "midleware = [\"token\"]"),
+        ("type = \"mesh_auth\"", "type = \"mesh_auth\"\nrequired = false"),
+    ] {
+        site.dir.edit("config.toml", key, misspelled);
+        let verdict = site.host.reload().await;
+        assert!(matches!(verdict, Some(Verdict::Rejected(_))), "{misspelled}: {verdict:?}");
+        for path in ["/records/7", "/guarded"] {
+            assert_eq!(status(&site, path).await, StatusCode::FORBIDDEN, "{misspelled}: {path}");
+        }
+        site.dir.edit("config.toml", misspelled, key);
+        site.host.reload().await;
+    }
+}
+
+/// A TLS listener does not become a cleartext one because the name of a key is wrong.
+#[tokio::test]
+async fn a_misspelled_certificate_key_is_rejected() {
+    let config =
+        BASE.replace("bind_port = PORT", "bind_port = 1\ncert_pth = \"c.pem\"").replace("ADMIN", "2");
+    let found = errors(&Workdir::with([("config.toml", config)])).await;
+    let expected = "network.public.http.cert_pth: this key is not known (did you mean `cert_path`?)";
+    assert!(found.iter().any(|error| error.contains(expected)), "{found:?}");
+}
+
+/// Unknown keys are accepted with a warning where that is allowed, except near misses of keys that protect.
+#[tokio::test]
+async fn unknown_keys_can_be_allowed() {
+    let config = |key: &str| {
+        let base = BASE.replace("PORT", &free_port().to_string()).replace("ADMIN", &free_port().to_string());
+        base.replace("id = \"site\"", &format!("id = \"site\"\n{key} = \"x\""))
+    };
+    for (key, accepted) in [("a_key_of_tomorrow", true), ("sensitive_field_paterns", false)] {
+        let dir = Workdir::with([("config.toml", config(key))]);
+        let mut options = HostOptions::new(dir.config(), harmony_host::registry());
+        options.state_dir = dir.path().join("state");
+        assert!(RunningGateway::start(options.clone()).await.is_err(), "{key}");
+        options.allow_unknown_keys = true;
+        assert_eq!(RunningGateway::start(options).await.is_ok(), accepted, "{key}");
+    }
+}
+
+/// Another file may not stand in for config.toml: its directory is no directory of pipelines, however it is spelled.
+#[tokio::test]
+async fn directories_of_kinds_are_apart() {
+    for (key, value, expected) in [
+        ("pipelines_path", ".", "this is the directory of config.toml"),
+        ("pipelines_path", "pipelines/..", "this is the directory of config.toml"),
+        ("mesh_path", "./", "this is the directory of config.toml"),
+        ("mesh_path", "pipelines/", "this is the directory of `pipelines_path` too"),
+        ("transforms_path", "mesh/../pipelines", "this is the directory of `pipelines_path` too"),
+    ] {
+        let config = BASE.replace("PORT", "1").replace("ADMIN", "2");
+        let config = config.replace("id = \"site\"", &format!("id = \"site\"\n{key} = \"{value}\""));
+        let dir = Workdir::with([("config.toml", config), ("pipelines/a.toml", String::new())]);
+        let found = errors(&dir).await;
+        assert!(found.iter().any(|error| error.contains(&format!("proxy.{key}: {expected}"))), "{found:?}");
+    }
+}
+
+/// The `path_prefix` of a backend precedes the path that is sent.
+#[tokio::test]
+async fn a_backend_path_prefix_is_sent() {
+    let upstream = Upstream::with_body("tenant").await;
+    let backend =
+        format!("service = \"http\"\noptions.base_url = \"{}\"", format_args!("{}/base/", upstream.url()));
+    let backend = backend + "\noptions.path_prefix = \"/tenant-7/\"";
+    let site = Site::serving(&pipeline("a", "/a", &backend)).await;
+    assert_eq!(status(&site, "/a/x?y=z").await, StatusCode::OK);
+    assert_eq!(upstream.last_request().uri, "/base/tenant-7/x?y=z");
+}
+
+/// An endpoint inherits the authentication of its peer, and is closed with it.
+#[tokio::test]
+async fn a_peer_closes_its_endpoints() {
+    let sections =
+        echo("a", "/a").replace("service = \"http\"", "service = \"http\"\npeer_ref = \"hospital\"");
+    for (peer, expected) in [
+        ("", StatusCode::OK),
+        ("enabled = false", StatusCode::NOT_IMPLEMENTED),
+        ("authentication = \"authentications.jwt\"", StatusCode::NOT_IMPLEMENTED),
+    ] {
+        let site = Site::serving(&format!("{sections}[peers.hospital]\n{peer}\n")).await;
+        assert_eq!(status(&site, "/a").await, expected, "{peer}");
+    }
+    let config = (BASE.to_owned() + &sections).replace("PORT", "1").replace("ADMIN", "2");
+    let found = errors(&Workdir::with([("config.toml", config)])).await;
+    assert!(found.iter().any(|error| error.contains("endpoints.a.peer_ref")), "{found:?}");
+}
+
+/// Middleware of either side counts, under every name of the sides.
+#[tokio::test]
+async fn middleware_of_a_side_counts() {
+    for side in ["incoming", "outgoing", "left", "right"] {
+        let middleware = format!("middleware = {{ {side} = [\"m\"] }}\nbackends = ");
+        let sections =
+            echo("a", "/a").replace("backends = ", &middleware) + "[middleware.m]\ntype = \"jwt_auth\"\n";
+        let site = Site::serving(&sections).await;
+        assert_eq!(status(&site, "/a").await, StatusCode::NOT_IMPLEMENTED, "{side}");
+    }
+}
+
+/// The official inputs are no longer served as if their keys were not there.
+#[tokio::test]
+async fn official_cases_are_not_ignored() {
+    for (case, key) in [
+        ("force_https_ignored", "network.default.http.force_https"),
+        ("mesh_auth_options_ignored", "middleware.m.options.mesh_name"),
+        ("env_substitution_secret", "proxy.required_env_vars"),
+        ("middleware_incoming_dropped", "pipelines.a.middleware"),
+    ] {
+        let config = Path::new(CASES).join(case).join("config.toml");
+        if !config.exists() {
+            continue;
+        }
+        let mut options = HostOptions::new(config, harmony_host::registry());
+        let state = Workdir::new();
+        options.state_dir = state.path().to_owned();
+        let rejection = harmony_host::check(&options, harmony_host::Capabilities::new()).await.unwrap_err();
+        assert!(rejection.problems.errors().any(|problem| problem.key == key), "{case}: {rejection}");
+    }
+}
