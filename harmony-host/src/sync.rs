@@ -1,5 +1,6 @@
 //! Syncing with the primary provider: polling for changes, applying them, reporting the verdicts.
 
+mod apply_change;
 mod backoff;
 mod command;
 mod lazy_journal;

@@ -19,7 +19,7 @@ pub trait ProviderFactory: Send + Sync + 'static {
 
     /// The decoded form of the section `[provider.<name>]`.
     ///
-    /// The section also contains the host's own keys `type` and `poll_interval_secs`. A type that denies
+    /// The section also contains the host's own keys `type`, `poll_interval_secs` and `enabled`. A type that denies
     /// unknown fields must list them.
     type Settings: DeserializeOwned;
 

@@ -153,7 +153,7 @@ impl<'de> Visitor<'de> for SettingsVisitor {
                 "allow_insecure" => settings.allow_insecure = map.next_value()?,
                 "accept_invalid_certs" => settings.accept_invalid_certs = map.next_value()?,
                 "poll_interval_secs" => settings.poll_interval_secs = map.next_value()?,
-                "type" => drop(map.next_value::<IgnoredAny>()?),
+                "type" | "enabled" => drop(map.next_value::<IgnoredAny>()?),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     settings.unknown.push(key);

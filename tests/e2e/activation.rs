@@ -214,7 +214,7 @@ async fn live(world: &World, generation: u64, what: &str) {
     .await;
 }
 
-/// What a step does, and the message and class of the verdict.
+/// The behaviour of a step, and the message and class of the verdict.
 const FAILURES: [(&str, Ends, &str, &str); 8] = [
     (
         "prepare",

@@ -1,4 +1,4 @@
-//! What an application gets that embeds the host: snapshots to follow, admission, and answers from the host's caches.
+//! The host as a library: snapshots to follow, admission, and answers from the host's caches.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;

@@ -139,6 +139,46 @@ async fn middleware_of_a_side_counts() {
     }
 }
 
+/// A `mesh_auth` requires a token unless it says otherwise, named with or without a section.
+#[tokio::test]
+async fn mesh_auth_requires_a_token() {
+    let sections = echo("a", "/a").replace("backends = ", "middleware = [\"mesh_auth\"]\nbackends = ")
+        + &ingress("a", "in", "http://records.example/x", "default")
+        + &mesh("clinic", "in");
+    let section = "[middleware.mesh_auth]\ntype = \"mesh_auth\"\n";
+    for (middleware, expected) in [
+        (String::new(), StatusCode::FORBIDDEN),
+        (section.to_owned(), StatusCode::FORBIDDEN),
+        (format!("{section}options.direction = \"ingress\"\n"), StatusCode::FORBIDDEN),
+        (format!("{section}options.required = true\n"), StatusCode::FORBIDDEN),
+        (format!("{section}options.required = false\n"), StatusCode::OK),
+    ] {
+        let site = Site::serving(&(sections.clone() + &middleware)).await;
+        assert_eq!(status(&site, "/a").await, expected, "{middleware}");
+    }
+}
+
+/// Values that the host would ignore or misread are rejected at their key.
+#[tokio::test]
+async fn values_without_effect_are_rejected() {
+    for (section, key) in [
+        ("[provider.runbeam]\nenabled = false\n", "provider.runbeam.enabled"),
+        (
+            "[middleware.m]\ntype = \"mesh_auth\"\noptions.direction = \"egress\"\n",
+            "middleware.m.options.direction",
+        ),
+        ("[endpoints.e]\nservice = \"echo\"\nconnection.host = \"a\"\n", "endpoints.e.connection"),
+        ("[targets.t]\ntimeout_secs = 0\n", "targets.t.timeout_secs"),
+        ("[peers.p]\ntags = [1]\n", "peers.p.tags"),
+        ("[pipelines.p]\nnetworks = \"public\"\n", "pipelines.p.networks"),
+    ] {
+        let config = BASE.replace("PORT", "1").replace("ADMIN", "2").replace("\"local\"", "\"runbeam\"");
+        let provider = if section.starts_with("[provider") { "" } else { "[provider.runbeam]\n" };
+        let found = errors(&Workdir::with([("config.toml", format!("{config}{provider}{section}"))])).await;
+        assert!(found.iter().any(|error| error.contains(&format!(": {key}: "))), "{key}: {found:?}");
+    }
+}
+
 /// The official inputs are no longer served as if their keys were not there.
 #[tokio::test]
 async fn official_cases_are_not_ignored() {

@@ -1,6 +1,6 @@
 //! A development control plane: a stand-in for Runbeam Cloud.
 //!
-//! It implements the whole protocol on a real socket, checks requests strictly, records every request, and injects
+//! The stand-in implements the whole protocol on a real socket, checks requests strictly, records every request, and injects
 //! faults of networks and clouds. People run it with the `control-plane` binary; tests use [`ControlPlane`].
 //!
 //! ```no_run

@@ -4,7 +4,7 @@
 //! it, through every re-export, and compares the imports with two promises: a folder of harmony-host imports only from
 //! folders below it, and no files of a crate import each other in a circle.
 //!
-//! It sees names, not types. A call of a method is no import, nor is a path in the text of an attribute
+//! The reader sees names, not types. A call of a method is no import, nor is a path in the text of an attribute
 //! (`#[serde(default = "path")]`).
 
 mod check;

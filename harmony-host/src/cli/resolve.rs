@@ -7,6 +7,7 @@ use crate::apply::Activation as _;
 use crate::cli::config_path::ConfigPath;
 use crate::cli::out;
 use crate::cli::state_dir::StateDir;
+use crate::cli::unknown_keys::UnknownKeys;
 use crate::diagnostics::render::render;
 use crate::gateway::Gateway;
 use crate::host::check;
@@ -24,6 +25,9 @@ pub(super) struct Resolve {
     #[command(flatten)]
     state: StateDir,
 
+    #[command(flatten)]
+    unknown: UnknownKeys,
+
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -39,7 +43,8 @@ impl Resolve {
                 return 2;
             }
         };
-        let options = self.state.options(&self.config.config, registry);
+        let mut options = self.state.options(&self.config.config, registry);
+        options.allow_unknown_keys = self.unknown.allow_unknown_keys;
         let snapshot = match check(&options, Gateway::new().capabilities()).await {
             Ok(snapshot) => snapshot,
             Err(rejection) => {

@@ -37,7 +37,7 @@ impl Primary {
             section.with_settings(|settings| toml::Table::deserialize(settings).unwrap_or_default())
         };
         let mut settings = self.section.as_ref().map(read).unwrap_or_default();
-        for key in ["type", "poll_interval_secs"] {
+        for key in ["type", "poll_interval_secs", "enabled"] {
             settings.remove(key);
         }
         let provider_type = self.provider_type();
@@ -121,6 +121,15 @@ impl ActiveProviders {
                     format!("the provider {chosen} has no section [provider.{name}]"),
                 )
                 .help(format!("add [provider.{name}] with `api = \"https://...\"`"));
+        }
+        if let Some(section) = section.as_ref().filter(|section| !section.enabled) {
+            problems
+                .error(
+                    Some(&section.place),
+                    format!("provider.{name}.enabled"),
+                    "the primary provider is disabled",
+                )
+                .help("set proxy.primary_provider = \"local\", or delete `enabled`");
         }
     }
 

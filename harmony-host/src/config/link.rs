@@ -208,7 +208,7 @@ impl Linker<'_> {
                 || self.middleware_types.contains(name.value.as_str());
             let defined = self.middleware.get(&name.value, name.place.source());
             let (kind, required) = match defined {
-                Err([]) if bare => (name.value.clone(), false),
+                Err([]) if bare => (name.value.clone(), true),
                 _ => match self.middleware.find(name, &format!("{key}.middleware"), problems) {
                     Some(found) => (found.kind.value.clone(), found.required),
                     None => continue,

@@ -13,20 +13,20 @@ pub(crate) struct Middleware {
     pub(crate) place: Place,
     /// The type.
     pub(crate) kind: Spanned<String>,
-    /// The value of `options.required`; only `mesh_auth` has it.
+    /// The value of `options.required`, `true` unless configured: a `mesh_auth` that admits everybody must say so. Only
+    /// `mesh_auth` has it.
     pub(crate) required: bool,
 }
 
 impl Middleware {
     pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let kind = section.required_text("type", problems);
-        let mut required = false;
+        let mut required = true;
         if kind.as_ref().is_some_and(|kind| kind.value == "mesh_auth")
             && let Some(options) = section.section("options", problems)
         {
-            required = options.flag("required", problems).is_some_and(|flag| flag.value);
+            required = options.flag("required", problems).is_none_or(|flag| flag.value);
         }
-        let middleware = Self { name, place: section.place().clone(), kind: kind?, required };
-        Some(middleware)
+        Some(Self { name, place: section.place().clone(), kind: kind?, required })
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct ProviderSection {
     pub(crate) place: Place,
     /// The provider type: the value of `type`, or the name if `type` is absent.
     pub(crate) provider_type: String,
+    /// The value of `enabled`, `true` unless configured.
+    pub(crate) enabled: bool,
     /// The poll interval in seconds; 30 unless configured, 0 for manual sync.
     pub(crate) poll_interval_secs: u64,
     settings: Settings,
@@ -130,6 +132,7 @@ impl ProviderSections {
         let translated = ProviderSection {
             place: section.place().clone(),
             provider_type: provider_type.to_owned(),
+            enabled: true,
             poll_interval_secs: interval,
             settings: Settings::Translated(settings.to_string()),
         };
@@ -145,6 +148,7 @@ impl ProviderSection {
         Self {
             place: section.place().clone(),
             provider_type,
+            enabled: section.flag("enabled", problems).is_none_or(|flag| flag.value),
             poll_interval_secs: interval.map_or(DEFAULT_INTERVAL_SECS, |at| at.value),
             settings: Settings::InFile { source: Arc::clone(source), name: name.to_owned() },
         }

@@ -108,9 +108,8 @@ impl<'a> Section<'a> {
         match words.iter().find(|(word, _)| *word == text.value) {
             Some((_, meaning)) => Some(Spanned::new(*meaning, text.place)),
             None => {
-                let known = words.iter().map(|(w, _)| format!("\"{w}\"")).collect::<Vec<_>>().join(" or ");
-                let message = format!("expected {known}, found \"{}\"", text.value.escape_debug());
-                problems.error(Some(&text.place), self.key(key), message);
+                let message = expected_word(words.iter().map(|(word, _)| *word), &text.value);
+                problems.error(Some(&text.place), self.key(key), message.unwrap_or_default());
                 None
             }
         }
@@ -128,10 +127,7 @@ impl<'a> Section<'a> {
         range: std::ops::RangeInclusive<u64>,
         problems: &mut Problems,
     ) -> Option<Spanned<u64>> {
-        let integer = self.typed(key, "a whole number", problems, |v| {
-            let integer = v.as_integer()?;
-            i128::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
-        })?;
+        let integer = self.typed(key, "a whole number", problems, integer)?;
         match u64::try_from(integer.value).ok().filter(|n| range.contains(n)) {
             Some(n) => Some(Spanned::new(n, integer.place)),
             None => {
@@ -220,6 +216,21 @@ impl<'a> Section<'a> {
     fn below(&self, key: &str, table: &'a DeTable<'a>, place: Place) -> Section<'a> {
         Section { source: self.source, path: self.key(key), place, table }
     }
+}
+
+/// Returns the message for a text that is none of the words.
+pub(crate) fn expected_word<'w>(words: impl Iterator<Item = &'w str> + Clone, text: &str) -> Option<String> {
+    if words.clone().any(|word| word == text) {
+        return None;
+    }
+    let known = words.map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
+    Some(format!("expected {known}, found \"{}\"", text.escape_debug()))
+}
+
+/// Returns the number of an integer.
+pub(crate) fn integer(value: &DeValue<'_>) -> Option<i128> {
+    let integer = value.as_integer()?;
+    i128::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
 }
 
 /// Returns the type of a value in words, without the value itself: it may be a secret.

@@ -87,7 +87,7 @@ impl Embedded {
         .await;
     }
 
-    /// What GET /admin/provider says.
+    /// The answer of GET /admin/provider.
     pub(crate) async fn says(&self) -> Value {
         serde_json::from_str(&self.get("/admin/provider").await.1).unwrap()
     }

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::keys::key::{Effect, Key, Kind};
 use crate::config::keys::sections::{FOREIGN, SECTIONS, SectionKeys};
-use crate::config::section::describe;
+use crate::config::section::{describe, expected_word, integer};
 use crate::diagnostics::problem::{Problem, Problems, Severity};
 use crate::diagnostics::source::{Place, Source};
 
@@ -128,7 +128,7 @@ impl Check<'_> {
         }
     }
 
-    /// Refuses, in a section whose other keys belong to somebody else, only a near miss of a key of ours that protects.
+    /// Rejects only near misses of keys that protect, in a section whose other keys belong to a provider.
     fn near_miss(&mut self, level: &Level<'_>, name: &Spanned<Cow<'_, str>>, dotted: &str, shown: &str) {
         let guards = level.section.keys.iter().filter(|key| key.guards && key.name.len() > 3);
         if let Some(meant) = nearest(dotted, guards.map(|key| key.name)) {
@@ -177,10 +177,14 @@ impl Check<'_> {
             let message = "this gateway does not support this key, and ignoring it would be unsafe";
             self.problems.error(Some(&place), shown, message).help("remove it");
         }
-        if let Some(expected) = mismatch(key.kind, value.get_ref()) {
-            let place = Place::new(self.source, value.span());
-            let message = format!("expected {expected}, found {}", describe(value.get_ref()));
-            self.problems.error(Some(&place), shown, message);
+        if let Some(message) = mismatch(key.kind, value.get_ref()) {
+            self.problems.error(Some(&Place::new(self.source, value.span())), shown, message);
+            return;
+        }
+        let DeValue::Array(items) = value.get_ref() else { return };
+        for item in items.iter().filter(|item| key.kind != Kind::Tables && !item.get_ref().is_str()) {
+            let message = format!("expected a string in the list, found {}", describe(item.get_ref()));
+            self.problems.error(Some(&Place::new(self.source, item.span())), shown, message);
         }
     }
 }
@@ -199,8 +203,9 @@ fn known_in(level: &Level<'_>) -> Vec<(&'static str, bool)> {
     let direct =
         |name: &'static str, prefix: &str| name.strip_prefix(prefix).filter(|name| !name.contains('.'));
     let keys = level.section.keys.iter();
-    let mut known: Vec<_> =
-        keys.filter_map(|key| Some((direct(key.name, &level.prefix)?, key.guards))).collect();
+    let mut known: Vec<_> = keys
+        .filter_map(|key| Some((direct(key.name, &level.prefix)?, protects(level.section, key))))
+        .collect();
     if level.prefix.is_empty() {
         let below = format!("{}.", level.section.path);
         let inner =
@@ -210,6 +215,12 @@ fn known_in(level: &Level<'_>) -> Vec<(&'static str, bool)> {
     }
     known.dedup();
     known
+}
+
+/// Returns whether a key, or a key below it, protects.
+fn protects(section: &SectionKeys, key: &Key) -> bool {
+    let below = format!("{}.", key.name);
+    key.guards || section.keys.iter().any(|inner| inner.guards && inner.name.starts_with(&below))
 }
 
 /// Returns whether a section of the table begins with this path.
@@ -230,8 +241,9 @@ fn options_are_own(section: &str, table: &DeTable<'_>) -> bool {
     }
 }
 
-/// The type that was expected, when the value is not of it.
-fn mismatch(kind: Kind, value: &DeValue<'_>) -> Option<&'static str> {
+/// Returns the message for a value that does not fit its key. A section that reads the key itself says the same, and equal
+/// problems are reported once.
+fn mismatch(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     let (fits, expected) = match kind {
         Kind::Text | Kind::Words(_) => (value.is_str(), "a string"),
         Kind::Flag => (value.is_bool(), "true or false"),
@@ -241,10 +253,20 @@ fn mismatch(kind: Kind, value: &DeValue<'_>) -> Option<&'static str> {
         Kind::Table | Kind::Map => (value.is_table(), "a table"),
         Kind::Tables => (value.is_array(), "a list of tables"),
     };
-    (!fits).then_some(expected)
+    if !fits {
+        return Some(format!("expected {expected}, found {}", describe(value)));
+    }
+    match (kind, value) {
+        (Kind::Words(words), DeValue::String(text)) => expected_word(words.iter().copied(), text),
+        (Kind::Integer(least, most), DeValue::Integer(_)) => match integer(value)? {
+            n if (i128::from(least)..=i128::from(most)).contains(&n) => None,
+            n => Some(format!("expected {least} to {most}, found {n}")),
+        },
+        _ => None,
+    }
 }
 
-/// The known name that was meant: the nearest by edits of letters, when it is near.
+/// Returns the known name that was meant: the nearest by edits of letters, when it is near.
 pub(crate) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     if given.len() > 64 {
         return None;

@@ -9,7 +9,7 @@ pub(crate) struct Key {
     pub(crate) effect: Effect,
     /// Set when the value is a secret: it is masked everywhere and never pushed.
     pub(crate) secret: bool,
-    /// Set when the key protects something: a misspelling of it is refused even where unknown keys are permitted.
+    /// Set when the key protects something: a misspelling of it is rejected even where unknown keys are allowed.
     pub(crate) guards: bool,
     /// The meaning, in one sentence for people.
     pub(crate) doc: &'static str,
@@ -36,16 +36,16 @@ pub(crate) enum Kind {
     Tables,
 }
 
-/// What becomes of a key here.
+/// The effect of a key in this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// It does what it says.
+    /// The host does what the key says.
     Served,
     /// The pipeline that needs it is answered 501, or the network is not opened.
     NotServed,
-    /// It is checked and has no effect in this host.
+    /// No effect: the value is only checked.
     None,
-    /// It protects, or decides where requests go, and this host cannot do it: the configuration is rejected.
+    /// Rejected: the key protects or decides where requests go, and this host cannot do it.
     Unsupported,
 }
 

@@ -85,7 +85,7 @@ const PROVIDER: &[Key] = &[
     text("type", "The type that builds the provider; its name unless written."),
     text("api", "The URL of the control plane.").guards(),
     integer("poll_interval_secs", 0, 3600, "Seconds between two polls; 0 polls on request only."),
-    flag("enabled", "Set to false to disable the provider: no polling, and no references of it."),
+    flag("enabled", "Set to false for a provider that is not the primary one.").guards(),
 ];
 
 const MANAGEMENT: &[Key] = &[
@@ -200,7 +200,7 @@ const ENDPOINT: &[Key] = &[
     text("peer_ref", "The peer that requests come from; its authentication and `enabled` are inherited.")
         .guards(),
     text("authentication", "The authentication that requests must satisfy.").guards(),
-    table("connection", "Overrides the connection of the peer."),
+    table("connection", "Overrides the connection of the peer.").unsupported(),
     text("connection.host", "A host name or address."),
     integer("connection.port", 1, 65535, "A port."),
     words("connection.protocol", PROTOCOLS, "A protocol."),
@@ -279,7 +279,12 @@ const MIDDLEWARE: &[Key] = &[
     words("options.provider", &["local", "runbeam"], "`mesh_auth`: the provider of that mesh.")
         .guards()
         .unsupported(),
-    words("options.direction", &["ingress", "egress"], "`mesh_auth`: the side it guards.").guards(),
+    words(
+        "options.direction",
+        &["ingress"],
+        "`mesh_auth`: the side it guards. Egresses have `mode = \"mesh\"`.",
+    )
+    .guards(),
     text("options.jwt_secret", "`mesh_auth`: the secret of that mesh.").secret().guards().unsupported(),
     text("options.jwt_key_path", "`mesh_auth`: the file of the key of that mesh.").guards().unsupported(),
     text("options.jwks_url", "`mesh_auth`: the published keys of that mesh.").guards().unsupported(),

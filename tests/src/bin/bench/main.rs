@@ -1,5 +1,5 @@
 //! Benchmark of harmony-host beside a minimal hyper proxy, in one run on one machine.
-//! It asserts no duration; it fails when a response is wrong.
+//! The benchmark asserts no duration; it fails when a response is wrong.
 //!
 //! `cargo run --release -p harmony-tests --bin bench`
 
