@@ -190,7 +190,7 @@ const EGRESS: &[Key] = &[
     text("options.endpoint", "An option of Harmony.").no_effect(),
 ];
 
-const PROTOCOLS: &[&str] = &["http", "https", "h3", "dicom", "harmony", "fhir", "hl7v2", "custom"];
+// Protocols are texts: one that is not served is answered 501, like a service, and an application may serve more.
 
 const ENDPOINT: &[Key] = &[
     text("id", "The id of the endpoint at its provider."),
@@ -203,7 +203,7 @@ const ENDPOINT: &[Key] = &[
     table("connection", "Overrides the connection of the peer.").unsupported(),
     text("connection.host", "A host name or address."),
     integer("connection.port", 1, 65535, "A port."),
-    words("connection.protocol", PROTOCOLS, "A protocol."),
+    text("connection.protocol", "A protocol."),
     text("connection.base_path", "The path that everything is below."),
     text("connection.ca_cert_path", "The file of a certificate authority to trust.").guards().unsupported(),
     table("options", "Options of the service."),
@@ -235,7 +235,7 @@ const BACKEND: &[Key] = &[
     table("connection", "The server, or what overrides the target's."),
     text("connection.host", "A host name or address, or a whole URL."),
     integer("connection.port", 1, 65535, "The port; that of the protocol unless written."),
-    words("connection.protocol", PROTOCOLS, "The protocol."),
+    text("connection.protocol", "The protocol."),
     text("connection.base_path", "The path that everything is below."),
     text("connection.ca_cert_path", "The file of a certificate authority to trust for this backend.")
         .guards()
@@ -318,11 +318,11 @@ const PEER: &[Key] = &[
     table("connection", "The server."),
     text("connection.host", "A host name or address, or a whole URL."),
     integer("connection.port", 1, 65535, "The port; that of the protocol unless written."),
-    words("connection.protocol", PROTOCOLS, "The protocol."),
+    text("connection.protocol", "The protocol."),
     text("connection.base_path", "The path that everything is below."),
     text("connection.ca_cert_path", "The file of a certificate authority to trust.").guards().unsupported(),
-    words("protocol", PROTOCOLS, "The protocol, where `connection` names none."),
-    words("type", PROTOCOLS, "The protocol, by its other name."),
+    text("protocol", "The protocol, where `connection` names none."),
+    text("type", "The protocol, by its other name."),
     text("url", "A whole URL, where `connection` names no host."),
     flag("enabled", "Set to false to disable it: what uses it is closed.").guards(),
     text("authentication", "The authentication that goes with it.").guards(),
