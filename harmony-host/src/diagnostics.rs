@@ -1,5 +1,6 @@
 //! Configuration problems: their places in files, collecting and rendering them, and masking secrets.
 
+pub(crate) mod escape;
 pub(crate) mod mask;
 pub(crate) mod problem;
 pub(crate) mod rejection;

@@ -11,6 +11,7 @@ mod crashes;
 mod damaged;
 mod demo;
 mod disk;
+mod documents;
 mod embedding;
 mod enrollment;
 mod fail_closed;

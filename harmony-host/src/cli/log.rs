@@ -1,9 +1,15 @@
 //! The logging options, and the set-up of logging.
 
+use std::fmt::{self, Write as _};
+
 use clap::{Args, ValueEnum};
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::cli::out;
+use crate::diagnostics::escape::Escaper;
 
 /// The logging options.
 #[derive(Debug, Args)]
@@ -33,9 +39,23 @@ impl Log {
         let filter = EnvFilter::try_new(&self.log).map_err(|e| format!("--log {}: {e}", self.log))?;
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
         match self.log_format {
-            Format::Human => builder.with_target(false).with_ansi(out::colour_of_errors()).init(),
+            Format::Human => {
+                let fields = debug_fn(write_field).delimited(" ");
+                builder.with_target(false).with_ansi(out::colour_of_errors()).fmt_fields(fields).init();
+            }
             Format::Json => builder.json().init(),
         }
         Ok(())
     }
+}
+
+/// Writes one field of an event. Values are escaped: they repeat text of documents, providers and requests, which must
+/// not begin a line of its own nor command the terminal.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    match (field.name(), writer.has_ansi_escapes()) {
+        ("message", _) => {}
+        (name, true) => write!(writer, "\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m")?,
+        (name, false) => write!(writer, "{name}=")?,
+    }
+    write!(Escaper(writer), "{value:?}")
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use crate::diagnostics::escape::escape;
 use crate::diagnostics::source::Place;
 
 /// An error or a warning about a configuration.
@@ -72,12 +73,17 @@ impl Problems {
     }
 
     fn push(&mut self, severity: Severity, place: Option<&Place>, key: String, message: String) -> Entry<'_> {
-        self.list.push(Problem { severity, place: place.cloned(), key, message, help: None });
+        self.add(Problem { severity, place: place.cloned(), key, message, help: None });
         Entry { problems: self }
     }
 
-    /// Adds a problem.
-    pub(crate) fn add(&mut self, problem: Problem) {
+    /// Adds a problem. Its texts are escaped here, once for every output: keys and messages repeat text of documents.
+    pub(crate) fn add(&mut self, mut problem: Problem) {
+        escape_in(&mut problem.key);
+        escape_in(&mut problem.message);
+        if let Some(help) = &mut problem.help {
+            escape_in(help);
+        }
         self.list.push(problem);
     }
 
@@ -137,7 +143,9 @@ impl Problems {
 
 impl From<Vec<Problem>> for Problems {
     fn from(list: Vec<Problem>) -> Self {
-        Self { list }
+        let mut problems = Self::default();
+        list.into_iter().for_each(|problem| problems.add(problem));
+        problems
     }
 }
 
@@ -152,7 +160,29 @@ impl Entry<'_> {
     /// Sets the remedy of the problem.
     pub fn help(self, help: impl Into<String>) {
         if let Some(last) = self.problems.list.last_mut() {
-            last.help = Some(help.into());
+            last.help = Some(escape(&help.into()).into_owned());
         }
+    }
+}
+
+fn escape_in(text: &mut String) {
+    if let std::borrow::Cow::Owned(escaped) = escape(text) {
+        *text = escaped;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::source::Source;
+
+    /// The texts of a problem are one line in every output, also the name of its file.
+    #[test]
+    fn problems_are_escaped() {
+        let mut problems = Problems::default();
+        let place = Place::new(&Source::new("a\u{1b}[31m.toml", "x"), 0..1);
+        problems.error(Some(&place), "k\n", "m\u{1b}[2J").help("h\r\n");
+        let shown = problems.errors().next().map(ToString::to_string).unwrap_or_default();
+        assert_eq!(shown, "a\\u{1b}[31m.toml:1: k\\n: m\\u{1b}[2J (h\\r\\n)");
     }
 }

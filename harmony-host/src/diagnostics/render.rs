@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::diagnostics::escape::{escape, is_unsafe};
 use crate::diagnostics::mask::mask_secrets;
 use crate::diagnostics::problem::{Problem, Severity};
 use crate::diagnostics::source::Source;
@@ -21,12 +22,24 @@ pub fn render<'a>(problems: impl IntoIterator<Item = &'a Problem>, colour: bool)
         if let Some(source) = source
             && last.as_ref().is_none_or(|(before, _)| !Arc::ptr_eq(before, source))
         {
-            last = Some((source, mask_secrets(source.text())));
+            last = Some((source, printable(&mask_secrets(source.text()))));
         }
         out.push_str(&draw(problem, last.as_ref().map_or("", |(_, text)| text), &renderer));
         out.push_str("\n\n");
     }
     out
+}
+
+/// Replaces the control characters of an excerpt by characters of the same length, so spans stay valid.
+fn printable(text: &str) -> String {
+    let visible = |c: char| match (is_unsafe(c), c.len_utf8()) {
+        (false, _) => c,
+        _ if matches!(c, '\n' | '\t') => c,
+        (true, 1) => '?',
+        (true, 2) => '\u{bf}',
+        (true, _) => '\u{fffd}',
+    };
+    text.chars().map(visible).collect()
 }
 
 /// Renders one problem. `text` is the masked text of the file of its place.
@@ -39,8 +52,11 @@ fn draw(problem: &Problem, text: &str, renderer: &Renderer) -> String {
     let mut group = Group::with_title(level.primary_title(&title));
     if let Some(place) = &problem.place {
         let span = first_line(text, place.span());
-        group = group
-            .element(Snippet::source(text).path(place.file()).annotation(AnnotationKind::Primary.span(span)));
+        group = group.element(
+            Snippet::source(text)
+                .path(escape(place.file()).into_owned())
+                .annotation(AnnotationKind::Primary.span(span)),
+        );
     }
     if let Some(help) = &problem.help {
         group = group.element(Level::HELP.message(help.as_str()));
@@ -59,6 +75,16 @@ fn first_line(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize
 mod tests {
     use super::*;
     use crate::diagnostics::source::{Place, Source};
+
+    #[test]
+    fn excerpts_command_no_terminal() {
+        let text = "k = 1 # \u{1b}[2J \u{9b}31m \u{202e} \r\n";
+        let place = Some(Place::new(&Source::new("a.toml", text), 0..1));
+        let (key, message) = ("k".to_owned(), "wrong".to_owned());
+        let drawn = render([&Problem { severity: Severity::Error, place, key, message, help: None }], false);
+        assert!(!drawn.contains(|c: char| is_unsafe(c) && c != '\n'), "{drawn:?}");
+        assert!(drawn.contains("?[2J"), "{drawn}");
+    }
 
     #[test]
     fn excerpts_hide_secrets() {

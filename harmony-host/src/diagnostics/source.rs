@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use crate::diagnostics::escape::Escaped;
+
 /// The name and text of a configuration file, as read.
 pub(crate) struct Source {
     name: String,
@@ -82,7 +84,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file(), self.line())
+        write!(f, "{}:{}", Escaped(self.file()), self.line())
     }
 }
 

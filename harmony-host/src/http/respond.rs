@@ -5,9 +5,12 @@ use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-/// Creates an error response: JSON with `error` and `message`.
+use crate::diagnostics::escape::escape;
+
+/// Creates an error response: JSON with `error` and `message`. The message is escaped: people read it in terminals, and
+/// it may repeat text of documents.
 pub(crate) fn problem(status: StatusCode, code: &str, message: &str) -> Response<Full<Bytes>> {
-    let mut response = json(status, &serde_json::json!({ "error": code, "message": message }));
+    let mut response = json(status, &serde_json::json!({ "error": code, "message": escape(message) }));
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
