@@ -26,6 +26,7 @@ mod secret;
 mod settings_profile;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod url_path;
 
 pub use async_trait::async_trait;
 pub use build_error::{BuildError, InvalidSettings};
@@ -53,3 +54,4 @@ pub use secret::Secret;
 pub use settings_profile::{LegacySection, SettingsProfile};
 /// The form in which [`Registry::build`] takes a section of a configuration.
 pub use toml::de::ValueDeserializer;
+pub use url_path::{InvalidPath, UrlPath, covers};

@@ -36,7 +36,7 @@ pub trait MeshAuth: Send + Sync {
     /// * `sub`, which is not blank.
     ///
     /// A destination covers its own URL and every URL below it, by whole path segments: `/r4` covers
-    /// `/r4/Patient` but not `/r4-admin`, and not `/r4/../admin`.
+    /// `/r4/Patient` but not `/r4-admin`, and not `/r4/../admin`. [`covers`](crate::covers) compares so.
     ///
     /// # Errors
     /// * [`Denied`](crate::ErrorKind::Denied): the token is not valid here, for whatever reason.
@@ -76,7 +76,7 @@ pub struct TokenRequest {
 pub struct Expected<'a> {
     /// The mesh.
     pub mesh: &'a MeshIdentity,
-    /// The URL of the request, without its query.
+    /// The URL of the request, without its query. Its path is in the [normal form](crate::UrlPath).
     pub url: &'a str,
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{decode, decode_header};
-use provider_api::{Claims, Error, Expected, Result};
+use provider_api::{Claims, Error, Expected, Result, covers};
 use url::Url;
 
 use crate::claims::{Seconds, TokenClaims};
@@ -128,17 +128,6 @@ fn check_times(claims: &TokenClaims, now: SystemTime) -> Result<SystemTime> {
         .ok_or_else(|| Error::denied("`exp` of the token is out of range"))
 }
 
-/// Reports whether `url` is `destination` or below it: the same origin, and a prefix of whole path segments.
-///
-/// The parser has already lowercased the host, removed a default port and resolved `..`, percent-encoded or not.
-fn covers(destination: &str, url: &str) -> bool {
-    let (Ok(base), Ok(url)) = (Url::parse(destination), Url::parse(url)) else { return false };
-    let under = url.path().strip_prefix(base.path().strip_suffix('/').unwrap_or(base.path()));
-    base.has_host()
-        && base.origin() == url.origin()
-        && under.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +141,7 @@ mod tests {
             "https://a.example/r4evil",
             "https://a.example/r4/../admin",
             "https://a.example/r4/%2e%2e/admin",
+            "https://a.example/r4\\admin",
             "http://a.example/r4",
             "https://a.example:8443/r4",
             "https://b.example/r4",

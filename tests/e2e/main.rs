@@ -25,6 +25,7 @@ mod mesh_bypass;
 mod references;
 mod reload;
 mod routing;
+mod same_path;
 mod sdk;
 mod swapping;
 mod switching;

@@ -25,7 +25,7 @@ async fn api() -> Site {
         ("fhir", "tls-only", "https://api.example.com/secure"),
         ("patients", "patients", "http://api.example.com/r4/Patient"),
         ("patients", "everything", "http://open.example.com"),
-        ("patients", "dicom", "http://api.example.com/dicom%2Dweb/a%2fb"),
+        ("patients", "dicom", "http://api.example.com/dicom%2Dweb/a%5Eb"),
     ];
     let mut text = echo("fhir", "/fhir-endpoint") + &echo("patients", "/patients-endpoint");
     for (pipeline, name, url) in urls {
@@ -78,7 +78,8 @@ async fn ingress_paths_match_whole_segments() {
             ("api.example.com", "/r4/Patientevil", Ok("fhir")),
             ("api.example.com", "/r", Err(404)),
             ("api.example.com", "/R4", Err(404)),
-            ("api.example.com", "/r4%2FPatient", Err(404)),
+            // A server that decodes it first finds /r4/Patient.
+            ("api.example.com", "/r4%2FPatient", Err(400)),
         ],
     )
     .await;
@@ -119,7 +120,7 @@ async fn equivalent_paths_reach_the_same_route() {
             ("api.example.com", "/r4/%50atient/7", Ok("patients")),
             ("api.example.com", "//r4//Patient", Ok("patients")),
             ("api.example.com", "///%724///P%61tient///", Ok("patients")),
-            ("api.example.com", "/dicom-web/a%2Fb/c", Ok("dicom")),
+            ("api.example.com", "/dicom-web/a%5eb/c", Ok("dicom")),
             ("api.example.com", "/dicom-web/a/b/c", Err(404)),
         ],
     )
@@ -138,11 +139,12 @@ async fn dot_segments_in_any_spelling_are_400() {
         "/r4/.%2e/x",
         "/r4/Patient/%2e",
         "/nowhere/..",
+        "/r4/%252e%252e",
     ];
     for path in paths {
         assert_eq!(reached(site.port, "api.example.com", path).await, Err(400), "{path}");
     }
-    for path in ["/r4/...", "/r4/.well-known", "/r4/a..b", "/r4/%252e%252e", "/r4?x=/../"] {
+    for path in ["/r4/...", "/r4/.well-known", "/r4/a..b", "/r4?x=/../"] {
         assert_eq!(reached(site.port, "api.example.com", path).await, Ok("fhir".to_owned()), "{path}");
     }
 }

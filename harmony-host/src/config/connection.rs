@@ -1,5 +1,6 @@
 //! The connection settings of a backend or target.
 
+use provider_api::UrlPath;
 use url::Url;
 
 use crate::config::section::Section;
@@ -73,6 +74,8 @@ impl Connection {
             url.set_port(Some(port)).map_err(|()| "the port cannot be set".to_owned())?;
         }
         if let Some(path) = &self.base_path {
+            // A URL would resolve dot segments and replace backslashes without a word.
+            UrlPath::parse(&path.value).map_err(|wrong| format!("base_path: {wrong}"))?;
             url.set_path(&path.value);
         }
         Ok(url)

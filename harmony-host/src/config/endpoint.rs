@@ -65,10 +65,7 @@ impl Endpoint {
                 &at.place,
                 "expected no spaces and no control characters: the path of a request never has them",
             )),
-            Some(at) if owned_segments(&at.value).is_err() => {
-                Some((&at.place, "expected no . or .. in the path"))
-            }
-            Some(_) => None,
+            Some(at) => owned_segments(&at.value).err().map(|message| (&at.place, message)),
         };
         if let Some((place, message)) = wrong {
             let key = format!("endpoints.{}.options.path_prefix", self.name);

@@ -1,14 +1,17 @@
 //! Parsing of base URLs.
 
+use provider_api::{InvalidPath, UrlPath};
 use url::Url;
 
-/// Parses a base URL: http or https, a host, no credentials, query or fragment.
+/// Parses a base URL: http or https, a host, no credentials, query or fragment, and a path in its normal form as it
+/// is written.
 ///
 /// # Errors
 /// A description of the mistake, without the URL: it may contain a password.
 pub(crate) fn base_url(text: &str) -> Result<Url, String> {
     let url =
         Url::parse(text).map_err(|e| format!("expected a URL such as https://api.example.com/r4: {e}"))?;
+    UrlPath::of_url(text).map_err(InvalidPath::as_str)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("expected http or https, found the scheme `{}`", url.scheme()));
     }
@@ -33,6 +36,17 @@ mod tests {
         assert!(base_url("https://api.example.com:8443/r4").is_ok());
         for bad in ["ftp://a/", "https://u:p@a/", "http://a/?q", "/r4", "http://a/#f", "nonsense", "http://"]
         {
+            assert!(base_url(bad).is_err(), "{bad}");
+        }
+        // A parsed URL would hide what is wrong with these.
+        for bad in [
+            "http://a/r4/../x",
+            "http://a/r4\\x",
+            "http://a\\r4",
+            "http://a/r4%00",
+            "http:/a",
+            "http://a/r\t4",
+        ] {
             assert!(base_url(bad).is_err(), "{bad}");
         }
     }

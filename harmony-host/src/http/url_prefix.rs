@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use provider_api::{InvalidPath, UrlPath};
 use url::Url;
 
 use crate::http::base_url::base_url;
@@ -51,17 +52,19 @@ impl UrlPrefix {
     /// A description of the mistake, for the author of the configuration.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let url = base_url(text)?;
+        owned_segments(url.path())?;
         Self::of(&url)
     }
 
     /// Returns the prefix of a base URL.
     ///
     /// # Errors
-    /// A description, if the URL has no host or has dot segments in its path.
+    /// A description, if the URL has no host or its path has no normal form.
     pub(crate) fn of(url: &Url) -> Result<Self, String> {
         let scheme = if url.scheme() == "https" { Scheme::Https } else { Scheme::Http };
         let host = url.host_str().ok_or("expected a host")?.trim_end_matches('.').to_owned();
-        let segments = owned_segments(url.path()).map_err(|_| "expected no . or .. in the path")?;
+        let path = UrlPath::parse(url.path()).map_err(InvalidPath::as_str)?;
+        let segments = path.segments().map(|(segment, _)| segment.into_owned()).collect();
         let port = url.port().unwrap_or(scheme.default_port());
         Ok(Self { scheme, host, port, segments, normalized: url.as_str().trim_end_matches('/').to_owned() })
     }
@@ -97,7 +100,8 @@ impl UrlPrefix {
             return false;
         }
         let common = self.segments.len().min(base.segments.len());
-        self.segments[..common] == base.segments[..common] && strip(path, &self.segments[common..]).is_some()
+        let Ok(path) = UrlPath::parse(path) else { return false };
+        self.segments[..common] == base.segments[..common] && strip(&path, &self.segments[common..]).is_some()
     }
 
     /// Returns the normalized URL.

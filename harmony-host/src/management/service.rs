@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
+use provider_api::UrlPath;
 
 use crate::host::{Control, Host};
 use crate::http::path::{owned_segments, strip};
@@ -88,15 +89,17 @@ impl Management {
     }
 }
 
-/// Returns the rest of `path` below the base path, or `reload` for the path `/api/reload`.
-fn below_base<'p>(snapshot: &Snapshot, path: &'p str) -> Option<&'p str> {
+/// Returns the rest of `path` below the base path, or `reload` for the path `/api/reload`. A path that servers read in two
+/// ways belongs to no operation.
+fn below_base(snapshot: &Snapshot, path: &str) -> Option<String> {
     let config = snapshot.config.management.as_ref()?;
     let base = owned_segments(&config.base_path).ok()?;
-    match strip(path, &base) {
-        Some(end) => path.get(end..),
+    let path = UrlPath::parse(path).ok()?;
+    match strip(&path, &base) {
+        Some(end) => path.as_str().get(end..).map(str::to_owned),
         None => {
-            let end = strip(path, &RELOAD.map(str::to_owned))?;
-            (end == path.len()).then_some("reload")
+            let end = strip(&path, &RELOAD.map(str::to_owned))?;
+            (end == path.as_str().len()).then(|| "reload".to_owned())
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
+use provider_api::{InvalidPath, UrlPath};
 use url::Url;
 
 use crate::http::base_url::base_url;
@@ -26,6 +27,7 @@ impl BaseUrl {
     /// The reason for which requests cannot be sent there.
     pub(crate) fn new(url: &Url) -> Result<Self, String> {
         let prefix = UrlPrefix::of(url)?;
+        let path = UrlPath::parse(url.path()).map_err(InvalidPath::as_str)?;
         let host = url.host_str().ok_or("expected a host")?;
         let authority = match url.port() {
             Some(port) => format!("{host}:{port}"),
@@ -35,7 +37,7 @@ impl BaseUrl {
             host: HeaderValue::from_str(&authority).map_err(|e| e.to_string())?,
             scheme: if url.scheme() == "https" { Scheme::HTTPS } else { Scheme::HTTP },
             authority: Authority::try_from(authority).map_err(|e| e.to_string())?,
-            path: url.path().trim_end_matches('/').to_owned(),
+            path: path.as_str().trim_end_matches('/').to_owned(),
             prefix,
         })
     }
@@ -50,15 +52,17 @@ impl BaseUrl {
 
     /// Joins the base and the rest of a path with exactly one slash.
     pub(crate) fn join(&self, rest: &str) -> String {
+        // A target that starts with two slashes is read as `//host/path` by some servers (RFC 3986, section 4.2).
+        let rest = match self.path.is_empty() && rest.starts_with('/') {
+            true => rest.trim_start_matches('/'),
+            false => rest,
+        };
         let mut path = String::with_capacity(self.path.len() + rest.len() + 1);
         path.push_str(&self.path);
-        if !rest.is_empty() && !rest.starts_with('/') {
+        if !rest.is_empty() && !rest.starts_with('/') || path.is_empty() {
             path.push('/');
         }
         path.push_str(rest);
-        if path.is_empty() {
-            path.push('/');
-        }
         path
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::http::path::{BadPath, segments};
+use provider_api::UrlPath;
+
+use crate::http::path::AMBIGUOUS;
 use crate::http::url_prefix::{Scheme, UrlPrefix};
 
 /// The parts of a request that routing depends on.
@@ -12,10 +14,10 @@ pub(crate) struct RouteQuery<'a> {
     /// The host without the port, in upper or lower case.
     pub(crate) host: &'a str,
     pub(crate) port: u16,
-    pub(crate) path: &'a str,
+    pub(crate) path: &'a UrlPath<'a>,
 }
 
-/// A route, and the byte offset in the path at which its prefix ends.
+/// A route, and the byte offset in the normal form of the path at which its prefix ends.
 #[derive(Debug)]
 pub(crate) struct Match<'t, T> {
     pub(crate) route: &'t T,
@@ -56,16 +58,21 @@ impl<T> RouteTable<T> {
     /// Finds the route of a request.
     ///
     /// # Errors
-    /// A path that routing must not interpret, such as one with dot segments.
-    pub(crate) fn find(&self, query: &RouteQuery<'_>) -> Result<Option<Match<'_, T>>, BadPath> {
-        let by_ingress = match self.origin(query) {
-            Some(trie) => trie.find(query.path)?,
-            None => None,
-        };
-        match by_ingress {
-            Some(found) => Ok(Some(found)),
-            None => self.endpoints.find(query.path),
+    /// A message for the sender of a path that servers read in two ways, if these lead to different routes.
+    pub(crate) fn find(&self, query: &RouteQuery<'_>) -> Result<Option<Match<'_, T>>, &'static str> {
+        let found = self.find_path(query, query.path);
+        let route =
+            |found: &Option<Match<'_, T>>| found.as_ref().map(|found| std::ptr::from_ref(found.route));
+        let own = route(&found);
+        match query.path.readings().all(|reading| route(&self.find_path(query, &reading)) == own) {
+            true => Ok(found),
+            false => Err(AMBIGUOUS),
         }
+    }
+
+    fn find_path(&self, query: &RouteQuery<'_>, path: &UrlPath<'_>) -> Option<Match<'_, T>> {
+        let by_ingress = self.origin(query).and_then(|trie| trie.find(path));
+        by_ingress.or_else(|| self.endpoints.find(path))
     }
 
     fn origin(&self, query: &RouteQuery<'_>) -> Option<&Trie<T>> {
@@ -106,19 +113,18 @@ impl<T> Trie<T> {
         node.value.get_or_insert(value);
     }
 
-    /// Finds the value of the longest prefix of `path`. Reads the whole path, so that a dot segment is rejected wherever
-    /// it stands: behind the prefix it would lead out of it at the upstream.
-    fn find(&self, path: &str) -> Result<Option<Match<'_, T>>, BadPath> {
+    /// Finds the value of the longest prefix of `path`.
+    fn find(&self, path: &UrlPath<'_>) -> Option<Match<'_, T>> {
         let mut found = self.value.as_ref().map(|route| Match { route, end: 0 });
-        let mut node = Some(self);
-        for segment in segments(path) {
-            let (segment, end) = segment?;
-            node = node.and_then(|node| node.below.get(segment.as_ref()));
-            if let Some(route) = node.and_then(|node| node.value.as_ref()) {
+        let mut node = self;
+        for (segment, end) in path.segments() {
+            let Some(below) = node.below.get(segment.as_ref()) else { break };
+            node = below;
+            if let Some(route) = &node.value {
                 found = Some(Match { route, end });
             }
         }
-        Ok(found)
+        found
     }
 }
 
@@ -141,7 +147,8 @@ mod tests {
     }
 
     fn route<'t>(table: &'t RouteTable<String>, host: &str, path: &str) -> Option<&'t str> {
-        let query = RouteQuery { scheme: Scheme::Https, host, port: 443, path };
+        let path = UrlPath::parse(path).unwrap();
+        let query = RouteQuery { scheme: Scheme::Https, host, port: 443, path: &path };
         table.find(&query).unwrap().map(|m| m.route.as_str())
     }
 
@@ -156,12 +163,27 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_decoded_and_dots_rejected() {
+    fn escapes_are_decoded() {
         let t = table(&["https://a/r4"], &["/"]);
         assert_eq!(route(&t, "a", "/%724/Patient"), Some("https://a/r4"));
         assert_eq!(route(&t, "a", "//r4"), Some("https://a/r4"));
-        let query = RouteQuery { scheme: Scheme::Https, host: "a", port: 443, path: "/open/../r4" };
-        assert!(t.find(&query).is_err());
+    }
+
+    /// A path that one server reads below `/r4` and another one does not belongs to neither route.
+    #[test]
+    fn two_readings_of_two_routes_are_refused() {
+        let t = table(&["https://a/r4"], &["/"]);
+        for path in
+            ["/r4;x", "/r4%3Bx/y", "/r4%2f", "/r4%2Fadmin", "/%2fr4", "/r4%3fx", "/%2572%2534", "/r4%252fx"]
+        {
+            let parsed = UrlPath::parse(path).unwrap();
+            let query = RouteQuery { scheme: Scheme::Https, host: "a", port: 443, path: &parsed };
+            assert!(t.find(&query).is_err(), "{path}");
+        }
+        for path in ["/r4/a;v=1", "/r4/a%2fb", "/r4/a%3Bb"] {
+            assert_eq!(route(&t, "a", path), Some("https://a/r4"), "{path}");
+        }
+        assert_eq!(route(&t, "a", "/x;r4"), Some("/"));
     }
 
     proptest! {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
-use provider_api::{Error, ErrorKind};
+use provider_api::{Error, ErrorKind, InvalidPath, UrlPath};
 
 use crate::http::authority::split_port;
-use crate::http::path::strip;
+use crate::http::path;
 use crate::http::url_prefix::Scheme;
 use crate::plan::route_table::RouteQuery;
 use crate::plan::{Admission, Base, MeshPlan, Route};
@@ -25,7 +25,8 @@ pub struct RequestHead<'a> {
     pub scheme: Scheme,
     /// Host and port as the client sent them: the Host header or `:authority`.
     pub authority: &'a str,
-    /// The path as the client sent it, without the query.
+    /// The path as the client sent it, without the query. Admission, and [`Admitted::rest`], use its
+    /// [normal form](UrlPath); a path that has none, or that servers read as paths of two routes, is a bad request.
     pub path: &'a str,
     /// The headers.
     pub headers: &'a HeaderMap,
@@ -95,16 +96,18 @@ impl Snapshot {
         let table = self.plans.tables.get(network).ok_or(AdmissionError::UnknownNetwork)?;
         let (host, port) = split_port(authority)
             .ok_or(AdmissionError::BadRequest("the host of the request is not `host` or `host:port`"))?;
-        let query = RouteQuery { scheme, host, port: port.unwrap_or(scheme.default_port()), path };
-        let found = table.find(&query).map_err(|bad| AdmissionError::BadRequest(bad.as_str()))?;
+        let path = UrlPath::parse(path).map_err(InvalidPath::as_str).map_err(AdmissionError::BadRequest)?;
+        let query = RouteQuery { scheme, host, port: port.unwrap_or(scheme.default_port()), path: &path };
+        let found = table.find(&query).map_err(AdmissionError::BadRequest)?;
         let found = found.ok_or(AdmissionError::NoRoute)?;
         let route = found.route;
         if let Some(feature) = &route.pipeline.unserved {
             return Err(AdmissionError::NotServed(feature.clone()));
         }
         // An ingress URL is an alias of its endpoint: strip the endpoint's prefix, or else the ingress URL's path.
-        let end = strip(path, &route.endpoint_prefix).unwrap_or(found.end);
-        let rest = path.get(end..).unwrap_or_default().to_owned();
+        let end = path::strip(&path, &route.endpoint_prefix).unwrap_or(found.end);
+        let rest = path::rest(&path, end, found.end);
+        let path = path.as_str();
         let base = Base { scheme, authority, prefix: path.get(..found.end).unwrap_or(path) };
         let mesh = mesh_context(&route.admission, &self.providers, headers, &base, path).await?;
         Ok(Admitted { route, rest, mesh })
@@ -127,8 +130,8 @@ impl<'s> Admitted<'s> {
         self.route.ingress.as_deref()
     }
 
-    /// Returns the path as the client sent it, without the prefix of the endpoint or ingress: empty, or it starts with
-    /// `/`.
+    /// Returns the normal form of the path, without the prefix of the endpoint or ingress: empty, or it starts with `/`.
+    /// Send this one: it is what was admitted.
     pub fn rest(&self) -> &str {
         &self.rest
     }

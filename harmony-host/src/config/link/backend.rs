@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use provider_api::{InvalidPath, UrlPath};
+
 use crate::config::link::{Destination, LinkedBackend, Linker};
 use crate::config::{Backend, Pipeline, Timing};
 use crate::diagnostics::problem::Problems;
-use crate::http::path::owned_segments;
 
 /// Returns the destination with the `path_prefix` of the backend at the end of its path.
 fn below_prefix(
@@ -15,10 +16,17 @@ fn below_prefix(
     problems: &mut Problems,
 ) -> Destination {
     let Some(prefix) = &backend.path_prefix else { return destination };
-    if !prefix.value.starts_with('/') || owned_segments(&prefix.value).is_err() {
+    let normal = UrlPath::parse(&prefix.value).map_err(InvalidPath::as_str);
+    let wrong = match &normal {
+        Err(message) => Some(*message),
+        Ok(_) if !prefix.value.starts_with('/') || prefix.value.contains(['?', '#']) => {
+            Some("expected a path")
+        }
+        Ok(_) => None,
+    };
+    if let Some(message) = wrong {
         let key = format!("backends.{}.options.path_prefix", backend.name);
-        let message =
-            format!("expected a path such as \"/tenant-7\", found \"{}\"", prefix.value.escape_debug());
+        let message = format!("{message}, such as \"/tenant-7\"; found \"{}\"", prefix.value.escape_debug());
         problems.error(Some(&prefix.place), key, message);
         return Destination::Unserved;
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, StatusCode};
-use provider_api::Secret;
+use provider_api::{Secret, UrlPath};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -135,7 +135,8 @@ impl Probe {
         let authority = authority(request.uri(), request.headers()).ok()?;
         let (host, port) = split_port(&authority)?;
         let (scheme, path) = (connection.scheme, request.uri().path());
-        let query = RouteQuery { scheme, host, port: port.unwrap_or(scheme.default_port()), path };
+        let normal = UrlPath::parse(path).ok()?;
+        let query = RouteQuery { scheme, host, port: port.unwrap_or(scheme.default_port()), path: &normal };
         let table = snapshot.plans.tables.get(snapshot.network_of(connection));
         let matched = (path != "*").then(|| table?.find(&query).ok()?).flatten();
         let pipeline = matched.map_or("-", |matched| &*matched.route.pipeline.name);
@@ -151,7 +152,9 @@ impl Probe {
 fn check_table(requests: &[ProbeRequest], spec: &ListenerSpec, snapshot: &Snapshot) -> Result<(), String> {
     let table = snapshot.plans.tables.get(&spec.network);
     requests.iter().try_for_each(|request| {
-        let matched = table.and_then(|table| table.find(&request.query()?).ok()?);
+        let path = UrlPath::parse(&request.path).ok();
+        let query = path.as_ref().and_then(|path| request.query(path));
+        let matched = table.zip(query).and_then(|(table, query)| table.find(&query).ok()?);
         let pipeline = matched.map_or("-", |matched| &*matched.route.pipeline.name);
         request.check(snapshot.generation, &format!("{};{pipeline}", snapshot.generation))
     })

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
+use provider_api::UrlPath;
+
 use crate::config::{LinkedPipeline, Network};
 use crate::http::path::owned_segments;
 use crate::http::url_prefix::Scheme;
@@ -31,9 +33,10 @@ impl ProbeRequest {
         Self { scheme: Scheme::Http, host, port: 80, path: "*".to_owned(), pipeline: None }
     }
 
-    /// Returns the query for the route table; `None` for a request about the whole listener.
-    pub(super) fn query(&self) -> Option<RouteQuery<'_>> {
-        let Self { scheme, host, port, path, pipeline } = self;
+    /// Returns the query for the route table, with the normal form of [`path`](Self::path); `None` for a request about the
+    /// whole listener.
+    pub(super) fn query<'a>(&'a self, path: &'a UrlPath<'a>) -> Option<RouteQuery<'a>> {
+        let Self { scheme, host, port, pipeline, .. } = self;
         pipeline.as_ref().map(|_| RouteQuery { scheme: *scheme, host, port: *port, path })
     }
 
