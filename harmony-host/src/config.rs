@@ -27,6 +27,7 @@ pub(crate) mod proxy;
 pub(crate) mod section;
 #[cfg(test)]
 pub(crate) mod test_registry;
+pub(crate) mod variables;
 
 pub(crate) use active_providers::Primary;
 pub(crate) use backend::{Backend, Target, Timing};

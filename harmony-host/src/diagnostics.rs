@@ -1,8 +1,10 @@
 //! Configuration problems: their places in files, collecting and rendering them, and masking secrets.
 
+pub(crate) mod bare;
 pub(crate) mod escape;
 pub(crate) mod mask;
 pub(crate) mod problem;
+pub(crate) mod redaction;
 pub(crate) mod rejection;
 pub(crate) mod render;
 pub(crate) mod source;

@@ -1,8 +1,10 @@
 //! The configuration files, read into one immutable tree.
 
 pub(crate) mod directories;
+pub(crate) mod editable;
 pub(crate) mod edits;
 mod load;
+pub(crate) mod origins;
 mod read;
 mod tree;
 

@@ -10,6 +10,7 @@ use crate::config::Capabilities;
 use crate::diagnostics::problem::Problem;
 use crate::diagnostics::{mask, render};
 use crate::documents::edits::Edits;
+use crate::documents::origins::Origins;
 use crate::documents::{Documents, Loaded, Touched};
 use crate::journal::{Journal, Settlement};
 use crate::last_good::decode;
@@ -56,6 +57,7 @@ pub fn configuration(bytes: &[u8]) {
         allow_unknown_keys: false,
         clock: Arc::new(SystemClock),
         state_dir: PathBuf::from(NOWHERE),
+        origins: Origins::open(Path::new(NOWHERE), Path::new(NOWHERE)),
         resolutions: Resolutions::new(Arc::new(SystemClock), Vec::new()),
     };
     match Snapshot::build(Arc::new(documents), problems, 1, &surroundings, None) {

@@ -11,6 +11,7 @@ use crate::apply::commit;
 use crate::config::Proxy;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::rejection::Rejection;
+use crate::documents::origins::Origins;
 use crate::documents::{Documents, Touched};
 use crate::journal::{Entry, Journal, Phase, Settlement, TRIES};
 use crate::last_good::{self, Generation, Ring};
@@ -128,6 +129,7 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<
         return Ok(None);
     }
     let journal = Journal::open(&directory)?;
+    let origins = Origins::open(state, config_path);
     for entry in journal.all() {
         let sequence = entry.sequence;
         let recorded = match (&entry.phase, entry.phase.before()) {
@@ -144,7 +146,7 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<
                     "a change without a verdict is rolled back and applied again"
                 );
                 let edited = commit::edited(&root, before);
-                match commit::restore(&root, before) {
+                match commit::restore_with_origins(&root, before, &origins, &entry.id) {
                     true => journal
                         .rolled_back(sequence)
                         .and_then(|()| reject_if_final(&journal, &entry, &edited)),

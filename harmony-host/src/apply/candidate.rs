@@ -101,7 +101,9 @@ impl Builder {
         let loaded = Documents::load_with(path, Some(&files), serving, &Touched::Everything, Some(&edits));
         let documents = Arc::new(loaded.documents);
         let generation = served.generation + 1;
-        let built = Snapshot::build(documents, loaded.problems, generation, &self.surroundings, Some(served));
+        let origins = self.surroundings.origins.with(&edits);
+        let surroundings = Surroundings { origins, ..self.surroundings.clone() };
+        let built = Snapshot::build(documents, loaded.problems, generation, &surroundings, Some(served));
         match built {
             Ok(snapshot) => Built::New { files, snapshot: Box::new(snapshot), edits },
             Err(rejection) => self.attribute(rejection, &files, Some(&edits)),

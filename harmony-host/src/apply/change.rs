@@ -102,7 +102,7 @@ impl Applier {
                 tracing::info!(generation = snapshot.generation, change = %change.change.id, "change applied");
                 Some(ChangeVerdict::Applied)
             }
-            Err(rejection) => match self.restore_files(written).await {
+            Err(rejection) => match self.restore_files(change, written).await {
                 true => rejected(rejection),
                 // With its files in place, a rejected change would become live at the next poll.
                 false => Some(ChangeVerdict::Deferred(EARLIER_FILES_REMAIN.to_owned())),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::documents::Documents;
 use crate::documents::edits::Edits;
+use crate::documents::origins::Origins;
 use crate::journal::Before;
 use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
@@ -91,6 +92,18 @@ pub(crate) fn restore(root: &Path, before: &[Before]) -> bool {
         }
     }
     all
+}
+
+/// Restores the files, and the record of what came from a control plane. A file that an operator edited after the change
+/// wrote it stays recorded. Returns whether none of the written text is left.
+pub(crate) fn restore_with_origins(root: &Path, before: &[Before], origins: &Origins, change: &str) -> bool {
+    let edited = edited(root, before);
+    let restored = restore(root, before);
+    if restored {
+        let names = before.iter().map(|file| file.name.as_str());
+        origins.unmark(change, names.filter(|name| !edited.iter().any(|edited| edited == name)));
+    }
+    restored
 }
 
 /// Returns the files that an operator edited: those with neither the earlier nor the written text.

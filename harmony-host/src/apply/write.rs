@@ -48,7 +48,7 @@ impl Applier {
         files: Arc<Documents>,
         edits: Edits,
     ) -> Result<Vec<Before>, CommitError> {
-        let (root, change) = (self.root(), change.clone());
+        let (root, change, origins) = (self.root(), change.clone(), Arc::clone(&self.surroundings.origins));
         let work = move || {
             if edits.is_empty() {
                 return Ok(Vec::new());
@@ -70,7 +70,16 @@ impl Applier {
             }
             change.journal.staged(change.sequence, before.clone()).map_err(deferred)?;
             kill("staged");
+            let id = change.change.id.as_str();
+            let unmark = || origins.unmark(id, before.iter().map(|file| file.name.as_str()));
+            if let Err(error) = origins.mark(id, &edits) {
+                change.journal.rolled_back(change.sequence).map_err(deferred)?;
+                return Err(CommitError::Deferred(format!(
+                    "the record of what came from a control plane cannot be written: {error}"
+                )));
+            }
             if let Err(error) = commit::write(&root, &edits, &before) {
+                unmark();
                 if !matches!(error, WriteError::Partial { .. }) {
                     change.journal.rolled_back(change.sequence).map_err(deferred)?;
                 }
@@ -79,6 +88,7 @@ impl Applier {
             kill("written");
             if let Err(error) = change.journal.committed(change.sequence) {
                 commit::restore(&root, &before);
+                unmark();
                 return Err(deferred(error));
             }
             kill("committed");
@@ -89,9 +99,10 @@ impl Applier {
     }
 
     /// Restores the files. Returns whether none of the written text is left.
-    pub(super) async fn restore_files(&self, before: Vec<Before>) -> bool {
-        let root = self.root();
-        let work = move || commit::restore(&root, &before);
+    pub(super) async fn restore_files(&self, change: &JournaledChange, before: Vec<Before>) -> bool {
+        let (root, origins) = (self.root(), Arc::clone(&self.surroundings.origins));
+        let id = change.change.id.clone();
+        let work = move || commit::restore_with_origins(&root, &before, &origins, id.as_str());
         tokio::task::spawn_blocking(work).await.unwrap_or(false)
     }
 
@@ -108,7 +119,7 @@ impl Applier {
         if change.before.is_empty() || commit::are_loaded(&served.documents, &change.before) {
             return Ok(());
         }
-        if !self.restore_files(change.before.clone()).await {
+        if !self.restore_files(change, change.before.clone()).await {
             return Err(EARLIER_FILES_REMAIN.to_owned());
         }
         let sequence = change.sequence;

@@ -1,6 +1,7 @@
 //! The logging options, and the set-up of logging.
 
 use std::fmt::{self, Write as _};
+use std::io;
 
 use clap::{Args, ValueEnum};
 use tracing::field::Field;
@@ -10,6 +11,7 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::cli::out;
 use crate::diagnostics::escape::Escaper;
+use crate::diagnostics::redaction::redact;
 
 /// The logging options.
 #[derive(Debug, Args)]
@@ -37,7 +39,8 @@ impl Log {
     /// A message for a filter that is not valid.
     pub(super) fn start(&self) -> Result<(), String> {
         let filter = EnvFilter::try_new(&self.log).map_err(|e| format!("--log {}: {e}", self.log))?;
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let builder =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Redacted(std::io::stderr()));
         match self.log_format {
             Format::Human => {
                 let fields = debug_fn(write_field).delimited(" ");
@@ -46,6 +49,21 @@ impl Log {
             Format::Json => builder.json().init(),
         }
         Ok(())
+    }
+}
+
+/// A writer that replaces the values of environment variables that documents use. It is given whole events.
+struct Redacted<W>(W);
+
+impl<W: io::Write> io::Write for Redacted<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let shown = redact(&String::from_utf8_lossy(event)).into_owned();
+        self.0.write_all(shown.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

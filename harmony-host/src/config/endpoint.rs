@@ -84,7 +84,7 @@ mod tests {
     fn problems(prefix: &str) -> Vec<String> {
         let text = format!("[endpoints.a]\nservice = \"echo\"\noptions.path_prefix = \"{prefix}\"\n");
         let source = Source::new("pipelines/a.toml", &text);
-        let (document, _) = DeTable::parse_recoverable(source.text());
+        let (document, _) = DeTable::parse_recoverable(source.toml());
         let mut problems = Problems::default();
         for (name, section) in Section::root(&source, document.get_ref()).named("endpoints", &mut problems) {
             Endpoint::read(name.to_owned(), &section, &mut problems);

@@ -17,6 +17,7 @@ use crate::config::pipeline::Pipeline;
 use crate::config::provider::ProviderSections;
 use crate::config::proxy::Proxy;
 use crate::config::section::Section;
+use crate::config::variables::{self, Use};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Source};
 
@@ -52,6 +53,8 @@ pub(crate) struct Fragment {
     pub(crate) invalid_sections: Vec<String>,
     /// The keys that are not in the table of keys.
     pub(crate) unknown_keys: Vec<UnknownKey>,
+    /// The uses of environment variables.
+    pub(crate) variables: Vec<Use>,
     /// The problems of this file alone.
     pub(crate) problems: Problems,
 }
@@ -85,13 +88,16 @@ impl Fragment {
 
     fn read(source: &Arc<Source>, is_gateway: bool) -> Self {
         let mut problems = Problems::default();
-        let (document, syntax) = DeTable::parse_recoverable(source.text());
+        let (mut document, syntax) = DeTable::parse_recoverable(source.toml());
         // The recovering parser skips what it cannot read, so any section may be missing from the result.
         let syntax_broken = (!syntax.is_empty()).then(|| SYNTAX_BROKEN.to_owned());
         for error in syntax {
             let place = error.span().map(|span| Place::new(source, span));
             problems.error(place.as_ref(), source.name(), without_values(error.message()));
         }
+        let mut missing = Problems::default();
+        let variables =
+            variables::substitute(document.get_mut(), source, &variables::of_process, &mut missing);
         let root = Section::root(source, document.get_ref());
         let p = &mut problems;
         let gateway = if is_gateway {
@@ -149,6 +155,7 @@ impl Fragment {
             )),
             invalid_sections: Vec::new(),
             unknown_keys: Vec::new(),
+            variables: Vec::new(),
             problems: Problems::default(),
         };
         let foreign: &[&str] = if is_gateway { &[] } else { &GATEWAY_ONLY };
@@ -157,7 +164,11 @@ impl Fragment {
             true => Vec::new(),
             false => keys::check(source, document.get_ref(), foreign, p),
         };
-        Self { problems, invalid_sections, unknown_keys, ..fragment }
+        // What a value without its variable lacks beyond that is no mistake of its own.
+        problems.retain(|problem| !variables.iter().any(|used| used.failed && used.is_at(problem)));
+        problems.reword(|problem| variables.iter().find_map(|used| used.hide_in(problem)));
+        problems.extend(&missing);
+        Self { problems, invalid_sections, unknown_keys, variables, ..fragment }
     }
 }
 

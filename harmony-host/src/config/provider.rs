@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml_edit::{Table, value};
 
 use crate::config::section::Section;
+use crate::config::variables;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Source};
 
@@ -86,7 +87,7 @@ impl ProviderSections {
 
     /// Returns the translated legacy section of a compiled-in type, if the configuration has one.
     pub(crate) fn legacy(&self, registry: &Registry, problems: &mut Problems) -> Option<LegacyProvider> {
-        let (document, _) = DeTable::parse_recoverable(self.source.text());
+        let document = variables::document(&self.source);
         let root = Section::root(&self.source, document.get_ref());
         registry.types().find_map(|provider_type| {
             let legacy = registry.profile(provider_type)?.legacy?;
@@ -158,7 +159,7 @@ impl ProviderSection {
     pub(crate) fn with_settings<R>(&self, decode: impl FnOnce(ValueDeserializer<'_>) -> R) -> R {
         match &self.settings {
             Settings::InFile { source, name } => {
-                let (root, _) = DeTable::parse_recoverable(source.text());
+                let root = variables::document(source);
                 let table = root.get_ref().get("provider").and_then(|p| p.get_ref().get(name.as_str()));
                 match table {
                     Some(table) => decode(ValueDeserializer::from(table.clone())),

@@ -1,6 +1,8 @@
 //! The section `[proxy]`.
 
 use crate::config::section::Section;
+use crate::config::variables;
+use crate::diagnostics::bare::name_length;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
 
@@ -23,6 +25,10 @@ pub(crate) struct Proxy {
     pub(crate) max_body_size: Option<u64>,
     /// The value of `primary_provider`, if configured.
     pub(crate) primary_provider: Option<Spanned<String>>,
+    /// The environment variables that documents of a control plane may use: none unless configured.
+    pub(crate) remote_env_vars: Vec<String>,
+    /// The patterns of further keys whose values are masked and never pushed.
+    pub(crate) sensitive_field_patterns: Vec<String>,
 }
 
 /// A directory of the configuration.
@@ -78,7 +84,20 @@ impl Proxy {
                 .and_then(|limits| limits.integer("max_body_size", 1024..=u64::MAX, problems))
                 .map(|bytes| bytes.value),
             primary_provider: section.text("primary_provider", problems),
+            remote_env_vars: variable_names(&section, "remote_env_vars", problems)
+                .into_iter()
+                .map(|name| name.value)
+                .collect(),
+            sensitive_field_patterns: patterns(&section, problems),
         };
+        for name in variable_names(&section, "required_env_vars", problems) {
+            if let Err(reason) = variables::of_process(&name.value) {
+                let message = format!("the variable {} {reason}", name.value);
+                problems
+                    .error(Some(&name.place), section.key("required_env_vars"), message)
+                    .help("set it for the gateway's process, or remove it from this list");
+            }
+        }
         Some(proxy)
     }
 }
@@ -86,4 +105,34 @@ impl Proxy {
 fn directory(section: &Section<'_>, key: &'static str, default: &str, problems: &mut Problems) -> Directory {
     let configured = section.text(key, problems).filter(|path| !path.value.trim().is_empty());
     Directory { path: configured.as_ref().map_or(default, |path| &path.value).to_owned(), configured }
+}
+
+/// Reads a list of names of environment variables.
+fn variable_names(section: &Section<'_>, key: &'static str, problems: &mut Problems) -> Vec<Spanned<String>> {
+    let (valid, invalid): (Vec<_>, Vec<_>) = section
+        .texts(key, problems)
+        .into_iter()
+        .partition(|name| !name.value.is_empty() && name_length(&name.value) == name.value.len());
+    for name in invalid {
+        let message = "this is not the name of an environment variable";
+        problems
+            .error(Some(&name.place), section.key(key), message)
+            .help("expected letters, digits and `_`, without the dollar sign");
+    }
+    valid
+}
+
+/// Reads the patterns of sensitive keys. An empty one, or `*` alone, would mask every value.
+fn patterns(section: &Section<'_>, problems: &mut Problems) -> Vec<String> {
+    let (all, key) = (section.texts("sensitive_field_patterns", problems), "sensitive_field_patterns");
+    let mut patterns = Vec::new();
+    for pattern in all {
+        if pattern.value.chars().all(|c| c == '*' || c.is_whitespace()) {
+            let message = "expected a part of a key's name, such as `pin` or `*_key`";
+            problems.error(Some(&pattern.place), section.key(key), message);
+        } else {
+            patterns.push(pattern.value);
+        }
+    }
+    patterns
 }

@@ -5,6 +5,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::diagnostics::bare::lex;
+
 /// Words that mark a key as sensitive: its value is masked.
 const SENSITIVE: [&str; 9] = [
     "secret",
@@ -24,7 +26,8 @@ pub(crate) fn mask_secrets(text: &str) -> String {
     let mut bytes = mask_lines(text).into_bytes();
     // Text that is not valid TOML can only be masked line by line. Nested values and keys with escapes are only found
     // by parsing. So both are done.
-    let (document, _) = DeTable::parse_recoverable(text);
+    let (toml, _) = lex(text);
+    let (document, _) = DeTable::parse_recoverable(&toml);
     let mut spans = Vec::new();
     find_sensitive(document.get_ref(), text, &mut spans);
     for span in spans {

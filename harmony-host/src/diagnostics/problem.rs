@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::diagnostics::escape::escape;
+use crate::diagnostics::redaction::redact;
 use crate::diagnostics::source::Place;
 
 /// An error or a warning about a configuration.
@@ -129,6 +130,20 @@ impl Problems {
         self.sorted().into_iter().filter(|problem| problem.severity == Severity::Error).collect()
     }
 
+    /// Removes the problems for which `keep` returns false.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Problem) -> bool) {
+        self.list.retain(keep);
+    }
+
+    /// Replaces the message of each problem for which `reworded` returns a new one.
+    pub(crate) fn reword(&mut self, reworded: impl Fn(&Problem) -> Option<String>) {
+        for problem in &mut self.list {
+            if let Some(message) = reworded(problem) {
+                problem.message = message;
+            }
+        }
+    }
+
     /// Removes duplicates: a mistake in a section that two pipelines use is reported once.
     pub(crate) fn dedup(&mut self) {
         let mut seen = HashSet::new();
@@ -160,15 +175,21 @@ impl Entry<'_> {
     /// Sets the remedy of the problem.
     pub fn help(self, help: impl Into<String>) {
         if let Some(last) = self.problems.list.last_mut() {
-            last.help = Some(escape(&help.into()).into_owned());
+            last.help = Some(printed(&help.into()));
         }
     }
 }
 
+/// Makes a text fit for every output: no values of variables, no control characters.
 fn escape_in(text: &mut String) {
-    if let std::borrow::Cow::Owned(escaped) = escape(text) {
-        *text = escaped;
+    let shown = printed(text);
+    if shown != *text {
+        *text = shown;
     }
+}
+
+fn printed(text: &str) -> String {
+    escape(&redact(text)).into_owned()
 }
 
 #[cfg(test)]

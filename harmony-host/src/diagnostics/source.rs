@@ -1,22 +1,27 @@
 //! The text of configuration files, and places in it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use crate::diagnostics::bare::{self, Bare};
 use crate::diagnostics::escape::Escaped;
 
 /// The name and text of a configuration file, as read.
 pub(crate) struct Source {
     name: String,
     text: String,
+    /// The text with its bare variables replaced, if it has any.
+    toml: OnceLock<(Option<String>, Vec<Bare>)>,
     line_starts: OnceLock<Vec<usize>>,
 }
 
 impl Source {
     /// Creates a source. `name` is relative to the directory of config.toml.
     pub(crate) fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into(), line_starts: OnceLock::new() })
+        let (toml, line_starts) = (OnceLock::new(), OnceLock::new());
+        Arc::new(Self { name: name.into(), text: text.into(), toml, line_starts })
     }
 
     /// Returns the file name, relative to the directory of config.toml.
@@ -27,6 +32,24 @@ impl Source {
     /// Returns the text of the file.
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the text as TOML, of the same length: a variable that is not in a string is no TOML, and is replaced by a
+    /// string.
+    pub(crate) fn toml(&self) -> &str {
+        self.lexed().0.as_deref().unwrap_or(&self.text)
+    }
+
+    /// Returns the variables that are not in a string.
+    pub(crate) fn bare(&self) -> &[Bare] {
+        &self.lexed().1
+    }
+
+    fn lexed(&self) -> &(Option<String>, Vec<Bare>) {
+        self.toml.get_or_init(|| match bare::lex(&self.text) {
+            (Cow::Owned(toml), found) => (Some(toml), found),
+            (Cow::Borrowed(_), found) => (None, found),
+        })
     }
 
     /// Returns the line and the column (in characters) of a byte offset. Both count from 1.

@@ -9,6 +9,8 @@ pub(crate) struct Edits {
     files: BTreeMap<String, String>,
     /// The files that already have the proposed content.
     same: BTreeSet<String>,
+    /// The dotted keys that the proposal sets in a file of which it keeps the rest.
+    keys: BTreeMap<String, Vec<String>>,
 }
 
 impl Edits {
@@ -25,6 +27,16 @@ impl Edits {
     /// Returns the names of the files that already have the proposed content.
     pub(crate) fn same(&self) -> impl Iterator<Item = &str> {
         self.same.iter().map(String::as_str)
+    }
+
+    /// Notes the keys that the proposal sets in the file `name`, of which it keeps the rest.
+    pub(crate) fn set_keys(&mut self, name: impl Into<String>, keys: Vec<String>) {
+        self.keys.insert(name.into(), keys);
+    }
+
+    /// Returns the keys that the proposal sets in a file of which it keeps the rest; `None` for a whole file.
+    pub(crate) fn keys_of(&self, name: &str) -> Option<&[String]> {
+        self.keys.get(name).map(Vec::as_slice)
     }
 
     /// Returns the proposed text of the file `name`.

@@ -140,7 +140,7 @@ impl Documents {
 
 /// Finds the deepest part of `key` that a file sets. Returns the number of parts found and the place of the last one.
 fn place_in(source: &Arc<Source>, key: &str) -> Option<(usize, Place)> {
-    let (document, _) = DeTable::parse_recoverable(source.text());
+    let (document, _) = DeTable::parse_recoverable(source.toml());
     let (mut table, mut found) = (document.get_ref(), None);
     for (depth, name) in key.split('.').enumerate() {
         let Some((written, value)) = table.get_key_value(name) else { break };

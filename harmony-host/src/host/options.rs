@@ -8,6 +8,7 @@ use std::time::Duration;
 use provider_api::{Clock, ProviderName, Registry, SystemClock};
 
 use crate::config::{Capabilities, DEFAULT_PRIMARY};
+use crate::documents::origins::Origins;
 use crate::providers::Surroundings;
 use crate::providers::resolutions::Resolutions;
 
@@ -67,6 +68,7 @@ impl HostOptions {
             allow_unknown_keys: self.allow_unknown_keys,
             clock: Arc::clone(&self.clock),
             state_dir: self.state_dir.clone(),
+            origins: Origins::open(&self.state_dir, &absolute(&self.config)),
             resolutions,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::config::DEFAULT_INTERVAL_SECS;
+use crate::documents::editable;
 use crate::snapshot::Snapshot;
 use crate::storage::atomic_file;
 
@@ -37,7 +38,7 @@ fn with_section(
     name: &str,
     defaults: &[(&str, &str)],
 ) -> Result<Option<String>, toml_edit::TomlError> {
-    let mut document: DocumentMut = text.parse()?;
+    let mut document: DocumentMut = editable::parse(text)?;
     let providers = document.entry("provider").or_insert_with(|| {
         let mut table = Table::new();
         table.set_implicit(true);
@@ -53,7 +54,7 @@ fn with_section(
     section.insert("poll_interval_secs", value(DEFAULT_INTERVAL_SECS.cast_signed()));
     section.decor_mut().set_prefix("\n");
     providers.insert(name, Item::Table(section));
-    Ok(Some(document.to_string()))
+    Ok(Some(editable::text_of(&document)))
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::diagnostics::escape::escape;
+use crate::diagnostics::redaction::redact;
 
 /// Creates an error response: JSON with `error` and `message`. The message is escaped: people read it in terminals, and
 /// it may repeat text of documents.
 pub(crate) fn problem(status: StatusCode, code: &str, message: &str) -> Response<Full<Bytes>> {
-    let mut response = json(status, &serde_json::json!({ "error": code, "message": escape(message) }));
+    let mut response =
+        json(status, &serde_json::json!({ "error": code, "message": escape(&redact(message)) }));
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -13,6 +13,7 @@ use crate::config::provider::with_no_settings;
 use crate::config::{Capabilities, Config, Primary};
 use crate::diagnostics::problem::Problems;
 use crate::documents::Documents;
+use crate::documents::origins::Origins;
 use crate::providers::isolate::error_chain;
 use crate::providers::resolutions::Resolutions;
 
@@ -37,6 +38,8 @@ pub(crate) struct Surroundings {
     pub(crate) allow_unknown_keys: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state_dir: std::path::PathBuf,
+    /// The record of what came from a control plane.
+    pub(crate) origins: Arc<Origins>,
     /// The cached resolutions.
     pub(crate) resolutions: Arc<Resolutions>,
 }

@@ -52,6 +52,12 @@ impl Snapshot {
         surroundings: &Surroundings,
         before: Option<&Self>,
     ) -> Result<Self, Rejection> {
+        // Alone and first: other problems could tell a control plane what is in a variable.
+        let mut forbidden = Problems::default();
+        surroundings.origins.check(&documents, &mut forbidden);
+        if forbidden.refuse() {
+            return Err(Rejection::new(RejectionClass::Validate, forbidden));
+        }
         let class = if problems.refuse() { RejectionClass::Parse } else { RejectionClass::Validate };
         let fragments: Vec<_> = documents.fragments().collect();
         let context = MergeContext {

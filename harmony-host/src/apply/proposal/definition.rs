@@ -18,7 +18,7 @@ pub(super) fn propose(
     kind: &DocumentKind,
     source: &Arc<Source>,
 ) -> RejectionClass {
-    let (document, syntax) = DeTable::parse_recoverable(source.text());
+    let (document, syntax) = DeTable::parse_recoverable(source.toml());
     if !syntax.is_empty() {
         for error in syntax {
             let place = error.span().map(|span| Place::new(source, span));

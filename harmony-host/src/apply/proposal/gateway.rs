@@ -8,6 +8,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike};
 use crate::apply::proposal::proposed::Proposed;
 use crate::config::fragment::without_values;
 use crate::diagnostics::source::{Place, Source};
+use crate::documents::editable;
 
 /// Merges a change into `config.toml`. A section of the change replaces the current section; `[proxy]` and
 /// `[provider.*]` are merged key by key. Sections and keys that the change does not contain stay, with their comments
@@ -16,7 +17,7 @@ use crate::diagnostics::source::{Place, Source};
 /// A compromised control plane must not take over the gateway. A change may set the primary provider and the poll
 /// interval. It may not set the identity of the gateway, the address of its control plane, or the management API.
 pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> RejectionClass {
-    let incoming = match source.text().parse::<DocumentMut>() {
+    let incoming = match editable::parse(source.text()) {
         Ok(document) => document,
         Err(error) => {
             let place = error.span().map(|span| Place::new(source, span));
@@ -25,7 +26,7 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
         }
     };
     // `DocumentMut` has no spans, so the places come from a second, immutable document.
-    let places = toml_edit::Document::parse(source.text()).ok();
+    let places = toml_edit::Document::parse(source.toml()).ok();
     let Some((name, mut own)) = current(proposed) else { return RejectionClass::Dependency };
     let mut merge = Merge { proposed, source, places: places.as_ref() };
     for (key, item) in incoming.iter() {
@@ -41,7 +42,10 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
             }
         }
     }
-    proposed.write(name, &own.to_string());
+    let text = editable::text_of(&own);
+    let keys = editable::changed_keys(proposed.documents.text(&name).unwrap_or_default(), &text);
+    proposed.edits.set_keys(name.as_str(), keys);
+    proposed.write(name, &text);
     RejectionClass::Validate
 }
 
@@ -49,7 +53,7 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
 fn current(proposed: &mut Proposed<'_>) -> Option<(String, DocumentMut)> {
     let fragment = proposed.documents.fragments().find(|fragment| fragment.gateway.is_some());
     let parsed = fragment.and_then(|fragment| {
-        Some((fragment.source.name().to_owned(), fragment.source.text().parse::<DocumentMut>().ok()?))
+        Some((fragment.source.name().to_owned(), editable::parse(fragment.source.text()).ok()?))
     });
     if parsed.is_none() {
         proposed.problems.error(
@@ -130,6 +134,9 @@ impl Merge<'_, '_> {
                 // A new path would replace the live configuration by other files, which the change does not contain.
                 "pipelines_path" | "transforms_path" | "mesh_path" => {
                     self.reject(&["proxy", key], "a change may not move the files of the gateway");
+                }
+                "remote_env_vars" | "required_env_vars" | "sensitive_field_patterns" => {
+                    self.reject(&["proxy", key], "a change may not set what guards secrets of the gateway");
                 }
                 _ => set(own, &["proxy"], key, value),
             }

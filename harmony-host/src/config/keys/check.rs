@@ -288,7 +288,7 @@ mod tests {
 
     fn checked(text: &str) -> (Vec<String>, Vec<String>) {
         let source = Source::new("config.toml", text);
-        let (document, _) = DeTable::parse_recoverable(source.text());
+        let (document, _) = DeTable::parse_recoverable(source.toml());
         let mut problems = Problems::default();
         let unknown = check(&source, document.get_ref(), &[], &mut problems);
         let unknown = unknown.iter().map(|unknown| unknown.problem.to_string()).collect();

@@ -133,7 +133,7 @@ fn misspellings(key: &str) -> Vec<String> {
 /// Returns the lines and texts of the problems of `text`.
 fn problems_of(text: &str) -> Vec<(usize, String)> {
     let source = Source::new("config.toml", text);
-    let (document, syntax) = DeTable::parse_recoverable(source.text());
+    let (document, syntax) = DeTable::parse_recoverable(source.toml());
     assert!(syntax.is_empty(), "{text}");
     let mut problems = Problems::default();
     for unknown in check(&source, document.get_ref(), &[], &mut problems) {

@@ -62,10 +62,14 @@ const PROXY: &[Key] = &[
     text("transforms_path", "The directory of the transform files, relative to config.toml."),
     text("mesh_path", "The directory of the mesh files, relative to config.toml."),
     integer("jwks_cache_duration_hours", 1, 168, "The longest time for which published keys are used."),
-    texts("required_env_vars", "Environment variables that must be set.").guards().unsupported(),
+    texts("required_env_vars", "Environment variables that must be set, and not blank.").guards(),
+    texts(
+        "remote_env_vars",
+        "Environment variables that documents of a control plane may use; none unless written.",
+    )
+    .guards(),
     texts("sensitive_field_patterns", "Further patterns of keys whose values are masked and never pushed.")
-        .guards()
-        .unsupported(),
+        .guards(),
     text("log_level", "The log level of Harmony; here `--log` decides.").no_effect(),
     table("content_limits", "Limits of request bodies.").guards(),
     integer(

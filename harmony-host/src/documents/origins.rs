@@ -1,0 +1,223 @@
+//! The record of what came from a control plane: files, and keys of config.toml.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostics::problem::Problems;
+use crate::documents::Documents;
+use crate::documents::edits::Edits;
+use crate::storage::atomic_file;
+use crate::storage::digest::Digest;
+
+/// The version of the file format.
+const SCHEMA: u32 = 1;
+
+/// The files and keys that came from a control plane, each with the change that brought it first.
+///
+/// What a control plane wrote may use only the environment variables that the local `proxy.remote_env_vars` names. An
+/// edit by hand does not make it local: the rest of the file is still the control plane's.
+#[derive(Debug)]
+pub(crate) struct Origins {
+    /// `None` for a record that is not on the disk.
+    path: Option<PathBuf>,
+    record: Mutex<Record>,
+}
+
+#[derive(Clone, Debug)]
+enum Record {
+    /// By file name, or by file name and dotted key with `#` between them.
+    Known(BTreeMap<String, String>),
+    /// The file is damaged: anything may have come from a control plane.
+    Damaged,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    schema: u32,
+    marks: BTreeMap<String, String>,
+}
+
+impl Origins {
+    /// Reads the record of the configuration at `config_path`. A missing one is empty.
+    pub(crate) fn open(state: &Path, config_path: &Path) -> Arc<Self> {
+        let digest = Digest::of(config_path.as_os_str().as_encoded_bytes());
+        let path = state.join("harmony").join("origins").join(format!("{digest:#}.json"));
+        let record = match fs::read(&path) {
+            Ok(bytes) => decode(&bytes).map_or(Record::Damaged, Record::Known),
+            // A state directory that cannot be entered has never been written to by this user.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
+            {
+                Record::Known(BTreeMap::new())
+            }
+            Err(_) => Record::Damaged,
+        };
+        Arc::new(Self { path: Some(path), record: Mutex::new(record) })
+    }
+
+    /// Returns the record as it would be with the edits of a change written.
+    pub(crate) fn with(&self, edits: &Edits) -> Arc<Self> {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        record.add("", edits);
+        Arc::new(Self { path: None, record: Mutex::new(record) })
+    }
+
+    /// Records, durably, what a change is about to write.
+    ///
+    /// # Errors
+    /// The error of the operating system; the change must then not be written.
+    pub(crate) fn mark(&self, change: &str, edits: &Edits) -> io::Result<()> {
+        self.update(|record| record.add(change, edits))
+    }
+
+    /// Removes what only `change` recorded about these files: they are again what they were before it.
+    pub(crate) fn unmark<'n>(&self, change: &str, files: impl Iterator<Item = &'n str> + Clone) {
+        let restored = self.update(|record| {
+            if let Record::Known(marks) = record {
+                marks.retain(|mark, by| by != change || !files.clone().any(|file| file == file_of(mark)));
+            }
+        });
+        if let Err(error) = restored {
+            tracing::error!(change, %error, "the record of what came from a control plane cannot be written");
+        }
+    }
+
+    fn update(&self, update: impl FnOnce(&mut Record)) -> io::Result<()> {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = record.clone();
+        update(&mut next);
+        if let (Some(path), Record::Known(marks)) = (&self.path, &next)
+            && !matches!(&*record, Record::Known(before) if before == marks)
+        {
+            atomic_file::make_directory(path.parent().unwrap_or(Path::new(".")), 0o700)?;
+            atomic_file::write(path, &encode(marks)?, 0o600)?;
+        }
+        *record = next;
+        Ok(())
+    }
+
+    /// Adds an error for every variable that a document of a control plane uses and the gateway does not permit. Says
+    /// nothing of the variable itself: a control plane must not learn which ones are set.
+    pub(crate) fn check(&self, documents: &Documents, problems: &mut Problems) {
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let gateway = documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
+        let permitted = gateway.map(|gateway| gateway.proxy.remote_env_vars.as_slice()).unwrap_or_default();
+        for fragment in documents.fragments() {
+            for used in &fragment.variables {
+                if permitted.contains(&used.name) || !record.is_remote(fragment.source.name(), &used.key) {
+                    continue;
+                }
+                let message = format!(
+                    "this came from a control plane, and `proxy.remote_env_vars` does not permit the variable {}",
+                    used.name
+                );
+                problems.error(Some(&used.place), &used.key, message).help(match &*record {
+                    Record::Known(_) => "add the variable to `remote_env_vars` in config.toml if it may use it",
+                    Record::Damaged => "the record of what came from a control plane is damaged; remove it from `harmony/origins` in the state directory to trust every file",
+                });
+            }
+        }
+    }
+}
+
+impl Record {
+    fn add(&mut self, change: &str, edits: &Edits) {
+        let Self::Known(marks) = self else { return };
+        for (name, _) in edits.iter() {
+            let keys = edits.keys_of(name);
+            let new: Vec<String> = match keys {
+                Some(keys) => keys.iter().map(|key| format!("{name}#{key}")).collect(),
+                None => vec![name.to_owned()],
+            };
+            for mark in new {
+                marks.entry(mark).or_insert_with(|| change.to_owned());
+            }
+        }
+    }
+
+    /// Returns whether the value of `key` in `file` came from a control plane.
+    fn is_remote(&self, file: &str, key: &str) -> bool {
+        let Self::Known(marks) = self else { return true };
+        marks.keys().any(|mark| match mark.split_once('#') {
+            None => mark == file,
+            Some((marked, above)) => {
+                let below = key.strip_prefix(above).filter(|rest| rest.is_empty() || rest.starts_with('.'));
+                marked == file && below.is_some()
+            }
+        })
+    }
+}
+
+fn file_of(mark: &str) -> &str {
+    mark.split_once('#').map_or(mark, |(file, _)| file)
+}
+
+fn encode(marks: &BTreeMap<String, String>) -> io::Result<Vec<u8>> {
+    let saved = Saved { schema: SCHEMA, marks: marks.clone() };
+    let body = serde_json::to_string(&saved).map_err(io::Error::other)?;
+    Ok(format!("{:#}\n{body}\n", Digest::of(body.as_bytes())).into_bytes())
+}
+
+/// Decodes a record: a first line with the SHA-256 of the rest, then JSON.
+fn decode(bytes: &[u8]) -> Option<BTreeMap<String, String>> {
+    let (checksum, body) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
+    let body = body.strip_suffix('\n')?;
+    if format!("{:#}", Digest::of(body.as_bytes())) != checksum {
+        return None;
+    }
+    let saved: Saved = serde_json::from_str(body).ok()?;
+    (saved.schema == SCHEMA).then_some(saved.marks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edits(name: &str) -> Edits {
+        let mut edits = Edits::default();
+        edits.insert(name, "x");
+        edits
+    }
+
+    fn is_remote(origins: &Origins, file: &str, key: &str) -> bool {
+        origins.record.lock().unwrap().is_remote(file, key)
+    }
+
+    #[test]
+    fn marks_outlive_the_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Origins::open(dir.path(), Path::new("/c/config.toml"));
+        let origins = open();
+        origins.mark("one", &edits("pipelines/a.toml")).unwrap();
+        let mut config = edits("config.toml");
+        config.set_keys("config.toml", vec!["network.n".to_owned()]);
+        origins.mark("two", &config).unwrap();
+        let again = open();
+        assert!(is_remote(&again, "pipelines/a.toml", "any"));
+        assert!(
+            is_remote(&again, "config.toml", "network.n.http")
+                && !is_remote(&again, "config.toml", "network.nn")
+        );
+        // A later change that is taken back does not make the file local.
+        again.mark("three", &edits("pipelines/a.toml")).unwrap();
+        again.unmark("three", ["pipelines/a.toml"].into_iter());
+        assert!(is_remote(&open(), "pipelines/a.toml", "any"));
+        again.unmark("two", ["config.toml"].into_iter());
+        assert!(!is_remote(&open(), "config.toml", "network.n.http"));
+    }
+
+    #[test]
+    fn a_damaged_record_trusts_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Origins::open(dir.path(), Path::new("/c/config.toml"));
+        open().mark("one", &edits("pipelines/a.toml")).unwrap();
+        let path = open().path.clone().unwrap();
+        fs::write(&path, "damaged").unwrap();
+        assert!(is_remote(&open(), "pipelines/b.toml", "any"));
+    }
+}
