@@ -7,4 +7,5 @@ pub(crate) mod problem;
 pub(crate) mod redaction;
 pub(crate) mod rejection;
 pub(crate) mod render;
+pub(crate) mod sensitive;
 pub(crate) mod source;

@@ -1,7 +1,13 @@
 //! Documents and what is secret in them: variables, masking, pushing, file modes, and text that is hostile.
 
-use harmony_tests::site::{BASE, echo, on_ports};
-use harmony_tests::{Gateway, Workdir, free_port};
+use std::fs;
+use std::path::Path;
+
+use harmony_tests::control_plane::{ControlPlane, Status};
+use harmony_tests::site::{BASE, echo, ingress, mesh, on_ports};
+use harmony_tests::{
+    Forged, Gateway, GatewayProcess, SECRET, Workdir, binary, client, eventually, free_port,
+};
 
 /// A configuration with these sections on ports of its own.
 fn workdir(sections: &str) -> Workdir {
@@ -25,6 +31,31 @@ async fn control_characters_are_escaped() {
     }
 }
 
+/// The values of keys that `sensitive_field_patterns` names are masked in excerpts, in every file.
+#[tokio::test]
+async fn sensitive_field_patterns() {
+    let dir = workdir(
+        "[logging]\nsink = { door_pin = \"hunter2\", code_x = \"hunter3\", level = \"seen\" }\nstray\n",
+    );
+    dir.edit(
+        "config.toml",
+        "id = \"site\"",
+        "id = \"site\"\nsensitive_field_patterns = [\"pin\", \"code_*\"]",
+    );
+    let shown = checked(&dir, 1);
+    assert!(shown.contains("[logging]") || shown.contains("stray"), "{shown}");
+    assert!(!shown.contains("hunter"), "{shown}");
+    dir.edit(
+        "config.toml",
+        "sensitive_field_patterns = [\"pin\", \"code_*\"]",
+        "sensitive_field_patterns = [\"*\"]",
+    );
+    assert!(
+        checked(&dir, 1).contains("expected a part of a key's name"),
+        "a pattern for everything is refused"
+    );
+}
+
 /// The output of `harmony-host check` on the files in `dir`, which must end with `code`.
 fn checked(dir: &Workdir, code: i32) -> String {
     let mut command = std::process::Command::new(harmony_tests::binary());
@@ -32,4 +63,130 @@ fn checked(dir: &Workdir, code: i32) -> String {
     let shown = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert_eq!(output.status.code(), Some(code), "{shown}");
     shown
+}
+
+/// A mesh whose secret is in the environment, and a pipeline that only it may reach.
+fn guarded() -> String {
+    echo("records", "/records")
+        + &ingress("records", "in", "http://records.example/x", "mesh")
+        + &mesh("clinic", "in").replace(SECRET, "$MESH_SECRET")
+}
+
+/// A secret from the environment is the key, and the text `$MESH_SECRET` is none: a token signed with it is refused.
+#[tokio::test]
+async fn env_substitution_secret() {
+    let port = free_port();
+    let config = on_ports(&format!("{BASE}{}", guarded()), port, free_port());
+    let config = config
+        .replace("id = \"site\"", "id = \"site\"\nrequired_env_vars = [\"MESH_SECRET\", \"UNSET_ONE\"]");
+    let dir = Workdir::with([("config.toml", config)]);
+    // Not set, or blank: refused, with every missing variable at its place.
+    for value in [None, Some("  ")] {
+        let environment: Vec<_> = value.map(|value| ("MESH_SECRET", value)).into_iter().collect();
+        let mut gateway = Gateway::spawn_program(&binary(), &dir.config(), &[], &environment);
+        assert_eq!(gateway.exit_code().await, 1);
+        for expected in [
+            "the variable MESH_SECRET is",
+            "the variable UNSET_ONE is not set",
+            "3 problems",
+            "config.toml:4",
+        ] {
+            gateway.wait_for_log(expected).await;
+        }
+    }
+    let secret = "s3cret \"of\" {the} environment, long enough";
+    let environment = [("MESH_SECRET", secret), ("UNSET_ONE", "1")];
+    let mut gateway = Gateway::spawn_program(&binary(), &dir.config(), &["--log", "trace"], &environment);
+    gateway.wait_until_ready().await;
+    let get = async |key: &str| {
+        let token = Forged::of("clinic").signed_with(key.as_bytes()).jwt();
+        let request = client().get(format!("http://127.0.0.1:{port}/records")).bearer_auth(token);
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!(get(secret).await, 200);
+    for forged in ["$MESH_SECRET", "${MESH_SECRET}", "MESH_SECRET", ""] {
+        assert_eq!(get(forged).await, 403, "{forged}");
+    }
+    // The value is in no file that the gateway wrote, and in no line of its log.
+    assert!(!gateway.log().contains("s3cret"), "{}", gateway.log());
+    let saved =
+        eventually("a saved generation", || async { saved_generation(dir.path()).ok_or("none") }).await;
+    assert!(saved.contains("$MESH_SECRET") && !saved.contains("s3cret"), "{saved}");
+}
+
+/// The text of a saved generation below `directory`.
+fn saved_generation(directory: &Path) -> Option<String> {
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).find_map(|path| {
+        match path.is_dir() {
+            true => saved_generation(&path),
+            false => {
+                path.extension().is_some_and(|e| e == "generation").then(|| fs::read_to_string(path).ok())?
+            }
+        }
+    })
+}
+
+/// Documents of a control plane may use the variables that the local `remote_env_vars` names, and no other, also after an
+/// edit by hand and a restart; no change may set that key.
+#[tokio::test]
+async fn remote_documents_use_permitted_variables_only() {
+    let cloud = ControlPlane::start().await;
+    let mut gateway = GatewayProcess::following(&cloud).await;
+    let named = |variable: &str, name: &str| {
+        echo(name, &format!("/{name}"))
+            .replace("networks", &format!("description = \"x {variable}\"\nnetworks"))
+    };
+    let settle = async |kind: &str, toml: &str| {
+        let change = cloud.change("edge", kind, toml);
+        let view = cloud.wait_until_settled(&change).await;
+        (view.status, format!("{:?} {:?}", view.error_message, view.error_details))
+    };
+    // The answer is the same for a variable that is set and one that is not.
+    for variable in ["$HOME", "${HOME}", "$NOT_SET_ANYWHERE"] {
+        let (status, reason) = settle("pipeline", &named(variable, "a")).await;
+        assert_eq!(status, Status::Failed, "{variable}");
+        assert!(reason.contains("remote_env_vars") && !reason.contains("is not set"), "{reason}");
+    }
+    let (status, reason) = settle("gateway", "[network.public]\nhttp = { bind_address = \"$HOME\" }\n").await;
+    assert!(status == Status::Failed && reason.contains("remote_env_vars"), "{reason}");
+    let (status, reason) = settle("gateway", "[proxy]\nremote_env_vars = [\"HOME\"]\n").await;
+    assert!(status == Status::Failed && reason.contains("proxy.remote_env_vars"), "{reason}");
+
+    gateway.dir.edit("config.toml", "id = \"edge\"", "id = \"edge\"\nremote_env_vars = [\"HOME\"]");
+    let (status, reason) = settle("pipeline", &named("$HOME", "a")).await;
+    assert_eq!((status, gateway.status_code("/a").await), (Status::Applied, 200), "{reason}");
+    assert!(gateway.dir.read("pipelines/a.toml").contains("x $HOME"), "the text stays what it was");
+
+    // A file of the operator may use any; one of the control plane may not, though an operator has edited it.
+    gateway.dir.write("pipelines/own.toml", &named("$HARMONY_DISK_FAULT", "own"));
+    eventually("the local file is live", || async {
+        if gateway.status_code("/own").await == 200 { Ok(()) } else { Err(gateway.gateway.log()) }
+    })
+    .await;
+    gateway.dir.edit("pipelines/a.toml", "x $HOME", "by hand $HARMONY_DISK_FAULT");
+    gateway.wait_for_reason(&["remote_env_vars", "HARMONY_DISK_FAULT"]).await;
+    gateway.kill().await;
+    gateway.restart().await;
+    gateway.wait_for_reason(&["remote_env_vars", "HARMONY_DISK_FAULT"]).await;
+}
+
+/// A change of config.toml keeps a variable outside of a string, and what a change could not write is no longer held
+/// against the file.
+#[tokio::test]
+async fn a_change_keeps_bare_variables() {
+    let cloud = ControlPlane::start().await;
+    let sections = "[targets.t]\nconnection.host = \"a.example\"\ntimeout_secs = $TIMEOUT # ours\n";
+    let mut gateway = GatewayProcess::following(&cloud).await;
+    let config = gateway.dir.read("config.toml") + sections;
+    gateway.kill().await;
+    gateway.dir.write("config.toml", &config);
+    gateway.restart_with_environment(&[("TIMEOUT", "7")]).await;
+    let change = cloud.change("edge", "gateway", "[logging]\nlevel = \"debug\"\n");
+    let view = cloud.wait_until_settled(&change).await;
+    assert_eq!(view.status, Status::Applied, "{view:?}");
+    let written = gateway.dir.read("config.toml");
+    assert!(
+        written.contains("timeout_secs = $TIMEOUT # ours") && written.contains("level = \"debug\""),
+        "{written}"
+    );
 }

@@ -39,7 +39,7 @@ impl GatewayProcess {
         let (dir, home) = (Workdir::new(), Workdir::new());
         dir.write("config.toml", &on_ports(&format!("{config}{sections}"), port, admin));
         let token = cloud.authorize("acme", "edge").to_string();
-        let mut gateway = spawn(&dir, &home, &token, "");
+        let mut gateway = spawn(&dir, &home, &token, &[]);
         gateway.wait_until_ready().await;
         Self { port, admin, dir, home, gateway, token }
     }
@@ -57,7 +57,12 @@ impl GatewayProcess {
 
     /// Starts a new process that aborts at `points`, in the syntax of `FAILPOINTS`.
     pub async fn restart_with_failpoints(&mut self, points: &str) {
-        self.gateway = spawn(&self.dir, &self.home, &self.token, points);
+        self.restart_with_environment(&[("FAILPOINTS", points)]).await;
+    }
+
+    /// Starts a new process with more environment variables.
+    pub async fn restart_with_environment(&mut self, environment: &[(&str, &str)]) {
+        self.gateway = spawn(&self.dir, &self.home, &self.token, environment);
         self.gateway.wait_until_ready().await;
     }
 
@@ -138,14 +143,14 @@ impl GatewayProcess {
     }
 }
 
-fn spawn(dir: &Workdir, home: &Workdir, token: &str, points: &str) -> Gateway {
+fn spawn(dir: &Workdir, home: &Workdir, token: &str, more: &[(&str, &str)]) -> Gateway {
     let at = |name: &str| home.path().join(name).display().to_string();
     let environment = [
         ("HOME", &*at("")),
         ("RUNBEAM_MACHINE_TOKEN", token),
-        ("FAILPOINTS", points),
         ("HARMONY_DISK_FAULT", &*at("disk-fault")),
         ("HARMONY_PROBE_FAULT", &*at("probe-fault")),
     ];
+    let environment = [&environment[..], more].concat();
     Gateway::spawn_program(&faulty_binary(), &dir.config(), &["--drain-secs", "1"], &environment)
 }

@@ -6,6 +6,7 @@
 mod check;
 mod key;
 mod schema;
+pub(crate) mod secrets;
 mod sections;
 
 pub(crate) use check::{UnknownKey, check};

@@ -6,62 +6,74 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostics::bare::lex;
+use crate::diagnostics::sensitive::{Sensitive, is_secret_value, looks_secret, secret_parts};
 
-/// Words that mark a key as sensitive: its value is masked.
-const SENSITIVE: [&str; 9] = [
-    "secret",
-    "password",
-    "passphrase",
-    "passwd",
-    "token",
-    "private_key",
-    "api_key",
-    "credential",
-    "authorization",
-];
-
-/// Replaces the value of every sensitive key, and the user information of every URL, with asterisks. Each byte becomes
-/// one asterisk, so spans in the text stay valid.
-pub(crate) fn mask_secrets(text: &str) -> String {
-    let mut bytes = mask_lines(text).into_bytes();
+/// Replaces every secret value, and the secret parts of every URL, with asterisks. Each byte becomes one asterisk, so
+/// spans in the text stay valid.
+pub(crate) fn mask_secrets(text: &str, sensitive: &Sensitive) -> String {
+    let mut bytes = mask_lines(text, sensitive).into_bytes();
     // Text that is not valid TOML can only be masked line by line. Nested values and keys with escapes are only found
     // by parsing. So both are done.
     let (toml, _) = lex(text);
     let (document, _) = DeTable::parse_recoverable(&toml);
-    let mut spans = Vec::new();
-    find_sensitive(document.get_ref(), text, &mut spans);
-    for span in spans {
+    let mut finder = Finder { sensitive, text: &toml, spans: Vec::new() };
+    finder.table(document.get_ref(), &mut Vec::new(), false);
+    for span in finder.spans {
         let value = bytes.get_mut(span).unwrap_or_default();
         value.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b'*');
     }
     String::from_utf8(bytes).unwrap_or_else(|_| text.bytes().map(mask).collect())
 }
 
-/// Adds the spans of the values of sensitive keys. A section with a sensitive name, such as `[pipelines.token]`, is
-/// not masked as a whole; the keys in it decide.
-fn find_sensitive(table: &DeTable<'_>, text: &str, spans: &mut Vec<Range<usize>>) {
-    for (key, value) in table {
-        let key = key.get_ref().to_ascii_lowercase();
-        find_in_value(value, SENSITIVE.iter().any(|word| key.contains(word)), text, spans);
-    }
+/// Finds the spans of secret values.
+struct Finder<'a> {
+    sensitive: &'a Sensitive,
+    text: &'a str,
+    spans: Vec<Range<usize>>,
 }
 
-fn find_in_value(value: &Spanned<DeValue<'_>>, sensitive: bool, text: &str, spans: &mut Vec<Range<usize>>) {
-    let section = |value: &Spanned<DeValue<'_>>| {
-        value.get_ref().is_table() && !text.get(value.span()).is_some_and(|written| written.starts_with('{'))
-    };
-    match value.get_ref() {
-        DeValue::Array(items) if !sensitive || items.iter().any(section) => {
-            items.iter().for_each(|item| find_in_value(item, sensitive, text, spans));
+impl Finder<'_> {
+    fn table<'d>(&mut self, table: &'d DeTable<'_>, path: &mut Vec<&'d str>, all: bool) {
+        let names_secret = ["name", "key", "header"]
+            .iter()
+            .filter_map(|key| table.get(*key)?.get_ref().as_str())
+            .any(looks_secret);
+        for (key, value) in table {
+            let key: &str = key.get_ref();
+            path.push(key);
+            let secret = all
+                || self.sensitive.is_secret(path, self.is_section(value))
+                || names_secret && key.eq_ignore_ascii_case("value");
+            self.value(value, path, secret);
+            path.pop();
         }
-        DeValue::Table(table) if !sensitive || section(value) => find_sensitive(table, text, spans),
-        _ if sensitive => spans.push(value.span()),
-        _ => {}
+    }
+
+    fn value<'d>(&mut self, value: &'d Spanned<DeValue<'_>>, path: &mut Vec<&'d str>, secret: bool) {
+        match value.get_ref() {
+            DeValue::Table(table) => self.table(table, path, secret),
+            DeValue::Array(items) => items.iter().for_each(|item| self.value(item, path, secret)),
+            DeValue::Boolean(_) => {}
+            DeValue::String(text) if !secret && !is_secret_value(text) => {}
+            DeValue::String(_) => self.spans.push(value.span()),
+            _ if secret => self.spans.push(value.span()),
+            _ => {}
+        }
+    }
+
+    /// Returns whether a value is a section, or a list of sections: its name may be one that people chose.
+    fn is_section(&self, value: &Spanned<DeValue<'_>>) -> bool {
+        let written = self.text.get(value.span()).unwrap_or_default();
+        match value.get_ref() {
+            DeValue::Table(_) => !written.starts_with('{'),
+            DeValue::Array(items) => items.iter().any(|item| self.is_section(item)),
+            _ => false,
+        }
     }
 }
 
 /// Masks line by line, without parsing.
-fn mask_lines(text: &str) -> String {
+fn mask_lines(text: &str, sensitive: &Sensitive) -> String {
     let mut out = String::with_capacity(text.len());
     // The delimiter that ends the current multi-line value.
     let mut until: Option<&str> = None;
@@ -73,8 +85,8 @@ fn mask_lines(text: &str) -> String {
             }
             continue;
         }
-        let Some(value_at) = sensitive_value(line) else {
-            out.push_str(&mask_user_info(line));
+        let Some(value_at) = sensitive_value(line, sensitive) else {
+            out.push_str(&mask_parts(line));
             continue;
         };
         let (key, value) = line.split_at(value_at);
@@ -88,19 +100,16 @@ fn mask_lines(text: &str) -> String {
     out
 }
 
-/// Masks `user:password` in every `scheme://user:password@host` of a line.
-fn mask_user_info(line: &str) -> String {
+/// Masks the secret parts of the URLs in a line.
+fn mask_parts(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let authority = after.find(['/', '"', '\'', ' ', '\n']).unwrap_or(after.len());
-        let user = after[..authority].rfind('@').unwrap_or(0);
-        out.extend(after[..user].bytes().map(mask));
-        rest = &after[user..];
+    let mut copied = 0;
+    for part in secret_parts(line) {
+        out.push_str(&line[copied..part.start]);
+        out.extend(line[part.clone()].bytes().map(mask));
+        copied = part.end;
     }
-    out.push_str(rest);
+    out.push_str(&line[copied..]);
     out
 }
 
@@ -108,19 +117,25 @@ fn mask(byte: u8) -> char {
     if byte == b'\n' { '\n' } else { '*' }
 }
 
-/// Returns the offset of the first value of a sensitive key in `line`.
-fn sensitive_value(line: &str) -> Option<usize> {
-    let lower = line.to_ascii_lowercase();
-    let key = SENSITIVE.iter().filter_map(|word| lower.find(word)).min()?;
-    let after = lower.get(key..)?.find('=')?;
-    let value = key + after + 1;
-    let blank = line.get(value..)?.bytes().take_while(|b| *b == b' ').count();
-    Some(value + blank)
+/// Returns the offset of the first value of a sensitive key in `line`. Keys that the table knows as public have words
+/// of secrets in their names too, so a path stays readable.
+fn sensitive_value(line: &str, sensitive: &Sensitive) -> Option<usize> {
+    let (at, _) = line.match_indices('=').find(|(at, _)| {
+        let key = &line[..*at];
+        let key = key.rsplit(['{', ',']).next().unwrap_or(key);
+        sensitive.is_in_line(key) && !key.trim_end_matches(['"', '\'', ' ']).ends_with("_path")
+    })?;
+    let blank = line[at + 1..].bytes().take_while(|b| *b == b' ').count();
+    Some(at + 1 + blank)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::mask_secrets;
+    use super::*;
+
+    fn masked(text: &str) -> String {
+        mask_secrets(text, &Sensitive::default())
+    }
 
     #[test]
     fn masking_keeps_offsets() {
@@ -133,9 +148,16 @@ mod tests {
             "tokens = { a = [\n  \"hunter2\",\n] }",
             "secrets = [\n  [\"a\"],\n  \"hunter2\",\n]",
             "\"\\u0074oken\" = \"hunter2\"",
+            "headers = { X-Api-Key = \"hunter2\" }",
+            "headers = [\"Authorization: hunter2\"]",
+            "h = [{ name = \"X-Auth-Token\", value = \"hunter2\" }]",
+            "a.credentials = { user = \"hunter2\" }",
+            "url = \"http://a/?api_key=hunter2\"",
+            "x = \"Bearer hunter2\"",
+            "# password = hunter2",
         ] {
             let text = format!("a = 1\n{value}\nb = 2\n");
-            let hidden = mask_secrets(&text);
+            let hidden = masked(&text);
             assert_eq!(hidden.len(), text.len());
             assert!(!hidden.contains("hunter2"), "{hidden}");
             assert!(hidden.ends_with("b = 2\n"), "{hidden}");
@@ -145,7 +167,7 @@ mod tests {
     #[test]
     fn sections_with_sensitive_names_are_shown() {
         let text = "[pipelines.token-exchange]\nnetworks = [\"n\"]\n[[tokens]]\nname = \"a\"\nsecret = \"hunter2\"\n";
-        let hidden = mask_secrets(text);
+        let hidden = masked(text);
         assert!(hidden.contains("networks = [\"n\"]") && hidden.contains("name = \"a\""), "{hidden}");
         assert!(!hidden.contains("hunter2"), "{hidden}");
     }

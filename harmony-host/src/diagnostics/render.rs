@@ -22,7 +22,7 @@ pub fn render<'a>(problems: impl IntoIterator<Item = &'a Problem>, colour: bool)
         if let Some(source) = source
             && last.as_ref().is_none_or(|(before, _)| !Arc::ptr_eq(before, source))
         {
-            last = Some((source, printable(&mask_secrets(source.text()))));
+            last = Some((source, printable(&mask_secrets(source.text(), &source.sensitive()))));
         }
         out.push_str(&draw(problem, last.as_ref().map_or("", |(_, text)| text), &renderer));
         out.push_str("\n\n");

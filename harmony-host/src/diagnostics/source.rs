@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::diagnostics::bare::{self, Bare};
 use crate::diagnostics::escape::Escaped;
+use crate::diagnostics::sensitive::Sensitive;
 
 /// The name and text of a configuration file, as read.
 pub(crate) struct Source {
@@ -14,6 +15,8 @@ pub(crate) struct Source {
     text: String,
     /// The text with its bare variables replaced, if it has any.
     toml: OnceLock<(Option<String>, Vec<Bare>)>,
+    /// The decision which values are secret.
+    sensitive: RwLock<Arc<Sensitive>>,
     line_starts: OnceLock<Vec<usize>>,
 }
 
@@ -21,7 +24,8 @@ impl Source {
     /// Creates a source. `name` is relative to the directory of config.toml.
     pub(crate) fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         let (toml, line_starts) = (OnceLock::new(), OnceLock::new());
-        Arc::new(Self { name: name.into(), text: text.into(), toml, line_starts })
+        let sensitive = RwLock::default();
+        Arc::new(Self { name: name.into(), text: text.into(), toml, sensitive, line_starts })
     }
 
     /// Returns the file name, relative to the directory of config.toml.
@@ -32,6 +36,16 @@ impl Source {
     /// Returns the text of the file.
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Sets which values of the file are secret: it depends on the rest of the configuration.
+    pub(crate) fn set_sensitive(&self, sensitive: Arc<Sensitive>) {
+        *self.sensitive.write().unwrap_or_else(PoisonError::into_inner) = sensitive;
+    }
+
+    /// Returns the decision which values are secret.
+    pub(crate) fn sensitive(&self) -> Arc<Sensitive> {
+        Arc::clone(&self.sensitive.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Returns the text as TOML, of the same length: a variable that is not in a string is no TOML, and is replaced by a

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use provider_api::Secret;
 
+use crate::config::keys::secrets::known;
 use crate::config::{Directory, Fragment};
 use crate::diagnostics::problem::Problems;
+use crate::diagnostics::sensitive::Sensitive;
 use crate::diagnostics::source::{Source, Spanned};
 use crate::documents::edits::Edits;
 use crate::documents::{Content, Document, Documents, directories, read};
@@ -119,8 +121,16 @@ impl Loader<'_> {
             self.directory(&transforms, old_transforms, "json", Loader::transform);
         }
         self.key_files();
+        let patterns = self.files.get(&name).and_then(|config| match &config.content {
+            Content::Toml(fragment) => {
+                Some(fragment.gateway.as_ref()?.proxy.sensitive_field_patterns.as_slice())
+            }
+            _ => None,
+        });
+        let sensitive = Arc::new(Sensitive::new(known, patterns.unwrap_or_default()));
         for file in self.files.values() {
             if let Content::Toml(fragment) = &file.content {
+                fragment.source.set_sensitive(Arc::clone(&sensitive));
                 self.problems.extend(&fragment.problems);
             }
         }
