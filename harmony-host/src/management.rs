@@ -4,6 +4,7 @@ mod enroll;
 mod guard;
 mod health;
 mod info;
+mod metadata;
 mod pipelines;
 mod provider;
 mod provider_error;

@@ -18,19 +18,22 @@ pub trait Enrollment: Send + Sync {
     /// Requests a machine credential from the control plane with the token of a user, and stores it.
     ///
     /// # Errors
-    /// * [`Denied`](crate::ErrorKind::Denied): the user may not authorize this gateway.
+    /// * [`Denied`](crate::ErrorKind::Denied): the user may not authorize this gateway, or it is enrolled as another
+    ///   one and the request does not [replace](EnrollmentRequest::replace) that.
     /// * [`Invalid`](crate::ErrorKind::Invalid): the control plane does not accept the request.
     /// * [`Unavailable`](crate::ErrorKind::Unavailable): every other failure; a later call may succeed.
     async fn enroll(&self, request: &EnrollmentRequest) -> Result<Enrolled>;
 
     /// Stores a machine credential that was issued elsewhere, for example by a command line tool.
     ///
-    /// Does not call the control plane.
+    /// Tries it at the configured control plane first, so that one that does not work never replaces one that does.
     ///
     /// # Errors
     /// * [`Invalid`](crate::ErrorKind::Invalid): it is not a credential of this provider, it is for another
-    ///   control plane, or it has expired.
-    /// * [`Unavailable`](crate::ErrorKind::Unavailable): the credential could not be stored.
+    ///   control plane, it has expired, or it is for another gateway than the one that this is enrolled as, and does not
+    ///   [replace](MachineCredential::replace) that.
+    /// * [`Denied`](crate::ErrorKind::Denied): the control plane refuses it.
+    /// * [`Unavailable`](crate::ErrorKind::Unavailable): the credential could not be tried, or not be stored.
     async fn adopt(&self, credential: MachineCredential) -> Result<Enrolled>;
 
     /// Returns the known state of the credential, without a call to the control plane.
@@ -53,6 +56,9 @@ pub struct EnrollmentRequest {
     pub metadata: Vec<String>,
     /// The key that encrypts the stored credential from now on; `None` for the provider's own key.
     pub storage_key: Option<Secret>,
+    /// Set to enroll a gateway that is enrolled as another one. The caller has checked that its operator agrees:
+    /// whoever enrolls a gateway decides what configures it.
+    pub replace: bool,
 }
 
 /// The credential with which a gateway authenticates to its control plane.
@@ -73,6 +79,8 @@ pub struct MachineCredential {
     pub control_plane: Option<String>,
     /// The key that encrypts the stored credential from now on; `None` for the provider's own key.
     pub storage_key: Option<Secret>,
+    /// Set to adopt the identity of another gateway, as in [`EnrollmentRequest::replace`].
+    pub replace: bool,
 }
 
 /// The gateway as the control plane has authorized it.

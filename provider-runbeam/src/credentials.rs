@@ -24,6 +24,8 @@ struct Inner {
     store: Result<Store, String>,
     origin: String,
     state: Mutex<State>,
+    /// Held while a credential is checked and stored.
+    enrolling: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,12 @@ impl Credentials {
         let to_store = matches!(environment, Ok(Some(_)));
         let state = State { environment, stored: Ok(None), last_stamp: None, renewed: false, to_store };
         let store = store.map_err(|e| e.to_string());
-        Self(Arc::new(Inner { store, origin, state: Mutex::new(state) }))
+        Self(Arc::new(Inner {
+            store,
+            origin,
+            state: Mutex::new(state),
+            enrolling: tokio::sync::Mutex::default(),
+        }))
     }
 
     /// Returns the credential for requests. A refused credential is returned while there is no better one, since the
@@ -67,6 +74,24 @@ impl Credentials {
                 .map_err(|e| Error::unavailable("cannot read the stored machine token").with_source(e))?;
         }
         self.state().select(now)
+    }
+
+    /// Returns the id of the gateway that this one is enrolled as, `None` if it is not enrolled. Expired and refused
+    /// credentials count.
+    ///
+    /// # Errors
+    /// Unavailable when the store cannot be read now.
+    pub(crate) async fn gateway_id(&self, now: SystemTime) -> Result<Option<String>> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.reload(now, false))
+            .await
+            .map_err(|e| Error::unavailable("cannot read the stored machine token").with_source(e))?;
+        Ok(self.state().best(now).map(|candidate| candidate.credential.gateway_id.clone()))
+    }
+
+    /// Waits for other enrollments of this gateway, and keeps later ones waiting until the guard is dropped.
+    pub(crate) async fn enrolling(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.enrolling.lock().await
     }
 
     /// Returns the status of the credential. Reads the file only if it has changed.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use provider_api::{
     CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, Error, ErrorKind, MachineCredential, Result,
-    async_trait,
+    Secret, async_trait,
 };
 use url::Url;
 
@@ -12,7 +12,7 @@ use crate::call::{Bearer, Call};
 use crate::credential::Credential;
 use crate::purpose::Purpose;
 use crate::runbeam::{Runbeam, missing_field};
-use crate::wire::{AuthorizeRequest, Authorized};
+use crate::wire::{AuthorizeRequest, Authorized, ChangeList};
 
 #[async_trait]
 impl Enrollment for Runbeam {
@@ -27,20 +27,15 @@ impl Enrollment for Runbeam {
         }
         let now = self.context.clock.now();
         let (name, key) = (credential.gateway_code.clone(), credential.storage_key.clone());
+        let replace = credential.replace;
         let credential = Credential::from(credential).validated()?;
         if credential.is_expired(now) {
             return Err(Error::invalid("the machine token has already expired"));
         }
-        // The caller of `adopt` proves nothing, so its token must not turn this gateway into another one.
-        let current =
-            self.credentials.current(now).await.ok().filter(|_| {
-                matches!(self.credentials.credential_status(now), CredentialStatus::Valid { .. })
-            });
-        if current.is_some_and(|current| current.gateway_id != credential.gateway_id) {
-            return Err(Error::invalid(
-                "the machine token is for another gateway; this gateway is authorized already, so a user has to authorize it",
-            ));
-        }
+        // Nobody else may enroll this gateway between the checks and the write.
+        let _enrolling = self.credentials.enrolling().await;
+        self.check_identity(&credential.gateway_id, replace, ErrorKind::Invalid).await?;
+        self.try_out(&credential.gateway_id, &credential.token).await?;
         let enrolled = Enrolled {
             gateway_id: credential.gateway_id.clone(),
             gateway_code: name,
@@ -85,6 +80,8 @@ impl Runbeam {
             return Err(missing_field(action, "expires_at"));
         }
         let expires_at = credential.expires_at;
+        let _enrolling = self.credentials.enrolling().await;
+        self.check_identity(&credential.gateway_id, request.replace, ErrorKind::Denied).await?;
         self.credentials.renew(credential, request.storage_key.clone(), now).await?;
         Ok(Enrolled {
             gateway_id: gateway.id,
@@ -92,6 +89,45 @@ impl Runbeam {
             gateway_name: gateway.name,
             expires_at,
         })
+    }
+
+    /// Checks that this gateway is not enrolled as another one than `gateway`, unless that is to be replaced. Any
+    /// process of this machine can send a token of an account of its own, and a control plane account decides what
+    /// configures this gateway. An expired or refused token counts: it still says which gateway this is.
+    async fn check_identity(&self, gateway: &str, replace: bool, kind: ErrorKind) -> Result<()> {
+        let enrolled_as = self.credentials.gateway_id(self.context.clock.now()).await?;
+        match enrolled_as {
+            Some(current) if current != gateway && !replace => Err(Error::new(
+                kind,
+                format!(
+                    "this gateway is enrolled as `{current}`, and the machine token is for another gateway, \
+                     `{gateway}`; to replace it, send `\"replace\": true` and management.token in the header \
+                     Management-Token"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tries a brought machine token at the control plane. While there is a working token, one that cannot be tried is
+    /// not taken. Without one there is nothing to lose, so only one that the control plane refuses is not taken.
+    async fn try_out(&self, gateway: &str, token: &Secret) -> Result<()> {
+        let action = "trying the machine token";
+        let call = Call { action, purpose: Purpose::User, bearer: Bearer::User(token) };
+        let asked = async {
+            let url = self.api.url(&call, "harmony/changes", &[gateway]).await?;
+            self.api.get::<ChangeList>(&call, url).await
+        };
+        let works = matches!(self.credential_status(), CredentialStatus::Valid { .. });
+        match self.api.with_deadline(action, asked).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Unavailable && !works => {
+                tracing::warn!(%error, "the machine token could not be tried; it is stored, since this gateway has no working one");
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+            Err(error) => Err(Error::denied(format!("the machine token does not work: {error}"))),
+        }
     }
 
     /// Checks that a token is for the configured control plane. A token of another one would be sent to a server that

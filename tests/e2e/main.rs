@@ -30,4 +30,5 @@ mod sdk;
 mod swapping;
 mod switching;
 mod sync;
+mod takeover;
 mod tls;

@@ -5,17 +5,19 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body::Body;
 use http_body_util::Full;
 use provider_api::{EnrollmentRequest, MachineCredential, Secret};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::config::Management;
 use crate::host::{Authorized, Control};
 use crate::http::respond::{self, problem};
+use crate::management::guard::{MANAGEMENT_TOKEN, holds_token};
+use crate::management::metadata::Metadata;
 use crate::management::provider_error::{disabled, provider_failed, remote_provider};
-use crate::management::read_json::read_json;
+use crate::management::read_json::{RequestBody, read_json};
 use crate::snapshot::Snapshot;
 use crate::status::timestamp;
 
@@ -26,8 +28,10 @@ struct AuthorizeBody {
     gateway_code: Option<String>,
     machine_public_key: Option<String>,
     #[serde(default)]
-    metadata: Option<Vec<String>>,
+    metadata: Option<Metadata>,
     encryption_key: Option<Secret>,
+    #[serde(default)]
+    replace: bool,
 }
 
 /// The body of `POST token`.
@@ -41,6 +45,8 @@ struct TokenBody {
     abilities: Vec<String>,
     api_base_url: Option<String>,
     encryption_key: Option<Secret>,
+    #[serde(default)]
+    replace: bool,
 }
 
 /// The maximum length of a text in a request, in bytes.
@@ -49,72 +55,120 @@ const MAX_TEXT: usize = 4 * 1024;
 /// The maximum number of `metadata` entries in a request.
 const MAX_METADATA: usize = 64;
 
-/// Serves `POST authorize`: exchanges the bearer token, which belongs to a user, for a machine token.
-pub(super) async fn authorize<B>(
-    snapshot: &Snapshot,
-    control: &Control,
-    request: Request<B>,
-) -> Response<Full<Bytes>>
-where
-    B: Body + Send,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    if let Err(response) = require_enrollment(snapshot) {
-        return *response;
+/// A response that ends an enrollment.
+type Refused = Box<Response<Full<Bytes>>>;
+
+/// One request for an enrollment, with what it is checked against.
+pub(super) struct EnrollmentCall<'a, B> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) config: &'a Management,
+    pub(super) control: &'a Control,
+    pub(super) request: Request<B>,
+}
+
+impl<B: RequestBody> EnrollmentCall<'_, B> {
+    /// Serves `POST authorize`: exchanges the bearer token, which belongs to a user, for a machine token.
+    pub(super) async fn authorize(self) -> Response<Full<Bytes>> {
+        let (snapshot, control) = (self.snapshot, self.control);
+        let authorized = async {
+            require_enrollment(snapshot)?;
+            let user_token = bearer(self.request.headers()).ok_or_else(|| {
+                refused(
+                    StatusCode::UNAUTHORIZED,
+                    "send the token of a user, from `runbeam login`, as a bearer token",
+                )
+            })?;
+            let body: AuthorizeBody = self.body(|body: &AuthorizeBody| body.replace).await?;
+            let request = enrollment_request(body, user_token, &snapshot.config.proxy.id)?;
+            control.authorize(&request).await.map_err(|error| Box::new(provider_failed(&error)))
+        };
+        respond_to(snapshot, authorized.await)
     }
-    let Some(user_token) = bearer(request.headers()) else {
-        let message = "send the token of a user, from `runbeam login`, as a bearer token";
-        return problem(StatusCode::UNAUTHORIZED, "unauthorized", message);
-    };
-    let body: AuthorizeBody = match read_json(request).await {
-        Ok(body) => body,
-        Err(response) => return *response,
-    };
+
+    /// Serves `POST token`: stores a machine token that was issued elsewhere.
+    pub(super) async fn token(self) -> Response<Full<Bytes>> {
+        let (snapshot, control) = (self.snapshot, self.control);
+        let authorized = async {
+            self.check_token_sender()?;
+            require_enrollment(snapshot)?;
+            let body: TokenBody = self.body(|body: &TokenBody| body.replace).await?;
+            let credential = machine_credential(body)?;
+            control.adopt(credential).await.map_err(|error| Box::new(provider_failed(&error)))
+        };
+        respond_to(snapshot, authorized.await)
+    }
+
+    /// Reads the body, and checks that the sender may have `replace` if it is set there.
+    async fn body<T: DeserializeOwned>(self, replaces: impl Fn(&T) -> bool) -> Result<T, Refused> {
+        let confirmed = check_replace(self.config, self.request.headers());
+        let body: T = read_json(self.request).await?;
+        match replaces(&body) {
+            true => confirmed.map(|()| body),
+            false => Ok(body),
+        }
+    }
+
+    /// Checks the sender of a machine token. With a configured management token every sender must have it, peers on the
+    /// loopback included: a machine token decides which control plane account configures this gateway.
+    fn check_token_sender(&self) -> Result<(), Refused> {
+        let Some(expected) = &self.config.token else { return Ok(()) };
+        let headers = self.request.headers();
+        let has_bearer = bearer(headers).is_some_and(|given| expected.matches(given.expose()));
+        match has_bearer || holds_token(self.config, headers) {
+            true => Ok(()),
+            false => Err(refused(
+                StatusCode::UNAUTHORIZED,
+                "send management.token as a bearer token: only its owner may replace the machine token",
+            )),
+        }
+    }
+}
+
+/// Checks that the sender may turn this gateway into another one: with management.token, in a header of its own since
+/// the bearer token of `POST authorize` is the user's. Without a configured token nobody may.
+fn check_replace(config: &Management, headers: &HeaderMap) -> Result<(), Refused> {
+    if config.token.is_none() {
+        return Err(refused(
+            StatusCode::FORBIDDEN,
+            "`replace` takes management.token; set `token` in [management] first",
+        ));
+    }
+    match holds_token(config, headers) {
+        true => Ok(()),
+        false => Err(refused(
+            StatusCode::UNAUTHORIZED,
+            &format!("`replace` takes management.token in the header {MANAGEMENT_TOKEN}"),
+        )),
+    }
+}
+
+fn enrollment_request(
+    body: AuthorizeBody,
+    user_token: Secret,
+    own_id: &str,
+) -> Result<EnrollmentRequest, Refused> {
     let code = body.gateway_code.or(body.gateway_id).filter(|code| !code.trim().is_empty());
-    let code = code.unwrap_or_else(|| snapshot.config.proxy.id.clone());
-    let metadata = body.metadata.unwrap_or_default();
+    let code = code.unwrap_or_else(|| own_id.to_owned());
+    let metadata = body.metadata.map(Metadata::into_texts).unwrap_or_default();
     let texts = metadata.iter().chain([&code]).chain(&body.machine_public_key);
     if metadata.len() > MAX_METADATA || texts.into_iter().any(|text| text.len() > MAX_TEXT) {
         let message = "expected at most 64 texts of at most 4 KiB";
-        return problem(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message);
+        return Err(refused(StatusCode::UNPROCESSABLE_ENTITY, message));
     }
-    let request = EnrollmentRequest {
+    Ok(EnrollmentRequest {
         user_token,
         gateway_code: code,
         machine_public_key: body.machine_public_key,
         metadata,
         storage_key: body.encryption_key,
-    };
-    match control.authorize(&request).await {
-        Ok(authorized) => authorized_response(snapshot, &authorized),
-        Err(error) => provider_failed(&error),
-    }
+        replace: body.replace,
+    })
 }
 
-/// Serves `POST token`: stores a machine token that was issued elsewhere. The caller runs [`check_token_sender`]
-/// first.
-pub(super) async fn token<B>(
-    snapshot: &Snapshot,
-    control: &Control,
-    request: Request<B>,
-) -> Response<Full<Bytes>>
-where
-    B: Body + Send,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    if let Err(response) = require_enrollment(snapshot) {
-        return *response;
-    }
-    let body: TokenBody = match read_json(request).await {
-        Ok(body) => body,
-        Err(response) => return *response,
-    };
-    let Ok(expires_at) = SystemTime::try_from(body.expires_at) else {
-        return problem(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "`expires_at` is out of range");
-    };
-    let credential = MachineCredential {
+fn machine_credential(body: TokenBody) -> Result<MachineCredential, Refused> {
+    let expires_at = SystemTime::try_from(body.expires_at)
+        .map_err(|_| refused(StatusCode::UNPROCESSABLE_ENTITY, "`expires_at` is out of range"))?;
+    Ok(MachineCredential {
         token: body.machine_token,
         expires_at,
         gateway_id: body.gateway_id,
@@ -122,15 +176,16 @@ where
         abilities: body.abilities,
         control_plane: body.api_base_url.filter(|url| !url.trim().is_empty()),
         storage_key: body.encryption_key,
-    };
-    match control.adopt(credential).await {
-        Ok(authorized) => authorized_response(snapshot, &authorized),
-        Err(error) => provider_failed(&error),
-    }
+        replace: body.replace,
+    })
 }
 
-/// Creates the response to an authorization that the host has stored.
-fn authorized_response(snapshot: &Snapshot, authorized: &Authorized) -> Response<Full<Bytes>> {
+/// Creates the response to an enrollment.
+fn respond_to(snapshot: &Snapshot, authorized: Result<Authorized, Refused>) -> Response<Full<Bytes>> {
+    let authorized = match authorized {
+        Ok(authorized) => authorized,
+        Err(response) => return *response,
+    };
     let mut message = "the gateway is authorized; the machine token is stored".to_owned();
     if let Some(error) = &authorized.section_error {
         message
@@ -152,7 +207,7 @@ fn authorized_response(snapshot: &Snapshot, authorized: &Authorized) -> Response
 ///
 /// # Errors
 /// The response 403.
-fn require_enrollment(snapshot: &Snapshot) -> Result<(), Box<Response<Full<Bytes>>>> {
+fn require_enrollment(snapshot: &Snapshot) -> Result<(), Refused> {
     let provider = remote_provider(snapshot)?;
     match provider.enrollment() {
         Some(_) => Ok(()),
@@ -160,24 +215,13 @@ fn require_enrollment(snapshot: &Snapshot) -> Result<(), Box<Response<Full<Bytes
     }
 }
 
-/// Checks the sender of a machine token. With a configured management token every sender must have it, peers on the
-/// loopback included: a machine token decides which control plane account configures this gateway.
-///
-/// # Errors
-/// The response 401.
-pub(super) fn check_token_sender(
-    config: &Management,
-    headers: &HeaderMap,
-) -> Result<(), Box<Response<Full<Bytes>>>> {
-    let Some(expected) = &config.token else { return Ok(()) };
-    match bearer(headers).is_some_and(|given| expected.matches(given.expose())) {
-        true => Ok(()),
-        false => {
-            let message =
-                "send management.token as a bearer token: only its owner may replace the machine token";
-            Err(Box::new(problem(StatusCode::UNAUTHORIZED, "unauthorized", message)))
-        }
-    }
+fn refused(status: StatusCode, message: &str) -> Refused {
+    let code = match status {
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "refused",
+        _ => "unprocessable",
+    };
+    Box::new(problem(status, code, message))
 }
 
 /// Returns the token of an `Authorization: Bearer` header.

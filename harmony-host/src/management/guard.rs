@@ -9,6 +9,18 @@ use http_body::Body;
 use crate::config::Management;
 use crate::http::authority::split_port;
 
+/// The header for management.token in a request whose bearer token belongs to a user.
+pub(super) const MANAGEMENT_TOKEN: &str = "management-token";
+
+/// Returns whether the header [`MANAGEMENT_TOKEN`] holds management.token.
+pub(super) fn holds_token(config: &Management, headers: &HeaderMap) -> bool {
+    let mut given = headers.get_all(MANAGEMENT_TOKEN).iter();
+    match (&config.token, given.next().and_then(|value| value.to_str().ok()), given.next()) {
+        (Some(token), Some(given), None) => token.matches(given.trim()),
+        _ => false,
+    }
+}
+
 /// The parts of a request that the guard checks.
 pub(super) struct GuardRequest<'a> {
     headers: &'a HeaderMap,
@@ -34,7 +46,7 @@ impl<'a> GuardRequest<'a> {
 /// Checks that a request to the management API is allowed.
 ///
 /// * A peer on the loopback needs no token, unless it forwards for another client (Via, Forwarded).
-/// * Every other peer must send `management.token`; without a configured token the guard rejects it.
+/// * Every other peer must send `management.token`, as a bearer token or in the header `Management-Token`; without a configured token the guard rejects it.
 /// * Without the token the Host must be an IP address or `localhost`. This stops DNS rebinding: a web page that points
 ///   its own name to this machine sends that name as the Host.
 /// * The guard rejects a write that a browser sends from another site, or as a form (cross-site request forgery).
@@ -51,8 +63,8 @@ pub(super) fn check(
         .and_then(|value| value.to_str().ok()?.split_once(' '))
         .and_then(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer").then_some(token));
     let authenticated = match (&config.token, token) {
-        (Some(token), Some(given)) => token.matches(given.trim()),
-        _ => false,
+        (Some(token), Some(given)) if token.matches(given.trim()) => true,
+        _ => holds_token(config, request.headers),
     };
     if !authenticated {
         if !is_local(request) {

@@ -14,6 +14,13 @@ const MAX_BYTES: usize = 64 * 1024;
 /// The deadline for receiving a request body.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// The body of a management request.
+pub(super) trait RequestBody: Body<Data: Send, Error: Into<BoxError>> + Send {}
+
+impl<B: Body<Data: Send, Error: Into<BoxError>> + Send> RequestBody for B {}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Reads the body of a request as JSON. An empty body is an empty object.
 ///
 /// # Errors
@@ -21,9 +28,7 @@ const DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
 pub(super) async fn read_json<T, B>(request: Request<B>) -> Result<T, Box<Response<Full<Bytes>>>>
 where
     T: DeserializeOwned,
-    B: Body + Send,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: RequestBody,
 {
     let fail = |status, code, message: &str| Err(Box::new(problem(status, code, message)));
     let reading = Limited::new(request.into_body(), MAX_BYTES).collect();

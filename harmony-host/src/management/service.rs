@@ -11,9 +11,10 @@ use provider_api::UrlPath;
 use crate::host::{Control, Host};
 use crate::http::path::{owned_segments, strip};
 use crate::http::respond::{json, not_allowed, problem};
+use crate::management::enroll::EnrollmentCall;
 use crate::management::guard::{self, GuardRequest};
 use crate::management::route::{Operation, Route};
-use crate::management::{enroll, health, info, pipelines, provider, reload, routes, sync, update};
+use crate::management::{health, info, pipelines, provider, reload, routes, sync, update};
 use crate::snapshot::Snapshot;
 
 /// The management API of one host, as a service that an application mounts on a listener of its own.
@@ -72,11 +73,12 @@ impl Management {
             Operation::Reload => reload::reload(control).await,
             Operation::Sync => sync::sync(&snapshot, control).await,
             Operation::Update => update::update(&snapshot, control).await,
-            Operation::Authorize => enroll::authorize(&snapshot, control, request).await,
-            Operation::Token => match enroll::check_token_sender(config, request.headers()) {
-                Ok(()) => enroll::token(&snapshot, control, request).await,
-                Err(response) => *response,
-            },
+            Operation::Authorize => {
+                EnrollmentCall { snapshot: &snapshot, config, control, request }.authorize().await
+            }
+            Operation::Token => {
+                EnrollmentCall { snapshot: &snapshot, config, control, request }.token().await
+            }
         }
     }
 

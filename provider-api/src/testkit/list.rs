@@ -92,7 +92,7 @@ macro_rules! __testkit_checks {
             a_person_authorizes_the_gateway the_credential_is_kept the_credential_is_used a_stranger_is_denied
             a_failure_stores_nothing a_failure_takes_nothing_away a_credential_that_is_brought_is_used
             an_expired_credential_is_not_taken a_credential_for_elsewhere_is_not_taken
-            a_credential_that_is_none_is_not_taken one_that_is_not_taken_takes_nothing_away
+            a_credential_that_is_none_is_not_taken another_gateway_takes_replace one_that_is_not_taken_takes_nothing_away
         ] }
         $($then)+! { $with own credential_status credential_status [
             without_a_credential_it_is_missing without_a_credential_calls_are_unavailable

@@ -45,6 +45,7 @@ impl Enrollment for ReferenceProvider {
         let expires =
             answer["expires"].as_u64().ok_or_else(|| Error::unavailable("the credential has no expiry"))?;
         let expires_at = date(expires).ok_or_else(|| Error::unavailable("the expiry is not a date"))?;
+        self.check_identity(gateway, request.replace)?;
         self.store(Secret::new(token), gateway, expires_at);
         let gateway_id = gateway.to_owned();
         Ok(Enrolled { gateway_id, gateway_code: None, gateway_name: None, expires_at })
@@ -64,6 +65,7 @@ impl Enrollment for ReferenceProvider {
         if (is_blank || credential.gateway_id.is_empty()) && !inner.is(Mutation::AdoptsMalformed) {
             return Err(Error::invalid("the credential is malformed"));
         }
+        self.check_identity(&credential.gateway_id, credential.replace)?;
         self.store(credential.token.clone(), &credential.gateway_id, credential.expires_at);
         let (gateway_id, expires_at) = (credential.gateway_id, credential.expires_at);
         Ok(Enrolled { gateway_id, gateway_code: None, gateway_name: None, expires_at })
@@ -96,6 +98,19 @@ impl Enrollment for ReferenceProvider {
 }
 
 impl ReferenceProvider {
+    /// Checks that this gateway is not enrolled as another one than `gateway`.
+    fn check_identity(&self, gateway: &str, replace: bool) -> Result<()> {
+        let stored = self.0.factory.disk.lock().unwrap();
+        match &*stored {
+            Some(stored)
+                if stored.gateway != gateway && !replace && !self.0.is(Mutation::AdoptsAnotherGateway) =>
+            {
+                Err(Error::invalid("this gateway is enrolled as another one"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn store(&self, token: Secret, gateway: &str, expires_at: std::time::SystemTime) {
         let gateway = match self.0.is(Mutation::CredentialNotStored) {
             true => "lost on restart".to_owned(),

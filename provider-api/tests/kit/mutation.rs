@@ -99,6 +99,7 @@ mutations! {
     ForgetsOnFailure => "credentials::a_failure_takes_nothing_away",
     AdoptsExpired => "credentials::an_expired_credential_is_not_taken",
     AdoptsForeignOrigin => "credentials::a_credential_for_elsewhere_is_not_taken",
+    AdoptsAnotherGateway => "credentials::another_gateway_takes_replace",
     AdoptsMalformed => "credentials::a_credential_that_is_none_is_not_taken",
     MissingIsDenied => "credential_status::without_a_credential_calls_are_unavailable",
     MissingIsRefused => "credential_status::without_a_credential_it_is_missing",

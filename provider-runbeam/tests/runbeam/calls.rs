@@ -54,6 +54,7 @@ pub(crate) fn enrollment_request() -> EnrollmentRequest {
         machine_public_key: None,
         metadata: Vec::new(),
         storage_key: None,
+        replace: false,
     }
 }
 

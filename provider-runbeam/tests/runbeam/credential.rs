@@ -41,6 +41,7 @@ pub(crate) fn machine_credential(token: &str) -> MachineCredential {
         abilities: Vec::new(),
         control_plane: None,
         storage_key: None,
+        replace: false,
     }
 }
 

@@ -106,6 +106,7 @@ async fn sdk_reads_an_adopted_token() {
             abilities: vec!["harmony:read".to_owned(), "mesh:token".to_owned()],
             control_plane: None,
             storage_key: None,
+            replace: false,
         };
         enrollment(&gateway.provider(&cloud.url())).adopt(credential).await.unwrap();
         let read = sdk(gateway.home.path(), key.as_deref(), &[]);

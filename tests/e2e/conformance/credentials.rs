@@ -37,6 +37,7 @@ impl CredentialWorld for RunbeamWorld {
             machine_public_key: None,
             metadata: Vec::new(),
             storage_key: None,
+            replace: false,
         }
     }
 
@@ -54,6 +55,7 @@ impl CredentialWorld for RunbeamWorld {
             abilities: token.abilities,
             control_plane: Some(self.cloud.url().to_owned()),
             storage_key: None,
+            replace: false,
         })
     }
 }

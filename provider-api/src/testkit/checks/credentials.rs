@@ -257,6 +257,24 @@ pub(crate) async fn a_credential_that_is_none_is_not_taken(subject: &dyn Subject
         .await
 }
 
+/// Checks that a gateway does not become another one by a credential that is brought without `replace`.
+pub(crate) async fn another_gateway_takes_replace(subject: &dyn Subject) -> CheckResult {
+    let world = unauthorized_world(subject).await?;
+    let own = world.credentials()?.credential().await?;
+    let provider = build_provider(&*world)?;
+    expect_ok("adopt", adopt(&*world, &*provider, own.clone()).await?)?;
+    let before = enrollment(&*provider)?.credential_status();
+    let another = MachineCredential { gateway_id: "another-gateway".to_owned(), ..own };
+    match adopt(&*world, &*provider, another).await? {
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Invalid) => {}
+        Err(error) => return failed(format!("expected Denied, got {:?}: {error}", error.kind())),
+        Ok(enrolled) => return failed(format!("the gateway became another one: {enrolled:?}")),
+    }
+    let status = enrollment(&*provider)?.credential_status();
+    ensure!(status == before, "expected {before:?}, the status is {status:?}");
+    Ok(())
+}
+
 /// Checks that a refused credential leaves the stored one in place.
 pub(crate) async fn one_that_is_not_taken_takes_nothing_away(subject: &dyn Subject) -> CheckResult {
     let world = unauthorized_world(subject).await?;

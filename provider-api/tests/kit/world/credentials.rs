@@ -38,6 +38,7 @@ impl CredentialWorld for ReferenceWorld {
             machine_public_key: None,
             metadata: Vec::new(),
             storage_key: None,
+            replace: false,
         }
     }
 
@@ -54,6 +55,7 @@ impl CredentialWorld for ReferenceWorld {
             abilities: Vec::new(),
             control_plane: Some(ORIGIN.to_owned()),
             storage_key: None,
+            replace: false,
         })
     }
 }
