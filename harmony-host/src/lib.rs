@@ -63,4 +63,4 @@ pub use status::{
     LastGoodStatus, ProblemReport, Status, SyncFailure, SyncStatus,
 };
 pub use storage::digest::Digest;
-pub use sync::{PushReport, SyncReport};
+pub use sync::{PushFailure, PushReport, SyncReport};

@@ -16,6 +16,6 @@ mod sync_loop;
 pub(crate) use backoff::Backoff;
 pub(crate) use command::SyncCommand;
 pub(crate) use lazy_journal::LazyJournal;
-pub use push::PushReport;
+pub use push::{PushFailure, PushReport};
 pub use report::SyncReport;
 pub(crate) use sync_loop::{SyncLoop, SyncParts};

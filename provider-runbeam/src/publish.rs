@@ -1,6 +1,6 @@
 //! Publication of documents to the control plane.
 
-use provider_api::{Publication, Published, Publisher, Result, async_trait};
+use provider_api::{DocumentKind, Publication, Published, Publisher, Result, async_trait};
 
 use crate::purpose::Purpose;
 use crate::runbeam::{Runbeam, missing_field};
@@ -18,8 +18,10 @@ impl Runbeam {
     async fn update(&self, action: &str, publication: &Publication<'_>) -> Result<Published> {
         let credential = self.credential().await?;
         let call = self.call(action, Purpose::Resource, &credential);
-        let update =
-            Update { kind: publication.kind.as_str(), id: publication.id, config: publication.document };
+        // The document of the gateway has the id of the gateway.
+        let own = || (*publication.kind == DocumentKind::Gateway).then_some(credential.gateway_id.as_str());
+        let id = publication.id.or_else(own);
+        let update = Update { kind: publication.kind.as_str(), id, config: publication.document };
         let answer: Updated = self.api.post(&call, "harmony/update", &update).await?;
         match answer.data.id.trim().is_empty() {
             true => Err(missing_field(action, "id")),

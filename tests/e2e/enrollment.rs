@@ -205,3 +205,42 @@ async fn the_default_provider_section_is_written() {
         "{written}"
     );
 }
+
+/// `POST update`: the gateway goes with its ULID and transforms with their name, a document that is not taken does not
+/// keep the others, `config_size` is the total, and a poll follows.
+#[tokio::test]
+async fn update_pushes_what_it_can_and_polls() {
+    let cloud = ControlPlane::start().await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
+    gateway.dir.write("pipelines/fhir.toml", &echo("fhir", "/fhir"));
+    gateway.dir.write("transforms/flatten.json", "[{\"operation\": \"shift\"}]");
+    gateway.dir.write(
+        "mesh/unknown.toml",
+        "[mesh.unknown]\nid = \"01H00000000000000000000000\"\nprovider = \"runbeam\"\ntype = \"http\"\n",
+    );
+    gateway.host.reload().await.unwrap();
+    cloud.forget_requests();
+    let (status, answer) = post(gateway.admin_url("/admin/update"), None, &json!({})).await;
+    assert_eq!((status, &answer["success"]), (200, &json!(false)), "{answer}");
+    let failed = answer["failed"].as_array().unwrap();
+    assert_eq!((failed.len(), &failed[0]["document"]), (1, &json!("mesh/unknown.toml")), "{answer}");
+    let counts = ["pipeline_count", "transform_count", "mesh_count"].map(|key| answer[key].as_u64());
+    assert_eq!(counts, [Some(1), Some(1), Some(0)], "{answer}");
+    let sent: Vec<Value> = cloud
+        .requests()
+        .into_iter()
+        .filter(|request| request.path.ends_with("/harmony/update"))
+        .filter_map(|request| request.body)
+        .collect();
+    let of = |kind: &str| sent.iter().find(|body| body["type"] == kind).unwrap();
+    assert_eq!(of("gateway")["id"], json!(cloud.gateway_id("edge")));
+    assert!(of("transform")["config"].as_str().unwrap().contains("name = \"flatten\""), "{sent:?}");
+    let taken = sent.iter().filter(|body| body["type"] != "mesh");
+    let total: usize = taken.map(|body| body["config"].as_str().unwrap().len()).sum();
+    assert_eq!(answer["config_size"], json!(total));
+    let changes = cloud.changes("edge");
+    assert_eq!(changes.len(), 3);
+    for change in changes {
+        assert_eq!(cloud.wait_until_settled(&change.id).await.status, Status::Applied, "a poll follows");
+    }
+}

@@ -251,3 +251,78 @@ async fn management_responses_have_no_secrets() {
         assert!(!all.contains(SECRET) && !all.contains(TOKEN), "{all}");
     }
 }
+
+/// Liveness and readiness answer anybody, and show nothing else.
+#[tokio::test]
+async fn health_answers_anybody() {
+    let alone = Site::with(&with_token(), Workdir::new()).await;
+    let peer: std::net::SocketAddr = "10.0.0.7:50000".parse().unwrap();
+    let ask = async |site: &Site, method: &str, path: &str, host: &str| {
+        let request = http::Request::builder().method(method).uri(path).header("host", host);
+        let request = request.header("via", "1.1 proxy").body(String::new()).unwrap();
+        let answer = harmony_host::Management::new(&site.host).handle(peer, request).await;
+        let status = answer.status().as_u16();
+        let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+        (status, serde_json::from_slice::<Value>(&body).unwrap())
+    };
+    let healthy = json!({ "live": true, "ready": true });
+    for path in ["/health", "/admin/health"] {
+        assert_eq!(ask(&alone, "GET", path, "balancer.example").await, (200, healthy.clone()), "{path}");
+        assert_eq!(ask(&alone, "POST", path, "balancer.example").await.0, 405, "{path}");
+    }
+    for path in ["/admin/info", "/healthy", "/health/more", "/admin", "/"] {
+        assert_eq!(ask(&alone, "GET", path, "balancer.example").await.0, 401, "{path}");
+    }
+    assert_eq!(read(&alone, "/health").await, healthy, "over the listener");
+    assert_eq!(read(&alone, "/admin/health").await["in_sync"], true, "an operator sees more");
+}
+
+/// On a network that serves pipelines too, `/health` is theirs.
+#[tokio::test]
+async fn health_of_a_shared_network_is_below_the_base() {
+    let base = BASE.replace("network = \"management\"\n", "network = \"public\"\n");
+    let site = Site::with(&format!("{base}{}", echo("all", "/")), Workdir::new()).await;
+    let get = async |path: &str| -> Value {
+        client().get(site.url(path)).send().await.unwrap().json().await.unwrap()
+    };
+    assert_eq!(get("/health").await["pipeline"], "all");
+    assert_eq!(get("/admin/health").await["ready"], true);
+}
+
+/// The case `management_without_network`: 127.0.0.1:9090, and nothing in an application that embeds the host.
+#[tokio::test]
+async fn management_without_network() {
+    let config = BASE.replace("network = \"management\"\n", "");
+    let dir = Workdir::new();
+    let (port, admin) = (harmony_tests::free_port(), harmony_tests::free_port());
+    dir.write("config.toml", &harmony_tests::site::on_ports(&config, port, admin));
+    let options = || {
+        let mut options = harmony_host::HostOptions::new(dir.config(), harmony_host::registry());
+        options.state_dir = dir.path().join("state");
+        options
+    };
+    let address: std::net::SocketAddr = "127.0.0.1:9090".parse().unwrap();
+    match harmony_host::RunningGateway::start(options()).await {
+        Ok(gateway) => {
+            assert!(gateway.addresses().contains(&address), "{:?}", gateway.addresses());
+            let info: Value =
+                client().get("http://127.0.0.1:9090/admin/info").send().await.unwrap().json().await.unwrap();
+            assert_eq!(info["id"], "site");
+            gateway.shut_down(std::time::Duration::from_secs(5)).await;
+        }
+        // Another program of this machine has the port.
+        Err(refusal) => {
+            let problems: Vec<String> = refusal.problems.errors().map(ToString::to_string).collect();
+            assert!(problems.len() == 1 && problems[0].contains("127.0.0.1:9090"), "{problems:?}");
+        }
+    }
+    // Neither pipelines nor changes can name that network.
+    for name in ["management (default)", "management"] {
+        let pipeline = echo("fhir", "/fhir").replace("[\"public\"]", &format!("[{name:?}]"));
+        let sections = config.replace("[network.management.http]", "[network.other.http]") + &pipeline;
+        dir.write("config.toml", &harmony_tests::site::on_ports(&sections, port, admin));
+        let refusal = harmony_host::check(&options(), harmony_host::Capabilities::new()).await;
+        let problems = format!("{refusal:?}");
+        assert!(problems.contains("there is no"), "{name}: {problems}");
+    }
+}

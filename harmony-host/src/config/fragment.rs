@@ -103,9 +103,10 @@ impl Fragment {
         let gateway = if is_gateway {
             let proxy = Proxy::read(&root, p);
             let providers = ProviderSections::read(&root, source, p);
-            let networks =
+            let mut networks: Vec<Network> =
                 root.named("network", p).into_iter().map(|(name, s)| Network::read(name, &s, p)).collect();
             let management = Management::read(&root, p);
+            networks.extend(management.as_ref().and_then(Management::default_network));
             proxy.map(|proxy| GatewaySections { proxy, providers, networks, management })
         } else {
             for key in GATEWAY_ONLY.into_iter().filter(|key| root.has(key)) {

@@ -1,7 +1,10 @@
 //! The section `[management]`.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use provider_api::Secret;
 
+use crate::config::network::{Listen, Network};
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
@@ -20,16 +23,35 @@ pub(crate) struct Management {
 /// The minimum length of the token in bytes: 128 bits in hexadecimal.
 const MIN_TOKEN_BYTES: usize = 32;
 
+/// The name of the network that the API is served on when `network` is not written. It is not a name that a
+/// configuration can define, so neither a pipeline nor a change can claim it.
+pub(crate) const DEFAULT_NETWORK: &str = "management (default)";
+
+/// The address of that network, as Harmony has it.
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
 impl Management {
+    /// Returns the network that the API is served on when the section names none.
+    pub(crate) fn default_network(&self) -> Option<Network> {
+        let place = &self.network.place;
+        let listen = Listen { address: Spanned::new(DEFAULT_ADDRESS, place.clone()), tls: None };
+        (self.network.value == DEFAULT_NETWORK).then(|| Network {
+            name: DEFAULT_NETWORK.to_owned(),
+            place: place.clone(),
+            listen: Some(listen),
+        })
+    }
+
     /// Reads the section; `None` if it is absent or not enabled.
     pub(crate) fn read(root: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let section = root.section("management", problems)?;
         let enabled = section.flag("enabled", problems).is_some_and(|flag| flag.value);
         let base_path = section.text("base_path", problems);
-        let network = if enabled {
-            section.required_text("network", problems)
-        } else {
-            section.text("network", problems)
+        let network = match section.text("network", problems) {
+            // A name of the wrong type must not fall back to the default network.
+            None if section.has("network") => None,
+            None => Some(Spanned::new(DEFAULT_NETWORK.to_owned(), section.place().clone())),
+            named => named,
         };
         let token = section.secret("token", problems);
         if let Some(token) = &token

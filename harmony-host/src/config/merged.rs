@@ -10,6 +10,7 @@ use crate::config::addresses;
 use crate::config::capabilities::Capabilities;
 use crate::config::link::{LinkedPipeline, Linker};
 use crate::config::lookup::Lookup;
+use crate::config::management::DEFAULT_NETWORK;
 use crate::config::membership::LinkedMesh;
 use crate::config::{Endpoint, Fragment, GatewaySections, LinkedBackend, Management, Mesh, Network, Proxy};
 use crate::diagnostics::problem::Problems;
@@ -81,7 +82,12 @@ impl Config {
                 .flat_map(|f| &f.open_authentications)
                 .map(String::as_str)
                 .collect(),
-            networks: gateway.networks.iter().map(|network| network.name.as_str()).collect(),
+            networks: gateway
+                .networks
+                .iter()
+                .map(|network| network.name.as_str())
+                .filter(|name| *name != DEFAULT_NETWORK)
+                .collect(),
             providers: &providers,
             capabilities: context.capabilities,
         };

@@ -43,7 +43,7 @@ const ROUTES: [Route; 11] = [
     read("routes", Operation::Routes),
     read("config/status", Operation::ConfigStatus),
     read("provider", Operation::Provider),
-    read("health", Operation::Health),
+    Route::HEALTH,
     write("reload", Operation::Reload),
     write("sync", Operation::Sync),
     write("update", Operation::Update),
@@ -52,6 +52,9 @@ const ROUTES: [Route; 11] = [
 ];
 
 impl Route {
+    /// The route of liveness and readiness.
+    pub(super) const HEALTH: Self = read("health", Operation::Health);
+
     /// Returns the route of `path`, which has no slash at its ends.
     pub(super) fn find(path: &str) -> Option<&'static Self> {
         ROUTES.iter().find(|route| route.path == path)

@@ -8,6 +8,7 @@ use http_body::Body;
 use http_body_util::Full;
 use provider_api::UrlPath;
 
+use crate::config::LinkedPipeline;
 use crate::host::{Control, Host};
 use crate::http::path::{owned_segments, strip};
 use crate::http::respond::{json, not_allowed, problem};
@@ -20,8 +21,8 @@ use crate::snapshot::Snapshot;
 /// The management API of one host, as a service that an application mounts on a listener of its own.
 ///
 /// The service serves the paths below `management.base_path` (default `/admin`) and `/api/reload`, in JSON. It checks
-/// its callers itself: a peer on the loopback needs no token, every other peer must send `management.token`. Mount it
-/// only on a listener for operators. Without `[management] enabled = true` every response is 404.
+/// its callers itself: a peer on the loopback needs no token, every other peer must send `management.token`; `health` tells
+/// anybody that the gateway is live and ready. Mount it only on a listener for operators. Without `[management] enabled = true` every response is 404.
 #[derive(Clone, Debug)]
 pub struct Management {
     control: Control,
@@ -51,13 +52,20 @@ impl Management {
         let Some(config) = &snapshot.config.management else {
             return not_found("the management API is not enabled; set `[management] enabled = true`");
         };
-        if let Err((status, message)) = guard::check(config, &GuardRequest::of(peer.ip(), &request)) {
+        let path = request.uri().path();
+        let route = match is_root_health(&snapshot, path) {
+            true => Some(&Route::HEALTH),
+            false => below_base(&snapshot, path).and_then(|path| Route::find(path.trim_matches('/'))),
+        };
+        let guarded = guard::check(config, &GuardRequest::of(peer.ip(), &request));
+        let is_public = route.is_some_and(|route| route.operation == Operation::Health);
+        if let Err((status, message)) = guarded
+            && !is_public
+        {
             return problem(status, "refused", message);
         }
-        let Some(path) = below_base(&snapshot, request.uri().path()) else {
-            return not_found(&Route::listing());
-        };
-        let Some(route) = Route::find(path.trim_matches('/')) else { return not_found(&Route::listing()) };
+        let to_operator = guarded.is_ok() && !is_root_health(&snapshot, path);
+        let Some(route) = route else { return not_found(&Route::listing()) };
         if let Some(allowed) = route.allowed_instead_of(request.method()) {
             return not_allowed(allowed);
         }
@@ -69,7 +77,7 @@ impl Management {
             Operation::Routes => json(ok, &routes::routes(&snapshot)),
             Operation::ConfigStatus => json(ok, &provider::config_status(&snapshot, &status())),
             Operation::Provider => json(ok, &provider::provider(&snapshot, &status())),
-            Operation::Health => health::health(&status()),
+            Operation::Health => health::health(&status(), to_operator),
             Operation::Reload => reload::reload(control).await,
             Operation::Sync => sync::sync(&snapshot, control).await,
             Operation::Update => update::update(&snapshot, control).await,
@@ -83,12 +91,23 @@ impl Management {
     }
 
     /// Returns whether a request for `path` on `network` belongs to the management API: `network` is the configured
-    /// one, and `path` is `/api/reload` or below the base path.
+    /// one, and `path` is `/api/reload`, below the base path, or `/health` where no pipeline is served.
     #[cfg(feature = "gateway")]
     pub(crate) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
         let config = snapshot.config.management.as_ref();
-        config.is_some_and(|config| config.network.value == network) && below_base(snapshot, path).is_some()
+        config.is_some_and(|config| config.network.value == network)
+            && (below_base(snapshot, path).is_some() || is_root_health(snapshot, path))
     }
+}
+
+/// Returns whether `path` is `/health`, and the network of the API has no pipelines that it could belong to.
+fn is_root_health(snapshot: &Snapshot, path: &str) -> bool {
+    let Some(config) = &snapshot.config.management else { return false };
+    let is_health = UrlPath::parse(path)
+        .is_ok_and(|path| strip(&path, &["health".to_owned()]) == Some(path.as_str().len()));
+    let network = &config.network.value;
+    let serves = |linked: &LinkedPipeline| linked.pipeline.networks.iter().any(|at| at.value == *network);
+    is_health && !snapshot.config.pipelines.iter().any(serves)
 }
 
 /// Returns the rest of `path` below the base path, or `reload` for the path `/api/reload`. A path that servers read in two

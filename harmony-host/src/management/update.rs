@@ -19,7 +19,7 @@ pub(super) async fn update(snapshot: &Snapshot, control: &Control) -> Response<F
         Err(error) => provider_failed(&error),
         Ok(report) => {
             let mut body = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
-            body["success"] = Value::Bool(true);
+            body["success"] = Value::Bool(report.failed.is_empty());
             body["message"] = Value::String(format!("pushed {report}"));
             respond::json(StatusCode::OK, &body)
         }

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use provider_api::{DocumentKind, Publication, Publisher, Registry, Result};
+use provider_api::{DocumentKind, Error, ErrorKind, Publication, Publisher, Registry, Result};
 use serde::Serialize;
 use toml_edit::DocumentMut;
 
 use crate::config::Fragment;
-use crate::providers::isolate::isolated;
+use crate::providers::isolate::{error_chain, isolated};
 use crate::snapshot::Snapshot;
 
 /// The report of one push.
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct PushReport {
-    /// The bytes of config.toml as it was sent.
+    /// The bytes of all documents that were pushed.
     pub config_size: usize,
     /// The number of pushed pipeline files.
     pub pipeline_count: usize,
@@ -24,59 +24,107 @@ pub struct PushReport {
     pub mesh_count: usize,
     /// The number of mesh files that were not pushed, because they contain keys.
     pub kept_count: usize,
+    /// The documents that could not be pushed, and the reasons.
+    pub failed: Vec<PushFailure>,
 }
+
+/// A document that could not be pushed.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct PushFailure {
+    /// The file.
+    pub document: String,
+    /// The reason.
+    pub error: String,
+}
+
+/// The number of documents in a row that may find the control plane unavailable before the push ends.
+const MISSES: usize = 3;
 
 /// Pushes the configuration that is served up to the control plane. What is secret stays here: the management
 /// token, and meshes whose keys are in their files.
 ///
+/// A document that the control plane does not take does not keep the others here.
+///
 /// # Errors
-/// The first document that was not taken, and why.
+/// The first failure when no document was pushed.
 pub(super) async fn push(
     publisher: &dyn Publisher,
     snapshot: &Snapshot,
     registry: &Registry,
 ) -> Result<PushReport> {
-    let mut report = PushReport::default();
+    let mut push = Push { publisher, report: PushReport::default(), pushed: 0, misses: 0, first: None };
     for fragment in snapshot.documents.fragments() {
         let text = fragment.source.text();
+        let name = fragment.source.name();
         if fragment.gateway.is_some() {
             let document = without_secrets(text, registry);
-            report.config_size = document.len();
-            publish(publisher, &DocumentKind::Gateway, None, &document).await?;
+            push.publish(name, &DocumentKind::Gateway, None, &document).await;
         } else if holds_keys(fragment) {
-            report.kept_count += 1;
+            push.report.kept_count += 1;
         } else if !fragment.pipelines.is_empty() {
-            publish(publisher, &DocumentKind::Pipeline, None, text).await?;
-            report.pipeline_count += 1;
+            let pushed = push.publish(name, &DocumentKind::Pipeline, None, text).await;
+            push.report.pipeline_count += usize::from(pushed);
         } else if let Some(mesh) = fragment.meshes.first() {
             let id = mesh.id.as_deref();
-            publish(publisher, &DocumentKind::Mesh, id, text).await?;
-            report.mesh_count += 1;
+            let pushed = push.publish(name, &DocumentKind::Mesh, id, text).await;
+            push.report.mesh_count += usize::from(pushed);
         }
     }
     for (name, instructions) in snapshot.documents.transforms() {
         let mut document = DocumentMut::new();
         let mut section = toml_edit::Table::new();
+        section.insert("name", toml_edit::value(name));
         section.insert("instructions", toml_edit::value(instructions));
         let mut all = toml_edit::Table::new();
         all.set_implicit(true);
         all.insert(name, toml_edit::Item::Table(section));
         document.insert("transform", toml_edit::Item::Table(all));
-        publish(publisher, &DocumentKind::Transform, None, &document.to_string()).await?;
-        report.transform_count += 1;
+        let file = format!("transforms/{name}.json");
+        let pushed = push.publish(&file, &DocumentKind::Transform, None, &document.to_string()).await;
+        push.report.transform_count += usize::from(pushed);
     }
-    Ok(report)
+    match push.first {
+        Some(error) if push.pushed == 0 => Err(error),
+        _ => Ok(push.report),
+    }
 }
 
-async fn publish(
-    publisher: &dyn Publisher,
-    kind: &DocumentKind,
-    id: Option<&str>,
-    document: &str,
-) -> Result<()> {
-    let published = isolated(publisher.publish(&Publication { kind, id, document })).await?;
-    tracing::debug!(kind = kind.as_str(), id = published.id, created = published.created, "document pushed");
-    Ok(())
+/// A push under way.
+struct Push<'a> {
+    publisher: &'a dyn Publisher,
+    report: PushReport,
+    pushed: usize,
+    /// The number of documents in a row that found the control plane unavailable.
+    misses: usize,
+    first: Option<Error>,
+}
+
+impl Push<'_> {
+    /// Pushes one document. Returns whether the control plane took it.
+    async fn publish(&mut self, file: &str, kind: &DocumentKind, id: Option<&str>, document: &str) -> bool {
+        let result = match self.misses < MISSES {
+            true => isolated(self.publisher.publish(&Publication { kind, id, document })).await,
+            false => Err(Error::unavailable("not tried, because the control plane is unavailable")),
+        };
+        match result {
+            Ok(published) => {
+                let (id, created) = (published.id, published.created);
+                tracing::debug!(kind = kind.as_str(), id, created, "document pushed");
+                self.report.config_size += document.len();
+                (self.pushed, self.misses) = (self.pushed + 1, 0);
+                true
+            }
+            Err(error) => {
+                self.misses = if error.kind() == ErrorKind::Unavailable { self.misses + 1 } else { 0 };
+                let failure = PushFailure { document: file.to_owned(), error: error_chain(&error) };
+                tracing::warn!(document = failure.document, error = failure.error, "document not pushed");
+                self.report.failed.push(failure);
+                self.first.get_or_insert(error);
+                false
+            }
+        }
+    }
 }
 
 fn holds_keys(fragment: &Fragment) -> bool {
@@ -120,13 +168,16 @@ const HOST_KEYS: [&str; 3] = ["type", "poll_interval_secs", "enabled"];
 
 impl fmt::Display for PushReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { config_size, pipeline_count, transform_count, mesh_count, kept_count } = self;
+        let Self { config_size, pipeline_count, transform_count, mesh_count, kept_count, failed } = self;
         write!(
             f,
-            "config.toml ({config_size} bytes), {pipeline_count} pipelines, {transform_count} transforms, {mesh_count} meshes"
+            "{config_size} bytes: {pipeline_count} pipelines, {transform_count} transforms, {mesh_count} meshes"
         )?;
         if *kept_count > 0 {
             write!(f, "; {kept_count} meshes with keys of their own were kept here")?;
+        }
+        for PushFailure { document, error } in failed {
+            write!(f, "; {document} was not pushed: {error}")?;
         }
         Ok(())
     }

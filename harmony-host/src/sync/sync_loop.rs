@@ -177,7 +177,13 @@ impl SyncLoop {
                 let _ = reply.send(report);
             }
             SyncCommand::Push(snapshot, reply) => {
-                let _ = reply.send(self.push_up(&snapshot).await);
+                let pushed = self.push_up(&snapshot).await;
+                let took_any = pushed.is_ok();
+                let _ = reply.send(pushed);
+                // The control plane answers a push with changes that have its ids.
+                if took_any {
+                    self.sync_once(true).await;
+                }
             }
             SyncCommand::Authorized => self.authorized(),
         }

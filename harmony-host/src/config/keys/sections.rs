@@ -95,7 +95,7 @@ const PROVIDER: &[Key] = &[
 const MANAGEMENT: &[Key] = &[
     flag("enabled", "Set to true to serve the management API."),
     text("base_path", "The first segments of its paths; `admin` unless written."),
-    text("network", "The only network it is served on.").guards(),
+    text("network", "The only network it is served on; 127.0.0.1:9090 unless written.").guards(),
     text("token", "The bearer token that peers beyond the loopback must bring.").secret().guards(),
 ];
 
