@@ -8,6 +8,7 @@ pub(crate) mod capabilities;
 pub(crate) mod conflicts;
 pub(crate) mod connection;
 pub(crate) mod endpoint;
+pub(crate) mod force_https;
 pub(crate) mod fragment;
 pub(crate) mod keys;
 pub(crate) mod link;

@@ -6,6 +6,7 @@ mod build;
 mod destination;
 pub(crate) mod embedding;
 pub(crate) mod feed;
+mod https;
 mod listen;
 #[cfg(feature = "gateway")]
 mod network;

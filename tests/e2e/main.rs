@@ -15,6 +15,7 @@ mod documents;
 mod embedding;
 mod enrollment;
 mod fail_closed;
+mod force_https;
 mod forwarding;
 mod generation_consistency;
 mod guide;

@@ -8,6 +8,7 @@ use provider_api::{ProviderName, Registry};
 use crate::config::active_providers::{ActiveProviders, Primary};
 use crate::config::addresses;
 use crate::config::capabilities::Capabilities;
+use crate::config::force_https;
 use crate::config::link::{LinkedPipeline, Linker};
 use crate::config::lookup::Lookup;
 use crate::config::management::DEFAULT_NETWORK;
@@ -64,6 +65,7 @@ impl Config {
         let gateway = fragments.iter().find_map(|fragment| fragment.gateway.as_ref())?;
         let providers = ActiveProviders::of(gateway, context.registry, context.default_provider, problems);
         addresses::check(&gateway.networks, problems);
+        force_https::check(&gateway.networks, problems);
         check_management(gateway, problems);
         let invalid = || fragments.iter().flat_map(|f| &f.invalid_sections);
         let linker = Linker {

@@ -24,6 +24,8 @@ pub(crate) struct Listen {
     pub(crate) address: Spanned<SocketAddr>,
     /// The certificate and key files, if the listener uses TLS.
     pub(crate) tls: Option<TlsFiles>,
+    /// The name of the section, if its cleartext requests are redirected to https. A listener with TLS receives none.
+    pub(crate) force_https: Option<Spanned<&'static str>>,
 }
 
 /// The PEM files of a TLS listener.
@@ -73,11 +75,14 @@ impl Network {
                 )
                 .help("delete one of them");
         }
+        let name = if http.is_some() { "http" } else { "tcp_config" };
         let section = http.or(tcp)?;
         let ip = section.text("bind_address", problems);
         let port = section.integer("bind_port", 1..=65535, problems);
         let cert = section.text("cert_path", problems);
         let key = section.text("key_path", problems);
+        let force_https = section.flag("force_https", problems).filter(|on| on.value && cert.is_none());
+        let force_https = force_https.map(|on| Spanned::new(name, on.place));
         let tls = match (cert, key) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
@@ -106,7 +111,7 @@ impl Network {
         };
         let (ip, port) = (ip?, port?);
         let address = SocketAddr::new(ip, u16::try_from(port.value).ok()?);
-        Some(Listen { address: Spanned::new(address, port.place), tls })
+        Some(Listen { address: Spanned::new(address, port.place), tls, force_https })
     }
 }
 

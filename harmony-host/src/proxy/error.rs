@@ -1,6 +1,6 @@
 //! The errors of the data plane, and their conversion to HTTP responses.
 
-use http::header::{ALLOW, RETRY_AFTER};
+use http::header::{ALLOW, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use provider_api::{Error, ErrorKind};
 
@@ -13,6 +13,10 @@ use crate::snapshot::AdmissionError;
 pub(crate) enum ProxyError {
     /// The request is malformed, or a gateway cannot forward it.
     BadRequest(&'static str),
+    /// The request must be sent to this URL, over https. Set in the second for methods without side effects.
+    Redirect(String, bool),
+    /// The request came in cleartext for a host that this gateway does not serve.
+    Misdirected,
     /// No route matches.
     NoRoute,
     /// The gateway does not forward the method.
@@ -47,6 +51,8 @@ impl From<AdmissionError> for ProxyError {
     fn from(error: AdmissionError) -> Self {
         match error {
             AdmissionError::BadRequest(reason) => Self::BadRequest(reason),
+            AdmissionError::HttpsRequired(origin) => Self::Redirect(origin, false),
+            AdmissionError::Misdirected => Self::Misdirected,
             AdmissionError::UnknownNetwork => Self::Closing,
             AdmissionError::NoRoute => Self::NoRoute,
             AdmissionError::NotServed(missing) => Self::NotImplemented(missing),
@@ -61,6 +67,17 @@ impl ProxyError {
     fn parts(&self) -> (StatusCode, &'static str, String) {
         match self {
             Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, "bad_request", (*reason).to_owned()),
+            Self::Redirect(url, is_read) => {
+                // Clients may repeat a POST as GET after a 301 (RFC 9110, section 15.4.2), so only reads get it.
+                let status =
+                    if *is_read { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
+                (status, "https_required", format!("this network takes no cleartext requests; use {url}"))
+            }
+            Self::Misdirected => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "misdirected",
+                "this gateway does not serve the host of the request".to_owned(),
+            ),
             Self::NoRoute => (
                 StatusCode::NOT_FOUND,
                 "no_route",
@@ -126,6 +143,11 @@ pub(crate) fn respond(error: &ProxyError) -> Response<Body> {
     let mut response = problem(status, code, &message).map(Body::from);
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let ProxyError::Redirect(url, _) = error
+        && let Ok(url) = HeaderValue::from_str(url)
+    {
+        response.headers_mut().insert(LOCATION, url);
     }
     if matches!(error, ProxyError::MethodNotAllowed) {
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");

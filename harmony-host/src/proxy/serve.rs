@@ -2,6 +2,7 @@
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
+use provider_api::UrlPath;
 
 use crate::http::authority::authority;
 use crate::http::body::Body;
@@ -11,7 +12,7 @@ use crate::proxy::backend_client::BackendClient;
 use crate::proxy::error::{self, ProxyError};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::{echo, forward, headers};
-use crate::snapshot::{RequestHead, Snapshot};
+use crate::snapshot::{AdmissionError, RequestHead, Snapshot};
 
 /// The data plane. It outlives snapshots, and so do its connections to backends.
 #[derive(Debug)]
@@ -57,7 +58,10 @@ impl Proxy {
             path: request.uri().path(),
             headers: request.headers(),
         };
-        let admitted = snapshot.admit(&head).await?;
+        let admitted = match snapshot.admit(&head).await {
+            Err(AdmissionError::HttpsRequired(origin)) => return Err(redirect(&origin, &request)),
+            admitted => admitted?,
+        };
         if admitted.mesh().is_some() {
             // The mesh token authenticates the sender to this gateway. A backend could replay it.
             request.headers_mut().remove(http::header::AUTHORIZATION);
@@ -72,6 +76,17 @@ impl Proxy {
             }
         }
     }
+}
+
+/// Returns the redirect of a request to the https origin.
+fn redirect(origin: &str, request: &Request<Incoming>) -> ProxyError {
+    // Admission has found that the path has a normal form.
+    let path = UrlPath::parse(request.uri().path()).map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    // An empty path and one that starts with two slashes would make another URL of the origin.
+    let path = path.trim_start_matches('/');
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    ProxyError::Redirect(format!("{origin}/{path}{query}"), is_read)
 }
 
 /// Rejects a request that a gateway never forwards, whatever its route.

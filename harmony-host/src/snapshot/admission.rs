@@ -66,6 +66,11 @@ pub struct MeshContext {
 pub enum AdmissionError {
     /// The request is malformed: 400.
     BadRequest(&'static str),
+    /// The network takes no cleartext requests: redirect to this origin, such as `https://api.example.com`, with the path and
+    /// the query of the request. 308; 301 for GET and HEAD, which older clients know.
+    HttpsRequired(String),
+    /// The network takes no cleartext requests, and the host of the request is not one that this gateway serves: 421.
+    Misdirected,
     /// The configuration no longer has the network: 503.
     UnknownNetwork,
     /// No ingress and no endpoint matches: 404.
@@ -81,7 +86,7 @@ pub enum AdmissionError {
 impl Snapshot {
     /// Finds the route of a request and checks that the request may pass.
     ///
-    /// The rules: ingress URLs before endpoint paths; prefixes of whole path segments, the longest wins; mesh tokens for
+    /// The rules: no cleartext on a network with `force_https`; ingress URLs before endpoint paths; prefixes of whole path segments, the longest wins; mesh tokens for
     /// `mode = "mesh"` and `mesh_auth`; 501 for a pipeline that names an unsupported feature.
     ///
     /// A request with a valid mesh token gets [mesh context](Admitted::mesh). Remove its Authorization header before
@@ -98,6 +103,10 @@ impl Snapshot {
             .ok_or(AdmissionError::BadRequest("the host of the request is not `host` or `host:port`"))?;
         let path = UrlPath::parse(path).map_err(InvalidPath::as_str).map_err(AdmissionError::BadRequest)?;
         let query = RouteQuery { scheme, host, port: port.unwrap_or(scheme.default_port()), path: &path };
+        if let Some(redirect) = self.redirects.get(network).filter(|_| scheme == Scheme::Http) {
+            let origin = redirect.origin(authority);
+            return Err(origin.map_or(AdmissionError::Misdirected, AdmissionError::HttpsRequired));
+        }
         let found = table.find(&query).map_err(AdmissionError::BadRequest)?;
         let found = found.ok_or(AdmissionError::NoRoute)?;
         let route = found.route;
@@ -159,6 +168,8 @@ impl AdmissionError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::HttpsRequired(_) => StatusCode::PERMANENT_REDIRECT,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::UnknownNetwork => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NotServed(_) => StatusCode::NOT_IMPLEMENTED,
@@ -177,6 +188,10 @@ impl fmt::Display for AdmissionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadRequest(message) => f.write_str(message),
+            Self::HttpsRequired(origin) => {
+                write!(f, "use {origin}: this network takes no cleartext requests")
+            }
+            Self::Misdirected => f.write_str("this gateway does not serve the host of the request"),
             Self::UnknownNetwork => f.write_str("this network is no longer served"),
             Self::NoRoute => f.write_str("no ingress and no endpoint of this gateway matches"),
             Self::NotServed(feature) => write!(f, "this gateway does not have {feature}"),

@@ -15,6 +15,7 @@ use crate::plan::{Plans, build_plans};
 use crate::providers::inventory::inventory;
 use crate::providers::{Providers, Surroundings};
 use crate::snapshot::abilities::check_abilities;
+use crate::snapshot::https::{HttpsRedirects, redirects};
 use crate::snapshot::listen::{ListenerSpec, listeners};
 use crate::snapshot::view::{File, Network, Pipeline};
 
@@ -26,6 +27,7 @@ pub struct Snapshot {
     pub(crate) providers: Providers,
     pub(crate) plans: Plans,
     pub(crate) listeners: BTreeMap<SocketAddr, ListenerSpec>,
+    pub(super) redirects: HttpsRedirects,
     pub(crate) warnings: Vec<Problem>,
 }
 
@@ -80,7 +82,8 @@ impl Snapshot {
             return Err(Rejection::new(class, problems));
         }
         let warnings = problems.sorted().into_iter().cloned().collect();
-        Ok(Self { generation, documents, config, providers, plans, listeners, warnings })
+        let redirects = redirects(&config, &documents);
+        Ok(Self { generation, documents, config, providers, plans, listeners, redirects, warnings })
     }
 
     /// Checks that every local reference of a backend resolves: a missing local resource does not appear later. Remote

@@ -110,15 +110,13 @@ const NETWORK: &[Key] = &[
     integer("http.bind_port", 1, 65535, "The port."),
     text("http.cert_path", "The file of the certificate chain; the listener then speaks TLS.").guards(),
     text("http.key_path", "The file of the key of the certificate.").guards(),
-    flag("http.force_https", "Set to true to redirect cleartext requests to https.").guards().unsupported(),
+    flag("http.force_https", "Set to true to redirect cleartext requests to https.").guards(),
     table("tcp_config", "The TCP listener, by its other name."),
     text("tcp_config.bind_address", "The IP address; every IPv4 address unless written."),
     integer("tcp_config.bind_port", 1, 65535, "The port."),
     text("tcp_config.cert_path", "The file of the certificate chain; the listener then speaks TLS.").guards(),
     text("tcp_config.key_path", "The file of the key of the certificate.").guards(),
-    flag("tcp_config.force_https", "Set to true to redirect cleartext requests to https.")
-        .guards()
-        .unsupported(),
+    flag("tcp_config.force_https", "Set to true to redirect cleartext requests to https.").guards(),
     table("http3", "The HTTP/3 listener.").not_served(),
     text("http3.bind_address", "The IP address of the HTTP/3 listener.").not_served(),
     integer("http3.bind_port", 1, 65535, "The port of the HTTP/3 listener.").not_served(),
