@@ -1,6 +1,7 @@
 //! The plan of a configuration: its routes, upstreams and caches. They are linked when the configuration is built, so
 //! that serving a request looks nothing up by name.
 
+mod authorities;
 mod base_url;
 mod build;
 mod mesh;
@@ -11,6 +12,8 @@ mod target;
 mod token_cache;
 mod upstream;
 
+#[cfg(feature = "gateway")]
+pub(crate) use authorities::Authorities;
 #[cfg(feature = "gateway")]
 pub(crate) use base_url::BaseUrl;
 pub(crate) use build::{Plans, build_plans};

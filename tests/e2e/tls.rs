@@ -1,5 +1,7 @@
 //! TLS of the listeners and towards the backends.
 
+mod trust;
+
 use harmony_tests::site::{BASE, echo, forward, ingress, on_ports};
 use harmony_tests::{
     Identity, Raw, Site, Upstream, Workdir, binary, client, eventually, free_port, full, handshake,

@@ -93,6 +93,7 @@ impl Backend {
         let service = section.required_text("service", problems);
         let options = section.section("options", problems);
         let (mut base_url, mut path_prefix) = (None, None);
+        let mut connection = Connection::read(section, problems);
         let mut timing = Timing::read(section, problems);
         let mut unserved_options = Vec::new();
         if let Some(options) = &options
@@ -100,6 +101,16 @@ impl Backend {
         {
             base_url = options.text("base_url", problems).or_else(|| options.text("url", problems));
             path_prefix = options.text("path_prefix", problems);
+            let ca_cert = options.text("ca_cert_path", problems);
+            if let (Some(at), Some(other)) = (&ca_cert, &connection.ca_cert)
+                && at.value != other.value
+            {
+                let message = format!("`connection.ca_cert_path` names another file ({})", other.place);
+                problems
+                    .error(Some(&at.place), options.key("ca_cert_path"), message)
+                    .help("delete one of them");
+            }
+            connection.ca_cert = ca_cert.or(connection.ca_cert);
             timing = timing.with_fallback(&Timing::read(options, problems));
             for key in ["method", "headers"] {
                 if options.has(key) {
@@ -115,7 +126,7 @@ impl Backend {
             base_url,
             path_prefix,
             target_ref: section.text("target_ref", problems),
-            connection: Connection::read(section, problems),
+            connection,
             timing,
             authentication: section.text("authentication", problems),
             unserved_options,

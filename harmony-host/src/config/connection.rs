@@ -20,6 +20,8 @@ pub(crate) struct Connection {
     pub(crate) protocol: Option<Spanned<String>>,
     /// The path that is put before the path of each request.
     pub(crate) base_path: Option<Spanned<String>>,
+    /// The file of certificate authorities that are trusted for the server.
+    pub(crate) ca_cert: Option<Spanned<String>>,
 }
 
 impl Connection {
@@ -32,6 +34,7 @@ impl Connection {
             port: connection.integer("port", 1..=65535, problems),
             protocol: connection.text("protocol", problems),
             base_path: connection.text("base_path", problems),
+            ca_cert: connection.text("ca_cert_path", problems),
         }
     }
 
@@ -42,6 +45,7 @@ impl Connection {
             port: self.port.clone().or_else(|| fallback.port.clone()),
             protocol: self.protocol.clone().or_else(|| fallback.protocol.clone()),
             base_path: self.base_path.clone().or_else(|| fallback.base_path.clone()),
+            ca_cert: self.ca_cert.clone().or_else(|| fallback.ca_cert.clone()),
         }
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct LinkedBackend {
     pub(crate) destination: Destination,
     /// The timeout and retries, of the backend or its target.
     pub(crate) timing: Timing,
+    /// The file of certificate authorities that are trusted for the destination, of the backend or its target.
+    pub(crate) ca_cert: Option<Spanned<String>>,
 }
 
 /// The destination of a backend.

@@ -293,6 +293,9 @@ impl Loader<'_> {
                     named.extend([tls.cert.clone(), tls.key.clone()]);
                 }
             }
+            let connections = fragment.backends.iter().map(|backend| &backend.connection);
+            let targets = fragment.targets.iter().map(|target| &target.connection);
+            named.extend(connections.chain(targets).filter_map(|connection| connection.ca_cert.clone()));
             for mesh in fragment.meshes.iter().filter(|mesh| mesh.enabled) {
                 named.extend(mesh.jwt_private_key_path.clone());
                 named.extend(mesh.jwt_public_key_path.clone());

@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use provider_api::{Mode, Reference};
 
-use crate::config::{Config, Destination, Endpoint, LinkedIngress, LinkedMesh, LinkedPipeline};
+use crate::config::{
+    Config, Destination, Endpoint, LinkedBackend, LinkedIngress, LinkedMesh, LinkedPipeline,
+};
 use crate::diagnostics::problem::Problems;
+use crate::documents::Documents;
 use crate::http::path::owned_segments;
+use crate::plan::authorities::Authorities;
 use crate::plan::base_url::BaseUrl;
 use crate::plan::mesh::MeshPlan;
 use crate::plan::reference_cache::ReferenceCache;
@@ -24,6 +28,9 @@ struct Planner<'a> {
     /// One target per reference, shared by all backends that use it: one fetch serves them all.
     targets: HashMap<Reference, Arc<Target>>,
     meshes: Vec<(&'a LinkedMesh, Arc<MeshPlan>)>,
+    documents: &'a Documents,
+    /// The certificate authorities of backends, by file.
+    authorities: HashMap<&'a str, Option<Arc<Authorities>>>,
     problems: &'a mut Problems,
 }
 
@@ -41,12 +48,19 @@ pub(crate) struct Plans {
 }
 
 /// Builds the plans of a configuration.
-pub(crate) fn build_plans(config: &Config, resolutions: &Arc<Resolutions>, problems: &mut Problems) -> Plans {
+pub(crate) fn build_plans(
+    config: &Config,
+    documents: &Documents,
+    resolutions: &Arc<Resolutions>,
+    problems: &mut Problems,
+) -> Plans {
     let mut planner = Planner {
         sender: Arc::from(config.proxy.id.as_str()),
         resolutions: resolutions.for_provider(&config.primary.identity()),
         targets: HashMap::new(),
         meshes: Vec::new(),
+        documents,
+        authorities: HashMap::new(),
         problems,
     };
     for linked in &config.meshes {
@@ -66,14 +80,35 @@ pub(crate) fn build_plans(config: &Config, resolutions: &Arc<Resolutions>, probl
     Plans { tables, targets: planner.targets, meshes, references: ReferenceCache::new(planner.resolutions) }
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     fn target(&mut self, reference: &Reference) -> Arc<Target> {
         let target = self.targets.entry(reference.clone());
         let resolutions = &self.resolutions;
         Arc::clone(target.or_insert_with(|| Arc::new(Target::new(reference.clone(), resolutions))))
     }
 
-    fn pipeline(&mut self, linked: &LinkedPipeline) -> Arc<PipelinePlan> {
+    /// Returns the certificate authorities of a backend; adds an error for a file without any.
+    fn authorities(&mut self, linked: &'a LinkedBackend) -> Option<Arc<Authorities>> {
+        let at = linked.ca_cert.as_ref()?;
+        // A file that cannot be read was reported when the documents were loaded.
+        let pem = self.documents.pem(&at.value)?;
+        if let Some(known) = self.authorities.get(at.value.as_str()) {
+            return known.clone();
+        }
+        let parsed = Authorities::parse(pem.expose());
+        let authorities = match parsed {
+            Ok(authorities) => Some(Arc::new(authorities)),
+            Err(message) => {
+                let key = format!("backends.{}.ca_cert_path", linked.backend.name);
+                self.problems.error(Some(&at.place), key, message);
+                None
+            }
+        };
+        self.authorities.insert(&at.value, authorities.clone());
+        authorities
+    }
+
+    fn pipeline(&mut self, linked: &'a LinkedPipeline) -> Arc<PipelinePlan> {
         Arc::new(PipelinePlan {
             name: Arc::from(linked.pipeline.name.as_str()),
             unserved: linked.unserved.clone(),
@@ -81,7 +116,7 @@ impl Planner<'_> {
         })
     }
 
-    fn upstream(&mut self, linked: &LinkedPipeline) -> Upstream {
+    fn upstream(&mut self, linked: &'a LinkedPipeline) -> Upstream {
         let Some(backend) = &linked.backend else { return Upstream::None };
         let location = match &backend.destination {
             Destination::Echo => return Upstream::Echo,
@@ -101,9 +136,11 @@ impl Planner<'_> {
         let belongs = |mesh: &LinkedMesh| {
             linked.egress.iter().any(|e| mesh.egress.iter().any(|(p, name)| p == pipeline && *name == e.name))
         };
+        let authorities = self.authorities(backend);
         Upstream::Http(Box::new(HttpUpstream {
             backend: Arc::from(backend.backend.name.as_str()),
             location,
+            authorities,
             timeout: backend.timing.timeout(),
             max_retries: backend.timing.max_retries(),
             egress: self
@@ -140,7 +177,7 @@ impl Planner<'_> {
     ///
     /// Such a request must satisfy the strictest ingress of the endpoint. Otherwise a client could get around
     /// `mode = "mesh"` with another Host header.
-    fn guard<'a>(&mut self, linked: &'a LinkedPipeline) -> Guard<'a> {
+    fn guard<'l>(&mut self, linked: &'l LinkedPipeline) -> Guard<'l> {
         let pipeline = linked.pipeline.name.as_str();
         let mut guard = Guard::default();
         for ingress in &linked.ingress {

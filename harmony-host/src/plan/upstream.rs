@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use provider_api::Error;
 
+use crate::plan::authorities::Authorities;
 use crate::plan::base_url::BaseUrl;
 use crate::plan::mesh::MeshPlan;
 use crate::plan::target::{ResolvedTarget, Target};
@@ -30,6 +31,8 @@ pub(crate) struct HttpUpstream {
     /// The name of the backend.
     pub(crate) backend: Arc<str>,
     pub(crate) location: Location,
+    /// The certificate authorities that are trusted for it, besides those of the system.
+    pub(crate) authorities: Option<Arc<Authorities>>,
     /// The longest time without a byte from the server.
     pub(crate) timeout: Duration,
     pub(crate) max_retries: u32,

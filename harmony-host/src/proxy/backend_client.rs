@@ -1,6 +1,7 @@
 //! The HTTP client for backends, with its connection pools.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -10,6 +11,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::http::body::Upload;
+use crate::plan::Authorities;
+use crate::storage::digest::Digest;
 
 /// A pool of connections with TLS.
 type SecurePool = Client<HttpsConnector<HttpConnector>, Upload>;
@@ -22,7 +25,15 @@ pub(crate) struct BackendClient {
     plain: PlainPool,
     /// The pool for https, built at the first https request, because reading the system's certificates is slow.
     secure: OnceLock<SecurePool>,
+    /// The certificate authorities of the system.
+    system: OnceLock<RootCertStore>,
+    /// The pools for backends with authorities of their own, by the digest of these. No backend uses the connections of
+    /// another one's trust.
+    own: Mutex<HashMap<Digest, OwnPool>>,
 }
+
+/// A pool, and the authorities of the configuration that used it last.
+type OwnPool = (Weak<Authorities>, SecurePool);
 
 /// The deadline for connecting to a backend.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,23 +45,52 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 impl BackendClient {
     /// Creates a client without connections.
     pub(crate) fn new() -> Self {
-        Self { plain: pool().build(connector()), secure: OnceLock::new() }
+        Self {
+            plain: pool().build(connector()),
+            secure: OnceLock::new(),
+            system: OnceLock::new(),
+            own: Mutex::default(),
+        }
     }
 
-    /// Sends one request.
+    /// Sends one request; `authorities` are trusted besides those of the system.
     ///
     /// # Errors
     /// The error of the connection.
     pub(crate) async fn send(
         &self,
         request: http::Request<Upload>,
+        authorities: Option<&Arc<Authorities>>,
     ) -> Result<http::Response<hyper::body::Incoming>, hyper_util::client::legacy::Error> {
         if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
-            let pool = self.secure.get_or_init(secure_pool);
-            pool.request(request).await
+            match authorities {
+                Some(authorities) => self.own_pool(authorities).request(request).await,
+                None => self.secure.get_or_init(|| secure_pool(self.system().clone())).request(request).await,
+            }
         } else {
             self.plain.request(request).await
         }
+    }
+
+    fn system(&self) -> &RootCertStore {
+        self.system.get_or_init(system_authorities)
+    }
+
+    /// Returns the pool of a backend with authorities of its own. The pools of those that no configuration has any more
+    /// are dropped when a new one is built.
+    fn own_pool(&self, authorities: &Arc<Authorities>) -> SecurePool {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((owner, pool)) = own.get_mut(&authorities.digest) {
+            *owner = Arc::downgrade(authorities);
+            return pool.clone();
+        }
+        own.retain(|_, (owner, _)| owner.strong_count() > 0);
+        let mut roots = self.system().clone();
+        // Each was accepted when the configuration was built.
+        roots.add_parsable_certificates(authorities.certificates.iter().cloned());
+        let pool = secure_pool(roots);
+        own.insert(authorities.digest, (Arc::downgrade(authorities), pool.clone()));
+        pool
     }
 }
 
@@ -62,17 +102,22 @@ fn connector() -> HttpConnector {
     connector
 }
 
-/// Creates the pool for https. It trusts the certificate authorities of the system.
-fn secure_pool() -> SecurePool {
+/// Reads the certificate authorities of the system.
+fn system_authorities() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     let (added, ignored) = roots.add_parsable_certificates(native.certs);
     tracing::debug!(added, ignored, "read the system's trusted certificates");
     if added == 0 {
         tracing::warn!(
-            "the system trusts no certificate authority; every request to an https backend will fail"
+            "the system trusts no certificate authority; requests to https backends without ca_cert_path will fail"
         );
     }
+    roots
+}
+
+/// Creates a pool for https that trusts these certificate authorities.
+fn secure_pool(roots: RootCertStore) -> SecurePool {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(rustls::DEFAULT_VERSIONS)

@@ -48,7 +48,11 @@ pub(super) async fn forward(
     loop {
         let base = &bases[attempt as usize % bases.len()];
         let request = backend_request(&parts, base, upstream, exchange, upload.clone()).await?;
-        let sent = with_idle_timeout(client.send(request), upstream.timeout, || upload.progress()).await;
+        let sent =
+            with_idle_timeout(client.send(request, upstream.authorities.as_ref()), upstream.timeout, || {
+                upload.progress()
+            })
+            .await;
         let error = match sent {
             Ok(Ok(response)) => return Ok(client_response(response, upstream.timeout)),
             Ok(Err(error)) => error,

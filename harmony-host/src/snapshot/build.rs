@@ -76,7 +76,7 @@ impl Snapshot {
         let providers = Providers::build(&config, &documents, &inventory, surroundings, &mut problems);
         check_abilities(&config, &providers, &mut problems);
         let listeners = listeners(&config, &documents, before.map(|before| &before.listeners), &mut problems);
-        let plans = build_plans(&config, &surroundings.resolutions, &mut problems);
+        let plans = build_plans(&config, &documents, &surroundings.resolutions, &mut problems);
         problems.dedup();
         if problems.refuse() {
             return Err(Rejection::new(class, problems));

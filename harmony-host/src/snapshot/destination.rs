@@ -1,5 +1,6 @@
 //! Destinations of admitted requests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -15,6 +16,8 @@ pub struct Destination {
     pub urls: Vec<DestinationUrl>,
     /// The longest time to wait for a byte from the backend.
     pub timeout: Duration,
+    /// Certificate authorities in PEM that are trusted for these URLs besides those of the system, from `ca_cert_path`.
+    pub ca_certificates: Option<Arc<str>>,
     /// The most retries, for requests that are safe to repeat.
     pub max_retries: u32,
 }
@@ -52,6 +55,8 @@ impl Snapshot {
             let url = format!("{}://{}{}", base.scheme, base.authority, base.join(&admitted.rest));
             urls.push(DestinationUrl { url, authorization });
         }
-        Ok(Some(Destination { urls, timeout: upstream.timeout, max_retries: upstream.max_retries }))
+        let ca_certificates = upstream.authorities.as_ref().map(|authorities| Arc::clone(&authorities.pem));
+        let (timeout, max_retries) = (upstream.timeout, upstream.max_retries);
+        Ok(Some(Destination { urls, timeout, ca_certificates, max_retries }))
     }
 }

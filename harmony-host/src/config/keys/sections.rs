@@ -32,7 +32,7 @@ pub(crate) const SECTIONS: &[SectionKeys] = &[
     section("endpoints.*", ENDPOINT, "The place where requests enter a pipeline."),
     section("backends.*", BACKEND, "The place where requests leave a pipeline."),
     section("middleware.*", MIDDLEWARE, "A step that requests pass."),
-    section("targets.*", PEER, "A server that backends send to."),
+    section("targets.*", TARGET, "A server that backends send to."),
     section("peers.*", PEER, "A system that endpoints receive from."),
 ];
 
@@ -240,15 +240,12 @@ const BACKEND: &[Key] = &[
     text("connection.protocol", "The protocol."),
     text("connection.base_path", "The path that everything is below."),
     text("connection.ca_cert_path", "The file of a certificate authority to trust for this backend.")
-        .guards()
-        .unsupported(),
+        .guards(),
     table("options", "Options of the service."),
     text("options.base_url", "The URL that paths are appended to."),
     text("options.url", "The URL that paths are appended to."),
     text("options.path_prefix", "The path that is put before the path that is sent."),
-    text("options.ca_cert_path", "The file of a certificate authority to trust for this backend.")
-        .guards()
-        .unsupported(),
+    text("options.ca_cert_path", "The file of a certificate authority to trust for this backend.").guards(),
     integer("options.timeout_secs", 1, 300, "The longest silence of the server, in seconds."),
     integer("options.max_retries", 0, 10, "The most retries where they are safe."),
     text("options.method", "A method to send instead.").not_served(),
@@ -311,6 +308,26 @@ const MIDDLEWARE: &[Key] = &[
     text("options.label", "An option of Harmony's middleware.").not_served(),
     text("options.endpoint", "An option of webhooks.").not_served(),
     integer("options.timeout_secs", 1, 300, "An option of webhooks.").not_served(),
+];
+
+const TARGET: &[Key] = &[
+    text("id", "An identifier.").no_effect(),
+    text("name", "A name for people.").no_effect(),
+    text("description", "A description for people.").no_effect(),
+    table("connection", "The server."),
+    text("connection.host", "A host name or address, or a whole URL."),
+    integer("connection.port", 1, 65535, "The port; that of the protocol unless written."),
+    text("connection.protocol", "The protocol."),
+    text("connection.base_path", "The path that everything is below."),
+    text("connection.ca_cert_path", "The file of a certificate authority to trust for it.").guards(),
+    text("protocol", "The protocol, where `connection` names none."),
+    text("type", "The protocol, by its other name."),
+    text("url", "A whole URL, where `connection` names no host."),
+    flag("enabled", "Set to false to disable it: what uses it is closed.").guards(),
+    text("authentication", "The authentication that goes with it.").guards(),
+    texts("tags", "Tags for people.").no_effect(),
+    integer("timeout_secs", 1, 300, "The longest silence of the server, in seconds; 30 unless written."),
+    integer("max_retries", 0, 10, "The most retries where they are safe; 3 unless written."),
 ];
 
 const PEER: &[Key] = &[

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use provider_api::{InvalidPath, UrlPath};
 
+use crate::config::connection::Connection;
 use crate::config::link::{Destination, LinkedBackend, Linker};
 use crate::config::{Backend, Pipeline, Timing};
 use crate::diagnostics::problem::Problems;
@@ -84,6 +85,7 @@ impl Linker<'_> {
             missing.push(format!("the option `{}` of backend `{}`", option.value, backend.name));
         }
         let mut timing = backend.timing.clone();
+        let mut connection = backend.connection.clone();
         let destination = match backend.service.value.as_str() {
             unserved if !self.capabilities.serves_backend(unserved) => {
                 missing.push(format!("the backend service `{}`", unserved.escape_debug()));
@@ -91,28 +93,30 @@ impl Linker<'_> {
             }
             "echo" => Destination::Echo,
             "http" => {
-                let destination = self.http_destination(&backend, &mut timing, missing, problems);
+                let destination =
+                    self.http_destination(&backend, &mut connection, &mut timing, missing, problems);
                 below_prefix(&backend, destination, missing, problems)
             }
             _ => Destination::Application,
         };
-        LinkedBackend { backend, destination, timing }
+        LinkedBackend { backend, destination, timing, ca_cert: connection.ca_cert }
     }
 
-    /// Finds the destination of an `http` backend: its base URL, its target or its connection settings.
+    /// Finds the destination of an `http` backend: its base URL, its target or its connection settings. What the backend
+    /// leaves out of `connection` and `timing` is taken from its target.
     fn http_destination(
         &self,
         backend: &Backend,
+        connection: &mut Connection,
         timing: &mut Timing,
         missing: &mut Vec<String>,
         problems: &mut Problems,
     ) -> Destination {
         let key = format!("backends.{}", backend.name);
-        let mut connection = backend.connection.clone();
         if let Some(name) = &backend.target_ref {
             match self.targets.get(&name.value, name.place.source()) {
                 Ok(target) => {
-                    connection = connection.with_fallback(&target.connection);
+                    *connection = connection.with_fallback(&target.connection);
                     *timing = timing.with_fallback(&target.timing);
                     if backend.authentication.is_none() {
                         self.authentication("target", &target.name, target.authentication.as_ref(), missing);
