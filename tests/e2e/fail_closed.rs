@@ -116,7 +116,7 @@ async fn a_peer_closes_its_endpoints() {
         echo("a", "/a").replace("service = \"http\"", "service = \"http\"\npeer_ref = \"hospital\"");
     for (peer, expected) in [
         ("", StatusCode::OK),
-        ("enabled = false", StatusCode::NOT_IMPLEMENTED),
+        ("enabled = false", StatusCode::SERVICE_UNAVAILABLE),
         ("authentication = \"authentications.jwt\"", StatusCode::NOT_IMPLEMENTED),
     ] {
         let site = Site::serving(&format!("{sections}[peers.hospital]\n{peer}\n")).await;

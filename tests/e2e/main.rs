@@ -19,6 +19,7 @@ mod force_https;
 mod forwarding;
 mod generation_consistency;
 mod guide;
+mod honoured_keys;
 mod load;
 mod management;
 mod mesh;

@@ -3,7 +3,7 @@
 mod backend;
 mod mesh;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use provider_api::{Mode, Reference};
@@ -32,6 +32,8 @@ pub(crate) struct LinkedPipeline {
     pub(crate) egress: Vec<LinkedEgress>,
     /// The value of `required` of the `mesh_auth` middleware; `None` without that middleware.
     pub(crate) mesh_auth: Option<bool>,
+    /// The endpoints whose peer is disabled, with the reason: their requests are answered 503.
+    pub(crate) closed: BTreeMap<String, String>,
     /// The features that the pipeline needs and this host does not have. Such a pipeline answers 501; it is never
     /// served without them, since one of them may be its authentication.
     pub(crate) unserved: Option<String>,
@@ -109,8 +111,14 @@ impl Linker<'_> {
         self.networks_of(pipeline, &key, problems);
         let find = |name| self.endpoints.find(name, &format!("{key}.endpoints"), problems);
         let endpoints: Vec<Arc<Endpoint>> = pipeline.endpoints.iter().filter_map(find).collect();
+        let mut closed = BTreeMap::new();
         for endpoint in &endpoints {
-            self.endpoint(endpoint, &mut missing, problems);
+            if let Some(reason) = self.endpoint(endpoint, &mut missing, problems) {
+                let message = format!("{reason}; its requests are answered 503");
+                let place = endpoint.peer_ref.as_ref().map(|at| &at.place);
+                problems.warn(place, format!("endpoints.{}.peer_ref", endpoint.name), message);
+                closed.insert(endpoint.name.clone(), reason);
+            }
         }
         let mesh_auth = self.middleware_of(pipeline, &key, &mut missing, problems);
         let backend = self.backend_of(pipeline, &key, &mut missing, problems);
@@ -130,6 +138,7 @@ impl Linker<'_> {
             endpoints,
             backend,
             mesh_auth,
+            closed,
             unserved: (!missing.is_empty()).then(|| missing.join(", ")),
         };
         if let Some(missing) = &linked.unserved {
@@ -160,24 +169,28 @@ impl Linker<'_> {
         }
     }
 
-    /// Checks that this host serves an endpoint.
-    fn endpoint(&self, endpoint: &Endpoint, missing: &mut Vec<String>, problems: &mut Problems) {
+    /// Checks that this host serves an endpoint. Returns the reason for which it is closed, if its peer is disabled.
+    fn endpoint(
+        &self,
+        endpoint: &Endpoint,
+        missing: &mut Vec<String>,
+        problems: &mut Problems,
+    ) -> Option<String> {
         if self.capabilities.serves_endpoint(&endpoint.service.value) {
             endpoint.check_path(problems);
         } else {
             missing.push(format!("the endpoint service `{}`", endpoint.service.value.escape_debug()));
         }
         self.authentication("endpoint", &endpoint.name, endpoint.authentication.as_ref(), missing);
-        let Some(at) = &endpoint.peer_ref else { return };
+        let at = endpoint.peer_ref.as_ref()?;
         let key = format!("endpoints.{}.peer_ref", endpoint.name);
-        let Some(peer) = self.peers.find(at, &key, problems) else { return };
+        let peer = self.peers.find(at, &key, problems)?;
         // The endpoint inherits both. Its own authentication, where it has one, replaces that of the peer.
         if endpoint.authentication.is_none() {
             self.authentication("peer", &peer.name, peer.authentication.as_ref(), missing);
         }
-        if !peer.enabled {
-            missing.push(format!("the peer `{}`, which is disabled", peer.name));
-        }
+        (!peer.enabled)
+            .then(|| format!("endpoint `{}` is closed: its peer `{}` is disabled", endpoint.name, peer.name))
     }
 
     /// Adds an authentication to `missing`, unless its method is `none`: this host authenticates with mesh tokens only.

@@ -19,6 +19,7 @@ pub(super) fn routes(snapshot: &Snapshot) -> Value {
 fn pipeline_routes(linked: &LinkedPipeline) -> Vec<Value> {
     let pipeline = &linked.pipeline;
     let networks: Vec<&str> = pipeline.networks.iter().map(|at| at.value.as_str()).collect();
+    let served = |endpoint: &String| linked.unserved.is_none() && !linked.closed.contains_key(endpoint);
     let mut routes = Vec::new();
     for endpoint in &linked.endpoints {
         let Some(path) = &endpoint.path_prefix else { continue };
@@ -30,7 +31,7 @@ fn pipeline_routes(linked: &LinkedPipeline) -> Vec<Value> {
             "service_type": endpoint.service.value,
             "pipeline": pipeline.name,
             "networks": networks,
-            "served": linked.unserved.is_none(),
+            "served": served(&endpoint.name),
         }));
     }
     for ingress in &linked.ingress {
@@ -45,7 +46,7 @@ fn pipeline_routes(linked: &LinkedPipeline) -> Vec<Value> {
                 "networks": networks,
                 "ingress": ingress.name,
                 "mode": ingress.mode,
-                "served": linked.unserved.is_none(),
+                "served": served(&ingress.endpoint.name),
             }));
         }
     }

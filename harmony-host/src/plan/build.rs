@@ -225,6 +225,7 @@ impl<'a> Planner<'a> {
                 endpoint: Arc::from(ingress.endpoint.name.as_str()),
                 endpoint_prefix: Arc::clone(&prefix),
                 ingress: Some(Arc::from(ingress.name.as_str())),
+                closed: linked.closed.get(&ingress.endpoint.name).map(|reason| Arc::from(reason.as_str())),
                 admission: admission.clone(),
             };
             table.add_ingress(&url.value, route);
@@ -251,7 +252,9 @@ fn endpoint_route(
 ) {
     let Some(path) = &endpoint.path_prefix else { return };
     let mut admission = Admission::default();
+    let mut closed = None;
     for same in linked.endpoints.iter().filter(|other| same_path(other, endpoint)) {
+        closed = closed.or_else(|| linked.closed.get(&same.name));
         if let Some(theirs) = guard.direct.get(same.name.as_str()) {
             admission.required |= theirs.required;
             join(&mut admission.meshes, &theirs.meshes);
@@ -267,6 +270,7 @@ fn endpoint_route(
         endpoint: Arc::from(endpoint.name.as_str()),
         endpoint_prefix: Arc::clone(&prefix),
         ingress: None,
+        closed: closed.map(|reason| Arc::from(reason.as_str())),
         admission,
     };
     table.add_endpoint(&prefix, route);

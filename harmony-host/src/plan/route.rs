@@ -19,6 +19,8 @@ pub(crate) struct Route {
     pub(crate) endpoint_prefix: Arc<[String]>,
     /// The ingress whose URL matched.
     pub(crate) ingress: Option<Arc<str>>,
+    /// The reason for which no request may pass now.
+    pub(crate) closed: Option<Arc<str>>,
     pub(crate) admission: Admission,
 }
 

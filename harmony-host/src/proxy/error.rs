@@ -27,6 +27,8 @@ pub(crate) enum ProxyError {
     RequestTimeout,
     /// The pipeline needs a service or middleware that this host does not have.
     NotImplemented(String),
+    /// The endpoint is closed.
+    Closed(String),
     /// The request needs a mesh context and has none.
     NoMeshContext(String),
     /// A provider failed to resolve a reference, or to issue or verify a token.
@@ -55,6 +57,7 @@ impl From<AdmissionError> for ProxyError {
             AdmissionError::Misdirected => Self::Misdirected,
             AdmissionError::UnknownNetwork => Self::Closing,
             AdmissionError::NoRoute => Self::NoRoute,
+            AdmissionError::Closed(reason) => Self::Closed(reason.to_string()),
             AdmissionError::NotServed(missing) => Self::NotImplemented(missing),
             AdmissionError::NoMeshContext(reason) => Self::NoMeshContext(reason),
             AdmissionError::Provider(error) => Self::Provider(error),
@@ -101,6 +104,7 @@ impl ProxyError {
                 "not_implemented",
                 format!("this gateway does not have {missing}"),
             ),
+            Self::Closed(reason) => (StatusCode::SERVICE_UNAVAILABLE, "closed", reason.clone()),
             Self::NoMeshContext(reason) => (StatusCode::FORBIDDEN, "mesh_denied", reason.clone()),
             Self::Provider(error) => Self::provider_parts(error),
             Self::BadGateway(reason) => (StatusCode::BAD_GATEWAY, "bad_gateway", reason.clone()),

@@ -75,6 +75,8 @@ pub enum AdmissionError {
     UnknownNetwork,
     /// No ingress and no endpoint matches: 404.
     NoRoute,
+    /// The endpoint is closed, since its peer is disabled: 503.
+    Closed(Arc<str>),
     /// The pipeline names something that is not served: 501.
     NotServed(String),
     /// The route, or the egress it leaves through, needs mesh context and the request has none: 403.
@@ -87,7 +89,8 @@ impl Snapshot {
     /// Finds the route of a request and checks that the request may pass.
     ///
     /// The rules: no cleartext on a network with `force_https`; ingress URLs before endpoint paths; prefixes of whole path segments, the longest wins; mesh tokens for
-    /// `mode = "mesh"` and `mesh_auth`; 501 for a pipeline that names an unsupported feature.
+    /// `mode = "mesh"` and `mesh_auth`; 501 for a pipeline that names an unsupported feature, 503 for an endpoint whose peer is
+    /// disabled.
     ///
     /// A request with a valid mesh token gets [mesh context](Admitted::mesh). Remove its Authorization header before
     /// forwarding it, since the token was issued for this gateway.
@@ -112,6 +115,9 @@ impl Snapshot {
         let route = found.route;
         if let Some(feature) = &route.pipeline.unserved {
             return Err(AdmissionError::NotServed(feature.clone()));
+        }
+        if let Some(reason) = &route.closed {
+            return Err(AdmissionError::Closed(Arc::clone(reason)));
         }
         // An ingress URL is an alias of its endpoint: strip the endpoint's prefix, or else the ingress URL's path.
         let end = path::strip(&path, &route.endpoint_prefix).unwrap_or(found.end);
@@ -170,7 +176,7 @@ impl AdmissionError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::HttpsRequired(_) => StatusCode::PERMANENT_REDIRECT,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::UnknownNetwork => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UnknownNetwork | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NotServed(_) => StatusCode::NOT_IMPLEMENTED,
             Self::NoMeshContext(_) => StatusCode::FORBIDDEN,
@@ -194,6 +200,7 @@ impl fmt::Display for AdmissionError {
             Self::Misdirected => f.write_str("this gateway does not serve the host of the request"),
             Self::UnknownNetwork => f.write_str("this network is no longer served"),
             Self::NoRoute => f.write_str("no ingress and no endpoint of this gateway matches"),
+            Self::Closed(reason) => f.write_str(reason),
             Self::NotServed(feature) => write!(f, "this gateway does not have {feature}"),
             Self::NoMeshContext(message) => f.write_str(message),
             Self::Provider(error) => error.fmt(f),

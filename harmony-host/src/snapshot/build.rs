@@ -155,6 +155,12 @@ impl Snapshot {
         self.documents.place_of(key)
     }
 
+    /// Returns the largest request body in bytes, from `proxy.content_limits.max_body_size`; `None` without a limit. The
+    /// built-in gateway streams bodies and refuses larger ones with 413; an application must do the same.
+    pub fn max_body_size(&self) -> Option<u64> {
+        self.config.proxy.max_body_size
+    }
+
     /// Returns the warnings about the configuration.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
