@@ -34,7 +34,8 @@ impl Management {
     /// Returns the network that the API is served on when the section names none.
     pub(crate) fn default_network(&self) -> Option<Network> {
         let place = &self.network.place;
-        let listen = Listen { address: Spanned::new(DEFAULT_ADDRESS, place.clone()), tls: None };
+        let listen =
+            Listen { address: Spanned::new(DEFAULT_ADDRESS, place.clone()), tls: None, force_https: None };
         (self.network.value == DEFAULT_NETWORK).then(|| Network {
             name: DEFAULT_NETWORK.to_owned(),
             place: place.clone(),
