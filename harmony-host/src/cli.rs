@@ -19,6 +19,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use provider_api::Registry;
 
+use crate::host::is_blank;
+
 /// A minimal Harmony gateway
 #[derive(Debug, Parser)]
 #[command(name = "harmony-host", version, about, after_help = EXIT_CODES, propagate_version = true)]
@@ -68,7 +70,7 @@ enum Command {
 
 /// Runs the command line of a gateway with the given providers. Returns the exit code of the process.
 pub fn main(registry: Registry) -> ExitCode {
-    let command = Cli::command().version(version(&registry));
+    let command = without_blank_variables(Cli::command().version(version(&registry)));
     let cli = match Cli::from_arg_matches(&command.get_matches()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -95,6 +97,15 @@ pub fn main(registry: Registry) -> ExitCode {
     // A DNS lookup blocks a thread and cannot be cancelled; it must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
     ExitCode::from(code)
+}
+
+/// Ignores the variables that are set and blank, which is how people unset one: the command line then has its defaults.
+fn without_blank_variables(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| match argument.get_env().and_then(std::env::var_os) {
+        Some(value) if is_blank(&value) => argument.env(None::<&str>),
+        _ => argument,
+    });
+    command.mut_subcommands(without_blank_variables)
 }
 
 /// Returns the version and the providers that are compiled in.

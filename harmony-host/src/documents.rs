@@ -5,6 +5,7 @@ pub(crate) mod editable;
 pub(crate) mod edits;
 mod load;
 pub(crate) mod origins;
+pub(crate) mod public;
 mod read;
 mod tree;
 

@@ -13,3 +13,5 @@ pub use check::check;
 pub(crate) use control::Control;
 pub use handle::Host;
 pub use options::HostOptions;
+#[cfg(feature = "gateway")]
+pub(crate) use options::is_blank;

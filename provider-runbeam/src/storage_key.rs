@@ -21,15 +21,16 @@ impl StorageKey {
         Self(Identity::generate())
     }
 
-    /// Parses `AGE-SECRET-KEY-1...` or the base64 of it.
+    /// Parses `AGE-SECRET-KEY-1...`, alone or in the file that `age-keygen` writes, or the base64 of either.
     ///
     /// # Errors
     /// Invalid, without any part of the text.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let text = text.trim();
-        let parsed = text.parse::<Identity>().or_else(|_| {
-            let bytes = Zeroizing::new(STANDARD.decode(text).unwrap_or_default());
-            std::str::from_utf8(&bytes).unwrap_or_default().trim().parse::<Identity>()
+        let parsed = identity_in(text).or_else(|first| {
+            // `base64` breaks its lines unless it is told not to.
+            let encoded: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
+            let bytes = Zeroizing::new(STANDARD.decode(encoded.as_bytes()).map_err(|_| first)?);
+            identity_in(std::str::from_utf8(&bytes).unwrap_or_default())
         });
         parsed.map(Self).map_err(|_| {
             Error::invalid("is not an age X25519 key: expected AGE-SECRET-KEY-1... or the base64 of it")
@@ -86,6 +87,15 @@ impl StorageKey {
     }
 }
 
+/// Parses the only line of a key file that is neither blank nor a comment. Two keys would be a guess.
+fn identity_in(text: &str) -> std::result::Result<Identity, &'static str> {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    match (lines.next(), lines.next()) {
+        (Some(line), None) => line.parse(),
+        _ => Err("expected one key"),
+    }
+}
+
 impl fmt::Debug for StorageKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
@@ -112,6 +122,21 @@ mod tests {
         for bad in ["", "AGE-SECRET-KEY-1", "canary", "Y2FuYXJ5"] {
             assert!(!StorageKey::parse(bad).unwrap_err().to_string().contains("canary"), "{bad}");
         }
+    }
+
+    /// The documented `RUNBEAM_ENCRYPTION_KEY=$(age-keygen | base64 -w 0)`: the key is a line among comments.
+    #[test]
+    fn encryption_key_of_age_keygen() {
+        let plain = StorageKey::generate().0.to_string();
+        let plain = plain.expose_secret();
+        let file = format!("# created: 2026-01-01T00:00:00Z\n# public key: age1xyz\n{plain}\n");
+        let wrapped =
+            STANDARD.encode(&file).as_bytes().chunks(76).map(<[u8]>::to_vec).collect::<Vec<_>>().join(&b'\n');
+        for form in [file.clone(), STANDARD.encode(&file), String::from_utf8(wrapped).unwrap()] {
+            assert_eq!(StorageKey::parse(&form).unwrap().0.to_string().expose_secret(), plain);
+        }
+        let two = format!("{file}{}\n", StorageKey::generate().0.to_string().expose_secret());
+        assert!(StorageKey::parse(&STANDARD.encode(two)).is_err(), "which of two keys is meant is not known");
     }
 
     #[test]

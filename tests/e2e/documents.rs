@@ -6,7 +6,8 @@ use std::path::Path;
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::site::{BASE, echo, ingress, mesh, on_ports};
 use harmony_tests::{
-    Forged, Gateway, GatewayProcess, SECRET, Workdir, binary, client, eventually, free_port,
+    Forged, Gateway, GatewayProcess, InProcessGateway, InProcessGatewayOptions, SECRET, Workdir, binary,
+    client, eventually, free_port,
 };
 
 /// A configuration with these sections on ports of its own.
@@ -54,6 +55,76 @@ async fn sensitive_field_patterns() {
         checked(&dir, 1).contains("expected a part of a key's name"),
         "a pattern for everything is refused"
     );
+}
+
+/// Pushing up: nothing secret leaves, a keyed mesh goes without its key, and what returns takes no key away.
+#[tokio::test]
+async fn pushing_configuration_up() {
+    let cloud = ControlPlane::start().await;
+    let sections = echo("records", "/records")
+        + &ingress("records", "in", "http://records.example/x", "mesh")
+        + "[authentications.basic]\npassword = \"canary-1\"\nhs256_secret = \"canary-2\" # was canary-3 password\n\
+           [storage.s3]\noptions = { \"api_key\" = \"canary-4\", url = \"https://u:canary-5@s3.example\" }\n\
+           [[services.s.headers]]\nname = \"Authorization\"\nvalue = \"canary-6\"\n[services.s]\ndoor_pin = \"canary-7\"\n";
+    let options = InProcessGatewayOptions { sections, interval: 0, ..InProcessGatewayOptions::default() };
+    let gateway = InProcessGateway::with(&cloud, options).await;
+    gateway.dir.edit("config.toml", "id = \"edge\"", "id = \"edge\"\nsensitive_field_patterns = [\"*_pin\"]");
+    gateway
+        .dir
+        .write("mesh/clinic.toml", &mesh("clinic", "in").replace(SECRET, &format!("canary-8{SECRET}")));
+    gateway.dir.write("transforms/t.json", r#"[{"spec":{"api_key":"canary-9"}}]"#);
+    gateway.host.reload().await.expect("a verdict");
+    let before = gateway.dir.read("config.toml");
+    let report = gateway.host.push().await.expect("pushed");
+    assert_eq!((report.mesh_count, report.kept_count), (1, 1), "{report}");
+    let sent = format!("{:?}", cloud.requests());
+    assert!(sent.contains("[mesh.clinic]") && !sent.contains("canary"), "{sent}");
+    // What was pushed returns as changes: config.toml as it was, the mesh with its id at the cloud.
+    gateway.host.sync().await.expect("a report");
+    let changes = cloud.changes("edge");
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    for change in changes {
+        assert_eq!(cloud.wait_until_settled(&change.id).await.status, Status::Applied);
+    }
+    assert_eq!(gateway.dir.read("config.toml"), before);
+    let returned = gateway.dir.read("mesh/clinic.toml");
+    assert!(returned.contains("id = ") && returned.contains(&format!("canary-8{SECRET}")), "{returned}");
+}
+
+/// A variable that is set and blank counts as unset: the gateway starts, and asks with the token of its configuration.
+#[tokio::test]
+async fn a_blank_variable_is_unset() {
+    let dir = workdir(&echo("a", "/a"));
+    dir.edit("config.toml", "enabled = true", "enabled = true\ntoken = \"0123456789abcdef0123456789abcdef\"");
+    let names = [
+        "HARMONY_STATE_DIR",
+        "STATE_DIRECTORY",
+        "RUNBEAM_PUSH_CONFIG_ON_STARTUP",
+        "HARMONY_CONFIG",
+        "RUST_LOG",
+        "HARMONY_MANAGEMENT_TOKEN",
+        "RUNBEAM_MACHINE_TOKEN",
+        "RUNBEAM_ENCRYPTION_KEY",
+        "RUNBEAM_ACCEPT_INVALID_CERTS",
+        "NO_COLOR",
+    ];
+    for blank in ["", " \t"] {
+        let environment = names.map(|name| (name, blank));
+        let mut gateway = Gateway::spawn_program(&binary(), &dir.config(), &[], &environment);
+        gateway.wait_until_ready().await;
+        assert!(dir.path().join(".runbeam").is_dir(), "the state is in the default place");
+        let mut status = tokio::process::Command::new(binary());
+        status.arg("status").arg("--config").arg(dir.config()).envs(environment);
+        let output = status.output().await.expect("harmony-host runs");
+        assert_ne!(
+            output.status.code(),
+            Some(4),
+            "a blank token replaced that of the configuration: {output:?}"
+        );
+        assert!(!output.stdout.is_empty(), "{output:?}");
+        gateway.signal("TERM").await;
+        assert_eq!(gateway.exit_code().await, 0);
+    }
 }
 
 /// The output of `harmony-host check` on the files in `dir`, which must end with `code`.

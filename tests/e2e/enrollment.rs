@@ -156,7 +156,7 @@ async fn the_pushed_configuration_has_no_secrets() {
     assert_eq!(status, 200, "{answer}");
     let counts =
         ["pipeline_count", "transform_count", "mesh_count", "kept_count"].map(|key| answer[key].as_u64());
-    assert_eq!(counts, [Some(1), Some(1), Some(0), Some(1)], "{answer}");
+    assert_eq!(counts, [Some(1), Some(1), Some(1), Some(0)], "{answer}");
     let sent = format!("{:?}", cloud.requests());
     assert!(!sent.contains(TOKEN) && !sent.contains("only-here"), "{sent}");
     assert_eq!(cloud.document("edge", "pipeline", "fhir").as_deref(), Some(echo("fhir", "/fhir").as_str()));

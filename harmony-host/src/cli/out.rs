@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use crate::host::is_blank;
+
 /// Writes to standard output. Errors are ignored: the reader of a pipe may close it early, as `head` does.
 pub(super) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -27,7 +29,7 @@ pub(super) fn colour_of_errors() -> bool {
     std::io::stderr().is_terminal() && colours_enabled()
 }
 
-/// Returns whether NO_COLOR is unset or empty.
+/// Returns whether NO_COLOR is unset or blank.
 fn colours_enabled() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::env::var_os("NO_COLOR").is_none_or(|value| is_blank(&value))
 }

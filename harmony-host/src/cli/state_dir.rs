@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use provider_api::Registry;
 
-use crate::host::HostOptions;
+use crate::host::{HostOptions, is_blank};
 
 /// The option `--state-dir`.
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ impl StateDir {
     pub(super) fn options(&self, config: &Path, registry: Registry) -> HostOptions {
         let mut options = HostOptions::new(config, registry);
         // Scripts often pass an empty value for an unset one.
-        if let Some(chosen) = self.state_dir.clone().filter(|path| !path.as_os_str().is_empty()) {
+        if let Some(chosen) = self.state_dir.clone().filter(|path| !is_blank(path.as_os_str())) {
             options.state_dir = chosen;
         }
         options

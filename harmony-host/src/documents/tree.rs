@@ -97,6 +97,14 @@ impl Documents {
         }
     }
 
+    /// Returns the TOML file `name`.
+    pub(crate) fn source(&self, name: &str) -> Option<&Arc<Source>> {
+        match &self.files.get(name)?.content {
+            Content::Toml(fragment) => Some(&fragment.source),
+            _ => None,
+        }
+    }
+
     /// Returns the name and text of every file, including keys.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().map(|(name, file)| {

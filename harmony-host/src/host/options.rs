@@ -75,14 +75,19 @@ impl HostOptions {
 }
 
 /// Returns the state directory that the environment names. It is never in a place where others may write, since what is saved
-/// there is trusted. An empty variable counts as unset, which is how people unset one.
+/// there is trusted. A blank variable counts as unset, which is how people unset one.
 fn state_directory(variable: impl Fn(&str) -> Option<OsString>, config: &Path) -> PathBuf {
-    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let set = |name: &str| variable(name).filter(|value| !is_blank(value));
     let named = set("HARMONY_STATE_DIR").map(PathBuf::from);
     let unit = || set("STATE_DIRECTORY").as_deref().and_then(first);
     let home = || Some(PathBuf::from(set("HOME")?).join(".runbeam"));
     let beside = || absolute(config).parent().map(Path::to_owned).unwrap_or_default().join(".runbeam");
     named.or_else(unit).or_else(home).unwrap_or_else(beside)
+}
+
+/// Returns whether the value of a variable is blank.
+pub(crate) fn is_blank(value: &OsStr) -> bool {
+    value.as_encoded_bytes().iter().all(u8::is_ascii_whitespace)
 }
 
 /// Returns the first directory of a unit: systemd separates several StateDirectory= by colons.
@@ -111,6 +116,7 @@ mod tests {
             (("HARMONY_STATE_DIR", "/own"), ("STATE_DIRECTORY", "/var/a:/var/b"), ("HOME", "/home/a"));
         assert_eq!(directory(&[own, unit, home], config), Path::new("/own"));
         assert_eq!(directory(&[("HARMONY_STATE_DIR", ""), unit, home], config), Path::new("/var/a"));
+        assert_eq!(directory(&[("HARMONY_STATE_DIR", " \t"), unit, home], config), Path::new("/var/a"));
         assert_eq!(directory(&[("STATE_DIRECTORY", ""), home], config), Path::new("/home/a/.runbeam"));
         assert_eq!(directory(&[("HOME", "")], config), Path::new("/etc/harmony/.runbeam"));
         assert_eq!(directory(&[], "config.toml"), std::env::current_dir().unwrap().join(".runbeam"));

@@ -1,12 +1,13 @@
 //! The push of the local configuration to the control plane.
 
 use std::fmt;
+use std::sync::Arc;
 
 use provider_api::{DocumentKind, Error, ErrorKind, Publication, Publisher, Registry, Result};
 use serde::Serialize;
 use toml_edit::DocumentMut;
 
-use crate::config::Fragment;
+use crate::documents::public;
 use crate::providers::isolate::{error_chain, isolated};
 use crate::snapshot::Snapshot;
 
@@ -22,7 +23,7 @@ pub struct PushReport {
     pub transform_count: usize,
     /// The number of pushed mesh files.
     pub mesh_count: usize,
-    /// The number of mesh files that were not pushed, because they contain keys.
+    /// The number of documents that were not pushed, because a secret in them cannot be left out.
     pub kept_count: usize,
     /// The documents that could not be pushed, and the reasons.
     pub failed: Vec<PushFailure>,
@@ -41,8 +42,8 @@ pub struct PushFailure {
 /// The number of documents in a row that may find the control plane unavailable before the push ends.
 const MISSES: usize = 3;
 
-/// Pushes the configuration that is served up to the control plane. What is secret stays here: the management
-/// token, and meshes whose keys are in their files.
+/// Pushes the configuration that is served up to the control plane. What is secret stays here: each document goes
+/// without it, and a transform with a secret does not go.
 ///
 /// A document that the control plane does not take does not keep the others here.
 ///
@@ -54,24 +55,32 @@ pub(super) async fn push(
     registry: &Registry,
 ) -> Result<PushReport> {
     let mut push = Push { publisher, report: PushReport::default(), pushed: 0, misses: 0, first: None };
+    let mut decision = Arc::default();
     for fragment in snapshot.documents.fragments() {
-        let text = fragment.source.text();
         let name = fragment.source.name();
-        if fragment.gateway.is_some() {
-            let document = without_secrets(text, registry);
-            push.publish(name, &DocumentKind::Gateway, None, &document).await;
-        } else if holds_keys(fragment) {
+        decision = fragment.source.sensitive();
+        let Some(document) = public::without_secrets(fragment.source.text(), &decision, registry) else {
             push.report.kept_count += 1;
+            continue;
+        };
+        if fragment.gateway.is_some() {
+            push.publish(name, &DocumentKind::Gateway, None, &document).await;
         } else if !fragment.pipelines.is_empty() {
-            let pushed = push.publish(name, &DocumentKind::Pipeline, None, text).await;
+            let pushed = push.publish(name, &DocumentKind::Pipeline, None, &document).await;
             push.report.pipeline_count += usize::from(pushed);
         } else if let Some(mesh) = fragment.meshes.first() {
             let id = mesh.id.as_deref();
-            let pushed = push.publish(name, &DocumentKind::Mesh, id, text).await;
+            let pushed = push.publish(name, &DocumentKind::Mesh, id, &document).await;
             push.report.mesh_count += usize::from(pushed);
         }
     }
     for (name, instructions) in snapshot.documents.transforms() {
+        let json = serde_json::from_str(instructions).unwrap_or_default();
+        if public::holds_secret(&json, &decision) {
+            tracing::warn!(transform = name, "the transform is not pushed: it may hold a secret");
+            push.report.kept_count += 1;
+            continue;
+        }
         let mut document = DocumentMut::new();
         let mut section = toml_edit::Table::new();
         section.insert("name", toml_edit::value(name));
@@ -127,45 +136,6 @@ impl Push<'_> {
     }
 }
 
-fn holds_keys(fragment: &Fragment) -> bool {
-    fragment.meshes.iter().any(|mesh| mesh.jwt_secret.is_some())
-}
-
-/// Returns config.toml without the secrets of this gateway.
-fn without_secrets(text: &str, registry: &Registry) -> String {
-    let Ok(mut document) = text.parse::<DocumentMut>() else { return String::new() };
-    if let Some(management) = document.get_mut("management").and_then(toml_edit::Item::as_table_like_mut) {
-        management.remove("token");
-    }
-    if let Some(meshes) = document.get_mut("mesh").and_then(toml_edit::Item::as_table_like_mut) {
-        for (_, mesh) in meshes.iter_mut() {
-            if let Some(mesh) = mesh.as_table_like_mut() {
-                mesh.remove("jwt_secret");
-            }
-        }
-    }
-    if let Some(providers) = document.get_mut("provider").and_then(toml_edit::Item::as_table_like_mut) {
-        for (name, section) in providers.iter_mut() {
-            let Some(section) = section.as_table_like_mut() else { continue };
-            let provider_type = section.get("type").and_then(toml_edit::Item::as_str).unwrap_or(name.get());
-            let public =
-                registry.profile(provider_type).map(|profile| profile.public_keys).unwrap_or_default();
-            let private: Vec<String> = section
-                .iter()
-                .map(|(key, _)| key.to_owned())
-                .filter(|key| !public.contains(&key.as_str()) && !HOST_KEYS.contains(&key.as_str()))
-                .collect();
-            for key in private {
-                section.remove(&key);
-            }
-        }
-    }
-    document.to_string()
-}
-
-/// The keys of `[provider.*]` that the host reads itself.
-const HOST_KEYS: [&str; 3] = ["type", "poll_interval_secs", "enabled"];
-
 impl fmt::Display for PushReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { config_size, pipeline_count, transform_count, mesh_count, kept_count, failed } = self;
@@ -174,7 +144,7 @@ impl fmt::Display for PushReport {
             "{config_size} bytes: {pipeline_count} pipelines, {transform_count} transforms, {mesh_count} meshes"
         )?;
         if *kept_count > 0 {
-            write!(f, "; {kept_count} meshes with keys of their own were kept here")?;
+            write!(f, "; {kept_count} with secrets were not pushed")?;
         }
         for PushFailure { document, error } in failed {
             write!(f, "; {document} was not pushed: {error}")?;

@@ -10,6 +10,7 @@ use crate::apply::proposal::proposed::Proposed;
 use crate::config::fragment::without_values;
 use crate::config::name::is_name;
 use crate::diagnostics::source::{Place, Source};
+use crate::documents::public;
 
 /// Proposes the file of a pipeline, mesh or transform. The single key of the section is the name, which also names the
 /// file.
@@ -47,7 +48,15 @@ pub(super) fn propose(
         return transform(proposed, &name, &body, &place, &directory);
     }
     let file = defining_file(proposed, kind, &name, &directory).unwrap_or(format!("{directory}{name}.toml"));
-    proposed.write(file, source.text());
+    let text = match proposed.documents.source(&file) {
+        Some(own) => {
+            let (sensitive, registry) = (own.sensitive(), proposed.registry);
+            public::with_own_secrets(source.text(), own.text(), &sensitive, registry)
+                .unwrap_or_else(|| own.text().to_owned())
+        }
+        None => source.text().to_owned(),
+    };
+    proposed.write(file, &text);
     RejectionClass::Validate
 }
 

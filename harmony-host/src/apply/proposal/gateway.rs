@@ -8,7 +8,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike};
 use crate::apply::proposal::proposed::Proposed;
 use crate::config::fragment::without_values;
 use crate::diagnostics::source::{Place, Source};
-use crate::documents::editable;
+use crate::documents::{editable, public};
 
 /// Merges a change into `config.toml`. A section of the change replaces the current section; `[proxy]` and
 /// `[provider.*]` are merged key by key. Sections and keys that the change does not contain stay, with their comments
@@ -28,6 +28,7 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
     // `DocumentMut` has no spans, so the places come from a second, immutable document.
     let places = toml_edit::Document::parse(source.toml()).ok();
     let Some((name, mut own)) = current(proposed) else { return RejectionClass::Dependency };
+    let public = public_form(proposed, &name);
     let mut merge = Merge { proposed, source, places: places.as_ref() };
     for (key, item) in incoming.iter() {
         match key {
@@ -35,7 +36,8 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
             "provider" => merge.providers(&mut own, item),
             "management" => merge.unchanged(own.get(key), item, key),
             legacy if merge.is_legacy(legacy) => merge.unchanged(own.get(key), item, key),
-            _ if same(own.get(key), item) => {}
+            // What was pushed without its secrets and returns takes none of them away.
+            _ if same(own.get(key), item) || same(public.get(key), item) => {}
             _ => {
                 let position = own.get(key).and_then(Item::as_table).and_then(Table::position);
                 own.insert(key, at_position(item.clone(), position));
@@ -63,6 +65,13 @@ fn current(proposed: &mut Proposed<'_>) -> Option<(String, DocumentMut)> {
         );
     }
     parsed
+}
+
+/// Returns config.toml as it is pushed: without its secrets.
+fn public_form(proposed: &Proposed<'_>, name: &str) -> DocumentMut {
+    let own = proposed.documents.source(name);
+    let text = own.and_then(|own| public::without_secrets(own.text(), &own.sensitive(), proposed.registry));
+    text.and_then(|text| editable::parse(&text).ok()).unwrap_or_default()
 }
 
 /// A merge in progress.
