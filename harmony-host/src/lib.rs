@@ -59,8 +59,8 @@ pub use snapshot::{
     RequestHead, Snapshot,
 };
 pub use status::{
-    AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, Desired, Effective,
-    LastGoodStatus, ProblemReport, Status, SyncFailure, SyncStatus,
+    AppliedChange, AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, Desired, Effective,
+    Evidence, LastGoodStatus, ProblemReport, Status, SyncFailure, SyncStatus,
 };
 pub use storage::digest::Digest;
 pub use sync::{PushFailure, PushReport, SyncReport};

@@ -2,12 +2,14 @@
 
 mod board;
 mod change;
+mod evidence;
 mod overview;
 mod sync;
 mod timestamp;
 
 pub(crate) use board::StatusBoard;
 pub use change::{ChangeOutcome, ChangeReport};
+pub use evidence::{AppliedChange, Evidence};
 pub use overview::{AttemptVerdict, Attempted, Desired, Effective, LastGoodStatus, ProblemReport, Status};
 pub use sync::{Authorization, SyncFailure, SyncStatus};
 pub(crate) use timestamp::timestamp;

@@ -41,6 +41,10 @@ pub trait Enrollment: Send + Sync {
     /// Takes into account a credential that another provider or process has stored since: a host that waits
     /// after a refusal uses this to see that a new attempt makes sense.
     fn credential_status(&self) -> CredentialStatus;
+
+    /// Returns what is known about the credential that is used and about those that are not, for the status that people
+    /// read. Without a call to the control plane, and without any part of a secret.
+    fn credential_details(&self) -> CredentialDetails;
 }
 
 /// A request of a person to authorize this gateway.
@@ -103,8 +107,8 @@ pub enum CredentialStatus {
     Missing,
     /// A credential is stored, has not expired, and the control plane has not refused it.
     Valid {
-        /// The moment at which it expires.
-        expires_at: SystemTime,
+        /// The moment at which it expires; `None` when only the control plane knows.
+        expires_at: Option<SystemTime>,
     },
     /// The credential has expired, by the clock the provider was built with.
     Expired {
@@ -113,6 +117,19 @@ pub enum CredentialStatus {
     },
     /// The control plane has refused the credential. Ends with a new credential.
     Refused,
+}
+
+/// What is known about a gateway's credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CredentialDetails {
+    /// The place that the credential in use comes from, such as the name of a variable or of a file.
+    pub source: Option<String>,
+    /// The id of this gateway at the control plane, where known.
+    pub gateway_id: Option<String>,
+    /// The time at which the credential was issued, where known.
+    pub issued_at: Option<SystemTime>,
+    /// What is wrong with a credential that is not used, and what to do about it.
+    pub problem: Option<String>,
 }
 
 const _: fn(&dyn Enrollment) = |_| {};

@@ -35,7 +35,9 @@ pub use change::{
 };
 pub use clock::{Clock, SystemClock};
 pub use config_source::{Cadence, ConfigSource, Pending};
-pub use enrollment::{CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, MachineCredential};
+pub use enrollment::{
+    CredentialDetails, CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, MachineCredential,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use factory::{BuildContext, ProviderFactory};
 pub use inventory::{Inventory, MeshDefinition, MeshKeys};

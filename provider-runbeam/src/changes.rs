@@ -65,7 +65,9 @@ impl Runbeam {
     async fn list(&self) -> Result<Pending> {
         let credential = self.credential().await?;
         let call = self.call(PENDING, Purpose::Gateway, &credential);
-        let mut next = Some(self.api.url(&call, "harmony/changes", &[&credential.gateway_id]).await?);
+        // Without an id the list is that of every gateway the token sees: a machine token sees its own.
+        let id: Vec<&str> = credential.gateway_id.as_deref().into_iter().collect();
+        let mut next = Some(self.api.url(&call, "harmony/changes", &id).await?);
         let mut list = List::default();
         // The ETag of a page says nothing about the other pages, so only a list of one page is requested with it.
         // `swap` removes it until this list has arrived, so a cancelled call leaves none.

@@ -1,7 +1,7 @@
 //! A credential: the machine token, its checks and its JSON form.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use provider_api::{Error, MachineCredential, Result, Secret};
 use serde::{Deserialize, Serialize};
@@ -13,14 +13,21 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// The maximum length of an id of the control plane in bytes.
 const MAX_ID_BYTES: usize = 128;
 
+/// The lifetime of a machine token, as documented.
+const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// The machine token of this gateway with its expiry, ids and abilities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Credential {
     pub(crate) token: Secret,
-    pub(crate) expires_at: SystemTime,
-    pub(crate) gateway_id: String,
+    /// `None` for a bare token, whose expiry only the control plane knows.
+    pub(crate) expires_at: Option<SystemTime>,
+    /// `None` for a bare token.
+    pub(crate) gateway_id: Option<String>,
     pub(crate) gateway_code: Option<String>,
     pub(crate) abilities: Vec<String>,
+    /// The time at which it was issued or stored, where known.
+    pub(crate) issued_at: Option<SystemTime>,
     /// The origin of the control plane that issued the token; `None` if other software stored it.
     pub(crate) control_plane: Option<String>,
 }
@@ -36,6 +43,8 @@ struct StoredCredential {
     gateway_code: Option<String>,
     #[serde(default)]
     abilities: Option<Vec<String>>,
+    #[serde(default)]
+    issued_at: Option<jiff::Timestamp>,
     #[serde(default)]
     control_plane: Option<String>,
 }
@@ -67,7 +76,7 @@ impl Credential {
                 "`machine_token` is blank, too long, or has characters other than visible ASCII",
             ));
         }
-        match is_id(&self.gateway_id) {
+        match self.gateway_id.as_deref().is_none_or(is_id) {
             true => Ok(self),
             false => {
                 Err(Error::invalid("`gateway_id` is not an id of 1 to 128 letters, digits, . : _ and -"))
@@ -89,11 +98,14 @@ impl Credential {
         })?;
         let credential = Self {
             token: stored.machine_token,
-            expires_at: SystemTime::try_from(stored.expires_at)
-                .map_err(|_| Error::invalid("`expires_at` is out of range"))?,
-            gateway_id: stored.gateway_id,
+            expires_at: Some(
+                SystemTime::try_from(stored.expires_at)
+                    .map_err(|_| Error::invalid("`expires_at` is out of range"))?,
+            ),
+            gateway_id: Some(stored.gateway_id),
             gateway_code: stored.gateway_code.filter(|code| !code.is_empty()),
             abilities: stored.abilities.unwrap_or_default(),
+            issued_at: stored.issued_at.and_then(|at| SystemTime::try_from(at).ok()),
             control_plane: stored.control_plane.filter(|origin| !origin.is_empty()),
         };
         credential.validated()
@@ -105,13 +117,16 @@ impl Credential {
             jiff::Timestamp::try_from(time)
                 .map_err(|e| Error::invalid("a date of the credential is out of range").with_source(e))
         };
+        let (Some(expires_at), Some(gateway_id)) = (self.expires_at, &self.gateway_id) else {
+            return Err(Error::invalid("a bare token cannot be stored"));
+        };
         let stored = StoredCredentialRef {
             machine_token: self.token.expose(),
-            expires_at: time(self.expires_at)?,
-            gateway_id: &self.gateway_id,
+            expires_at: time(expires_at)?,
+            gateway_id,
             gateway_code: self.gateway_code.as_deref(),
             abilities: &self.abilities,
-            issued_at: time(now)?,
+            issued_at: time(self.issued_at.map_or(now, |issued_at| issued_at.min(now)))?,
             control_plane: self.control_plane.as_deref(),
         };
         // The capacity is enough for any credential: a buffer that grows leaves unwiped copies of the token behind.
@@ -122,7 +137,36 @@ impl Credential {
     }
 
     pub(crate) fn is_expired(&self, now: SystemTime) -> bool {
-        self.expires_at <= now
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    /// Returns the credential with the time at which it was issued, estimated from its end if it is not known.
+    pub(crate) fn with_estimated_issue(self) -> Self {
+        let estimate = || self.expires_at?.checked_sub(LIFETIME);
+        let issued_at = self.issued_at.or_else(estimate);
+        Self { issued_at, ..self }
+    }
+
+    /// Reads a bare token, as `runbeam token:get --raw` prints it.
+    ///
+    /// # Errors
+    /// Invalid when the text does not have the form of a bearer token (RFC 6750, section 2.1, and the `|` of Sanctum).
+    pub(crate) fn from_bare(text: &str) -> Result<Self> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~+/|".contains(c);
+        let token = text.trim_end_matches('=');
+        if token.is_empty() || !token.chars().all(allowed) {
+            return Err(Error::invalid("it is neither a JSON object nor a bare token"));
+        }
+        let credential = Self {
+            token: Secret::new(text),
+            expires_at: None,
+            gateway_id: None,
+            gateway_code: None,
+            abilities: Vec::new(),
+            issued_at: None,
+            control_plane: None,
+        };
+        credential.validated()
     }
 
     /// Returns the credential with `origin` as its control plane.
@@ -135,10 +179,11 @@ impl From<MachineCredential> for Credential {
     fn from(given: MachineCredential) -> Self {
         Self {
             token: given.token,
-            expires_at: given.expires_at,
-            gateway_id: given.gateway_id,
+            expires_at: Some(given.expires_at),
+            gateway_id: Some(given.gateway_id),
             gateway_code: given.gateway_code,
             abilities: given.abilities,
+            issued_at: None,
             control_plane: None,
         }
     }
@@ -175,7 +220,8 @@ mod tests {
         let json = r#"{"machine_token":"canary","expires_at":"2030-01-02T03:04:05.123456+00:00","gateway_id":"01H",
                        "abilities":["harmony:read"],"issued_at":"2029-01-01T00:00:00Z"}"#;
         let read = Credential::from_json(json.as_bytes()).unwrap();
-        let again = Credential::from_json(&read.to_json(SystemTime::UNIX_EPOCH).unwrap()).unwrap();
+        let issued_at = read.issued_at.unwrap();
+        let again = Credential::from_json(&read.to_json(issued_at).unwrap()).unwrap();
         assert_eq!(read, again);
         assert!(!format!("{read:?}").contains("canary"));
     }

@@ -3,18 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use provider_api::{CredentialStatus, Error, Result, Secret};
+use provider_api::{CredentialDetails, CredentialStatus, Error, Result, Secret};
 
 use crate::credential::{Credential, DisplayTime};
 use crate::environment::Environment;
 use crate::private_file::Stamp;
+use crate::seen_tokens::SeenToken;
 use crate::store::{Loaded, Store};
 
 /// The machine token of one gateway for one control plane, with two candidates: the environment and the store.
 ///
-/// The candidate of the environment wins until it expires, until the control plane refuses it, or until another
-/// token is stored while this process runs: that is how a user renews it. A change of the file is noticed when the
-/// token is needed next.
+/// The newest that is neither expired nor refused wins. A token of the environment is as old as the first time that it
+/// was seen, in this process or an earlier one; one that was refused, or replaced by storing another, is remembered as
+/// such. A change of the file is noticed when the token is needed next.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials(Arc<Inner>);
 
@@ -34,10 +35,16 @@ struct State {
     stored: Result<Option<Candidate>, String>,
     /// The stamp of the file at the last read, with `None` inside for no file; `None` before the first read.
     last_stamp: Option<Option<Stamp>>,
-    /// Set when a token was stored while this process runs; it then wins over the environment.
-    renewed: bool,
+    /// What is remembered of the token of the environment; `None` before the first read, and without one.
+    seen: Option<SeenToken>,
+    /// Set when the token of the environment was not seen before this process.
+    is_new: bool,
+    /// Set while `seen` has yet to be remembered.
+    to_remember: bool,
     /// Set while the token of the environment has yet to be stored.
     to_store: bool,
+    /// Set when the control plane has accepted the token of the environment.
+    works: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -49,9 +56,24 @@ struct Candidate {
 impl Credentials {
     /// Creates the state. Does no I/O: the store is read when the token is first needed.
     pub(crate) fn new(store: Result<Store>, origin: String, environment: &Environment) -> Self {
-        let environment = environment.machine_token.as_ref().map(parse_environment).transpose();
-        let to_store = matches!(environment, Ok(Some(_)));
-        let state = State { environment, stored: Ok(None), last_stamp: None, renewed: false, to_store };
+        let given = environment.machine_token.as_ref().filter(|given| !given.expose().trim().is_empty());
+        let environment = given.map(parse_environment).transpose();
+        if let Err(problem) = &environment {
+            tracing::warn!("{problem}");
+        }
+        // A bare token lacks what the store needs.
+        let to_store =
+            matches!(&environment, Ok(Some(candidate)) if candidate.credential.gateway_id.is_some());
+        let state = State {
+            environment,
+            stored: Ok(None),
+            last_stamp: None,
+            seen: None,
+            is_new: false,
+            to_remember: false,
+            to_store,
+            works: false,
+        };
         let store = store.map_err(|e| e.to_string());
         Self(Arc::new(Inner {
             store,
@@ -67,7 +89,7 @@ impl Credentials {
     /// # Errors
     /// Unavailable when there is no credential or it has expired: a user has to authorize the gateway.
     pub(crate) async fn current(&self, now: SystemTime) -> Result<Arc<Credential>> {
-        if !self.is_fresh() || self.state().to_store {
+        if !self.is_fresh() || self.state().has_writes() {
             let this = self.clone();
             tokio::task::spawn_blocking(move || this.reload(now, true))
                 .await
@@ -76,17 +98,21 @@ impl Credentials {
         self.state().select(now)
     }
 
-    /// Returns the id of the gateway that this one is enrolled as, `None` if it is not enrolled. Expired and refused
-    /// credentials count.
+    /// Returns the credential that says which gateway this one is enrolled as, `None` if it is not enrolled. Expired and
+    /// refused credentials count, unless they are bare tokens: a refused one says nothing.
     ///
     /// # Errors
     /// Unavailable when the store cannot be read now.
-    pub(crate) async fn gateway_id(&self, now: SystemTime) -> Result<Option<String>> {
+    pub(crate) async fn identity(&self, now: SystemTime) -> Result<Option<Arc<Credential>>> {
         let this = self.clone();
         tokio::task::spawn_blocking(move || this.reload(now, false))
             .await
             .map_err(|e| Error::unavailable("cannot read the stored machine token").with_source(e))?;
-        Ok(self.state().best(now).map(|candidate| candidate.credential.gateway_id.clone()))
+        let state = self.state();
+        let says = |candidate: &&Candidate| candidate.credential.gateway_id.is_some() || !candidate.refused;
+        let best = state.best(now).filter(says);
+        let best = best.or_else(|| state.candidates().into_iter().flatten().find(says));
+        Ok(best.map(|candidate| Arc::clone(&candidate.credential)))
     }
 
     /// Waits for other enrollments of this gateway, and keeps later ones waiting until the guard is dropped.
@@ -102,12 +128,33 @@ impl Credentials {
         let state = self.state();
         let Some(candidate) = state.best(now) else { return CredentialStatus::Missing };
         let expires_at = candidate.credential.expires_at;
-        match candidate {
-            candidate if candidate.credential.is_expired(now) => {
-                CredentialStatus::Expired { expired_at: expires_at }
-            }
-            candidate if candidate.refused => CredentialStatus::Refused,
+        match expires_at {
+            Some(expired_at) if expired_at <= now => CredentialStatus::Expired { expired_at },
+            _ if candidate.refused => CredentialStatus::Refused,
             _ => CredentialStatus::Valid { expires_at },
+        }
+    }
+
+    /// Returns what is known about the credential in use, and the problem of one that is not used.
+    pub(crate) fn details(&self, now: SystemTime) -> CredentialDetails {
+        if !self.is_fresh() {
+            self.reload(now, false);
+        }
+        let state = self.state();
+        let best = state.best(now);
+        let stored = state.stored.as_ref().ok().and_then(Option::as_ref);
+        let is_stored =
+            |best: &Candidate| stored.is_some_and(|stored| stored.credential.token == best.credential.token);
+        let source = best.map(|best| match (is_stored(best), state.is_environment(best)) {
+            (true, true) => format!("{VARIABLE}, stored too"),
+            (false, _) => VARIABLE.to_owned(),
+            (true, false) => "the stored machine token".to_owned(),
+        });
+        CredentialDetails {
+            source,
+            gateway_id: best.and_then(|best| best.credential.gateway_id.clone()),
+            issued_at: best.and_then(|best| best.credential.issued_at),
+            problem: state.problem(now),
         }
     }
 
@@ -126,8 +173,12 @@ impl Credentials {
         let saved = tokio::task::spawn_blocking(move || {
             let stamp = this.store()?.save(&credential, key.as_ref(), now)?;
             let mut state = this.state();
+            let issued_at = credential.issued_at.map_or(now, |issued_at| issued_at.min(now));
+            let credential = Credential { issued_at: Some(issued_at), ..credential };
             state.stored = Ok(Some(Candidate { credential: Arc::new(credential), refused: false }));
-            (state.last_stamp, state.renewed, state.to_store) = (Some(stamp), true, false);
+            (state.last_stamp, state.to_store) = (Some(stamp), false);
+            state.replaced();
+            this.remember(&state);
             Ok(())
         });
         saved.await.map_err(|e| Error::unavailable("cannot store the machine token").with_source(e))?
@@ -135,11 +186,29 @@ impl Credentials {
 
     /// Records whether the control plane refused `credential`.
     pub(crate) fn record_refusal(&self, credential: &Credential, refused: bool) {
-        let state = &mut *self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let mut changed = false;
         for candidate in [&mut state.environment, &mut state.stored].into_iter().flatten().flatten() {
             if candidate.credential.token == credential.token {
+                changed |= candidate.refused != refused;
                 candidate.refused = refused;
             }
+        }
+        let is_environment = state.is_in_environment(credential);
+        state.works |= is_environment && !refused;
+        if changed && is_environment {
+            if let Some(seen) = &mut state.seen {
+                seen.refused = refused;
+            }
+            // Written at once, since a restart may come before the next call. It happens seldom.
+            self.remember(state);
+        }
+    }
+
+    fn remember(&self, state: &State) {
+        if let (Ok(store), Some(seen)) = (&self.0.store, &state.seen) {
+            store.seen_tokens().remember(seen);
         }
     }
 
@@ -164,12 +233,25 @@ impl Credentials {
             return;
         };
         let (loaded, stamp) = store.load(&self.0.origin);
-        let to_store = self.state().update(loaded, stamp, may_store);
+        let mut state = self.state();
+        if let (None, Ok(Some(given))) = (&state.seen, &state.environment) {
+            let known = store.seen_tokens().find(&given.credential, &self.0.origin);
+            let is_new = known.is_none();
+            let seen = known.unwrap_or_else(|| SeenToken::new(&given.credential, &self.0.origin, now));
+            state.first_seen(seen, is_new);
+        }
+        let to_store = state.update(loaded, stamp, may_store);
+        if may_store && std::mem::take(&mut state.to_remember) {
+            self.remember(&state);
+        }
+        drop(state);
         let Some(credential) = to_store else { return };
         match store.save(&(*credential).clone().bound_to(&self.0.origin), None, now) {
             Ok(stamp) => {
                 let mut state = self.state();
-                state.stored = state.environment.clone();
+                let issued_at = credential.issued_at.map_or(now, |issued_at| issued_at.min(now));
+                let credential = Credential { issued_at: Some(issued_at), ..(*credential).clone() };
+                state.stored = Ok(Some(Candidate { credential: Arc::new(credential), refused: false }));
                 state.last_stamp = Some(stamp);
             }
             // Not an error: the gateway works with the token of the environment.
@@ -188,20 +270,32 @@ impl State {
             Loaded::Missing => Ok(None),
             Loaded::Credential(credential) => {
                 let same = before.filter(|before| before.credential.token == credential.token);
-                let refused = same.as_ref().is_some_and(|before| before.refused);
-                self.renewed |= !is_first && same.is_none();
+                let in_environment = self.is_in_environment(&credential);
+                let refused = match &same {
+                    Some(before) => before.refused,
+                    None => in_environment && self.seen.as_ref().is_some_and(|seen| seen.refused),
+                };
+                // Another process stored a token while this one runs: that is how a user renews it.
+                if !is_first && same.is_none() && !in_environment {
+                    self.replaced();
+                }
                 Ok(Some(Candidate { credential: Arc::new(*credential), refused }))
             }
             Loaded::Unusable(reason) => Err(reason),
         };
-        if !may_store || !std::mem::take(&mut self.to_store) {
+        // A stored token is only replaced by one that works.
+        let is_due = self.works || matches!(self.stored, Ok(None) | Err(_));
+        if !may_store || !self.to_store || !is_due {
             return None;
         }
+        self.to_store = false;
         let given = &self.environment.as_ref().ok()?.as_ref()?.credential;
         let better = match &self.stored {
             Ok(None) => true,
             Ok(Some(stored)) => {
-                stored.credential.token != given.token && stored.credential.expires_at <= given.expires_at
+                stored.credential.token != given.token
+                    && stored.credential.expires_at <= given.expires_at
+                    && self.environment_is_newer()
             }
             // The file may become readable again with the right key, so it is not overwritten.
             Err(reason) => {
@@ -215,18 +309,72 @@ impl State {
     fn candidates(&self) -> [Option<&Candidate>; 2] {
         let environment = self.environment.as_ref().ok().and_then(Option::as_ref);
         let stored = self.stored.as_ref().ok().and_then(Option::as_ref);
-        match self.renewed {
-            true => [stored, environment],
-            false => [environment, stored],
+        match self.environment_is_newer() {
+            true => [environment, stored],
+            false => [stored, environment],
         }
     }
 
-    /// Returns the first candidate that is neither expired nor refused, else the first that is not expired, else the
-    /// first. An invalid value in the environment is an error to report, so it hides the stored candidate.
-    fn best(&self, now: SystemTime) -> Option<&Candidate> {
-        if self.environment.is_err() && !self.renewed {
-            return None;
+    /// Returns whether the token of the environment is newer than the stored one.
+    fn environment_is_newer(&self) -> bool {
+        let Some(seen) = &self.seen else { return true };
+        let stored = self.stored.as_ref().ok().and_then(Option::as_ref);
+        let stored_at = stored.and_then(|stored| stored.credential.issued_at);
+        !seen.replaced && (self.is_new || seen.seen_at() >= stored_at)
+    }
+
+    /// Records that a token was stored that replaces the one of the environment.
+    fn replaced(&mut self) {
+        if let Some(seen) = &mut self.seen {
+            seen.replaced = true;
+            self.to_remember = true;
         }
+    }
+
+    fn first_seen(&mut self, seen: SeenToken, is_new: bool) {
+        if let Ok(Some(given)) = &mut self.environment {
+            given.refused |= seen.refused;
+        }
+        // One that was used up is not stored over what replaced it.
+        self.to_store &= !seen.replaced && !seen.refused;
+        (self.seen, self.is_new, self.to_remember) = (Some(seen), is_new, is_new);
+    }
+
+    fn has_writes(&self) -> bool {
+        self.to_remember || (self.to_store && (self.works || matches!(self.stored, Ok(None))))
+    }
+
+    fn is_in_environment(&self, credential: &Credential) -> bool {
+        matches!(&self.environment, Ok(Some(given)) if given.credential.token == credential.token)
+    }
+
+    fn is_environment(&self, candidate: &Candidate) -> bool {
+        self.is_in_environment(&candidate.credential)
+    }
+
+    /// Returns the problem of a token that is not used.
+    fn problem(&self, now: SystemTime) -> Option<String> {
+        if let Err(problem) = &self.environment {
+            return Some(problem.clone());
+        }
+        if let Err(problem) = &self.stored {
+            return Some(problem.clone());
+        }
+        let Ok(Some(given)) = &self.environment else { return None };
+        let used = self.best(now).is_some_and(|best| self.is_environment(best));
+        let seen = self.seen.as_ref().filter(|_| !used)?;
+        let why = match () {
+            () if seen.replaced => "a user has authorized this gateway since",
+            () if given.refused => "the control plane refused it",
+            () if given.credential.is_expired(now) => "it has expired",
+            () => "the stored one is newer",
+        };
+        Some(format!("the machine token in {VARIABLE} is not used, because {why}; unset the variable"))
+    }
+
+    /// Returns the first candidate that is neither expired nor refused, else the first that is not expired, else the
+    /// first.
+    fn best(&self, now: SystemTime) -> Option<&Candidate> {
         let candidates = self.candidates();
         let first = |fits: &dyn Fn(&Candidate) -> bool| {
             candidates.into_iter().flatten().find(|candidate| fits(candidate))
@@ -239,9 +387,9 @@ impl State {
     fn select(&self, now: SystemTime) -> Result<Arc<Credential>> {
         match self.best(now) {
             Some(candidate) if !candidate.credential.is_expired(now) => Ok(Arc::clone(&candidate.credential)),
-            Some(candidate) => Err(Error::unavailable(format!(
+            Some(Candidate { credential, .. }) => Err(Error::unavailable(format!(
                 "the machine token of this gateway expired at {}; authorize the gateway again",
-                DisplayTime(candidate.credential.expires_at)
+                DisplayTime(credential.expires_at.unwrap_or(now))
             ))),
             None => Err(Error::unavailable(match (&self.environment, &self.stored) {
                 (Err(reason), _) | (_, Err(reason)) => reason.clone(),
@@ -253,16 +401,21 @@ impl State {
     }
 }
 
+/// The variable of the machine token.
+const VARIABLE: &str = "RUNBEAM_MACHINE_TOKEN";
+
 fn parse_environment(given: &Secret) -> Result<Candidate, String> {
     let text = given.expose().trim();
-    if !text.starts_with('{') {
-        return Err("RUNBEAM_MACHINE_TOKEN holds a bare token, as `runbeam token:get --raw` prints it, which has \
-                    neither an expiry nor a gateway id: set the variable to the whole JSON object, \
-                    {\"machine_token\": \"...\", \"expires_at\": \"2030-01-31T00:00:00Z\", \"gateway_id\": \"...\"}, or \
-                    unset it and authorize the gateway"
-            .to_owned());
-    }
-    let credential = Credential::from_json(text.as_bytes())
-        .map_err(|e| format!("RUNBEAM_MACHINE_TOKEN cannot be used: {e}"))?;
+    let credential = match text.starts_with('{') {
+        true => Credential::from_json(text.as_bytes()).map(Credential::with_estimated_issue),
+        false => Credential::from_bare(text),
+    };
+    let credential = credential.map_err(|e| {
+        format!(
+            "{VARIABLE} cannot be used: {e}; set it to what `runbeam token:get --raw` prints, or to \
+             {{\"machine_token\": \"...\", \"expires_at\": \"2030-01-31T00:00:00Z\", \"gateway_id\": \"...\"}}, or unset it \
+             and authorize the gateway"
+        )
+    })?;
     Ok(Candidate { credential: Arc::new(credential), refused: false })
 }

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use provider_api::{
-    CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, Error, ErrorKind, MachineCredential, Result,
-    Secret, async_trait,
+    CredentialDetails, CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, Error, ErrorKind,
+    MachineCredential, Result, Secret, async_trait,
 };
 use url::Url;
 
@@ -28,26 +28,30 @@ impl Enrollment for Runbeam {
         let now = self.context.clock.now();
         let (name, key) = (credential.gateway_code.clone(), credential.storage_key.clone());
         let replace = credential.replace;
-        let credential = Credential::from(credential).validated()?;
-        if credential.is_expired(now) {
-            return Err(Error::invalid("the machine token has already expired"));
-        }
-        // Nobody else may enroll this gateway between the checks and the write.
-        let _enrolling = self.credentials.enrolling().await;
-        self.check_identity(&credential.gateway_id, replace, ErrorKind::Invalid).await?;
-        self.try_out(&credential.gateway_id, &credential.token).await?;
         let enrolled = Enrolled {
             gateway_id: credential.gateway_id.clone(),
             gateway_code: name,
             gateway_name: None,
             expires_at: credential.expires_at,
         };
+        let credential = Credential::from(credential).validated()?.with_estimated_issue();
+        if credential.is_expired(now) {
+            return Err(Error::invalid("the machine token has already expired"));
+        }
+        // Nobody else may enroll this gateway between the checks and the write.
+        let _enrolling = self.credentials.enrolling().await;
+        self.check_identity(&enrolled.gateway_id, replace, ErrorKind::Invalid).await?;
+        self.try_out(&enrolled.gateway_id, &credential.token).await?;
         self.credentials.renew(credential, key, now).await?;
         Ok(enrolled)
     }
 
     fn credential_status(&self) -> CredentialStatus {
         self.credentials.credential_status(self.context.clock.now())
+    }
+
+    fn credential_details(&self) -> CredentialDetails {
+        self.credentials.details(self.context.clock.now())
     }
 }
 
@@ -64,13 +68,15 @@ impl Runbeam {
         let answer = answer.map_err(not_found_as_unavailable)?;
         let now = self.context.clock.now();
         let gateway = answer.gateway;
+        let expires_at =
+            SystemTime::try_from(answer.expires_at).map_err(|_| missing_field(action, "expires_at"))?;
         let credential = Credential {
             token: answer.machine_token,
-            expires_at: SystemTime::try_from(answer.expires_at)
-                .map_err(|_| missing_field(action, "expires_at"))?,
-            gateway_id: gateway.id.clone(),
+            expires_at: Some(expires_at),
+            gateway_id: Some(gateway.id.clone()),
             gateway_code: gateway.code.clone(),
             abilities: answer.abilities,
+            issued_at: None,
             control_plane: None,
         };
         let credential = credential.validated().map_err(|error| {
@@ -79,9 +85,8 @@ impl Runbeam {
         if credential.is_expired(now) {
             return Err(missing_field(action, "expires_at"));
         }
-        let expires_at = credential.expires_at;
         let _enrolling = self.credentials.enrolling().await;
-        self.check_identity(&credential.gateway_id, request.replace, ErrorKind::Denied).await?;
+        self.check_identity(&gateway.id, request.replace, ErrorKind::Denied).await?;
         self.credentials.renew(credential, request.storage_key.clone(), now).await?;
         Ok(Enrolled {
             gateway_id: gateway.id,
@@ -95,32 +100,38 @@ impl Runbeam {
     /// process of this machine can send a token of an account of its own, and a control plane account decides what
     /// configures this gateway. An expired or refused token counts: it still says which gateway this is.
     async fn check_identity(&self, gateway: &str, replace: bool, kind: ErrorKind) -> Result<()> {
-        let enrolled_as = self.credentials.gateway_id(self.context.clock.now()).await?;
-        match enrolled_as {
-            Some(current) if current != gateway && !replace => Err(Error::new(
-                kind,
-                format!(
-                    "this gateway is enrolled as `{current}`, and the machine token is for another gateway, \
-                     `{gateway}`; to replace it, send `\"replace\": true` and management.token in the header \
-                     Management-Token"
-                ),
-            )),
-            _ => Ok(()),
-        }
+        let current = self.credentials.identity(self.context.clock.now()).await?;
+        let Some(current) = current.filter(|_| !replace) else { return Ok(()) };
+        let other = match &current.gateway_id {
+            Some(id) if id == gateway => return Ok(()),
+            Some(id) => format!("`{id}`"),
+            // A bare token says which gateway it is for only by what it may see.
+            None => match self.list_of(None, &current.token).await {
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                // A token that does not work makes this gateway nobody.
+                Err(_) => return Ok(()),
+                Ok(()) => match self.list_of(Some(gateway), &current.token).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                    Err(_) => "the gateway of the bare token in RUNBEAM_MACHINE_TOKEN".to_owned(),
+                },
+            },
+        };
+        Err(Error::new(
+            kind,
+            format!(
+                "this gateway is enrolled as {other}, and the machine token is for another gateway, `{gateway}`; to \
+                 replace it, send `\"replace\": true` and management.token in the header Management-Token"
+            ),
+        ))
     }
 
     /// Tries a brought machine token at the control plane. While there is a working token, one that cannot be tried is
     /// not taken. Without one there is nothing to lose, so only one that the control plane refuses is not taken.
     async fn try_out(&self, gateway: &str, token: &Secret) -> Result<()> {
-        let action = "trying the machine token";
-        let call = Call { action, purpose: Purpose::User, bearer: Bearer::User(token) };
-        let asked = async {
-            let url = self.api.url(&call, "harmony/changes", &[gateway]).await?;
-            self.api.get::<ChangeList>(&call, url).await
-        };
         let works = matches!(self.credential_status(), CredentialStatus::Valid { .. });
-        match self.api.with_deadline(action, asked).await {
-            Ok(_) => Ok(()),
+        match self.list_of(Some(gateway), token).await {
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::Unavailable && !works => {
                 tracing::warn!(%error, "the machine token could not be tried; it is stored, since this gateway has no working one");
                 Ok(())
@@ -128,6 +139,19 @@ impl Runbeam {
             Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
             Err(error) => Err(Error::denied(format!("the machine token does not work: {error}"))),
         }
+    }
+
+    /// Lists the changes of a gateway with a token, to see that the two belong together. Without a gateway, shows only that
+    /// the token works.
+    async fn list_of(&self, gateway: Option<&str>, token: &Secret) -> Result<()> {
+        let action = "trying the machine token";
+        let call = Call { action, purpose: Purpose::User, bearer: Bearer::User(token) };
+        let asked = async {
+            let id: Vec<&str> = gateway.into_iter().collect();
+            let url = self.api.url(&call, "harmony/changes", &id).await?;
+            self.api.get::<ChangeList>(&call, url).await.map(drop)
+        };
+        self.api.with_deadline(action, asked).await
     }
 
     /// Checks that a token is for the configured control plane. A token of another one would be sent to a server that

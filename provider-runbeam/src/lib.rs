@@ -26,6 +26,7 @@ mod report;
 mod resolve;
 mod retention;
 mod runbeam;
+mod seen_tokens;
 mod settings;
 mod storage_key;
 mod store;

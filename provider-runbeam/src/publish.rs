@@ -19,7 +19,7 @@ impl Runbeam {
         let credential = self.credential().await?;
         let call = self.call(action, Purpose::Resource, &credential);
         // The document of the gateway has the id of the gateway.
-        let own = || (*publication.kind == DocumentKind::Gateway).then_some(credential.gateway_id.as_str());
+        let own = || credential.gateway_id.as_deref().filter(|_| *publication.kind == DocumentKind::Gateway);
         let id = publication.id.or_else(own);
         let update = Update { kind: publication.kind.as_str(), id, config: publication.document };
         let answer: Updated = self.api.post(&call, "harmony/update", &update).await?;

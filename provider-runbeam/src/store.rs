@@ -7,6 +7,7 @@ use provider_api::{Error, Result, Secret};
 
 use crate::credential::Credential;
 use crate::private_file::{self, Stamp};
+use crate::seen_tokens::SeenTokens;
 use crate::storage_key::StorageKey;
 
 /// The stored credential of one gateway, in the format and the paths of the official SDK:
@@ -51,6 +52,11 @@ impl Store {
     /// Returns the stamp of the token file, to notice that another process stored a token.
     pub(crate) fn stamp(&self) -> Option<Stamp> {
         Stamp::of(&self.token_file)
+    }
+
+    /// Returns the memory of the tokens of the environment.
+    pub(crate) fn seen_tokens(&self) -> SeenTokens {
+        SeenTokens(self.key_file.with_file_name("seen-tokens.json"))
     }
 
     /// Reads the credential for `origin`. Creates no file.

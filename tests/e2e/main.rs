@@ -14,6 +14,7 @@ mod disk;
 mod documents;
 mod embedding;
 mod enrollment;
+mod evidence;
 mod fail_closed;
 mod force_https;
 mod forwarding;

@@ -50,10 +50,17 @@ fn screen(answer: &Value) -> String {
     let provider = &answer["provider"];
     let abilities: Vec<&str> =
         provider["abilities"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let verdict = if answer["in_sync"].as_bool() == Some(true) { "in sync" } else { "NOT in sync" };
+    let verdict = match (answer["in_sync"].as_bool(), answer["unknown"].as_bool()) {
+        (Some(true), _) => "in sync",
+        (_, Some(true)) => "NOT KNOWN to be in sync",
+        _ => "NOT in sync",
+    };
     let mut screen = format!("{verdict}\n");
     if let Some(reason) = answer["reason"].as_str() {
         screen.push_str(&format!("  because    {reason}\n"));
+    }
+    if let Some(note) = answer["note"].as_str() {
+        screen.push_str(&format!("  known      {note}\n"));
     }
     let (effective, attempted, desired) = (&answer["effective"], &answer["attempted"], &answer["desired"]);
     let rows = [
@@ -130,6 +137,12 @@ fn sync_rows(sync: &Value, screen: &mut String) {
         }
     }
     row("authorized", authorized);
+    if let Some(source) = sync["credential_source"].as_str() {
+        row("credential", source.to_owned());
+    }
+    if let Some(problem) = sync["credential_problem"].as_str() {
+        row("problem", problem.to_owned());
+    }
     row("contact", format!("{}; next poll {}", text(&sync["heard_at"]), text(&sync["due_at"])));
     let count = |key: &str, noun| counted(sync[key].as_u64().unwrap_or_default() as usize, noun);
     let (changes, verdicts) = (count("unsettled", "change"), count("undelivered", "verdict"));

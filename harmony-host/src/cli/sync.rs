@@ -15,6 +15,10 @@ pub(super) struct Sync {
     #[command(flatten)]
     gateway: ManagementClient,
 
+    /// Accept that a new state cannot know which changes were acknowledged before, then sync
+    #[arg(long)]
+    accept_fresh: bool,
+
     /// Print the JSON of the gateway instead of text
     #[arg(long)]
     json: bool,
@@ -26,7 +30,8 @@ const DEADLINE: Duration = Duration::from_secs(300);
 impl Sync {
     /// Runs the command and returns the exit code.
     pub(super) async fn run(self) -> u8 {
-        let (status, answer) = match self.gateway.request(Method::POST, "sync", DEADLINE).await {
+        let path = if self.accept_fresh { "sync/accept-fresh" } else { "sync" };
+        let (status, answer) = match self.gateway.request(Method::POST, path, DEADLINE).await {
             Ok(answer) => answer,
             Err(code) => return code,
         };

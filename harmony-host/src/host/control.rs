@@ -43,6 +43,17 @@ impl Control {
         report.await.ok()
     }
 
+    /// Accepts that it is not known what was acknowledged before the state of this gateway was created.
+    ///
+    /// # Errors
+    /// Invalid when no remote provider is followed; Unavailable when it cannot be recorded, or the host is stopping.
+    pub(crate) async fn accept_fresh(&self) -> Result<()> {
+        let stopping = || Error::unavailable("the gateway is stopping");
+        let (reply, accepted) = oneshot::channel();
+        self.sync.send(SyncCommand::AcceptNew(reply)).await.map_err(|_| stopping())?;
+        accepted.await.map_err(|_| stopping())?
+    }
+
     /// Pushes the active configuration to the primary provider.
     ///
     /// # Errors

@@ -124,6 +124,16 @@ impl Host {
         self.0.control.sync().await
     }
 
+    /// Accepts that it is not known which changes were acknowledged before the state of this gateway was created: the
+    /// operator has compared it with the control plane.
+    ///
+    /// # Errors
+    /// [`Invalid`](provider_api::ErrorKind::Invalid) when no remote provider is followed;
+    /// [`Unavailable`](provider_api::ErrorKind::Unavailable) when it cannot be recorded, or the host is stopping.
+    pub async fn accept_fresh(&self) -> Result<()> {
+        self.0.control.accept_fresh().await
+    }
+
     /// Pushes the active configuration to the primary provider, without its secrets. Cancel safe: the push
     /// goes on.
     ///

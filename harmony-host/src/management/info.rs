@@ -5,10 +5,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::snapshot::Snapshot;
+use crate::status::Status;
 
-/// Returns the version, the platform, the gateway id and the uptime in seconds.
-pub(super) fn info(snapshot: &Snapshot, uptime: Duration) -> Value {
+/// Returns the version, the platform, the gateway id, the uptime in seconds, and the end of the credential.
+pub(super) fn info(snapshot: &Snapshot, status: &Status, uptime: Duration) -> Value {
+    let sync = status.sync.as_ref();
     json!({
+        "authorization": sync.map(|sync| sync.authorization),
+        "authorized_until": sync.and_then(|sync| sync.authorized_until),
         "version": env!("CARGO_PKG_VERSION"),
         "uptime": uptime.as_secs(),
         "os": std::env::consts::OS,

@@ -13,6 +13,7 @@ pub(super) enum Operation {
     Health,
     Reload,
     Sync,
+    AcceptFresh,
     Update,
     Authorize,
     Token,
@@ -37,7 +38,7 @@ const fn write(path: &'static str, operation: Operation) -> Route {
 }
 
 /// The routes.
-const ROUTES: [Route; 11] = [
+const ROUTES: [Route; 12] = [
     read("info", Operation::Info),
     read("pipelines", Operation::Pipelines),
     read("routes", Operation::Routes),
@@ -46,6 +47,7 @@ const ROUTES: [Route; 11] = [
     Route::HEALTH,
     write("reload", Operation::Reload),
     write("sync", Operation::Sync),
+    write("sync/accept-fresh", Operation::AcceptFresh),
     write("update", Operation::Update),
     write("authorize", Operation::Authorize),
     write("token", Operation::Token),

@@ -72,7 +72,7 @@ impl Management {
         let (control, ok) = (&self.control, StatusCode::OK);
         let status = || control.status.read();
         match route.operation {
-            Operation::Info => json(ok, &info::info(&snapshot, control.started.elapsed())),
+            Operation::Info => json(ok, &info::info(&snapshot, &status(), control.started.elapsed())),
             Operation::Pipelines => json(ok, &pipelines::pipelines(&snapshot)),
             Operation::Routes => json(ok, &routes::routes(&snapshot)),
             Operation::ConfigStatus => json(ok, &provider::config_status(&snapshot, &status())),
@@ -80,6 +80,7 @@ impl Management {
             Operation::Health => health::health(&status(), to_operator),
             Operation::Reload => reload::reload(control).await,
             Operation::Sync => sync::sync(&snapshot, control).await,
+            Operation::AcceptFresh => sync::accept_fresh(&snapshot, control).await,
             Operation::Update => update::update(&snapshot, control).await,
             Operation::Authorize => {
                 EnrollmentCall { snapshot: &snapshot, config, control, request }.authorize().await

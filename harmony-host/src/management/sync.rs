@@ -7,8 +7,19 @@ use serde_json::{Value, json};
 
 use crate::host::Control;
 use crate::http::respond;
-use crate::management::provider_error::{remote_provider, stopping};
+use crate::management::provider_error::{provider_failed, remote_provider, stopping};
 use crate::snapshot::Snapshot;
+
+/// Accepts what a new state cannot know, then syncs.
+pub(super) async fn accept_fresh(snapshot: &Snapshot, control: &Control) -> Response<Full<Bytes>> {
+    if let Err(response) = remote_provider(snapshot) {
+        return *response;
+    }
+    match control.accept_fresh().await {
+        Ok(()) => sync(snapshot, control).await,
+        Err(error) => provider_failed(&error),
+    }
+}
 
 /// Fetches the changes of the primary provider now, applies them, and returns the verdicts.
 pub(super) async fn sync(snapshot: &Snapshot, control: &Control) -> Response<Full<Bytes>> {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use provider_api::{Cadence, CredentialStatus, Error, Provider, Result};
+use provider_api::{Cadence, CredentialDetails, CredentialStatus, Error, Provider, Result};
 
 /// Runs a call of a provider and turns a panic into an error: a faulty provider fails one call, not the task that
 /// serves requests or applies changes.
@@ -37,6 +37,11 @@ pub(crate) fn cadence_of(provider: &dyn Provider) -> Option<Cadence> {
 /// Returns the state of the gateway's credential; `None` when the provider needs none or panicked.
 pub(crate) fn credential_status_of(provider: &dyn Provider) -> Option<CredentialStatus> {
     catch_panic(|| provider.enrollment().map(provider_api::Enrollment::credential_status))?
+}
+
+/// Returns what is known about the credential; `None` without enrollment, or after a panic.
+pub(crate) fn credential_details_of(provider: &dyn Provider) -> Option<CredentialDetails> {
+    catch_panic(|| provider.enrollment().map(provider_api::Enrollment::credential_details))?
 }
 
 /// Formats an error with its causes in one line.

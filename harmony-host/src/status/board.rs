@@ -7,10 +7,10 @@ use arc_swap::ArcSwap;
 use provider_api::Provider;
 use tokio::time::Instant;
 
-use crate::status::ChangeReport;
 use crate::status::overview::{Desired, Status};
 use crate::status::sync::{SyncFailure, SyncStatus};
 use crate::status::timestamp;
+use crate::status::{AppliedChange, ChangeOutcome, ChangeReport};
 
 /// The current status. The gateway writes it; the management API reads it without a lock.
 #[derive(Debug)]
@@ -87,7 +87,27 @@ impl StatusBoard {
 
     /// Records the outcome of a change.
     pub(crate) fn record_change(&self, change: &ChangeReport) {
-        self.sync(|sync| sync.last_change = Some(change.clone()));
+        self.sync(|sync| {
+            sync.last_change = Some(change.clone());
+            if change.verdict == ChangeOutcome::Applied {
+                let (id, kind, at) = (change.id.clone(), change.kind.clone(), Some(change.at));
+                sync.evidence.last_applied = Some(AppliedChange { id, kind, at });
+            }
+        });
+    }
+
+    /// Records the last applied change of an earlier process, if none was applied since.
+    pub(crate) fn applied_before(&self, id: &str, kind: &str) {
+        self.sync(|sync| {
+            let change = || AppliedChange { id: id.to_owned(), kind: kind.to_owned(), at: None };
+            sync.evidence.last_applied.get_or_insert_with(change);
+        });
+    }
+
+    /// Records since when this state is used with the gateway's id, and why it is not known what was acknowledged
+    /// before.
+    pub(crate) fn first_contact(&self, at: SystemTime, unknown: Option<String>) {
+        self.sync(|sync| (sync.evidence.since, sync.evidence.unknown) = (Some(timestamp(at)), unknown));
     }
 
     /// Records the counts of the provider's changes in the journal, and the change that stands rejected.

@@ -129,6 +129,18 @@ impl Status {
             && self.sync.as_ref().is_none_or(|sync| sync.reason().is_none())
     }
 
+    /// Returns true when nothing is known to be missing here, and yet nobody can tell if the gateway is in sync.
+    pub fn is_unknown(&self) -> bool {
+        let unknown = self.sync.as_ref().and_then(SyncStatus::unknown);
+        unknown.is_some() && self.reason() == unknown
+    }
+
+    /// Returns the words that belong to "in sync" while a provider is followed: when it was last heard, what was applied
+    /// here, and what is not seen from here.
+    pub fn note(&self) -> Option<String> {
+        self.sync.as_ref().map(SyncStatus::note)
+    }
+
     /// Returns the reason for which the gateway is not in sync, in one sentence.
     pub fn reason(&self) -> Option<String> {
         if self.in_sync() {

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use provider_api::{Cadence, CredentialStatus, Provider};
 use serde::Serialize;
 
-use crate::providers::isolate::{cadence_of, credential_status_of};
+use crate::providers::isolate::{cadence_of, credential_details_of, credential_status_of};
 use crate::status::change::{ChangeOutcome, ChangeReport};
+use crate::status::evidence::Evidence;
 use crate::status::timestamp;
 
 /// The status of the sync with the provider.
@@ -20,6 +21,11 @@ pub struct SyncStatus {
     pub authorization: Authorization,
     /// The time at which the credential expires or has expired.
     pub authorized_until: Option<Timestamp>,
+    /// The place that the credential in use comes from.
+    pub credential_source: Option<String>,
+    /// What is wrong with a credential that is not used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_problem: Option<String>,
     /// The time of the provider's last response.
     pub heard_at: Option<Timestamp>,
     /// The failure since then; `None` after a pass without one.
@@ -38,6 +44,8 @@ pub struct SyncStatus {
     pub rejected: Option<String>,
     /// The last change that was tried.
     pub last_change: Option<ChangeReport>,
+    /// What "in sync" rests on.
+    pub evidence: Evidence,
 }
 
 /// The state of a gateway's credential.
@@ -76,6 +84,8 @@ impl SyncStatus {
             cadence: String::new(),
             authorization: Authorization::None,
             authorized_until: None,
+            credential_source: None,
+            credential_problem: None,
             heard_at: None,
             failure: None,
             due_at: None,
@@ -84,6 +94,7 @@ impl SyncStatus {
             quarantined: 0,
             rejected: None,
             last_change: None,
+            evidence: Evidence::default(),
         };
         status.update(provider);
         status
@@ -101,13 +112,23 @@ impl SyncStatus {
             None => (Authorization::None, None),
             Some(CredentialStatus::Missing) => (Authorization::Missing, None),
             Some(CredentialStatus::Refused) => (Authorization::Refused, None),
-            Some(CredentialStatus::Valid { expires_at }) => {
-                (Authorization::Valid, Some(timestamp(expires_at)))
-            }
+            Some(CredentialStatus::Valid { expires_at }) => (Authorization::Valid, expires_at.map(timestamp)),
             Some(CredentialStatus::Expired { expired_at }) => {
                 (Authorization::Expired, Some(timestamp(expired_at)))
             }
         };
+        self.update_credential(provider);
+    }
+
+    /// Updates what is known about the credential.
+    fn update_credential(&mut self, provider: &dyn Provider) {
+        let details = credential_details_of(provider).unwrap_or_default();
+        (self.credential_source, self.credential_problem) = (details.source, details.problem);
+    }
+
+    /// Returns the words that belong to "in sync".
+    pub(super) fn note(&self) -> String {
+        self.evidence.note(&self.provider, self.heard_at)
     }
 
     /// Returns the reason for which the gateway may differ from what the provider wants.
@@ -140,6 +161,11 @@ impl SyncStatus {
             1 => Some("1 change has no verdict yet".to_owned()),
             n => Some(format!("{n} changes have no verdict yet")),
         };
-        self.rejected.clone().or(held).or(waits)
+        self.rejected.clone().or(held).or(waits).or_else(|| self.unknown())
+    }
+
+    /// Returns the reason for which nobody can tell if the gateway is in sync.
+    pub(super) fn unknown(&self) -> Option<String> {
+        self.evidence.unknown.clone()
     }
 }

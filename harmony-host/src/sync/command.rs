@@ -17,6 +17,8 @@ pub(crate) enum SyncCommand {
     Push(Arc<Snapshot>, oneshot::Sender<Result<PushReport>>),
     /// Sync soon: the credential changed.
     Authorized,
+    /// Accept that it is not known what was acknowledged before this state was created.
+    AcceptNew(oneshot::Sender<Result<()>>),
 }
 
 impl fmt::Debug for SyncCommand {
@@ -25,6 +27,7 @@ impl fmt::Debug for SyncCommand {
             Self::Now(_) => "Now",
             Self::Push(..) => "Push",
             Self::Authorized => "Authorized",
+            Self::AcceptNew(_) => "AcceptNew",
         })
     }
 }

@@ -25,5 +25,9 @@ pub(super) fn update(journal: &Journal, provider: &Arc<dyn Provider>, status: &S
             Some(format!("the {} change {} was rejected ({class}): {summary}", entry.kind, entry.id))
         }
     });
+    let applied = ours.iter().rfind(|entry| entry.settlement == Some(Settlement::Applied));
+    if let Some(applied) = applied {
+        status.applied_before(&applied.id, &applied.kind);
+    }
     status.journal(open, undelivered, quarantined, rejected);
 }

@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use provider_api::{Cadence, Clock, CredentialStatus, Error, ErrorKind, Provider, Registry, Result};
+use provider_api::{
+    Cadence, Clock, CredentialDetails, CredentialStatus, Error, ErrorKind, Provider, Registry, Result,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::apply::Command;
 use crate::journal::Journal;
-use crate::providers::isolate::{cadence_of, credential_status_of, error_chain};
+use crate::providers::isolate::{cadence_of, credential_details_of, credential_status_of, error_chain};
 use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
+use crate::sync::first_contact::{FirstContact, FirstContacts};
 use crate::sync::outbox::Outbox;
 use crate::sync::pass::SyncPass;
 use crate::sync::schedule::Schedule;
@@ -58,11 +61,20 @@ pub(crate) struct SyncLoop {
     delivery: Option<tokio::task::JoinHandle<()>>,
     /// Set when the last pass failed because this gateway is not authorized.
     unauthorized: bool,
+    contacts: FirstContacts,
+    /// Set when this state had no journal at the start.
+    is_new: bool,
+    /// The key of the first contact that the status shows.
+    shown_contact: Option<String>,
+    clock: Arc<dyn Clock>,
 }
 
 impl SyncLoop {
     pub(crate) fn new(parts: SyncParts) -> Self {
         let outbox = Outbox::new();
+        let contacts = FirstContacts::new(&parts.journal_directory);
+        let is_new = parts.journal.is_none();
+        let clock = Arc::clone(&parts.clock);
         let pass = SyncPass {
             apply: parts.apply,
             primary: parts.primary.clone(),
@@ -86,6 +98,10 @@ impl SyncLoop {
             push: parts.push,
             delivery: None,
             unauthorized: false,
+            contacts,
+            is_new,
+            shown_contact: None,
+            clock,
         }
     }
 
@@ -156,6 +172,7 @@ impl SyncLoop {
         if !same {
             self.authorized();
             self.pass.listed.clear();
+            self.shown_contact = None;
             self.outbox.wake();
             match &primary {
                 Some(provider) => tracing::info!(provider = %provider.name(), "following"),
@@ -186,6 +203,9 @@ impl SyncLoop {
                 }
             }
             SyncCommand::Authorized => self.authorized(),
+            SyncCommand::AcceptNew(reply) => {
+                let _ = reply.send(self.accept_new().await);
+            }
         }
     }
 
@@ -221,13 +241,76 @@ impl SyncLoop {
                 }
             }
         }
+        self.mark_new().await;
         let (report, result) = self.pass.run(&provider, requested).await;
         self.start_delivery();
         match result {
-            Ok(()) => self.succeeded(),
+            Ok(()) => {
+                self.show_contact(&provider).await;
+                self.succeeded();
+            }
             Err(error) => self.failed(&provider, &error),
         }
         report
+    }
+
+    /// Notes that this state is new, before the journal is created.
+    async fn mark_new(&mut self) {
+        if std::mem::take(&mut self.is_new) {
+            let contacts = self.contacts.clone();
+            let marked = blocking(move || contacts.mark_new()).await;
+            if let Err(error) = marked {
+                tracing::warn!(
+                    error = error_chain(&error),
+                    "the state of this gateway cannot be marked as new"
+                );
+                self.is_new = true;
+            }
+        }
+    }
+
+    /// Shows since when this state is used, and warns when it is newer than its token.
+    async fn show_contact(&mut self, provider: &Arc<dyn Provider>) {
+        let details = credential_details_of(&**provider).unwrap_or_default();
+        let key = contact_key(provider, &details);
+        if self.shown_contact.as_ref() == Some(&key) {
+            return;
+        }
+        let (contacts, named, now) = (self.contacts.clone(), key.clone(), self.clock.now());
+        match blocking(move || contacts.heard(&named, &details, now)).await {
+            Ok(contact) => self.show(provider, key, contact),
+            Err(error) => {
+                tracing::warn!(error = error_chain(&error), "the first contact cannot be recorded");
+            }
+        }
+    }
+
+    fn show(&mut self, provider: &Arc<dyn Provider>, key: String, contact: FirstContact) {
+        let unknown = contact.unknown.then(|| {
+            format!(
+                "the state of this gateway is newer than its token, so it cannot know which changes were acknowledged \
+                 at `{}` before; compare with the control plane, then run `harmony-host sync --accept-fresh`",
+                provider.name()
+            )
+        });
+        if let Some(reason) = &unknown {
+            tracing::warn!(reason, "not known to be in sync");
+        }
+        let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(contact.at));
+        self.status.first_contact(at.unwrap_or(SystemTime::UNIX_EPOCH), unknown);
+        self.shown_contact = Some(key);
+    }
+
+    async fn accept_new(&mut self) -> Result<()> {
+        let provider = self.followed.clone();
+        let provider = provider.ok_or_else(|| Error::invalid("no remote provider is followed"))?;
+        let details = credential_details_of(&*provider).unwrap_or_default();
+        let key = contact_key(&provider, &details);
+        let (contacts, named, now) = (self.contacts.clone(), key.clone(), self.clock.now());
+        let contact = blocking(move || contacts.accept(&named, now)).await?;
+        tracing::info!(provider = %provider.name(), "the operator accepts what is not known");
+        self.show(&provider, key, contact);
+        Ok(())
     }
 
     fn succeeded(&mut self) {
@@ -272,6 +355,20 @@ impl Drop for SyncLoop {
             task.abort();
         }
     }
+}
+
+/// Runs blocking I/O on the state of this gateway.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let failed = || Error::unavailable("the state of this gateway cannot be read or written");
+    let done = tokio::task::spawn_blocking(work).await.map_err(|e| failed().with_source(e))?;
+    done.map_err(|e| failed().with_source(e))
+}
+
+/// The key of a first contact: one provider, and one gateway there.
+fn contact_key(provider: &Arc<dyn Provider>, details: &CredentialDetails) -> String {
+    format!("{}/{}", provider.name(), details.gateway_id.as_deref().unwrap_or_default())
 }
 
 async fn until(due: Option<Instant>) {

@@ -4,8 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use provider_api::testkit::Exchange;
 use provider_api::{
-    Clock as _, CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, Error, MachineCredential, Result,
-    Secret, async_trait,
+    Clock as _, CredentialDetails, CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, Error,
+    MachineCredential, Result, Secret, async_trait,
 };
 use serde_json::json;
 
@@ -84,7 +84,7 @@ impl Enrollment for ReferenceProvider {
             None if inner.is(Mutation::MissingIsRefused) => CredentialStatus::Refused,
             None => CredentialStatus::Missing,
             Some(_) if inner.is(Mutation::ExpiryForgotten) => {
-                CredentialStatus::Valid { expires_at: UNIX_EPOCH }
+                CredentialStatus::Valid { expires_at: Some(UNIX_EPOCH) }
             }
             Some(stored)
                 if stored.expires_at <= inner.factory.clock.now() && !inner.is(Mutation::NeverExpired) =>
@@ -92,8 +92,14 @@ impl Enrollment for ReferenceProvider {
                 CredentialStatus::Expired { expired_at: stored.expires_at }
             }
             Some(stored) if stored.refused => CredentialStatus::Refused,
-            Some(stored) => CredentialStatus::Valid { expires_at: stored.expires_at },
+            Some(stored) => CredentialStatus::Valid { expires_at: Some(stored.expires_at) },
         }
+    }
+
+    fn credential_details(&self) -> CredentialDetails {
+        let stored = self.0.factory.disk.lock().unwrap();
+        let gateway_id = stored.as_ref().map(|stored| stored.gateway.clone());
+        CredentialDetails { gateway_id, ..CredentialDetails::default() }
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::calls::{authorized, enrollment_request};
-use crate::gateway::{Gateway, TOKEN, enrollment, machine_token, source};
+use crate::gateway::{GATEWAY, Gateway, TOKEN, enrollment, machine_token, source};
 use crate::stand_in::{StandIn, list};
 
 /// Starts a stand-in that accepts every token but `refused`.
@@ -64,18 +64,117 @@ pub(crate) async fn unavailable(provider: &Arc<dyn Provider>) -> String {
     error.to_string()
 }
 
+/// The case `bare_machine_token`: the list of changes needs no gateway id.
 #[tokio::test]
-async fn bare_token_error_has_the_remedy() {
+async fn bare_machine_token() {
     let cloud = accepting().await;
-    for bare in ["7|canary-machine-token", "eyJcanary.e30.c2ln", "\"canary\"", "machine_token=canary"] {
-        let provider = Gateway::started(environment(bare)).provider(&cloud.url());
+    for bare in ["7|canary-machine-token", "eyJcanary.e30.c2ln", " 7|canary= \n"] {
+        let gateway = Gateway::started(environment(bare));
+        let provider = gateway.provider(&cloud.url());
+        assert_eq!(token_in_use(&provider, &cloud).await.as_deref(), Some(bare.trim()));
+        assert!(cloud.requests().pop().unwrap().is_for("/harmony/changes"));
+        let status = enrollment(&provider).credential_status();
+        assert_eq!(status, CredentialStatus::Valid { expires_at: None });
+        let details = enrollment(&provider).credential_details();
+        assert_eq!(details.source.as_deref(), Some("RUNBEAM_MACHINE_TOKEN"));
+        assert_eq!((details.gateway_id, details.problem), (None, None));
+    }
+}
+
+#[tokio::test]
+async fn garbage_in_the_variable_is_named() {
+    let cloud = accepting().await;
+    for garbage in ["\"canary\"", "machine_token=canary", "can ary", "can\u{0}ary", "=canary", "={canary}"] {
+        let gateway = Gateway::started(environment(garbage));
+        let provider = gateway.provider(&cloud.url());
         let why = unavailable(&provider).await;
-        for part in ["RUNBEAM_MACHINE_TOKEN", "bare token", "\"expires_at\"", "\"gateway_id\"", "unset it"] {
+        for part in ["RUNBEAM_MACHINE_TOKEN cannot be used", "\"expires_at\"", "\"gateway_id\"", "unset it"] {
             assert!(why.contains(part), "{why}");
         }
         assert_eq!(enrollment(&provider).credential_status(), CredentialStatus::Missing);
+        let problem = enrollment(&provider).credential_details().problem.unwrap();
+        assert!(problem.contains("RUNBEAM_MACHINE_TOKEN") && !problem.contains("canary"), "{problem}");
+        // It does not hide a stored token.
+        enrollment(&provider).enroll(&enrollment_request()).await.unwrap();
+        let later = Gateway::at(Arc::clone(&gateway.home), environment(garbage));
+        let later = later.provider(&cloud.url());
+        assert_eq!(token_in_use(&later, &cloud).await.as_deref(), Some("enrolled-token"));
+        assert!(enrollment(&later).credential_details().problem.is_some());
     }
-    assert!(cloud.requests().is_empty(), "{:?}", cloud.requests());
+    assert!(cloud.requests().iter().all(|request| !request.head.contains("canary")));
+}
+
+/// A token of the environment that was refused, or that a user replaced, is not taken again after a restart.
+#[tokio::test]
+async fn used_up_token_is_not_taken_again() {
+    for refuses in [true, false] {
+        let cloud = if refuses { refusing(401, TOKEN).await } else { accepting().await };
+        let gateway = Gateway::authorized();
+        let provider = gateway.provider(&cloud.url());
+        match refuses {
+            true => drop(unavailable(&provider).await),
+            false => drop(token_in_use(&provider, &cloud).await),
+        }
+        enrollment(&provider).enroll(&enrollment_request()).await.unwrap();
+        let memory = std::fs::read_to_string(gateway.state_dir().join(GATEWAY).join("seen-tokens.json"));
+        assert!(!memory.unwrap().contains(TOKEN));
+        let variable = || Environment { machine_token: Some(machine_token(TOKEN)), ..Environment::default() };
+        for _ in 0..2 {
+            let later = Gateway::at(Arc::clone(&gateway.home), variable());
+            let later = later.provider(&cloud.url());
+            assert_eq!(token_in_use(&later, &cloud).await.as_deref(), Some("enrolled-token"));
+            let problem = enrollment(&later).credential_details().problem.unwrap();
+            assert!(problem.contains("RUNBEAM_MACHINE_TOKEN is not used"), "{problem}");
+        }
+        // A new value of the variable is the newest.
+        let variable = Environment { machine_token: Some(machine_token("newest")), ..Environment::default() };
+        let later = Gateway::at(Arc::clone(&gateway.home), variable);
+        assert_eq!(token_in_use(&later.provider(&cloud.url()), &cloud).await.as_deref(), Some("newest"));
+    }
+}
+
+/// A refusal is remembered over a restart: a stored token that works is not given up for it.
+#[tokio::test]
+async fn refused_variable_does_not_replace_the_store() {
+    let cloud = refusing(401, "revoked").await;
+    let home = Gateway::unauthorized();
+    enrollment(&home.provider(&cloud.url())).enroll(&enrollment_request()).await.unwrap();
+    let variable = || Environment { machine_token: Some(machine_token("revoked")), ..Environment::default() };
+    let first = Gateway::at(Arc::clone(&home.home), variable());
+    unavailable(&first.provider(&cloud.url())).await;
+    assert_eq!(
+        token_in_use(&first.provider(&cloud.url()), &cloud).await.as_deref(),
+        Some("enrolled-token"),
+        "the newest that was not refused"
+    );
+    let later = Gateway::at(Arc::clone(&home.home), variable());
+    let requests = cloud.requests().len();
+    assert_eq!(token_in_use(&later.provider(&cloud.url()), &cloud).await.as_deref(), Some("enrolled-token"));
+    assert!(cloud.requests()[requests..].iter().all(|sent| sent.bearer.as_deref() != Some("revoked")));
+}
+
+/// The gateway of a bare token does not become another one without `replace`.
+#[tokio::test]
+async fn bare_token_says_which_gateway_it_is() {
+    let cloud = StandIn::answering(|request| {
+        if request.is_for("base-url") {
+            None
+        } else if request.is_for("authorize") {
+            Some(Answer::json(&authorized("enrolled-token")))
+        } else if request.is_for("/harmony/changes") {
+            Some(Answer::json(&list(&[])))
+        } else {
+            Some(Answer::status(403, &json!({ "message": "another gateway" })))
+        }
+    })
+    .await;
+    let provider = Gateway::started(environment("7|canary")).provider(&cloud.url());
+    let mut request = enrollment_request();
+    let error = enrollment(&provider).enroll(&request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert_eq!(token_in_use(&provider, &cloud).await.as_deref(), Some("7|canary"));
+    request.replace = true;
+    enrollment(&provider).enroll(&request).await.unwrap();
 }
 
 #[tokio::test]

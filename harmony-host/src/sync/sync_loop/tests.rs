@@ -73,7 +73,7 @@ impl Scripted {
 }
 
 fn valid() -> CredentialStatus {
-    CredentialStatus::Valid { expires_at: SystemTime::UNIX_EPOCH }
+    CredentialStatus::Valid { expires_at: Some(SystemTime::UNIX_EPOCH) }
 }
 
 impl Provider for Scripted {
@@ -159,6 +159,9 @@ impl Enrollment for Scripted {
     }
     fn credential_status(&self) -> CredentialStatus {
         self.standing.lock().unwrap().clone()
+    }
+    fn credential_details(&self) -> CredentialDetails {
+        CredentialDetails::default()
     }
 }
 

@@ -60,7 +60,9 @@ pub(crate) async fn with_a_credential_it_is_valid(subject: &dyn Subject) -> Chec
     let provider = build_provider(&*world)?;
     with_patience(&*world, call.run(&*provider)).await?;
     match enrollment(&*provider)?.credential_status() {
-        CredentialStatus::Valid { expires_at } if expires_at > world.clock().now() => Ok(()),
+        CredentialStatus::Valid { expires_at: Some(expires_at) } if expires_at > world.clock().now() => {
+            Ok(())
+        }
         other => failed(format!("expected Valid with a future expiry, the status is {other:?}")),
     }
 }
@@ -72,7 +74,9 @@ pub(crate) async fn after_its_end_it_is_expired(subject: &dyn Subject) -> CheckR
     let (_, call) = authenticated_call(&*world).await?;
     let provider = build_provider(&*world)?;
     with_patience(&*world, call.run(&*provider)).await?;
-    let CredentialStatus::Valid { expires_at } = enrollment(&*provider)?.credential_status() else {
+    let CredentialStatus::Valid { expires_at: Some(expires_at) } =
+        enrollment(&*provider)?.credential_status()
+    else {
         return failed("the initial status is not Valid");
     };
     let left = expires_at.duration_since(world.clock().now()).unwrap_or_default();

@@ -66,7 +66,7 @@ pub(crate) async fn a_person_authorizes_the_gateway(subject: &dyn Subject) -> Ch
     let ahead = enrolled.expires_at.duration_since(world.clock().now()).unwrap_or_default();
     ensure!(!ahead.is_zero(), "the credential has expired already: {enrolled:?}");
     let status = enrollment(&*provider)?.credential_status();
-    let expected = CredentialStatus::Valid { expires_at: enrolled.expires_at };
+    let expected = CredentialStatus::Valid { expires_at: Some(enrolled.expires_at) };
     ensure!(status == expected, "expected {expected:?}, the status is {status:?}");
     Ok(())
 }
@@ -84,7 +84,7 @@ pub(crate) async fn the_credential_is_kept(subject: &dyn Subject) -> CheckResult
         let next = build_provider(&*world)?;
         // `credential_status` alone must show it: no call has loaded the stored credential yet.
         match enrollment(&*next)?.credential_status() {
-            CredentialStatus::Valid { expires_at } => {
+            CredentialStatus::Valid { expires_at: Some(expires_at) } => {
                 let apart = expires_at.duration_since(enrolled.expires_at);
                 let apart = apart.unwrap_or_else(|error| error.duration());
                 ensure!(apart < Duration::from_secs(1), "the stored expiry differs by {apart:?}");
@@ -185,7 +185,7 @@ pub(crate) async fn a_failure_takes_nothing_away(subject: &dyn Subject) -> Check
         "a user without permission has authorized it"
     );
     let status = enrollment(&*provider)?.credential_status();
-    let expected = CredentialStatus::Valid { expires_at: enrolled.expires_at };
+    let expected = CredentialStatus::Valid { expires_at: Some(enrolled.expires_at) };
     ensure!(status == expected, "expected {expected:?}, the status is {status:?}");
     Ok(())
 }

@@ -1,0 +1,88 @@
+//! The memory of machine tokens that came with the environment: since when they are known, and if they are used up.
+//!
+//! A variable stays set for as long as its deployment does. Without this memory, a restart would go back to a token that
+//! the control plane refused, or that a user replaced since.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::credential::Credential;
+use crate::private_file;
+
+/// The maximum number of remembered tokens; the oldest are forgotten.
+const MAX_TOKENS: usize = 64;
+
+/// What is remembered of one token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SeenToken {
+    /// SHA-256 of the origin of the control plane and the token.
+    sha256: String,
+    /// The time at which it was first seen, in seconds since 1970.
+    seen_at: u64,
+    /// Set while the control plane refuses it.
+    #[serde(default)]
+    pub(crate) refused: bool,
+    /// Set when another token was stored since.
+    #[serde(default)]
+    pub(crate) replaced: bool,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Content {
+    tokens: Vec<SeenToken>,
+}
+
+impl SeenToken {
+    /// Creates the memory of a token that is seen for the first time.
+    pub(crate) fn new(credential: &Credential, origin: &str, now: SystemTime) -> Self {
+        let seen_at = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        Self { sha256: hash(credential, origin), seen_at, refused: false, replaced: false }
+    }
+
+    pub(crate) fn seen_at(&self) -> Option<SystemTime> {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.seen_at))
+    }
+}
+
+/// The file of the memory. The methods do blocking I/O.
+#[derive(Clone, Debug)]
+pub(crate) struct SeenTokens(pub(crate) PathBuf);
+
+impl SeenTokens {
+    /// Returns what is remembered of the token. A file that cannot be read is an empty memory.
+    pub(crate) fn find(&self, credential: &Credential, origin: &str) -> Option<SeenToken> {
+        let sha256 = hash(credential, origin);
+        self.read().tokens.into_iter().find(|token| token.sha256 == sha256)
+    }
+
+    /// Remembers a token, over what was remembered of it.
+    pub(crate) fn remember(&self, token: &SeenToken) {
+        let mut content = self.read();
+        content.tokens.retain(|known| known.sha256 != token.sha256);
+        content.tokens.push(token.clone());
+        let excess = content.tokens.len().saturating_sub(MAX_TOKENS);
+        content.tokens.drain(..excess);
+        let written = serde_json::to_vec(&content)
+            .map_err(std::io::Error::from)
+            .and_then(|json| private_file::write(&self.0, &json));
+        if let Err(error) = written {
+            let file = self.0.display();
+            tracing::warn!(%file, %error, "cannot remember the machine token of the environment");
+        }
+    }
+
+    fn read(&self) -> Content {
+        let content = private_file::read(&self.0).ok().flatten();
+        content.and_then(|content| serde_json::from_slice(&content.bytes).ok()).unwrap_or_default()
+    }
+}
+
+fn hash(credential: &Credential, origin: &str) -> String {
+    let text = zeroize::Zeroizing::new(format!("{origin}\n{}", credential.token.expose()));
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
+}
