@@ -29,6 +29,7 @@ pub(crate) mod section;
 #[cfg(test)]
 pub(crate) mod test_registry;
 pub(crate) mod variables;
+pub(crate) mod weak_secret;
 
 pub(crate) use active_providers::Primary;
 pub(crate) use backend::{Backend, Target, Timing};

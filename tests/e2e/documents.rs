@@ -1,6 +1,7 @@
 //! Documents and what is secret in them: variables, masking, pushing, file modes, and text that is hostile.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use harmony_tests::control_plane::{ControlPlane, Status};
@@ -125,6 +126,64 @@ async fn a_blank_variable_is_unset() {
         gateway.signal("TERM").await;
         assert_eq!(gateway.exit_code().await, 0);
     }
+}
+
+/// Files that hold a secret are 0600 when a change writes them; others' access and weak secrets are warned about.
+#[tokio::test]
+async fn secret_files_are_private() {
+    let cloud = ControlPlane::start().await;
+    let sections =
+        echo("records", "/records") + &ingress("records", "in", "http://records.example/x", "mesh");
+    let options = InProcessGatewayOptions { sections, ..InProcessGatewayOptions::default() };
+    let gateway = InProcessGateway::with(&cloud, options).await;
+    let mode =
+        |name: &str| fs::metadata(gateway.dir.path().join(name)).expect(name).permissions().mode() & 0o777;
+    let apply = async |kind: &str, toml: &str| {
+        let change = cloud.change("edge", kind, toml);
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied, "{toml}");
+    };
+    apply("mesh", &mesh("clinic", "in")).await;
+    assert_eq!(mode("mesh/clinic.toml"), 0o600, "a new file with a secret");
+    fs::set_permissions(gateway.dir.path().join("mesh/clinic.toml"), Permissions::from_mode(0o640))
+        .expect("a mode");
+    apply("mesh", &mesh("clinic", "in").replace("auth_type", "description = \"d\"\nauth_type")).await;
+    assert_eq!(mode("mesh/clinic.toml"), 0o640, "the mode of a replaced file stays");
+    let shown = checked(&gateway.dir, 0);
+    assert!(shown.contains("mesh/clinic.toml: this file holds a secret, and its group can read"), "{shown}");
+    gateway.dir.edit("mesh/clinic.toml", SECRET, "mesh-test-secret-key-change-in-production");
+    fs::set_permissions(gateway.dir.path().join("mesh/clinic.toml"), Permissions::from_mode(0o600))
+        .expect("a mode");
+    let shown = checked(&gateway.dir, 0);
+    assert!(shown.contains("in public examples") && !shown.contains("holds a secret, and"), "{shown}");
+    gateway.dir.edit("mesh/clinic.toml", "mesh-test-secret-key-change-in-production", "short");
+    assert!(checked(&gateway.dir, 0).contains("this secret has 5 bytes"));
+}
+
+/// Files that look like documents and are not read are named; a file that is emptied says which pipeline went.
+#[tokio::test]
+async fn files_beside_the_known_ones_are_named() {
+    let dir = workdir(&echo("a", "/a"));
+    dir.write("pipelines/b.toml", &echo("b", "/b"));
+    for name in [
+        "pipelines/x.tml",
+        "pipelines/sub/x.toml",
+        "mesh/y.TOML",
+        "pipelines/old.toml.bak",
+        "pipelines/.z.toml",
+    ] {
+        dir.write(name, "");
+    }
+    let shown = checked(&dir, 0);
+    for name in ["pipelines/x.tml", "pipelines/sub/x.toml", "mesh/y.TOML"] {
+        assert!(shown.contains(&format!("{name}: this file is not read")), "{name}: {shown}");
+    }
+    assert_eq!(shown.matches("this file is not read").count(), 3, "{shown}");
+    let gateway = Gateway::start(&dir.config()).await;
+    dir.write("pipelines/b.toml", "");
+    gateway.wait_for_log("a pipeline is gone").await;
+    let log = gateway.log();
+    let line = log.lines().find(|line| line.contains("a pipeline is gone")).unwrap_or_default();
+    assert!(line.contains("\"b\"") && line.contains("pipelines/b.toml") && line.contains("empty"), "{line}");
 }
 
 /// The output of `harmony-host check` on the files in `dir`, which must end with `code`.

@@ -72,6 +72,7 @@ impl Applier {
                 self.report_applied(&candidate);
                 let generation = candidate.generation;
                 tracing::info!(generation, %digest, "configuration applied");
+                log_removed(&candidate, &serving);
                 log_new_warnings(&candidate, &serving);
                 Verdict::Applied { generation }
             }
@@ -172,6 +173,21 @@ impl Applier {
     /// Returns the documents that were read last, live or rejected.
     pub(crate) fn documents(&self) -> &Documents {
         &self.last_read
+    }
+}
+
+/// Logs the pipelines and meshes that the previous configuration had and this one has not.
+pub(super) fn log_removed(candidate: &Snapshot, before: &Snapshot) {
+    let now: HashSet<&str> =
+        candidate.config.pipelines.iter().map(|linked| linked.pipeline.name.as_str()).collect();
+    for linked in &before.config.pipelines {
+        let pipeline = &linked.pipeline;
+        if !now.contains(pipeline.name.as_str()) {
+            let file = pipeline.place.file();
+            let emptied = candidate.documents.text(file).is_some_and(|text| text.trim().is_empty());
+            let reason = if emptied { "its file is empty" } else { "no file defines it" };
+            tracing::warn!(pipeline = pipeline.name, file, reason, "a pipeline is gone");
+        }
     }
 }
 

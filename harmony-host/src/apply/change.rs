@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use provider_api::RejectionClass;
 
+use crate::apply::applier::log_removed;
 use crate::apply::journaled::unwritable;
 use crate::apply::write::{CommitError, EARLIER_FILES_REMAIN};
 use crate::apply::{Applier, JournaledChange, candidate};
@@ -99,6 +100,7 @@ impl Applier {
                 self.last_read = Arc::clone(&snapshot.documents);
                 self.rejected = None;
                 self.report_applied(&snapshot);
+                log_removed(&snapshot, &serving);
                 tracing::info!(generation = snapshot.generation, change = %change.change.id, "change applied");
                 Some(ChangeVerdict::Applied)
             }

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::diagnostics::mask::holds_secrets;
+use crate::diagnostics::sensitive::Sensitive;
 use crate::documents::Documents;
 use crate::documents::edits::Edits;
 use crate::documents::origins::Origins;
@@ -49,7 +51,12 @@ pub(crate) fn before(root: &Path, documents: &Documents, edits: &Edits) -> Resul
 ///
 /// # Errors
 /// The first file that cannot be written. The files before it are restored, except after `Partial`.
-pub(crate) fn write(root: &Path, edits: &Edits, before: &[Before]) -> Result<(), WriteError> {
+pub(crate) fn write(
+    root: &Path,
+    edits: &Edits,
+    before: &[Before],
+    sensitive: &Sensitive,
+) -> Result<(), WriteError> {
     for (name, text) in edits.iter() {
         let path = root.join(name);
         let was = before.iter().find(|file| file.name == name).and_then(|file| file.text.as_deref());
@@ -60,7 +67,9 @@ pub(crate) fn write(root: &Path, edits: &Edits, before: &[Before]) -> Result<(),
             });
         }
         let parent = path.parent().map_or(Ok(()), |parent| atomic_file::make_directory(parent, 0o755));
-        if let Err(error) = parent.and_then(|()| atomic_file::write(&path, text.as_bytes(), 0o644)) {
+        // A new file that holds a secret is its owner's alone.
+        let mode = if holds_secrets(text, sensitive) { 0o600 } else { 0o644 };
+        if let Err(error) = parent.and_then(|()| atomic_file::write(&path, text.as_bytes(), mode)) {
             let file = name.to_owned();
             return Err(match restore(root, before) {
                 true => WriteError::Io { file, error },
@@ -83,7 +92,7 @@ pub(crate) fn restore(root: &Path, before: &[Before]) -> bool {
             continue;
         }
         let result = match &file.text {
-            Some(text) => atomic_file::write(&path, text.as_bytes(), 0o644),
+            Some(text) => atomic_file::write(&path, text.as_bytes(), 0o600),
             None => atomic_file::remove(&path),
         };
         if let Err(error) = result {
@@ -154,7 +163,9 @@ mod tests {
             |name: &str| Before { name: name.to_owned(), text: Some("old".to_owned()), written: hex("new") };
         let before = [file("a.toml"), file("b.toml")];
         fs::write(root.join("b.toml"), "by hand").unwrap();
-        assert!(matches!(write(root, &edits, &before), Err(WriteError::Edited(name)) if name == "b.toml"));
+        assert!(
+            matches!(write(root, &edits, &before, &Sensitive::default()), Err(WriteError::Edited(name)) if name == "b.toml")
+        );
         assert_eq!(fs::read_to_string(root.join("a.toml")).unwrap(), "old");
         assert_eq!(fs::read_to_string(root.join("b.toml")).unwrap(), "by hand");
         assert_eq!(edited(root, &before), ["b.toml"]);

@@ -78,7 +78,7 @@ impl Applier {
                     "the record of what came from a control plane cannot be written: {error}"
                 )));
             }
-            if let Err(error) = commit::write(&root, &edits, &before) {
+            if let Err(error) = commit::write(&root, &edits, &before, &files.sensitive()) {
                 unmark();
                 if !matches!(error, WriteError::Partial { .. }) {
                     change.journal.rolled_back(change.sequence).map_err(deferred)?;

@@ -4,6 +4,7 @@ use provider_api::Secret;
 
 use crate::config::pipeline::{PROTOCOLS, enabled, optional};
 use crate::config::section::Section;
+use crate::config::weak_secret;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
 
@@ -53,6 +54,10 @@ impl Mesh {
     pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Self {
         let provider = section.required_text("provider", problems);
         section.word("auth_type", &[("jwt", ())], problems);
+        let jwt_secret = section.secret("jwt_secret", problems);
+        if let Some(secret) = &jwt_secret {
+            weak_secret::check(&section.key("jwt_secret"), secret, problems);
+        }
 
         Self {
             name,
@@ -60,7 +65,7 @@ impl Mesh {
             place: section.place().clone(),
             protocol: section.word("type", &PROTOCOLS, problems),
             provider,
-            jwt_secret: section.secret("jwt_secret", problems),
+            jwt_secret,
             jwt_private_key_path: section.text("jwt_private_key_path", problems),
             jwt_public_key_path: section.text("jwt_public_key_path", problems),
             jwks_url: optional(section, "jwks_url", problems),

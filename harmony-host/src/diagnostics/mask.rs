@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostics::bare::lex;
+use crate::diagnostics::bare::{lex, variable};
 use crate::diagnostics::sensitive::{Sensitive, is_secret_value, looks_secret, secret_parts};
 
 /// Replaces every secret value, and the secret parts of every URL, with asterisks. Each byte becomes one asterisk, so
@@ -23,6 +23,18 @@ pub(crate) fn mask_secrets(text: &str, sensitive: &Sensitive) -> String {
         value.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b'*');
     }
     String::from_utf8(bytes).unwrap_or_else(|_| text.bytes().map(mask).collect())
+}
+
+/// Returns whether a document holds a secret. Text that is a variable only is none: its value is elsewhere.
+pub(crate) fn holds_secrets(text: &str, sensitive: &Sensitive) -> bool {
+    let (toml, _) = lex(text);
+    let (document, _) = DeTable::parse_recoverable(&toml);
+    let mut finder = Finder { sensitive, text: &toml, spans: Vec::new() };
+    finder.table(document.get_ref(), &mut Vec::new(), false);
+    finder.spans.into_iter().any(|span| {
+        let written = toml.get(span).unwrap_or_default().trim_matches(['"', '\'']);
+        variable(written).is_none_or(|(_, length)| length != written.len()) && !written.is_empty()
+    }) || !secret_parts(text).is_empty()
 }
 
 /// Finds the spans of secret values.

@@ -13,6 +13,7 @@ use crate::diagnostics::problem::Problems;
 use crate::diagnostics::sensitive::Sensitive;
 use crate::diagnostics::source::{Source, Spanned};
 use crate::documents::edits::Edits;
+use crate::documents::neighbours::{check_access, check_strays, is_secret};
 use crate::documents::{Content, Document, Documents, directories, read};
 use crate::storage::digest::Digest;
 
@@ -134,6 +135,12 @@ impl Loader<'_> {
                 self.problems.extend(&fragment.problems);
             }
         }
+        if self.saved.is_none() {
+            let proposed = |name: &str| self.proposed.is_some_and(|edits| edits.get(name).is_some());
+            for (name, _) in self.files.iter().filter(|(name, file)| is_secret(file) && !proposed(name)) {
+                check_access(&self.root, name, &mut self.problems);
+            }
+        }
         Loaded { documents: Documents::new(config_path.to_owned(), self.files), problems: self.problems }
     }
 
@@ -145,6 +152,9 @@ impl Loader<'_> {
         extension: &str,
         mut add: impl FnMut(&mut Self, &str),
     ) {
+        if self.saved.is_none() {
+            check_strays(&self.root, &directory.path, extension, &mut self.problems);
+        }
         let place = directory.configured.as_ref().map(|at| &at.place);
         let prefix = directory.below();
         let had_files = old.map(|old| old.below()).is_some_and(|old| {

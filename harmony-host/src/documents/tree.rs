@@ -9,6 +9,7 @@ use provider_api::Secret;
 use toml::de::DeTable;
 
 use crate::config::Fragment;
+use crate::diagnostics::sensitive::Sensitive;
 use crate::diagnostics::source::{Place, Source};
 use crate::storage::digest::Digest;
 
@@ -95,6 +96,11 @@ impl Documents {
             Content::Transform(source) => Some(source.text()),
             Content::Pem(_) => None,
         }
+    }
+
+    /// Returns the decision which values of the files are secret.
+    pub(crate) fn sensitive(&self) -> Arc<Sensitive> {
+        self.fragments().next().map(|fragment| fragment.source.sensitive()).unwrap_or_default()
     }
 
     /// Returns the TOML file `name`.

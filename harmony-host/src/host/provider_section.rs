@@ -25,7 +25,7 @@ pub(crate) async fn write_missing(snapshot: &Arc<Snapshot>) -> io::Result<bool> 
     let work = move || {
         let text = std::fs::read_to_string(&path)?;
         match with_section(&text, &name, defaults).map_err(io::Error::other)? {
-            Some(text) => atomic_file::write(&path, text.as_bytes(), 0o644).map(|()| true),
+            Some(text) => atomic_file::write(&path, text.as_bytes(), 0o600).map(|()| true),
             None => Ok(false),
         }
     };

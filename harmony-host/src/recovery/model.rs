@@ -157,7 +157,7 @@ impl World {
             }
             return true;
         }
-        commit::write(self.dir.path(), edits, &before).unwrap();
+        commit::write(self.dir.path(), edits, &before, &Default::default()).unwrap();
         journal.committed(sequence).unwrap();
         if killed(Killed::Committed) {
             return true;

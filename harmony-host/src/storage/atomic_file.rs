@@ -11,7 +11,7 @@ const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
 
 /// Replaces the content of `path` with `bytes`: writes a temporary file in the same directory, syncs it, renames it
 /// over `path` and syncs the directory. A symbolic link stays a link; its target is replaced. A replaced file keeps
-/// its permissions; a new file gets `mode`, reduced by the umask.
+/// its owner and permissions, without those of a group that cannot be kept; a new file gets `mode`, reduced by the umask.
 ///
 /// # Errors
 /// The error of the operating system. `path` then has its old content, or the new content if only the last sync
@@ -22,7 +22,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         _ => Err(e),
     })?;
     let directory = parent_directory(&target);
-    let old = fs::metadata(&target).ok().map(|old| old.permissions());
+    let old = fs::metadata(&target).ok();
     let (prefix, suffix) = TEMPORARY;
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix).suffix(suffix);
@@ -35,13 +35,29 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     failpoints::disk(&target)?;
     file.write_all(bytes)?;
     if let Some(old) = old {
-        file.as_file().set_permissions(old)?;
+        let kept = keep_owner(file.as_file(), &old)?;
+        file.as_file().set_permissions(kept)?;
     }
     file.as_file().sync_all()?;
     failpoints::kill("file-made");
     file.persist(&target).map_err(|e| e.error)?;
     failpoints::kill("file-renamed");
     sync(&directory)
+}
+
+/// Gives `file` the owner and group of `old`, and returns the permissions that it may have. Only root may give files
+/// away; a group of other members then loses its access rather than a new one gaining it.
+fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<fs::Permissions> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) != (old.uid(), old.gid())
+        && fchown(file, Some(old.uid()), Some(old.gid())).is_err()
+        && new.gid() != old.gid()
+        && fchown(file, None, Some(old.gid())).is_err()
+    {
+        return Ok(permissions(old.permissions().mode() & !0o070));
+    }
+    Ok(old.permissions())
 }
 
 /// Removes a file and syncs its directory. A missing file is not an error.
