@@ -52,6 +52,27 @@ async fn a_misspelled_key_opens_nothing() {
     }
 }
 
+/// The rules of a pipeline are not lost to another one because its name is misspelled in one of the two places.
+#[tokio::test]
+async fn ingresses_of_no_pipeline_are_rejected() {
+    let rules = ingress("records", "in", "http://records.example/x", "mesh");
+    let egress = "[pipelines.records.mesh.egress.away]\nmode = \"mesh\"\n";
+    for wrong in [
+        echo("records", "/records") + &rules.replace("pipelines.records", "pipelines.recrods"),
+        echo("records", "/records").replace("pipelines.records", "pipelines.recrods") + &rules,
+        echo("records", "/records") + &egress.replace("pipelines.records", "pipelines.recrods"),
+    ] {
+        let config =
+            format!("{BASE}{wrong}{}", mesh("clinic", "in")).replace("PORT", "1").replace("ADMIN", "2");
+        let found = errors(&Workdir::with([("config.toml", config)])).await;
+        let expected = "this pipeline has ingresses or egresses, and neither endpoints nor backends";
+        assert!(
+            found.iter().any(|e| e.starts_with("config.toml:") && e.contains(expected)),
+            "{wrong}: {found:?}"
+        );
+    }
+}
+
 /// A TLS listener does not become a cleartext one because the name of a key is wrong.
 #[tokio::test]
 async fn a_misspelled_certificate_key_is_rejected() {

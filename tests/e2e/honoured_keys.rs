@@ -142,6 +142,7 @@ async fn middleware_incoming_dropped() {
         "middleware = [{ incoming = [\"jwt_auth\"] }]",
         "middleware = { incoming = [\"none-such\"] }",
         "middleware = false",
+        "middleware = {}",
     ] {
         let (errors, _) = problems_of(&with(line)).await;
         let at = |e: &String| e.starts_with("config.toml:") && e.contains("pipelines.a.middleware");

@@ -30,6 +30,7 @@ mod reload;
 mod routing;
 mod same_path;
 mod sdk;
+mod single_edits;
 mod swapping;
 mod switching;
 mod sync;

@@ -87,6 +87,11 @@ impl Pipeline {
             section.section("middleware", problems).map_or_else(Vec::new, |split| {
                 // `left` and `right` are the older names of the same two sides.
                 let sides = ["incoming", "left", "outgoing", "right"];
+                if !sides.iter().any(|side| split.has(side)) {
+                    problems
+                        .error(section.place_of("middleware").as_ref(), split.path(), "this table names no side")
+                        .help("expected `incoming` or `outgoing`; to have no middleware, write `middleware = []`");
+                }
                 sides.into_iter().flat_map(|side| split.texts(side, problems)).collect()
             })
         } else {
@@ -101,6 +106,15 @@ impl Pipeline {
             for (name, section) in mesh.named("egress", problems) {
                 egress.push(Egress::read(name, &section, problems));
             }
+        }
+
+        if !(ingress.is_empty() && egress.is_empty()) && !section.has("endpoints") && !section.has("backends")
+        {
+            // The rules were meant for another pipeline, which would be open without them.
+            let message = "this pipeline has ingresses or egresses, and neither endpoints nor backends";
+            problems
+                .error(Some(section.place()), section.path(), message)
+                .help("is its name the one of the pipeline that they belong to?");
         }
 
         Self {

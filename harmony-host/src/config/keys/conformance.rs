@@ -203,3 +203,49 @@ fn every_wrong_type_is_rejected() {
         }
     }
 }
+
+/// The shared directory beside the checkout, with the newest official schemas and the public examples.
+const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
+
+/// Returns every file below a directory with this extension; `None`, and says so, where it is absent.
+fn shared_files(directory: &str) -> Option<Vec<std::path::PathBuf>> {
+    let root = std::path::Path::new(SHARED).join(directory);
+    if !root.is_dir() {
+        eprintln!("skipped: {directory} is not beside this checkout");
+        return None;
+    }
+    let (mut files, mut todo) = (Vec::new(), vec![root]);
+    while let Some(next) = todo.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => todo.push(path),
+                false if path.extension().is_some_and(|e| e == "toml") => files.push(path),
+                false => {}
+            }
+        }
+    }
+    Some(files)
+}
+
+/// The newest official schemas have no key without an entry, whatever the crate has.
+#[test]
+fn every_key_of_the_newest_schemas_has_an_entry() {
+    let Some(files) = shared_files("harmony-schemas") else { return };
+    let schemas = files.iter().map(|file| std::fs::read_to_string(file).unwrap());
+    let keys: Vec<_> = schemas.flat_map(|schema| keys_of(&schema)).collect();
+    assert!(files.len() >= 4 && keys.len() > 100, "{} files, {} keys", files.len(), keys.len());
+    let missing: Vec<_> = keys.iter().filter(|(table, name)| !has_entry(table, name)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The public examples have no key without an entry, and none of a wrong type.
+#[test]
+fn every_key_of_the_public_examples_has_an_entry() {
+    let Some(files) = shared_files("harmony-configs") else { return };
+    assert!(files.len() > 10, "{}", files.len());
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(problems_of(&text), Vec::new(), "{}", file.display());
+    }
+}

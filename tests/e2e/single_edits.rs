@@ -1,0 +1,424 @@
+//! No single edit of a key turns a refused request into a served one.
+
+use std::collections::BTreeSet;
+
+use harmony_host::{Capabilities, HostOptions, RequestHead, Scheme, Snapshot};
+use harmony_tests::{Forged, Identity, Workdir, rsa_pair};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+const CONFIG: &str = r#"[proxy]
+id = "site"
+primary_provider = "local"
+pipelines_path = "pipelines"
+mesh_path = "mesh"
+[proxy.content_limits]
+max_body_size = 4096
+[management]
+enabled = true
+network = "inside"
+base_path = "admin"
+token = "0123456789abcdef0123456789abcdef"
+[network.inside.http]
+bind_address = "127.0.0.1"
+bind_port = 1
+[network.public.http]
+bind_address = "127.0.0.1"
+bind_port = 2
+cert_path = "cert.pem"
+key_path = "key.pem"
+[network.plain.tcp_config]
+bind_address = "127.0.0.1"
+bind_port = 3
+force_https = true
+[network.tunnel]
+enable_wireguard = true
+[network.tunnel.http]
+bind_address = "127.0.0.1"
+bind_port = 4
+[peers.hospital]
+authentication = "authentications.jwt"
+[peers.gone]
+enabled = false
+[targets.store]
+enabled = false
+connection.host = "store.example"
+connection.protocol = "http"
+[targets.signed]
+authentication = "authentications.jwt"
+connection.host = "signed.example"
+[authentications.jwt]
+method = "jwt"
+"#;
+
+const MESHES: &str = r#"[mesh.clinic]
+type = "http"
+provider = "local"
+auth_type = "jwt"
+jwt_secret = "a-mesh-secret-of-more-than-32-bytes-for-tests"
+ingress = ["records", "second"]
+egress = ["away"]
+enabled = true
+[mesh.signed]
+type = "http"
+provider = "local"
+jwt_private_key_path = "private.pem"
+jwt_public_key_path = "public.pem"
+ingress = ["signed"]
+[mesh.off]
+type = "http"
+provider = "local"
+jwt_secret = "another-secret-of-more-than-32-bytes-for-tests"
+ingress = ["off"]
+enabled = false
+[remote_ingress.theirs]
+urls = ["https://theirs.example/r4"]
+"#;
+
+const PIPELINES: &str = r#"[pipelines.records]
+networks = ["public", "plain", "tunnel"]
+endpoints = ["records", "second"]
+backends = ["echo"]
+[pipelines.records.mesh.ingress.records]
+type = "http"
+mode = "mesh"
+endpoint = "records"
+urls = ["https://a.example/records"]
+[pipelines.records.mesh.ingress.second]
+mode = "mesh"
+endpoint = "second"
+urls = ["https://a.example/second"]
+enabled = false
+[pipelines.signed]
+networks = ["public"]
+endpoints = ["signed"]
+backends = ["echo"]
+[pipelines.signed.mesh.ingress.signed]
+mode = "mesh"
+urls = ["https://a.example/signed"]
+[pipelines.off]
+networks = ["public"]
+endpoints = ["off"]
+backends = ["echo"]
+[pipelines.off.mesh.ingress.off]
+mode = "mesh"
+urls = ["https://a.example/off"]
+[pipelines.guarded]
+networks = ["public"]
+endpoints = ["guarded"]
+middleware = ["token"]
+backends = ["echo"]
+[pipelines.incoming]
+networks = ["public"]
+endpoints = ["incoming"]
+middleware = { incoming = ["jwt_auth"], outgoing = ["passthru"] }
+backends = ["echo"]
+[pipelines.outgoing]
+networks = ["public"]
+endpoints = ["outgoing"]
+middleware.outgoing = ["jwt_auth"]
+backends = ["echo"]
+[pipelines.left]
+networks = ["public"]
+endpoints = ["left"]
+middleware.left = ["jwt_auth"]
+backends = ["echo"]
+[pipelines.right]
+networks = ["public"]
+endpoints = ["right"]
+middleware.right = ["jwt_auth"]
+backends = ["echo"]
+[pipelines.peers]
+networks = ["public"]
+endpoints = ["inherited", "own"]
+backends = ["echo"]
+[pipelines.closed]
+networks = ["public"]
+endpoints = ["closed"]
+backends = ["echo"]
+[pipelines.leaving]
+networks = ["public"]
+endpoints = ["leaving"]
+backends = ["leaving"]
+[pipelines.leaving.mesh.egress.away]
+mode = "mesh"
+backend = "leaving"
+[pipelines.store]
+networks = ["public"]
+endpoints = ["store"]
+backends = ["store"]
+[pipelines.sent]
+networks = ["public"]
+endpoints = ["sent"]
+backends = ["sent"]
+[pipelines.header]
+networks = ["public"]
+endpoints = ["header"]
+backends = ["header"]
+[pipelines.open]
+networks = ["public", "plain"]
+endpoints = ["open"]
+backends = ["echo"]
+[endpoints.records]
+service = "http"
+options.path_prefix = "/records"
+[endpoints.second]
+service = "http"
+options.path_prefix = "/second"
+[endpoints.signed]
+service = "http"
+options.path_prefix = "/signed"
+[endpoints.off]
+service = "http"
+options.path_prefix = "/off"
+[endpoints.guarded]
+service = "http"
+options.path_prefix = "/guarded"
+[endpoints.incoming]
+service = "http"
+options.path_prefix = "/incoming"
+[endpoints.outgoing]
+service = "http"
+options.path_prefix = "/outgoing"
+[endpoints.left]
+service = "http"
+options.path_prefix = "/left"
+[endpoints.right]
+service = "http"
+options.path_prefix = "/right"
+[endpoints.inherited]
+service = "http"
+peer_ref = "hospital"
+options.path_prefix = "/inherited"
+[endpoints.own]
+service = "http"
+authentication = "authentications.jwt"
+options.path_prefix = "/own"
+[endpoints.closed]
+service = "http"
+peer_ref = "gone"
+options.path_prefix = "/closed"
+[endpoints.leaving]
+service = "http"
+options.path_prefix = "/leaving"
+[endpoints.store]
+service = "http"
+options.path_prefix = "/store"
+[endpoints.sent]
+service = "http"
+options.path_prefix = "/sent"
+[endpoints.header]
+service = "http"
+options.path_prefix = "/header"
+[endpoints.open]
+service = "http"
+options.path_prefix = "/open"
+[backends.echo]
+service = "echo"
+[backends.leaving]
+service = "http"
+options.base_url = "https://theirs.example/r4"
+[backends.store]
+service = "http"
+target_ref = "store"
+[backends.sent]
+service = "http"
+target_ref = "signed"
+[backends.header]
+service = "http"
+authentication = "authentications.jwt"
+options.base_url = "http://c.example"
+[middleware.token]
+type = "mesh_auth"
+options.direction = "ingress"
+options.required = true
+[middleware.jwt_auth]
+type = "jwt_auth"
+"#;
+
+/// A request, by network, scheme, host, path and mesh of its token.
+type Request = (&'static str, Scheme, &'static str, String, Option<&'static str>);
+
+fn requests() -> Vec<Request> {
+    let paths = [
+        "records",
+        "second",
+        "signed",
+        "off",
+        "guarded",
+        "incoming",
+        "outgoing",
+        "left",
+        "right",
+        "inherited",
+        "own",
+        "closed",
+        "leaving",
+        "store",
+        "sent",
+        "header",
+        "open",
+        "",
+    ];
+    let listeners = [
+        ("public", Scheme::Https),
+        ("public", Scheme::Http),
+        ("plain", Scheme::Http),
+        ("tunnel", Scheme::Http),
+    ];
+    let mut all = Vec::new();
+    for (network, scheme) in listeners {
+        for (host, token) in [("a.example", None), ("127.0.0.1", None), ("a.example", Some("none-such"))] {
+            for path in paths {
+                all.push((network, scheme, host, format!("/{path}/x"), token));
+            }
+        }
+    }
+    all
+}
+
+/// Returns the requests that are served: admitted, and with a destination where they leave.
+async fn served(snapshot: &Snapshot, requests: &[Request]) -> BTreeSet<usize> {
+    let mut served = BTreeSet::new();
+    for (at, (network, scheme, host, path, token)) in requests.iter().enumerate() {
+        // The listener decides which of TLS and cleartext comes in.
+        let listener =
+            snapshot.networks().find(|found| found.name() == *network && found.address().is_some());
+        if listener.is_none_or(|listener| listener.is_tls() != (*scheme == Scheme::Https)) {
+            continue;
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(mesh) = token {
+            headers.insert(AUTHORIZATION, format!("Bearer {}", Forged::of(mesh).jwt()).parse().unwrap());
+        }
+        let head = RequestHead::new(network, *scheme, host, path, &headers);
+        let Ok(admitted) = snapshot.admit(&head).await else { continue };
+        if snapshot.destination(&admitted).await.is_ok() {
+            served.insert(at);
+        }
+    }
+    served
+}
+
+/// One-letter mistakes of a word: a letter left out, doubled, replaced, or exchanged with the next.
+fn misspellings(word: &str) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    let mut all = Vec::new();
+    for at in 0..letters.len() {
+        let (mut left_out, mut doubled, mut replaced, mut exchanged) =
+            (letters.clone(), letters.clone(), letters.clone(), letters.clone());
+        left_out.remove(at);
+        doubled.insert(at, letters[at]);
+        replaced[at] = if letters[at] == 'q' { 'x' } else { 'q' };
+        all.extend([left_out, doubled, replaced]);
+        if at + 1 < letters.len() {
+            exchanged.swap(at, at + 1);
+            all.push(exchanged);
+        }
+    }
+    all.into_iter().map(String::from_iter).filter(|text: &String| !text.is_empty() && text != word).collect()
+}
+
+/// The edits of one line: its key or section misspelled, its value of another type, its word short of a letter.
+fn edits(line: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(path) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let parts: Vec<&str> = path.split('.').collect();
+        for at in 0..parts.len() {
+            for misspelled in misspellings(parts[at]) {
+                let mut edited: Vec<&str> = parts.clone();
+                edited[at] = &misspelled;
+                all.push(format!("[{}]", edited.join(".")));
+            }
+        }
+        return all;
+    }
+    let Some((key, value)) = line.split_once(" = ") else { return all };
+    let parts: Vec<&str> = key.split('.').collect();
+    for at in 0..parts.len() {
+        for misspelled in misspellings(parts[at]) {
+            let mut edited: Vec<&str> = parts.clone();
+            edited[at] = &misspelled;
+            all.push(format!("{} = {value}", edited.join(".")));
+        }
+    }
+    for other in
+        ["7", "0", "true", "\"true\"", "\"x\"", "[]", "[\"x\"]", "{}", "{ x = 1 }", "1.5", "1979-05-27"]
+    {
+        // `[]` of a list and the other value of a flag are other values, not other types. So is `[]` for the sides of a
+        // middleware: both are types of it, and `[]` says in plain words that there is none.
+        let same_type = value.starts_with('[') && other.starts_with('[')
+            || value.starts_with('"') && other.starts_with('"')
+            || value.starts_with('{') && other.starts_with(['{', '['])
+            || value.parse::<u64>().is_ok() && other.parse::<u64>().is_ok()
+            || value == "true" && other == "true"
+            || value == "false" && other == "true";
+        if !same_type {
+            all.push(format!("{key} = {other}"));
+        }
+    }
+    all.push(format!("{key} = [{value}]"));
+    let word = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    if let Some(word) = word
+        .filter(|_| ["mode", "type", "provider", "auth_type", "options.direction", "service"].contains(&key))
+    {
+        all.extend((0..word.len()).map(|at| format!("{key} = \"{}{}\"", &word[..at], &word[at + 1..])));
+    }
+    // Names inside of lists and inline tables, for the keys that they hold.
+    for inner in ["incoming", "outgoing"].iter().filter(|inner| value.contains(&format!("{inner} = "))) {
+        all.extend(
+            misspellings(inner).iter().map(|wrong| format!("{key} = {}", value.replace(inner, wrong))),
+        );
+    }
+    all
+}
+
+/// Every one-letter mistake, every other type and every cut word, in every line of a configuration that closes routes in
+/// all the ways there are: it is rejected, or what was refused stays refused.
+#[tokio::test]
+async fn no_single_edit_opens_a_closed_route() {
+    let identity = Identity::new();
+    let (private, public) = rsa_pair();
+    let files = [("config.toml", CONFIG), ("mesh/m.toml", MESHES), ("pipelines/p.toml", PIPELINES)];
+    let dir = Workdir::with(files.map(|(name, text)| (name, text.to_owned())));
+    for (name, text) in [
+        ("cert.pem", &identity.cert),
+        ("key.pem", &identity.key),
+        ("private.pem", &private),
+        ("public.pem", &public),
+    ] {
+        dir.write(name, text);
+    }
+    let mut options = HostOptions::new(dir.config(), harmony_host::registry());
+    options.state_dir = dir.path().join("state");
+    let capabilities = Capabilities::new().with_endpoint("http").with_backend("http").with_backend("echo");
+    let requests = requests();
+    let before = harmony_host::check(&options, capabilities.clone()).await.unwrap_or_else(|e| panic!("{e}"));
+    let open = served(&before, &requests).await;
+    let open_paths: BTreeSet<_> = open.iter().map(|at| (requests[*at].0, requests[*at].3.as_str())).collect();
+    assert_eq!(open_paths, BTreeSet::from([("public", "/open/x")]), "everything else is refused");
+    let (mut all, mut rejected, mut opened) = (0, 0, Vec::new());
+    for (name, text) in files {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            for edited in edits(line) {
+                let mut changed = lines.clone();
+                changed[at] = &edited;
+                dir.write(name, &(changed.join("\n") + "\n"));
+                all += 1;
+                let Ok(snapshot) = harmony_host::check(&options, capabilities.clone()).await else {
+                    rejected += 1;
+                    continue;
+                };
+                let now = served(&snapshot, &requests).await;
+                for at in now.difference(&open) {
+                    opened.push(format!("{name}: {line} -> {edited}: {:?}", requests[*at]));
+                }
+            }
+        }
+        dir.write(name, text);
+    }
+    opened.dedup_by_key(|text| text.split(": (").next().map(str::to_owned));
+    assert!(opened.is_empty(), "{} of {all} edits:\n{}", opened.len(), opened.join("\n"));
+    assert!(all > 5000 && rejected * 2 > all, "{rejected} of {all} were rejected");
+}
