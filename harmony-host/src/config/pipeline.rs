@@ -108,8 +108,9 @@ impl Pipeline {
             }
         }
 
-        if !(ingress.is_empty() && egress.is_empty()) && !section.has("endpoints") && !section.has("backends")
-        {
+        let has_mesh = !ingress.is_empty() || !egress.is_empty();
+        let is_served = section.has("endpoints") || section.has("backends");
+        if has_mesh && !is_served {
             // The rules were meant for another pipeline, which would be open without them.
             let message = "this pipeline has ingresses or egresses, and neither endpoints nor backends";
             problems
