@@ -3,6 +3,7 @@
 mod abilities;
 mod admission;
 mod build;
+pub(crate) mod certificates;
 mod destination;
 pub(crate) mod embedding;
 pub(crate) mod feed;

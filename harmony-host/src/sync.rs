@@ -3,6 +3,7 @@
 mod apply_change;
 mod backoff;
 mod command;
+mod expiry;
 mod first_contact;
 mod lazy_journal;
 mod outbox;

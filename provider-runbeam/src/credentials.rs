@@ -47,6 +47,16 @@ struct State {
     works: bool,
 }
 
+/// The gateway that this one is enrolled as.
+#[derive(Clone, Debug)]
+pub(crate) enum Identity {
+    Nobody,
+    /// The one with this id.
+    Gateway(String),
+    /// The one of this bare token, which has no id with it.
+    Bare(Secret),
+}
+
 #[derive(Clone, Debug)]
 struct Candidate {
     credential: Arc<Credential>,
@@ -98,21 +108,36 @@ impl Credentials {
         self.state().select(now)
     }
 
-    /// Returns the credential that says which gateway this one is enrolled as, `None` if it is not enrolled. Expired and
-    /// refused credentials count, unless they are bare tokens: a refused one says nothing.
+    /// Returns the gateway that this one is enrolled as. Expired and refused credentials count, unless they are bare
+    /// tokens: a refused one says nothing. While the stored one cannot be decrypted, what was remembered of it counts.
     ///
     /// # Errors
     /// Unavailable when the store cannot be read now.
-    pub(crate) async fn identity(&self, now: SystemTime) -> Result<Option<Arc<Credential>>> {
+    pub(crate) async fn identity(&self, now: SystemTime) -> Result<Identity> {
         let this = self.clone();
-        tokio::task::spawn_blocking(move || this.reload(now, false))
-            .await
-            .map_err(|e| Error::unavailable("cannot read the stored machine token").with_source(e))?;
+        tokio::task::spawn_blocking(move || {
+            this.reload(now, false);
+            this.identity_now(now)
+        })
+        .await
+        .map_err(|e| Error::unavailable("cannot read the stored machine token").with_source(e))
+    }
+
+    fn identity_now(&self, now: SystemTime) -> Identity {
         let state = self.state();
         let says = |candidate: &&Candidate| candidate.credential.gateway_id.is_some() || !candidate.refused;
         let best = state.best(now).filter(says);
         let best = best.or_else(|| state.candidates().into_iter().flatten().find(says));
-        Ok(best.map(|candidate| Arc::clone(&candidate.credential)))
+        match (best.map(|best| &best.credential), &self.0.store) {
+            (Some(credential), _) => match &credential.gateway_id {
+                Some(id) => Identity::Gateway(id.clone()),
+                None => Identity::Bare(credential.token.clone()),
+            },
+            (None, Ok(store)) if state.stored.is_err() => {
+                store.seen_tokens().gateway_id(&self.0.origin).map_or(Identity::Nobody, Identity::Gateway)
+            }
+            _ => Identity::Nobody,
+        }
     }
 
     /// Waits for other enrollments of this gateway, and keeps later ones waiting until the guard is dropped.
@@ -171,7 +196,9 @@ impl Credentials {
         let this = self.clone();
         let credential = credential.bound_to(&self.0.origin);
         let saved = tokio::task::spawn_blocking(move || {
-            let stamp = this.store()?.save(&credential, key.as_ref(), now)?;
+            let store = this.store()?;
+            let stamp = store.save(&credential, key.as_ref(), now)?;
+            this.remember_gateway(&credential);
             let mut state = this.state();
             let issued_at = credential.issued_at.map_or(now, |issued_at| issued_at.min(now));
             let credential = Credential { issued_at: Some(issued_at), ..credential };
@@ -212,6 +239,12 @@ impl Credentials {
         }
     }
 
+    fn remember_gateway(&self, credential: &Credential) {
+        if let (Ok(store), Some(id)) = (&self.0.store, &credential.gateway_id) {
+            store.seen_tokens().remember_gateway(&self.0.origin, id);
+        }
+    }
+
     fn store(&self) -> Result<&Store> {
         self.0.store.as_ref().map_err(|reason| Error::unavailable(reason.clone()))
     }
@@ -241,6 +274,9 @@ impl Credentials {
             state.first_seen(seen, is_new);
         }
         let to_store = state.update(loaded, stamp, may_store);
+        if may_store && let Ok(Some(stored)) = &state.stored {
+            self.remember_gateway(&stored.credential);
+        }
         if may_store && std::mem::take(&mut state.to_remember) {
             self.remember(&state);
         }
@@ -248,6 +284,7 @@ impl Credentials {
         let Some(credential) = to_store else { return };
         match store.save(&(*credential).clone().bound_to(&self.0.origin), None, now) {
             Ok(stamp) => {
+                self.remember_gateway(&credential);
                 let mut state = self.state();
                 let issued_at = credential.issued_at.map_or(now, |issued_at| issued_at.min(now));
                 let credential = Credential { issued_at: Some(issued_at), ..(*credential).clone() };

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::call::{Bearer, Call};
 use crate::credential::Credential;
+use crate::credentials::Identity;
 use crate::purpose::Purpose;
 use crate::runbeam::{Runbeam, missing_field};
 use crate::wire::{AuthorizeRequest, Authorized, ChangeList};
@@ -100,17 +101,17 @@ impl Runbeam {
     /// process of this machine can send a token of an account of its own, and a control plane account decides what
     /// configures this gateway. An expired or refused token counts: it still says which gateway this is.
     async fn check_identity(&self, gateway: &str, replace: bool, kind: ErrorKind) -> Result<()> {
-        let current = self.credentials.identity(self.context.clock.now()).await?;
-        let Some(current) = current.filter(|_| !replace) else { return Ok(()) };
-        let other = match &current.gateway_id {
-            Some(id) if id == gateway => return Ok(()),
-            Some(id) => format!("`{id}`"),
+        let other = match self.credentials.identity(self.context.clock.now()).await? {
+            _ if replace => return Ok(()),
+            Identity::Nobody => return Ok(()),
+            Identity::Gateway(id) if id == gateway => return Ok(()),
+            Identity::Gateway(id) => format!("`{id}`"),
             // A bare token says which gateway it is for only by what it may see.
-            None => match self.list_of(None, &current.token).await {
+            Identity::Bare(token) => match self.list_of(None, &token).await {
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
                 // A token that does not work makes this gateway nobody.
                 Err(_) => return Ok(()),
-                Ok(()) => match self.list_of(Some(gateway), &current.token).await {
+                Ok(()) => match self.list_of(Some(gateway), &token).await {
                     Ok(()) => return Ok(()),
                     Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
                     Err(_) => "the gateway of the bare token in RUNBEAM_MACHINE_TOKEN".to_owned(),

@@ -1,8 +1,9 @@
-//! The memory of machine tokens that came with the environment: since when they are known, and if they are used up.
+//! The memory beside the stored machine token: which tokens of the environment are used up, and which gateway this is.
 //!
 //! A variable stays set for as long as its deployment does. Without this memory, a restart would go back to a token that
 //! the control plane refused, or that a user replaced since.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -35,6 +36,10 @@ pub(crate) struct SeenToken {
 #[derive(Default, Deserialize, Serialize)]
 struct Content {
     tokens: Vec<SeenToken>,
+    /// The id that this gateway is enrolled with, by the origin of the control plane. It is known even while the stored
+    /// token cannot be decrypted: a lost key must not make the gateway anybody's.
+    #[serde(default)]
+    enrolled: BTreeMap<String, String>,
 }
 
 impl SeenToken {
@@ -67,12 +72,30 @@ impl SeenTokens {
         content.tokens.push(token.clone());
         let excess = content.tokens.len().saturating_sub(MAX_TOKENS);
         content.tokens.drain(..excess);
-        let written = serde_json::to_vec(&content)
+        self.write(&content);
+    }
+
+    /// Returns the id that this gateway is enrolled with at `origin`.
+    pub(crate) fn gateway_id(&self, origin: &str) -> Option<String> {
+        self.read().enrolled.remove(origin)
+    }
+
+    /// Remembers the id that this gateway is enrolled with at `origin`.
+    pub(crate) fn remember_gateway(&self, origin: &str, id: &str) {
+        let mut content = self.read();
+        let before = content.enrolled.insert(origin.to_owned(), id.to_owned());
+        if before.as_deref() != Some(id) {
+            self.write(&content);
+        }
+    }
+
+    fn write(&self, content: &Content) {
+        let written = serde_json::to_vec(content)
             .map_err(std::io::Error::from)
             .and_then(|json| private_file::write(&self.0, &json));
         if let Err(error) = written {
             let file = self.0.display();
-            tracing::warn!(%file, %error, "cannot remember the machine token of the environment");
+            tracing::warn!(%file, %error, "cannot remember which machine token this gateway has");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod activation;
 mod attacks;
+mod certificates;
 mod cli;
 mod config_fuzz;
 mod conformance;

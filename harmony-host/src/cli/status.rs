@@ -106,6 +106,13 @@ fn screen(answer: &Value) -> String {
     };
     screen.push_str(&format!("  {:<10} {last_good}\n", "last good"));
     sync_rows(&answer["sync"], &mut screen);
+    for certificate in answer["certificates"].as_array().into_iter().flatten() {
+        let state = text(&certificate["state"]);
+        if state != "valid" {
+            let (file, end) = (text(&certificate["file"]), text(&certificate["ends_at"]));
+            screen.push_str(&format!("  {:<10} {file} {state}: {end}\n", "cert"));
+        }
+    }
     for (title, problems) in [("problem", &attempted["problems"]), ("warning", &effective["warnings"])] {
         for problem in problems.as_array().into_iter().flatten() {
             let place = match (problem["file"].as_str(), problem["line"].as_u64()) {
@@ -156,8 +163,8 @@ fn sync_rows(sync: &Value, screen: &mut String) {
     }
 }
 
-/// Returns whether an authorization expires within 3 days.
+/// Returns whether an authorization expires within 7 days.
 fn expires_soon(until: &str) -> bool {
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(3 * 24);
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(7 * 24);
     until.parse::<jiff::Timestamp>().is_ok_and(|until| until < soon)
 }

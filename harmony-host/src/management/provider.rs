@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::snapshot::Snapshot;
-use crate::status::Status;
+use crate::snapshot::certificates::CertificateEnd;
+use crate::status::{Status, timestamp};
 
 /// Returns the primary provider, its abilities, and the status of the gateway.
 pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
@@ -40,7 +41,22 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
         "effective": status.effective,
         "sync": status.sync,
         "last_good": status.last_good,
+        "certificates": certificates(snapshot),
     })
+}
+
+/// Returns the certificates in the files of the configuration, and how near their ends are now.
+fn certificates(snapshot: &Snapshot) -> Vec<Value> {
+    let now = snapshot.providers.now();
+    let certificate = |certificate: &CertificateEnd| {
+        json!({
+            "key": certificate.key,
+            "file": certificate.file.value,
+            "ends_at": timestamp(certificate.ends_at),
+            "state": certificate.state(now).as_str(),
+        })
+    };
+    snapshot.certificates.iter().map(certificate).collect()
 }
 
 /// Returns the served files with their checksums, and the networks.

@@ -92,7 +92,12 @@ impl Providers {
 
     /// Returns the time until `moment`; zero when it has passed.
     pub(crate) fn time_until(&self, moment: SystemTime) -> Duration {
-        moment.duration_since(self.clock.now()).unwrap_or_default()
+        moment.duration_since(self.now()).unwrap_or_default()
+    }
+
+    /// Returns the time of the wall clock.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     /// Returns the primary provider; `None` when it is not compiled in.

@@ -15,6 +15,7 @@ use crate::plan::{Plans, build_plans};
 use crate::providers::inventory::inventory;
 use crate::providers::{Providers, Surroundings};
 use crate::snapshot::abilities::check_abilities;
+use crate::snapshot::certificates::CertificateEnd;
 use crate::snapshot::https::{HttpsRedirects, redirects};
 use crate::snapshot::listen::{ListenerSpec, listeners};
 use crate::snapshot::view::{File, Network, Pipeline};
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub(crate) plans: Plans,
     pub(crate) listeners: BTreeMap<SocketAddr, ListenerSpec>,
     pub(super) redirects: HttpsRedirects,
+    /// The ends of the certificates in its files.
+    pub(crate) certificates: Vec<CertificateEnd>,
     pub(crate) warnings: Vec<Problem>,
 }
 
@@ -77,13 +80,25 @@ impl Snapshot {
         check_abilities(&config, &providers, &mut problems);
         let listeners = listeners(&config, &documents, before.map(|before| &before.listeners), &mut problems);
         let plans = build_plans(&config, &documents, &surroundings.resolutions, &mut problems);
+        let certificates = CertificateEnd::all(&config, &documents);
+        certificates.iter().for_each(|end| end.warn(surroundings.clock.now(), &mut problems));
         problems.dedup();
         if problems.refuse() {
             return Err(Rejection::new(class, problems));
         }
         let warnings = problems.sorted().into_iter().cloned().collect();
         let redirects = redirects(&config, &documents);
-        Ok(Self { generation, documents, config, providers, plans, listeners, redirects, warnings })
+        Ok(Self {
+            generation,
+            documents,
+            config,
+            providers,
+            plans,
+            listeners,
+            redirects,
+            certificates,
+            warnings,
+        })
     }
 
     /// Checks that every local reference of a backend resolves: a missing local resource does not appear later. Remote

@@ -16,6 +16,7 @@ use crate::journal::Journal;
 use crate::providers::isolate::{cadence_of, credential_details_of, credential_status_of, error_chain};
 use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
+use crate::sync::expiry::ExpiryWarnings;
 use crate::sync::first_contact::{FirstContact, FirstContacts};
 use crate::sync::outbox::Outbox;
 use crate::sync::pass::SyncPass;
@@ -66,6 +67,7 @@ pub(crate) struct SyncLoop {
     is_new: bool,
     /// The key of the first contact that the status shows.
     shown_contact: Option<String>,
+    expiry: ExpiryWarnings,
     clock: Arc<dyn Clock>,
 }
 
@@ -101,6 +103,7 @@ impl SyncLoop {
             contacts,
             is_new,
             shown_contact: None,
+            expiry: ExpiryWarnings::default(),
             clock,
         }
     }
@@ -114,6 +117,7 @@ impl SyncLoop {
             let cadence = self.cadence();
             let due = cadence.and_then(|cadence| self.schedule.due(cadence));
             self.status.due(due);
+            let expiry = self.look_at_expiry();
             let watched = self.followed.clone().filter(|_| self.unauthorized);
             let authorized = pin!(another_credential(watched));
             tokio::select! {
@@ -134,6 +138,8 @@ impl SyncLoop {
                 () = until(due) => {
                     self.sync_once(false).await;
                 }
+                // The next turn of the loop looks again.
+                () = tokio::time::sleep(expiry) => {}
             }
         }
     }
@@ -181,6 +187,16 @@ impl SyncLoop {
         }
         self.followed = primary;
         self.status.following(self.followed.as_deref());
+    }
+
+    /// Logs what is due about the end of the credential. Returns the wait until the next look.
+    fn look_at_expiry(&mut self) -> Duration {
+        let Some(provider) = &self.followed else { return self.expiry.look("", None, self.clock.now()) };
+        let end = match credential_status_of(&**provider) {
+            Some(CredentialStatus::Valid { expires_at }) => expires_at,
+            _ => None,
+        };
+        self.expiry.look(provider.name().as_str(), end, self.clock.now())
     }
 
     fn cadence(&self) -> Option<Cadence> {

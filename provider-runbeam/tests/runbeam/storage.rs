@@ -135,3 +135,21 @@ async fn files_are_private_and_encrypted() {
     let later = Gateway::at(Arc::clone(&gateway.home), Environment::default());
     assert!(unavailable(&later.provider(&cloud.url())).await.contains("readable for every user"));
 }
+
+/// A gateway whose stored token cannot be decrypted is still the gateway that it was: a lost key does not make it
+/// anybody's, and enrolling it again as itself is the way back.
+#[tokio::test]
+async fn lost_key_keeps_the_identity() {
+    let cloud = accepting().await;
+    let gateway = Gateway::unauthorized();
+    enrollment(&gateway.provider(&cloud.url())).adopt(machine_credential("first-token")).await.unwrap();
+    std::fs::remove_file(gateway.state_dir().join(GATEWAY).join("encryption.key")).unwrap();
+    let later = Gateway::at(Arc::clone(&gateway.home), Environment::default());
+    let provider = later.provider(&cloud.url());
+    unavailable(&provider).await;
+    let another = MachineCredential { gateway_id: "01ANOTHER".to_owned(), ..machine_credential("canary") };
+    let error = enrollment(&provider).adopt(another).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains("`01GATEWAY`"), "{error}");
+    enrollment(&provider).enroll(&enrollment_request()).await.unwrap();
+    assert_eq!(token_in_use(&provider, &cloud).await.as_deref(), Some("enrolled-token"));
+}

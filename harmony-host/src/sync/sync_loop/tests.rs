@@ -1,5 +1,6 @@
 //! Tests of the sync loop on a paused clock.
 
+mod expiry;
 mod poison;
 mod resume;
 
@@ -191,6 +192,16 @@ fn follow_on(
     directory: tempfile::TempDir,
     journal: Option<Arc<Journal>>,
 ) -> Running {
+    follow_with(provider, seed, directory, journal, Arc::new(SystemClock))
+}
+
+fn follow_with(
+    provider: &Arc<Scripted>,
+    seed: u64,
+    directory: tempfile::TempDir,
+    journal: Option<Arc<Journal>>,
+    clock: Arc<dyn Clock>,
+) -> Running {
     let (commands, inbox) = mpsc::channel(16);
     let (apply, mut applied) = mpsc::channel(16);
     let followed: Arc<dyn Provider> = Arc::clone(provider) as _;
@@ -206,7 +217,7 @@ fn follow_on(
         registry: provider_api::Registry::new(),
         push: None,
         random: fastrand::Rng::with_seed(seed),
-        clock: Arc::new(SystemClock),
+        clock,
     };
     tokio::spawn(async move {
         while let Some(command) = applied.recv().await {
