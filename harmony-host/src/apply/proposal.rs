@@ -2,6 +2,10 @@
 
 mod definition;
 mod gateway;
+mod layout;
+mod legacy;
+mod meaning;
+mod outcome;
 mod proposed;
 
 use provider_api::{Change, DocumentKind, Registry, RejectionClass};

@@ -86,6 +86,21 @@ impl ActiveProviders {
         let mut primary = Primary { section: sections.get(&name).cloned(), name, place, defaults: &[] };
         let profile = registry.profile(primary.provider_type());
         primary.defaults = profile.map(|profile| profile.defaults).unwrap_or_default();
+        let disabled = primary.section.as_ref().filter(|section| !section.enabled).cloned();
+        if let Some(section) = disabled {
+            let name = &primary.name;
+            problems
+                .warn(
+                    Some(&section.place),
+                    format!("provider.{name}.enabled"),
+                    format!(
+                        "the primary provider `{name}` is disabled: the gateway runs as with `local`, without changes and references of `{name}`"
+                    ),
+                )
+                .help("delete `enabled`, or set proxy.primary_provider = \"local\"");
+            let place = primary.place.take();
+            primary = Primary { name: ProviderName::local(), section: None, place, defaults: &[] };
+        }
         let providers = Self {
             primary,
             configured: sections.into_iter().map(|(name, section)| (name, section.place)).collect(),
@@ -113,7 +128,11 @@ impl ActiveProviders {
             let message =
                 format!("the provider {chosen} is not compiled into this gateway; compiled in: {compiled}");
             problems.error(place, "proxy.primary_provider", message).help(remedy);
-        } else if section.is_none() && !name.is_local() && gateway.proxy.primary_provider.is_some() {
+        } else if section.is_none()
+            && !name.is_local()
+            && self.primary.defaults.is_empty()
+            && gateway.proxy.primary_provider.is_some()
+        {
             problems
                 .error(
                     place,
@@ -121,15 +140,6 @@ impl ActiveProviders {
                     format!("the provider {chosen} has no section [provider.{name}]"),
                 )
                 .help(format!("add [provider.{name}] with `api = \"https://...\"`"));
-        }
-        if let Some(section) = section.as_ref().filter(|section| !section.enabled) {
-            problems
-                .error(
-                    Some(&section.place),
-                    format!("provider.{name}.enabled"),
-                    "the primary provider is disabled",
-                )
-                .help("set proxy.primary_provider = \"local\", or delete `enabled`");
         }
     }
 

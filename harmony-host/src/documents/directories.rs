@@ -48,7 +48,7 @@ pub(crate) fn same_file<'n>(
 }
 
 /// Returns the path without symbolic links, `.` and `..`. The part that does not exist is taken as it is written.
-fn real(path: &Path) -> PathBuf {
+pub(crate) fn real(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut real = PathBuf::new();
     for component in path.components() {

@@ -1,5 +1,9 @@
 //! Tests of proposals.
 
+mod every_spelling;
+mod gateway_meaning;
+mod legacy_section;
+
 use provider_api::{Attachment, ChangeId};
 
 use super::*;
@@ -12,8 +16,17 @@ const CONFIG: &str = "# mine\n[proxy]\nid = \"a\"\nprimary_provider = \"runbeam\
                       [logging]\nlevel = \"info\"\n";
 
 fn proposed(kind: &str, document: &str, attachments: Vec<Attachment>) -> Result<Edits, Rejection> {
+    proposed_to(CONFIG, kind, document, attachments)
+}
+
+fn proposed_to(
+    config: &str,
+    kind: &str,
+    document: &str,
+    attachments: Vec<Attachment>,
+) -> Result<Edits, Rejection> {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("config.toml"), CONFIG).unwrap();
+    std::fs::write(dir.path().join("config.toml"), config).unwrap();
     std::fs::create_dir(dir.path().join("pipelines")).unwrap();
     std::fs::write(dir.path().join("pipelines/by-hand.toml"), "[pipelines.fhir]\n").unwrap();
     let documents =
@@ -28,7 +41,20 @@ fn proposed(kind: &str, document: &str, attachments: Vec<Attachment>) -> Result<
 }
 
 fn config(document: &str) -> String {
-    proposed("gateway", document, Vec::new()).unwrap().get("config.toml").unwrap_or(CONFIG).to_owned()
+    merged(CONFIG, document)
+}
+
+/// Returns `own` with a change of the gateway merged into it.
+fn merged(own: &str, document: &str) -> String {
+    let edits = proposed_to(own, "gateway", document, Vec::new());
+    let edits = edits.unwrap_or_else(|rejection| panic!("{:?}\n{own}\n<-\n{document}", rejection.problems));
+    edits.get("config.toml").unwrap_or(own).to_owned()
+}
+
+/// Returns the keys of the problems of a rejected change.
+fn rejected(own: &str, document: &str) -> Vec<String> {
+    let rejection = proposed_to(own, "gateway", document, Vec::new()).expect_err(document);
+    rejection.problems.sorted_errors().into_iter().map(|problem| problem.key.clone()).collect()
 }
 
 /// A change of the gateway sets only allowed keys, and keeps comments, layout and the keys that it does not contain.

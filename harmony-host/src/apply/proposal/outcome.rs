@@ -1,0 +1,51 @@
+//! The values that a merged document must have.
+
+use toml::{Table, Value};
+
+/// The values that a merged document must have: those before the change, with what the change brings.
+///
+/// A document is merged in its layout, where a table may come to stand behind the wrong element of an array or be
+/// defined twice. So the values are merged beside it, and compared at the end.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    values: Table,
+}
+
+impl Outcome {
+    /// Starts with the values of a document.
+    pub(super) fn of(document: &str) -> Self {
+        Self { values: toml::from_str(document).unwrap_or_default() }
+    }
+
+    /// Sets one value.
+    pub(super) fn set(&mut self, path: &[&str], key: &str, value: Option<Value>) {
+        let mut table = &mut self.values;
+        for name in path {
+            let inner = table.entry(*name).or_insert_with(|| Value::Table(Table::new()));
+            let Value::Table(inner) = inner else { return };
+            table = inner;
+        }
+        if let Some(value) = value {
+            table.insert(key.to_owned(), value);
+        }
+    }
+
+    /// Returns the first key at which a document does not have these values.
+    pub(super) fn difference(&self, document: &str) -> Option<String> {
+        match toml::from_str::<Table>(document) {
+            Ok(merged) => different(&self.values, &merged, ""),
+            Err(_) => Some("config.toml".to_owned()),
+        }
+    }
+}
+
+fn different(expected: &Table, merged: &Table, path: &str) -> Option<String> {
+    let names = expected.keys().chain(merged.keys().filter(|name| !expected.contains_key(*name)));
+    names.into_iter().find_map(|name| {
+        let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match (expected.get(name), merged.get(name)) {
+            (Some(Value::Table(expected)), Some(Value::Table(merged))) => different(expected, merged, &key),
+            (expected, merged) => (expected != merged).then_some(key),
+        }
+    })
+}

@@ -1,0 +1,90 @@
+//! Settings that a change of the gateway repeats, in other spellings, and those that it may not make.
+
+use super::{merged, rejected};
+
+const OWN: &str = "[proxy]\nid = \"a\"\nprimary_provider = \"runbeam\"\n\
+                   [provider.runbeam]\napi = \"https://cloud.example\"\npoll_interval_secs = 1\n\
+                   [network.m.http]\nbind_address = \"127.0.0.1\"\nbind_port = 9090\n\
+                   [network.n.http]\nbind_port = 8080\n\
+                   [management]\nenabled = true\nbase_path = \"/admin\"\nnetwork = \"m\"\n";
+
+/// The form of a control plane spells out what holds. What it changes must arrive.
+#[test]
+fn change_spells_defaults() {
+    let change = "[proxy]\nid = \"a\"\nprimary_provider = \"local\"\npipelines_path = \"pipelines\"\n\
+                  transforms_path = \"./transforms/\"\nmesh_path = \"pipelines/../mesh\"\n\
+                  remote_env_vars = []\n[management]\nenabled = true\nbase_path = \"admin\"\nnetwork = \"m\"\n\
+                  [provider.runbeam]\napi = \"https://CLOUD.example:443/\"\nenabled = true\ntype = \"runbeam\"\n\
+                  poll_interval_secs = 60\n";
+    let expected =
+        OWN.replace("provider = \"runbeam\"", "provider = \"local\"").replace("secs = 1", "secs = 60");
+    assert_eq!(merged(OWN, change), expected, "the file keeps its own spelling");
+}
+
+#[test]
+fn other_meaning_is_rejected() {
+    for (change, key) in [
+        ("proxy.id = \"b\"", "proxy.id"),
+        ("proxy.pipelines_path = \".\"", "proxy.pipelines_path"),
+        ("proxy.transforms_path = \"mesh\"", "proxy.transforms_path"),
+        ("proxy.mesh_path = \"$HOME\"", "proxy.mesh_path"),
+        ("proxy.remote_env_vars = [\"HOME\"]", "proxy.remote_env_vars"),
+        ("management.enabled = false", "management.enabled"),
+        ("management.base_path = \"other\"", "management.base_path"),
+        ("management.network = \"n\"", "management.network"),
+        ("management.token = \"0123456789abcdef0123456789abcdef\"", "management.token"),
+        ("management.unknown = 1", "management.unknown"),
+        ("provider.runbeam.api = \"https://evil.example\"", "provider.runbeam.api"),
+        ("provider.runbeam.api = \"http://cloud.example\"", "provider.runbeam.api"),
+        ("provider.runbeam.api = \"https://cloud.example@evil.example\"", "provider.runbeam.api"),
+        ("provider.runbeam.api = \"https://cloud.example/?x\"", "provider.runbeam.api"),
+        ("provider.runbeam.api = \"https://cloud.example:444\"", "provider.runbeam.api"),
+        ("provider.runbeam.enabled = false", "provider.runbeam.enabled"),
+        ("provider.runbeam.type = \"other\"", "provider.runbeam.type"),
+        ("provider.other.poll_interval_secs = 5", "provider.other"),
+    ] {
+        assert_eq!(rejected(OWN, change), [key], "{change}");
+    }
+}
+
+/// The network of the management API is guarded like the section itself, however a change says it.
+#[test]
+fn management_network_is_not_rebound() {
+    for change in [
+        "[network.m.http]\nbind_address = \"0.0.0.0\"\nbind_port = 9090\n",
+        "[network.m.http]\nbind_port = 9090\n",
+        "network = { m = { http = { bind_address = '127.0.0.1', bind_port = 9091 } } }",
+        "network.\"m\".tcp_config = { bind_address = '::', bind_port = 9090 }",
+        "[network.n.http]\nbind_port = 8080\n",
+        "[network.m]\nenable_wireguard = true\n[network.m.http]\nbind_address = \"127.0.0.1\"\nbind_port = 9090\n",
+        "[network.m.http]\nbind_address = \"127.0.0.1\"\nbind_port = 9090\ncert_path = \"c\"\nkey_path = \"k\"\n",
+    ] {
+        assert_eq!(rejected(OWN, change), ["network.m"], "{change}");
+    }
+    let moved = "[network.m.tcp_config]\nbind_address = \"localhost\"\nbind_port = 9090\n[network.n.http]\nbind_port = 8081\n";
+    assert!(merged(OWN, moved).contains("8081"), "another network may be set when this one is repeated");
+}
+
+/// Without its own section, a gateway runs on the defaults of its provider.
+#[test]
+fn provider_section_arrives() {
+    let own = "[proxy]\nid = \"a\"\n";
+    let written = merged(own, "[provider.runbeam]\napi = \"https://api.example/\"\npoll_interval_secs = 5\n");
+    assert_eq!(
+        toml::from_str::<toml::Table>(&written).unwrap()["provider"]["runbeam"]["poll_interval_secs"],
+        5.into()
+    );
+    assert!(written.starts_with(own) && written.contains("api = \"https://api.example/\""), "{written}");
+    assert_eq!(rejected(own, "provider.runbeam.api = \"https://evil.example\""), ["provider.runbeam.api"]);
+}
+
+/// The name is the identity of a gateway without an id.
+#[test]
+fn name_is_identity_without_id() {
+    let own = "[proxy]\nname = \"a\"\n";
+    assert_eq!(rejected(own, "proxy.name = \"b\""), ["proxy.name"]);
+    assert_eq!(rejected(own, "proxy.id = \"b\""), ["proxy.id"]);
+    assert_eq!(merged(own, "proxy.id = \"a\""), own);
+    let named = merged("[proxy]\nid = \"a\"\n", "proxy.name = \"b\"");
+    assert!(named.contains("name = \"b\""), "{named}");
+}
