@@ -92,7 +92,7 @@ impl Api {
         }
         let headers = response.headers().clone();
         let body = self.successful_body(call, response, MAX_BYTES).await?;
-        Ok(Conditional::Modified(decode(call.action, &body)?, headers))
+        Ok(Conditional::Modified(decode_answer(call, &body)?, headers))
     }
 
     /// Returns the undecoded JSON response to a GET, at most `limit` bytes.
@@ -114,7 +114,7 @@ impl Api {
         })?;
         let response = self.send(call, Method::POST, url, None, Some(body)).await?;
         let body = self.successful_body(call, response, MAX_BYTES).await?;
-        decode(call.action, &body)
+        decode_answer(call, &body)
     }
 
     /// Returns the URL of `path` below the API's base URL, with the segments of `last` appended and encoded.
@@ -205,7 +205,7 @@ impl Api {
     async fn successful_body(&self, call: &Call<'_>, response: Response, limit: usize) -> Result<Bytes> {
         let (status, headers) = (response.status(), response.headers().clone());
         self.record_response(call, status);
-        let body = read_limited(call.action, response, limit).await;
+        let body = read_limited(call, response, limit).await;
         if !status.is_success() {
             let response = ErrorResponse { status, headers: &headers, body: &body.unwrap_or_default() };
             return Err(error_response::to_error(
@@ -232,15 +232,26 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-async fn read_limited(action: &str, mut response: Response, limit: usize) -> Result<Bytes> {
+async fn read_limited(call: &Call<'_>, mut response: Response, limit: usize) -> Result<Bytes> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| transport_error(action, e))? {
+    while let Some(chunk) = response.chunk().await.map_err(|e| transport_error(call.action, e))? {
         if body.len() + chunk.len() > limit {
-            return Err(Error::unavailable(format!("{action}: the response has more than {limit} bytes")));
+            return Err(call.unusable(&format!("the response has more than {limit} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+/// Decodes an answer. JSON that ends too early may come whole the next time; wrong fields stay wrong.
+fn decode_answer<T: DeserializeOwned>(call: &Call<'_>, body: &[u8]) -> Result<T> {
+    match serde_json::from_slice::<T>(body) {
+        Err(e) if e.is_data() => {
+            let (line, column) = (e.line(), e.column());
+            Err(call.unusable(&format!("cannot decode the response, at {line}:{column}")))
+        }
+        _ => decode(call.action, body),
+    }
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(action: &str, body: &[u8]) -> Result<T> {

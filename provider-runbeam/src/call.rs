@@ -1,6 +1,6 @@
 //! The context of a request: its action, its purpose and its credential.
 
-use provider_api::Secret;
+use provider_api::{Error, Secret};
 
 use crate::credential::Credential;
 use crate::credentials::Credentials;
@@ -13,6 +13,22 @@ pub(crate) struct Call<'a> {
     pub(crate) action: &'a str,
     pub(crate) purpose: Purpose,
     pub(crate) bearer: Bearer<'a>,
+    /// Set for the body of a change. An answer that is too large or has the wrong fields stays so until the change is
+    /// another one, so it is final.
+    pub(crate) document: bool,
+}
+
+impl Call<'_> {
+    /// Returns the same call for the body of a change.
+    pub(crate) fn for_document(self) -> Self {
+        Self { document: true, ..self }
+    }
+
+    /// Returns the error of an answer that can be used neither now nor, for the body of a change, later.
+    pub(crate) fn unusable(&self, reason: &str) -> Error {
+        let message = format!("{}: {reason}", self.action);
+        if self.document { Error::invalid(message) } else { Error::unavailable(message) }
+    }
 }
 
 /// The credential that a request is sent with.

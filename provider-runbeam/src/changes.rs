@@ -104,7 +104,7 @@ impl Runbeam {
 
     async fn detail(&self, action: &str, id: &ChangeId) -> Result<Change> {
         let credential = self.credential().await?;
-        let call = self.call(action, Purpose::Gateway, &credential);
+        let call = self.call(action, Purpose::Gateway, &credential).for_document();
         let url = self.api.url(&call, "harmony/change", &[id.as_str()]).await?;
         let (answer, _): (ChangeDetail, _) = self.api.get(&call, url).await?;
         let change = answer.data;
@@ -141,7 +141,7 @@ impl Runbeam {
             )));
         }
         let action = format!("fetching the transform {shown} of the pipeline");
-        let call = self.call(&action, Purpose::Resource, credential);
+        let call = self.call(&action, Purpose::Resource, credential).for_document();
         let url = transform_url(self.api.base(&call).await?, id);
         let (answer, _): (TransformAnswer, _) = self.api.get(&call, url).await?;
         let content = answer.data.options.instructions;

@@ -58,7 +58,12 @@ impl Enrollment for Runbeam {
 
 impl Runbeam {
     async fn authorize(&self, action: &str, request: &EnrollmentRequest) -> Result<Enrolled> {
-        let call = Call { action, purpose: Purpose::User, bearer: Bearer::User(&request.user_token) };
+        let call = Call {
+            action,
+            purpose: Purpose::User,
+            bearer: Bearer::User(&request.user_token),
+            document: false,
+        };
         let body = AuthorizeRequest {
             token: request.user_token.expose(),
             gateway_code: &request.gateway_code,
@@ -146,7 +151,7 @@ impl Runbeam {
     /// the token works.
     async fn list_of(&self, gateway: Option<&str>, token: &Secret) -> Result<()> {
         let action = "trying the machine token";
-        let call = Call { action, purpose: Purpose::User, bearer: Bearer::User(token) };
+        let call = Call { action, purpose: Purpose::User, bearer: Bearer::User(token), document: false };
         let asked = async {
             let id: Vec<&str> = gateway.into_iter().collect();
             let url = self.api.url(&call, "harmony/changes", &id).await?;

@@ -62,7 +62,7 @@ fn kind(purpose: Purpose, status: StatusCode, message: &str) -> ErrorKind {
         (403, Purpose::Resource | Purpose::MeshToken) => ErrorKind::Denied,
         (403, Purpose::Gateway) => ErrorKind::Unavailable,
         (400, Purpose::MeshToken) if message.to_ascii_lowercase().contains("disabled") => ErrorKind::Denied,
-        (400 | 409 | 422, _) => ErrorKind::Invalid,
+        (400 | 405 | 406 | 409 | 413 | 414 | 415 | 422 | 431 | 451, _) => ErrorKind::Invalid,
         _ => ErrorKind::Unavailable,
     }
 }

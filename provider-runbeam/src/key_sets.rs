@@ -156,7 +156,8 @@ impl KeySet {
             let action = "fetching the keys of the control plane";
             let mut failure = Error::unavailable(format!("{action}: there is no URL to fetch them from"));
             for url in urls {
-                let call = Call { action, purpose: Purpose::Public, bearer: Bearer::Anonymous };
+                let call =
+                    Call { action, purpose: Purpose::Public, bearer: Bearer::Anonymous, document: false };
                 match api.get_bytes(&call, url, MAX_BYTES).await {
                     Ok(body) => {
                         let set = decode::<Jwks>(action, &body)?;

@@ -45,7 +45,7 @@ impl Runbeam {
         purpose: Purpose,
         credential: &'a Credential,
     ) -> Call<'a> {
-        Call { action, purpose, bearer: Bearer::Gateway(&self.credentials, credential) }
+        Call { action, purpose, bearer: Bearer::Gateway(&self.credentials, credential), document: false }
     }
 }
 

@@ -7,6 +7,7 @@ mod cold;
 mod late;
 mod network;
 mod rejected;
+mod spelled;
 mod switched;
 
 use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};

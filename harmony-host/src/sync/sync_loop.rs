@@ -41,9 +41,6 @@ pub(crate) struct SyncParts {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// The shortest wait, before jitter, of a gateway without authorization.
-const UNAUTHORIZED: Duration = Duration::from_secs(300);
-
 /// The interval of the checks for a new credential, which another process may store.
 const CREDENTIAL_CHECK: Duration = Duration::from_secs(2);
 
@@ -346,8 +343,10 @@ impl SyncLoop {
         let credential = credential_status_of(&**provider);
         self.unauthorized =
             credential.is_some_and(|credential| !matches!(credential, CredentialStatus::Valid { .. }));
-        let wait =
-            if self.unauthorized { wait.max(UNAUTHORIZED.mul_f64(self.backoff.spread())) } else { wait };
+        // A refusal is often short: a deployment, a clock, a token in renewal. It is asked about after seconds first, then
+        // ever more slowly, and never as soon as after a lost connection.
+        let least = Backoff::bound(self.backoff.failures()) / 2;
+        let wait = if self.unauthorized { wait.max(least) } else { wait };
         self.schedule = Schedule::after(wait);
         let message = error_chain(error);
         let failures = self.backoff.failures();

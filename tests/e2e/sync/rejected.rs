@@ -182,3 +182,29 @@ async fn a_change_without_a_document_is_rejected() {
 async fn a_change_with_two_pipelines_is_rejected() {
     check_rejected("pipeline", "[pipelines.a]\n[pipelines.b]\n", "validate", &["`a`, `b`"]).await;
 }
+
+/// An answer that will be the same the next time is final: it is not fetched four times over more than an hour.
+#[tokio::test]
+async fn body_that_will_not_change_is_rejected_at_once() {
+    let faults = [
+        Fault::Oversized(9 * 1024 * 1024),
+        Fault::EndlessBody,
+        Fault::status(413),
+        Fault::status(415),
+        Fault::Status(200, serde_json::json!({ "data": { "id": 7, "toml_config": ["x"] } })),
+    ];
+    for fault in faults {
+        let cloud = ControlPlane::start().await;
+        let gateway = InProcessGateway::following(&cloud).await;
+        let shown = format!("{fault:?}");
+        let rule = cloud.inject(When::call("GET", "/harmony/change/*"), fault);
+        let bad = cloud.put_document("edge", "pipeline", &echo("first", "/first"));
+        let view = cloud.wait_until_settled(&bad).await;
+        assert_eq!(view.status, Status::Failed, "{shown}");
+        assert!(view.error_message.unwrap_or_default().starts_with("fetch: "), "{shown}");
+        cloud.remove_fault(rule);
+        let good = cloud.put_document("edge", "pipeline", &echo("first", "/first"));
+        assert_eq!(cloud.wait_until_settled(&good).await.status, Status::Applied, "{shown}");
+        assert_eq!(status(gateway.url("/first")).await, 200);
+    }
+}

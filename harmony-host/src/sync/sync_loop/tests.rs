@@ -277,21 +277,31 @@ async fn retry_after_is_obeyed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn refused_credential_is_tried_after_seconds_then_minutes() {
+    let provider = Scripted::new(EVERY, vec![Answer::Refused; 12]);
+    let _running = follow(&provider, 3);
+    provider.until_asked(12).await;
+    for (failures, wait) in (1..).zip(provider.waits()) {
+        let (bound, slack) = (Backoff::bound(failures), Duration::from_millis(200));
+        assert!(wait + slack >= bound / 2 && wait <= bound + slack, "refusal {failures}: {wait:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn new_credential_ends_the_long_wait() {
-    let provider = Scripted::new(EVERY, [Answer::Refused, Answer::Refused, Answer::Nothing]);
+    let provider = Scripted::new(EVERY, [vec![Answer::Refused; 10], vec![Answer::Nothing]].concat());
     let running = follow(&provider, 3);
-    provider.until_asked(2).await;
-    assert!(provider.waits()[0] >= Duration::from_secs(270), "{:?}", provider.waits());
-    // Somebody stores another one beside the gateway.
+    provider.until_asked(10).await;
+    // Another process stores a new one.
     *provider.standing.lock().unwrap() = valid();
-    provider.until_asked(3).await;
-    assert!(provider.waits()[1] <= CREDENTIAL_CHECK * 2, "{:?}", provider.waits());
-    // Somebody authorizes it through the gateway.
+    provider.until_asked(11).await;
+    assert!(provider.waits()[9] <= CREDENTIAL_CHECK * 2, "{:?}", provider.waits());
+    // An operator authorizes the gateway through its management API.
     provider.script.lock().unwrap().push(Answer::Refused);
-    provider.until_asked(4).await;
+    provider.until_asked(12).await;
     running.commands.send(SyncCommand::Authorized).await.unwrap();
-    provider.until_asked(5).await;
-    assert!(provider.waits()[3] < Duration::from_secs(1), "{:?}", provider.waits());
+    provider.until_asked(13).await;
+    assert!(provider.waits()[11] < Duration::from_secs(1), "{:?}", provider.waits());
 }
 
 #[tokio::test(start_paused = true)]
