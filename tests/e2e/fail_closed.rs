@@ -183,7 +183,6 @@ async fn mesh_auth_requires_a_token() {
 #[tokio::test]
 async fn values_without_effect_are_rejected() {
     for (section, key) in [
-        ("[provider.runbeam]\nenabled = false\n", "provider.runbeam.enabled"),
         (
             "[middleware.m]\ntype = \"mesh_auth\"\noptions.direction = \"egress\"\n",
             "middleware.m.options.direction",

@@ -248,4 +248,35 @@ mod tests {
         }
         assert_eq!(identity(""), identity("[provider.runbeam]\napi = \"https://api.example\"\n"));
     }
+
+    /// Returns the primary provider and all problems of a configuration.
+    fn chosen(text: &str) -> (String, Problems) {
+        let fragment = Fragment::gateway(&Source::new("config.toml", format!("[proxy]\nid = \"a\"\n{text}")));
+        let (registry, mut problems) = (test_registry(), Problems::default());
+        let default = "runbeam".parse().unwrap();
+        let active =
+            ActiveProviders::of(fragment.gateway.as_ref().unwrap(), &registry, &default, &mut problems);
+        (active.into_primary().name.to_string(), problems)
+    }
+
+    #[test]
+    fn disabled_primary_is_local() {
+        for text in [
+            "[provider.runbeam]\nenabled = false\n",
+            "primary_provider = \"runbeam\"\n[provider.runbeam]\nenabled = false\n",
+        ] {
+            let (name, problems) = chosen(text);
+            assert!(!problems.refuse(), "{problems:?}");
+            assert_eq!((name.as_str(), problems.warnings().count()), ("local", 1), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn primary_runbeam_explicit_no_section() {
+        let (name, problems) = chosen("primary_provider = \"runbeam\"\n");
+        assert!(!problems.refuse(), "{problems:?}");
+        assert_eq!(name, "runbeam");
+        let (_, problems) = chosen("primary_provider = \"unknown\"\n");
+        assert!(problems.refuse(), "a provider without defaults needs its section");
+    }
 }

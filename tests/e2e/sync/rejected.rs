@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};
 use harmony_tests::site::echo;
-use harmony_tests::{InProcessGateway, InProcessGatewayOptions, OffsetClock, free_port};
+use harmony_tests::{InProcessGateway, InProcessGatewayOptions, OffsetClock};
 
 use super::status;
 
@@ -84,26 +84,31 @@ async fn every_problem_of_a_change_is_reported() {
     check_rejected("pipeline", toml, "validate", &["void", "nowhere", "gone"]).await;
 }
 
+/// The networks of a gateway on these ports.
+fn networks(public: u16, admin: u16) -> String {
+    format!(
+        "[network.public.http]\nbind_address = \"127.0.0.1\"\nbind_port = {public}\n\
+         [network.management.http]\nbind_address = \"127.0.0.1\"\nbind_port = {admin}\n"
+    )
+}
+
 #[tokio::test]
 async fn a_port_in_use_is_rejected() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let toml = format!(
-        "[network.public.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n\
-         [network.management.http]\nbind_address = \"127.0.0.1\"\nbind_port = {}\n",
-        free_port()
-    );
-    check_rejected("gateway", &toml, "bind", &[&port.to_string(), "network.public"]).await;
+    let cloud = ControlPlane::start().await;
+    let gateway = InProcessGateway::following(&cloud).await;
+    let toml = networks(port, gateway.admin);
+    check_rejected_by(&cloud, &gateway, "gateway", &toml, "bind", &[&port.to_string(), "network.public"])
+        .await;
 }
 
 #[tokio::test]
 async fn two_networks_on_one_port_are_rejected() {
-    let port = free_port();
-    let toml = format!(
-        "[network.public.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n\
-         [network.management.http]\nbind_address = \"127.0.0.1\"\nbind_port = {port}\n"
-    );
-    check_rejected("gateway", &toml, "validate", &[&port.to_string()]).await;
+    let cloud = ControlPlane::start().await;
+    let gateway = InProcessGateway::following(&cloud).await;
+    let (toml, port) = (networks(gateway.admin, gateway.admin), gateway.admin.to_string());
+    check_rejected_by(&cloud, &gateway, "gateway", &toml, "validate", &[&port]).await;
 }
 
 #[tokio::test]

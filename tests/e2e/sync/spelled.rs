@@ -83,7 +83,7 @@ async fn change_on_legacy_gateway() {
     let view = cloud.wait_until_settled(&change).await;
     assert_eq!(view.status, Status::Applied, "{:?}", view.error_message);
     let now = config(&gateway);
-    assert!(!now.contains_key("runbeam"), "{now}");
+    assert!(!now.contains_key("runbeam"), "{now:?}");
     assert_eq!(now["proxy"]["primary_provider"].as_str(), Some("local"));
     assert_eq!(now["provider"]["runbeam"]["poll_interval_secs"].as_integer(), Some(30));
     let text = std::fs::read_to_string(gateway.dir.path().join("config.toml")).unwrap();
