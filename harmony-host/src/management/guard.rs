@@ -10,7 +10,7 @@ use crate::config::Management;
 use crate::http::authority::split_port;
 
 /// The header for management.token in a request whose bearer token belongs to a user.
-pub(super) const MANAGEMENT_TOKEN: &str = "management-token";
+pub(super) const MANAGEMENT_TOKEN: &str = "Management-Token";
 
 /// Returns whether the header [`MANAGEMENT_TOKEN`] holds management.token.
 pub(super) fn holds_token(config: &Management, headers: &HeaderMap) -> bool {

@@ -306,8 +306,12 @@ impl SyncLoop {
                 provider.name()
             )
         });
-        if let Some(reason) = &unknown {
-            tracing::warn!(reason, "not known to be in sync");
+        match &unknown {
+            Some(reason) => tracing::warn!(reason, "not known to be in sync"),
+            None => tracing::info!(
+                provider = %provider.name(),
+                "the control plane answers; a change that another gateway with the same id or token takes is not seen here"
+            ),
         }
         let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(contact.at));
         self.status.first_contact(at.unwrap_or(SystemTime::UNIX_EPOCH), unknown);
