@@ -78,7 +78,7 @@ pub fn change(bytes: &[u8]) {
     files.insert("config.toml", CONFIG);
     let kind = DocumentKind::from(kind);
     let change = Change { id, kind: kind.clone(), document: document.to_owned(), attachments: Vec::new() };
-    match proposal::edits(&change, &load(&files).documents, &REGISTRY) {
+    match proposal::edits(&change, &load(&files).documents, &REGISTRY, &[]) {
         Ok(edits) => edits.iter().for_each(|(name, text)| {
             let directory = match kind {
                 DocumentKind::Gateway => return assert_own_settings_stay(name, text),

@@ -11,6 +11,7 @@ use crate::documents::edits::Edits;
 use crate::documents::{Documents, Loaded, Touched};
 use crate::journal::{Attempt, Target};
 use crate::providers::Surroundings;
+use crate::providers::isolate::credential_details_of;
 use crate::snapshot::Snapshot;
 use crate::storage::digest::{Digest, full};
 
@@ -77,6 +78,12 @@ struct Builder {
     expected: Arc<[Target]>,
 }
 
+/// Returns the names of this gateway at the control plane that is followed.
+fn names_there(served: &Snapshot) -> Vec<String> {
+    let details = served.providers().primary().and_then(|primary| credential_details_of(&**primary));
+    details.and_then(|details| details.gateway_id).into_iter().collect()
+}
+
 impl Builder {
     /// Builds the candidate; blocks on file I/O.
     fn build(&self, read: &Arc<Documents>, change: &Change) -> Built {
@@ -84,7 +91,8 @@ impl Builder {
         let serving = Some(&*served.documents);
         let Loaded { documents, problems } = Documents::load(path, Some(read), serving, &Touched::Everything);
         let files = Arc::new(documents);
-        let edits = match proposal::edits(change, &files, &self.surroundings.registry) {
+        let names = names_there(served);
+        let edits = match proposal::edits(change, &files, &self.surroundings.registry, &names) {
             Ok(edits) => edits,
             Err(rejection) if problems.refuse() => return self.attribute(rejection, &files, None),
             // Invalid by itself: no other configuration makes it valid, so there is no attempt to repeat.

@@ -6,6 +6,7 @@ mod layout;
 mod legacy;
 mod meaning;
 mod outcome;
+mod own_files;
 mod proposed;
 
 use provider_api::{Change, DocumentKind, Registry, RejectionClass};
@@ -22,10 +23,21 @@ use crate::documents::{Documents, MAX_FILE_BYTES};
 ///
 /// # Errors
 /// All problems: documents with a wrong syntax, names that are not allowed as file names, and settings that a remote
-/// control plane may not change.
-pub(crate) fn edits(change: &Change, documents: &Documents, registry: &Registry) -> Result<Edits, Rejection> {
-    let mut proposed =
-        Proposed { change, documents, registry, edits: Edits::default(), problems: Problems::default() };
+/// control plane may not change. `names` are those of this gateway at its control plane.
+pub(crate) fn edits(
+    change: &Change,
+    documents: &Documents,
+    registry: &Registry,
+    names: &[String],
+) -> Result<Edits, Rejection> {
+    let mut proposed = Proposed {
+        change,
+        documents,
+        registry,
+        names,
+        edits: Edits::default(),
+        problems: Problems::default(),
+    };
     let class = propose(&mut proposed);
     if proposed.problems.refuse() {
         return Err(Rejection::new(class, proposed.problems));
@@ -52,6 +64,7 @@ fn propose(proposed: &mut Proposed<'_>) -> RejectionClass {
         DocumentKind::Gateway => gateway::propose(proposed, &source),
         _ => definition::propose(proposed, kind, &source),
     };
+    own_files::check(proposed, &source);
     attachments.iter().for_each(|attachment| proposed.attach(attachment));
     class
 }

@@ -36,6 +36,11 @@ pub(crate) fn text_of(document: &DocumentMut) -> String {
     out
 }
 
+/// Returns the values of a text, with variables outside of strings as marked strings.
+pub(crate) fn meaning(text: &str) -> Option<toml::Table> {
+    toml::from_str(&marked(text)).ok()
+}
+
 /// Returns the dotted keys whose values differ between two documents; of a section that only one has, its keys.
 pub(crate) fn changed_keys(before: &str, after: &str) -> Vec<String> {
     let read = |text: &str| toml::from_str::<toml::Table>(&marked(text)).unwrap_or_default();

@@ -145,6 +145,21 @@ async fn protected_keys_are_rejected() {
     }
 }
 
+/// A change must not name a key or certificate beyond the directory of config.toml.
+#[tokio::test]
+async fn key_files_beyond_the_directory_are_rejected() {
+    for (kind, toml, key) in [
+        ("mesh", "[mesh.m]\njwt_public_key_path = \"/etc/ssl/key.pem\"\n", "mesh.m.jwt_public_key_path"),
+        (
+            "gateway",
+            "[network.x.http]\nbind_port = 1\ncert_path = \"../c.pem\"\n",
+            "network.x.http.cert_path",
+        ),
+    ] {
+        check_rejected(kind, toml, "validate", &[key, "edit it on the gateway"]).await;
+    }
+}
+
 /// A transform that cannot be fetched fails the change that needs it, after four attempts.
 #[tokio::test]
 async fn a_missing_transform_fails_its_change() {

@@ -207,7 +207,7 @@ impl<'a, 'b> Merge<'a, 'b> {
                 continue;
             }
             match key {
-                "id" if self.holds("proxy", key, value) => {}
+                "id" if self.holds("proxy", key, value) || self.is_named_there(value) => {}
                 "id" => self.reject(&["proxy", "id"], "a change may not set the id of the gateway"),
                 "pipelines_path" | "transforms_path" | "mesh_path" if self.holds("proxy", key, value) => {}
                 // A new path would replace the live configuration by other files, which the change does not contain.
@@ -222,6 +222,11 @@ impl<'a, 'b> Merge<'a, 'b> {
                 _ => self.set(&["proxy"], key, value),
             }
         }
+    }
+
+    /// Returns whether `id` is the one that the control plane has for this gateway.
+    fn is_named_there(&self, id: &Item) -> bool {
+        id.as_str().is_some_and(|id| self.proposed.names.iter().any(|name| name == id))
     }
 
     /// Sets the primary provider. With a legacy section, which chooses one too, that one may be repeated.

@@ -45,7 +45,20 @@ fn different(expected: &Table, merged: &Table, path: &str) -> Option<String> {
         let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         match (expected.get(name), merged.get(name)) {
             (Some(Value::Table(expected)), Some(Value::Table(merged))) => different(expected, merged, &key),
-            (expected, merged) => (expected != merged).then_some(key),
+            (Some(expected), Some(merged)) => (!equal(expected, merged)).then_some(key),
+            _ => Some(key),
         }
     })
+}
+
+/// Returns whether two values are the same. Unlike with `==`, `nan` is the same as `nan`.
+pub(super) fn equal(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Float(one), Value::Float(other)) => one == other || (one.is_nan() && other.is_nan()),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
+        }
+        (Value::Table(one), Value::Table(other)) => different(one, other, "").is_none(),
+        (one, other) => one == other,
+    }
 }

@@ -15,6 +15,8 @@ pub(super) struct Proposed<'a> {
     pub(super) change: &'a Change,
     pub(super) documents: &'a Documents,
     pub(super) registry: &'a Registry,
+    /// The names of this gateway at its control plane.
+    pub(super) names: &'a [String],
     pub(super) edits: Edits,
     pub(super) problems: Problems,
 }

@@ -2,6 +2,7 @@
 
 mod every_spelling;
 mod gateway_meaning;
+mod key_files;
 mod legacy_section;
 
 use provider_api::{Attachment, ChangeId};
@@ -37,7 +38,7 @@ fn proposed_to(
         document: document.to_owned(),
         attachments,
     };
-    edits(&change, &documents, &test_registry())
+    edits(&change, &documents, &test_registry(), &["01GW".to_owned()])
 }
 
 fn config(document: &str) -> String {

@@ -158,3 +158,21 @@ fn table_stays_with_its_element() {
         toml::from_str(&merged(&format!("{own}[[rules]]\n[[rules]]\n[rules.match]\n"), tables)).unwrap();
     assert!(again["rules"][0].get("match").is_some() && again["rules"][1].get("match").is_none());
 }
+
+/// `nan` is not equal to itself, but a change that leaves it, or brings it, means what it says.
+#[test]
+fn nan_is_no_difference() {
+    let own = "[proxy]\nid = \"a\"\n[x]\ny = [nan, { z = nan }]\n";
+    assert_eq!(merged(own, "[logging]\nlevel = nan\n"), format!("{own}[logging]\nlevel = nan\n"));
+}
+
+/// Keys that need quotes, and values that only TOML has.
+#[test]
+fn unusual_keys_and_values() {
+    let own = "[proxy]\nid = \"a\"\n[x.\"y.z\"]\n'' = 1\n[x.'with space']\na = 1979-05-27\n";
+    let change = "x.\"y.z\".'' = 2\nx.'with space'.t = 1979-05-27T07:32:00Z\nx.\"\\u0001\".f = -inf\n\
+                  rules = [[], [{}], {'' = {}}]\n";
+    let mut expected: Table = toml::from_str(own).unwrap();
+    expected.extend(toml::from_str::<Table>(change).unwrap());
+    assert_eq!(toml::from_str::<Table>(&merged(own, change)).unwrap(), expected);
+}

@@ -88,3 +88,11 @@ fn name_is_identity_without_id() {
     let named = merged("[proxy]\nid = \"a\"\n", "proxy.name = \"b\"");
     assert!(named.contains("name = \"b\""), "{named}");
 }
+
+/// The control plane knows this gateway by its own id. The file's id stays; another gateway's id is rejected.
+#[test]
+fn own_id_at_the_control_plane() {
+    let written = merged(OWN, "proxy.id = \"01GW\"\nprovider.runbeam.poll_interval_secs = 60");
+    assert_eq!(written, OWN.replace("secs = 1", "secs = 60"));
+    assert_eq!(rejected(OWN, "proxy.id = \"01OTHER\""), ["proxy.id"]);
+}
