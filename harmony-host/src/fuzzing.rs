@@ -35,11 +35,12 @@ fn load(files: &Edits) -> Loaded {
     Documents::load_with(&config, None, None, &Touched::Everything, Some(files))
 }
 
-/// A marker for a secret. It counts as one when it occurs once, under a secret key.
+/// A marker for a secret. An input with the marker is checked for leaks if the marker occurs once, as the value of a
+/// secret key.
 const CANARY: &str = "hunter2hunter2";
 
-/// A configuration in any bytes, up to NUL characters: config.toml, a pipeline file, a mesh file. It becomes a
-/// snapshot or is refused with problems, all of which can be shown and show no secret.
+/// Loads a configuration from any bytes: config.toml, a pipeline file and a mesh file, separated by NUL. It becomes a
+/// snapshot or is rejected with problems. Every problem can be formatted, and none shows a secret.
 pub fn configuration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     assert_eq!(mask::mask_secrets(text, &Default::default()).len(), text.len());
@@ -69,8 +70,8 @@ pub fn configuration(bytes: &[u8]) {
     }
 }
 
-/// A change of the control plane in any bytes: a line with its kind, then its document. What it would write is
-/// in the directory of its kind; a change of config.toml leaves alone what is this gateway's own.
+/// Proposes a change of the control plane from any bytes: a line with its kind, then its document. The proposal writes
+/// only to the directory of its kind; a change of config.toml keeps the settings that a control plane may not set.
 pub fn change(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Some(((kind, document), id)) = text.split_once('\n').zip(ChangeId::new("01A")) else { return };
@@ -126,8 +127,8 @@ fn assert_own_settings_stay(name: &str, text: &str) {
     assert_eq!(before.ok().as_ref().map(own), after.ok().as_ref().map(own), "{text}");
 }
 
-/// A note of the journal, and a kept configuration, in any bytes, twice: as they are, and under a seal that fits. A note
-/// is read, put aside or refused; one that was read can be settled, and is then read the same again.
+/// Reads a journal file and a saved configuration from any bytes, once unchanged and once below a matching checksum. A
+/// journal file is read, renamed as damaged, or refused. A change that was read can be settled, and is read again the same.
 pub fn note(bytes: &[u8]) {
     let Ok(directory) = tempfile::tempdir() else { return };
     let mut sealed = format!("{:#}\n", Digest::of(bytes)).into_bytes();

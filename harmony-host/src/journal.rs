@@ -20,7 +20,7 @@ pub(crate) use quarantine::{Attempt, Quarantine, TRIES, Target};
 use crate::storage::digest::Digest;
 use store::Store;
 
-/// The journal of one gateway. Methods that write block until the note is durable.
+/// The journal of one gateway: one file per change, called a note. Methods that write block until the note is durable.
 ///
 /// A change passes through these phases, and goes back only when it is rolled back:
 ///

@@ -37,7 +37,7 @@ mod storage;
 mod sync;
 
 pub use apply::{Activation, Prepared, Verdict};
-/// The attribute that implementations of [`Activation`] and [`Prepared`] carry.
+/// The attribute that implementations of [`Activation`] and [`Prepared`] need.
 pub use async_trait::async_trait;
 pub use config::Capabilities;
 pub use diagnostics::problem::{Entry, Problem, Problems, Severity};

@@ -21,7 +21,7 @@ use crate::status::{AttemptVerdict, Attempted, Desired, Effective, ProblemReport
 use crate::storage::digest::{Digest, full};
 use crate::storage::failpoints::kill;
 
-/// The only owner of the live configuration. Everything that replaces it goes through here.
+/// The only owner of the live configuration. No other type replaces it.
 #[derive(Debug)]
 pub(crate) struct Applier {
     pub(super) config_path: PathBuf,

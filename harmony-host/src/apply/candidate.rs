@@ -118,8 +118,8 @@ impl Builder {
         }
     }
 
-    /// Decides who is at fault for a rejection: the change, if the files are valid without it, else the files. Only the
-    /// fault of the change is reported to the control plane.
+    /// Attributes a rejection to the change if the files are valid without it, otherwise to the files. Only a rejection
+    /// of the change itself is reported to the control plane.
     fn attribute(&self, rejection: Rejection, files: &Arc<Documents>, edits: Option<&Edits>) -> Built {
         let against = self.served.documents.digest();
         let attempt = edits.map(|edits| Attempt::new(rejection.class, full(against), targets(files, edits)));

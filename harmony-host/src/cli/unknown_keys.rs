@@ -7,8 +7,8 @@ use clap::Args;
 pub(super) struct UnknownKeys {
     /// Accept keys that this version does not know, with a warning
     ///
-    /// Meant for configurations of a newer gateway. A key that looks like a misspelled key that protects, such as
-    /// `moed` for `mode`, stays an error.
+    /// Meant for configurations of a newer gateway. A likely misspelling of a security-relevant key, such as `moed` for
+    /// `mode`, stays an error.
     #[arg(long)]
     pub(super) allow_unknown_keys: bool,
 }

@@ -49,8 +49,8 @@ impl Primary {
     }
 }
 
-/// The providers that a configuration may use: `local` and the primary one. This type holds the only rule about remote
-/// providers.
+/// The providers that a configuration may use: `local` and the primary one. This type enforces the rule
+/// that at most one remote provider is active.
 #[derive(Debug)]
 pub(crate) struct ActiveProviders {
     primary: Primary,

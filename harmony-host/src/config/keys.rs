@@ -1,7 +1,7 @@
-//! The table of keys: every key of the sections that this host owns, and what becomes of it.
+//! The table of keys: the type and the effect of every key in the sections that this host reads.
 //!
-//! The one place that says of a key its type, its effect here, and what it guards. The check of files, suggestions,
-//! masking, pushing, the limits of a control plane and the JSON Schema all read this table.
+//! The check of files, suggestions for misspelled keys, masking, pushing, the limits of a control plane and the JSON Schema
+//! all use this table. No other file defines these facts.
 
 mod check;
 mod key;

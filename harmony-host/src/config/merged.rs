@@ -23,7 +23,7 @@ pub(crate) struct MergeContext<'a> {
     /// The primary provider if the files choose none.
     pub(crate) default_provider: &'a ProviderName,
     pub(crate) capabilities: &'a Capabilities,
-    /// Set to accept unknown keys with a warning, except near misses of keys that protect.
+    /// Set to accept unknown keys with a warning, except likely misspellings of security-relevant keys.
     pub(crate) allow_unknown_keys: bool,
 }
 

@@ -13,8 +13,8 @@ pub(crate) struct Middleware {
     pub(crate) place: Place,
     /// The type.
     pub(crate) kind: Spanned<String>,
-    /// The value of `options.required`, `true` unless configured: a `mesh_auth` that admits everybody must say so. Only
-    /// `mesh_auth` has it.
+    /// The value of `options.required`, `true` unless configured, so that only an explicit `false` admits requests without
+    /// a token. Only `mesh_auth` has it.
     pub(crate) required: bool,
 }
 

@@ -16,7 +16,7 @@ pub struct Rejection {
     pub class: RejectionClass,
     /// The problems: errors and warnings.
     pub problems: Problems,
-    /// Set when the candidate was not judged at all: something else was in the way for the moment.
+    /// Set if the candidate could not be checked for a temporary reason outside of it, such as a blocked application.
     transient: bool,
 }
 
@@ -39,12 +39,12 @@ impl Rejection {
         self.transient || self.class == RejectionClass::Bind
     }
 
-    /// The same for a candidate that was not judged.
+    /// Marks the rejection as one of a candidate that could not be checked.
     pub(crate) fn transient(self) -> Self {
         Self { transient: true, ..self }
     }
 
-    /// Returns whether the candidate was not judged.
+    /// Returns whether the candidate could not be checked.
     pub(crate) fn is_transient(&self) -> bool {
         self.transient
     }
@@ -56,7 +56,7 @@ impl Rejection {
 }
 
 impl From<Problems> for Rejection {
-    /// Rejects in the step that makes a configuration live, for an application that gives no class.
+    /// Creates a rejection of the class `activate`, for an application that gives no class.
     fn from(problems: Problems) -> Self {
         Self::new(RejectionClass::Activate, problems)
     }

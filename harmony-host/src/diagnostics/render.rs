@@ -1,4 +1,4 @@
-//! Rendering of problems as text for people, with an excerpt of the file.
+//! Rendering of problems as readable text, with an excerpt of the file.
 
 use std::sync::Arc;
 

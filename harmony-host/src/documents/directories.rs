@@ -1,4 +1,4 @@
-//! The directories of the configuration, compared as directories of the disk.
+//! The check that the directories of the configuration are different directories on disk.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -6,11 +6,11 @@ use std::path::{Component, Path, PathBuf};
 use crate::config::Directory;
 use crate::diagnostics::problem::Problems;
 
-/// Checks that the directories are apart from that of config.toml and from each other.
+/// Checks that the directories differ from each other and from the directory of config.toml.
 ///
-/// A change may write into the directory of its kind. If that were also the directory of config.toml, a pipeline named
-/// `config` would replace the gateway's own settings, such as the address that credentials go to; if two kinds shared a
-/// directory, a change of one kind would replace or remove files of the other.
+/// A change may write to the directory of its kind. If that were also the directory of config.toml, a pipeline named
+/// `config` would replace the gateway's settings, such as the URL that credentials are sent to. If two kinds shared a
+/// directory, a change of one kind could replace or remove files of the other.
 pub(super) fn check(root: &Path, directories: &[(&'static str, Directory); 3], problems: &mut Problems) {
     let root = real(root);
     let mut others: Vec<(&str, PathBuf)> = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn check(root: &Path, directories: &[(&'static str, Directory); 3], p
     }
 }
 
-/// Returns which of the files `others` the file `name` is, over symbolic links. All names are relative to `root`.
+/// Returns the file in `others` that the symbolic link `name` leads to. All names are relative to `root`.
 pub(crate) fn same_file<'n>(
     root: &Path,
     name: &str,
@@ -38,7 +38,7 @@ pub(crate) fn same_file<'n>(
 ) -> Option<&'n str> {
     let path = root.join(name);
     let file = fs::canonicalize(&path).ok()?;
-    // Without a link it is no other file. Mounted configurations consist of links.
+    // Only a symbolic link can lead to another file. Links as such are allowed: a Kubernetes mount consists of links.
     let linked = path.parent().is_none_or(|parent| file.parent() != Some(real(parent).as_path()))
         || file.file_name() != path.file_name();
     if !linked {
@@ -59,7 +59,7 @@ pub(crate) fn real(path: &Path) -> PathBuf {
             }
             other => real.push(other),
         }
-        // Link by link, because `link/..` is the parent of the link's target.
+        // Resolves one component at a time, because `link/..` is the parent of the link's target.
         if let Ok(target) = fs::canonicalize(&real) {
             real = target;
         }

@@ -16,7 +16,7 @@ use crate::sync::SyncCommand;
 pub struct Authorized {
     /// The gateway, as the control plane knows it.
     pub enrolled: Enrolled,
-    /// The reason for which `[provider.<name>]` could not be written into config.toml, where it was missing.
+    /// The reason why the missing `[provider.<name>]` could not be written to config.toml.
     pub section_error: Option<String>,
 }
 

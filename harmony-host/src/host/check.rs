@@ -13,7 +13,7 @@ use crate::providers::resolutions::Resolutions;
 use crate::snapshot::Snapshot;
 
 /// Builds the snapshot of a configuration for an application with these capabilities, without serving it. Does no
-/// network I/O; nothing is locked, so it may run beside a gateway on the same files.
+/// network I/O and takes no lock, so it may run beside a gateway on the same files.
 ///
 /// # Errors
 /// Every problem of the configuration.

@@ -21,10 +21,10 @@ use crate::snapshot::feed::Snapshots;
 use crate::status::{Status, StatusBoard};
 use crate::sync::{PushReport, SyncLoop, SyncParts, SyncReport};
 
-/// A running host: it reads the configuration, follows its provider and applies what comes, through the
+/// A running host: it reads the configuration, syncs with its provider, and applies edits and changes through the
 /// [`Activation`] of the application that serves requests.
 ///
-/// A cheap handle: clones are the same host. When the last one is dropped, watching, following and applying are aborted;
+/// A cheap handle: clones refer to the same host. Dropping the last one aborts the tasks that watch, sync and apply;
 /// [`shut_down`](Self::shut_down) stops them in order. The host opens no listener.
 #[derive(Clone, Debug)]
 pub struct Host(Arc<Inner>);
@@ -48,14 +48,14 @@ struct Tasks {
 const SAVING: Duration = Duration::from_secs(2);
 
 impl Host {
-    /// Starts a host: reads the configuration, has it activated, and follows its provider from then on. A host that was
-    /// just stopped or dropped on the same configuration may take up to 5 s to let go of it; that is waited for.
+    /// Starts a host: reads the configuration, activates it through the application, and then syncs with its provider. Waits
+    /// up to 5 s for the lock of a host on the same configuration that was just stopped or dropped.
     ///
-    /// Needs a tokio runtime with time enabled, multi-threaded or not; files are read on its blocking threads.
+    /// Requires a tokio runtime with time enabled, multi-threaded or current-thread. Reads files on its blocking threads.
     ///
     /// # Errors
-    /// Every problem of a configuration that cannot be served, when no last good one takes its place, or that another
-    /// gateway runs on it. Nothing is left running.
+    /// Every problem of the configuration, if it cannot be served and no last good configuration replaces it; or a message
+    /// that another gateway runs on the configuration. No task is left running.
     pub async fn start(options: HostOptions, activation: impl Activation) -> Result<Self, Rejection> {
         let status = StatusBoard::new();
         let config_path = absolute(&options.config);
@@ -98,7 +98,7 @@ impl Host {
         Ok(Self(Arc::new(Inner { control, last_good, tasks: Mutex::new(Some(tasks)) })))
     }
 
-    /// Returns the active configuration. Take it once per request: answers of one snapshot fit together.
+    /// Returns the active configuration. Call it once per request: only results of the same snapshot are consistent.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.control.snapshot()
     }
@@ -113,13 +113,13 @@ impl Host {
         self.0.control.status.read()
     }
 
-    /// Reads the files and applies them now. Returns `None` when the host is stopping. Cancel safe: the reload goes on.
+    /// Reads the files and applies them now. Returns `None` when the host is stopping. Cancel safe: the reload continues.
     pub async fn reload(&self) -> Option<Verdict> {
         self.0.control.reload().await
     }
 
     /// Syncs with the primary provider now, independent of its interval. Returns `None` when the host is stopping.
-    /// Cancel safe: the sync goes on.
+    /// Cancel safe: the sync continues.
     pub async fn sync(&self) -> Option<SyncReport> {
         self.0.control.sync().await
     }
@@ -135,11 +135,11 @@ impl Host {
     }
 
     /// Pushes the active configuration to the primary provider, without its secrets. Cancel safe: the push
-    /// goes on.
+    /// continues.
     ///
     /// # Errors
-    /// The first document that was not accepted, and why; [`Invalid`](provider_api::ErrorKind::Invalid) when the primary
-    /// provider takes no configuration.
+    /// The error of the first document that was not accepted; [`Invalid`](provider_api::ErrorKind::Invalid) when the primary
+    /// provider accepts no configuration.
     pub async fn push(&self) -> Result<PushReport> {
         self.0.control.push().await
     }
@@ -161,8 +161,8 @@ impl Host {
         self.0.control.adopt(credential).await
     }
 
-    /// Stops following and applying, and saves the state for a restart. The application keeps serving until it stops
-    /// itself. The files are then free for another gateway. Takes at most `limit`, and 2 s more for a
+    /// Stops the sync and the apply task, and saves the state for a restart. The application keeps serving until it stops
+    /// itself. Another gateway can then use the files. Takes at most `limit`, and 2 s more for a
     /// slow disk. A second call returns at once.
     pub async fn shut_down(&self, limit: Duration) {
         let tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -20,22 +20,22 @@ pub struct HostOptions {
     pub config: PathBuf,
     /// The providers that are compiled in.
     pub registry: Registry,
-    /// The primary provider of a configuration that chooses none: `runbeam` unless set.
+    /// The primary provider of a configuration that chooses none. Default: `runbeam`.
     pub default_provider: ProviderName,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
-    /// The directory in which the gateway and its providers keep what must survive a restart.
+    /// The directory in which the gateway and its providers store the state that must survive a restart.
     pub state_dir: PathBuf,
-    /// Set to push the local configuration up to the primary provider before it is followed.
+    /// Set to push the local configuration to the primary provider before the first sync.
     pub push_on_start: bool,
-    /// Set to accept keys that this version does not know, with a warning. A near miss of a key that protects stays an
-    /// error. Not set by default.
+    /// Set to accept keys that this version does not know, with a warning. A likely misspelling of a security-relevant key
+    /// stays an error. Not set by default.
     pub allow_unknown_keys: bool,
-    /// The time that each step of the [`Activation`](crate::Activation) may take: 10 s unless set.
+    /// The deadline of each step of the [`Activation`](crate::Activation). Default: 10 s.
     pub activation_deadline: Duration,
 }
 
-/// The time that each step of an activation may take unless it is configured.
+/// The default deadline of an activation step.
 const ACTIVATION_DEADLINE: Duration = Duration::from_secs(10);
 
 impl HostOptions {

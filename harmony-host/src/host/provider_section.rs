@@ -10,11 +10,11 @@ use crate::documents::editable;
 use crate::snapshot::Snapshot;
 use crate::storage::atomic_file;
 
-/// Writes `[provider.<name>]` into config.toml when the gateway runs on the defaults of its primary provider: then the
-/// file says what the gateway does. Comments and layout stay. Returns whether it wrote.
+/// Writes `[provider.<name>]` to config.toml if the section is missing and the gateway uses the defaults of its primary
+/// provider, so that the file shows the settings in use. Keeps comments and layout. Returns whether it wrote the file.
 ///
 /// # Errors
-/// The error of the operating system; the file is then what it was.
+/// The error of the operating system; the file is then unchanged.
 pub(crate) async fn write_missing(snapshot: &Arc<Snapshot>) -> io::Result<bool> {
     let primary = &snapshot.config.primary;
     if primary.section.is_some() || primary.defaults.is_empty() {
@@ -32,7 +32,7 @@ pub(crate) async fn write_missing(snapshot: &Arc<Snapshot>) -> io::Result<bool> 
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// Returns the text with the section, or `None` when it has one.
+/// Returns the text with the section, or `None` if it has the section already.
 fn with_section(
     text: &str,
     name: &str,

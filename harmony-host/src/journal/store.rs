@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// The directory of the notes: one file per change, replaced atomically in every phase, so that a kill at any moment
 /// leaves the old note or the new one.
 ///
-/// The first line of a file is the SHA-256 of the rest. The lock excludes other gateways from the directory.
+/// The first line of a file is the SHA-256 of the rest. The lock keeps other gateways out of the directory.
 pub(super) struct Store {
     directory: PathBuf,
     _lock: Lock,

@@ -35,7 +35,7 @@ pub(crate) struct Metadata {
     pub(crate) digest: String,
     /// The cached resolutions.
     pub(crate) references: Vec<CachedResolution>,
-    /// The name of the primary provider and the data that it wants back after a restart.
+    /// The name of the primary provider and the state that it saved for a restart.
     pub(crate) provider: Option<(String, String)>,
 }
 

@@ -1,4 +1,4 @@
-//! The inventory: what a configuration declares, in the form that providers are given.
+//! The inventory: the resources and meshes that a configuration declares, as providers get them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) fn inventory(config: &Config, documents: &Documents) -> Inventory {
     Inventory { resources, meshes }
 }
 
-/// Returns a resource; the name stands in for a missing `id`.
+/// Returns a resource; the name replaces a missing `id`.
 fn resource(kind: ResourceType, id: Option<&String>, name: &str) -> Resource {
     Resource::new(kind, id.map_or(name, String::as_str), name)
 }

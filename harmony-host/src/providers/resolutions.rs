@@ -79,7 +79,7 @@ impl Resolutions {
 }
 
 /// The resolutions of one provider with its present settings. Those of another provider, or of the same one at another
-/// control plane, are not used: they might route requests to somebody else's servers.
+/// control plane, are not used: they could route requests to servers of another party.
 #[derive(Clone, Debug)]
 pub(crate) struct ProviderResolutions {
     resolutions: Arc<Resolutions>,

@@ -78,7 +78,7 @@ pub(super) async fn serve<S: Service>(
 }
 
 /// Serves HTTP on `stream`. The caller detects the version: hyper's own detection waits for the first bytes without a
-/// deadline, so a silent client could hold a connection for ever.
+/// deadline, so a silent client could keep a connection open forever.
 async fn http<IO, S: Service>(
     stream: IO,
     version: Version,

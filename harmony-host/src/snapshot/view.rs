@@ -112,7 +112,7 @@ impl<'s> Network<'s> {
         &self.0.name
     }
 
-    /// The address to listen on. `None` without one, and for a network that nobody but WireGuard peers may reach.
+    /// The address to listen on. `None` without one, and for a network that only WireGuard peers may reach.
     pub fn address(&self) -> Option<SocketAddr> {
         self.0.listen.as_ref().map(|listen| listen.address.value)
     }

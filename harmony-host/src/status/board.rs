@@ -52,7 +52,7 @@ impl StatusBoard {
         });
     }
 
-    /// Records the provider that the gateway follows.
+    /// Records the provider that the gateway syncs with.
     pub(crate) fn following(&self, provider: Option<&dyn Provider>) {
         self.change(|status| match (provider, &mut status.sync) {
             (None, sync) => *sync = None,
@@ -110,7 +110,8 @@ impl StatusBoard {
         self.sync(|sync| (sync.evidence.since, sync.evidence.unknown) = (Some(timestamp(at)), unknown));
     }
 
-    /// Records the counts of the provider's changes in the journal, and the change that stands rejected.
+    /// Records the counts of the provider's changes in the journal, and the rejected change that keeps the
+    /// gateway out of sync, if any.
     pub(crate) fn journal(
         &self,
         unsettled: usize,

@@ -27,7 +27,7 @@ impl SyncPass {
         let sequence = entry.sequence;
         let Some(change) = entry.change() else { return Ok(()) };
         if !entry.acknowledged {
-            // An earlier report may have arrived: its answer was lost, or the process ended before it came.
+            // An earlier report may have arrived although its response was lost, or the process ended before the response.
             let reported_before = entry.announced;
             if !reported_before {
                 note(journal, move |journal| journal.announcing(sequence)).await?;

@@ -13,7 +13,7 @@ use crate::sync::{PushReport, SyncReport};
 pub(crate) enum SyncCommand {
     /// Sync now, independent of the cadence.
     Now(oneshot::Sender<SyncReport>),
-    /// Push the local configuration up.
+    /// Push the local configuration.
     Push(Arc<Snapshot>, oneshot::Sender<Result<PushReport>>),
     /// Sync soon: the credential changed.
     Authorized,

@@ -70,7 +70,7 @@ impl Outbox {
                         ?wait,
                         "a verdict could not be reported; it is retried"
                     );
-                    // A Retry-After outranks a successful sync: it applies to the report.
+                    // A successful sync ends the wait early, unless the provider sent a Retry-After for the report.
                     let answers = async {
                         match error.retry_after() {
                             Some(_) => std::future::pending().await,
@@ -97,7 +97,7 @@ impl Outbox {
     ) -> Result<()> {
         let (mut silent, mut failure) = (HashSet::new(), None);
         for sequence in journal.undelivered().iter().map(|entry| entry.sequence).collect::<Vec<_>>() {
-            // As it is now: another verdict may have come while those before were told.
+            // Reads the entry again: a newer verdict may have been recorded while the earlier ones were reported.
             let Some(entry) = journal.get(sequence).filter(|entry| entry.is_undelivered()) else { continue };
             let provider = self.provider(&entry.provider).filter(|_| !silent.contains(&entry.provider));
             let Some(provider) = provider else { continue };
@@ -139,7 +139,8 @@ async fn report_verdict(
     if !entry.acknowledged {
         match isolated(source.report(&id, &ChangeStatus::Received)).await {
             Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-            // It may be known to be here from an answer that was lost; the verdict will show.
+            // The provider may have recorded an earlier acknowledgement whose response was lost. The report of the
+            // verdict below shows whether it knows the change.
             _ => {
                 let sequence = entry.sequence;
                 note(journal, move |journal| journal.acknowledged(sequence)).await?;

@@ -28,18 +28,18 @@ pub(super) struct SyncPass {
     pub(super) journal: LazyJournal,
     pub(super) outbox: Arc<Outbox>,
     pub(super) status: Arc<StatusBoard>,
-    /// The changes of the last list without a body here. `Unchanged` means that the list still holds.
+    /// The changes of the last list whose bodies are not in the journal. `Unchanged` means that the list is still valid.
     pub(super) listed: Vec<ChangeHead>,
     /// The repeats of each verdict whose change the provider still lists, and the earliest time of the next one.
     pub(super) repeated: HashMap<u64, (u32, Instant)>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// The most fetches of one change, over restarts too, before it is rejected: at once, then a minute, ten minutes and an
-/// hour after the failure before.
+/// The maximum number of fetches of one change, also over restarts: at once, then 1 minute, 10 minutes and 1 hour after
+/// the previous failure. Then the change is rejected.
 const FETCHES: u32 = TRIES;
 
-/// The failed fetches in a row after which the provider counts as unavailable.
+/// The number of consecutive failed fetches after which the provider counts as unavailable.
 const MISSES: u32 = 3;
 
 /// The wait between two repeats of a verdict. It doubles each time, up to the cap.
@@ -50,7 +50,7 @@ const REPEAT_CAP: Duration = Duration::from_secs(6 * 3600);
 /// A fetch of the body of a change.
 struct FetchAttempt {
     entry: Arc<Entry>,
-    /// Set when the fetch counts toward [`FETCHES`]. A requested sync ahead of time does not use up an attempt.
+    /// Set when the fetch counts toward [`FETCHES`]. A fetch that an operator requests before it is due does not count.
     counts: bool,
 }
 
@@ -58,7 +58,7 @@ struct FetchAttempt {
 enum Fetched {
     /// The body is saved in the journal.
     Saved(Arc<Entry>),
-    /// The change is rejected: its body will never come.
+    /// The change is rejected: no retry can fetch its body.
     Rejected,
     /// The body cannot be fetched now; a later pass retries.
     Unavailable(Error),
@@ -66,7 +66,7 @@ enum Fetched {
 
 impl SyncPass {
     /// Finishes the changes of the journal, then applies those that the provider lists, oldest first. A `requested` pass
-    /// also retries failed fetches ahead of their time, because an operator waits for the answer.
+    /// also retries failed fetches before they are due, because an operator waits for the result.
     pub(super) async fn run(
         &mut self,
         provider: &Arc<dyn Provider>,
@@ -154,7 +154,7 @@ impl SyncPass {
     }
 
     /// Fetches and applies the listed changes, oldest first. Returns the first error of a change that could not be
-    /// fetched now: the other changes go on, and the pass fails at its end.
+    /// fetched now. The other changes are still applied, and the pass fails at its end.
     async fn apply_listed(
         &mut self,
         provider: &Arc<dyn Provider>,
@@ -215,7 +215,8 @@ impl SyncPass {
         }
     }
 
-    /// Fetches the body of a change and saves it in the journal. Rejects the change when its body will never come.
+    /// Fetches the body of a change and saves it in the journal. Rejects the change if no retry can
+    /// fetch it.
     async fn fetch(
         &self,
         source: &dyn ConfigSource,
@@ -249,7 +250,8 @@ impl SyncPass {
         Ok(Fetched::Rejected)
     }
 
-    /// Drops what later passes do not need: listed changes whose bodies are here, and repeats of forgotten verdicts.
+    /// Drops the state that later passes do not need: listed changes whose bodies are in the journal, and repeats of
+    /// verdicts that the journal has dropped.
     fn prune(&mut self, provider: &Arc<dyn Provider>, journal: &Arc<Journal>) {
         self.listed.retain(|head| {
             journal.find(provider.name(), &head.id).is_none_or(|entry| entry.phase == Phase::Seen)
@@ -258,7 +260,7 @@ impl SyncPass {
         self.repeated.retain(|sequence, _| recorded.contains(sequence));
     }
 
-    /// Rejects a change whose body will never come.
+    /// Rejects a change whose body cannot be fetched by a retry.
     async fn reject_unfetched(
         &self,
         journal: &Arc<Journal>,
@@ -281,8 +283,8 @@ impl SyncPass {
         Ok(())
     }
 
-    /// Reports a delivered verdict again when the provider still lists its change: the verdict was lost there. The first
-    /// repeat comes at once, later ones less and less often, to spare a provider that ignores them.
+    /// Reports a delivered verdict again when the provider still lists its change, since the provider has lost the verdict.
+    /// The first repeat is sent at once, later ones at growing intervals, to limit the load on a provider that ignores them.
     async fn repeat_verdict(&mut self, journal: &Arc<Journal>, entry: &Arc<Entry>) -> Result<()> {
         if entry.phase == Phase::Settled && entry.delivery == Delivery::Reported {
             let (sequence, now) = (entry.sequence, Instant::now());

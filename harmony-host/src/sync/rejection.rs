@@ -8,7 +8,7 @@ use crate::diagnostics::rejection::Rejection;
 use crate::status::timestamp;
 use crate::status::{ChangeOutcome, ChangeReport};
 
-/// The most problems that are reported of one change, and the most characters of one.
+/// The maximum number of reported problems of one change, and the maximum number of characters of one problem.
 const MAX_PROBLEMS: usize = 100;
 const MAX_PROBLEM_CHARS: usize = 2_000;
 

@@ -15,7 +15,7 @@ pub(super) fn update(journal: &Journal, provider: &Arc<dyn Provider>, status: &S
     let open = ours.iter().filter(|entry| entry.phase != Phase::Settled).count();
     let undelivered = ours.iter().filter(|entry| entry.is_undelivered()).count();
     let quarantined = ours.iter().filter(|entry| entry.quarantine.is_some()).count();
-    // What may still come right, or what was tried last.
+    // A rejected change that is retried has priority over the newest settled change.
     let wanted = |entry: &&&Arc<Entry>| entry.quarantine.is_some();
     let newest = ours.iter().rfind(|entry| entry.phase == Phase::Settled);
     let standing = ours.iter().rfind(wanted).or(newest).filter(|entry| !entry.superseded);

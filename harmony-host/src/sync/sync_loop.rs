@@ -34,7 +34,7 @@ pub(crate) struct SyncParts {
     pub(crate) journal: Option<Arc<Journal>>,
     /// The provider types that are compiled in.
     pub(crate) registry: Registry,
-    /// The configuration to push up before the first round.
+    /// The configuration to push before the first pass.
     pub(crate) push: Option<Arc<Snapshot>>,
     pub(crate) random: fastrand::Rng,
     /// The wall clock.
@@ -338,7 +338,7 @@ impl SyncLoop {
         self.unauthorized = false;
         self.schedule = Schedule::steady(self.backoff.spread());
         self.status.record_pass(None);
-        // Undelivered verdicts may go through now.
+        // The provider responds again, so undelivered verdicts are reported now.
         self.outbox.answered();
     }
 

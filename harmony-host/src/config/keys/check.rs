@@ -12,17 +12,18 @@ use crate::config::section::{describe, expected_word, integer};
 use crate::diagnostics::problem::{Problem, Problems, Severity};
 use crate::diagnostics::source::{Place, Source};
 
-/// A key that the table does not have.
+/// A key without an entry in the table.
 #[derive(Clone, Debug)]
 pub(crate) struct UnknownKey {
     /// The error, with the nearest known key.
     pub(crate) problem: Problem,
-    /// Set when the nearest known key protects something: it is then an error whatever is permitted.
+    /// Set if the nearest known key is security-relevant: the unknown key is then always an error.
     pub(crate) guards: bool,
 }
 
 impl UnknownKey {
-    /// Adds the problem: an error, or a warning if unknown keys are allowed and no key that protects was meant.
+    /// Adds the problem: a warning if unknown keys are allowed and the key is no likely misspelling of a security-relevant
+    /// key, otherwise an error.
     pub(crate) fn report(&self, allow: bool, problems: &mut Problems) {
         let mut problem = self.problem.clone();
         if allow && !self.guards {
@@ -32,16 +33,16 @@ impl UnknownKey {
     }
 }
 
-/// The services whose options this host reads itself. The options of others are theirs to judge.
+/// The services whose options this host reads. It does not check the options of other services.
 const OWN_SERVICES: [&str; 2] = ["http", "echo"];
 
-/// The middleware whose options this host reads itself.
+/// The middleware whose options this host reads.
 const OWN_MIDDLEWARE: [&str; 2] = ["mesh_auth", "passthru"];
 
-/// Checks every key of the sections that this host owns: adds an error for each value of a wrong type, and returns the
-/// keys that nobody knows.
+/// Checks every key of the sections in the table: adds an error for each value of a wrong type, and returns the unknown
+/// keys.
 ///
-/// Sections of the names in `ignored` have no effect in this file and are left out.
+/// Does not check the sections in `ignored`, which have no effect in this file.
 pub(crate) fn check(
     source: &Arc<Source>,
     document: &DeTable<'_>,
@@ -71,7 +72,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Refuses a section whose name is a near miss of a known one. Other sections belong to Harmony.
+    /// Rejects a section whose name is a likely misspelling of a known one. Other unknown sections belong to Harmony.
     fn section_name(&mut self, name: &Spanned<Cow<'_, str>>, text: &str, tops: &[&str]) {
         let known = tops.iter().chain(FOREIGN).copied();
         if let Some(meant) = nearest(text, known).filter(|meant| meant.len() > 3) {
@@ -81,7 +82,7 @@ impl Check<'_> {
         }
     }
 
-    /// Checks the value at `pattern`, a path of the table with `*` for names; `shown` is the same path with the names.
+    /// Checks the value at `pattern`, a path in the table with `*` for names. `shown` is the same path with the real names.
     fn section(&mut self, value: &Spanned<DeValue<'_>>, shown: &str, pattern: &[&str]) {
         let Some(table) = value.get_ref().as_table() else { return };
         let joined = pattern.join(".");
@@ -128,7 +129,7 @@ impl Check<'_> {
         }
     }
 
-    /// Rejects only near misses of keys that protect, in a section whose other keys belong to a provider.
+    /// Rejects a likely misspelling of a security-relevant key in a section whose other keys belong to a provider.
     fn near_miss(&mut self, level: &Level<'_>, name: &Spanned<Cow<'_, str>>, dotted: &str, shown: &str) {
         let guards = level.section.keys.iter().filter(|key| key.guards && key.name.len() > 3);
         if let Some(meant) = nearest(dotted, guards.map(|key| key.name)) {
@@ -149,7 +150,7 @@ impl Check<'_> {
         let place = Place::new(self.source, name.span());
         let known = known_in(level);
         let own = dotted.strip_prefix(level.prefix.as_str()).unwrap_or(dotted);
-        // A key that is there already was hardly meant.
+        // A key that the table already contains is hardly the intended one.
         let free = known.iter().filter(|(name, _)| !table.contains_key(*name)).map(|(name, _)| *name);
         let meant = nearest(own, free).or_else(|| nearest(own, known.iter().map(|(name, _)| *name)));
         let guards = known.iter().any(|(name, guards)| Some(*name) == meant && *guards);
@@ -157,7 +158,7 @@ impl Check<'_> {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => {
                 let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-                format!("known here are: {}", names.join(", "))
+                format!("known keys: {}", names.join(", "))
             }
         };
         self.unknown(place, shown.to_owned(), "this key is not known".to_owned(), help, guards);
@@ -169,9 +170,9 @@ impl Check<'_> {
         self.unknown.push(UnknownKey { problem, guards });
     }
 
-    /// Adds an error when a value is not of the type of its key, or this host cannot do what it says.
+    /// Adds an error if the value has a wrong type, or if this host does not support the key.
     fn value(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, shown: &str) {
-        // `false` asks for nothing.
+        // `false` does not request the unsupported feature.
         if key.effect == Effect::Unsupported && value.get_ref().as_bool() != Some(false) {
             let place = Place::new(self.source, value.span());
             let message = "this gateway does not support this key, and ignoring it would be unsafe";
@@ -189,16 +190,16 @@ impl Check<'_> {
     }
 }
 
-/// A table of a section, while it is checked.
+/// The context of the table that is being checked.
 #[derive(Clone)]
 struct Level<'a> {
     section: &'a SectionKeys,
-    /// The path below the section, with a dot at its end.
+    /// The path below the section, with a dot at its end; empty for the section itself.
     prefix: String,
     options_are_own: bool,
 }
 
-/// Returns the names that may stand directly in a table, and whether each protects: its keys and its inner sections.
+/// Returns the names of the keys and inner sections of a table, each with whether it is security-relevant.
 fn known_in(level: &Level<'_>) -> Vec<(&'static str, bool)> {
     let direct =
         |name: &'static str, prefix: &str| name.strip_prefix(prefix).filter(|name| !name.contains('.'));
@@ -210,14 +211,14 @@ fn known_in(level: &Level<'_>) -> Vec<(&'static str, bool)> {
         let below = format!("{}.", level.section.path);
         let inner =
             SECTIONS.iter().filter_map(|section| section.path.strip_prefix(&below)?.split('.').next());
-        // An inner section holds keys that protect.
+        // Every inner section has security-relevant keys.
         known.extend(inner.filter(|name| *name != "*").map(|name| (name, true)));
     }
     known.dedup();
     known
 }
 
-/// Returns whether a key, or a key below it, protects.
+/// Returns whether a key, or a key below it, is security-relevant.
 fn protects(section: &SectionKeys, key: &Key) -> bool {
     let below = format!("{}.", key.name);
     key.guards || section.keys.iter().any(|inner| inner.guards && inner.name.starts_with(&below))
@@ -241,7 +242,7 @@ fn options_are_own(section: &str, table: &DeTable<'_>) -> bool {
     }
 }
 
-/// Returns the message for a value that does not fit its key. A section that reads the key itself says the same, and equal
+/// Returns the message for a value that does not fit its key. The reader of the section adds the same message; equal
 /// problems are reported once.
 fn mismatch(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     let (fits, expected) = match kind {
@@ -266,7 +267,8 @@ fn mismatch(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// Returns the known name that was meant: the nearest by edits of letters, when it is near.
+/// Returns the known name that `given` is probably a misspelling of: the one with the smallest edit distance, if that is
+/// small enough.
 pub(crate) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     if given.len() > 64 {
         return None;

@@ -44,7 +44,7 @@ fn every_official_key_has_an_entry() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// Every section of this host, with keys of each.
+/// A valid configuration with keys of every section.
 const VALID: &str = r#"[proxy]
 id = "a"
 primary_provider = "local"
@@ -110,7 +110,7 @@ enabled = false
 authentication = "a"
 "#;
 
-/// Returns the one-letter mistakes of a key: a letter left out, doubled, replaced, or exchanged with the next.
+/// Returns all misspellings of a key in which one letter is missing, doubled, replaced or exchanged with the next.
 fn misspellings(key: &str) -> Vec<String> {
     let letters: Vec<char> = key.chars().collect();
     let mut all = Vec::new();
@@ -143,7 +143,7 @@ fn problems_of(text: &str) -> Vec<(usize, String)> {
     problems.errors().map(|problem| (line(problem.place.as_ref()), problem.to_string())).collect()
 }
 
-/// Every one-letter mistake in every key is rejected at its line, and the key that was meant is suggested.
+/// Every misspelling of every key is rejected with its line, and the correct key is suggested.
 #[test]
 fn every_misspelled_key_is_rejected() {
     assert_eq!(problems_of(VALID), Vec::new());
@@ -170,7 +170,7 @@ fn every_misspelled_key_is_rejected() {
     assert!(suggested * 100 >= all * 95, "{suggested} of {all}; {wrong:#?}");
 }
 
-/// Every misspelled section is rejected at its line.
+/// Every misspelled section is rejected, and the correct section is suggested.
 #[test]
 fn every_misspelled_section_is_rejected() {
     let names =
@@ -187,7 +187,7 @@ fn every_misspelled_section_is_rejected() {
     }
 }
 
-/// A value of another type is rejected at its line, whatever the key.
+/// A value of a wrong type is rejected with its line, for every key.
 #[test]
 fn every_wrong_type_is_rejected() {
     let lines: Vec<&str> = VALID.lines().collect();

@@ -9,26 +9,29 @@ pub(crate) struct Key {
     pub(crate) effect: Effect,
     /// Set when the value is a secret: it is masked everywhere and never pushed.
     pub(crate) secret: bool,
-    /// Set when the key protects something: a misspelling of it is rejected even where unknown keys are allowed.
+    /// Set for a security-relevant key, which authenticates, restricts or routes requests. A likely misspelling of it is
+    /// rejected even if unknown keys are allowed.
     pub(crate) guards: bool,
-    /// The meaning, in one sentence for people.
+    /// The description in the JSON Schema, in one sentence.
     pub(crate) doc: &'static str,
 }
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// A string.
     Text,
-    /// One of these texts.
+    /// One of these strings.
     Words(&'static [&'static str]),
+    /// A boolean.
     Flag,
-    /// A whole number, from the first to the second.
+    /// An integer from the first to the second value, both included.
     Integer(u64, u64),
-    /// A list of texts.
+    /// A list of strings.
     Texts,
-    /// A list of texts, or a table with a list for each side.
+    /// A list of strings, or a table with one list for requests and one for responses.
     Sides,
-    /// A table, whose keys are in the table of keys too.
+    /// A table whose keys have entries of their own.
     Table,
     /// A table with any keys.
     Map,
@@ -39,13 +42,13 @@ pub(crate) enum Kind {
 /// The effect of a key in this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The host does what the key says.
+    /// The host applies the key.
     Served,
-    /// The pipeline that needs it is answered 501, or the network is not opened.
+    /// Requests of a pipeline with the key are answered 501; a network with the key is not opened.
     NotServed,
-    /// No effect: the value is only checked.
+    /// Without effect: the host only checks the value.
     None,
-    /// Rejected: the key protects or decides where requests go, and this host cannot do it.
+    /// Rejected: the key is security-relevant, and this host does not support it.
     Unsupported,
 }
 
@@ -54,31 +57,31 @@ impl Key {
         Self { name, kind, effect: Effect::Served, secret: false, guards: false, doc }
     }
 
-    /// The same key, whose value is a secret.
+    /// Marks the value as a secret.
     pub(super) const fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
-    /// The same key, which protects something.
+    /// Marks the key as security-relevant.
     pub(super) const fn guards(mut self) -> Self {
         self.guards = true;
         self
     }
 
-    /// The same key, for what this host does not serve.
+    /// Marks the key as not served by this host.
     pub(super) const fn not_served(mut self) -> Self {
         self.effect = Effect::NotServed;
         self
     }
 
-    /// The same key, which this host rejects because ignoring it would open or redirect something.
+    /// Marks the key as rejected by this host: ignoring it could open or redirect a route.
     pub(super) const fn unsupported(mut self) -> Self {
         self.effect = Effect::Unsupported;
         self
     }
 
-    /// The same key, without effect in this host.
+    /// Marks the key as without effect in this host.
     pub(super) const fn no_effect(mut self) -> Self {
         self.effect = Effect::None;
         self

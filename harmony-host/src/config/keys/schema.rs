@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::config::keys::key::{Effect, Key, Kind};
 use crate::config::keys::sections::{SECTIONS, SectionKeys};
 
-/// The JSON Schema (draft 2020-12) of config.toml and of the files of pipelines and meshes.
+/// Returns the JSON Schema (draft 2020-12) of config.toml and of the files of pipelines and meshes.
 pub(crate) fn json_schema() -> Value {
     let mut root = object("A configuration of a Harmony gateway.", false);
     for section in SECTIONS {
@@ -19,12 +19,12 @@ pub(crate) fn json_schema() -> Value {
     root
 }
 
-/// An object; `closed` when no other properties are permitted.
+/// Returns the schema of an object. With `closed`, it permits no other properties.
 fn object(description: &str, closed: bool) -> Value {
     json!({ "type": "object", "description": description, "properties": {}, "additionalProperties": !closed })
 }
 
-/// The schema at a path of sections, made on the way.
+/// Returns the schema at a path of sections. Creates the schemas on the path that do not exist yet.
 fn descend<'v>(mut at: &'v mut Value, path: &[&str]) -> &'v mut Value {
     for name in path {
         let next = match *name {
@@ -42,7 +42,7 @@ fn descend<'v>(mut at: &'v mut Value, path: &[&str]) -> &'v mut Value {
     at
 }
 
-/// The schema of a section, over what its inner sections made of it.
+/// Returns the schema of a section, with the properties of its inner sections in `inner`.
 fn of_section(section: &SectionKeys, inner: Value) -> Value {
     let mut schema = object(section.doc, !section.open);
     if let Some(properties) = inner.get("properties").and_then(Value::as_object) {

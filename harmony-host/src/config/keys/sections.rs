@@ -8,7 +8,7 @@ pub(crate) struct SectionKeys {
     /// The path, with `*` for a name: `network.*`.
     pub(crate) path: &'static str,
     pub(crate) keys: &'static [Key],
-    /// Set when other keys belong to somebody else, such as the provider of a `[provider.*]`.
+    /// Set for a section with further keys that this table does not have: a provider defines the keys of its `[provider.*]`.
     pub(crate) open: bool,
     pub(crate) doc: &'static str,
 }
@@ -20,7 +20,7 @@ const fn section(path: &'static str, keys: &'static [Key], doc: &'static str) ->
 /// Every section that this host owns.
 pub(crate) const SECTIONS: &[SectionKeys] = &[
     section("proxy", PROXY, "The gateway itself."),
-    SectionKeys { open: true, ..section("provider.*", PROVIDER, "A place that configuration comes from.") },
+    SectionKeys { open: true, ..section("provider.*", PROVIDER, "A source of configuration and resources.") },
     section("management", MANAGEMENT, "The management API."),
     section("network.*", NETWORK, "An address to listen on."),
     section("mesh.*", MESH, "Gateways that trust the tokens of each other."),
@@ -36,10 +36,10 @@ pub(crate) const SECTIONS: &[SectionKeys] = &[
     section("peers.*", PEER, "A system that endpoints receive from."),
 ];
 
-/// Sections that belong to Harmony. They stay untouched; a near miss of their names is refused all the same.
+/// Sections of Harmony. The host does not check their keys, but rejects a likely misspelling of their names.
 pub(crate) const FOREIGN: &[&str] = &[
     "logging",
-    // Read by the factory of the provider, which gave the section this older name.
+    // The legacy section of the provider `runbeam`, which its factory reads.
     "runbeam",
     "storage",
     "services",
@@ -53,30 +53,30 @@ pub(crate) const FOREIGN: &[&str] = &[
 
 const PROXY: &[Key] = &[
     text("id", "The id of this gateway. It, or `name`, is required."),
-    text("name", "The name of this gateway, and its id where `id` is not written."),
+    text("name", "The name of this gateway; also its id if `id` is absent."),
     text(
         "primary_provider",
-        "The provider that configuration comes from: `runbeam`, `local` or another section.",
+        "The provider that supplies the configuration: `runbeam`, `local` or the name of another section.",
     ),
     text("pipelines_path", "The directory of the pipeline files, relative to config.toml."),
     text("transforms_path", "The directory of the transform files, relative to config.toml."),
     text("mesh_path", "The directory of the mesh files, relative to config.toml."),
-    integer("jwks_cache_duration_hours", 1, 168, "The longest time for which published keys are used."),
+    integer("jwks_cache_duration_hours", 1, 168, "The maximum age of published keys, in hours."),
     texts("required_env_vars", "Environment variables that must be set, and not blank.").guards(),
     texts(
         "remote_env_vars",
-        "Environment variables that documents of a control plane may use; none unless written.",
+        "Environment variables that documents of a control plane may use; default: none.",
     )
     .guards(),
     texts("sensitive_field_patterns", "Further patterns of keys whose values are masked and never pushed.")
         .guards(),
-    text("log_level", "The log level of Harmony; here `--log` decides.").no_effect(),
+    text("log_level", "The log level of Harmony; this gateway uses `--log`.").no_effect(),
     table("content_limits", "Limits of request bodies.").guards(),
     integer(
         "content_limits.max_body_size",
         1024,
         u64::MAX,
-        "The largest request body, in bytes. Unlimited unless written.",
+        "The maximum size of a request body, in bytes; default: unlimited.",
     )
     .guards(),
     integer("content_limits.max_csv_rows", 1, u64::MAX, "A limit of Harmony's parsers.").no_effect(),
@@ -86,9 +86,9 @@ const PROXY: &[Key] = &[
 ];
 
 const PROVIDER: &[Key] = &[
-    text("type", "The type that builds the provider; its name unless written."),
+    text("type", "The provider type; default: the name of the section."),
     text("api", "The URL of the control plane.").guards(),
-    integer("poll_interval_secs", 0, 3600, "Seconds between two polls; 0 polls on request only."),
+    integer("poll_interval_secs", 0, 3600, "The poll interval in seconds; 0 polls on demand only."),
     flag("enabled", "Set to false for a provider that is not the primary one.").guards(),
 ];
 
@@ -106,13 +106,13 @@ const NETWORK: &[Key] = &[
         .guards(),
     text("interface", "The WireGuard interface.").no_effect(),
     table("http", "The TCP listener."),
-    text("http.bind_address", "The IP address; every IPv4 address unless written."),
+    text("http.bind_address", "The IP address; default: every IPv4 address."),
     integer("http.bind_port", 1, 65535, "The port."),
     text("http.cert_path", "The file of the certificate chain; the listener then speaks TLS.").guards(),
     text("http.key_path", "The file of the key of the certificate.").guards(),
     flag("http.force_https", "Set to true to redirect cleartext requests to https.").guards(),
     table("tcp_config", "The TCP listener, by its other name."),
-    text("tcp_config.bind_address", "The IP address; every IPv4 address unless written."),
+    text("tcp_config.bind_address", "The IP address; default: every IPv4 address."),
     integer("tcp_config.bind_port", 1, 65535, "The port."),
     text("tcp_config.cert_path", "The file of the certificate chain; the listener then speaks TLS.").guards(),
     text("tcp_config.key_path", "The file of the key of the certificate.").guards(),
@@ -138,30 +138,30 @@ const MESH: &[Key] = &[
     text("jwks_url", "The URL of the published keys of a remote mesh.").guards().unsupported(),
     texts("ingress", "Its ingresses: names, or references.").guards(),
     texts("egress", "Its egresses: names, or references."),
-    text("name", "A name for people.").no_effect(),
-    text("description", "A description for people."),
+    text("name", "A display name.").no_effect(),
+    text("description", "A description."),
     flag("enabled", "Set to false to disable it; its mesh-only routes then refuse every request.").guards(),
 ];
 
 const REMOTE_INGRESS: &[Key] = &[
     texts("urls", "Its URLs."),
     text("id", "An identifier.").no_effect(),
-    text("name", "A name for people.").no_effect(),
-    text("description", "A description for people.").no_effect(),
+    text("name", "A display name.").no_effect(),
+    text("description", "A description.").no_effect(),
 ];
 
 const PIPELINE: &[Key] = &[
     text("id", "The id of the pipeline at its provider."),
-    text("name", "A name for people.").no_effect(),
-    text("description", "A description for people."),
-    texts("networks", "The networks it is reached on.").guards(),
-    texts("endpoints", "The endpoints through which requests enter."),
-    sides("middleware", "The middleware that requests pass, in order.").guards(),
+    text("name", "A display name.").no_effect(),
+    text("description", "A description."),
+    texts("networks", "The networks on which it receives requests.").guards(),
+    texts("endpoints", "The endpoints that receive requests."),
+    sides("middleware", "The middleware, in order.").guards(),
     texts("middleware.incoming", "The middleware that requests pass.").guards(),
     texts("middleware.outgoing", "The middleware that responses pass.").guards(),
     texts("middleware.left", "The same as `incoming`.").guards(),
     texts("middleware.right", "The same as `outgoing`.").guards(),
-    texts("backends", "The backends through which requests leave; the first is used."),
+    texts("backends", "The backends that send requests; only the first one is used."),
 ];
 
 const PIPELINE_MESH: &[Key] = &[];
@@ -170,20 +170,20 @@ const INGRESS: &[Key] = &[
     text("id", "The id of the ingress at its provider."),
     words("type", HTTP, "The protocol. An ingress of type http3 is served over HTTP/1.1 and HTTP/2."),
     words("mode", MODES, "`mesh` admits only requests with a token of the mesh.").guards(),
-    text("endpoint", "The endpoint it leads to; the first of the pipeline unless written.").guards(),
+    text("endpoint", "Its endpoint; default: the first one of the pipeline.").guards(),
     texts("urls", "Its URLs: scheme, host, port and path prefix.").guards(),
-    text("name", "A name for people.").no_effect(),
-    text("description", "A description for people."),
+    text("name", "A display name.").no_effect(),
+    text("description", "A description."),
     flag("enabled", "Set to false to disable it.").guards(),
 ];
 
 const EGRESS: &[Key] = &[
     text("id", "The id of the egress at its provider."),
     words("type", HTTP, "The protocol. An egress of type http3 uses HTTP/1.1 or HTTP/2."),
-    words("mode", MODES, "`mesh` lets only requests with mesh context leave.").guards(),
-    text("backend", "The backend it belongs to; the first of the pipeline unless written.").guards(),
-    text("name", "A name for people.").no_effect(),
-    text("description", "A description for people."),
+    words("mode", MODES, "`mesh` sends only requests with mesh context.").guards(),
+    text("backend", "Its backend; default: the first one of the pipeline.").guards(),
+    text("name", "A display name.").no_effect(),
+    text("description", "A description."),
     flag("enabled", "Set to false to disable it.").guards(),
     table("options", "Options of Harmony.").no_effect(),
     text("options.bucket", "An option of Harmony.").no_effect(),
@@ -192,12 +192,13 @@ const EGRESS: &[Key] = &[
     text("options.endpoint", "An option of Harmony.").no_effect(),
 ];
 
-// Protocols are texts: one that is not served is answered 501, like a service, and an application may serve more.
+// `connection.protocol` accepts any string: a protocol that is not served is answered 501, and an application may serve
+// more protocols.
 
 const ENDPOINT: &[Key] = &[
     text("id", "The id of the endpoint at its provider."),
-    text("name", "A name for people.").no_effect(),
-    text("description", "A description for people.").no_effect(),
+    text("name", "A display name.").no_effect(),
+    text("description", "A description.").no_effect(),
     text("service", "The service that receives requests."),
     text("peer_ref", "The peer that requests come from; its authentication and `enabled` are inherited.")
         .guards(),
@@ -227,16 +228,21 @@ const ENDPOINT: &[Key] = &[
 
 const BACKEND: &[Key] = &[
     text("id", "The id of the backend at its provider."),
-    text("name", "A name for people.").no_effect(),
-    text("description", "A description for people.").no_effect(),
-    text("service", "The service that sends requests on."),
+    text("name", "A display name.").no_effect(),
+    text("description", "A description.").no_effect(),
+    text("service", "The service that sends the requests."),
     text("target_ref", "A `[targets.*]`, or a reference to a resource."),
     text("authentication", "The authentication that requests must be sent with.").guards(),
-    integer("timeout_secs", 1, 300, "The longest silence of the server, in seconds; 30 unless written."),
-    integer("max_retries", 0, 10, "The most retries where they are safe; 3 unless written."),
-    table("connection", "The server, or what overrides the target's."),
+    integer("timeout_secs", 1, 300, "The idle timeout of the server, in seconds; default: 30."),
+    integer(
+        "max_retries",
+        0,
+        10,
+        "The maximum number of retries of a request that is safe to repeat; default: 3.",
+    ),
+    table("connection", "The server; its keys override those of the target."),
     text("connection.host", "A host name or address, or a whole URL."),
-    integer("connection.port", 1, 65535, "The port; that of the protocol unless written."),
+    integer("connection.port", 1, 65535, "The port; default: that of the protocol."),
     text("connection.protocol", "The protocol."),
     text("connection.base_path", "The path that everything is below."),
     text("connection.ca_cert_path", "The file of a certificate authority to trust for this backend.")
@@ -267,9 +273,9 @@ const BACKEND: &[Key] = &[
 
 const MIDDLEWARE: &[Key] = &[
     text("id", "An identifier.").no_effect(),
-    text("name", "A name for people.").no_effect(),
-    text("description", "A description for people.").no_effect(),
-    text("type", "The type. What the gateway does not serve is answered 501.").guards(),
+    text("name", "A display name.").no_effect(),
+    text("description", "A description.").no_effect(),
+    text("type", "The type. A type that the gateway does not serve is answered 501.").guards(),
     text("authentication", "The authentication of a middleware.").guards(),
     table("options", "Options of the type."),
     flag("options.required", "`mesh_auth`: set to false to let requests pass without a token.").guards(),
@@ -281,13 +287,13 @@ const MIDDLEWARE: &[Key] = &[
     words(
         "options.direction",
         &["ingress"],
-        "`mesh_auth`: the side it guards. Egresses have `mode = \"mesh\"`.",
+        "`mesh_auth`: the checked side. For egresses use `mode = \"mesh\"`.",
     )
     .guards(),
     text("options.jwt_secret", "`mesh_auth`: the secret of that mesh.").secret().guards().unsupported(),
     text("options.jwt_key_path", "`mesh_auth`: the file of the key of that mesh.").guards().unsupported(),
     text("options.jwks_url", "`mesh_auth`: the published keys of that mesh.").guards().unsupported(),
-    text("options.destination_url", "`mesh_auth`: the URL that tokens of the egress are for.")
+    text("options.destination_url", "`mesh_auth`: the audience of the tokens of an egress.")
         .guards()
         .unsupported(),
     text("options.spec_path", "A transform.").not_served(),
@@ -332,20 +338,25 @@ const TARGET: &[Key] = &[
 
 const PEER: &[Key] = &[
     text("id", "An identifier.").no_effect(),
-    text("name", "A name for people.").no_effect(),
-    text("description", "A description for people.").no_effect(),
+    text("name", "A display name.").no_effect(),
+    text("description", "A description.").no_effect(),
     table("connection", "The server."),
     text("connection.host", "A host name or address, or a whole URL."),
-    integer("connection.port", 1, 65535, "The port; that of the protocol unless written."),
+    integer("connection.port", 1, 65535, "The port; default: that of the protocol."),
     text("connection.protocol", "The protocol."),
     text("connection.base_path", "The path that everything is below."),
     text("connection.ca_cert_path", "The file of a certificate authority to trust.").guards().unsupported(),
     text("protocol", "The protocol, where `connection` names none."),
     text("type", "The protocol, by its other name."),
     text("url", "A whole URL, where `connection` names no host."),
-    flag("enabled", "Set to false to disable it: what uses it is closed.").guards(),
-    text("authentication", "The authentication that goes with it.").guards(),
-    texts("tags", "Tags for people.").no_effect(),
-    integer("timeout_secs", 1, 300, "The longest silence of the server, in seconds; 30 unless written."),
-    integer("max_retries", 0, 10, "The most retries where they are safe; 3 unless written."),
+    flag("enabled", "Set to false to disable it: routes that use it reject every request.").guards(),
+    text("authentication", "Its authentication.").guards(),
+    texts("tags", "Tags.").no_effect(),
+    integer("timeout_secs", 1, 300, "The idle timeout of the server, in seconds; default: 30."),
+    integer(
+        "max_retries",
+        0,
+        10,
+        "The maximum number of retries of a request that is safe to repeat; default: 3.",
+    ),
 ];

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::apply::ChangeVerdict;
 
-/// A provider that answers what it is told to, and remembers when it was asked.
+/// A provider with scripted responses that records the time of each call.
 #[derive(Debug)]
 struct Scripted {
     name: ProviderName,
@@ -30,7 +30,7 @@ struct Scripted {
     standing: Mutex<CredentialStatus>,
     reports: Mutex<Vec<ChangeStatus>>,
     fetched: AtomicUsize,
-    /// The change whose reports it does not hear, and how often it did not.
+    /// The change whose reports fail, and the number of failed reports.
     deaf_to: Mutex<Option<&'static str>>,
     unheard: AtomicUsize,
 }
@@ -62,7 +62,7 @@ impl Scripted {
         })
     }
 
-    /// The waits between one question and the next.
+    /// Returns the intervals between the polls.
     fn waits(&self) -> Vec<Duration> {
         let asked = self.asked.lock().unwrap();
         asked.windows(2).map(|pair| pair[1] - pair[0]).collect()
@@ -166,7 +166,7 @@ impl Enrollment for Scripted {
     }
 }
 
-/// A loop that follows a provider; every change it applies is good.
+/// Starts a sync loop for a provider; every change is valid.
 struct Running {
     commands: mpsc::Sender<SyncCommand>,
     _primary: watch::Sender<Option<Arc<dyn Provider>>>,
@@ -185,7 +185,7 @@ fn follow(provider: &Arc<Scripted>, seed: u64) -> Running {
     follow_on(provider, seed, tempfile::tempdir().unwrap(), None)
 }
 
-/// The same on a journal that is there already.
+/// Starts a sync loop for a provider on an existing journal.
 fn follow_on(
     provider: &Arc<Scripted>,
     seed: u64,

@@ -1,4 +1,4 @@
-//! One change among a hundred that is always rejected, for a day, over restarts.
+//! A change that is always rejected, among 100 valid ones, during a day with restarts.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ impl Clock for Turned {
     }
 }
 
-/// A control plane that lists a change until it is applied; a rejected change for ever.
+/// A control plane that lists a change until it is applied, so a rejected change forever.
 #[derive(Debug)]
 struct Stubborn {
     name: ProviderName,
@@ -76,7 +76,7 @@ impl Provider for Stubborn {
 
 const POISON: &str = "050";
 
-/// An applier that accepts every change but the poison, each time with another configuration.
+/// An applier that accepts every change but the poison change. The configuration differs at each attempt.
 #[derive(Debug, Default)]
 struct Applied(Mutex<Vec<String>>);
 
@@ -143,13 +143,13 @@ async fn a_day(class: RejectionClass) -> usize {
         };
         let following = tokio::spawn(SyncLoop::new(parts).run());
         if restart == 0 {
-            // The other ones are live within one interval.
+            // The other changes are live within one interval.
             tokio::time::sleep(Duration::from_secs(33)).await;
             let others = applied.0.lock().unwrap().iter().filter(|id| *id != POISON).count();
             assert_eq!(others, 99);
         }
         for minute in 0..120 {
-            // Somebody edits the files all the time.
+            // An operator edits the files all the time.
             serve(&status, 10_000 * (restart + 1) + minute);
             tokio::time::sleep(Duration::from_secs(60)).await;
         }

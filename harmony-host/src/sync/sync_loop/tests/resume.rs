@@ -21,7 +21,7 @@ fn rejected() -> Settlement {
     RejectionReport { class: RejectionClass::Validate, summary, problems: Vec::new() }.into()
 }
 
-/// Waits until `heard` holds of what the provider was told.
+/// Waits until the reports that the provider received satisfy `heard`.
 async fn until(provider: &Scripted, heard: fn(&[ChangeStatus]) -> bool) {
     let told = async {
         while !heard(&provider.reports.lock().unwrap()) {
