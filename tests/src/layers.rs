@@ -1,15 +1,15 @@
 //! The check of the architecture's layers: which file of a crate may import which.
 //!
-//! The check reads the sources of the crates without what only tests use, resolves each name to the file that defines
-//! it, through every re-export, and compares the imports with two promises: a folder of harmony-host imports only from
-//! folders below it, and no files of a crate import each other in a circle.
+//! The check reads the sources of the crates without test code, resolves each name through all re-exports to the file that
+//! defines it, and checks two rules: a folder of harmony-host imports only from lower folders, and the files of a crate
+//! have no import cycle.
 //!
-//! The reader sees names, not types. A call of a method is no import, nor is a path in the text of an attribute
+//! The check works on names, not types. A method call is not an import, nor is a path in the text of an attribute
 //! (`#[serde(default = "path")]`).
 
 mod check;
-mod circles;
 mod crate_tree;
+mod cycles;
 mod doc_lines;
 mod error;
 mod imports;

@@ -1,9 +1,9 @@
-//! The entry of the check: the crates of this workspace, one after the other.
+//! The entry point of the check, which checks the crates of this workspace one after the other.
 
 use std::path::Path;
 
-use super::circles::circles;
 use super::crate_tree::CrateTree;
+use super::cycles::cycles;
 use super::error::Error;
 use super::imports::Imports;
 use super::loader::load;
@@ -11,7 +11,7 @@ use super::order::{HARMONY_HOST, Order};
 use super::report::{Report, Violation};
 use super::upwards::{unplaced, upwards};
 
-/// The crates whose sources are checked, with the order of their folders where one is promised.
+/// The crates whose sources are checked, each with the order of its folders, if it has one.
 const CRATES: [(&str, Option<&Order>); 4] = [
     ("provider-api", None),
     ("provider-local", None),
@@ -31,7 +31,7 @@ pub fn check(root: &Path) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// Checks the crate in `root/name` and adds what it finds to the report.
+/// Checks the crate in `root/name` and adds the violations to the report.
 pub(super) fn check_crate(
     root: &Path,
     name: &str,
@@ -47,10 +47,10 @@ pub(super) fn check_crate(
         report.violations.extend(unplaced(&tree, order));
         let broken = upwards(&tree, &imports, order);
         report.violations.extend(broken.iter().map(|import| import.violation(&tree, &imports)));
-        // Every circle through several folders has an import upwards, which is reported already. Without those, what
-        // is left are the circles inside of a folder, each small enough to read.
+        // Every cycle through several folders has an import from a higher layer, which is reported already. Without
+        // these imports, only cycles within one folder remain, which are small enough to read.
         broken.iter().for_each(|import| imports.remove(import.pair));
     }
-    report.violations.extend(circles(&tree, &imports));
+    report.violations.extend(cycles(&tree, &imports));
     Ok(())
 }

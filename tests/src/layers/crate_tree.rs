@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::module::{FileId, Module, ModuleId};
 
-/// A crate as the check reads it.
+/// The files and modules of a crate.
 #[derive(Debug)]
 pub(super) struct CrateTree {
     /// The directory of the sources as the report shows it: `harmony-host/src`.
@@ -22,7 +22,7 @@ pub(super) struct CrateTree {
 pub(super) struct SourceFile {
     /// The path as the report shows it.
     pub(super) name: String,
-    /// The module that the file is.
+    /// The module of the file.
     pub(super) module: ModuleId,
 }
 
@@ -47,7 +47,7 @@ impl CrateTree {
         (0..self.modules.len()).map(ModuleId)
     }
 
-    /// The files that are not checked because nothing declares them.
+    /// Returns the files that are not checked because no `mod` declares them.
     pub(super) fn strays(&self) -> impl Iterator<Item = &str> {
         self.strays.iter().map(String::as_str)
     }
@@ -58,7 +58,7 @@ impl CrateTree {
         name.strip_prefix(self.src.as_str()).map_or(name, |rest| rest.trim_start_matches('/'))
     }
 
-    /// Returns whether the module of `file` is `ancestor` or in it.
+    /// Returns whether the module of `file` is `ancestor` or below it.
     pub(super) fn is_below(&self, file: FileId, ancestor: ModuleId) -> bool {
         let parents = std::iter::successors(Some(self.file(file).module), |id| self.module(*id).parent);
         parents.into_iter().any(|module| module == ancestor)

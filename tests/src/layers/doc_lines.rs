@@ -1,4 +1,4 @@
-//! The first line of each file, which says what the file is about.
+//! The check that each file begins with a documentation line.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,8 @@ use super::rust_files::{rust_files, shown};
 
 const CRATES: [&str; 5] = ["provider-api", "provider-local", "provider-runbeam", "harmony-host", "tests"];
 
-/// Returns the files of the workspace at `root` that do not begin with a `//!` line. A crate whose documentation is
-/// its README begins with `#![doc = include_str!(...)]`, which is the same to rustdoc.
+/// Returns the files of the workspace at `root` that do not begin with a `//!` line. A crate that has its
+/// README as documentation begins with `#![doc = include_str!(...)]` instead.
 ///
 /// # Errors
 /// A file cannot be read.

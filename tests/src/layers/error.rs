@@ -1,10 +1,10 @@
-//! The reasons why the sources cannot be checked at all.
+//! The errors for which the sources cannot be checked.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The sources could not be read as a crate. A [`Violation`](super::Violation) is something else: it was read.
+/// An error of reading the sources, as opposed to a [`Violation`](super::Violation) in sources that were read.
 #[derive(Debug)]
 pub struct Error {
     path: PathBuf,
@@ -29,17 +29,17 @@ impl Error {
         Self { path: path.to_owned(), why: Why::Unparsable(error) }
     }
 
-    /// The directory `src` has no file at which a crate begins.
+    /// Creates the error for a directory `src` without lib.rs and main.rs.
     pub(super) fn no_root(src: &Path) -> Self {
         Self { path: src.to_owned(), why: Why::NoRoot }
     }
 
-    /// The file of a module is missing where the file `declared_in` says that it is.
+    /// Creates the error for a module that the file `declared_in` declares and that has no file.
     pub(super) fn no_file(path: &Path, declared_in: &str) -> Self {
         Self { path: path.to_owned(), why: Why::NoFile { declared_in: declared_in.to_owned() } }
     }
 
-    /// A module of the file at `path` lives where its name does not say.
+    /// Creates the error for a module with a `#[path]` in the file at `path`.
     pub(super) fn path_attribute(path: &Path, module: &str) -> Self {
         Self { path: path.to_owned(), why: Why::PathAttribute { module: module.to_owned() } }
     }

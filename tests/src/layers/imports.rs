@@ -8,15 +8,15 @@ use super::module::FileId;
 use super::report::Arrow;
 use super::resolver::{Resolver, file_of, name_of};
 
-/// The pairs of files of which the first imports the second, with the names it takes.
+/// The pairs of files of which the first imports the second, with the imported names.
 #[derive(Debug, Default)]
 pub(super) struct Imports(BTreeMap<(FileId, FileId), BTreeSet<String>>);
 
 impl Imports {
-    /// Resolves every path that the crate mentions.
+    /// Resolves every path in the crate.
     ///
-    /// A file that passes on what is defined below it imports nothing by that: the folder's file is its table of
-    /// contents. A file that passes on what is elsewhere does.
+    /// A re-export of a name from a module below the file is not an import: the file of a folder lists the folder's
+    /// interface. A re-export of any other name is an import.
     pub(super) fn of(tree: &CrateTree) -> Self {
         let mut imports = Self::default();
         let mut resolver = Resolver::new(tree);
@@ -44,7 +44,7 @@ impl Imports {
         self.0.remove(&pair);
     }
 
-    /// The pairs, in the order in which the files were read.
+    /// Returns the pairs, in the order in which the files were read.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (FileId, FileId)> {
         self.0.keys().copied()
     }

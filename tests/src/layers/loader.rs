@@ -1,4 +1,4 @@
-//! The reading of a crate from its roots, along each `mod`.
+//! Reading of a crate: from its root files through every `mod`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use super::module_reader::ModuleReader;
 use super::rust_files::{rust_files, shown};
 use super::test_only::test_only;
 
-/// The files at which a crate begins: that of the library and that of the program.
+/// The root files of a crate: of the library and of the program.
 const ROOTS: [&str; 2] = ["lib.rs", "main.rs"];
 
 /// Reads the crate in `root/name`.
@@ -53,7 +53,7 @@ struct Loader<'a> {
 struct Place {
     name: String,
     parent: Option<ModuleId>,
-    /// The directory in which the files of its modules are.
+    /// The directory with the files of its child modules.
     directory: PathBuf,
 }
 
@@ -127,13 +127,13 @@ impl Loader<'_> {
         self.tree.modules[module.0].names.entry(name).or_default().push(binding);
     }
 
-    /// Leaves out the module whose own modules are in `directory`.
+    /// Excludes the module whose child modules are in `directory`.
     fn leave_out(&mut self, directory: &Path) {
         self.test_only.insert(directory.with_extension("rs"));
         self.test_only.insert(directory.to_owned());
     }
 
-    /// Notes the folders of the crate, and the files that are there and were not read.
+    /// Records the folders of the crate, and the files that no `mod` declares.
     fn note_surroundings(&mut self, src: &Path, all: &[PathBuf]) {
         for path in all {
             let below = path.strip_prefix(src).unwrap_or(path);

@@ -1,4 +1,4 @@
-//! The reading of one module: everything that the check needs of its syntax.
+//! Reading of one module: the parts of its syntax that the check needs.
 
 use syn::visit::{self, Visit};
 use syn::{
@@ -11,21 +11,21 @@ use super::test_only::{of_impl_item, of_item, of_trait_item, test_only};
 use super::token_paths::token_paths;
 use super::use_paths::{End, is_re_export, use_paths};
 
-/// The contents of one module, without what only tests use and without the contents of the modules in it.
+/// The contents of one module, without test code and without the contents of its child modules.
 #[derive(Default)]
 pub(super) struct ModuleReader<'ast> {
     /// The names of items.
     pub(super) items: Vec<String>,
-    /// The names of macros that other crates see, at the crate's root.
+    /// The names of exported macros, which are bound in the root module.
     pub(super) exported: Vec<String>,
     /// The names that each `use` binds, with its path.
     pub(super) uses: Vec<(String, Vec<String>)>,
     /// The paths before `::*`.
     pub(super) globs: Vec<Vec<String>>,
     pub(super) mentions: Vec<Mention>,
-    /// The modules in this one.
+    /// The child modules.
     pub(super) children: Vec<&'ast ItemMod>,
-    /// The names of the modules in this one that only tests use.
+    /// The names of the child modules that only tests use.
     pub(super) test_children: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl<'ast> ModuleReader<'ast> {
         }
     }
 
-    /// Reads `macro_rules!`, or a call in the place of an item.
+    /// Reads `macro_rules!`, or a macro call at the position of an item.
     fn read_item_macro(&mut self, item: &'ast ItemMacro) {
         let Some(name) = &item.ident else {
             return self.visit_macro(&item.mac);
@@ -68,7 +68,7 @@ impl<'ast> ModuleReader<'ast> {
         self.items.push(name.to_string());
         if item.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")) {
             self.exported.push(name.to_string());
-            // Every other path means something where the macro is called, which may be another crate.
+            // Every other path is resolved where the macro is called, which may be in another crate.
             self.read_tokens(&item.mac, |path| path.first().is_some_and(|first| first == "crate"));
         } else {
             self.read_tokens(&item.mac, |_| true);
@@ -134,10 +134,10 @@ impl<'ast> Visit<'ast> for ModuleReader<'ast> {
         visit::visit_path(self, path);
     }
 
-    /// The path of an attribute names a macro of another crate.
+    /// Ignores attributes: their paths name macros of other crates.
     fn visit_attribute(&mut self, _: &'ast Attribute) {}
 
-    /// The path in `pub(in path)` says who may see an item, not what the item needs.
+    /// Ignores `pub(in path)`: its path restricts the visibility and imports nothing.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 }
 

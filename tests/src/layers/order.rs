@@ -1,14 +1,14 @@
 //! The order of the folders of harmony-host.
 
-/// The folders of a crate, the lowest first: each imports only from those before it.
+/// The folders of a crate, the lowest layer first: each imports only from folders before it.
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) folders: &'static [&'static str],
-    /// The folders among them that need not exist yet.
+    /// The folders in `folders` that need not exist yet.
     pub(super) pending: &'static [&'static str],
 }
 
-/// The order that docs/ARCHITECTURE.md promises.
+/// The order of the table in docs/ARCHITECTURE.md.
 pub(super) const HARMONY_HOST: Order = Order {
     folders: &[
         "storage",
@@ -36,7 +36,7 @@ pub(super) const HARMONY_HOST: Order = Order {
 };
 
 impl Order {
-    /// Returns how high a folder stands; nothing when it is not in the order.
+    /// Returns the height of a folder, counted from 0; `None` if the order does not have it.
     pub(super) fn height(&self, folder: &str) -> Option<usize> {
         self.folders.iter().position(|known| *known == folder)
     }

@@ -1,4 +1,4 @@
-//! The outcome of a check, and how each violation reads.
+//! The outcome of a check, and the texts of the violations.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,18 +6,18 @@ use std::fmt;
 /// The outcome of a check.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// The number of files that were read, those of tests left out.
+    /// The number of files that were read, without test files.
     pub files: usize,
     /// The number of pairs of files of which one imports the other.
     pub imports: usize,
-    /// Everything that breaks a promise.
+    /// The violations.
     pub violations: Vec<Violation>,
 }
 
-/// An import: one file, another one, and the names that the first takes from it.
+/// An import: the importing file, the imported file, and the imported names.
 #[derive(Debug)]
 pub struct Arrow {
-    /// The file that imports.
+    /// The importing file.
     pub from: String,
     /// The file that defines the names.
     pub to: String,
@@ -25,19 +25,19 @@ pub struct Arrow {
     pub names: BTreeSet<String>,
 }
 
-/// A broken promise. Files are given by their paths below the root of the workspace.
+/// A violation of the rules. Files are given by their paths below the root of the workspace.
 #[derive(Debug)]
 pub enum Violation {
-    /// An import from a folder that stands above the importing one.
+    /// An import from a folder of a higher layer.
     Upwards(Arrow),
     /// An import from a file that belongs to no folder, such as lib.rs.
     FromAlone(Arrow),
-    /// A folder whose place in the order nobody has decided.
+    /// A folder that the order does not have.
     Unplaced {
         /// The folder.
         folder: String,
     },
-    /// A folder that the order names and the crate does not have.
+    /// A folder of the order that the crate does not have.
     Missing {
         /// The folder.
         folder: String,
@@ -47,14 +47,14 @@ pub enum Violation {
         /// The file.
         file: String,
     },
-    /// Files each of which reaches each other one by imports.
-    Circle {
+    /// Files that all import each other, directly or through other files.
+    Cycle {
         /// The files.
         files: BTreeSet<String>,
-        /// All imports among them.
+        /// All imports between them.
         arrows: Vec<Arrow>,
     },
-    /// A file that does not say on its first line what it is about.
+    /// A file that does not begin with a documentation line.
     NoDocLine {
         /// The file.
         file: String,
@@ -71,11 +71,17 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Upwards(arrow) => {
-                write!(f, "{} imports {} ({}), which stands above it", arrow.from, arrow.to, arrow.names())
+                write!(
+                    f,
+                    "{} imports {} ({}), which is in a higher layer",
+                    arrow.from,
+                    arrow.to,
+                    arrow.names()
+                )
             }
             Self::FromAlone(arrow) => write!(
                 f,
-                "{} imports {} ({}), which stands alone: no file may import from it",
+                "{} imports {} ({}), which is in no folder: no file may import from it",
                 arrow.from,
                 arrow.to,
                 arrow.names()
@@ -87,8 +93,8 @@ impl fmt::Display for Violation {
                 write!(f, "{folder} does not exist, and the order in tests/src/layers/order.rs names it")
             }
             Self::Stray { file } => write!(f, "{file} is declared by no `mod`, so it is not checked"),
-            Self::Circle { files, arrows } => {
-                write!(f, "a circle of {} files:", files.len())?;
+            Self::Cycle { files, arrows } => {
+                write!(f, "an import cycle of {} files:", files.len())?;
                 arrows.iter().try_for_each(|arrow| {
                     write!(f, "\n    {} imports {} ({})", arrow.from, arrow.to, arrow.names())
                 })

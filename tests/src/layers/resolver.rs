@@ -1,22 +1,23 @@
-//! The resolution of a path to the file that defines what the path means, through every re-export.
+//! Resolution of a path, through every re-export, to the file that defines its target.
 
 use super::crate_tree::CrateTree;
 use super::mention::{Kind, Mention};
 use super::module::{Binding, FileId, Module, ModuleId};
 
-/// The end of a path.
+/// The target of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     Module(ModuleId),
-    /// An item, with the name of its definition. A name that nothing defines belongs to the last module on the way to
-    /// it: a macro may have made it there, or the module passes on a name of another crate.
+    /// An item, with the name of its definition. A name without a definition counts as an item of the last module of the
+    /// path: a macro may define it there, or the module re-exports a name of another crate.
     Item(FileId, String),
 }
 
 /// Resolves paths in one crate.
 pub(super) struct Resolver<'a> {
     tree: &'a CrateTree,
-    /// The `use`s that are being followed, by module and path: two that name each other end.
+    /// The `use` declarations that are being resolved, by module and path, so that two that name each other do not recurse
+    /// forever.
     following: Vec<(ModuleId, &'a [String])>,
 }
 
@@ -25,7 +26,7 @@ impl<'a> Resolver<'a> {
         Self { tree, following: Vec::new() }
     }
 
-    /// Returns what `mention` in the module `from` means: nothing when that is in another crate.
+    /// Returns the targets of `mention` in the module `from`; none if they are in another crate.
     pub(super) fn targets(&mut self, from: ModuleId, mention: &'a Mention) -> Vec<Target> {
         let targets = self.resolve(from, &mention.path);
         if mention.kind != Kind::Code {
@@ -35,7 +36,8 @@ impl<'a> Resolver<'a> {
         if targets.iter().any(is_item) {
             return targets.into_iter().filter(is_item).collect();
         }
-        // A single name that is a module's is a variable, and `self` or `super::super` no more than a part of a path.
+        // A single name is a variable, even if a module has the same name. `self` or `super::super` alone is only the
+        // beginning of a path.
         let named = mention.path.iter().filter(|name| !is_keyword(name)).count();
         if named > 0 && mention.path.len() > 1 { targets } else { Vec::new() }
     }
@@ -55,13 +57,13 @@ impl<'a> Resolver<'a> {
         }
         match rest {
             [] => vec![Target::Module(start)],
-            // A name that is not bound here is a crate's, or one of the language.
+            // A name without a binding here is the name of a crate, or is built into the language.
             [first, ..] if rest.len() == path.len() && self.look_up(start, first).is_empty() => Vec::new(),
             _ => self.descend(start, rest),
         }
     }
 
-    /// Resolves a path from the inside of a module.
+    /// Resolves a path relative to a module.
     fn descend(&mut self, start: ModuleId, path: &'a [String]) -> Vec<Target> {
         let [name, rest @ ..] = path else {
             return vec![Target::Module(start)];
@@ -77,14 +79,14 @@ impl<'a> Resolver<'a> {
             .iter()
             .filter_map(|target| if let Target::Module(id) = target { Some(*id) } else { None })
             .collect();
-        // Without a module the path goes on into a type: a variant or a function of it, which is where the type is.
+        // If no module is found, the rest of the path is a variant or a function of a type, in the file of the type.
         if modules.is_empty() {
             return found;
         }
         modules.into_iter().flat_map(|module| self.descend(module, rest)).collect()
     }
 
-    /// Returns what a name stands for in a module; names that are bound here hide those of globs.
+    /// Returns the targets of a name in a module. Bindings in the module have precedence over glob imports.
     fn look_up(&mut self, id: ModuleId, name: &str) -> Vec<Target> {
         let module = self.tree.module(id);
         match module.names.get(name) {
@@ -122,14 +124,14 @@ impl<'a> Resolver<'a> {
         found.unwrap_or_default()
     }
 
-    /// Follows a `use`, unless it is being followed.
+    /// Calls `follow` for a `use`, unless that `use` is being resolved already.
     fn once<T>(
         &mut self,
         id: ModuleId,
         path: &'a [String],
         follow: impl FnOnce(&mut Self) -> T,
     ) -> Option<T> {
-        // The address tells apart two equal paths of one module; it stands still while the tree is borrowed.
+        // The address distinguishes two equal paths of one module. It does not change while the tree is borrowed.
         let same =
             |(module, followed): &(ModuleId, &[String])| *module == id && std::ptr::eq(*followed, path);
         if self.following.iter().any(same) {
@@ -142,7 +144,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Returns the file that a target is in.
+/// Returns the file of a target.
 pub(super) fn file_of(tree: &CrateTree, target: &Target) -> FileId {
     match target {
         Target::Module(id) => tree.module(*id).file,

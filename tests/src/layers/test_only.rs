@@ -1,4 +1,4 @@
-//! The attributes that leave code out of a build without tests.
+//! The attributes that exclude code from builds without tests.
 
 use syn::punctuated::Punctuated;
 use syn::{Attribute, ImplItem, Item, Meta, Token, TraitItem};
@@ -13,7 +13,7 @@ pub(super) fn test_only(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Returns whether a condition is false in every build without tests, whatever the features and the target are.
+/// Returns whether a condition is false in every build without tests, for all features and targets.
 fn needs_test(condition: &Meta) -> bool {
     let Meta::List(list) = condition else {
         return condition.path().is_ident("test");
@@ -24,12 +24,12 @@ fn needs_test(condition: &Meta) -> bool {
     match list.path.get_ident().map(ToString::to_string).as_deref() {
         Some("all") => parts.iter().any(needs_test),
         Some("any") => !parts.is_empty() && parts.iter().all(needs_test),
-        // `not(test)` is what is left when tests are left out; other conditions may hold.
+        // `not(test)` is true in a build without tests; other conditions can be true.
         _ => false,
     }
 }
 
-/// Returns the attributes of an item; syn has no one place for them.
+/// Returns the attributes of an item. syn has no common accessor for them.
 pub(super) fn of_item(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,

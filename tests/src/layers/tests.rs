@@ -1,6 +1,6 @@
-//! The check on small crates, each with what it must find or let pass.
+//! Tests of the check on small crates with and without violations.
 
-mod circle;
+mod cycle;
 mod every_pair;
 mod folders;
 mod leave_out;
@@ -13,7 +13,7 @@ use super::order::Order;
 use super::report::Report;
 use crate::workdir::Workdir;
 
-/// An order of two folders and one that may come.
+/// An order of two folders, and a third one that need not exist.
 const LOW_HIGH: Order = Order { folders: &["low", "high", "later"], pending: &["later"] };
 
 /// Checks a crate named `small` with these files below `src`.
@@ -30,8 +30,8 @@ fn lines(order: Option<&Order>, files: &[(&str, &str)]) -> Vec<String> {
     report.violations.iter().map(|violation| violation.to_string().replace("small/src/", "")).collect()
 }
 
-/// A crate of the folders `low` and `high`: `low/item.rs` has this text, `high.rs` passes on `High` of
-/// `high/item.rs`, and `high/item.rs` also says `more`.
+/// Checks a crate of the folders `low` and `high`. `low/item.rs` has the text `low`, `high.rs` re-exports `High` of
+/// `high/item.rs`, and `high/item.rs` also contains `more`.
 fn low_high(low: &str, more: &str) -> Vec<String> {
     let high = format!("pub(crate) struct High;\nimpl High {{ pub(crate) const ONE: u8 = 1; }}\n{more}");
     lines(

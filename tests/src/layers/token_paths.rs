@@ -1,9 +1,9 @@
-//! The paths in the tokens of a macro, as far as tokens show them.
+//! The paths in the tokens of a macro call, found without expanding the macro.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// Returns every path in the tokens, single names included. Fields and methods after a dot, lifetimes, variables of
-/// a macro and the rest of a path that began before (`Vec::<T>::new`) are left out; `$crate` reads as `crate`.
+/// Returns every path in the tokens, including single names. Excludes fields and methods after a dot, lifetimes, macro
+/// variables and the rest of a path after generic arguments (`Vec::<T>::new`). `$crate` counts as `crate`.
 pub(super) fn token_paths(tokens: TokenStream) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     collect(&[], tokens, &mut paths);
@@ -19,7 +19,7 @@ fn collect(prefix: &[String], tokens: TokenStream, paths: &mut Vec<Vec<String>>)
                 collect(&[], group.stream(), paths);
                 at += 1;
             }
-            // `as name` in the braces of a `use` is no path.
+            // `as name` in the braces of a `use` is not a path.
             TokenTree::Ident(word) if word == "as" && !prefix.is_empty() => at += 2,
             TokenTree::Ident(name) if begins_path(&trees, at) => {
                 let mut path = prefix.to_vec();
@@ -31,7 +31,7 @@ fn collect(prefix: &[String], tokens: TokenStream, paths: &mut Vec<Vec<String>>)
     }
 }
 
-/// Follows a path whose first name stands before `at`, notes it, and returns where it ends.
+/// Reads a path whose first name is before `at`, adds it to `paths`, and returns the position of its end.
 fn follow(trees: &[TokenTree], mut at: usize, mut path: Vec<String>, paths: &mut Vec<Vec<String>>) -> usize {
     while is_punct(trees.get(at), ':') && is_punct(trees.get(at + 1), ':') {
         match trees.get(at + 2) {
@@ -52,7 +52,7 @@ fn follow(trees: &[TokenTree], mut at: usize, mut path: Vec<String>, paths: &mut
     at
 }
 
-/// Returns whether the name at `at` can be the first of a path, by the tokens before it.
+/// Returns whether the name at `at` can be the first name of a path, according to the tokens before it.
 fn begins_path(trees: &[TokenTree], at: usize) -> bool {
     let before = |steps: usize| at.checked_sub(steps).and_then(|place| trees.get(place));
     match before(1) {

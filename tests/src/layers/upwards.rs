@@ -1,4 +1,4 @@
-//! The imports that break the order of a crate's folders.
+//! The imports that violate the order of a crate's folders.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +13,17 @@ use super::report::Violation;
 enum Place {
     /// In a folder, at this height.
     At(usize),
-    /// Beside the folders, as lib.rs: it may import anything.
+    /// In no folder, such as lib.rs: it may import from every file.
     Alone,
-    /// In a folder that is not in the order. That is one violation, and each of its imports would be noise.
+    /// In a folder that is not in the order. Only the folder is reported, not each of its imports.
     Unknown,
 }
 
-/// An import that breaks the order.
+/// An import that violates the order.
 #[derive(Debug)]
 pub(super) struct Broken {
     pub(super) pair: (FileId, FileId),
-    /// Set when the imported file stands alone, rather than in a folder above.
+    /// Set if the imported file is in no folder, as opposed to a folder of a higher layer.
     from_alone: bool,
 }
 
@@ -34,7 +34,7 @@ impl Broken {
     }
 }
 
-/// Returns the imports in the crate that break the order.
+/// Returns the imports of the crate that violate the order.
 pub(super) fn upwards(tree: &CrateTree, imports: &Imports, order: &Order) -> Vec<Broken> {
     let broken = |pair: (FileId, FileId)| match (place(tree, order, pair.0), place(tree, order, pair.1)) {
         (_, Place::Alone) => Some(Broken { pair, from_alone: true }),
@@ -44,7 +44,7 @@ pub(super) fn upwards(tree: &CrateTree, imports: &Imports, order: &Order) -> Vec
     imports.pairs().filter_map(broken).collect()
 }
 
-/// Returns the folders without a place, and the places without a folder.
+/// Returns the folders that the order does not have, and the folders of the order that do not exist.
 pub(super) fn unplaced(tree: &CrateTree, order: &Order) -> Vec<Violation> {
     let shown = |folder: &str| format!("{}/{folder}", tree.src);
     let unplaced = tree.folders.iter().filter(|folder| order.height(folder).is_none());
@@ -64,7 +64,7 @@ fn place(tree: &CrateTree, order: &Order, file: FileId) -> Place {
     }
 }
 
-/// Returns the folder of a file. The file `x.rs` beside the folder `x` is of that folder.
+/// Returns the folder of a file. The file `x.rs` beside the folder `x` belongs to that folder.
 fn folder(tree: &CrateTree, file: FileId) -> &str {
     let path = tree.below_src(file);
     let first = path.split('/').next().unwrap_or(path);

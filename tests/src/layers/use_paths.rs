@@ -18,7 +18,7 @@ pub(super) enum End {
     Glob,
 }
 
-/// Returns each path of a `use`. One that begins with `::` leads to another crate, so it is left out.
+/// Returns each path of a `use`. Excludes a `use` that begins with `::`, since it names another crate.
 pub(super) fn use_paths(item: &ItemUse) -> Vec<UsePath> {
     let mut paths = Vec::new();
     if item.leading_colon.is_none() {
@@ -27,7 +27,7 @@ pub(super) fn use_paths(item: &ItemUse) -> Vec<UsePath> {
     paths
 }
 
-/// Returns whether other modules see what the `use` binds. `pub(self)` is a long way to say private.
+/// Returns whether other modules can see the names that the `use` binds. `pub(self)` is the same as private.
 pub(super) fn is_re_export(item: &ItemUse) -> bool {
     match &item.vis {
         Visibility::Public(_) => true,

@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use harmony_tests::layers::{Error, check, without_doc_line};
 
-/// Checks that each folder of harmony-host imports only from folders below it, and that no files of a crate import
-/// each other in a circle.
+/// Checks that each folder of harmony-host imports only from lower folders, and that the files of a crate have no import
+/// cycle.
 #[derive(Debug, Parser)]
 #[command(
     name = "layers",
     version,
-    after_help = "Exit codes:\n  0  everything is as promised\n  1  it is not, or the sources cannot be read"
+    after_help = "Exit codes:\n  0  no violations\n  1  violations, or the sources cannot be read"
 )]
 struct Arguments {
     /// The directory of the workspace
@@ -48,7 +48,7 @@ fn run(arguments: &Arguments) -> Result<usize, Error> {
     report.violations.iter().for_each(|violation| println!("{violation}"));
     let counted = format!("{} files, {} imports", report.files, report.imports);
     match report.violations.len() {
-        0 => println!("layers: {counted}, as promised"),
+        0 => println!("layers: {counted}, no violations"),
         1 => println!("layers: {counted}, 1 violation"),
         many => println!("layers: {counted}, {many} violations"),
     }

@@ -3,7 +3,7 @@
 use super::super::order::HARMONY_HOST;
 use super::lines;
 
-/// Returns the files of a crate with every folder of the order, where each imports from those that `imports` says.
+/// Returns the files of a crate with every folder of the order. Each imports from the folders for which `imports` is true.
 fn files(imports: impl Fn(usize, usize) -> bool) -> Vec<(String, String)> {
     let folders = HARMONY_HOST.folders;
     let root = folders.iter().map(|folder| format!("mod {folder};\n")).collect();
@@ -29,7 +29,7 @@ fn every_import_upwards_fails() {
     let folders = HARMONY_HOST.folders;
     for (at, low) in folders.iter().enumerate() {
         for high in &folders[at + 1..] {
-            let line = format!("{low}/thing.rs imports {high}/thing.rs (Thing), which stands above it");
+            let line = format!("{low}/thing.rs imports {high}/thing.rs (Thing), which is in a higher layer");
             assert!(found.contains(&line), "{line}");
         }
     }

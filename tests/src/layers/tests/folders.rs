@@ -1,4 +1,4 @@
-//! Folders that have no place, and files that the check could overlook.
+//! Tests of folders that are not in the order, and of files that no `mod` declares.
 
 use super::super::doc_lines::documented;
 use super::{LOW_HIGH, lines, report};

@@ -1,4 +1,4 @@
-//! The files that only tests use.
+//! Tests of excluding the files that only tests use.
 
 use super::report;
 

@@ -1,4 +1,4 @@
-//! The paths in tokens.
+//! Tests of the paths in tokens.
 
 use super::super::token_paths::token_paths;
 

@@ -1,8 +1,8 @@
-//! Imports against the order, in each way in which code can name a thing.
+//! Tests of imports from a higher layer, for every syntax that names an item.
 
 use super::{LOW_HIGH, lines, low_high};
 
-const UPWARDS: &str = "low/item.rs imports high/item.rs (High), which stands above it";
+const UPWARDS: &str = "low/item.rs imports high/item.rs (High), which is in a higher layer";
 
 fn is_found(low: &str) {
     assert_eq!(low_high(low, ""), [UPWARDS], "{low}");
@@ -43,7 +43,8 @@ fn through_an_alias_of_a_module() {
     let found = low_high("use crate::high as other;\nfn f() -> other::High { todo!() }", "");
     assert_eq!(
         found,
-        ["low/item.rs imports high.rs (the module high), which stands above it", UPWARDS].map(str::to_owned)
+        ["low/item.rs imports high.rs (the module high), which is in a higher layer", UPWARDS]
+            .map(str::to_owned)
     );
 }
 
@@ -52,7 +53,8 @@ fn through_a_glob() {
     let found = low_high("use crate::high::*;\nfn f(_: High) {}", "");
     assert_eq!(
         found,
-        ["low/item.rs imports high.rs (the module high), which stands above it", UPWARDS].map(str::to_owned)
+        ["low/item.rs imports high.rs (the module high), which is in a higher layer", UPWARDS]
+            .map(str::to_owned)
     );
 }
 
@@ -73,18 +75,18 @@ fn by_a_re_export_of_another_folder() {
 #[test]
 fn the_name_of_a_macro() {
     let found = low_high("crate::shown!();", "#[macro_export] macro_rules! shown { () => {}; }");
-    assert_eq!(found, ["low/item.rs imports high/item.rs (shown), which stands above it"]);
+    assert_eq!(found, ["low/item.rs imports high/item.rs (shown), which is in a higher layer"]);
 }
 
 #[test]
 fn a_name_that_nothing_defines() {
     let found = low_high("use crate::high::item::Made;", "made!(Made);");
-    assert_eq!(found, ["low/item.rs imports high/item.rs (Made), which stands above it"]);
+    assert_eq!(found, ["low/item.rs imports high/item.rs (Made), which is in a higher layer"]);
     let found =
         low_high("use crate::high::Passed;\nuse crate::high::item::Error;", "pub use std::io::Error;");
     let expected = [
-        "low/item.rs imports high.rs (Passed), which stands above it",
-        "low/item.rs imports high/item.rs (Error), which stands above it",
+        "low/item.rs imports high.rs (Passed), which is in a higher layer",
+        "low/item.rs imports high/item.rs (Error), which is in a higher layer",
     ];
     assert_eq!(found, expected);
 }
@@ -116,9 +118,9 @@ fn mentions_that_are_no_imports() {
     }
 }
 
-/// A circle through folders is told once, by the import that has to go.
+/// A cycle through folders is reported once, by the import that violates the order.
 #[test]
-fn upwards_in_a_circle() {
+fn upwards_in_a_cycle() {
     let found = low_high("use crate::high::High;\npub struct Low;", "use crate::low::item::Low;");
     assert_eq!(found, [UPWARDS]);
 }
@@ -136,8 +138,8 @@ fn nobody_imports_from_a_lone_file() {
         ],
     );
     let expected = [
-        "low/item.rs imports lib.rs (Root), which stands alone: no file may import from it",
-        "high.rs imports fuzzing.rs (target), which stands alone: no file may import from it",
+        "low/item.rs imports lib.rs (Root), which is in no folder: no file may import from it",
+        "high.rs imports fuzzing.rs (target), which is in no folder: no file may import from it",
     ];
     assert_eq!(found, expected);
 }

@@ -1,35 +1,38 @@
-//! Circles of files.
+//! Tests of import cycles.
 
 use super::lines;
 
 const ROOT: (&str, &str) = ("lib.rs", "mod a;\nmod b;\nmod c;");
 
-fn circles(a: &str, b: &str, c: &str) -> Vec<String> {
+fn cycles(a: &str, b: &str, c: &str) -> Vec<String> {
     lines(None, &[ROOT, ("a.rs", a), ("b.rs", b), ("c.rs", c)])
 }
 
 #[test]
 fn of_two_files() {
     let found =
-        circles("use crate::b::{B, C};\npub struct A;", "pub struct B(super::a::A);\npub struct C;", "");
-    assert_eq!(found, ["a circle of 2 files:\n    a.rs imports b.rs (B, C)\n    b.rs imports a.rs (A)"]);
+        cycles("use crate::b::{B, C};\npub struct A;", "pub struct B(super::a::A);\npub struct C;", "");
+    assert_eq!(
+        found,
+        ["an import cycle of 2 files:\n    a.rs imports b.rs (B, C)\n    b.rs imports a.rs (A)"]
+    );
 }
 
 #[test]
 fn of_three_files() {
-    let found = circles(
+    let found = cycles(
         "use crate::b::B;\npub struct A;",
         "use crate::c::C;\npub struct B;",
         "pub fn c() { vec![crate::a::A]; }\npub struct C;",
     );
-    let expected = "a circle of 3 files:\n    a.rs imports b.rs (B)\n    b.rs imports c.rs (C)\n    \
+    let expected = "an import cycle of 3 files:\n    a.rs imports b.rs (B)\n    b.rs imports c.rs (C)\n    \
                     c.rs imports a.rs (A)";
     assert_eq!(found, [expected]);
 }
 
 #[test]
-fn no_circle() {
-    let found = circles("use crate::{b::B, c::C};", "pub struct B(crate::c::C);", "pub struct C;");
+fn no_cycle() {
+    let found = cycles("use crate::{b::B, c::C};", "pub struct B(crate::c::C);", "pub struct C;");
     assert_eq!(found, [] as [String; 0]);
 }
 
@@ -44,7 +47,7 @@ fn only_for_tests() {
         "fn f() {\n    #[cfg(test)]\n    let a = crate::a::A;\n}".to_owned(),
         "#[test]\nfn f() { crate::a::A; }".to_owned(),
     ] {
-        let found = circles("use crate::b::B;\npub struct A;", &format!("pub struct B;\n{b}"), "");
+        let found = cycles("use crate::b::B;\npub struct A;", &format!("pub struct B;\n{b}"), "");
         assert_eq!(found, [] as [String; 0], "{b}");
     }
 }
@@ -53,11 +56,11 @@ fn only_for_tests() {
 fn not_only_for_tests() {
     for condition in ["any(test, feature = \"fuzzing\")", "not(test)", "feature = \"test\""] {
         let b = format!("pub struct B;\n#[cfg({condition})]\nuse crate::a::A;");
-        assert_eq!(circles("use crate::b::B;\npub struct A;", &b, "").len(), 1, "{condition}");
+        assert_eq!(cycles("use crate::b::B;\npub struct A;", &b, "").len(), 1, "{condition}");
     }
 }
 
-/// A folder's file that lists and passes on what is in the folder imports none of it.
+/// The file of a folder that declares and re-exports the folder's modules imports none of them.
 #[test]
 fn of_a_folder_and_its_file() {
     let folder = |text: &str| {
@@ -65,8 +68,7 @@ fn of_a_folder_and_its_file() {
         lines(None, &[("lib.rs", "mod a;"), ("a.rs", text), file])
     };
     assert_eq!(folder("mod inner;\npub use inner::Inner;\npub struct Outer;"), [] as [String; 0]);
-    let expected =
-        "a circle of 2 files:\n    a.rs imports a/inner.rs (Inner)\n    a/inner.rs imports a.rs (Outer)";
+    let expected = "an import cycle of 2 files:\n    a.rs imports a/inner.rs (Inner)\n    a/inner.rs imports a.rs (Outer)";
     assert_eq!(folder("mod inner;\nuse inner::Inner;\npub struct Outer;"), [expected]);
     assert_eq!(folder("mod inner;\npub struct Outer(inner::Inner);"), [expected]);
     assert_eq!(folder("mod inner;\npub use inner::Inner;\npub struct Outer(Inner);"), [expected]);
@@ -83,16 +85,15 @@ fn of_siblings_through_their_parent() {
             ("a/two.rs", "use super::One;\npub struct Two;"),
         ],
     );
-    let expected =
-        "a circle of 2 files:\n    a/one.rs imports a/two.rs (Two)\n    a/two.rs imports a/one.rs (One)";
+    let expected = "an import cycle of 2 files:\n    a/one.rs imports a/two.rs (Two)\n    a/two.rs imports a/one.rs (One)";
     assert_eq!(found, [expected]);
 }
 
-/// Two `use`s that name each other are no code that compiles; the check still ends.
+/// Two `use` declarations that name each other do not compile, but the check must terminate.
 #[test]
 fn of_re_exports_ends() {
-    let found = circles("pub use crate::b::X;", "pub use crate::a::X;", "use crate::a::X;");
+    let found = cycles("pub use crate::b::X;", "pub use crate::a::X;", "use crate::a::X;");
     assert_eq!(found.len(), 1, "{found:?}");
-    let found = circles("pub use crate::b::*;", "pub use crate::a::*;", "use crate::a::X;");
+    let found = cycles("pub use crate::b::*;", "pub use crate::a::*;", "use crate::a::X;");
     assert_eq!(found.len(), 1, "{found:?}");
 }
