@@ -1,4 +1,4 @@
-//! The application in every verdict: what it refuses, panics over or never answers is not live, on disk or saved.
+//! The application decides: a candidate for which it fails is neither live nor on disk nor saved for a restart.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use provider_runbeam::{Environment, RunbeamFactory};
 
 const DEADLINE: Duration = Duration::from_millis(300);
 
-/// The way in which a step ends.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Ends {
     #[default]
@@ -27,7 +27,7 @@ enum Ends {
     Blocks,
 }
 
-/// An application that ends each step as it is told, and records the steps.
+/// An application with a scripted outcome for each step. It records the steps.
 #[derive(Clone, Debug, Default)]
 struct Scripted(Arc<Mutex<Script>>);
 
@@ -129,7 +129,7 @@ impl Prepared for PreparedScript {
     }
 }
 
-/// A host that follows a control plane and serves through a scripted application.
+/// A host that syncs with a control plane and serves through a scripted application.
 struct World {
     cloud: ControlPlane,
     dir: Workdir,
@@ -188,7 +188,7 @@ fn tree(directory: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// The files of the configuration, and the generations that were saved of it.
+/// The files of the configuration, and the saved generations.
 fn durable(dir: &Workdir) -> Vec<(String, Vec<u8>)> {
     let all = tree(dir.path()).into_iter();
     all.filter(|(name, _)| !name.contains("/state/") || name.ends_with(".generation")).collect()
@@ -203,8 +203,8 @@ async fn saved(world: &World) {
     .await;
 }
 
-/// Waits until a generation is live: by this reload, or the file watcher was quicker. An application that blocks its
-/// thread keeps an edit waiting until it returns, and no longer.
+/// Reloads until a generation is live; the file watcher may be faster. After an application has blocked its thread, the
+/// edit is applied as soon as the application returns.
 async fn live(world: &World, generation: u64, what: &str) {
     eventually("the edit is live", || async {
         world.host.reload().await;
@@ -236,7 +236,7 @@ const FAILURES: [(&str, Ends, &str, &str); 8] = [
     ("activate", Ends::Blocks, "activate", "blocks its thread in `activate`"),
 ];
 
-fn told(application: &Scripted, step: &str, ends: Ends) {
+fn set_behaviour(application: &Scripted, step: &str, ends: Ends) {
     application.set(|script| match step {
         "prepare" => script.prepare = ends,
         _ => script.activate = ends,
@@ -249,7 +249,7 @@ async fn refused_change_leaves_no_trace() {
         let world = following().await;
         saved(&world).await;
         let before = durable(&world.dir);
-        told(&world.application, step, ends);
+        set_behaviour(&world.application, step, ends);
         let change = world.cloud.put_document("edge", "pipeline", &pipeline("second", "/second"));
         let view = world.cloud.wait_until_settled(&change).await;
         assert_eq!(view.status, Status::Failed, "{step} {ends:?}");
@@ -258,11 +258,11 @@ async fn refused_change_leaves_no_trace() {
         assert!(durable(&world.dir) == before, "{step} {ends:?}: files differ");
         assert_eq!(world.host.snapshot().generation(), 1);
 
-        told(&world.application, step, Ends::Well);
+        set_behaviour(&world.application, step, Ends::Well);
         let next = world.cloud.put_document("edge", "pipeline", &pipeline("third", "/third"));
         assert_eq!(world.cloud.wait_until_settled(&next).await.status, Status::Applied, "{step} {ends:?}");
         assert_eq!(world.host.snapshot().generation(), 2);
-        assert_eq!(world.application.live(), 2, "{step} {ends:?}: what came late was not brought back");
+        assert_eq!(world.application.live(), 2, "{step} {ends:?}: the late result was not rolled back");
     }
 }
 
@@ -271,7 +271,7 @@ async fn refused_edit_stays_in_its_file() {
     for (step, ends, class, message) in FAILURES {
         let world = following().await;
         saved(&world).await;
-        told(&world.application, step, ends);
+        set_behaviour(&world.application, step, ends);
         world.dir.write("pipelines/second.toml", &pipeline("second", "/second"));
         let before = durable(&world.dir);
         let Some(Verdict::Rejected(rejection)) = world.host.reload().await else {
@@ -279,12 +279,12 @@ async fn refused_edit_stays_in_its_file() {
         };
         assert_eq!(rejection.class.to_string(), class, "{step} {ends:?}");
         assert!(rejection.to_string().contains(message), "{step} {ends:?}: {rejection}");
-        assert!(durable(&world.dir) == before, "the edit stays, and what was saved does");
+        assert!(durable(&world.dir) == before, "the edit and the saved generations are unchanged");
         let status = world.host.status();
         assert!(status.reason().unwrap().contains(message), "{:?}", status.reason());
         assert_eq!(status.effective.as_ref().unwrap().generation, 1);
 
-        told(&world.application, step, Ends::Well);
+        set_behaviour(&world.application, step, Ends::Well);
         live(&world, 2, &format!("{step} {ends:?}")).await;
         assert_eq!(world.application.live(), 2);
     }
@@ -306,7 +306,7 @@ async fn refused_start_serves_the_last_good() {
         drop(host);
         dir.write("pipelines/second.toml", &pipeline("second", "/second"));
 
-        // Refuses whatever has the second pipeline.
+        // Rejects every configuration with the second pipeline.
         let picky = Picky { application: application.clone(), step, ends };
         let host = start_picky(&cloud, &dir, picky.clone()).await.expect("the last good one is served");
         assert_eq!(host.snapshot().pipelines().count(), 1);
@@ -315,14 +315,14 @@ async fn refused_start_serves_the_last_good() {
         host.shut_down(Duration::from_secs(5)).await;
         drop(host);
 
-        // Without one, the start fails with the problem of the application.
+        // Without a saved generation, the start fails with the problem of the application.
         std::fs::remove_dir_all(dir.path().join("state")).unwrap();
         let rejection = start_picky(&cloud, &dir, picky).await.expect_err("nothing can be served");
         assert!(rejection.to_string().contains(message), "{step} {ends:?}: {rejection}");
     }
 }
 
-/// An application that has its fault only for configurations with more than one pipeline.
+/// An application that fails only for configurations with more than one pipeline.
 #[derive(Clone)]
 struct Picky {
     application: Scripted,
@@ -342,7 +342,7 @@ impl Activation for Picky {
         serving: Option<&Arc<Snapshot>>,
     ) -> Result<Box<dyn Prepared>, Rejection> {
         let ends = if candidate.pipelines().count() > 1 { self.ends } else { Ends::Well };
-        told(&self.application, self.step, ends);
+        set_behaviour(&self.application, self.step, ends);
         self.application.prepare(candidate, serving).await
     }
 }
@@ -366,7 +366,7 @@ async fn each_prepared_ends_once() {
     world.application.set(|script| script.activate = Ends::Panics);
     world.dir.write("pipelines/second.toml", &pipeline("second", "/second"));
     assert!(matches!(world.host.reload().await, Some(Verdict::Rejected(_))));
-    // Once for each attempt: the file watcher may have made one of its own.
+    // Once for each attempt: the file watcher may have triggered another one.
     let steps = world.application.steps();
     let attempt = [("prepare", 2), ("activate", 2), ("rollback", 2)];
     assert!(steps.chunks(3).all(|one| one == attempt), "rolled back after a panic, once: {steps:?}");

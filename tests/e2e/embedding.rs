@@ -1,4 +1,4 @@
-//! The host as a library: snapshots to follow, admission, and answers from the host's caches.
+//! The host as a library: the feed of snapshots, admission, and cached references and tokens.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -14,7 +14,7 @@ use provider_api::{ErrorKind, Reference};
 
 use crate::counting::{CallCounts, CountingFactory, TOKEN};
 
-/// The network is the application's: the host opens no port of it.
+/// A configuration whose network has port 1, which the test could not bind: the host opens no port.
 const CONFIG: &str = "[proxy]\nid = \"embedded\"\nprimary_provider = \"counting\"\n\n[provider.counting]\napi = \"x\"\n\n\
                       [network.own.http]\nbind_address = \"127.0.0.1\"\nbind_port = 1\n\
                       [remote_ingress.theirs]\nurls = [\"https://theirs.example/r4\"]\n";
@@ -63,10 +63,10 @@ async fn feed_gives_the_latest_live_snapshot() {
     assert_eq!(fast.next().await.unwrap().generation(), 1);
     dir.edit("mesh/imaging.toml", "\"http\"", "\"telepathy\"");
     assert!(matches!(host.reload().await, Some(Verdict::Rejected(_))));
-    // A call that is dropped while it waits takes nothing away.
+    // A call that is dropped while it waits consumes no snapshot.
     assert!(
         tokio::time::timeout(Duration::ZERO, fast.next()).await.is_err(),
-        "what was rejected is not seen"
+        "a rejected candidate is not published"
     );
     dir.edit("mesh/imaging.toml", "\"telepathy\"", "\"http\"");
     for n in [5, 6] {
@@ -74,13 +74,13 @@ async fn feed_gives_the_latest_live_snapshot() {
         host.reload().await;
     }
     let latest = host.snapshot().generation();
-    assert_eq!(slow.next().await.unwrap().generation(), latest, "those between are missed");
+    assert_eq!(slow.next().await.unwrap().generation(), latest, "a slow reader skips snapshots");
     assert_eq!(slow.latest().generation(), latest);
     drop(host.snapshots().next());
     let mut late = host.snapshots();
     host.clone().shut_down(Duration::from_secs(5)).await;
-    assert!(host.reload().await.is_none(), "every handle is of the same host");
-    assert_eq!(late.next().await.unwrap().generation(), latest, "the last one is still given");
+    assert!(host.reload().await.is_none(), "all handles refer to the same host");
+    assert_eq!(late.next().await.unwrap().generation(), latest, "the last snapshot is still returned");
     assert!(late.next().await.is_none() && slow.next().await.is_none());
 }
 
@@ -99,7 +99,7 @@ async fn reference_is_fetched_once_and_outlives_its_provider() {
     }
     assert_eq!(counted.resolved.load(SeqCst), 1);
 
-    // The next configuration asks anew, and finds the provider away.
+    // The next configuration resolves the reference again, and the provider is unavailable.
     counted.unavailable.store(true, SeqCst);
     dir.edit("config.toml", "theirs.example/r4", "theirs.example/r5");
     host.reload().await;
@@ -165,7 +165,7 @@ async fn admission_is_the_whole_rule() {
     for (url, token, status) in [
         ("https://theirs.example/r4/Patient/1", Some(forged.as_str()), 403),
         ("https://theirs.example/r4/Patient/1", None, 403),
-        // By its path, the endpoint of a mesh-only ingress is as closed as the ingress.
+        // The path of the endpoint requires a token as well as the URL of its mesh-only ingress.
         ("https://elsewhere.example/fhir/Patient/1", None, 403),
         ("https://theirs.example/r5", Some(TOKEN), 404),
         ("https://theirs.example/r4/../r5", Some(TOKEN), 400),

@@ -1,4 +1,4 @@
-//! Mistakes in keys that protect or route: the configuration is rejected, and what was closed stays closed.
+//! Mistakes in security-relevant keys: the configuration is rejected, and closed routes stay closed.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use harmony_tests::site::{BASE, echo, ingress, mesh, pipeline};
 use harmony_tests::{Site, Upstream, Workdir, client, free_port};
 use reqwest::StatusCode;
 
-/// The official inputs that were once ignored; absent in a checkout of its own.
+/// Configurations with keys that earlier versions ignored. They are not part of this repository.
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/cases");
 
 /// The errors of the files in `dir`, one line each.
@@ -24,7 +24,7 @@ async fn status(site: &Site, path: &str) -> StatusCode {
     client().get(site.url(path)).send().await.expect("an answer").status()
 }
 
-/// A misspelled key never opens a closed route: the edit is rejected, and requests get the answer of before.
+/// A misspelled key never opens a closed route: the edit is rejected, and requests get the same response as before.
 #[tokio::test]
 async fn a_misspelled_key_opens_nothing() {
     let sections = echo("records", "/records")
@@ -83,7 +83,7 @@ async fn a_misspelled_certificate_key_is_rejected() {
     assert!(found.iter().any(|error| error.contains(expected)), "{found:?}");
 }
 
-/// Unknown keys are accepted with a warning where that is allowed, except near misses of keys that protect.
+/// If unknown keys are allowed, they cause a warning, except likely misspellings of security-relevant keys.
 #[tokio::test]
 async fn unknown_keys_can_be_allowed() {
     let config = |key: &str| {
@@ -100,7 +100,7 @@ async fn unknown_keys_can_be_allowed() {
     }
 }
 
-/// Another file may not stand in for config.toml: its directory is no directory of pipelines, however it is spelled.
+/// The directory of config.toml cannot be the directory of pipelines, in any spelling, so no pipeline replaces config.toml.
 #[tokio::test]
 async fn directories_of_kinds_are_apart() {
     for (key, value, expected) in [
@@ -118,7 +118,7 @@ async fn directories_of_kinds_are_apart() {
     }
 }
 
-/// The `path_prefix` of a backend precedes the path that is sent.
+/// The `path_prefix` of a backend precedes the path of each request.
 #[tokio::test]
 async fn a_backend_path_prefix_is_sent() {
     let upstream = Upstream::with_body("tenant").await;
@@ -130,7 +130,7 @@ async fn a_backend_path_prefix_is_sent() {
     assert_eq!(upstream.last_request().uri, "/base/tenant-7/x?y=z");
 }
 
-/// An endpoint inherits the authentication of its peer, and is closed with it.
+/// An endpoint inherits `authentication` and `enabled` of its peer.
 #[tokio::test]
 async fn a_peer_closes_its_endpoints() {
     let sections =
@@ -148,7 +148,7 @@ async fn a_peer_closes_its_endpoints() {
     assert!(found.iter().any(|error| error.contains("endpoints.a.peer_ref")), "{found:?}");
 }
 
-/// Middleware of either side counts, under every name of the sides.
+/// Middleware of both sides is checked, under every name of the sides.
 #[tokio::test]
 async fn middleware_of_a_side_counts() {
     for side in ["incoming", "outgoing", "left", "right"] {
@@ -160,7 +160,7 @@ async fn middleware_of_a_side_counts() {
     }
 }
 
-/// A `mesh_auth` requires a token unless it says otherwise, named with or without a section.
+/// A `mesh_auth`, with or without a section, requires a token by default.
 #[tokio::test]
 async fn mesh_auth_requires_a_token() {
     let sections = echo("a", "/a").replace("backends = ", "middleware = [\"mesh_auth\"]\nbackends = ")
@@ -179,7 +179,7 @@ async fn mesh_auth_requires_a_token() {
     }
 }
 
-/// Values that the host would ignore or misread are rejected at their key.
+/// Values that the host would ignore or misinterpret are rejected with their key.
 #[tokio::test]
 async fn values_without_effect_are_rejected() {
     for (section, key) in [
@@ -199,7 +199,7 @@ async fn values_without_effect_are_rejected() {
     }
 }
 
-/// The official inputs are no longer served as if their keys were not there.
+/// The configurations whose keys were ignored are rejected.
 #[tokio::test]
 async fn official_cases_are_not_ignored() {
     for (case, key) in [

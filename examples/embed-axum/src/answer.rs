@@ -1,4 +1,4 @@
-//! Answers to requests: admitted by the host, then served from memory or sent on.
+//! Responses to requests, which the host admits and the application serves from memory or forwards.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -10,7 +10,7 @@ use harmony_host::{AdmissionError, Destination, RequestHead, Scheme};
 use crate::application::Application;
 use crate::table::Table;
 
-/// Answers a request from one table, from its first byte to its last.
+/// Responds to a request. The whole request uses one table.
 pub(crate) async fn answer(State(app): State<Application>, request: Request) -> Response {
     let Some(table) = app.table.load_full() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let mut response = route(&table, &app.client, request).await.into_response();
@@ -31,13 +31,13 @@ async fn route(table: &Table, client: &reqwest::Client, mut request: Request) ->
         return Ok(found.map(axum::Json).ok_or((StatusCode::NOT_FOUND, "no such resource")).into_response());
     };
     if admitted.mesh().is_some() {
-        // The token was meant for this gateway; the backend has no business with it.
+        // The token was issued for this gateway. A backend could replay it.
         request.headers_mut().remove(AUTHORIZATION);
     }
     forward(client, destination, request).await
 }
 
-/// Sends a request to the preferred URL. Its body, of at most 1 MiB, is read before.
+/// Forwards a request to the preferred URL. Buffers its body, of at most 1 MiB.
 async fn forward(client: &reqwest::Client, mut to: Destination, request: Request) -> Result<Response> {
     let (mut parts, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "over 1 MiB"))?;
@@ -51,6 +51,6 @@ async fn forward(client: &reqwest::Client, mut to: Destination, request: Request
     match tokio::time::timeout(to.timeout, sending).await {
         Ok(Ok(response)) => Ok(axum::http::Response::from(response).map(Body::new)),
         Ok(Err(_)) => Err((StatusCode::BAD_GATEWAY, "the backend cannot be reached").into()),
-        Err(_) => Err((StatusCode::GATEWAY_TIMEOUT, "the backend is silent").into()),
+        Err(_) => Err((StatusCode::GATEWAY_TIMEOUT, "the backend did not respond in time").into()),
     }
 }

@@ -1,4 +1,4 @@
-//! The application as the host knows it: it refuses what its router cannot serve, and makes the rest live.
+//! The [`Activation`] of the application: it rejects configurations that its router cannot serve, and activates others.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use provider_api::RejectionClass::Activate;
 
 use crate::table::Table;
 
-/// The application. Clones are the same one.
+/// The application. Clones share their state.
 #[derive(Clone)]
 pub(crate) struct Application {
-    /// The table that requests are answered from, swapped whole; `None` until the first is activated.
+    /// The live routing table; `None` until the first one is activated.
     pub(crate) table: Arc<ArcSwapOption<Table>>,
     pub(crate) client: reqwest::Client,
 }
@@ -34,11 +34,11 @@ impl Activation for Application {
     }
 }
 
-/// A table that can take the place of the one that is served.
+/// A prepared table, which can replace the live one.
 struct Swap {
     application: Application,
     table: Arc<Table>,
-    /// The table before, which at the start is none; known once this one is live.
+    /// The replaced table; `None` until this one is live, `Some(None)` if there was no table before.
     before: Option<Option<Arc<Table>>>,
 }
 
@@ -46,11 +46,12 @@ struct Swap {
 impl Prepared for Swap {
     async fn activate(&mut self) -> Result<(), Rejection> {
         self.before = Some(self.application.table.swap(Some(Arc::clone(&self.table))));
-        crate::fault::strike().await;
-        // The path matches no route, so no backend hears of this. The answer tells which table it comes from.
+        crate::fault::inject().await;
+        // Verifies that the new table is live. The path matches no route, so no backend gets the request. The response has
+        // the generation of the table that it came from.
         let shown = crate::answer::answer(State(self.application.clone()), Request::default()).await;
         let live = shown.headers().get("x-generation") == Some(&self.table.snapshot.generation().into());
-        live.then_some(()).ok_or_else(|| Rejection::of(Activate, "application", "another table answers"))
+        live.then_some(()).ok_or_else(|| Rejection::of(Activate, "application", "another table is live"))
     }
 
     async fn commit(self: Box<Self>) {}

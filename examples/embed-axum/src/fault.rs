@@ -1,10 +1,11 @@
-//! Faults for the tests alone, which drive a real process.
+//! Fault injection for the tests, which run the example as a process.
 
-/// Does what the file says that `EMBED_FAULT` names, in the middle of `activate`, while the file exists.
-pub(crate) async fn strike() {
+/// Panics or hangs in the middle of `activate`, while the file named by `EMBED_FAULT` exists and contains `panic` or
+/// `hang`.
+pub(crate) async fn inject() {
     let file = std::env::var_os("EMBED_FAULT").unwrap_or_default();
     match std::fs::read_to_string(file).unwrap_or_default().as_str() {
-        "panic" => panic!("as the test says"),
+        "panic" => panic!("injected by a test"),
         "hang" => std::future::pending().await,
         _ => {}
     }

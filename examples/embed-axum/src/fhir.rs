@@ -1,8 +1,8 @@
-//! `fhir` with the backend `memory`: a service of the application's own, which the built-in gateway does not have.
+//! The service `fhir` with the backend `memory`, which the built-in gateway does not have.
 
 use serde_json::{Value, json};
 
-/// The answer to a request, by its method and the path below the endpoint.
+/// Returns the response to a request with this method and this path below the endpoint; `None` for an unknown resource.
 pub(crate) fn answer(method: &str, path: &str) -> Option<Value> {
     match (method, path) {
         ("GET", "/metadata") => {

@@ -1,5 +1,5 @@
-//! `embed-axum [config.toml]`: an axum application with a Harmony host inside. The application listens and answers; the
-//! host reads the configuration, follows a provider, and asks the application about all of it before it is live.
+//! `embed-axum [config.toml]`: an axum application that embeds a Harmony host. The application listens and responds. The
+//! host reads the configuration, syncs with a provider, and lets the application accept or reject each configuration.
 
 mod answer;
 mod application;
@@ -16,8 +16,8 @@ use harmony_host::{Host, HostOptions, Management, render};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    // Some crate may link ring beside our aws-lc. With both linked, `rustls::ClientConfig::builder()` panics wherever
-    // it is called in this process, unless one of them has been installed.
+    // A dependency may link ring in addition to aws-lc. With both linked, `rustls::ClientConfig::builder()` panics until
+    // the process has installed one of them as the default.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = std::env::args().nth(1).unwrap_or_else(|| "gateway/config.toml".to_owned());
     let mut options = HostOptions::new(config, harmony_host::registry());
@@ -27,9 +27,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let application = application::Application { table: Default::default(), client };
     let host = Host::start(options, application.clone()).await.map_err(|rejection| {
         eprint!("{}", render(rejection.problems.sorted(), false));
-        format!("the configuration was refused ({})", rejection.class)
+        format!("the configuration was rejected ({})", rejection.class)
     })?;
-    // The management API guards itself, by the address of the peer.
+    // The management API checks its clients by the address of the peer.
     let manage =
         any(|State(api): State<Management>, peer: ConnectInfo<SocketAddr>, ask: Request| async move {
             api.handle(peer.0, ask).await
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let stopped = async move {
         tokio::select! { _ = terminate.recv() => {}, _ = tokio::signal::ctrl_c() => {} }
-        // No more changes; the requests in flight finish after that.
+        // Stops the host first, so that no configuration changes while the requests in flight finish.
         host.clone().shut_down(std::time::Duration::from_secs(5)).await;
     };
     let router = router.into_make_service_with_connect_info::<SocketAddr>();

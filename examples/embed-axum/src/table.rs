@@ -11,15 +11,15 @@ pub(crate) fn address(snapshot: &Snapshot) -> Option<std::net::SocketAddr> {
     snapshot.networks().find(|own| own.name() == "public" && !own.is_tls())?.address()
 }
 
-/// The part of one configuration that the application serves. A request sees one table, and so one snapshot.
+/// The routing table of one configuration. A request uses one table, and so one snapshot.
 pub(crate) struct Table {
     pub(crate) snapshot: Arc<Snapshot>,
-    /// The endpoints of the service `fhir`: pipeline and name.
+    /// The endpoints of the service `fhir`, as (pipeline, endpoint).
     pub(crate) fhir: HashSet<(String, String)>,
 }
 
 impl Table {
-    /// Builds the table of a candidate. The host adds file and line to the problems, by their keys.
+    /// Builds the table of a candidate. The host adds file and line to the problems, which have keys.
     pub(crate) fn build(snapshot: Arc<Snapshot>, serving: Option<&Arc<Snapshot>>) -> Result<Self, Rejection> {
         let (mut fhir, mut problems) = (HashSet::new(), Problems::default());
         let address = address(&snapshot);

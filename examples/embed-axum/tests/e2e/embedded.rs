@@ -1,4 +1,4 @@
-//! The application as a process of its own, on files of its own.
+//! The application as a child process with its own files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,11 +10,11 @@ use harmony_tests::{Gateway, Workdir, client, eventually, free_port};
 use serde_json::Value;
 use tokio::process::Command;
 
-/// The path that the router refuses, and the words of the refusal.
+/// A path that the router rejects, and the message of the rejection.
 pub(crate) const DEEP: &str = "/a/b/c/d/e";
 pub(crate) const TOO_DEEP: &str = "the router takes at most 4 segments";
 
-/// A process on a configuration and a state directory. Killed when dropped.
+/// A process with a configuration and a state directory. Killed on drop.
 pub(crate) struct Embedded {
     pub(crate) port: u16,
     pub(crate) dir: Workdir,
@@ -34,12 +34,12 @@ pub(crate) fn network(name: &str, port: u16) -> String {
 }
 
 impl Embedded {
-    /// A process whose configuration chooses no provider.
+    /// Starts a process whose configuration chooses no provider.
     pub(crate) async fn local(sections: &str) -> Self {
         Self::start("", String::new(), sections).await
     }
 
-    /// A process that follows `cloud` every second, as the gateway `edge`.
+    /// Starts a process that polls `cloud` every second, as the gateway `edge`.
     pub(crate) async fn following(cloud: &ControlPlane, sections: &str) -> Self {
         let provider = format!("[provider.runbeam]\napi = \"{}\"\npoll_interval_secs = 1\n", cloud.url());
         let sections = format!("{provider}{sections}");
@@ -58,8 +58,8 @@ impl Embedded {
         embedded
     }
 
-    /// Ends the process as a power cut does, and starts another after `between`.
-    pub(crate) async fn killed(&mut self, between: impl FnOnce(&Self)) {
+    /// Kills the process with SIGKILL, calls `between`, and starts a new process.
+    pub(crate) async fn restart_after_kill(&mut self, between: impl FnOnce(&Self)) {
         self.process.signal("KILL").await;
         self.process.wait_for_exit().await;
         between(self);
@@ -70,7 +70,7 @@ impl Embedded {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// The status and the body of a GET.
+    /// Sends a GET request and returns the status and the body.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let url = self.url(path);
         let answer = client().get(&url).send().await;
@@ -78,8 +78,8 @@ impl Embedded {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
-    /// Waits until a GET has that status.
-    pub(crate) async fn until(&self, path: &str, status: u16) {
+    /// Waits until a GET request gets this status.
+    pub(crate) async fn wait_for_status(&self, path: &str, status: u16) {
         eventually(&format!("{path} is {status}"), || async {
             let now = self.get(path).await;
             if now.0 == status { Ok(()) } else { Err((now, self.process.log())) }
@@ -87,46 +87,46 @@ impl Embedded {
         .await;
     }
 
-    /// The answer of GET /admin/provider.
-    pub(crate) async fn says(&self) -> Value {
+    /// Returns the response to GET /admin/provider.
+    pub(crate) async fn status(&self) -> Value {
         serde_json::from_str(&self.get("/admin/provider").await.1).unwrap()
     }
 
-    /// Waits until it is not in sync, for a reason with all of these words.
-    pub(crate) async fn until_it_says(&self, words: &[&str]) {
+    /// Waits until the gateway is not in sync, for a reason that contains all of `words`.
+    pub(crate) async fn wait_until_out_of_sync(&self, words: &[&str]) {
         eventually(&format!("{words:?} as the reason"), || async {
-            let says = self.says().await;
-            let reason = says["reason"].as_str().unwrap_or_default();
-            let so = says["in_sync"] == false && words.iter().all(|word| reason.contains(word));
-            if so { Ok(()) } else { Err(says) }
+            let status = self.status().await;
+            let reason = status["reason"].as_str().unwrap_or_default();
+            let so = status["in_sync"] == false && words.iter().all(|word| reason.contains(word));
+            if so { Ok(()) } else { Err(status) }
         })
         .await;
     }
 
-    /// Waits until that generation is served.
-    pub(crate) async fn until_applied(&self, generation: u64) {
+    /// Waits until this generation is served.
+    pub(crate) async fn wait_for_generation(&self, generation: u64) {
         eventually(&format!("the generation {generation}"), || async {
-            let says = self.says().await;
-            if says["effective"]["generation"] == generation { Ok(()) } else { Err(says) }
+            let status = self.status().await;
+            if status["effective"]["generation"] == generation { Ok(()) } else { Err(status) }
         })
         .await;
     }
 
-    /// Lets `activate` misbehave until it is [well](Self::well).
-    pub(crate) fn fault(&self, word: &str) {
+    /// Injects a fault into `activate`, until [`clear_fault`](Self::clear_fault).
+    pub(crate) fn set_fault(&self, word: &str) {
         self.home.replace("fault", word);
     }
 
-    pub(crate) fn well(&self) {
+    pub(crate) fn clear_fault(&self) {
         self.home.remove("fault");
     }
 
-    /// Every file of the configuration.
+    /// Returns every file of the configuration.
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         all(self.dir.path(), "")
     }
 
-    /// The generations for a restart, once the newest of them is what is served and has `text` in it.
+    /// Waits until the newest saved generation contains `text`, and returns all saved generations.
     pub(crate) async fn last_good(&self, text: &str) -> BTreeMap<String, Vec<u8>> {
         eventually(&format!("{text:?} to be saved"), || async {
             let all = all(self.home.path(), ".generation");
@@ -137,7 +137,7 @@ impl Embedded {
     }
 }
 
-/// The files below `root` whose names end so.
+/// Returns the files below `root` whose names end with `end`.
 fn all(root: &Path, end: &str) -> BTreeMap<String, Vec<u8>> {
     let (mut all, mut open) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(next) = open.pop() {
@@ -166,7 +166,8 @@ pub(crate) fn spawn(dir: &Workdir, home: &Workdir, token: &str) -> Gateway {
     Gateway::spawn_command(command, &dir.config(), &environment)
 }
 
-/// Waits for the verdict `failed`, and for all of these words in it, the first of which are at its start.
+/// Waits for the verdict `failed`. Its message must start with the first of `words`, and message and details must contain
+/// all of them.
 pub(crate) async fn failed(cloud: &ControlPlane, change: &str, words: &[&str]) {
     let ChangeView { status, error_message, error_details, .. } = cloud.wait_until_settled(change).await;
     let (error, details) = (error_message.unwrap_or_default(), error_details.unwrap_or_default());
@@ -178,7 +179,7 @@ pub(crate) async fn failed(cloud: &ControlPlane, change: &str, words: &[&str]) {
     }
 }
 
-/// Puts a pipeline on the control plane, and waits until it is applied.
+/// Stores a pipeline at the control plane, and waits until it is applied.
 pub(crate) async fn applied(cloud: &ControlPlane, name: &str, path: &str) {
     let change = cloud.put_document("edge", "pipeline", &fhir(name, path));
     let view = cloud.wait_until_settled(&change).await;

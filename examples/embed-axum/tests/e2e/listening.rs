@@ -1,4 +1,4 @@
-//! The ports of the process: the application's alone, whatever arrives.
+//! The open ports of the process: the host opens none, whatever the configuration is.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -45,20 +45,20 @@ async fn change_with_a_network_opens_no_port() {
 
 #[tokio::test]
 async fn port_of_another_process_is_no_obstacle() {
-    // The other process is there first, before the start and before the edit.
+    // The other process binds the port first, before the start and before the edit.
     let (first, second) = (free_port(), free_port());
     let _held = [first, second].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
     let app = Embedded::local(&network("first", first)).await;
     assert_eq!(app.get("/first/Patient/1").await.0, 200);
     let config = app.dir.read("config.toml");
     app.dir.replace("config.toml", &(config + &network("second", second)));
-    app.until_applied(2).await;
+    app.wait_for_generation(2).await;
     assert_eq!(listening(app.process.pid()), [app.port].into());
-    // It comes second: the port of a network that is served already.
+    // The other process binds the port of a network that is already live.
     let third = free_port();
     let config = app.dir.read("config.toml");
     app.dir.replace("config.toml", &(config + &network("third", third)));
-    app.until_applied(3).await;
+    app.wait_for_generation(3).await;
     TcpListener::bind(("127.0.0.1", third)).expect("the port is free");
     assert_eq!(app.get("/first/Patient/1").await.0, 200);
 }

@@ -1,4 +1,4 @@
-//! The example as a real process, beside the development control plane.
+//! Tests of the example as a real process, with the development control plane.
 
 mod embedded;
 mod faulty;

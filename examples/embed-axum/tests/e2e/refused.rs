@@ -1,4 +1,4 @@
-//! Configurations that the application refuses, while it serves.
+//! Configurations that the application rejects while it serves.
 
 use harmony_tests::control_plane::ControlPlane;
 
@@ -17,7 +17,7 @@ async fn refused_change_leaves_everything() {
         &["build: ", TOO_DEEP, "pipelines/second.toml:7", "endpoints.second.options.path_prefix"],
     )
     .await;
-    app.until_it_says(&[TOO_DEEP]).await;
+    app.wait_until_out_of_sync(&[TOO_DEEP]).await;
     assert_eq!(app.files(), files);
     assert_eq!(app.last_good("/second").await, kept);
     assert_eq!((app.get("/second/Patient/1").await.0, app.get(DEEP).await.0), (200, 404));
@@ -42,12 +42,12 @@ async fn refused_edit_stays_in_its_file() {
     let app = Embedded::local("").await;
     let kept = app.last_good("/first").await;
     app.dir.replace("pipelines/first.toml", &fhir("first", DEEP));
-    app.until_it_says(&["(build)", "pipelines/first.toml:7", TOO_DEEP]).await;
+    app.wait_until_out_of_sync(&["(build)", "pipelines/first.toml:7", TOO_DEEP]).await;
     assert_eq!(app.dir.read("pipelines/first.toml"), fhir("first", DEEP));
     assert_eq!(app.get("/first/Patient/1").await.0, 200);
     assert_eq!(app.last_good("/first").await, kept);
     app.dir.replace("pipelines/first.toml", &fhir("first", "/mended"));
-    app.until("/mended/Patient/1", 200).await;
+    app.wait_for_status("/mended/Patient/1", 200).await;
     assert_eq!(app.get("/first/Patient/1").await.0, 404);
     app.last_good("/mended").await;
 }

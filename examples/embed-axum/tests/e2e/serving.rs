@@ -1,4 +1,4 @@
-//! Requests: the application's own service, refusals, mesh members, another server, operators.
+//! Requests to the application's own service, to an upstream, by mesh members and by operators, and their rejections.
 
 use harmony_host::{Capabilities, Host, HostOptions};
 use harmony_tests::site::{ingress, mesh, pipeline};
@@ -14,7 +14,11 @@ async fn own_service_is_served() {
     assert_eq!(status, 200);
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["resourceType"], "CapabilityStatement");
     assert_eq!((app.get("/first/Patient/1").await.0, app.get("/first/Patient/2").await.0), (200, 404));
-    assert_eq!(app.says().await["effective"]["warnings"], serde_json::json!([]), "it is not called unserved");
+    assert_eq!(
+        app.status().await["effective"]["warnings"],
+        serde_json::json!([]),
+        "it is not called unserved"
+    );
 }
 
 #[tokio::test]
@@ -23,7 +27,7 @@ async fn unserved_service_is_501_and_warned_about() {
     let app = Embedded::local(&dicom).await;
     let (status, body) = app.get("/images/1").await;
     assert!(status == 501 && body.contains("dicom"), "{status} {body}");
-    let warnings = app.says().await["effective"]["warnings"].to_string();
+    let warnings = app.status().await["effective"]["warnings"].to_string();
     assert!(warnings.contains("dicom") && !warnings.contains("fhir"), "{warnings}");
 }
 
@@ -46,7 +50,7 @@ async fn mesh_only_route_needs_a_token() {
     let partners = fhir("partners", "/partners") + &ingress("partners", "partners", &url, "mesh");
     app.dir.write("mesh/clinic.toml", &mesh("clinic", "partners"));
     app.dir.write("pipelines/partners.toml", &partners);
-    app.until("/partners/Patient/1", 403).await;
+    app.wait_for_status("/partners/Patient/1", 403).await;
 
     // Another gateway of the mesh, which knows the application by its URL.
     let theirs = format!("[remote_ingress.partners]\nurls = [\"{url}\"]\n");
@@ -67,8 +71,12 @@ async fn mesh_only_route_needs_a_token() {
 #[tokio::test]
 async fn management_is_mounted() {
     let mut app = Embedded::local(&network("other", free_port())).await;
-    let says = app.says().await;
-    assert_eq!((&says["in_sync"], &says["provider"]["name"]), (&true.into(), &"local".into()), "{says}");
+    let status = app.status().await;
+    assert_eq!(
+        (&status["in_sync"], &status["provider"]["name"]),
+        (&true.into(), &"local".into()),
+        "{status}"
+    );
     app.dir.write("pipelines/second.toml", &fhir("second", "/second"));
     let reloaded = client().post(app.url("/api/reload")).send().await.unwrap();
     assert_eq!(reloaded.status(), 200);

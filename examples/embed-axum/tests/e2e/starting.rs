@@ -1,4 +1,4 @@
-//! A start with files that the application refuses.
+//! A start with files that the application rejects.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::embedded::{DEEP, Embedded, TOO_DEEP, fhir, spawn};
 async fn last_good_takes_the_place_of_refused_files() {
     let mut app = Embedded::local("").await;
     app.last_good("/first").await;
-    app.killed(|app| app.dir.replace("pipelines/first.toml", &fhir("first", DEEP))).await;
+    app.restart_after_kill(|app| app.dir.replace("pipelines/first.toml", &fhir("first", DEEP))).await;
     app.process.wait_until_ready().await;
     assert_eq!(app.get("/first/Patient/1").await.0, 200);
-    app.until_it_says(&["(build)", "pipelines/first.toml:7", TOO_DEEP]).await;
+    app.wait_until_out_of_sync(&["(build)", "pipelines/first.toml:7", TOO_DEEP]).await;
     app.dir.replace("pipelines/first.toml", &fhir("first", "/mended"));
-    app.until("/mended/Patient/1", 200).await;
+    app.wait_for_status("/mended/Patient/1", 200).await;
 }
 
 #[tokio::test]
