@@ -1,4 +1,4 @@
-//! Authorizing the gateway: from the token of a person to a machine credential.
+//! Authorizing the gateway: exchanging the token of a user for a machine credential.
 
 use std::time::SystemTime;
 
@@ -47,10 +47,10 @@ pub trait Enrollment: Send + Sync {
     fn credential_details(&self) -> CredentialDetails;
 }
 
-/// A request of a person to authorize this gateway.
+/// A request of a user to authorize this gateway.
 #[derive(Clone, Debug)]
 pub struct EnrollmentRequest {
-    /// The token that authenticates the person.
+    /// The token that authenticates the user.
     pub user_token: Secret,
     /// The code that identifies, or will identify, this gateway at the control plane.
     pub gateway_code: String,
@@ -79,7 +79,7 @@ pub struct MachineCredential {
     /// The permissions of the token.
     pub abilities: Vec<String>,
     /// The URL of the control plane that issued it. A provider refuses a credential of another origin than
-    /// the configured one: a foreign credential must not redirect the gateway to a foreign control plane.
+    /// the configured one: otherwise a credential of an attacker could redirect the gateway to another control plane.
     pub control_plane: Option<String>,
     /// The key that encrypts the stored credential from now on; `None` for the provider's own key.
     pub storage_key: Option<Secret>,

@@ -178,7 +178,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
     ///
     /// Use it when the cached value is valid but lacks something that a newer one may contain, such as a key
     /// with an unknown id. However many calls come, at most one fetch per `cooldown` runs to its end, whether
-    /// it succeeds or fails. This protects the source against a flood of requests with made-up key ids.
+    /// it succeeds or fails. This protects the source against a flood of requests with invented key ids.
     ///
     /// A failed fetch does not remove a valid value: this call, and the calls during the cooldown, return it.
     ///
@@ -295,7 +295,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
         });
     }
 
-    /// Sets the delay after a failed refresh, and removes a stale value that its source has disowned.
+    /// Sets the delay after a failed refresh, and removes a stale value after a definite answer of its source.
     fn defer_refresh(&self, error: &Error, expires_at: Instant, stale: bool) {
         let now = Instant::now();
         // About a tenth of the remaining lifetime, with jitter: a source that is down gets few requests,

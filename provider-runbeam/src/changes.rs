@@ -18,7 +18,7 @@ use crate::transforms::{is_transform_id, required_transforms};
 use crate::urls::{append_path, same_origin_url};
 use crate::wire::{ChangeDetail, ChangeList, TransformAnswer};
 
-/// The maximum number of pages of a list, against a control plane whose pages link in a circle.
+/// The maximum number of pages of a list, against a control plane whose pages link to each other in a loop.
 const MAX_PAGES: usize = 100;
 
 /// The maximum number of pending changes.

@@ -1,4 +1,4 @@
-//! The factory: builds providers and keeps what they share.
+//! The factory: builds providers and holds their shared state.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -152,7 +152,7 @@ async fn check_names_missing_and_invalid_files() {
     run(&dir.config(), &["check"]).await.assert_code(1).assert_contains(&["pipelines/p.toml:1:"]);
 }
 
-/// A reference to a provider that is configured but not primary is an error that says so.
+/// A reference to a provider that is configured but not primary is an error with that reason.
 #[tokio::test]
 async fn a_reference_to_an_inactive_provider_is_an_error() {
     let (dir, ..) = dir("[provider.runbeam]\napi = \"https://api.runbeam.cloud\"\n");
@@ -244,7 +244,7 @@ async fn every_example_passes_check() {
     for config in own {
         let json = run(&config, &["check", "--json"]).await.assert_code(0).json();
         let warnings = json["warnings"].as_array().unwrap();
-        // The application that embeds the host serves `fhir` and `memory`; the built-in gateway does not, and says so.
+        // The application that embeds the host serves `fhir` and `memory`; the built-in gateway warns about them.
         let embeds = config.components().any(|part| part.as_os_str() == "embed-axum");
         // A checkout sets the modes of its files; that the secret is public is true of every copy.
         let expected = |warning: &Value| {

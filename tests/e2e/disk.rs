@@ -72,7 +72,7 @@ async fn a_directory_without_permission_rejects_a_change() {
     check_rejected(13, "Permission denied").await;
 }
 
-/// A change waits while the journal cannot be written, and the status says why.
+/// A change waits while the journal cannot be written, and the status has the reason.
 #[tokio::test]
 async fn changes_wait_while_the_journal_cannot_be_written() {
     let (cloud, process) = serving().await;

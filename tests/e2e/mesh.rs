@@ -7,7 +7,7 @@ use jsonwebtoken::Algorithm;
 use reqwest::{Response, StatusCode};
 use serde_json::json;
 
-/// The public example configurations, if they are beside this checkout.
+/// The public example configurations, if they are in the directory beside the repository.
 const PUBLIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/harmony-configs");
 /// The example of this repository, with the same structure.
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/mesh");

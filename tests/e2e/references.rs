@@ -68,7 +68,7 @@ async fn a_malformed_reference_is_an_error() {
     assert!(problems.contains("type: expected ingress, egress"), "{problems}");
 }
 
-/// A reference to a configured but inactive provider is an error that says so.
+/// A reference to a configured but inactive provider is an error with that reason.
 #[tokio::test]
 async fn a_reference_to_an_inactive_provider_is_an_error() {
     let problems = errors("runbeam.acme.ingress.name.fhir").await;

@@ -142,14 +142,14 @@ async fn transforms_arrive_alone_and_with_a_pipeline() {
     assert_eq!(gateway.dir.read(&format!("transforms/{id}.json")), spec);
 }
 
-/// A change is held while the files are broken without it, until they are repaired.
+/// A change is deferred while the files are invalid without it, until they are repaired.
 #[tokio::test]
 async fn broken_files_hold_changes_until_repaired() {
     let cloud = ControlPlane::start().await;
     let gateway = InProcessGateway::following(&cloud).await;
     gateway.dir.write("pipelines/mine.toml", "[pipelines.mine]\nendpoints = [\"nowhere\"]\n");
     let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
-    eventually("the change is held", || async {
+    eventually("the change is deferred", || async {
         let status = gateway.host.status();
         let verdict =
             status.sync.as_ref().and_then(|sync| sync.last_change.as_ref()).map(|last| last.verdict);

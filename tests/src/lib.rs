@@ -1,7 +1,7 @@
 //! The harness of the end-to-end tests: gateways as processes or in this one, upstreams that record requests, raw
 //! connections, temporary directories and free ports.
 //!
-//! Nothing here sleeps for a fixed time and hopes; [`eventually`] polls a condition.
+//! No helper sleeps for a fixed time; [`eventually`] polls a condition.
 
 mod binary;
 mod client;

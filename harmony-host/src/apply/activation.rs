@@ -27,7 +27,7 @@ use crate::snapshot::Snapshot;
 ///   operator's file. The host adds file and line to problems that have a dotted key and no place.
 /// * Each step has a deadline, [`HostOptions::activation_deadline`](crate::HostOptions::activation_deadline). A panic
 ///   or a missed deadline in `prepare` or `activate` is a rejection; in `commit` or `rollback` it is logged. The host
-///   goes on after both. Steps run in tasks of their own; a step that blocks its thread past the deadline keeps further
+///   continues after both. Steps run in tasks of their own; a step that blocks its thread past the deadline keeps further
 ///   configurations waiting until it returns, since two must not be activated at once.
 /// * Dropping the future of a step cancels it. A `Prepared` that is only dropped leaves nothing of its own behind.
 #[async_trait]

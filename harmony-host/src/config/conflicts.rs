@@ -46,7 +46,7 @@ pub(crate) fn check(pipelines: &[LinkedPipeline], problems: &mut Problems) {
                         let message =
                             format!("the URL {url} already belongs to the ingress `{owning}` ({place})");
                         let key = format!("pipelines.{name}.mesh.ingress.{}", ingress.name);
-                        problems.error(Some(here), key, message).help("a URL leads to one ingress");
+                        problems.error(Some(here), key, message).help("give each ingress URLs of its own");
                     }
                 }
             }

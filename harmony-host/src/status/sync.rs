@@ -154,7 +154,7 @@ impl SyncStatus {
         let held =
             self.last_change.as_ref().filter(|change| change.verdict == ChangeOutcome::Held).map(|change| {
                 let why = change.summary.as_deref().unwrap_or("no reason is known");
-                format!("the {} change {} is held: {why}", change.kind, change.id)
+                format!("the {} change {} is deferred: {why}", change.kind, change.id)
             });
         let waits = match self.unsettled {
             0 => None,

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-/// Aborts the process at `point` if `FAILPOINTS` says so, like a kill or a power cut: `committed=return` aborts at the
-/// first pass, `committed=2*off->return` at the third.
+/// Aborts the process at `point` if `FAILPOINTS` names it, like a kill or a power cut: `committed=return` aborts when the
+/// point is reached first, `committed=2*off->return` when it is reached for the third time.
 pub(crate) fn kill(point: &str) {
     #[cfg(feature = "failpoints")]
     fail::fail_point!(point, |_| std::process::abort());

@@ -179,7 +179,7 @@ impl SyncLoop {
             self.outbox.wake();
             match &primary {
                 Some(provider) => tracing::info!(provider = %provider.name(), "following"),
-                None => tracing::info!("no remote provider is followed"),
+                None => tracing::info!("the configuration has no remote provider; the gateway does not sync"),
             }
         }
         self.followed = primary;
@@ -237,7 +237,7 @@ impl SyncLoop {
 
     async fn sync_once(&mut self, requested: bool) -> SyncReport {
         let Some(provider) = self.followed.clone() else {
-            let error = Some("no remote provider is followed".to_owned());
+            let error = Some("the configuration has no remote provider to sync with".to_owned());
             return SyncReport { error, ..SyncReport::default() };
         };
         if let Some(snapshot) = self.push.take() {

@@ -86,7 +86,7 @@ fn change(world: &mut World) {
     world.changes.push(Change { id, pipeline, version, valid });
 }
 
-/// Edits a file in one of the ways that people and tools do it.
+/// Edits a file in one of the ways in which editors and tools write files.
 fn edit(world: &mut World) {
     let n = world.rng.usize(..BY_HAND);
     world.by_hand[n] += 1;
