@@ -244,7 +244,7 @@ fn set_behaviour(application: &Scripted, step: &str, ends: Ends) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn refused_change_leaves_no_trace() {
+async fn rejected_change_leaves_no_trace() {
     for (step, ends, class, message) in FAILURES {
         let world = following().await;
         saved(&world).await;
@@ -267,7 +267,7 @@ async fn refused_change_leaves_no_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn refused_edit_stays_in_its_file() {
+async fn rejected_edit_stays_in_its_file() {
     for (step, ends, class, message) in FAILURES {
         let world = following().await;
         saved(&world).await;
@@ -291,7 +291,7 @@ async fn refused_edit_stays_in_its_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn refused_start_serves_the_last_good() {
+async fn rejected_start_serves_the_last_good() {
     for (step, ends, class, message) in FAILURES {
         // A step that blocks its thread also keeps the last good configuration waiting.
         if ends == Ends::Blocks {

@@ -150,7 +150,7 @@ async fn admitted(snapshot: &Snapshot, url: &str, token: Option<&str>) -> Result
 }
 
 #[tokio::test]
-async fn admission_is_the_whole_rule() {
+async fn admission_applies_every_rule() {
     let (host, counted, _dir) = embedded().await;
     let snapshot = host.snapshot();
     let first = admitted(&snapshot, "https://theirs.example/r4/Patient/1", Some(TOKEN)).await.unwrap();

@@ -102,7 +102,7 @@ async fn unknown_keys_can_be_allowed() {
 
 /// The directory of config.toml cannot be the directory of pipelines, in any spelling, so no pipeline replaces config.toml.
 #[tokio::test]
-async fn directories_of_kinds_are_apart() {
+async fn directories_of_kinds_must_differ() {
     for (key, value, expected) in [
         ("pipelines_path", ".", "this is the directory of config.toml"),
         ("pipelines_path", "pipelines/..", "this is the directory of config.toml"),
@@ -132,7 +132,7 @@ async fn a_backend_path_prefix_is_sent() {
 
 /// An endpoint inherits `authentication` and `enabled` of its peer.
 #[tokio::test]
-async fn a_peer_closes_its_endpoints() {
+async fn an_endpoint_inherits_from_its_peer() {
     let sections =
         echo("a", "/a").replace("service = \"http\"", "service = \"http\"\npeer_ref = \"hospital\"");
     for (peer, expected) in [
@@ -150,7 +150,7 @@ async fn a_peer_closes_its_endpoints() {
 
 /// Middleware of both sides is checked, under every name of the sides.
 #[tokio::test]
-async fn middleware_of_a_side_counts() {
+async fn middleware_of_both_sides_is_checked() {
     for side in ["incoming", "outgoing", "left", "right"] {
         let middleware = format!("middleware = {{ {side} = [\"m\"] }}\nbackends = ");
         let sections =

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_are_apart() {
+    fn directories_must_differ() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("gateway");
         for name in ["pipelines", "mesh"] {

@@ -65,7 +65,7 @@ fn entries_survive_a_restart_in_order() {
 }
 
 #[test]
-fn damaged_note_is_put_aside() {
+fn damaged_note_is_renamed() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path()).unwrap();
     fetch(&journal, "01A");
@@ -80,7 +80,7 @@ fn damaged_note_is_put_aside() {
 }
 
 #[test]
-fn unreadable_note_keeps_the_journal_shut() {
+fn unreadable_note_keeps_the_journal_closed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("000000000001.note");
     std::fs::create_dir(&path).unwrap();

@@ -24,7 +24,7 @@ async fn fails_the_change((fault, words): (&str, &str)) {
     assert_eq!((app.get("/third/Patient/1").await.0, app.get("/second/Patient/1").await.0), (200, 404));
 }
 
-async fn refuses_the_edit((fault, words): (&str, &str)) {
+async fn rejects_the_edit((fault, words): (&str, &str)) {
     let app = Embedded::local("").await;
     let kept = app.last_good("/first").await;
     app.set_fault(fault);
@@ -49,11 +49,11 @@ async fn hang_fails_the_change() {
 }
 
 #[tokio::test]
-async fn panic_refuses_the_edit() {
-    refuses_the_edit(PANIC).await;
+async fn panic_rejects_the_edit() {
+    rejects_the_edit(PANIC).await;
 }
 
 #[tokio::test]
-async fn hang_refuses_the_edit() {
-    refuses_the_edit(HANG).await;
+async fn hang_rejects_the_edit() {
+    rejects_the_edit(HANG).await;
 }

@@ -3,6 +3,6 @@
 mod embedded;
 mod faulty;
 mod listening;
-mod refused;
+mod rejected;
 mod serving;
 mod starting;

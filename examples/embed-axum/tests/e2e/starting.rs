@@ -7,7 +7,7 @@ use harmony_tests::Workdir;
 use crate::embedded::{DEEP, Embedded, TOO_DEEP, fhir, spawn};
 
 #[tokio::test]
-async fn last_good_takes_the_place_of_refused_files() {
+async fn last_good_replaces_rejected_files() {
     let mut app = Embedded::local("").await;
     app.last_good("/first").await;
     app.restart_after_kill(|app| app.dir.replace("pipelines/first.toml", &fhir("first", DEEP))).await;
@@ -19,7 +19,7 @@ async fn last_good_takes_the_place_of_refused_files() {
 }
 
 #[tokio::test]
-async fn refused_start_says_file_and_line() {
+async fn rejected_start_reports_file_and_line() {
     let Embedded { dir, process, .. } = Embedded::local("").await;
     drop(process);
     dir.replace("pipelines/first.toml", &fhir("first", DEEP));

@@ -19,7 +19,7 @@ fn files_of_tests() {
 }
 
 #[test]
-fn a_file_that_says_it_itself() {
+fn a_file_with_an_inner_attribute() {
     let files = [
         ("lib.rs", "mod a;\nmod b;"),
         ("a.rs", "#![cfg(test)]\nuse crate::b::B;"),

@@ -126,7 +126,7 @@ fn upwards_in_a_cycle() {
 }
 
 #[test]
-fn nobody_imports_from_a_lone_file() {
+fn no_file_imports_from_a_file_without_folder() {
     let found = lines(
         Some(&LOW_HIGH),
         &[

@@ -5,7 +5,7 @@ use harmony_tests::control_plane::ControlPlane;
 use crate::embedded::{DEEP, Embedded, TOO_DEEP, applied, failed, fhir};
 
 #[tokio::test]
-async fn refused_change_leaves_everything() {
+async fn rejected_change_modifies_nothing() {
     let cloud = ControlPlane::start().await;
     let app = Embedded::following(&cloud, "").await;
     applied(&cloud, "second", "/second").await;
@@ -28,7 +28,7 @@ async fn refused_change_leaves_everything() {
 }
 
 #[tokio::test]
-async fn change_of_the_address_is_refused() {
+async fn change_of_the_address_is_rejected() {
     let cloud = ControlPlane::start().await;
     let app = Embedded::following(&cloud, "").await;
     let moved = crate::embedded::network("public", harmony_tests::free_port());
@@ -38,7 +38,7 @@ async fn change_of_the_address_is_refused() {
 }
 
 #[tokio::test]
-async fn refused_edit_stays_in_its_file() {
+async fn rejected_edit_stays_in_its_file() {
     let app = Embedded::local("").await;
     let kept = app.last_good("/first").await;
     app.dir.replace("pipelines/first.toml", &fhir("first", DEEP));
