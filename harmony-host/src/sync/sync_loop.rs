@@ -160,7 +160,7 @@ impl SyncLoop {
         self.outbox.wake();
     }
 
-    /// Takes over the current primary provider.
+    /// Switches to the current primary provider, if it is another one.
     fn watch_primary(&mut self) {
         let primary = self.primary.borrow_and_update().clone();
         let primary = primary.filter(|provider| provider.source().is_some());
@@ -178,7 +178,7 @@ impl SyncLoop {
             self.shown_contact = None;
             self.outbox.wake();
             match &primary {
-                Some(provider) => tracing::info!(provider = %provider.name(), "following"),
+                Some(provider) => tracing::info!(provider = %provider.name(), "syncing with the provider"),
                 None => tracing::info!("the configuration has no remote provider; the gateway does not sync"),
             }
         }
@@ -358,7 +358,7 @@ impl SyncLoop {
         self.status.record_pass(Some((message, failures)));
     }
 
-    /// Starts to deliver verdicts when there is a journal.
+    /// Starts to deliver verdicts, if the journal is open.
     fn start_delivery(&mut self) {
         let running = self.delivery.as_ref().is_some_and(|task| !task.is_finished());
         if let (false, Some(journal)) = (running, self.pass.journal.open.clone()) {

@@ -1,4 +1,4 @@
-//! The library interface: what exists at the control plane, and how tests change it.
+//! The library interface: reading and modifying the state of the control plane.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
