@@ -1,4 +1,4 @@
-//! Documents and what is secret in them: variables, masking, pushing, file modes, and text that is hostile.
+//! Documents and their secrets: variables, masking, pushing, file modes, and control characters.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,13 +11,13 @@ use harmony_tests::{
     client, eventually, free_port,
 };
 
-/// A configuration with these sections on ports of its own.
+/// A configuration with these sections and with free ports.
 fn workdir(sections: &str) -> Workdir {
     let config = on_ports(&format!("{BASE}{sections}"), free_port(), free_port());
     Workdir::with([("config.toml", config)])
 }
 
-/// Control characters of a document reach neither the log nor a terminal: no line of its own, no escape sequence.
+/// Control characters of a document are escaped in the log and on a terminal: no new line, no escape sequence.
 #[tokio::test]
 async fn control_characters_are_escaped() {
     let dir = workdir(&echo("a", "/a"));

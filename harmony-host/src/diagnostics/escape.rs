@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
-/// Returns `text` with its control characters as escapes, such as `\n` and `\u{1b}`. Text that a document brings
-/// cannot begin a line of its own in a log, nor command a terminal. Escaping twice changes nothing.
+/// Returns `text` with its control characters as escapes, such as `\n` and `\u{1b}`. Text of a document can
+/// then neither start a new line in a log nor send an escape sequence to a terminal. Escaping is idempotent.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     match text.contains(is_unsafe) {
         false => Cow::Borrowed(text),
@@ -22,7 +22,7 @@ impl<T: fmt::Display> fmt::Display for Escaped<T> {
     }
 }
 
-/// A writer that escapes what passes through it.
+/// A writer that escapes the text written to it.
 pub(crate) struct Escaper<W>(pub(crate) W);
 
 impl<W: fmt::Write> fmt::Write for Escaper<W> {
