@@ -277,7 +277,8 @@ async fn remote_documents_use_permitted_variables_only() {
         assert_eq!(status, Status::Failed, "{variable}");
         assert!(reason.contains("remote_env_vars") && !reason.contains("is not set"), "{reason}");
     }
-    let (status, reason) = settle("gateway", "[remote_ingress.x]\nurls = [\"http://a.example/$HOME\"]\n").await;
+    let (status, reason) =
+        settle("gateway", "[remote_ingress.x]\nurls = [\"http://a.example/$HOME\"]\n").await;
     assert!(status == Status::Failed && reason.contains("remote_env_vars"), "{reason}");
     let (status, reason) = settle("gateway", "[proxy]\nremote_env_vars = [\"HOME\"]\n").await;
     assert!(status == Status::Failed && reason.contains("proxy.remote_env_vars"), "{reason}");
