@@ -58,7 +58,7 @@ async fn sensitive_field_patterns() {
     );
 }
 
-/// Pushing up: nothing secret leaves, a keyed mesh goes without its key, and what returns takes no key away.
+/// A push contains no secret, a mesh is pushed without its key, and a change that returns it keeps the local key.
 #[tokio::test]
 async fn pushing_configuration_up() {
     let cloud = ControlPlane::start().await;
@@ -92,7 +92,7 @@ async fn pushing_configuration_up() {
     assert!(returned.contains("id = ") && returned.contains(&format!("canary-8{SECRET}")), "{returned}");
 }
 
-/// A variable that is set and blank counts as unset: the gateway starts, and asks with the token of its configuration.
+/// A variable that is set and blank counts as unset: the gateway starts, and the CLI uses the token of the configuration.
 #[tokio::test]
 async fn a_blank_variable_is_unset() {
     let dir = workdir(&echo("a", "/a"));
@@ -128,7 +128,8 @@ async fn a_blank_variable_is_unset() {
     }
 }
 
-/// Files that hold a secret are 0600 when a change writes them; others' access and weak secrets are warned about.
+/// A new file with a secret has the mode 0600 when a change writes it. Readable files with secrets and weak secrets cause
+/// warnings.
 #[tokio::test]
 async fn secret_files_are_private() {
     let cloud = ControlPlane::start().await;
@@ -159,7 +160,7 @@ async fn secret_files_are_private() {
     assert!(checked(&gateway.dir, 0).contains("this secret has 5 bytes"));
 }
 
-/// Files that look like documents and are not read are named; a file that is emptied says which pipeline went.
+/// A file that looks like a document and is not read causes a warning. The log names a pipeline whose file became empty.
 #[tokio::test]
 async fn files_beside_the_known_ones_are_named() {
     let dir = workdir(&echo("a", "/a"));
@@ -186,7 +187,7 @@ async fn files_beside_the_known_ones_are_named() {
     assert!(line.contains("\"b\"") && line.contains("pipelines/b.toml") && line.contains("empty"), "{line}");
 }
 
-/// The output of `harmony-host check` on the files in `dir`, which must end with `code`.
+/// Returns the output of `harmony-host check` for the files in `dir`. The exit code must be `code`.
 fn checked(dir: &Workdir, code: i32) -> String {
     let mut command = std::process::Command::new(harmony_tests::binary());
     let output = command.args(["check", "--config"]).arg(dir.config()).output().expect("harmony-host runs");

@@ -52,7 +52,7 @@ async fn a_misspelled_key_opens_nothing() {
     }
 }
 
-/// The rules of a pipeline are not lost to another one because its name is misspelled in one of the two places.
+/// A misspelled pipeline name in one of two places does not separate a pipeline from its ingresses and egresses.
 #[tokio::test]
 async fn ingresses_of_no_pipeline_are_rejected() {
     let rules = ingress("records", "in", "http://records.example/x", "mesh");
@@ -73,7 +73,7 @@ async fn ingresses_of_no_pipeline_are_rejected() {
     }
 }
 
-/// A TLS listener does not become a cleartext one because the name of a key is wrong.
+/// A misspelled key does not turn a TLS listener into a cleartext one.
 #[tokio::test]
 async fn a_misspelled_certificate_key_is_rejected() {
     let config =

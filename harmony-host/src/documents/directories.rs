@@ -47,7 +47,7 @@ pub(crate) fn same_file<'n>(
     others.find(|other| *other != name && fs::canonicalize(root.join(other)).is_ok_and(|other| other == file))
 }
 
-/// Returns the path without symbolic links, `.` and `..`. The part that does not exist is taken as it is written.
+/// Returns the path without symbolic links, `.` and `..`. A part that does not exist is used as written.
 pub(crate) fn real(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut real = PathBuf::new();

@@ -33,8 +33,8 @@ pub(super) fn check_access(root: &Path, name: &str, problems: &mut Problems) {
         .help(format!("`chmod 600 {name}`"));
 }
 
-/// Adds a warning for the files in a directory that are not read though they look like it: with a near miss of the
-/// extension, or in a directory below. Hidden files and copies such as `a.toml.bak` are meant not to be read.
+/// Adds a warning for each file that looks like a document and is not read: a file with a misspelled extension, or in a
+/// subdirectory. Ignores hidden files and copies such as `a.toml.bak`.
 pub(super) fn check_strays(root: &Path, directory: &str, extension: &str, problems: &mut Problems) {
     let mut strays = Vec::new();
     for entry in fs::read_dir(root.join(directory)).into_iter().flatten().flatten() {

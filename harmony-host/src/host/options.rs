@@ -74,8 +74,8 @@ impl HostOptions {
     }
 }
 
-/// Returns the state directory that the environment names. It is never in a place where others may write, since what is saved
-/// there is trusted. A blank variable counts as unset, which is how people unset one.
+/// Returns the state directory that the environment names. It is never a shared directory such as /tmp, since the gateway
+/// trusts the saved state. A blank variable counts as unset, since scripts often pass an empty value for an unset one.
 fn state_directory(variable: impl Fn(&str) -> Option<OsString>, config: &Path) -> PathBuf {
     let set = |name: &str| variable(name).filter(|value| !is_blank(value));
     let named = set("HARMONY_STATE_DIR").map(PathBuf::from);
@@ -90,7 +90,7 @@ pub(crate) fn is_blank(value: &OsStr) -> bool {
     value.as_encoded_bytes().iter().all(u8::is_ascii_whitespace)
 }
 
-/// Returns the first directory of a unit: systemd separates several StateDirectory= by colons.
+/// Returns the first directory of `STATE_DIRECTORY`, in which systemd separates several directories by colons.
 fn first(directories: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(directories).find(|path| !path.as_os_str().is_empty())
 }

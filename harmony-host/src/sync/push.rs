@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct PushReport {
-    /// The bytes of all documents that were pushed.
+    /// The number of bytes of all pushed documents.
     pub config_size: usize,
     /// The number of pushed pipeline files.
     pub pipeline_count: usize,
@@ -39,16 +39,16 @@ pub struct PushFailure {
     pub error: String,
 }
 
-/// The number of documents in a row that may find the control plane unavailable before the push ends.
+/// The number of consecutive documents that may find the control plane unavailable before the push ends.
 const MISSES: usize = 3;
 
-/// Pushes the configuration that is served up to the control plane. What is secret stays here: each document goes
-/// without it, and a transform with a secret does not go.
+/// Pushes the served configuration to the control plane, each document without its secrets. A transform with a secret is
+/// not pushed.
 ///
-/// A document that the control plane does not take does not keep the others here.
+/// A document that the control plane does not accept does not stop the push of the others.
 ///
 /// # Errors
-/// The first failure when no document was pushed.
+/// The first failure, if no document was pushed.
 pub(super) async fn push(
     publisher: &dyn Publisher,
     snapshot: &Snapshot,

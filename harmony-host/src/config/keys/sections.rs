@@ -23,15 +23,19 @@ pub(crate) const SECTIONS: &[SectionKeys] = &[
     SectionKeys { open: true, ..section("provider.*", PROVIDER, "A source of configuration and resources.") },
     section("management", MANAGEMENT, "The management API."),
     section("network.*", NETWORK, "An address to listen on."),
-    section("mesh.*", MESH, "Gateways that trust the tokens of each other."),
-    section("remote_ingress.*", REMOTE_INGRESS, "An ingress of another gateway, written by hand."),
-    section("pipelines.*", PIPELINE, "Endpoints, middleware and a backend in one chain."),
-    section("pipelines.*.mesh", PIPELINE_MESH, "The ways of a pipeline into and out of meshes."),
-    section("pipelines.*.mesh.ingress.*", INGRESS, "URLs at which a pipeline is reached."),
-    section("pipelines.*.mesh.egress.*", EGRESS, "A way out of a pipeline towards a mesh."),
-    section("endpoints.*", ENDPOINT, "The place where requests enter a pipeline."),
-    section("backends.*", BACKEND, "The place where requests leave a pipeline."),
-    section("middleware.*", MIDDLEWARE, "A step that requests pass."),
+    section("mesh.*", MESH, "A group of gateways that accept each other's tokens."),
+    section("remote_ingress.*", REMOTE_INGRESS, "An ingress of another gateway, by its URLs."),
+    section("pipelines.*", PIPELINE, "A chain of endpoints, middleware and backends."),
+    section("pipelines.*.mesh", PIPELINE_MESH, "The ingresses and egresses of a pipeline."),
+    section("pipelines.*.mesh.ingress.*", INGRESS, "The URLs at which members of a mesh reach a pipeline."),
+    section(
+        "pipelines.*.mesh.egress.*",
+        EGRESS,
+        "The exit through which a pipeline sends requests to a mesh.",
+    ),
+    section("endpoints.*", ENDPOINT, "The entry of a pipeline, which receives requests."),
+    section("backends.*", BACKEND, "The exit of a pipeline, which sends requests."),
+    section("middleware.*", MIDDLEWARE, "A step that requests pass before the backend."),
     section("targets.*", TARGET, "A server that backends send to."),
     section("peers.*", PEER, "A system that endpoints receive from."),
 ];
@@ -94,9 +98,11 @@ const PROVIDER: &[Key] = &[
 
 const MANAGEMENT: &[Key] = &[
     flag("enabled", "Set to true to serve the management API."),
-    text("base_path", "The first segments of its paths; `admin` unless written."),
-    text("network", "The only network it is served on; 127.0.0.1:9090 unless written.").guards(),
-    text("token", "The bearer token that peers beyond the loopback must bring.").secret().guards(),
+    text("base_path", "The first segments of its paths; default: `admin`."),
+    text("network", "The only network it is served on; default: 127.0.0.1:9090.").guards(),
+    text("token", "The bearer token that clients must send, except on the loopback interface.")
+        .secret()
+        .guards(),
 ];
 
 const NETWORK: &[Key] = &[
@@ -250,11 +256,16 @@ const BACKEND: &[Key] = &[
     table("options", "Options of the service."),
     text("options.base_url", "The URL that paths are appended to."),
     text("options.url", "The URL that paths are appended to."),
-    text("options.path_prefix", "The path that is put before the path that is sent."),
+    text("options.path_prefix", "The path that precedes the path of each request."),
     text("options.ca_cert_path", "The file of a certificate authority to trust for this backend.").guards(),
-    integer("options.timeout_secs", 1, 300, "The longest silence of the server, in seconds."),
-    integer("options.max_retries", 0, 10, "The most retries where they are safe."),
-    text("options.method", "A method to send instead.").not_served(),
+    integer("options.timeout_secs", 1, 300, "The idle timeout of the server, in seconds."),
+    integer(
+        "options.max_retries",
+        0,
+        10,
+        "The maximum number of retries of a request that is safe to repeat.",
+    ),
+    text("options.method", "The method of the sent request.").not_served(),
     map("options.headers", "Headers to add.").not_served(),
     text("options.aet", "A DICOM option.").no_effect(),
     text("options.host", "A DICOM option.").no_effect(),

@@ -292,11 +292,11 @@ async fn new_credential_ends_the_long_wait() {
     let provider = Scripted::new(EVERY, [vec![Answer::Refused; 10], vec![Answer::Nothing]].concat());
     let running = follow(&provider, 3);
     provider.until_asked(10).await;
-    // Another process stores a new one.
+    // Another process stores a new credential.
     *provider.standing.lock().unwrap() = valid();
     provider.until_asked(11).await;
     assert!(provider.waits()[9] <= CREDENTIAL_CHECK * 2, "{:?}", provider.waits());
-    // An operator authorizes the gateway through its management API.
+    // A user authorizes the gateway through the management API.
     provider.script.lock().unwrap().push(Answer::Refused);
     provider.until_asked(12).await;
     running.commands.send(SyncCommand::Authorized).await.unwrap();
