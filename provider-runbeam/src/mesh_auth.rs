@@ -19,6 +19,10 @@ impl MeshAuth for Runbeam {
     }
 
     async fn verify(&self, expected: &Expected<'_>, token: &str) -> Result<Claims> {
+        // Its name is no id: a token of another mesh with that id would be accepted.
+        if expected.mesh.id.is_none() {
+            return Err(Error::denied("the mesh has no `id`, so no token can be for it"));
+        }
         let set = self.keys.get(self.jwks_url(expected.mesh));
         let now = self.context.clock.now();
         let verification =

@@ -124,7 +124,7 @@ impl Linker<'_> {
         let backend = self.backend_of(pipeline, &key, &mut missing, problems);
         let mut ingress = Vec::new();
         for one in pipeline.ingress.iter().filter(|one| one.enabled) {
-            ingress.extend(self.ingress(pipeline, one, &endpoints, &mut missing, problems));
+            ingress.extend(self.ingress(pipeline, one, &endpoints, problems));
         }
         let linked = LinkedPipeline {
             ingress,

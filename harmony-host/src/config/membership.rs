@@ -30,6 +30,8 @@ pub(crate) struct LinkedMesh {
     pub(crate) urls: Vec<UrlPrefix>,
     /// The ingresses whose URLs the provider resolves.
     pub(crate) remote: Vec<Reference>,
+    /// Those of them in the list `egress`: requests to them carry a token, whichever pipeline sends them.
+    pub(crate) destinations: Vec<Reference>,
 }
 
 /// The (pipeline, URLs) of every ingress or egress, by its name.
@@ -85,6 +87,7 @@ impl Members<'_> {
             egress: Vec::new(),
             urls: Vec::new(),
             remote: Vec::new(),
+            destinations: Vec::new(),
         };
         for at in &mesh.ingress {
             self.ingress(at, &format!("{key}.ingress"), &mut linked, problems);
@@ -150,6 +153,14 @@ impl Members<'_> {
     fn egress(&self, at: &Spanned<String>, key: &str, linked: &mut LinkedMesh, problems: &mut Problems) {
         let Some(reference) = self.providers.reference(at, key, problems) else { return };
         if !reference.provider().is_local() {
+            // An ingress in this list is a destination of the mesh: requests to it carry a token of the mesh.
+            if reference.resource_type() == Some(ResourceType::Ingress) {
+                if !linked.remote.contains(&reference) {
+                    linked.remote.push(reference.clone());
+                }
+                linked.destinations.push(reference);
+                return;
+            }
             // The egress is part of another gateway, so only the syntax and the type can be checked.
             check_type(&reference, ResourceType::Egress, at, key, problems);
             return;
@@ -238,13 +249,11 @@ fn check_keys(linked: &LinkedMesh, key: &str, problems: &mut Problems) {
     let mesh = &linked.mesh;
     if !linked.provider.is_local() {
         if mesh.id.is_none() {
-            problems
-                .error(
-                    Some(&mesh.place),
-                    key,
-                    format!("a mesh of the provider `{}` needs its `id`", linked.provider),
-                )
-                .help("copy the mesh's id from the control plane");
+            let message = format!(
+                "this mesh is out of service: a mesh of the provider `{}` needs its `id`; its requests are rejected",
+                linked.provider
+            );
+            problems.warn(Some(&mesh.place), key, message).help("copy the mesh's id from the control plane");
         }
         return;
     }

@@ -134,7 +134,12 @@ impl<'a> Planner<'a> {
         };
         let pipeline = &linked.pipeline.name;
         let belongs = |mesh: &LinkedMesh| {
-            linked.egress.iter().any(|e| mesh.egress.iter().any(|(p, name)| p == pipeline && *name == e.name))
+            let named = |name: &str| mesh.egress.iter().any(|(p, egress)| p == pipeline && egress == name);
+            let destination = match &backend.destination {
+                Destination::Resource(reference) => mesh.destinations.contains(reference),
+                _ => false,
+            };
+            destination || linked.egress.iter().any(|egress| named(&egress.name))
         };
         let authorities = self.authorities(backend);
         Upstream::Http(Box::new(HttpUpstream {

@@ -15,7 +15,6 @@ impl Linker<'_> {
         pipeline: &Pipeline,
         ingress: &Ingress,
         endpoints: &[Arc<Endpoint>],
-        missing: &mut Vec<String>,
         problems: &mut Problems,
     ) -> Option<LinkedIngress> {
         let key = format!("pipelines.{}.mesh.ingress.{}", pipeline.name, ingress.name);
@@ -36,20 +35,34 @@ impl Linker<'_> {
             );
         }
         let endpoint = match &ingress.endpoint {
-            Some(name) => self.endpoints.find(name, &format!("{key}.endpoint"), problems)?,
+            Some(name) => {
+                let found = self.endpoints.find(name, &format!("{key}.endpoint"), problems)?;
+                // The rules of another pipeline's endpoint, such as its authentication, would not be those of this one.
+                if !endpoints.iter().any(|own| Arc::ptr_eq(own, &found)) {
+                    problems
+                        .error(
+                            Some(&name.place),
+                            format!("{key}.endpoint"),
+                            format!("`{}` is no endpoint of the pipeline `{}`", found.name, pipeline.name),
+                        )
+                        .help(format!(
+                            "name one of the pipeline, or add it to `pipelines.{}.endpoints`",
+                            pipeline.name
+                        ));
+                    return None;
+                }
+                found
+            }
             None => match endpoints.first() {
                 Some(first) => Arc::clone(first),
                 None => {
                     problems
                         .error(Some(&ingress.place), key, "the pipeline has no endpoint for this ingress")
-                        .help("name one: `endpoint = \"...\"`");
+                        .help(format!("add one to `pipelines.{}.endpoints`", pipeline.name));
                     return None;
                 }
             },
         };
-        if !endpoints.iter().any(|known| Arc::ptr_eq(known, &endpoint)) {
-            self.endpoint(&endpoint, missing, problems);
-        }
         Some(LinkedIngress { name: ingress.name.clone(), urls, endpoint, mode: ingress.mode })
     }
 
