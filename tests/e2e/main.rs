@@ -26,6 +26,7 @@ mod load;
 mod management;
 mod mesh;
 mod mesh_bypass;
+mod mesh_lists;
 mod references;
 mod reload;
 mod routing;
