@@ -61,7 +61,7 @@ impl<'a> UrlPath<'a> {
     }
 
     /// Returns the path of a URL as it is written. A parsed [`Url`] has removed dot segments and replaced backslashes
-    /// without a word.
+    /// silently.
     ///
     /// # Errors
     /// The reason for which the path has no normal form.

@@ -39,7 +39,7 @@ impl Enrollment for Runbeam {
         if credential.is_expired(now) {
             return Err(Error::invalid("the machine token has already expired"));
         }
-        // Nobody else may enroll this gateway between the checks and the write.
+        // No other caller may enroll this gateway between the checks and the write.
         let _enrolling = self.credentials.enrolling().await;
         self.check_identity(&enrolled.gateway_id, replace, ErrorKind::Invalid).await?;
         self.try_out(&enrolled.gateway_id, &credential.token).await?;
@@ -114,7 +114,7 @@ impl Runbeam {
             // A bare token says which gateway it is for only by what it may see.
             Identity::Bare(token) => match self.list_of(None, &token).await {
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-                // A token that does not work makes this gateway nobody.
+                // A token that does not work gives this gateway no identity.
                 Err(_) => return Ok(()),
                 Ok(()) => match self.list_of(Some(gateway), &token).await {
                     Ok(()) => return Ok(()),

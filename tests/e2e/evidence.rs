@@ -29,7 +29,7 @@ fn directory(cloud: &ControlPlane) -> Workdir {
     dir
 }
 
-/// A machine whose state is new while its token is not never says "in sync" without a word, over restarts, until the
+/// A machine whose state is new while its token is not never says "in sync" without a note, over restarts, until the
 /// operator accepts it.
 #[tokio::test]
 async fn new_state_with_an_older_token_is_unknown() {

@@ -78,7 +78,7 @@ struct Builder {
     expected: Arc<[Target]>,
 }
 
-/// Returns the names of this gateway at the control plane that is followed.
+/// Returns the names of this gateway at the control plane of its primary provider.
 fn names_there(served: &Snapshot) -> Vec<String> {
     let details = served.providers().primary().and_then(|primary| credential_details_of(&**primary));
     details.and_then(|details| details.gateway_id).into_iter().collect()

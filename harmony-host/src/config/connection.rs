@@ -78,7 +78,7 @@ impl Connection {
             url.set_port(Some(port)).map_err(|()| "the port cannot be set".to_owned())?;
         }
         if let Some(path) = &self.base_path {
-            // A URL would resolve dot segments and replace backslashes without a word.
+            // A URL would resolve dot segments and silently replace backslashes.
             UrlPath::parse(&path.value).map_err(|wrong| format!("base_path: {wrong}"))?;
             url.set_path(&path.value);
         }

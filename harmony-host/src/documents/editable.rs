@@ -23,7 +23,7 @@ pub(crate) fn text_of(document: &DocumentMut) -> String {
         let inner = &rest[at + MARK.len()..];
         let end = inner.find('\'').unwrap_or(inner.len());
         out.push_str(&rest[..at]);
-        // A marked text that is no variable was written so by somebody else, and stays a string.
+        // A marked text that is no variable is a string of the document, and stays one.
         if variable(&inner[..end]).is_some_and(|(_, length)| length == end) {
             out.push_str(&inner[..end]);
             rest = inner.get(end + 1..).unwrap_or_default();

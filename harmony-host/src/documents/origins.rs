@@ -203,7 +203,7 @@ mod tests {
             is_remote(&again, "config.toml", "network.n.http")
                 && !is_remote(&again, "config.toml", "network.nn")
         );
-        // A later change that is taken back does not make the file local.
+        // A later change that is rolled back does not make the file local.
         again.mark("three", &edits("pipelines/a.toml")).unwrap();
         again.unmark("three", ["pipelines/a.toml"].into_iter());
         assert!(is_remote(&open(), "pipelines/a.toml", "any"));

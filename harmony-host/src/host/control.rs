@@ -46,7 +46,8 @@ impl Control {
     /// Accepts that it is not known what was acknowledged before the state of this gateway was created.
     ///
     /// # Errors
-    /// Invalid when no remote provider is followed; Unavailable when it cannot be recorded, or the host is stopping.
+    /// Invalid when the primary provider is not a remote one; Unavailable when it cannot be recorded, or the host is
+    /// stopping.
     pub(crate) async fn accept_fresh(&self) -> Result<()> {
         let stopping = || Error::unavailable("the gateway is stopping");
         let (reply, accepted) = oneshot::channel();

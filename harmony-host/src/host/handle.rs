@@ -128,7 +128,7 @@ impl Host {
     /// operator has compared it with the control plane.
     ///
     /// # Errors
-    /// [`Invalid`](provider_api::ErrorKind::Invalid) when no remote provider is followed;
+    /// [`Invalid`](provider_api::ErrorKind::Invalid) when the primary provider is not a remote one;
     /// [`Unavailable`](provider_api::ErrorKind::Unavailable) when it cannot be recorded, or the host is stopping.
     pub async fn accept_fresh(&self) -> Result<()> {
         self.0.control.accept_fresh().await

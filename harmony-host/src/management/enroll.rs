@@ -125,7 +125,7 @@ impl<B: RequestBody> EnrollmentCall<'_, B> {
 }
 
 /// Checks that the sender may turn this gateway into another one: with management.token, in a header of its own since
-/// the bearer token of `POST authorize` is the user's. Without a configured token nobody may.
+/// the bearer token of `POST authorize` is the user's. Without a configured token every such call is rejected.
 fn check_replace(config: &Management, headers: &HeaderMap) -> Result<(), Refused> {
     if config.token.is_none() {
         return Err(refused(

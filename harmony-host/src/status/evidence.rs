@@ -1,4 +1,4 @@
-//! The evidence for "in sync": what this gateway has done itself, and what nobody can know from here.
+//! The evidence for "in sync": what this gateway has done itself, and what cannot be known on this machine.
 
 use jiff::Timestamp;
 use serde::Serialize;

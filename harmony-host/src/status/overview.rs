@@ -129,14 +129,14 @@ impl Status {
             && self.sync.as_ref().is_none_or(|sync| sync.reason().is_none())
     }
 
-    /// Returns true when nothing is known to be missing here, and yet nobody can tell if the gateway is in sync.
+    /// Returns true when nothing is known to be missing here, and it is unknown if the gateway is in sync.
     pub fn is_unknown(&self) -> bool {
         let unknown = self.sync.as_ref().and_then(SyncStatus::unknown);
         unknown.is_some() && self.reason() == unknown
     }
 
-    /// Returns the words that belong to "in sync" while a provider is followed: when it was last heard, what was applied
-    /// here, and what is not seen from here.
+    /// Returns the note on "in sync" while the gateway syncs with a provider: the time of the last answer, what was applied
+    /// here, and what cannot be known on this machine.
     pub fn note(&self) -> Option<String> {
         self.sync.as_ref().map(SyncStatus::note)
     }

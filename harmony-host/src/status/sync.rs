@@ -164,7 +164,7 @@ impl SyncStatus {
         self.rejected.clone().or(held).or(waits).or_else(|| self.unknown())
     }
 
-    /// Returns the reason for which nobody can tell if the gateway is in sync.
+    /// Returns the reason for which it is unknown if the gateway is in sync.
     pub(super) fn unknown(&self) -> Option<String> {
         self.evidence.unknown.clone()
     }
