@@ -12,8 +12,8 @@ fn mesh(id: &str, ingress: &str, egress: &str) -> String {
     )
 }
 
-/// An ingress of another gateway in the list `egress` is a destination of the mesh: every request to it carries a
-/// token, whichever pipeline sends it.
+/// An ingress of another gateway in the list `egress` is a destination of the mesh: a backend with the same
+/// reference sends a token, whichever pipeline it is of.
 #[tokio::test]
 async fn ingress_reference_in_egress_list() {
     let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
