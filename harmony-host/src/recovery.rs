@@ -124,6 +124,7 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<
     for directory in [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path] {
         atomic_file::sweep(&root.join(&directory.path));
     }
+    atomic_file::sweep(&Origins::directory(state, config_path));
     let directory = journal_directory(state, &proxy.id);
     if !directory.is_dir() {
         return Ok(None);

@@ -119,7 +119,7 @@ pub enum CredentialStatus {
     Refused,
 }
 
-/// What is known about a gateway's credential.
+/// The known facts about a gateway's credential.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CredentialDetails {
     /// The place that the credential in use comes from, such as the name of a variable or of a file.
@@ -128,7 +128,7 @@ pub struct CredentialDetails {
     pub gateway_id: Option<String>,
     /// The time at which the credential was issued, where known.
     pub issued_at: Option<SystemTime>,
-    /// What is wrong with a credential that is not used, and what to do about it.
+    /// The fault of a credential that is not used, and its remedy.
     pub problem: Option<String>,
 }
 

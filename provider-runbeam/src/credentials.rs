@@ -35,7 +35,7 @@ struct State {
     stored: Result<Option<Candidate>, String>,
     /// The stamp of the file at the last read, with `None` inside for no file; `None` before the first read.
     last_stamp: Option<Option<Stamp>>,
-    /// What is remembered of the token of the environment; `None` before the first read, and without one.
+    /// The record of the token of the environment; `None` before the first read, and without one.
     seen: Option<SeenToken>,
     /// Set when the token of the environment was not seen before this process.
     is_new: bool,

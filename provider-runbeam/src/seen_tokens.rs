@@ -18,7 +18,7 @@ use crate::private_file;
 /// The maximum number of remembered tokens; the oldest are forgotten.
 const MAX_TOKENS: usize = 64;
 
-/// What is remembered of one token.
+/// The record of one token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SeenToken {
     /// SHA-256 of the origin of the control plane and the token.

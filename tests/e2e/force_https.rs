@@ -84,7 +84,7 @@ async fn force_https_is_no_open_redirect() {
     }
 }
 
-/// What arrives over TLS is served, and the management API stays on its network.
+/// A request over TLS is served, and the management API stays on its network.
 #[tokio::test]
 async fn force_https_exempts_tls_and_management() {
     let identity = Identity::new();

@@ -1,4 +1,4 @@
-//! What the lists and the id of a mesh of the control plane mean.
+//! The meaning of the lists and the id of a mesh of the control plane.
 
 use harmony_tests::control_plane::ControlPlane;
 use harmony_tests::site::{BASE, Site, echo, ingress, pipeline};

@@ -1,4 +1,4 @@
-//! What is odd about the files on the disk: secrets that others can read, and files that are not read.
+//! Warnings about the files on the disk: secrets that others can read, and files that are not read.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -19,7 +19,7 @@ const SCHEMA: u32 = 1;
 
 /// The files and keys that came from a control plane, each with the change that brought it first.
 ///
-/// What a control plane wrote may use only the environment variables that the local `proxy.remote_env_vars` names. An
+/// A document of a control plane may use only the environment variables that the local `proxy.remote_env_vars` names. An
 /// edit by hand does not make it local: the rest of the file is still the control plane's.
 #[derive(Debug)]
 pub(crate) struct Origins {
@@ -43,10 +43,16 @@ struct Saved {
 }
 
 impl Origins {
+    /// Returns the directory of the record. It belongs to one configuration, so that its gateway can remove what a kill
+    /// left in it without touching a write of another gateway.
+    pub(crate) fn directory(state: &Path, config_path: &Path) -> PathBuf {
+        let digest = Digest::of(config_path.as_os_str().as_encoded_bytes());
+        state.join("harmony").join("origins").join(format!("{digest:#}"))
+    }
+
     /// Reads the record of the configuration at `config_path`. A missing one is empty.
     pub(crate) fn open(state: &Path, config_path: &Path) -> Arc<Self> {
-        let digest = Digest::of(config_path.as_os_str().as_encoded_bytes());
-        let path = state.join("harmony").join("origins").join(format!("{digest:#}.json"));
+        let path = Self::directory(state, config_path).join("origins.json");
         let record = match fs::read(&path) {
             Ok(bytes) => decode(&bytes).map_or(Record::Damaged, Record::Known),
             // A state directory that cannot be entered has never been written to by this user.

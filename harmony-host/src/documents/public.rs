@@ -286,7 +286,7 @@ mod tests {
         }
     }
 
-    /// What is not secret stays as it is written, with its comments and variables.
+    /// Values that are not secret stay as they are written, with their comments and variables.
     #[test]
     fn the_rest_is_unchanged() {
         let text = "# the gateway\n[proxy]\nid = \"a\" # ours\n[network.n.http]\nbind_port = $PORT\n\

@@ -55,6 +55,10 @@ impl Store {
         let lock = Lock::take(directory)?;
         atomic_file::sweep(directory);
         atomic_file::sweep(&directory.join(REPLACED));
+        // The record of the first contact is beside the journal, and the lock covers it too.
+        if let Some(beside) = directory.parent() {
+            atomic_file::sweep(beside);
+        }
         Ok(Self { directory: directory.to_owned(), _lock: lock })
     }
 

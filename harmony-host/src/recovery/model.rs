@@ -188,9 +188,17 @@ impl World {
             fs::write(self.dir.path().join(name(file)), &text).unwrap();
             self.model.insert(name(file), text);
         }
-        // A temporary file that the kill left.
-        fs::write(self.dir.path().join("pipelines/.harmony-x.tmp"), "half").unwrap();
+        // Temporary files that the kill left: of a configuration file, of the first contact and of the origins.
+        let contact = journal_directory(&self.state(), "edge").parent().unwrap().to_owned();
+        let origins = Origins::directory(&self.state(), &self.config());
+        let left =
+            [self.dir.path().join("pipelines"), contact, origins].map(|dir| dir.join(".harmony-x.tmp"));
+        for file in &left {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "half").unwrap();
+        }
         let journal = self.restarted();
+        assert!(left.iter().all(|file| !file.exists()), "{left:?}");
         self.check();
         let entry = self.entry(&journal, n);
         let live = life.good && life.killed >= Killed::Probed;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// What is known about the agreement of this gateway with the control plane.
+/// The evidence that this gateway agrees with the control plane.
 ///
 /// A control plane hands each change to one gateway, once. One that another gateway with the same id or token has
 /// acknowledged is not seen here.

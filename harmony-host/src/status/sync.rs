@@ -23,7 +23,7 @@ pub struct SyncStatus {
     pub authorized_until: Option<Timestamp>,
     /// The place that the credential in use comes from.
     pub credential_source: Option<String>,
-    /// What is wrong with a credential that is not used.
+    /// The fault of a credential that is not used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential_problem: Option<String>,
     /// The time of the provider's last response.
@@ -44,7 +44,7 @@ pub struct SyncStatus {
     pub rejected: Option<String>,
     /// The last change that was tried.
     pub last_change: Option<ChangeReport>,
-    /// What "in sync" rests on.
+    /// The evidence for "in sync".
     pub evidence: Evidence,
 }
 

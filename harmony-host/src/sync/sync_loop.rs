@@ -254,7 +254,10 @@ impl SyncLoop {
                 }
             }
         }
-        self.mark_new().await;
+        if let Err(error) = self.mark_new().await {
+            self.failed(&provider, &error);
+            return SyncReport { error: Some(error_chain(&error)), ..SyncReport::default() };
+        }
         let (report, result) = self.pass.run(&provider, requested).await;
         self.start_delivery();
         match result {
@@ -267,19 +270,18 @@ impl SyncLoop {
         report
     }
 
-    /// Notes that this state is new, before the journal is created.
-    async fn mark_new(&mut self) {
-        if std::mem::take(&mut self.is_new) {
+    /// Notes that this state is new, before the journal is created. Without that note a later start would take the journal
+    /// for one of an earlier version, and what it does not know for known: so nothing is synced before it is written.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    async fn mark_new(&mut self) -> Result<()> {
+        if self.is_new {
             let contacts = self.contacts.clone();
-            let marked = blocking(move || contacts.mark_new()).await;
-            if let Err(error) = marked {
-                tracing::warn!(
-                    error = error_chain(&error),
-                    "the state of this gateway cannot be marked as new"
-                );
-                self.is_new = true;
-            }
+            blocking(move || contacts.mark_new()).await?;
+            self.is_new = false;
         }
+        Ok(())
     }
 
     /// Shows since when this state is used, and warns when it is newer than its token.

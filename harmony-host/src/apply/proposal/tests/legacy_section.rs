@@ -36,7 +36,7 @@ fn interval_migrates_too() {
     }
 }
 
-/// What the section says already is no reason to rewrite it.
+/// A change that repeats the section does not rewrite it.
 #[test]
 fn repeated_settings_leave_it() {
     let change = "[proxy]\nprimary_provider = \"runbeam\"\n[provider.runbeam]\napi = \"https://cloud.example/\"\npoll_interval_secs = 1\n";
