@@ -86,5 +86,5 @@ pub(super) fn value_of(item: &Item) -> Option<toml::Value> {
 
 /// Returns whether two items have the same value, in whatever layout.
 pub(super) fn same(one: Option<&Item>, other: &Item) -> bool {
-    one.is_some_and(|one| value_of(one) == value_of(other))
+    one.and_then(value_of).is_some_and(|one| value_of(other) == Some(one))
 }

@@ -116,7 +116,10 @@ impl ProviderMeaning {
     pub(super) fn holds(&self, key: &str, value: Option<&toml::Value>) -> bool {
         let (Some(own), Some(value)) = (self.settings.get(key), value) else { return false };
         match (own.as_str(), value.as_str()) {
-            (Some(own), Some(value)) if own.contains("://") => address(own) == address(value),
+            (Some(own), Some(value)) if own.contains("://") && own != value => {
+                // Two texts without a normal form are not equal for that.
+                address(own).is_some_and(|own| address(value) == Some(own))
+            }
             _ => own == value,
         }
     }

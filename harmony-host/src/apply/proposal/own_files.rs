@@ -24,7 +24,9 @@ pub(super) fn check(proposed: &mut Proposed<'_>, source: &Arc<Source>) {
     let root = real(proposed.documents.config_path().parent().unwrap_or_else(|| Path::new("")));
     for (key, path) in found {
         let held = (key.clone(), path.clone());
-        if !known.contains(&held) && !real(&root.join(&path)).starts_with(&root) {
+        // A permitted variable can hold any path, which is not known before the document is loaded.
+        let is_below = !path.contains('$') && real(&root.join(&path)).starts_with(&root);
+        if !known.contains(&held) && !is_below {
             let message = "a change may only name files below the directory of config.toml";
             proposed
                 .problems

@@ -47,6 +47,17 @@ fn other_meaning_is_rejected() {
     }
 }
 
+/// Addresses without a normal form are equal only as text.
+#[test]
+fn unusual_addresses_are_not_equal() {
+    for unusual in ["https://user@cloud.example", "https://cloud.example/?team=a"] {
+        let own = OWN.replace("https://cloud.example", unusual);
+        let other = "provider.runbeam.api = \"https://user@evil.example\"";
+        assert_eq!(rejected(&own, other), ["provider.runbeam.api"], "{unusual}");
+        assert_eq!(merged(&own, &format!("provider.runbeam.api = \"{unusual}\"")), own);
+    }
+}
+
 /// The network of the management API is guarded like the section itself, however a change says it.
 #[test]
 fn management_network_is_not_rebound() {

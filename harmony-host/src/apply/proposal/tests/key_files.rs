@@ -18,7 +18,7 @@ fn key_files_stay_below_the_directory() {
         ("gateway", "network.n = { http = { cert_path = \"PATH\" } }\n"),
         ("gateway", "[[x.l]]\nkey_path = \"PATH\"\n"),
     ] {
-        for path in ["/etc/ssl/key.pem", "../key.pem", "keys/../../key.pem"] {
+        for path in ["/etc/ssl/key.pem", "../key.pem", "keys/../../key.pem", "$KEYS/key.pem", "${KEYS}"] {
             let found = problems(kind, &toml.replace("PATH", path));
             assert!(
                 found.iter().any(|text| text.contains("below the directory")),
