@@ -24,11 +24,8 @@ impl Table {
         let (mut fhir, mut problems) = (HashSet::new(), Problems::default());
         let address = address(&snapshot);
         if address.is_none() || serving.is_some_and(|serving| address != self::address(serving)) {
-            problems.error(
-                None,
-                "network.public.http.bind_port",
-                "one cleartext address, bound at the start",
-            );
+            let key = "network.public.http.bind_port";
+            problems.error(None, key, "one cleartext address, bound at the start");
         }
         for pipeline in snapshot.pipelines().filter(|pipeline| pipeline.unserved().is_none()) {
             if pipeline.networks().any(|network| network != "public") {
