@@ -3,6 +3,7 @@
 
 mod check;
 mod config_path;
+mod exit;
 mod log;
 mod management_client;
 mod out;
@@ -19,26 +20,16 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use provider_api::Registry;
 
+use crate::cli::exit::Exit;
 use crate::host::is_blank;
 
 /// A minimal Harmony gateway
 #[derive(Debug, Parser)]
-#[command(name = "harmony-host", version, about, after_help = EXIT_CODES, propagate_version = true)]
+#[command(name = "harmony-host", version, about, after_help = Exit::help(None), propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
-
-/// The exit codes, as the help shows them.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done; for `status`: in sync
-  1  the configuration was rejected; `status`: not in sync; `sync`: a change was rejected or deferred
-  2  the command line is invalid
-  3  `resolve`: the resource does not exist
-  4  `resolve`: this gateway may not use the resource; `status`, `sync`: the gateway denies access
-  5  a dependency, such as the gateway or its provider, is unavailable
-  6  `run`: requests were still in flight at the drain deadline";
 
 /// The subcommands. Clap shows their doc comments as help.
 #[derive(Debug, Subcommand)]
@@ -47,24 +38,30 @@ enum Command {
     ///
     /// The gateway applies an edit of any configuration file at once. It rejects an invalid one with all its problems,
     /// and keeps the previous configuration live. SIGHUP reloads; SIGTERM and Ctrl-C drain and stop.
+    #[command(after_help = Exit::help(Some("run")))]
     Run(run::Run),
     /// Report every problem of a configuration, without serving it
+    #[command(after_help = Exit::help(Some("check")))]
     Check(check::Check),
     /// Show the resource that a reference leads to
     ///
     /// For example: harmony-host resolve local.name.fhir-api
+    #[command(after_help = Exit::help(Some("resolve")))]
     Resolve(resolve::Resolve),
     /// Print the JSON Schema of the configuration files, for editors
     ///
     /// For example: harmony-host schema > harmony.schema.json. An editor with a TOML language server such as taplo then
     /// completes and checks keys: begin a file with `#:schema ./harmony.schema.json`.
+    #[command(after_help = Exit::help(Some("schema")))]
     Schema(schema::Schema),
     /// Show whether a running gateway is in sync, and the reason if it is not
+    #[command(after_help = Exit::help(Some("status")))]
     Status(status::Status),
     /// Make a running gateway fetch the changes of its provider now, and show the verdict of each
     ///
     /// With poll_interval_secs = 0 the gateway fetches changes only by this command. Otherwise it need not wait for
     /// the next poll.
+    #[command(after_help = Exit::help(Some("sync")))]
     Sync(sync::Sync),
 }
 
@@ -81,7 +78,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             out::error(&format!("cannot start the asynchronous runtime: {error}"));
-            return ExitCode::from(5);
+            return Exit::Machine.into();
         }
     };
     let code = runtime.block_on(async {
@@ -96,7 +93,7 @@ pub fn main(registry: Registry) -> ExitCode {
     });
     // A DNS lookup blocks a thread and cannot be cancelled; it must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
-    ExitCode::from(code)
+    code.into()
 }
 
 /// Ignores the variables that are set and blank, which is how people unset one: the command line then has its defaults.

@@ -282,7 +282,7 @@ async fn resolve_prints_the_resource_or_the_reason() {
         ("a..b", 2, "error: "),
         ("local.name.nobody", 3, "nobody"),
         ("local.name.shut", 4, "disabled"),
-        ("runbeam.id.01X", 1, "active: local"),
+        ("runbeam.id.01X", 3, "active: local"),
     ] {
         run(&dir.config(), &["resolve", reference]).await.assert_code(code).assert_contains(&[message]);
     }
@@ -304,7 +304,7 @@ async fn status_reports_sync_or_the_reason() {
     dir.edit("config.toml", "service = \"echo\"", "service = 7");
     eventually("the edit is rejected", || async {
         let ran = run(&dir.config(), &["status"]).await;
-        if ran.code == 1 { Ok(ran) } else { Err(ran) }
+        if ran.code == 7 { Ok(ran) } else { Err(ran) }
     })
     .await
     .assert_contains(&[
@@ -313,7 +313,7 @@ async fn status_reports_sync_or_the_reason() {
         "expected a string, found a whole number",
         "config.toml:",
     ]);
-    let json = run(&dir.config(), &["status", "--json"]).await.assert_code(1).json();
+    let json = run(&dir.config(), &["status", "--json"]).await.assert_code(7).json();
     assert_eq!((&json["in_sync"], &json["effective"]["generation"]), (&false.into(), &1.into()));
     dir.edit("config.toml", "service = 7", "service = \"echo\"");
     eventually("the repaired edit is applied", || async {

@@ -4,6 +4,7 @@ mod activation;
 mod attacks;
 mod certificates;
 mod cli;
+mod cli_truth;
 mod config_fuzz;
 mod conformance;
 mod control_plane;

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::apply::Activation as _;
 use crate::cli::config_path::ConfigPath;
+use crate::cli::exit::Exit;
 use crate::cli::out;
 use crate::cli::unknown_keys::UnknownKeys;
 use crate::diagnostics::problem::Problems;
@@ -31,7 +32,7 @@ pub(super) struct Check {
 
 impl Check {
     /// Runs the command and returns the exit code.
-    pub(super) async fn run(self, registry: Registry) -> u8 {
+    pub(super) async fn run(self, registry: Registry) -> Exit {
         let path = self.config.config.display().to_string();
         let mut options = HostOptions::new(&self.config.config, registry);
         options.allow_unknown_keys = self.unknown.allow_unknown_keys;
@@ -59,7 +60,7 @@ impl Check {
                 }
             }
         }
-        u8::from(snapshot.is_none())
+        if snapshot.is_some() { Exit::Done } else { Exit::InvalidConfig }
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use crate::cli::config_path::ConfigPath;
+use crate::cli::exit::Exit;
 use crate::cli::out;
 use crate::documents::{Documents, Touched};
 use crate::server::reachable;
@@ -35,12 +36,6 @@ pub(super) struct ManagementClient {
 /// The maximum size of a response body.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// The exit code for a gateway that denies access.
-const DENIED: u8 = 4;
-
-/// The exit code for a gateway that is unreachable, or that cannot reach its provider.
-pub(super) const UNREACHABLE: u8 = 5;
-
 impl ManagementClient {
     /// Sends a request and returns the status and the JSON body of the response.
     ///
@@ -51,21 +46,21 @@ impl ManagementClient {
         method: Method,
         path: &str,
         deadline: Duration,
-    ) -> Result<(StatusCode, Value), u8> {
+    ) -> Result<(StatusCode, Value), Exit> {
         let (url, token) = self.address().map_err(|message| {
             out::error(&message);
-            1
+            Exit::InvalidConfig
         })?;
         let response = tokio::time::timeout(deadline, send(&url, token.as_ref(), method, path)).await;
         let response =
             response.unwrap_or_else(|_| Err(format!("no response within {} s", deadline.as_secs())));
         let (status, body) = response.map_err(|message| {
             out::error(&format!("{url}: {message}"));
-            UNREACHABLE
+            Exit::NoGateway
         })?;
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             out::error(&format!("{url}: {status}: {}", body["message"].as_str().unwrap_or("no message")));
-            return Err(DENIED);
+            return Err(Exit::Denied);
         }
         Ok((status, body))
     }

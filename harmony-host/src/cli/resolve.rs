@@ -5,6 +5,7 @@ use provider_api::{Error, ErrorKind, Reference, Registry, Resource};
 
 use crate::apply::Activation as _;
 use crate::cli::config_path::ConfigPath;
+use crate::cli::exit::Exit;
 use crate::cli::out;
 use crate::cli::state_dir::StateDir;
 use crate::cli::unknown_keys::UnknownKeys;
@@ -35,12 +36,12 @@ pub(super) struct Resolve {
 
 impl Resolve {
     /// Runs the command and returns the exit code.
-    pub(super) async fn run(self, registry: Registry) -> u8 {
+    pub(super) async fn run(self, registry: Registry) -> Exit {
         let reference = match self.reference.parse::<Reference>() {
             Ok(reference) => reference,
             Err(invalid) => {
                 out::error(&invalid.to_string());
-                return 2;
+                return Exit::Usage;
             }
         };
         let mut options = self.state.options(&self.config.config, registry);
@@ -49,7 +50,7 @@ impl Resolve {
             Ok(snapshot) => snapshot,
             Err(rejection) => {
                 out::eprint(&render(rejection.problems.sorted(), out::colour_of_errors()));
-                return 1;
+                return Exit::InvalidConfig;
             }
         };
         let Some(resolver) = snapshot.providers().resolver(&reference) else {
@@ -59,12 +60,12 @@ impl Resolve {
                 reference.provider(),
                 active.join(", ")
             ));
-            return 1;
+            return Exit::NotFound;
         };
         match resolver.resolve(&reference).await {
             Ok(resolved) => {
                 out::print(&self.render_resource(&reference, &resolved.resource));
-                0
+                Exit::Done
             }
             Err(error) => {
                 out::error(&error.to_string());
@@ -107,11 +108,11 @@ impl Resolve {
 }
 
 /// Returns the exit code for an error of a provider.
-fn exit_code(error: &Error) -> u8 {
+fn exit_code(error: &Error) -> Exit {
     match error.kind() {
-        ErrorKind::Invalid => 1,
-        ErrorKind::NotFound => 3,
-        ErrorKind::Denied => 4,
-        ErrorKind::Unavailable => 5,
+        ErrorKind::Invalid => Exit::Usage,
+        ErrorKind::NotFound => Exit::NotFound,
+        ErrorKind::Denied => Exit::Denied,
+        ErrorKind::Unavailable => Exit::NoProvider,
     }
 }

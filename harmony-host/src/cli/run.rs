@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::check::counted;
 use crate::cli::config_path::ConfigPath;
+use crate::cli::exit::Exit;
 use crate::cli::state_dir::StateDir;
 use crate::cli::unknown_keys::UnknownKeys;
 use crate::cli::{log, out};
@@ -41,16 +42,16 @@ pub(super) struct Run {
 
 impl Run {
     /// Runs the command and returns the exit code.
-    pub(super) async fn run(self, registry: Registry) -> u8 {
+    pub(super) async fn run(self, registry: Registry) -> Exit {
         if let Err(message) = self.log.start() {
             out::error(&message);
-            return 2;
+            return Exit::Usage;
         }
         let signals =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
         let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
             out::error("cannot install the signal handlers");
-            return 5;
+            return Exit::Machine;
         };
         let providers: Vec<&str> = registry.types().collect();
         tracing::info!(
@@ -70,7 +71,7 @@ impl Run {
                     rejection.class,
                     counted(rejection.problems.errors().count(), "problem")
                 ));
-                return 1;
+                return Exit::InvalidConfig;
             }
         };
         tracing::info!(
@@ -91,10 +92,10 @@ impl Run {
         }
         tracing::info!(seconds = self.drain_secs, "stopping; waiting for requests in flight");
         match gateway.shut_down(Duration::from_secs(self.drain_secs)).await {
-            true => 0,
+            true => Exit::Done,
             false => {
                 tracing::warn!("stopped while requests were in flight");
-                6
+                Exit::InFlight
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::exit::Exit;
 use crate::cli::out;
 use crate::config::keys::json_schema;
 
@@ -11,8 +12,8 @@ pub(super) struct Schema {}
 
 impl Schema {
     /// Runs the command and returns the exit code.
-    pub(super) fn run(self) -> u8 {
+    pub(super) fn run(self) -> Exit {
         out::print(&format!("{:#}\n", json_schema()));
-        0
+        Exit::Done
     }
 }

@@ -7,7 +7,8 @@ use http::Method;
 use serde_json::Value;
 
 use crate::cli::check::counted;
-use crate::cli::management_client::{ManagementClient, UNREACHABLE};
+use crate::cli::exit::Exit;
+use crate::cli::management_client::ManagementClient;
 use crate::cli::out;
 
 /// The arguments of `status`.
@@ -26,18 +27,22 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 impl Status {
     /// Runs the command and returns the exit code.
-    pub(super) async fn run(self) -> u8 {
+    pub(super) async fn run(self) -> Exit {
         let (status, answer) = match self.gateway.request(Method::GET, "provider", DEADLINE).await {
             Ok(answer) => answer,
             Err(code) => return code,
         };
         if !status.is_success() {
             out::error(&format!("{status}: {}", answer["message"].as_str().unwrap_or("no message")));
-            return UNREACHABLE;
+            return Exit::NoGateway;
         }
         let in_sync = answer["in_sync"].as_bool().unwrap_or(false);
         out::print(&if self.json { format!("{answer:#}\n") } else { screen(&answer) });
-        u8::from(!in_sync)
+        match (in_sync, answer["unknown"].as_bool()) {
+            (true, _) => Exit::Done,
+            (false, Some(true)) => Exit::NotKnown,
+            (false, _) => Exit::NotInSync,
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use clap::Args;
 use http::Method;
 use serde_json::Value;
 
-use crate::cli::management_client::{ManagementClient, UNREACHABLE};
+use crate::cli::exit::Exit;
+use crate::cli::management_client::ManagementClient;
 use crate::cli::out;
 
 /// The arguments of `sync`.
@@ -29,7 +30,7 @@ const DEADLINE: Duration = Duration::from_secs(300);
 
 impl Sync {
     /// Runs the command and returns the exit code.
-    pub(super) async fn run(self) -> u8 {
+    pub(super) async fn run(self) -> Exit {
         let path = if self.accept_fresh { "sync/accept-fresh" } else { "sync" };
         let (status, answer) = match self.gateway.request(Method::POST, path, DEADLINE).await {
             Ok(answer) => answer,
@@ -40,9 +41,10 @@ impl Sync {
         match status.is_success() {
             false => {
                 out::error(answer["message"].as_str().unwrap_or("the gateway could not fetch changes"));
-                UNREACHABLE
+                Exit::NoProvider
             }
-            true => u8::from(!(is_empty("rejected") && is_empty("held"))),
+            true if is_empty("rejected") && is_empty("held") => Exit::Done,
+            true => Exit::NotInSync,
         }
     }
 }

@@ -1,0 +1,147 @@
+//! The exit codes of all commands: one table, for the code, `--help` and the README.
+
+use std::process::ExitCode;
+
+/// The exit code of a command. Each number has one meaning, whichever command returns it. Scripts depend on the numbers:
+/// a number never changes its meaning, and a new meaning gets a new number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Exit {
+    Done = 0,
+    InvalidConfig = 1,
+    Usage = 2,
+    NotFound = 3,
+    Denied = 4,
+    NoGateway = 5,
+    InFlight = 6,
+    NotInSync = 7,
+    NotKnown = 8,
+    NoProvider = 9,
+    Machine = 10,
+}
+
+/// A row of the table.
+struct Row {
+    exit: Exit,
+    name: &'static str,
+    meaning: &'static str,
+    /// The commands that return it; empty for all.
+    commands: &'static [&'static str],
+}
+
+/// Creates a row.
+const fn row(
+    exit: Exit,
+    name: &'static str,
+    commands: &'static [&'static str],
+    meaning: &'static str,
+) -> Row {
+    Row { exit, name, meaning, commands }
+}
+
+/// The commands that call a running gateway.
+const CALLING: &[&str] = &["status", "sync"];
+
+/// The table.
+const TABLE: [Row; 11] = [
+    row(Exit::Done, "done", &[], "success; `status`: the gateway is in sync"),
+    row(
+        Exit::InvalidConfig,
+        "invalid configuration",
+        &["run", "check", "resolve", "status", "sync"],
+        "the configuration is invalid or cannot be served; `status`, `sync`: it does not name the management API",
+    ),
+    row(Exit::Usage, "usage", &[], "the command line is invalid"),
+    row(
+        Exit::NotFound,
+        "not found",
+        &["resolve"],
+        "the resource does not exist, or its provider is not active",
+    ),
+    row(
+        Exit::Denied,
+        "denied",
+        &["resolve", "status", "sync"],
+        "the gateway denies access to this client; `resolve`: the provider denies it to this gateway",
+    ),
+    row(
+        Exit::NoGateway,
+        "no gateway",
+        CALLING,
+        "no gateway of this configuration answers: nothing, another program or another gateway does",
+    ),
+    row(
+        Exit::InFlight,
+        "requests in flight",
+        &["run"],
+        "the gateway stopped at the drain deadline with requests in flight",
+    ),
+    row(
+        Exit::NotInSync,
+        "not in sync",
+        CALLING,
+        "the gateway is not in sync; `sync`: a change was rejected or deferred",
+    ),
+    row(Exit::NotKnown, "not known", &["status"], "the gateway answers, but cannot know if it is in sync"),
+    row(
+        Exit::NoProvider,
+        "no provider",
+        &["resolve", "sync"],
+        "the provider, such as a control plane, is unavailable; `sync`: or there is none",
+    ),
+    row(
+        Exit::Machine,
+        "machine",
+        &[],
+        "the operating system denies what the command needs, such as a thread",
+    ),
+];
+
+impl Exit {
+    /// Returns the rows of `command` as text for its help, or all rows.
+    pub(super) fn help(command: Option<&str>) -> String {
+        let is_shown = |row: &&Row| {
+            command.is_none_or(|command| row.commands.is_empty() || row.commands.contains(&command))
+        };
+        let rows = TABLE.iter().filter(is_shown);
+        let rows = rows.map(|row| format!("\n  {:<2}  {:<21}  {}", row.exit as u8, row.name, row.meaning));
+        "Exit codes:".to_owned() + &rows.collect::<String>()
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_unique() {
+        for (at, row) in TABLE.iter().enumerate() {
+            assert!(TABLE[at + 1..].iter().all(|other| other.exit != row.exit && other.name != row.name));
+        }
+    }
+
+    /// The table of the README is this one.
+    #[test]
+    fn readme_has_the_exit_codes() {
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+        let readme = std::fs::read_to_string(readme).unwrap();
+        let shown: Vec<&str> = readme
+            .lines()
+            .skip_while(|line| !line.starts_with("| exit code |"))
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+            .collect();
+        let line = |row: &Row| {
+            let commands: Vec<String> = row.commands.iter().map(|name| format!("`{name}`")).collect();
+            let commands = if commands.is_empty() { "all".to_owned() } else { commands.join(", ") };
+            format!("| {} | {} | {commands} | {} |", row.exit as u8, row.name, row.meaning)
+        };
+        assert_eq!(shown, TABLE.iter().map(line).collect::<Vec<_>>());
+    }
+}
