@@ -4,6 +4,7 @@
 mod authorities;
 mod base_url;
 mod build;
+mod destination;
 mod mesh;
 mod reference_cache;
 mod route;
@@ -22,4 +23,4 @@ pub(crate) use route::{Admission, Route};
 pub use token_cache::{Base, VerifiedTokens};
 #[cfg(feature = "gateway")]
 pub(crate) use upstream::HttpUpstream;
-pub(crate) use upstream::Upstream;
+pub(crate) use upstream::{NotSent, Upstream};

@@ -1,8 +1,8 @@
 //! The meaning of the lists and the id of a mesh of the control plane.
 
-use harmony_tests::control_plane::ControlPlane;
-use harmony_tests::site::{BASE, Site, echo, ingress, pipeline};
-use harmony_tests::{GatewayProcess, Upstream, Workdir, client, free_port};
+use harmony_tests::control_plane::{ControlPlane, Fault, When};
+use harmony_tests::site::{BASE, Site, echo, forward, ingress, pipeline};
+use harmony_tests::{GatewayProcess, Upstream, Workdir, client, eventually, free_port};
 
 const THEIRS: &str = "runbeam.partners.ingress.name.their-api";
 
@@ -12,33 +12,119 @@ fn mesh(id: &str, ingress: &str, egress: &str) -> String {
     )
 }
 
-/// An ingress of another gateway in the list `egress` is a destination of the mesh: a backend with the same
-/// reference sends a token, whichever pipeline it is of.
-#[tokio::test]
-async fn ingress_reference_in_egress_list() {
-    let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+/// Adds the gateway `partner` with the ingress `their-api` at `upstream`, in `mode`.
+fn partner(cloud: &ControlPlane, upstream: &Upstream, mode: &str) {
     cloud.authorize("partners", "partner");
     cloud.authorize("acme", "edge");
     let theirs = format!(
-        "[pipelines.api]\nnetworks = []\nendpoints = [\"api\"]\nbackends = [\"api\"]\n\
-         [pipelines.api.mesh.ingress.their-api]\ntype = \"http\"\nurls = [\"{}/r4\"]\n\
+        "[pipelines.api]\nnetworks = []\nendpoints = [\"api\"]\nbackends = [\"api\"]\n{}\
          [endpoints.api]\nservice = \"http\"\n[backends.api]\nservice = \"echo\"\n",
-        upstream.url()
+        ingress("api", "their-api", &format!("{}/r4", upstream.url()), mode)
     );
     cloud.seed("partner", "pipeline", &theirs);
-    let front = pipeline("front", "/front", &format!("service = \"http\"\ntarget_ref = \"{THEIRS}\""));
+}
+
+/// The documents of a mesh with the partner's ingress in its list `egress`, which the control plane knows too.
+fn mesh_with_destination(cloud: &ControlPlane) -> String {
     let own = echo("own", "/own") + &ingress("own", "own-api", "http://own.example/own", "mesh");
     // The control plane issues tokens to a gateway with an egress in the mesh.
     cloud.seed("edge", "pipeline", &(own.clone() + "[pipelines.own.mesh.egress.out]\ntype = \"http\"\n"));
     let id = cloud.mesh("edge", &mesh("", &format!("\"own-api\", \"{THEIRS}\""), "\"out\""));
     cloud.seed("partner", "mesh", &mesh(&format!("id = \"{id}\"\n"), "\"their-api\"", ""));
-    let document = mesh(&format!("id = \"{id}\"\n"), "\"own-api\"", &format!("\"{THEIRS}\""));
-    let process = GatewayProcess::with(&cloud, free_port(), &(own + &front + &document)).await;
-    let answer = client().get(process.url("/front/x")).send().await.unwrap();
-    assert_eq!(answer.status(), 200, "{:?}", answer.text().await);
+    own + &mesh(&format!("id = \"{id}\"\n"), "\"own-api\"", &format!("\"{THEIRS}\""))
+}
+
+/// A pipeline `front` whose backend is the reference `target`.
+fn front(target: &str) -> String {
+    pipeline("front", "/front", &format!("service = \"http\"\ntarget_ref = \"{target}\""))
+}
+
+fn bearer(upstream: &Upstream) -> bool {
     let sent = upstream.last_request();
     let authorization = sent.headers.get("authorization").and_then(|value| value.to_str().ok());
-    assert!(authorization.is_some_and(|value| value.starts_with("Bearer ey")), "{authorization:?}");
+    authorization.is_some_and(|value| value.starts_with("Bearer ey"))
+}
+
+/// An ingress of another gateway in the list `egress` is a destination of the mesh: a backend with the same
+/// reference sends a token, whichever pipeline it is of, and whether or not the ingress needs one.
+#[tokio::test]
+async fn ingress_reference_in_egress_list() {
+    for mode in ["default", "mesh"] {
+        let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+        partner(&cloud, &upstream, mode);
+        let sections = mesh_with_destination(&cloud) + &front(THEIRS);
+        let process = GatewayProcess::with(&cloud, free_port(), &sections).await;
+        let answer = client().get(process.url("/front/x")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{:?}", answer.text().await);
+        assert!(bearer(&upstream), "mode = {mode}");
+    }
+}
+
+/// The same destination by its id, or by its URL, is the same destination.
+#[tokio::test]
+async fn destination_under_another_name() {
+    let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+    partner(&cloud, &upstream, "default");
+    let by_id =
+        format!("runbeam.partners.ingress.id.{}", cloud.resource_id("partner", "ingress", "their-api"));
+    let sections = mesh_with_destination(&cloud)
+        + &front(&by_id)
+        + &forward("plain", "/plain", &format!("{}/r4", upstream.url()))
+        + &forward("deeper", "/deeper", &format!("{}/r4/Patient", upstream.url()))
+        + &forward("other", "/other", &format!("{}/r5", upstream.url()));
+    let process = GatewayProcess::with(&cloud, free_port(), &sections).await;
+    for (path, expected) in [("/plain/x", true), ("/front/x", true), ("/deeper/1", true), ("/other/x", false)]
+    {
+        assert_eq!(process.status_code(path).await, 200, "{path}");
+        assert_eq!(bearer(&upstream), expected, "{path}");
+    }
+}
+
+/// While it is not known whether a reference is a destination, its requests are not sent. A backend with a URL of
+/// its own is served: the control plane that is away is none of its business.
+#[tokio::test]
+async fn unresolved_destinations() {
+    let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+    partner(&cloud, &upstream, "default");
+    let by_id =
+        format!("runbeam.partners.ingress.id.{}", cloud.resource_id("partner", "ingress", "their-api"));
+    let sections = mesh_with_destination(&cloud)
+        + &front(&by_id)
+        + &forward("other", "/other", &format!("{}/r5", upstream.url()));
+    let away = When::call("GET", "/harmony/resources/resolve");
+    let rule = cloud.inject(away, Fault::status(503));
+    let process = GatewayProcess::with(&cloud, free_port(), &sections).await;
+    assert_eq!(process.status_code("/front/x").await, 503);
+    assert_eq!(process.status_code("/other/x").await, 200);
+    assert_eq!(upstream.requests().len(), 1, "only the backend with a URL");
+    cloud.remove_fault(rule);
+    assert_eq!(process.status_code("/front/x").await, 200);
+    assert!(bearer(&upstream));
+}
+
+/// A resource with `mode = "mesh"` and no common mesh gets no request: 403 with the reason. A restart without a control
+/// plane knows that still.
+#[tokio::test]
+async fn target_ref_to_a_mesh_only_resource() {
+    let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+    partner(&cloud, &upstream, "mesh");
+    let mut process = GatewayProcess::with(&cloud, free_port(), &front(THEIRS)).await;
+    let refused = async |process: &GatewayProcess, when: &str| {
+        let answer = client().get(process.url("/front/x")).send().await.unwrap();
+        let (status, body) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(status, 403, "{when}: {body}");
+        assert!(body.contains(THEIRS) && body.contains("no mesh in common"), "{when}: {body}");
+    };
+    refused(&process, "the control plane answers").await;
+    eventually("the resolution is saved", || async {
+        if process.has_saved("\"mode\":\"mesh\"") { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    cloud.stop().await;
+    process.kill().await;
+    process.restart().await;
+    refused(&process, "the control plane is away").await;
+    assert_eq!(upstream.requests().len(), 0, "nothing was sent");
 }
 
 /// A mesh of the control plane without an id is out of service: its routes are closed, and nothing else is.

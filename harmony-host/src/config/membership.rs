@@ -30,8 +30,7 @@ pub(crate) struct LinkedMesh {
     pub(crate) urls: Vec<UrlPrefix>,
     /// The ingresses whose URLs the provider resolves.
     pub(crate) remote: Vec<Reference>,
-    /// Those of them in the list `egress`: requests of a backend with the same
-    /// reference carry a token, whichever pipeline sends them.
+    /// Those of them in the list `egress`: requests to them carry a token, whichever pipeline sends them.
     pub(crate) destinations: Vec<Reference>,
 }
 

@@ -135,12 +135,14 @@ impl<'a> Planner<'a> {
         let pipeline = &linked.pipeline.name;
         let belongs = |mesh: &LinkedMesh| {
             let named = |name: &str| mesh.egress.iter().any(|(p, egress)| p == pipeline && egress == name);
-            let destination = match &backend.destination {
-                Destination::Resource(reference) => mesh.destinations.contains(reference),
-                _ => false,
-            };
-            destination || linked.egress.iter().any(|egress| named(&egress.name))
+            linked.egress.iter().any(|egress| named(&egress.name))
         };
+        let (own, others): (Vec<_>, Vec<_>) = self.meshes.iter().partition(|(mesh, _)| belongs(mesh));
+        let plans = |meshes: Vec<&(&LinkedMesh, Arc<MeshPlan>)>| {
+            meshes.into_iter().map(|(_, plan)| Arc::clone(plan)).collect::<Vec<_>>()
+        };
+        let (egress, mut other_meshes) = (plans(own), plans(others));
+        other_meshes.retain(|mesh| mesh.has_destinations());
         let authorities = self.authorities(backend);
         Upstream::Http(Box::new(HttpUpstream {
             backend: Arc::from(backend.backend.name.as_str()),
@@ -148,12 +150,8 @@ impl<'a> Planner<'a> {
             authorities,
             timeout: backend.timing.timeout(),
             max_retries: backend.timing.max_retries(),
-            egress: self
-                .meshes
-                .iter()
-                .filter(|(mesh, _)| belongs(mesh))
-                .map(|(_, plan)| Arc::clone(plan))
-                .collect(),
+            egress,
+            other_meshes,
             mesh_only: linked.egress.iter().any(|egress| egress.mode == Mode::Mesh),
         }))
     }

@@ -9,6 +9,7 @@ use provider_api::{Error, ErrorKind, Expected, Fetch, Lease, MeshIdentity, Provi
 
 use crate::config::LinkedMesh;
 use crate::http::url_prefix::UrlPrefix;
+use crate::plan::destination::Destination;
 use crate::plan::target::Target;
 use crate::plan::token_cache::{Base, VerifiedTokens};
 use crate::providers::Providers;
@@ -23,6 +24,8 @@ pub(crate) struct MeshPlan {
     pub(crate) members: Vec<Arc<Member>>,
     /// The ingresses that are references.
     pub(crate) remote: Vec<Arc<Target>>,
+    /// The references in the list `egress`: requests of every pipeline to them carry a token of this mesh.
+    destinations: Vec<Destination>,
     /// The ingresses that references resolved to, by URL. Each mesh has its own: a token is for one mesh.
     resolved: DashMap<UrlPrefix, Arc<Member>>,
     /// The verified tokens of its members.
@@ -53,6 +56,7 @@ impl MeshPlan {
             provider: linked.provider.clone(),
             members: linked.urls.iter().cloned().map(Member::new).map(Arc::new).collect(),
             remote: linked.remote.iter().map(&mut remote).collect(),
+            destinations: linked.destinations.iter().map(|of| Destination::new(remote(of))).collect(),
             resolved: DashMap::new(),
             verified: VerifiedTokens::new(),
             sender: Arc::clone(sender),
@@ -74,13 +78,56 @@ impl MeshPlan {
         if let Some(known) = covering.max_by_key(|member| member.url.segments().len()) {
             return Ok(Some(Arc::clone(known)));
         }
+        self.resolved_member(self.remote.iter(), base, path, providers).await
+    }
+
+    /// Returns true when a list of destinations is configured.
+    pub(crate) fn has_destinations(&self) -> bool {
+        !self.destinations.is_empty()
+    }
+
+    /// Finds the destination that a request to `path` below `base` reaches.
+    ///
+    /// # Errors
+    /// Unavailable when a reference that might be this destination cannot be resolved now.
+    pub(crate) async fn destination(
+        &self,
+        base: &UrlPrefix,
+        path: &str,
+        providers: &Providers,
+    ) -> Result<Option<Arc<Member>>, Arc<Error>> {
+        self.resolved_member(self.destinations.iter().map(Destination::target), base, path, providers).await
+    }
+
+    /// Finds the same among the destinations whose URLs are known: a backend with a URL of its own is served while a
+    /// control plane is away.
+    pub(crate) async fn known_destination(
+        &self,
+        base: &UrlPrefix,
+        path: &str,
+        providers: &Providers,
+    ) -> Option<Arc<Member>> {
+        for destination in &self.destinations {
+            let known = destination.known(providers).await;
+            if let Some(url) = known.as_deref().and_then(|resolved| resolved.covering(base, path)) {
+                return Some(self.resolved(url));
+            }
+        }
+        None
+    }
+
+    async fn resolved_member(
+        &self,
+        targets: impl Iterator<Item = &Arc<Target>>,
+        base: &UrlPrefix,
+        path: &str,
+        providers: &Providers,
+    ) -> Result<Option<Arc<Member>>, Arc<Error>> {
         let mut unknown = None;
-        for target in &self.remote {
+        for target in targets {
             match target.resolve(providers).await {
                 Ok(resolved) => {
-                    if let Some(url) =
-                        resolved.urls.iter().map(|url| &url.prefix).find(|url| url.covers(base, path))
-                    {
+                    if let Some(url) = resolved.covering(base, path) {
                         return Ok(Some(self.resolved(url)));
                     }
                 }

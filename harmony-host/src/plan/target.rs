@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use provider_api::{Error, ErrorKind, Fetch, Fetched, Freshness, Lease, Reference, ResourceType, Valid};
+use provider_api::{
+    Error, ErrorKind, Fetch, Fetched, Freshness, Lease, Mode, Reference, ResourceType, Valid,
+};
 
+use crate::http::url_prefix::UrlPrefix;
 use crate::plan::base_url::BaseUrl;
 use crate::providers::Providers;
 use crate::providers::isolate::isolated;
-use crate::providers::resolutions::ProviderResolutions;
+use crate::providers::resolutions::{CachedResolution, ProviderResolutions};
 
 /// A resource that requests are sent to by reference. Resolved when first needed, then cached and refreshed ahead.
 #[derive(Debug)]
@@ -19,13 +22,15 @@ pub(crate) struct Target {
     resolutions: Option<ProviderResolutions>,
 }
 
-/// The URLs of a resource.
+/// The URLs and the admission mode of a resource.
 #[derive(Debug)]
 pub(crate) struct ResolvedTarget {
     /// In the order in which they are tried. Never empty.
     pub(crate) urls: Vec<BaseUrl>,
     /// The same as text, in their normal form.
     pub(crate) normalized: Arc<[String]>,
+    /// The admission mode. `None` when a version that did not save it has saved the resolution.
+    pub(crate) mode: Option<Mode>,
 }
 
 impl Target {
@@ -39,12 +44,15 @@ impl Target {
     }
 
     /// Puts a cached resolution into the lease until the provider answers again. Returns false when there is none.
-    fn use_cached(&self, find: impl FnOnce(&ProviderResolutions) -> Option<(Vec<String>, Duration)>) -> bool {
+    fn use_cached(
+        &self,
+        find: impl FnOnce(&ProviderResolutions) -> Option<(CachedResolution, Duration)>,
+    ) -> bool {
         let cached = self.resolutions.as_ref().and_then(find);
-        let Some((urls, left)) = cached else { return false };
-        let usable = urls.iter().map(|url| BaseUrl::parse(url)).collect::<Result<Vec<_>, _>>();
+        let Some((cached, left)) = cached else { return false };
+        let usable = cached.urls.iter().map(|url| BaseUrl::parse(url)).collect::<Result<Vec<_>, _>>();
         let Some(urls) = usable.ok().filter(|urls| !urls.is_empty()) else { return false };
-        self.lease.hold_for_now(ResolvedTarget::new(urls), left);
+        self.lease.hold_for_now(ResolvedTarget::new(urls, cached.mode), left);
         true
     }
 
@@ -66,6 +74,14 @@ impl Target {
         }
     }
 
+    /// Returns the resolution if it is cached, at most 7 days old. Starts a refresh in the background when one is due.
+    pub(crate) async fn known(&self, providers: &Providers) -> Option<Valid<ResolvedTarget>> {
+        if self.lease.held().is_none() && !self.use_cached(|resolutions| resolutions.get(&self.reference)) {
+            return None;
+        }
+        self.lease.get(|| self.fetch(providers)).await.ok()
+    }
+
     fn fetch(&self, providers: &Providers) -> Fetch<ResolvedTarget> {
         let (reference, providers) = (self.reference.clone(), providers.clone());
         let resolutions = self.resolutions.clone();
@@ -73,7 +89,7 @@ impl Target {
             let fetched = fetch(&reference, &providers).await;
             match (&fetched, resolutions) {
                 (Ok((resolved, _)), Some(resolutions)) => {
-                    resolutions.record(&reference, resolved.normalized.to_vec())
+                    resolutions.record(&reference, resolved.normalized.to_vec(), resolved.mode)
                 }
                 // The provider answered: an old resolution must not outlive its "not found" or "denied".
                 (Err(error), Some(resolutions)) if error.kind() != ErrorKind::Unavailable => {
@@ -87,9 +103,14 @@ impl Target {
 }
 
 impl ResolvedTarget {
-    fn new(urls: Vec<BaseUrl>) -> Self {
+    fn new(urls: Vec<BaseUrl>, mode: Option<Mode>) -> Self {
         let text = |url: &BaseUrl| format!("{}://{}{}", url.scheme, url.authority, url.path);
-        Self { normalized: urls.iter().map(text).collect(), urls }
+        Self { normalized: urls.iter().map(text).collect(), urls, mode }
+    }
+
+    /// Returns the URL that a request to `path` below `base` reaches.
+    pub(crate) fn covering(&self, base: &UrlPrefix, path: &str) -> Option<&UrlPrefix> {
+        self.urls.iter().map(|url| &url.prefix).find(|url| url.covers(base, path))
     }
 }
 
@@ -122,5 +143,5 @@ async fn fetch(reference: &Reference, providers: &Providers) -> Fetched<Resolved
         Freshness::For(time) => time,
         Freshness::UntilReload => Duration::MAX,
     };
-    Ok((ResolvedTarget::new(urls), fresh))
+    Ok((ResolvedTarget::new(urls, Some(resource.mode.unwrap_or_default())), fresh))
 }

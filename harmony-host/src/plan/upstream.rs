@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use provider_api::Error;
+use provider_api::{Error, Mode, Reference};
 
 use crate::plan::authorities::Authorities;
 use crate::plan::base_url::BaseUrl;
@@ -38,6 +38,9 @@ pub(crate) struct HttpUpstream {
     pub(crate) max_retries: u32,
     /// The meshes that the egresses of this backend belong to.
     pub(crate) egress: Vec<Arc<MeshPlan>>,
+    /// The other meshes that have destinations: a request to one of those carries a token, whichever name or URL the
+    /// backend gives it.
+    pub(crate) other_meshes: Vec<Arc<MeshPlan>>,
     /// Set when only requests with mesh context may leave here.
     pub(crate) mesh_only: bool,
 }
@@ -65,6 +68,21 @@ impl BaseUrls<'_> {
     }
 }
 
+/// The reason for which a request may not be sent to a backend.
+#[derive(Debug)]
+pub(crate) enum NotSent {
+    /// The destination admits members of a mesh only, and this gateway has no mesh in common with it.
+    NoMesh(String),
+    /// A provider failed.
+    Provider(Arc<Error>),
+}
+
+impl From<Arc<Error>> for NotSent {
+    fn from(error: Arc<Error>) -> Self {
+        Self::Provider(error)
+    }
+}
+
 impl HttpUpstream {
     /// Returns the base URLs; a reference is resolved.
     ///
@@ -77,21 +95,34 @@ impl HttpUpstream {
         })
     }
 
-    /// Returns the Authorization header for a request to `rest` below `base`: a mesh token, when that URL belongs to a
-    /// member of a mesh of an egress.
+    /// Returns the Authorization header for a request to `rest` below `base`, one of `bases`: a mesh token, when that URL
+    /// belongs to a member of a mesh of an egress, or to a destination of any mesh.
     ///
     /// # Errors
-    /// The error of the provider; the request must then not be sent.
+    /// The request must then not be sent: it needs a token and there is none, or that cannot be told now.
     pub(crate) async fn authorization(
         &self,
+        bases: &BaseUrls<'_>,
         base: &BaseUrl,
         rest: &str,
         providers: &Providers,
-    ) -> Result<Option<HeaderValue>, Arc<Error>> {
+    ) -> Result<Option<HeaderValue>, NotSent> {
         for mesh in &self.egress {
             if let Some(member) = mesh.member(&base.prefix, rest, providers).await? {
                 return Ok(Some(mesh.authorization(&member, providers).await?));
             }
+        }
+        for mesh in &self.other_meshes {
+            let found = match bases {
+                BaseUrls::Configured(_) => mesh.known_destination(&base.prefix, rest, providers).await,
+                BaseUrls::Resolved(_) => mesh.destination(&base.prefix, rest, providers).await?,
+            };
+            if let Some(member) = found {
+                return Ok(Some(mesh.authorization(&member, providers).await?));
+            }
+        }
+        if let (Location::Resource(target), BaseUrls::Resolved(resolved)) = (&self.location, bases) {
+            check_mode(resolved.mode, &self.backend, &target.reference)?;
         }
         Ok(None)
     }
@@ -102,5 +133,36 @@ impl HttpUpstream {
             "backend `{}` is reached through an egress with `mode = \"mesh\"`, and the request came without mesh context",
             self.backend
         )
+    }
+}
+
+/// Checks that a request without a token may be sent to a resource.
+fn check_mode(mode: Option<Mode>, backend: &str, reference: &Reference) -> Result<(), NotSent> {
+    match mode {
+        Some(Mode::Default) => Ok(()),
+        Some(Mode::Mesh) => Err(NotSent::NoMesh(format!(
+            "backend `{backend}`: {reference} has `mode = \"mesh\"`, and this gateway has no mesh in common with it"
+        ))),
+        None => Err(NotSent::Provider(Arc::new(Error::unavailable(format!(
+            "the admission mode of {reference} is not known until its provider answers"
+        ))))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use provider_api::ErrorKind;
+
+    use super::*;
+
+    /// The URLs that a version without the mode has saved are not enough to send a request: the mode is unknown.
+    #[test]
+    fn unknown_mode_sends_nothing() {
+        let reference: Reference = "runbeam.acme.ingress.name.a".parse().unwrap();
+        let check = |mode| check_mode(mode, "b", &reference);
+        assert!(check(Some(Mode::Default)).is_ok());
+        assert!(matches!(check(Some(Mode::Mesh)), Err(NotSent::NoMesh(_))));
+        let unknown = check(None).unwrap_err();
+        assert!(matches!(unknown, NotSent::Provider(error) if error.kind() == ErrorKind::Unavailable));
     }
 }

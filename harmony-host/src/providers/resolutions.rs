@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use provider_api::{Clock, Reference};
+use provider_api::{Clock, Mode, Reference};
 use serde::{Deserialize, Serialize};
 
 /// The longest time that a resolution is used while its provider is unavailable. Routing may use stale data;
@@ -24,6 +24,9 @@ pub(crate) struct CachedResolution {
     identity: String,
     /// In the order in which they are tried.
     pub(crate) urls: Vec<String>,
+    /// The admission mode of the resource; `None` in files of versions that did not save it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mode: Option<Mode>,
     /// The time of the resolution, in seconds since 1970.
     #[serde(rename = "at")]
     resolved_at: u64,
@@ -56,13 +59,13 @@ impl Resolutions {
         ProviderResolutions { resolutions: Arc::clone(self), identity: Arc::from(identity) }
     }
 
-    /// Returns the URLs and the time for which they may still be used.
-    fn usable(&self, resolution: &CachedResolution) -> Option<(Vec<String>, Duration)> {
+    /// Returns the resolution and the time for which it may still be used.
+    fn usable(&self, resolution: &CachedResolution) -> Option<(CachedResolution, Duration)> {
         let at = UNIX_EPOCH.checked_add(Duration::from_secs(resolution.resolved_at))?;
         // After a clock was set back the age is unknown: the resolution counts as too old.
         let age = self.clock.now().duration_since(at).unwrap_or(MAX_STALE);
         let left = MAX_STALE.checked_sub(age).filter(|left| !left.is_zero())?;
-        Some((resolution.urls.clone(), left))
+        Some((resolution.clone(), left))
     }
 
     /// Returns all resolutions, ordered by reference: a stable order, since saved generations are compared.
@@ -88,10 +91,10 @@ pub(crate) struct ProviderResolutions {
 
 impl ProviderResolutions {
     /// Records a resolution. A full cache evicts the oldest one.
-    pub(crate) fn record(&self, reference: &Reference, urls: Vec<String>) {
+    pub(crate) fn record(&self, reference: &Reference, urls: Vec<String>, mode: Option<Mode>) {
         let (reference, identity) = (reference.clone(), self.identity.to_string());
         let resolved_at = self.resolutions.clock.unix_now();
-        let resolution = CachedResolution { reference: reference.clone(), identity, urls, resolved_at };
+        let resolution = CachedResolution { reference: reference.clone(), identity, urls, mode, resolved_at };
         let mut all = self.resolutions.lock();
         if all.len() >= MAX && !all.contains_key(&reference) {
             let oldest = all.values().map(|cached| &cached.resolution).min_by_key(|one| one.resolved_at);
@@ -109,13 +112,16 @@ impl ProviderResolutions {
         }
     }
 
-    /// Returns the URLs of a reference and the time for which they may still be used.
-    pub(crate) fn get(&self, reference: &Reference) -> Option<(Vec<String>, Duration)> {
+    /// Returns the resolution of a reference and the time for which it may still be used.
+    pub(crate) fn get(&self, reference: &Reference) -> Option<(CachedResolution, Duration)> {
         self.find(reference, |_| true)
     }
 
     /// Returns the same for a reference that only a previous process has resolved.
-    pub(crate) fn get_from_previous_process(&self, reference: &Reference) -> Option<(Vec<String>, Duration)> {
+    pub(crate) fn get_from_previous_process(
+        &self,
+        reference: &Reference,
+    ) -> Option<(CachedResolution, Duration)> {
         self.find(reference, |cached| cached.from_previous_process)
     }
 
@@ -123,7 +129,7 @@ impl ProviderResolutions {
         &self,
         reference: &Reference,
         wanted: impl FnOnce(&Cached) -> bool,
-    ) -> Option<(Vec<String>, Duration)> {
+    ) -> Option<(CachedResolution, Duration)> {
         let all = self.resolutions.lock();
         let cached = all.get(reference).filter(|cached| self.owns(cached) && wanted(cached))?;
         self.resolutions.usable(&cached.resolution)
@@ -162,14 +168,13 @@ mod tests {
         let reference: Reference = "runbeam.acme.ingress.name.a".parse().unwrap();
         let all = Resolutions::new(clock.clone(), Vec::new());
         let resolutions = all.for_provider("one");
-        resolutions.record(&reference, vec!["http://a".to_owned()]);
+        resolutions.record(&reference, vec!["http://a".to_owned()], Some(Mode::Mesh));
         assert!(resolutions.get_from_previous_process(&reference).is_none(), "this process has resolved it");
         let next = Resolutions::new(clock.clone(), all.all()).for_provider("one");
         clock.0.store(1_000 + MAX_STALE.as_secs() - 1, Ordering::SeqCst);
-        assert_eq!(
-            next.get_from_previous_process(&reference).unwrap(),
-            (vec!["http://a".to_owned()], Duration::from_secs(1))
-        );
+        let (found, left) = next.get_from_previous_process(&reference).unwrap();
+        assert_eq!((found.urls, found.mode), (vec!["http://a".to_owned()], Some(Mode::Mesh)));
+        assert_eq!(left, Duration::from_secs(1));
         clock.0.store(1_000 + MAX_STALE.as_secs(), Ordering::SeqCst);
         assert!(next.get(&reference).is_none());
         clock.0.store(999, Ordering::SeqCst);
@@ -185,7 +190,7 @@ mod tests {
         let reference: Reference = "runbeam.acme.ingress.name.a".parse().unwrap();
         let all = Resolutions::new(clock.clone(), Vec::new());
         let (one, other) = (all.for_provider("one"), all.for_provider("other"));
-        one.record(&reference, vec!["http://a".to_owned()]);
+        one.record(&reference, vec!["http://a".to_owned()], Some(Mode::Default));
         assert!(other.get(&reference).is_none());
         other.forget(&reference);
         assert!(one.get(&reference).is_some(), "another provider cannot remove it");
@@ -194,8 +199,12 @@ mod tests {
         assert!(next.for_provider("other").get_from_previous_process(&reference).is_none());
         assert!(next.for_provider("one").get_from_previous_process(&reference).is_some());
         let without = saved.replace("\"said_by\":\"one\",", "");
-        let next = Resolutions::new(clock, serde_json::from_str(&without).unwrap());
+        let next = Resolutions::new(clock.clone(), serde_json::from_str(&without).unwrap());
         assert!(next.for_provider("one").get(&reference).is_none(), "the provider of it is unknown");
+        let without = saved.replace(",\"mode\":\"default\"", "");
+        assert_ne!(without, saved);
+        let next = Resolutions::new(clock, serde_json::from_str(&without).unwrap()).for_provider("one");
+        assert!(next.get(&reference).is_some_and(|(found, _)| found.mode.is_none()), "the mode is unknown");
     }
 
     #[test]
@@ -203,7 +212,7 @@ mod tests {
         let all = Resolutions::new(Arc::new(TestClock::default()), Vec::new());
         let resolutions = all.for_provider("one");
         for n in 0..MAX + 5 {
-            resolutions.record(&format!("runbeam.a.ingress.name.n{n}").parse().unwrap(), Vec::new());
+            resolutions.record(&format!("runbeam.a.ingress.name.n{n}").parse().unwrap(), Vec::new(), None);
         }
         assert_eq!(all.all().len(), MAX);
     }

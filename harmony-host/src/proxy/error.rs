@@ -6,6 +6,7 @@ use provider_api::{Error, ErrorKind};
 
 use crate::http::body::Body;
 use crate::http::respond::problem;
+use crate::plan::NotSent;
 use crate::snapshot::AdmissionError;
 
 /// The reason why the data plane did not serve a request.
@@ -61,6 +62,15 @@ impl From<AdmissionError> for ProxyError {
             AdmissionError::NotServed(missing) => Self::NotImplemented(missing),
             AdmissionError::NoMeshContext(reason) => Self::NoMeshContext(reason),
             AdmissionError::Provider(error) => Self::Provider(error),
+        }
+    }
+}
+
+impl From<NotSent> for ProxyError {
+    fn from(reason: NotSent) -> Self {
+        match reason {
+            NotSent::NoMesh(message) => Self::NoMeshContext(message),
+            NotSent::Provider(error) => Self::Provider(error),
         }
     }
 }

@@ -43,11 +43,14 @@ pub(super) async fn forward(
     };
     prepare_request(&mut parts.headers, version, &sender);
     let bases = upstream.base_urls(&exchange.snapshot.providers).await?;
-    let bases = bases.as_slice();
+    let urls = bases.as_slice();
     let mut attempt = 0;
     loop {
-        let base = &bases[attempt as usize % bases.len()];
-        let request = backend_request(&parts, base, upstream, exchange, upload.clone()).await?;
+        let base = &urls[attempt as usize % urls.len()];
+        let authorization = upstream
+            .authorization(&bases, base, exchange.admitted.rest(), &exchange.snapshot.providers)
+            .await?;
+        let request = backend_request(&parts, base, authorization, exchange, upload.clone())?;
         let sent =
             with_idle_timeout(client.send(request, upstream.authorities.as_ref()), upstream.timeout, || {
                 upload.progress()
@@ -74,15 +77,14 @@ pub(super) async fn forward(
     }
 }
 
-/// Creates the request to `base`. It carries a mesh token if `base` is a member of the mesh of an egress.
-async fn backend_request(
+/// Creates the request to `base`, with the mesh token `authorization` if the destination is a member of a mesh.
+fn backend_request(
     parts: &Parts,
     base: &BaseUrl,
-    upstream: &HttpUpstream,
+    authorization: Option<HeaderValue>,
     exchange: &Exchange<'_>,
     upload: Upload,
 ) -> Result<Request<Upload>, ProxyError> {
-    let providers = &exchange.snapshot.providers;
     let uri = uri(base, exchange.admitted.rest(), parts.uri.query())?;
     let mut request = Request::new(upload);
     *request.method_mut() = parts.method.clone();
@@ -93,7 +95,7 @@ async fn backend_request(
         // hyper drops the body of a GET that has neither header.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    if let Some(authorization) = upstream.authorization(base, exchange.admitted.rest(), providers).await? {
+    if let Some(authorization) = authorization {
         request.headers_mut().insert(AUTHORIZATION, authorization);
     }
     *request.uri_mut() = uri;

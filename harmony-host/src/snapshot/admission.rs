@@ -11,7 +11,7 @@ use crate::http::authority::split_port;
 use crate::http::path;
 use crate::http::url_prefix::Scheme;
 use crate::plan::route_table::RouteQuery;
-use crate::plan::{Admission, Base, MeshPlan, Route};
+use crate::plan::{Admission, Base, MeshPlan, NotSent, Route};
 use crate::providers::Providers;
 use crate::snapshot::Snapshot;
 
@@ -79,7 +79,7 @@ pub enum AdmissionError {
     Closed(Arc<str>),
     /// The pipeline names something that is not served: 501.
     NotServed(String),
-    /// The route, or the egress it leaves through, needs mesh context and the request has none: 403.
+    /// The route, the egress it leaves through or its destination needs mesh context and the request has none: 403.
     NoMeshContext(String),
     /// A provider failed. Authorization fails closed.
     Provider(Arc<Error>),
@@ -220,6 +220,15 @@ impl std::error::Error for AdmissionError {
 impl From<Arc<Error>> for AdmissionError {
     fn from(error: Arc<Error>) -> Self {
         Self::Provider(error)
+    }
+}
+
+impl From<NotSent> for AdmissionError {
+    fn from(reason: NotSent) -> Self {
+        match reason {
+            NotSent::NoMesh(message) => Self::NoMeshContext(message),
+            NotSent::Provider(error) => Self::Provider(error),
+        }
     }
 }
 

@@ -42,7 +42,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`NoMeshContext`](AdmissionError::NoMeshContext) when the request leaves through an egress with
-    /// `mode = "mesh"` and has no mesh context; [`Provider`](AdmissionError::Provider) when a reference cannot be
+    /// `mode = "mesh"` and has no mesh context, or goes to a resource with `mode = "mesh"` that has no mesh in common with
+    /// this gateway; [`Provider`](AdmissionError::Provider) when a reference cannot be
     /// resolved or a token cannot be issued. The request must then not be sent.
     pub async fn destination(&self, admitted: &Admitted<'_>) -> Result<Option<Destination>, AdmissionError> {
         let Upstream::Http(upstream) = &admitted.route.pipeline.upstream else { return Ok(None) };
@@ -50,8 +51,9 @@ impl Snapshot {
             return Err(AdmissionError::NoMeshContext(upstream.refusal()));
         }
         let mut urls = Vec::new();
-        for base in upstream.base_urls(&self.providers).await?.as_slice() {
-            let authorization = upstream.authorization(base, &admitted.rest, &self.providers).await?;
+        let bases = upstream.base_urls(&self.providers).await?;
+        for base in bases.as_slice() {
+            let authorization = upstream.authorization(&bases, base, &admitted.rest, &self.providers).await?;
             let url = format!("{}://{}{}", base.scheme, base.authority, base.join(&admitted.rest));
             urls.push(DestinationUrl { url, authorization });
         }

@@ -15,6 +15,9 @@ use crate::snapshot::Snapshot;
 impl Snapshot {
     /// Resolves a reference to the URLs of the resource, the preferred one first. Never empty.
     ///
+    /// The mode of the resource is not checked: a resource with `mode = "mesh"` accepts only requests with a token, see
+    /// [`mesh_authorization`](Self::mesh_authorization).
+    ///
     /// While the provider is unavailable, the last resolution is used for at most 7 days. Cancel safe.
     ///
     /// # Errors
