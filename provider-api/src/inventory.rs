@@ -24,6 +24,9 @@ pub struct MeshDefinition {
     pub provider: ProviderName,
     /// The keys of a locally managed mesh; `None` for a mesh of a remote provider.
     pub keys: Option<MeshKeys>,
+    /// Set for a locally managed mesh whose tokens must have the claim `aud`: those it issues have the destination as
+    /// `aud`, and it accepts only tokens whose `aud` is a URL that covers the requested one.
+    pub token_audience: bool,
     /// The URL of the key set (JWKS) of a remote provider, if the configuration sets one.
     pub jwks_url: Option<String>,
 }

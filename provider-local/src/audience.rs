@@ -4,20 +4,23 @@ use provider_api::{Expected, covers};
 
 /// The audiences that one request accepts.
 pub(crate) struct Audience<'a> {
-    mesh_id: &'a str,
+    /// The mesh, if it may be the audience.
+    mesh_id: Option<&'a str>,
     /// The requested URL.
     url: &'a str,
 }
 
 impl<'a> Audience<'a> {
-    pub(crate) fn new(expected: &Expected<'a>) -> Self {
-        Self { mesh_id: expected.mesh.mesh_id(), url: expected.url }
+    /// With `whole_mesh`, the mesh is an audience too.
+    pub(crate) fn new(expected: &Expected<'a>, whole_mesh: bool) -> Self {
+        Self { mesh_id: whole_mesh.then(|| expected.mesh.mesh_id()), url: expected.url }
     }
 
     /// Reports whether one value of the claim `aud` covers the request: the mesh as `<id>` or `mesh:<id>`, or a URL that
     /// the requested URL is below.
     pub(crate) fn accepts(&self, aud: &str) -> bool {
-        aud == self.mesh_id || aud.strip_prefix("mesh:") == Some(self.mesh_id) || covers(aud, self.url)
+        let is_mesh = |mesh_id: &str| aud == mesh_id || aud.strip_prefix("mesh:") == Some(mesh_id);
+        self.mesh_id.is_some_and(is_mesh) || covers(aud, self.url)
     }
 }
 
@@ -29,7 +32,15 @@ mod tests {
 
     fn accepts(aud: &str, url: &str) -> bool {
         let mesh = MeshIdentity { name: "imaging".into(), id: Some("01H".into()) };
-        Audience::new(&Expected { mesh: &mesh, url }).accepts(aud)
+        Audience::new(&Expected { mesh: &mesh, url }, true).accepts(aud)
+    }
+
+    #[test]
+    fn mesh_is_no_audience_of_one_member() {
+        let mesh = MeshIdentity { name: "imaging".into(), id: Some("01H".into()) };
+        let audience = Audience::new(&Expected { mesh: &mesh, url: "https://a.example/r4" }, false);
+        assert!(audience.accepts("https://a.example/r4"));
+        assert!(!audience.accepts("01H") && !audience.accepts("mesh:01H"));
     }
 
     #[test]

@@ -20,8 +20,14 @@ static KEYRING: LazyLock<Option<Keyring>> = LazyLock::new(|| keyring(MeshKeys::S
 
 fn keyring(keys: MeshKeys) -> Option<Keyring> {
     let provider = ProviderName::local();
-    Keyring::new(&[MeshDefinition { identity: MESH.clone(), provider, keys: Some(keys), jwks_url: None }])
-        .ok()
+    Keyring::new(&[MeshDefinition {
+        identity: MESH.clone(),
+        provider,
+        keys: Some(keys),
+        token_audience: false,
+        jwks_url: None,
+    }])
+    .ok()
 }
 
 /// Verifies `bytes` as a mesh token, and its first two lines as the header and claims of a token with a valid

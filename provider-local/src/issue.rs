@@ -14,7 +14,9 @@ const LIFETIME_SECS: u64 = 300;
 struct IssuedClaims<'a> {
     iss: &'a str,
     sub: &'a str,
-    aud: &'a str,
+    /// Absent unless the mesh requires it: other implementations refuse a token that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
     iat: u64,
     exp: u64,
     mesh_id: &'a str,
@@ -42,7 +44,7 @@ pub(crate) fn issue(key: &MeshKey, now: u64, request: &TokenRequest) -> Result<M
     let claims = IssuedClaims {
         iss: &mesh.name,
         sub: &request.sender,
-        aud: &request.destination,
+        aud: key.token_audience.then_some(request.destination.as_str()),
         iat: now,
         exp,
         mesh_id: mesh.mesh_id(),

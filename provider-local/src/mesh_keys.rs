@@ -18,6 +18,8 @@ pub(crate) struct Keyring(HashMap<String, MeshKey>);
 /// attacker could sign with the public key as an HMAC secret.
 pub(crate) struct MeshKey {
     pub(crate) identity: MeshIdentity,
+    /// Set if the tokens must have the claim `aud`.
+    pub(crate) token_audience: bool,
     pub(crate) algorithm: Algorithm,
     pub(crate) signing: Option<EncodingKey>,
     pub(crate) verifying: Option<DecodingKey>,
@@ -34,7 +36,7 @@ impl Keyring {
         for mesh in meshes.iter().filter(|mesh| mesh.provider.is_local()) {
             let Some(given) = &mesh.keys else { continue };
             let name = &mesh.identity.name;
-            match MeshKey::new(&mesh.identity, given) {
+            match MeshKey::new(mesh, given) {
                 // With either of the two, a token of one mesh would be accepted for the other.
                 Ok(_) if keys.contains_key(name) => {
                     let error = Error::invalid(format!("two meshes have the name `{name}`"));
@@ -54,8 +56,8 @@ impl Keyring {
 }
 
 impl MeshKey {
-    fn new(identity: &MeshIdentity, keys: &MeshKeys) -> Result<Self> {
-        let mesh = &identity.name;
+    fn new(definition: &MeshDefinition, keys: &MeshKeys) -> Result<Self> {
+        let mesh = &definition.identity.name;
         let (algorithm, signing, verifying) = match keys {
             MeshKeys::Shared(secret) => {
                 let secret = shared_secret(mesh, secret)?;
@@ -76,7 +78,8 @@ impl MeshKey {
             ),
         };
         Ok(Self {
-            identity: identity.clone(),
+            identity: definition.identity.clone(),
+            token_audience: definition.token_audience,
             algorithm,
             signing,
             verifying,

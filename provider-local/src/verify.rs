@@ -46,7 +46,7 @@ pub(crate) fn verify(key: &MeshKey, now: u64, expected: &Expected<'_>, token: &s
     if subject.trim().is_empty() {
         return Err(Error::denied("`sub` of the token is blank; it must name the gateway that sent it"));
     }
-    check_audience(&claims.aud, expected)?;
+    check_audience(&claims.aud, expected, key.token_audience)?;
 
     let expires_at = system_time(exp)
         .ok_or_else(|| Error::denied(format!("`exp` of the token, {exp}, is out of range")))?;
@@ -125,14 +125,20 @@ fn equal_text(name: &str, claim: Claim, expected: &str) -> Result<String> {
     }
 }
 
-fn check_audience(claim: &Claim, expected: &Expected<'_>) -> Result<()> {
+/// Checks the claim `aud`. With `required` it must be there, and name a URL: a token for the whole mesh could be
+/// presented to another member.
+fn check_audience(claim: &Claim, expected: &Expected<'_>, required: bool) -> Result<()> {
+    let audience = Audience::new(expected, !required);
     let (accepted, first) = match claim {
-        Claim::Absent => return Ok(()),
-        Claim::Text(aud) => (Audience::new(expected).accepts(aud), Some(aud)),
-        Claim::Texts(auds) => {
-            let audience = Audience::new(expected);
-            (auds.iter().any(|aud| audience.accepts(aud)), auds.first())
+        Claim::Absent if required => {
+            return Err(Error::denied(format!(
+                "the token has no `aud`, which mesh `{}` requires (`token_audience`)",
+                expected.mesh.name
+            )));
         }
+        Claim::Absent => return Ok(()),
+        Claim::Text(aud) => (audience.accepts(aud), Some(aud)),
+        Claim::Texts(auds) => (auds.iter().any(|aud| audience.accepts(aud)), auds.first()),
         _ => return Err(Error::denied("`aud` of the token is neither a string nor a list of strings")),
     };
     if accepted {

@@ -39,3 +39,4 @@ mod switching;
 mod sync;
 mod takeover;
 mod tls;
+mod token_audience;

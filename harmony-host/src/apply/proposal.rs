@@ -4,6 +4,7 @@ mod definition;
 mod gateway;
 mod layout;
 mod legacy;
+mod local_keys;
 mod meaning;
 mod outcome;
 mod own_files;
@@ -66,6 +67,7 @@ fn propose(proposed: &mut Proposed<'_>) -> RejectionClass {
     };
     own_files::check(proposed, &source);
     attachments.iter().for_each(|attachment| proposed.attach(attachment));
+    local_keys::check(proposed, &source);
     class
 }
 

@@ -3,6 +3,7 @@
 //! The check of files, suggestions for misspelled keys, masking, pushing, the limits of a control plane and the JSON Schema
 //! all use this table. No other file defines these facts.
 
+pub(crate) mod authority;
 mod check;
 mod key;
 mod schema;

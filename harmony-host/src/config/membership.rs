@@ -248,6 +248,12 @@ fn find_one<'a>(
 fn check_keys(linked: &LinkedMesh, key: &str, problems: &mut Problems) {
     let mesh = &linked.mesh;
     if !linked.provider.is_local() {
+        if let Some(place) = &mesh.token_audience {
+            let message = format!("the provider `{}` decides about the tokens of this mesh", linked.provider);
+            problems
+                .error(Some(place), format!("{key}.token_audience"), message)
+                .help("remove it; it is for a mesh of the provider `local`");
+        }
         if mesh.id.is_none() {
             let message = format!(
                 "this mesh is out of service: a mesh of the provider `{}` needs its `id`; its requests are rejected",

@@ -27,6 +27,8 @@ pub(crate) struct Mesh {
     pub(crate) jwt_private_key_path: Option<Spanned<String>>,
     /// The file of the public key that verifies, for RS256.
     pub(crate) jwt_public_key_path: Option<Spanned<String>>,
+    /// The place of `token_audience = true`: its tokens must have the claim `aud`.
+    pub(crate) token_audience: Option<Place>,
     /// The URL of the key set of a remote provider.
     pub(crate) jwks_url: Option<String>,
     /// The ingresses: names or references.
@@ -68,6 +70,10 @@ impl Mesh {
             jwt_secret,
             jwt_private_key_path: section.text("jwt_private_key_path", problems),
             jwt_public_key_path: section.text("jwt_public_key_path", problems),
+            token_audience: section
+                .flag("token_audience", problems)
+                .filter(|set| set.value)
+                .map(|set| set.place),
             jwks_url: optional(section, "jwks_url", problems),
             ingress: section.texts("ingress", problems),
             egress: section.texts("egress", problems),

@@ -112,6 +112,7 @@ fn definition(linked: &LinkedMesh, documents: &Documents) -> MeshDefinition {
         identity: linked.identity.as_ref().clone(),
         provider: linked.provider.clone(),
         keys,
+        token_audience: mesh.token_audience.is_some(),
         jwks_url: mesh.jwks_url.clone(),
     }
 }

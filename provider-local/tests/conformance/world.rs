@@ -48,8 +48,15 @@ fn identity(name: &str, id: &str) -> MeshIdentity {
     MeshIdentity { name: name.to_owned(), id: Some(id.to_owned()) }
 }
 
+/// Returns a mesh whose tokens are for one destination each, as the kit expects it of tokens.
 fn mesh(identity: MeshIdentity, keys: MeshKeys) -> MeshDefinition {
-    MeshDefinition { identity, provider: ProviderName::local(), keys: Some(keys), jwks_url: None }
+    MeshDefinition {
+        identity,
+        provider: ProviderName::local(),
+        keys: Some(keys),
+        token_audience: true,
+        jwks_url: None,
+    }
 }
 
 fn public(key: &SigningKey) -> Option<Arc<str>> {

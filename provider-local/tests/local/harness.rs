@@ -46,6 +46,12 @@ impl Gateway {
         Self::new(Inventory { resources: Vec::new(), meshes: vec![mesh(keys)] }).unwrap()
     }
 
+    /// Builds a gateway in the same mesh, whose tokens must have an audience.
+    pub(crate) fn with_audience(keys: MeshKeys) -> Self {
+        let mesh = MeshDefinition { token_audience: true, ..mesh(keys) };
+        Self::new(Inventory { resources: Vec::new(), meshes: vec![mesh] }).unwrap()
+    }
+
     pub(crate) fn with_secret() -> Self {
         Self::with_keys(shared(SECRET))
     }
@@ -114,7 +120,13 @@ pub(crate) fn imaging() -> MeshIdentity {
 }
 
 pub(crate) fn mesh(keys: MeshKeys) -> MeshDefinition {
-    MeshDefinition { identity: imaging(), provider: ProviderName::local(), keys: Some(keys), jwks_url: None }
+    MeshDefinition {
+        identity: imaging(),
+        provider: ProviderName::local(),
+        keys: Some(keys),
+        token_audience: false,
+        jwks_url: None,
+    }
 }
 
 pub(crate) fn shared(secret: &str) -> MeshKeys {

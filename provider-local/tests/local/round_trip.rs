@@ -6,7 +6,8 @@ use jsonwebtoken::dangerous::insecure_decode_claims;
 use provider_api::{ErrorKind, MeshIdentity, TokenRequest};
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, NOW, URL, imaging};
+use crate::forge::{claims_with, signed};
+use crate::harness::{Gateway, NOW, SECRET, URL, imaging, shared};
 use crate::rsa::{OURS, THEIRS, rsa};
 
 #[tokio::test]
@@ -37,9 +38,42 @@ async fn issued_claims_are_exact() {
     assert_eq!(
         claims,
         json!({
-            "iss": "imaging", "sub": "gateway-a", "aud": URL, "iat": NOW, "exp": NOW + 300, "mesh_id": "01H",
+            "iss": "imaging", "sub": "gateway-a", "iat": NOW, "exp": NOW + 300, "mesh_id": "01H",
         })
     );
+}
+
+/// Harmony refuses a token with `aud`, so a mesh has it only on request, and then demands it.
+#[tokio::test]
+async fn local_token_aud() {
+    let (plain, demanding) = (Gateway::with_secret(), Gateway::with_audience(shared(SECRET)));
+    let issued = demanding.issue().await.unwrap().token;
+    let claims: Value = insecure_decode_claims(issued.expose()).unwrap();
+    assert_eq!(claims["aud"], URL);
+    assert!(demanding.verify(issued.expose()).await.is_ok() && plain.verify(issued.expose()).await.is_ok());
+    let elsewhere = "https://node-c.example/r4";
+    for gateway in [&demanding, &plain] {
+        let refused = gateway.verify_for(&imaging(), elsewhere, issued.expose()).await.unwrap_err();
+        assert!(refused.to_string().contains("`aud`"), "{refused}");
+    }
+
+    let without = plain.issue().await.unwrap().token;
+    assert!(plain.verify_for(&imaging(), elsewhere, without.expose()).await.is_ok());
+    let refused = demanding.refusal(without.expose()).await;
+    assert_eq!(refused, "the token has no `aud`, which mesh `imaging` requires (`token_audience`)");
+    for (aud, good) in [
+        (json!(null), false),
+        (json!([]), false),
+        (json!("01H"), false),
+        (json!("mesh:01H"), false),
+        (json!(["mesh:01H", "https://node-c.example"]), false),
+        (json!("https://node-b.example.evil/r4"), false),
+        (json!(URL), true),
+        (json!(["mesh:01H", "https://node-b.example"]), true),
+    ] {
+        let verified = demanding.verify(&signed(&claims_with("aud", Some(aud.clone())))).await;
+        assert_eq!(verified.is_ok(), good, "{aud}: {verified:?}");
+    }
 }
 
 #[tokio::test]

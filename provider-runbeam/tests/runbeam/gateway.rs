@@ -65,6 +65,7 @@ impl Gateway {
             identity: imaging(),
             provider: "runbeam".parse().unwrap(),
             keys: None,
+            token_audience: false,
             jwks_url: self.jwks_url.clone(),
         };
         let context = BuildContext {

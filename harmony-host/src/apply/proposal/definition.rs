@@ -6,11 +6,12 @@ use provider_api::{DocumentKind, RejectionClass};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::apply::proposal::local_keys;
 use crate::apply::proposal::proposed::Proposed;
 use crate::config::fragment::without_values;
 use crate::config::name::is_name;
 use crate::diagnostics::source::{Place, Source};
-use crate::documents::public;
+use crate::documents::{editable, public};
 
 /// Proposes the file of a pipeline, mesh or transform. The single key of the section is the name, which also names the
 /// file.
@@ -51,13 +52,20 @@ pub(super) fn propose(
     let text = match proposed.documents.source(&file) {
         Some(own) => {
             let (sensitive, registry) = (own.sensitive(), proposed.registry);
-            public::with_own_secrets(source.text(), own.text(), &sensitive, registry)
-                .unwrap_or_else(|| own.text().to_owned())
+            let text = public::with_own_secrets(source.text(), own.text(), &sensitive, registry)
+                .unwrap_or_else(|| own.text().to_owned());
+            with_local_keys(text, own.text())
         }
         None => source.text().to_owned(),
     };
     proposed.write(file, &text);
     RejectionClass::Validate
+}
+
+/// Returns `text` with the keys of `own` that only the operator may set.
+fn with_local_keys(text: String, own: &str) -> String {
+    let (Ok(mut incoming), Ok(own)) = (editable::parse(&text), editable::parse(own)) else { return text };
+    if local_keys::keep(&mut incoming, &own) { editable::text_of(&incoming) } else { text }
 }
 
 /// Returns the only table below `sections`. Adds a problem if there is none, or more than one.

@@ -8,6 +8,7 @@ use toml_edit::{DocumentMut, Item};
 
 use crate::apply::proposal::layout::{replace, same, set, value_of};
 use crate::apply::proposal::legacy;
+use crate::apply::proposal::local_keys;
 use crate::apply::proposal::meaning::{Guarded, ProviderMeaning};
 use crate::apply::proposal::outcome::Outcome;
 use crate::apply::proposal::proposed::Proposed;
@@ -23,7 +24,7 @@ use crate::documents::{editable, public};
 /// interval. It may not set the identity of the gateway, the address of its control plane, the management API or the
 /// network of that. It may repeat what these are, in any spelling: the forms of a control plane do.
 pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> RejectionClass {
-    let incoming = match editable::parse(source.text()) {
+    let mut incoming = match editable::parse(source.text()) {
         Ok(document) => document,
         Err(error) => {
             let place = error.span().map(|span| Place::new(source, span));
@@ -35,6 +36,7 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
     let places = toml_edit::Document::parse(source.toml()).ok();
     let Some((name, own)) = current(proposed) else { return RejectionClass::Dependency };
     let public = public_form(proposed, &name);
+    local_keys::keep(&mut incoming, &own);
     let mut merge = Merge::new(proposed, source, places.as_ref(), own);
     for (key, item) in incoming.iter() {
         match key {

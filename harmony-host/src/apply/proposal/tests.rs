@@ -4,6 +4,7 @@ mod every_spelling;
 mod gateway_meaning;
 mod key_files;
 mod legacy_section;
+mod local_keys;
 
 use provider_api::{Attachment, ChangeId};
 

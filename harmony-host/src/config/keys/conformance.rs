@@ -67,6 +67,7 @@ type = "http"
 provider = "local"
 jwt_secret = "s"
 jwt_public_key_path = "p"
+token_audience = true
 ingress = ["records"]
 egress = []
 enabled = true

@@ -12,6 +12,8 @@ pub(crate) struct Key {
     /// Set for a security-relevant key, which authenticates, restricts or routes requests. A likely misspelling of it is
     /// rejected even if unknown keys are allowed.
     pub(crate) guards: bool,
+    /// Who may set the key.
+    pub(crate) authority: Authority,
     /// The description in the JSON Schema, in one sentence.
     pub(crate) doc: &'static str,
 }
@@ -52,9 +54,26 @@ pub(crate) enum Effect {
     Unsupported,
 }
 
+/// Who may set a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// The operator, and a change of a control plane.
+    Shared,
+    /// The operator only. Has the reason for rejecting a change that sets the key.
+    Local(&'static str),
+}
+
 impl Key {
     const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, effect: Effect::Served, secret: false, guards: false, doc }
+        Self {
+            name,
+            kind,
+            effect: Effect::Served,
+            secret: false,
+            guards: false,
+            authority: Authority::Shared,
+            doc,
+        }
     }
 
     /// Marks the value as a secret.
@@ -66,6 +85,12 @@ impl Key {
     /// Marks the key as security-relevant.
     pub(super) const fn guards(mut self) -> Self {
         self.guards = true;
+        self
+    }
+
+    /// Marks the key as one that no change of a control plane may set, for this reason.
+    pub(super) const fn local(mut self, reason: &'static str) -> Self {
+        self.authority = Authority::Local(reason);
         self
     }
 

@@ -141,6 +141,12 @@ const MESH: &[Key] = &[
     text("jwt_secret", "The shared secret of a local mesh: HS256.").secret().guards(),
     text("jwt_private_key_path", "The file of the key that signs: RS256.").guards(),
     text("jwt_public_key_path", "The file of the key that verifies: RS256.").guards(),
+    flag(
+        "token_audience",
+        "Set to true for tokens with `aud`, which other members cannot reuse; not with Harmony.",
+    )
+    .guards()
+    .local("a change may not set which tokens a mesh requires"),
     text("jwks_url", "The URL of the published keys of a remote mesh.").guards().unsupported(),
     texts("ingress", "Its ingresses: names, or references.").guards(),
     texts("egress", "Its egresses: names, or references."),

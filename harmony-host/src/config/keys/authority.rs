@@ -1,0 +1,76 @@
+//! The table of keys, asked which values only the operator may set.
+
+use toml::{Table, Value};
+
+use crate::config::keys::key::{Authority, Key};
+use crate::config::keys::sections::SECTIONS;
+
+/// The value of a key that only the operator may set.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LocalValue {
+    /// The names of the sections around the key, and its own.
+    pub(crate) path: Vec<String>,
+    pub(crate) value: Value,
+    /// The message for a change that sets the key.
+    pub(crate) reason: &'static str,
+}
+
+/// Returns the values in a document that only the operator may set. `false` counts as absent, since that is what the
+/// absence of a boolean means.
+///
+/// Leaves out `[provider.*]`: a change may repeat there what holds without being written.
+pub(crate) fn local_values(document: &Table) -> Vec<LocalValue> {
+    let mut found = Vec::new();
+    for section in SECTIONS.iter().filter(|section| section.path != "provider.*") {
+        let pattern: Vec<&str> = section.path.split('.').collect();
+        for (path, table) in tables(document, &pattern) {
+            found.extend(section.keys.iter().filter_map(|key| local_value(key, &path, table)));
+        }
+    }
+    found
+}
+
+fn local_value(key: &Key, path: &[String], table: &Table) -> Option<LocalValue> {
+    let Authority::Local(reason) = key.authority else { return None };
+    let names: Vec<&str> = key.name.split('.').collect();
+    let (last, above) = names.split_last()?;
+    let inner = above.iter().try_fold(table, |table, name| table.get(*name)?.as_table())?;
+    let value = inner.get(*last).filter(|value| value.as_bool() != Some(false))?;
+    let path = path.iter().cloned().chain(names.iter().map(|name| (*name).to_owned())).collect();
+    Some(LocalValue { path, value: value.clone(), reason })
+}
+
+/// Returns the tables of a document that a path leads to, with their real names for `*`.
+fn tables<'t>(document: &'t Table, pattern: &[&str]) -> Vec<(Vec<String>, &'t Table)> {
+    let mut found = vec![(Vec::new(), document)];
+    for name in pattern {
+        let inner = |(path, table): (Vec<String>, &'t Table)| {
+            let named = table.iter().filter(|(own, _)| *name == "*" || own == name);
+            let below = move |own: &String| path.iter().chain([own]).cloned().collect::<Vec<_>>();
+            named.filter_map(|(own, value)| Some((below(own), value.as_table()?))).collect::<Vec<_>>()
+        };
+        found = found.into_iter().flat_map(inner).collect();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_in_every_section() {
+        let text = "[mesh.a]\ntoken_audience = true\n[mesh.b]\ntoken_audience = false\njwt_secret = \"s\"\n\
+                    [mesh.\"c.d\"]\n\"token_audience\" = \"$X\"\n[x.mesh.e]\ntoken_audience = true\n";
+        let found = local_values(&toml::from_str(text).unwrap());
+        let expected = |path: [&str; 3], value: Value| (path.map(str::to_owned).to_vec(), value);
+        let shown: Vec<_> = found.into_iter().map(|local| (local.path, local.value)).collect();
+        assert_eq!(
+            shown,
+            [
+                expected(["mesh", "a", "token_audience"], true.into()),
+                expected(["mesh", "c.d", "token_audience"], "$X".into()),
+            ]
+        );
+    }
+}
