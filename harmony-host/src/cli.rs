@@ -1,9 +1,11 @@
 //! The command line of a gateway. A gateway with providers of its own is a `main` that registers them and calls
 //! [`main`].
 
+mod api_address;
 mod check;
 mod config_path;
 mod exit;
+mod failure;
 mod log;
 mod management_client;
 mod out;

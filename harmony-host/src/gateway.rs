@@ -1,8 +1,10 @@
 //! The built-in gateway: listeners that serve the data plane and the management API.
 
 mod activation;
+mod address_file;
 mod dispatch;
 mod running;
 
 pub use activation::Gateway;
+pub(crate) use address_file::{NotServed, ServedApi, api_url};
 pub use running::RunningGateway;

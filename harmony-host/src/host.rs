@@ -14,4 +14,4 @@ pub(crate) use control::Control;
 pub use handle::Host;
 pub use options::HostOptions;
 #[cfg(feature = "gateway")]
-pub(crate) use options::is_blank;
+pub(crate) use options::{absolute, is_blank};

@@ -2,6 +2,7 @@
 //! meaning.
 
 mod exit_codes;
+mod served_address;
 
 use std::path::Path;
 use std::process::Output;

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use crate::diagnostics::escape::escape;
 use crate::host::is_blank;
 
 /// Writes to standard output. Errors are ignored: the reader of a pipe may close it early, as `head` does.
@@ -9,9 +10,15 @@ pub(super) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// Writes an error message to standard error.
+/// Writes an error message of one line to standard error. Messages repeat text of documents, providers and peers, so it is
+/// escaped.
 pub(super) fn error(text: &str) {
-    let _ = writeln!(std::io::stderr(), "error: {text}");
+    let _ = writeln!(std::io::stderr(), "error: {}", escape(text));
+}
+
+/// Writes the remedy of an error to standard error, escaped as well.
+pub(super) fn help(text: &str) {
+    let _ = writeln!(std::io::stderr(), "help: {}", escape(text));
 }
 
 /// Writes to standard error.

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::cli::check::counted;
 use crate::cli::exit::Exit;
-use crate::cli::management_client::ManagementClient;
+use crate::cli::failure::Failure;
+use crate::cli::management_client::{Answer, ManagementClient};
 use crate::cli::out;
 
 /// The arguments of `status`.
@@ -28,15 +29,16 @@ const DEADLINE: Duration = Duration::from_secs(5);
 impl Status {
     /// Runs the command and returns the exit code.
     pub(super) async fn run(self) -> Exit {
-        let (status, answer) = match self.gateway.request(Method::GET, "provider", DEADLINE).await {
-            Ok(answer) => answer,
-            Err(code) => return code,
+        let Answer { status, body: answer } =
+            match self.gateway.request(Method::GET, "provider", DEADLINE).await {
+                Ok(answer) => answer,
+                Err(failure) => return failure.print(),
+            };
+        let Some(in_sync) = answer["in_sync"].as_bool().filter(|_| status.is_success()) else {
+            let message =
+                answer["message"].as_str().unwrap_or("the answer does not tell if the gateway is in sync");
+            return Failure::new(Exit::NoGateway, format!("{status}: {message}")).print();
         };
-        if !status.is_success() {
-            out::error(&format!("{status}: {}", answer["message"].as_str().unwrap_or("no message")));
-            return Exit::NoGateway;
-        }
-        let in_sync = answer["in_sync"].as_bool().unwrap_or(false);
         out::print(&if self.json { format!("{answer:#}\n") } else { screen(&answer) });
         match (in_sync, answer["unknown"].as_bool()) {
             (true, _) => Exit::Done,

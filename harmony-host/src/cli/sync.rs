@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::Value;
 
 use crate::cli::exit::Exit;
-use crate::cli::management_client::ManagementClient;
+use crate::cli::management_client::{Answer, ManagementClient};
 use crate::cli::out;
 
 /// The arguments of `sync`.
@@ -32,9 +32,9 @@ impl Sync {
     /// Runs the command and returns the exit code.
     pub(super) async fn run(self) -> Exit {
         let path = if self.accept_fresh { "sync/accept-fresh" } else { "sync" };
-        let (status, answer) = match self.gateway.request(Method::POST, path, DEADLINE).await {
+        let Answer { status, body: answer } = match self.gateway.request(Method::POST, path, DEADLINE).await {
             Ok(answer) => answer,
-            Err(code) => return code,
+            Err(failure) => return failure.print(),
         };
         out::print(&if self.json { format!("{answer:#}\n") } else { lines(&answer) });
         let is_empty = |list: &str| answer[list].as_array().is_none_or(Vec::is_empty);

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use crate::diagnostics::rejection::Rejection;
 use crate::gateway::Gateway;
-use crate::host::{Host, HostOptions};
+use crate::gateway::address_file::AddressFile;
+use crate::host::{Host, HostOptions, absolute};
+use crate::last_good;
 
 /// A host with the built-in gateway, as the binary runs it.
 ///
@@ -17,6 +19,7 @@ use crate::host::{Host, HostOptions};
 pub struct RunningGateway {
     host: Host,
     gateway: Gateway,
+    address_file: AddressFile,
 }
 
 impl RunningGateway {
@@ -26,9 +29,11 @@ impl RunningGateway {
     /// The errors of [`Host::start`].
     pub async fn start(options: HostOptions) -> Result<Self, Rejection> {
         let gateway = Gateway::new();
+        let directory = last_good::directory(&options.state_dir, &absolute(&options.config));
         let host = Host::start(options, gateway.clone()).await?;
         gateway.mount(&host);
-        Ok(Self { host, gateway })
+        let address_file = AddressFile::keep(&host, &directory).await;
+        Ok(Self { host, gateway, address_file })
     }
 
     /// Returns the addresses of the listeners.
@@ -40,6 +45,9 @@ impl RunningGateway {
     /// Returns whether all finished. Another gateway can then use the files.
     pub async fn shut_down(self, limit: Duration) -> bool {
         let start = Instant::now();
+        // Before the lock is released: the next gateway may write this file as soon as it has the lock.
+        let removed = tokio::task::spawn_blocking(move || drop(self.address_file));
+        let _ = tokio::time::timeout(limit, removed).await;
         self.host.shut_down(limit).await;
         self.gateway.shut_down(limit.saturating_sub(start.elapsed())).await
     }

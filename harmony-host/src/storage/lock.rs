@@ -44,6 +44,24 @@ impl Lock {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+
+    /// Returns whether a gateway holds the lock of `directory`. Never waits, and creates nothing.
+    ///
+    /// # Errors
+    /// The error of the operating system.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn is_held(directory: &Path) -> io::Result<bool> {
+        let file = match std::fs::File::open(directory.join(NAME)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        // Shared and for a moment only: a start that finds the lock taken tries again.
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
 
 #[cfg(test)]
