@@ -5,6 +5,7 @@ mod authorities;
 mod base_url;
 mod build;
 mod destination;
+mod guard;
 mod mesh;
 mod reference_cache;
 mod route;

@@ -26,6 +26,7 @@ mod honoured_keys;
 mod load;
 mod management;
 mod mesh;
+mod mesh_auth;
 mod mesh_bypass;
 mod mesh_lists;
 mod references;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use provider_api::{ProviderName, Reference, Registry};
 use serde::Deserialize as _;
+use url::Url;
 
 use crate::config::lookup::join_names;
 use crate::config::{GatewaySections, ProviderSection};
@@ -33,19 +34,30 @@ impl Primary {
     /// Returns the identity of the provider: equal for two configurations whose primary provider has the same type and
     /// settings. The poll interval is no part of it, because it does not change the control plane.
     pub(crate) fn identity(&self) -> String {
-        let read = |section: &ProviderSection| {
-            section.with_settings(|settings| toml::Table::deserialize(settings).unwrap_or_default())
-        };
-        let mut settings = self.section.as_ref().map(read).unwrap_or_default();
+        let mut settings = self.settings();
         for key in ["type", "poll_interval_secs", "enabled"] {
             settings.remove(key);
         }
         let provider_type = self.provider_type();
+        let text = serde_json::to_string(&settings).unwrap_or_default();
+        format!("{:#}", Digest::of(format!("{provider_type}\n{text}").as_bytes()))
+    }
+
+    /// Returns the URL of the control plane; `None` for a provider without one.
+    fn api(&self) -> Option<Url> {
+        Url::parse(self.settings().get("api")?.as_str()?.trim()).ok()
+    }
+
+    /// Returns the settings, with the defaults of the provider type.
+    fn settings(&self) -> toml::Table {
+        let read = |section: &ProviderSection| {
+            section.with_settings(|settings| toml::Table::deserialize(settings).unwrap_or_default())
+        };
+        let mut settings = self.section.as_ref().map(read).unwrap_or_default();
         for (key, value) in self.defaults {
             settings.entry(*key).or_insert_with(|| (*value).into());
         }
-        let text = serde_json::to_string(&settings).unwrap_or_default();
-        format!("{:#}", Digest::of(format!("{provider_type}\n{text}").as_bytes()))
+        settings
     }
 }
 
@@ -184,6 +196,11 @@ impl ActiveProviders {
         };
         problems.error(Some(place), key, reason).help(help);
         false
+    }
+
+    /// Returns the URL of the control plane of the provider `name`; `None` for one without.
+    pub(crate) fn api(&self, name: &ProviderName) -> Option<Url> {
+        self.primary.api().filter(|_| !name.is_local() && *name == self.primary.name)
     }
 
     /// Returns the names of the active providers, for a message.

@@ -43,7 +43,9 @@ pub(crate) struct Fragment {
     pub(crate) middleware: Vec<Arc<Middleware>>,
     /// The names under `[middleware_types]`.
     pub(crate) middleware_types: Vec<String>,
-    /// The names under `[authentications]` whose method is `none`.
+    /// The names under `[authentications]`.
+    pub(crate) authentications: Vec<String>,
+    /// Those of them whose method is `none`.
     pub(crate) open_authentications: Vec<String>,
     /// `[mesh.*]`
     pub(crate) meshes: Vec<Arc<Mesh>>,
@@ -146,6 +148,11 @@ impl Fragment {
             middleware: named!("middleware", Middleware::read),
             middleware_types: root
                 .foreign("middleware_types")
+                .into_iter()
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+            authentications: root
+                .foreign("authentications")
                 .into_iter()
                 .map(|(name, _)| name.to_owned())
                 .collect(),

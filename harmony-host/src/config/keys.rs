@@ -10,8 +10,17 @@ mod schema;
 pub(crate) mod secrets;
 mod sections;
 
-pub(crate) use check::{UnknownKey, check};
+pub(crate) use check::{UnknownKey, check, nearest};
 #[cfg(feature = "gateway")]
 pub(crate) use schema::json_schema;
+
+/// Returns the options in the table that this host does not serve, of a section such as `middleware.*`.
+pub(crate) fn unserved_options(section: &str) -> impl Iterator<Item = &'static str> {
+    let keys =
+        sections::SECTIONS.iter().find(|known| known.path == section).map_or(&[][..], |known| known.keys);
+    let unserved = keys.iter().filter(|key| key.effect == key::Effect::NotServed);
+    unserved.filter_map(|key| key.name.strip_prefix("options.")).filter(|name| !name.contains('.'))
+}
+
 #[cfg(test)]
 mod conformance;

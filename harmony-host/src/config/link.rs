@@ -2,6 +2,7 @@
 
 mod backend;
 mod mesh;
+pub(crate) mod misnamed;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use provider_api::{Mode, Reference};
 use url::Url;
 
 use crate::config::active_providers::ActiveProviders;
-use crate::config::capabilities::Capabilities;
-use crate::config::lookup::{Lookup, join_names};
+use crate::config::capabilities::{Capabilities, HOST_MIDDLEWARE};
+use crate::config::lookup::{Lookup, alternatives, join_names};
+use crate::config::mesh_auth::{Direction, MeshAuth, TokenRule};
 use crate::config::{Backend, Endpoint, Middleware, Peer, Pipeline, Target, Timing};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
@@ -30,8 +32,12 @@ pub(crate) struct LinkedPipeline {
     pub(crate) ingress: Vec<LinkedIngress>,
     /// The enabled egresses that use [`backend`](Self::backend).
     pub(crate) egress: Vec<LinkedEgress>,
-    /// The value of `required` of the `mesh_auth` middleware; `None` without that middleware.
-    pub(crate) mesh_auth: Option<bool>,
+    /// The `mesh_auth` middleware, until it is linked with the meshes.
+    pub(crate) mesh_auth: Vec<Arc<MeshAuth>>,
+    /// The rule of its `mesh_auth` for the requests that come in; `None` without one.
+    pub(crate) ingress_auth: Option<TokenRule>,
+    /// The rule of its `mesh_auth` for the requests that leave; `None` without one.
+    pub(crate) egress_auth: Option<TokenRule>,
     /// The endpoints whose peer is disabled, with the reason: their requests are answered 503.
     pub(crate) closed: BTreeMap<String, String>,
     /// The features that the pipeline needs and this host does not have. Such a pipeline answers 501; it is never
@@ -97,6 +103,7 @@ pub(crate) struct Linker<'a> {
     pub(crate) peers: Lookup<Peer>,
     pub(crate) middleware: Lookup<Middleware>,
     pub(crate) middleware_types: HashSet<&'a str>,
+    pub(crate) authentications: HashSet<&'a str>,
     pub(crate) open_authentications: HashSet<&'a str>,
     pub(crate) networks: HashSet<&'a str>,
     pub(crate) providers: &'a ActiveProviders,
@@ -122,6 +129,16 @@ impl Linker<'_> {
         }
         let mesh_auth = self.middleware_of(pipeline, &key, &mut missing, problems);
         let backend = self.backend_of(pipeline, &key, &mut missing, problems);
+        let sends = matches!(
+            backend.as_ref().map(|backend| &backend.destination),
+            Some(Destination::Url(_) | Destination::Resource(_))
+        );
+        if !sends && mesh_auth.iter().any(|auth| auth.required && auth.direction == Direction::Egress) {
+            missing.push(
+                "`mesh_auth` with `direction = \"egress\"` before a backend that is no HTTP server"
+                    .to_owned(),
+            );
+        }
         let mut ingress = Vec::new();
         for one in pipeline.ingress.iter().filter(|one| one.enabled) {
             ingress.extend(self.ingress(pipeline, one, &endpoints, problems));
@@ -138,6 +155,8 @@ impl Linker<'_> {
             endpoints,
             backend,
             mesh_auth,
+            ingress_auth: None,
+            egress_auth: None,
             closed,
             unserved: (!missing.is_empty()).then(|| missing.join(", ")),
         };
@@ -208,33 +227,60 @@ impl Linker<'_> {
         }
     }
 
-    /// Checks the middleware of a pipeline. Returns `required` of its `mesh_auth`, or `None` without one.
+    /// Checks the middleware of a pipeline. Returns its `mesh_auth`.
     fn middleware_of(
         &self,
         pipeline: &Pipeline,
         key: &str,
         missing: &mut Vec<String>,
         problems: &mut Problems,
-    ) -> Option<bool> {
-        let mut mesh_auth = None;
+    ) -> Vec<Arc<MeshAuth>> {
+        let mut mesh_auth = Vec::new();
         for name in &pipeline.middleware {
             // An undefined name that is a type means that type without options.
             let bare = self.capabilities.serves_middleware(&name.value)
                 || self.middleware_types.contains(name.value.as_str());
             let defined = self.middleware.get(&name.value, name.place.source());
-            let (kind, required) = match defined {
-                Err([]) if bare => (name.value.clone(), true),
+            let found = match defined {
+                Err([]) if bare => None,
                 _ => match self.middleware.find(name, &format!("{key}.middleware"), problems) {
-                    Some(found) => (found.kind.value.clone(), found.required),
+                    Some(found) => Some(found),
                     None => continue,
                 },
             };
-            match kind.as_str() {
-                "mesh_auth" => mesh_auth = Some(required || mesh_auth.unwrap_or(false)),
+            match found.as_ref().map_or(name.value.as_str(), |found| &found.kind.value) {
+                "mesh_auth" => {
+                    let plain = || Arc::new(MeshAuth::plain(format!("{key}.middleware")));
+                    mesh_auth
+                        .push(found.as_ref().and_then(|found| found.mesh_auth.clone()).unwrap_or_else(plain));
+                }
                 served if self.capabilities.serves_middleware(served) => {}
                 other => missing.push(format!("the middleware `{}`", other.escape_debug())),
             }
+            if let Some(found) = found.filter(|found| HOST_MIDDLEWARE.contains(&found.kind.value.as_str())) {
+                self.own_middleware(&found, missing, problems);
+            }
         }
         mesh_auth
+    }
+
+    /// Checks the authentication and the options of a middleware that is the host's own.
+    fn own_middleware(&self, found: &Middleware, missing: &mut Vec<String>, problems: &mut Problems) {
+        let name = &found.name;
+        for option in &found.unserved_options {
+            missing.push(format!("the option `{option}` of middleware `{name}`"));
+        }
+        let Some(at) = &found.authentication else { return };
+        let bare = at.value.strip_prefix("authentications.").unwrap_or(&at.value);
+        if self.authentications.contains(bare) {
+            self.authentication("middleware", name, Some(at), missing);
+        } else {
+            let mut known: Vec<&str> = self.authentications.iter().copied().collect();
+            known.sort_unstable();
+            let message = format!("there is no [authentications.{}]", bare.escape_debug());
+            problems
+                .error(Some(&at.place), format!("middleware.{name}.authentication"), message)
+                .help(alternatives(bare, &known));
+        }
     }
 }

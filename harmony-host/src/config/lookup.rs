@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::config::keys::nearest;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Source, Spanned};
 
@@ -93,7 +94,7 @@ impl<T: Named> Lookup<T> {
                     known.sort_unstable();
                     problems
                         .error(Some(&name.place), used_by, format!("there is no [{section}.{what}]"))
-                        .help(format!("defined are: {}", join_names(&known)));
+                        .help(alternatives(&name.value, &known));
                 } else {
                     let places: Vec<String> = candidates.iter().map(|c| c.place().to_string()).collect();
                     let message = format!(
@@ -123,6 +124,15 @@ impl<T: Named> Lookup<T> {
     /// Returns all definitions.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<T>> {
         self.by_name.values().flatten()
+    }
+}
+
+/// Returns the remedy for an unknown name: the nearest known one, and all that are defined.
+pub(crate) fn alternatives(name: &str, known: &[&str]) -> String {
+    let defined = format!("defined are: {}", join_names(known));
+    match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`? {defined}"),
+        None => defined,
     }
 }
 

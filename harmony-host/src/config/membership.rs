@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use provider_api::{MeshIdentity, MeshKeys, ProviderName, Reference, ResourceType};
+use url::Url;
 
 use crate::config::active_providers::ActiveProviders;
 use crate::config::link::LinkedPipeline;
 use crate::config::lookup::{Lookup, join_names};
-use crate::config::{Mesh, RemoteIngress};
+use crate::config::{Mesh, RemoteIngress, jwks_url};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
 use crate::http::url_prefix::UrlPrefix;
@@ -28,6 +29,8 @@ pub(crate) struct LinkedMesh {
     pub(crate) egress: Vec<(String, String)>,
     /// The ingress URLs in the configuration: of this gateway, and of `[remote_ingress.*]`.
     pub(crate) urls: Vec<UrlPrefix>,
+    /// The URL of the published keys, if it is configured.
+    pub(crate) jwks_url: Option<Url>,
     /// The ingresses whose URLs the provider resolves.
     pub(crate) remote: Vec<Reference>,
     /// Those of them in the list `egress`: requests to them carry a token, whichever pipeline sends them.
@@ -86,6 +89,7 @@ impl Members<'_> {
             ingress: Vec::new(),
             egress: Vec::new(),
             urls: Vec::new(),
+            jwks_url: None,
             remote: Vec::new(),
             destinations: Vec::new(),
         };
@@ -107,6 +111,10 @@ impl Members<'_> {
                 problems.error(Some(&provider.place), format!("{key}.provider"), invalid.to_string());
                 return None;
             }
+        }
+        if let Some(at) = &mesh.jwks_url {
+            let key = format!("{key}.jwks_url");
+            linked.jwks_url = jwks_url::parse(self.providers, &linked.provider, at, &key, problems);
         }
         check_keys(&linked, &key, problems);
         if let Some(protocol) = mesh.protocol.as_ref().filter(|p| p.value == "http3") {

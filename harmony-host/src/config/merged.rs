@@ -1,6 +1,7 @@
 //! The merged configuration.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use provider_api::{ProviderName, Registry};
@@ -9,10 +10,11 @@ use crate::config::active_providers::{ActiveProviders, Primary};
 use crate::config::addresses;
 use crate::config::capabilities::Capabilities;
 use crate::config::force_https;
-use crate::config::link::{LinkedPipeline, Linker};
+use crate::config::link::{LinkedPipeline, Linker, misnamed};
 use crate::config::lookup::Lookup;
 use crate::config::management::DEFAULT_NETWORK;
 use crate::config::membership::LinkedMesh;
+use crate::config::mesh_auth::link::Meshes;
 use crate::config::{Endpoint, Fragment, GatewaySections, LinkedBackend, Management, Mesh, Network, Proxy};
 use crate::diagnostics::problem::Problems;
 
@@ -23,6 +25,8 @@ pub(crate) struct MergeContext<'a> {
     /// The primary provider if the files choose none.
     pub(crate) default_provider: &'a ProviderName,
     pub(crate) capabilities: &'a Capabilities,
+    /// The directory of config.toml, which paths are relative to.
+    pub(crate) root: &'a Path,
     /// Set to accept unknown keys with a warning, except likely misspellings of security-relevant keys.
     pub(crate) allow_unknown_keys: bool,
 }
@@ -79,6 +83,7 @@ impl Config {
                 .flat_map(|f| &f.middleware_types)
                 .map(String::as_str)
                 .collect(),
+            authentications: fragments.iter().flat_map(|f| &f.authentications).map(String::as_str).collect(),
             open_authentications: fragments
                 .iter()
                 .flat_map(|f| &f.open_authentications)
@@ -97,15 +102,22 @@ impl Config {
         let mut linked: Vec<LinkedPipeline> =
             pipelines.all().map(|pipeline| linker.pipeline(pipeline, problems)).collect();
         linked.sort_by(|a, b| a.pipeline.name.cmp(&b.pipeline.name));
+        misnamed::check(&linked, &linker.middleware, problems);
         // Problems of a backend that no pipeline uses affect no request, so they are not reported.
         let backends = fragments.iter().flat_map(|f| &f.backends);
         let used: HashSet<_> =
             linked.iter().filter_map(|l| Some(Arc::as_ptr(&l.backend.as_ref()?.backend))).collect();
         let unused_backends =
             backends.filter(|b| !used.contains(&Arc::as_ptr(b))).map(|b| linker.unused(b)).collect();
-        let meshes = Lookup::unique(fragments.iter().flat_map(|f| &f.meshes), problems);
+        let defined =
+            Lookup::unique(fragments.iter().flat_map(|f| &f.meshes), problems).with_invalid(invalid());
         let remote = Lookup::unique(fragments.iter().flat_map(|f| &f.remote_ingress), problems);
-        let meshes = LinkedMesh::all(&meshes, &remote, &linked, &providers, problems);
+        let mut meshes = LinkedMesh::all(&defined, &remote, &linked, &providers, problems);
+        Meshes { defined: &defined, linked: &mut meshes, providers: &providers, root: context.root }.link(
+            &mut linked,
+            &linker.middleware,
+            problems,
+        );
         crate::config::conflicts::check(&linked, problems);
         Some(Self {
             proxy: gateway.proxy.clone(),

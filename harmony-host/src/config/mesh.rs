@@ -30,7 +30,7 @@ pub(crate) struct Mesh {
     /// The place of `token_audience = true`: its tokens must have the claim `aud`.
     pub(crate) token_audience: Option<Place>,
     /// The URL of the key set of a remote provider.
-    pub(crate) jwks_url: Option<String>,
+    pub(crate) jwks_url: Option<Spanned<String>>,
     /// The ingresses: names or references.
     pub(crate) ingress: Vec<Spanned<String>>,
     /// The egresses: names or references.
@@ -74,7 +74,7 @@ impl Mesh {
                 .flag("token_audience", problems)
                 .filter(|set| set.value)
                 .map(|set| set.place),
-            jwks_url: optional(section, "jwks_url", problems),
+            jwks_url: section.text("jwks_url", problems),
             ingress: section.texts("ingress", problems),
             egress: section.texts("egress", problems),
             enabled: enabled(section, problems),

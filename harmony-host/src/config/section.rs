@@ -46,6 +46,11 @@ impl<'a> Section<'a> {
         self.value(key).is_some()
     }
 
+    /// Returns whether `key` is set, and not to `false`.
+    pub(crate) fn asks(&self, key: &'static str) -> bool {
+        self.value(key).is_some_and(|(value, _)| value.as_bool() != Some(false))
+    }
+
     fn value(&self, key: &'static str) -> Option<(&'a DeValue<'a>, Place)> {
         let value = self.table.get(key)?;
         Some((value.get_ref(), Place::new(self.source, value.span())))

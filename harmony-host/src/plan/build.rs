@@ -6,13 +6,13 @@ use std::sync::Arc;
 use provider_api::{Mode, Reference};
 
 use crate::config::{
-    Config, Destination, Endpoint, LinkedBackend, LinkedIngress, LinkedMesh, LinkedPipeline,
+    Config, Destination, LinkedBackend, LinkedIngress, LinkedMesh, LinkedPipeline, TokenRule,
 };
 use crate::diagnostics::problem::Problems;
 use crate::documents::Documents;
-use crate::http::path::owned_segments;
 use crate::plan::authorities::Authorities;
 use crate::plan::base_url::BaseUrl;
+use crate::plan::guard::{Auth, Guard, endpoint_route, join, prefix};
 use crate::plan::mesh::MeshPlan;
 use crate::plan::reference_cache::ReferenceCache;
 use crate::plan::route::{Admission, PipelinePlan, Route, Tables};
@@ -132,18 +132,9 @@ impl<'a> Planner<'a> {
                 }
             },
         };
-        let pipeline = &linked.pipeline.name;
-        let belongs = |mesh: &LinkedMesh| {
-            let named = |name: &str| mesh.egress.iter().any(|(p, egress)| p == pipeline && egress == name);
-            linked.egress.iter().any(|egress| named(&egress.name))
-        };
-        let (own, others): (Vec<_>, Vec<_>) = self.meshes.iter().partition(|(mesh, _)| belongs(mesh));
-        let plans = |meshes: Vec<&(&LinkedMesh, Arc<MeshPlan>)>| {
-            meshes.into_iter().map(|(_, plan)| Arc::clone(plan)).collect::<Vec<_>>()
-        };
-        let (egress, mut other_meshes) = (plans(own), plans(others));
-        other_meshes.retain(|mesh| mesh.has_destinations());
+        let (egress, other_meshes) = self.meshes_of_upstream(linked);
         let authorities = self.authorities(backend);
+        let rule = linked.egress_auth.as_ref();
         Upstream::Http(Box::new(HttpUpstream {
             backend: Arc::from(backend.backend.name.as_str()),
             location,
@@ -153,7 +144,50 @@ impl<'a> Planner<'a> {
             egress,
             other_meshes,
             mesh_only: linked.egress.iter().any(|egress| egress.mode == Mode::Mesh),
+            token_only: rule.is_some_and(|rule| rule.required),
+            only_below: rule.map_or_else(Vec::new, |rule| rule.destinations.clone()),
         }))
+    }
+
+    /// Returns the meshes that the egresses of a pipeline belong to, and the others that have destinations, as far as its
+    /// `mesh_auth` accepts their tokens.
+    fn meshes_of_upstream(&self, linked: &LinkedPipeline) -> (Vec<Arc<MeshPlan>>, Vec<Arc<MeshPlan>>) {
+        let pipeline = &linked.pipeline.name;
+        let belongs = |mesh: &LinkedMesh| {
+            let named = |name: &str| mesh.egress.iter().any(|(p, egress)| p == pipeline && egress == name);
+            linked.egress.iter().any(|egress| named(&egress.name))
+        };
+        let (own, others): (Vec<_>, Vec<_>) = self.meshes.iter().partition(|(mesh, _)| belongs(mesh));
+        let plans = |meshes: Vec<&(&LinkedMesh, Arc<MeshPlan>)>| {
+            meshes.into_iter().map(|(_, plan)| Arc::clone(plan)).collect::<Vec<_>>()
+        };
+        let (mut own, mut others) = (plans(own), plans(others));
+        others.retain(|mesh| mesh.has_destinations());
+        let rule = linked.egress_auth.as_ref();
+        let Some((rule, mut chosen)) = rule.and_then(|rule| Some((rule, self.chosen(rule)?))) else {
+            return (own, others);
+        };
+        let is_chosen = |mesh: &Arc<MeshPlan>| chosen.iter().any(|one| Arc::ptr_eq(one, mesh));
+        match (rule.required, rule.own) {
+            (true, true) => {
+                own.retain(is_chosen);
+                others.retain(is_chosen);
+                (own, others)
+            }
+            (true, false) => (chosen, Vec::new()),
+            (false, _) => {
+                others.retain(|mesh| !is_chosen(mesh));
+                join(&mut chosen, &own);
+                (chosen, others)
+            }
+        }
+    }
+
+    /// Returns the enabled meshes that a `mesh_auth` chooses by name or id.
+    fn chosen(&self, rule: &TokenRule) -> Option<Vec<Arc<MeshPlan>>> {
+        let named = rule.named.as_ref()?;
+        let chosen = self.meshes.iter().filter(|(mesh, _)| named.contains(&mesh.mesh.name));
+        Some(chosen.map(|(_, plan)| Arc::clone(plan)).collect())
     }
 
     /// Returns the meshes that the ingress called `name` of a pipeline belongs to.
@@ -168,7 +202,7 @@ impl<'a> Planner<'a> {
         for network in &linked.pipeline.networks {
             let Some(table) = tables.get_mut(network.value.as_str()) else { continue };
             for ingress in &linked.ingress {
-                self.ingress_routes(ingress, linked, plan, table);
+                self.ingress_routes(ingress, linked, &guard, plan, table);
             }
             for endpoint in &linked.endpoints {
                 endpoint_route(endpoint, linked, &guard, plan, table);
@@ -203,9 +237,14 @@ impl<'a> Planner<'a> {
                 guard.direct.entry(endpoint).or_default().required = true;
             }
         }
-        if linked.mesh_auth == Some(true) && guard.meshes.is_empty() {
-            let message = "mesh_auth is required and no ingress of this pipeline belongs to an enabled mesh: every request is refused";
-            self.problems.warn(Some(&linked.pipeline.place), format!("pipelines.{pipeline}"), message);
+        if let Some(rule) = &linked.ingress_auth {
+            let chosen = self.chosen(rule);
+            let has_own = !rule.own || !guard.meshes.is_empty();
+            if rule.required && !(has_own && chosen.as_ref().is_none_or(|chosen| !chosen.is_empty())) {
+                let message = "mesh_auth is required and no ingress of this pipeline belongs to an enabled mesh whose tokens it accepts: every request is refused";
+                self.problems.warn(Some(&linked.pipeline.place), format!("pipelines.{pipeline}"), message);
+            }
+            guard.auth = Some(Auth { required: rule.required, own: rule.own, chosen });
         }
         guard
     }
@@ -215,12 +254,15 @@ impl<'a> Planner<'a> {
         &self,
         ingress: &LinkedIngress,
         linked: &LinkedPipeline,
+        guard: &Guard<'_>,
         plan: &Arc<PipelinePlan>,
         table: &mut RouteTable<Route>,
     ) {
         let meshes = self.meshes_of(&linked.pipeline.name, &ingress.name);
-        let required = linked.mesh_auth == Some(true) || ingress.mode == Mode::Mesh;
-        let admission = Admission { meshes, required };
+        let mut admission = Admission { meshes, required: ingress.mode == Mode::Mesh };
+        if let Some(auth) = &guard.auth {
+            auth.restrict(&mut admission, &[]);
+        }
         let prefix = prefix(ingress.endpoint.path_prefix.as_ref().map(|at| at.value.as_str()));
         for url in &ingress.urls {
             let route = Route {
@@ -234,67 +276,4 @@ impl<'a> Planner<'a> {
             table.add_ingress(&url.value, route);
         }
     }
-}
-
-/// The rules for requests that reach the endpoints of a pipeline by path.
-#[derive(Default)]
-struct Guard<'a> {
-    /// The rule of each endpoint that has an ingress.
-    direct: HashMap<&'a str, Admission>,
-    /// The meshes of all ingresses of the pipeline.
-    meshes: Vec<Arc<MeshPlan>>,
-}
-
-/// Adds the route of an endpoint's path. Endpoints with the same path share the strictest rule.
-fn endpoint_route(
-    endpoint: &Endpoint,
-    linked: &LinkedPipeline,
-    guard: &Guard<'_>,
-    plan: &Arc<PipelinePlan>,
-    table: &mut RouteTable<Route>,
-) {
-    let Some(path) = &endpoint.path_prefix else { return };
-    let mut admission = Admission::default();
-    let mut closed = None;
-    for same in linked.endpoints.iter().filter(|other| same_path(other, endpoint)) {
-        closed = closed.or_else(|| linked.closed.get(&same.name));
-        if let Some(theirs) = guard.direct.get(same.name.as_str()) {
-            admission.required |= theirs.required;
-            join(&mut admission.meshes, &theirs.meshes);
-        }
-    }
-    if let Some(required) = linked.mesh_auth {
-        join(&mut admission.meshes, &guard.meshes);
-        admission.required |= required;
-    }
-    let prefix = prefix(Some(&path.value));
-    let route = Route {
-        pipeline: Arc::clone(plan),
-        endpoint: Arc::from(endpoint.name.as_str()),
-        endpoint_prefix: Arc::clone(&prefix),
-        ingress: None,
-        closed: closed.map(|reason| Arc::from(reason.as_str())),
-        admission,
-    };
-    table.add_endpoint(&prefix, route);
-}
-
-/// Returns true when both endpoints have the same path.
-fn same_path(a: &Endpoint, b: &Endpoint) -> bool {
-    let path =
-        |endpoint: &Endpoint| endpoint.path_prefix.as_ref().and_then(|at| owned_segments(&at.value).ok());
-    path(a) == path(b)
-}
-
-fn join(into: &mut Vec<Arc<MeshPlan>>, more: &[Arc<MeshPlan>]) {
-    for mesh in more {
-        if !into.iter().any(|known| Arc::ptr_eq(known, mesh)) {
-            into.push(Arc::clone(mesh));
-        }
-    }
-}
-
-/// Splits a path into segments. One with dot segments, which `Config::merge` has rejected, matches nothing.
-fn prefix(path: Option<&str>) -> Arc<[String]> {
-    path.and_then(|path| owned_segments(path).ok()).unwrap_or_default().into()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use provider_api::{Error, Mode, Reference};
 
+use crate::http::url_prefix::UrlPrefix;
 use crate::plan::authorities::Authorities;
 use crate::plan::base_url::BaseUrl;
 use crate::plan::mesh::MeshPlan;
@@ -43,6 +44,10 @@ pub(crate) struct HttpUpstream {
     pub(crate) other_meshes: Vec<Arc<MeshPlan>>,
     /// Set when only requests with mesh context may leave here.
     pub(crate) mesh_only: bool,
+    /// Set when no request may leave here without a mesh token: the pipeline has `mesh_auth` for its egress.
+    pub(crate) token_only: bool,
+    /// The URLs that every request must be sent below: the `destination_url` of `mesh_auth`.
+    pub(crate) only_below: Vec<UrlPrefix>,
 }
 
 /// The location of a backend.
@@ -71,7 +76,8 @@ impl BaseUrls<'_> {
 /// The reason for which a request may not be sent to a backend.
 #[derive(Debug)]
 pub(crate) enum NotSent {
-    /// The destination admits members of a mesh only, and this gateway has no mesh in common with it.
+    /// The request needs a token, since the destination admits members of a mesh only or the pipeline requires one, and no
+    /// mesh of this gateway has the destination.
     NoMesh(String),
     /// A provider failed.
     Provider(Arc<Error>),
@@ -107,6 +113,13 @@ impl HttpUpstream {
         rest: &str,
         providers: &Providers,
     ) -> Result<Option<HeaderValue>, NotSent> {
+        if self.only_below.iter().any(|url| !url.covers(&base.prefix, rest)) {
+            let message = format!(
+                "requests of backend `{}` are sent below the `destination_url` of its `mesh_auth` only",
+                self.backend
+            );
+            return Err(NotSent::NoMesh(message));
+        }
         for mesh in &self.egress {
             if let Some(member) = mesh.member(&base.prefix, rest, providers).await? {
                 return Ok(Some(mesh.authorization(&member, providers).await?));
@@ -114,8 +127,10 @@ impl HttpUpstream {
         }
         for mesh in &self.other_meshes {
             let found = match bases {
-                BaseUrls::Configured(_) => mesh.known_destination(&base.prefix, rest, providers).await,
-                BaseUrls::Resolved(_) => mesh.destination(&base.prefix, rest, providers).await?,
+                BaseUrls::Configured(_) if !self.token_only => {
+                    mesh.known_destination(&base.prefix, rest, providers).await
+                }
+                _ => mesh.destination(&base.prefix, rest, providers).await?,
             };
             if let Some(member) = found {
                 return Ok(Some(mesh.authorization(&member, providers).await?));
@@ -123,6 +138,13 @@ impl HttpUpstream {
         }
         if let (Location::Resource(target), BaseUrls::Resolved(resolved)) = (&self.location, bases) {
             check_mode(resolved.mode, &self.backend, &target.reference)?;
+        }
+        if self.token_only {
+            let message = format!(
+                "requests of backend `{}` need a mesh token, and the URL is no destination of a mesh that its `mesh_auth` accepts",
+                self.backend
+            );
+            return Err(NotSent::NoMesh(message));
         }
         Ok(None)
     }

@@ -113,6 +113,6 @@ fn definition(linked: &LinkedMesh, documents: &Documents) -> MeshDefinition {
         provider: linked.provider.clone(),
         keys,
         token_audience: mesh.token_audience.is_some(),
-        jwks_url: mesh.jwks_url.clone(),
+        jwks_url: linked.jwks_url.as_ref().map(ToString::to_string),
     }
 }

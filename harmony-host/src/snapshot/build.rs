@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use provider_api::{ErrorKind, ProviderName, RejectionClass};
@@ -65,10 +66,12 @@ impl Snapshot {
         }
         let class = if problems.refuse() { RejectionClass::Parse } else { RejectionClass::Validate };
         let fragments: Vec<_> = documents.fragments().collect();
+        let root = documents.config_path().parent().map(Path::to_owned).unwrap_or_default();
         let context = MergeContext {
             registry: &surroundings.registry,
             default_provider: &surroundings.default_provider,
             capabilities: &surroundings.capabilities,
+            root: &root,
             allow_unknown_keys: surroundings.allow_unknown_keys,
         };
         let Some(config) = Config::merge(&fragments, &context, &mut problems) else {

@@ -147,7 +147,7 @@ const MESH: &[Key] = &[
     )
     .guards()
     .local("a change may not set which tokens a mesh requires"),
-    text("jwks_url", "The URL of the published keys of a remote mesh.").guards().unsupported(),
+    text("jwks_url", "The URL of the published keys of a remote mesh, at its control plane.").guards(),
     texts("ingress", "Its ingresses: names, or references.").guards(),
     texts("egress", "Its egresses: names, or references."),
     text("name", "A display name.").no_effect(),
@@ -295,24 +295,20 @@ const MIDDLEWARE: &[Key] = &[
     text("type", "The type. A type that the gateway does not serve is answered 501.").guards(),
     text("authentication", "The authentication of a middleware.").guards(),
     table("options", "Options of the type."),
-    flag("options.required", "`mesh_auth`: set to false to let requests pass without a token.").guards(),
-    text("options.mesh_name", "`mesh_auth`: the mesh whose tokens are accepted.").guards().unsupported(),
-    text("options.mesh_id", "`mesh_auth`: the id of that mesh.").guards().unsupported(),
-    words("options.provider", &["local", "runbeam"], "`mesh_auth`: the provider of that mesh.")
-        .guards()
-        .unsupported(),
-    words(
-        "options.direction",
-        &["ingress"],
-        "`mesh_auth`: the checked side. For egresses use `mode = \"mesh\"`.",
+    flag(
+        "options.required",
+        "`mesh_auth`: set to false to let requests pass without a token; default: true.",
     )
     .guards(),
-    text("options.jwt_secret", "`mesh_auth`: the secret of that mesh.").secret().guards().unsupported(),
-    text("options.jwt_key_path", "`mesh_auth`: the file of the key of that mesh.").guards().unsupported(),
-    text("options.jwks_url", "`mesh_auth`: the published keys of that mesh.").guards().unsupported(),
-    text("options.destination_url", "`mesh_auth`: the audience of the tokens of an egress.")
-        .guards()
-        .unsupported(),
+    words("options.direction", &["ingress", "egress"], "`mesh_auth`: the side; default: `ingress`.").guards(),
+    text("options.mesh_name", "`mesh_auth`: the mesh of the tokens; default: those of the pipeline.")
+        .guards(),
+    text("options.mesh_id", "`mesh_auth`: the mesh of the tokens, by its id.").guards(),
+    text("options.provider", "`mesh_auth`: must be the provider of that mesh.").guards(),
+    text("options.jwt_secret", "`mesh_auth`: must be the secret of that mesh.").secret().guards(),
+    text("options.jwt_key_path", "`mesh_auth`: must be the key file of that mesh for this side.").guards(),
+    text("options.jwks_url", "`mesh_auth`: the published keys of that mesh, at its control plane.").guards(),
+    text("options.destination_url", "`mesh_auth`, egress: the URL that requests are sent below.").guards(),
     text("options.spec_path", "A transform.").not_served(),
     words("options.apply", &["left", "right", "both"], "The side that a transform applies to.").not_served(),
     flag("options.fail_on_error", "An option of transforms.").not_served(),

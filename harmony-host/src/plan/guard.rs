@@ -1,0 +1,107 @@
+//! The rules for requests that reach the endpoints of a pipeline by path, and those of its `mesh_auth`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::{Endpoint, LinkedPipeline};
+use crate::http::path::owned_segments;
+use crate::plan::mesh::MeshPlan;
+use crate::plan::route::{Admission, PipelinePlan, Route};
+use crate::plan::route_table::RouteTable;
+
+/// The rules for requests that reach the endpoints of a pipeline by path.
+#[derive(Default)]
+pub(super) struct Guard<'a> {
+    /// The rule of each endpoint that has an ingress.
+    pub(super) direct: HashMap<&'a str, Admission>,
+    /// The meshes of all ingresses of the pipeline.
+    pub(super) meshes: Vec<Arc<MeshPlan>>,
+    /// The rule of its `mesh_auth`.
+    pub(super) auth: Option<Auth>,
+}
+
+/// The rule of the `mesh_auth` of a pipeline.
+pub(super) struct Auth {
+    /// Set when a request without a token is refused.
+    pub(super) required: bool,
+    /// Set when the tokens are those of the meshes that the pipeline belongs to.
+    pub(super) own: bool,
+    /// The enabled meshes that are chosen by name or id; `None` without a choice.
+    pub(super) chosen: Option<Vec<Arc<MeshPlan>>>,
+}
+
+impl Auth {
+    /// Adds this rule to that of a route. `own` are further meshes of the pipeline, for a route that any of them may use.
+    pub(super) fn restrict(&self, admission: &mut Admission, own: &[Arc<MeshPlan>]) {
+        let by_mode = admission.required;
+        if self.own {
+            join(&mut admission.meshes, own);
+        }
+        if let Some(chosen) = &self.chosen {
+            match (self.required, by_mode) {
+                // A token must satisfy both.
+                (true, _) if by_mode || self.own => {
+                    admission.meshes.retain(|mesh| chosen.iter().any(|one| Arc::ptr_eq(one, mesh)));
+                }
+                (true, _) => admission.meshes.clone_from(chosen),
+                // The tokens of other meshes do not satisfy the mode.
+                (false, true) => {}
+                (false, false) => join(&mut admission.meshes, chosen),
+            }
+        }
+        admission.required |= self.required;
+    }
+}
+
+/// Adds the route of an endpoint's path. Endpoints with the same path share the strictest rule.
+pub(super) fn endpoint_route(
+    endpoint: &Endpoint,
+    linked: &LinkedPipeline,
+    guard: &Guard<'_>,
+    plan: &Arc<PipelinePlan>,
+    table: &mut RouteTable<Route>,
+) {
+    let Some(path) = &endpoint.path_prefix else { return };
+    let mut admission = Admission::default();
+    let mut closed = None;
+    for same in linked.endpoints.iter().filter(|other| same_path(other, endpoint)) {
+        closed = closed.or_else(|| linked.closed.get(&same.name));
+        if let Some(theirs) = guard.direct.get(same.name.as_str()) {
+            admission.required |= theirs.required;
+            join(&mut admission.meshes, &theirs.meshes);
+        }
+    }
+    if let Some(auth) = &guard.auth {
+        auth.restrict(&mut admission, &guard.meshes);
+    }
+    let prefix = prefix(Some(&path.value));
+    let route = Route {
+        pipeline: Arc::clone(plan),
+        endpoint: Arc::from(endpoint.name.as_str()),
+        endpoint_prefix: Arc::clone(&prefix),
+        ingress: None,
+        closed: closed.map(|reason| Arc::from(reason.as_str())),
+        admission,
+    };
+    table.add_endpoint(&prefix, route);
+}
+
+/// Returns true when both endpoints have the same path.
+fn same_path(a: &Endpoint, b: &Endpoint) -> bool {
+    let path =
+        |endpoint: &Endpoint| endpoint.path_prefix.as_ref().and_then(|at| owned_segments(&at.value).ok());
+    path(a) == path(b)
+}
+
+pub(super) fn join(into: &mut Vec<Arc<MeshPlan>>, more: &[Arc<MeshPlan>]) {
+    for mesh in more {
+        if !into.iter().any(|known| Arc::ptr_eq(known, mesh)) {
+            into.push(Arc::clone(mesh));
+        }
+    }
+}
+
+/// Splits a path into segments. One with dot segments, which `Config::merge` has rejected, matches nothing.
+pub(super) fn prefix(path: Option<&str>) -> Arc<[String]> {
+    path.and_then(|path| owned_segments(path).ok()).unwrap_or_default().into()
+}
