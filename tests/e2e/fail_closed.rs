@@ -184,8 +184,8 @@ async fn mesh_auth_requires_a_token() {
 async fn values_without_effect_are_rejected() {
     for (section, key) in [
         (
-            "[middleware.m]\ntype = \"mesh_auth\"\noptions.direction = \"egress\"\n",
-            "middleware.m.options.direction",
+            "[middleware.m]\ntype = \"mesh_auth\"\noptions.destination_url = \"https://a.example\"\n",
+            "middleware.m.options.destination_url",
         ),
         ("[endpoints.e]\nservice = \"echo\"\nconnection.host = \"a\"\n", "endpoints.e.connection"),
         ("[targets.t]\ntimeout_secs = 0\n", "targets.t.timeout_secs"),

@@ -52,11 +52,12 @@ method = "jwt"
 "#;
 
 const MESHES: &str = r#"[mesh.clinic]
+id = "01CLINIC"
 type = "http"
 provider = "local"
 auth_type = "jwt"
 jwt_secret = "a-mesh-secret-of-more-than-32-bytes-for-tests"
-ingress = ["records", "second"]
+ingress = ["records", "second", "chosen", "theirs"]
 egress = ["away"]
 enabled = true
 [mesh.signed]
@@ -108,6 +109,24 @@ networks = ["public"]
 endpoints = ["guarded"]
 middleware = ["token"]
 backends = ["echo"]
+[pipelines.chosen]
+networks = ["public"]
+endpoints = ["chosen"]
+middleware = ["mesh_auth"]
+backends = ["echo"]
+[pipelines.chosen.mesh.ingress.chosen]
+endpoint = "chosen"
+urls = ["https://a.example/chosen"]
+[pipelines.outward]
+networks = ["public"]
+endpoints = ["outward"]
+middleware = ["outward"]
+backends = ["header-free"]
+[pipelines.below]
+networks = ["public"]
+endpoints = ["below"]
+middleware.outgoing = ["below"]
+backends = ["theirs"]
 [pipelines.incoming]
 networks = ["public"]
 endpoints = ["incoming"]
@@ -174,6 +193,15 @@ options.path_prefix = "/off"
 [endpoints.guarded]
 service = "http"
 options.path_prefix = "/guarded"
+[endpoints.chosen]
+service = "http"
+options.path_prefix = "/chosen"
+[endpoints.outward]
+service = "http"
+options.path_prefix = "/outward"
+[endpoints.below]
+service = "http"
+options.path_prefix = "/below"
 [endpoints.incoming]
 service = "http"
 options.path_prefix = "/incoming"
@@ -215,6 +243,12 @@ service = "http"
 options.path_prefix = "/open"
 [backends.echo]
 service = "echo"
+[backends.header-free]
+service = "http"
+options.base_url = "https://elsewhere.example"
+[backends.theirs]
+service = "http"
+options.base_url = "https://theirs.example"
 [backends.leaving]
 service = "http"
 options.base_url = "https://theirs.example/r4"
@@ -232,6 +266,21 @@ options.base_url = "http://c.example"
 type = "mesh_auth"
 options.direction = "ingress"
 options.required = true
+[middleware.mesh_auth]
+type = "mesh_auth"
+options.mesh_name = "signed"
+options.provider = "local"
+options.jwt_key_path = "public.pem"
+[middleware.outward]
+type = "mesh_auth"
+options.direction = "egress"
+options.mesh_id = "01CLINIC"
+options.jwt_secret = "a-mesh-secret-of-more-than-32-bytes-for-tests"
+[middleware.below]
+type = "mesh_auth"
+options.direction = "egress"
+options.mesh_name = "clinic"
+options.destination_url = "https://theirs.example/r4"
 [middleware.jwt_auth]
 type = "jwt_auth"
 "#;
@@ -246,6 +295,9 @@ fn requests() -> Vec<Request> {
         "signed",
         "off",
         "guarded",
+        "chosen",
+        "outward",
+        "below",
         "incoming",
         "outgoing",
         "left",
@@ -273,6 +325,8 @@ fn requests() -> Vec<Request> {
                 all.push((network, scheme, host, format!("/{path}/x"), token));
             }
         }
+        // The token of a mesh of the pipeline, which accepts those of another one only.
+        all.push((network, scheme, "127.0.0.1", "/chosen/x".to_owned(), Some("clinic")));
     }
     all
 }
@@ -289,7 +343,12 @@ async fn served(snapshot: &Snapshot, requests: &[Request]) -> BTreeSet<usize> {
         }
         let mut headers = HeaderMap::new();
         if let Some(mesh) = token {
-            headers.insert(AUTHORIZATION, format!("Bearer {}", Forged::of(mesh).jwt()).parse().unwrap());
+            headers.insert(
+                AUTHORIZATION,
+                format!("Bearer {}", Forged::of(mesh).claim("mesh_id", "01CLINIC".into()).jwt())
+                    .parse()
+                    .unwrap(),
+            );
         }
         let head = RequestHead::new(network, *scheme, host, path, &headers);
         let Ok(admitted) = snapshot.admit(&head).await else { continue };
@@ -299,6 +358,21 @@ async fn served(snapshot: &Snapshot, requests: &[Request]) -> BTreeSet<usize> {
     }
     served
 }
+
+/// The keys whose values are words that must not be short of a letter.
+const WORDS: [&str; 11] = [
+    "mode",
+    "type",
+    "provider",
+    "auth_type",
+    "service",
+    "options.direction",
+    "options.mesh_name",
+    "options.mesh_id",
+    "options.provider",
+    "options.jwt_secret",
+    "options.jwt_key_path",
+];
 
 /// One-letter mistakes of a word: a letter left out, doubled, replaced, or exchanged with the next.
 fn misspellings(word: &str) -> Vec<String> {
@@ -359,9 +433,7 @@ fn edits(line: &str) -> Vec<String> {
     }
     all.push(format!("{key} = [{value}]"));
     let word = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    if let Some(word) = word
-        .filter(|_| ["mode", "type", "provider", "auth_type", "options.direction", "service"].contains(&key))
-    {
+    if let Some(word) = word.filter(|_| WORDS.contains(&key)) {
         all.extend((0..word.len()).map(|at| format!("{key} = \"{}{}\"", &word[..at], &word[at + 1..])));
     }
     // Names inside of lists and inline tables, for the keys that they hold.
