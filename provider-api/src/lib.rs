@@ -4,6 +4,7 @@ mod build_error;
 mod change;
 mod clock;
 mod config_source;
+mod duration;
 mod enrollment;
 mod error;
 mod factory;
@@ -35,6 +36,7 @@ pub use change::{
 };
 pub use clock::{Clock, SystemClock};
 pub use config_source::{Cadence, ConfigSource, Pending};
+pub use duration::DisplayDuration;
 pub use enrollment::{
     CredentialDetails, CredentialStatus, Enrolled, Enrollment, EnrollmentRequest, MachineCredential,
 };

@@ -1,8 +1,10 @@
 //! Verification of a mesh token with a local key.
 
+use std::time::Duration;
+
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind as JwtErrorKind};
 use jsonwebtoken::{decode, decode_header};
-use provider_api::{Claims, Error, Expected, Result};
+use provider_api::{Claims, DisplayDuration, Error, Expected, Result};
 
 use crate::audience::Audience;
 use crate::claims::{Claim, TokenClaims, system_time};
@@ -27,7 +29,8 @@ pub(crate) fn verify(key: &MeshKey, now: u64, expected: &Expected<'_>, token: &s
     let latest = now.saturating_add(LEEWAY_SECS);
     if exp.saturating_add(LEEWAY_SECS) <= now {
         return Err(Error::denied(format!(
-            "the token expired at {exp}; it is {now}, with {LEEWAY_SECS} s of leeway"
+            "the token expired {} ago by the clock of this machine; {LEEWAY_SECS} s are tolerated",
+            shown(now - exp)
         )));
     }
     for (claim, time) in [("nbf", seconds("nbf", &claims.nbf)?), ("iat", Some(iat))] {
@@ -35,7 +38,9 @@ pub(crate) fn verify(key: &MeshKey, now: u64, expected: &Expected<'_>, token: &s
             && time > latest
         {
             return Err(Error::denied(format!(
-                "the token is from the future: `{claim}` is {time}; it is {now}, with {LEEWAY_SECS} s of leeway"
+                "the token is from the future (`{claim}`): the clocks of this machine and of its sender differ by {}; \
+                 {LEEWAY_SECS} s are tolerated; synchronize both clocks",
+                shown(time - now)
             )));
         }
     }
@@ -93,6 +98,10 @@ fn signature_error(key: &MeshKey, token: &str, error: &JwtError) -> Error {
         }
         _ => "cannot verify the token".to_owned(),
     })
+}
+
+fn shown(seconds: u64) -> DisplayDuration {
+    DisplayDuration(Duration::from_secs(seconds))
 }
 
 fn missing(name: &str) -> Error {

@@ -4,18 +4,21 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use provider_api::{Clock, Error, ErrorKind, Result};
+use provider_api::{Clock, DisplayDuration, Error, ErrorKind, Result};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use tokio::sync::OnceCell;
 use url::Url;
 
+use crate::address::Address;
 use crate::call::Call;
 use crate::error_response::{self, ErrorResponse};
 use crate::pool::Pool;
 use crate::purpose::Purpose;
+use crate::transport;
 use crate::urls::{append_path, same_origin_url};
 use crate::wire::BaseUrl;
 
@@ -51,6 +54,11 @@ impl Api {
         &self.configured
     }
 
+    /// Returns the configured URL, for messages.
+    pub(crate) fn address(&self) -> Address<'_> {
+        Address(&self.configured)
+    }
+
     pub(crate) fn now(&self) -> SystemTime {
         self.clock.now()
     }
@@ -63,7 +71,11 @@ impl Api {
     ) -> Result<T> {
         let limit = self.pool.deadlines().call();
         tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
-            Err(Error::unavailable(format!("{action}: the call took longer than {} s", limit.as_secs())))
+            Err(Error::unavailable(format!(
+                "{action}: the control plane at {} did not finish within {}; it may be overloaded",
+                self.address(),
+                DisplayDuration(limit)
+            )))
         })
     }
 
@@ -72,8 +84,9 @@ impl Api {
         match self.get_conditional(call, url, None).await? {
             Conditional::Modified(answer, headers) => Ok((answer, headers)),
             Conditional::NotModified => Err(Error::unavailable(format!(
-                "{}: the control plane answered 304 to a request without an ETag",
-                call.action
+                "{}: the control plane at {} answered 304 to a request without an ETag; check the proxies between",
+                call.action,
+                self.address()
             ))),
         }
     }
@@ -91,8 +104,9 @@ impl Api {
             return Ok(Conditional::NotModified);
         }
         let headers = response.headers().clone();
+        let url = response.url().clone();
         let body = self.successful_body(call, response, MAX_BYTES).await?;
-        Ok(Conditional::Modified(decode_answer(call, &body)?, headers))
+        Ok(Conditional::Modified(decode_answer(call, &url, &body)?, headers))
     }
 
     /// Returns the undecoded JSON response to a GET, at most `limit` bytes.
@@ -113,8 +127,9 @@ impl Api {
             Error::invalid(format!("{}: cannot serialize the request", call.action)).with_source(e)
         })?;
         let response = self.send(call, Method::POST, url, None, Some(body)).await?;
+        let url = response.url().clone();
         let body = self.successful_body(call, response, MAX_BYTES).await?;
-        decode_answer(call, &body)
+        decode_answer(call, &url, &body)
     }
 
     /// Returns the URL of `path` below the API's base URL, with the segments of `last` appended and encoded.
@@ -133,34 +148,29 @@ impl Api {
     async fn discover(&self, call: &Call<'_>) -> Result<Url> {
         let action = format!("{}, discovering the base URL of the API", call.action);
         let call = Call { action: &action, ..*call };
-        let mut answered_page = false;
+        let mut page = None;
         for path in ["harmony/base-url", "api/harmony/base-url"] {
             let url = append_path(&self.configured, path, &[]);
-            let response = self.send(&call, Method::GET, url, None, None).await?;
+            let response = self.send(&call, Method::GET, url.clone(), None, None).await?;
             // A website on the same host may answer every path with a page, so the second path is tried as well.
             if response.status().is_success() && !is_json(response.headers()) {
-                answered_page = true;
+                page = Some(no_json(&call, &response));
                 continue;
             }
             match self.successful_body(&call, response, MAX_BYTES).await {
-                Ok(body) => return self.discovered_url(&action, &decode(&action, &body)?),
+                Ok(body) => return self.discovered_url(&action, &url, &decode(&action, &url, &body)?),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        match answered_page {
-            true => Err(Error::unavailable(format!(
-                "{action}: the control plane answered with a page, not with JSON"
-            ))),
-            false => Ok(self.configured.clone()),
-        }
+        page.map_or_else(|| Ok(self.configured.clone()), Err)
     }
 
-    fn discovered_url(&self, action: &str, answer: &BaseUrl) -> Result<Url> {
+    fn discovered_url(&self, action: &str, from: &Url, answer: &BaseUrl) -> Result<Url> {
         let mut named = [&answer.full_url, &answer.base_url].into_iter().flatten();
         let named = named
             .find(|url| !url.trim().is_empty())
-            .ok_or_else(|| Error::unavailable(format!("{action}: the response has no `base_url`")))?;
+            .ok_or_else(|| missing_field(action, Address(from), "base_url"))?;
         let mut url = same_origin_url(action, &self.configured, &self.configured, named)?;
         url.set_query(None);
         url.set_fragment(None);
@@ -175,7 +185,8 @@ impl Api {
         etag: Option<&HeaderValue>,
         body: Option<Vec<u8>>,
     ) -> Result<Response> {
-        let mut request = self.pool.client().await?.request(method, url).header(ACCEPT, "application/json");
+        let mut request =
+            self.pool.client().await?.request(method, url.clone()).header(ACCEPT, "application/json");
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag.clone());
         }
@@ -185,7 +196,7 @@ impl Api {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        request.send().await.map_err(|e| transport_error(call.action, e))
+        request.send().await.map_err(|e| transport::to_error(call.action, &url, self.pool.deadlines(), &e))
     }
 
     /// Records whether the control plane refused the credential.
@@ -203,72 +214,87 @@ impl Api {
 
     /// Returns the body of a successful JSON response.
     async fn successful_body(&self, call: &Call<'_>, response: Response, limit: usize) -> Result<Bytes> {
-        let (status, headers) = (response.status(), response.headers().clone());
+        let (status, headers, url) = (response.status(), response.headers().clone(), response.url().clone());
         self.record_response(call, status);
-        let body = read_limited(call, response, limit).await;
+        let page = (status.is_success() && !is_json(&headers)).then(|| no_json(call, &response));
+        let body = self.read_limited(call, response, limit).await;
         if !status.is_success() {
-            let response = ErrorResponse { status, headers: &headers, body: &body.unwrap_or_default() };
-            return Err(error_response::to_error(
-                call.action,
-                call.purpose,
-                &response,
-                call.bearer.token(),
-                self.now(),
-            ));
+            let body = body.unwrap_or_default();
+            let response = ErrorResponse { url: &url, status, headers: &headers, body: &body };
+            return Err(error_response::to_error(call, &response, self.now()));
         }
-        if !is_json(&headers) {
-            return Err(Error::unavailable(format!(
-                "{}: the control plane answered {status}, not with JSON",
-                call.action
-            )));
+        page.map_or(body, Err)
+    }
+
+    async fn read_limited(&self, call: &Call<'_>, mut response: Response, limit: usize) -> Result<Bytes> {
+        let url = response.url().clone();
+        let mut body = BytesMut::new();
+        let interrupted = |e| transport::to_error(call.action, &url, self.pool.deadlines(), &e);
+        while let Some(chunk) = response.chunk().await.map_err(interrupted)? {
+            if body.len() + chunk.len() > limit {
+                return Err(call.unusable(&format!(
+                    "the control plane at {} sent more than {limit} bytes, the maximum of a response",
+                    Address(&url)
+                )));
+            }
+            body.extend_from_slice(&chunk);
         }
-        body
+        Ok(body.freeze())
     }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = media_type(headers);
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-async fn read_limited(call: &Call<'_>, mut response: Response, limit: usize) -> Result<Bytes> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| transport_error(call.action, e))? {
-        if body.len() + chunk.len() > limit {
-            return Err(call.unusable(&format!("the response has more than {limit} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
+fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Returns the error for a successful response that is no JSON, such as the page of a website.
+fn no_json(call: &Call<'_>, response: &Response) -> Error {
+    let kind = match media_type(response.headers()) {
+        kind if kind.is_empty() => "a body without a type".to_owned(),
+        kind => kind.chars().take(60).collect(),
+    };
+    Error::unavailable(format!(
+        "{}: the control plane at {} answered {} with {kind}, not with JSON; check `api`: this may be a website, or the \
+         login page of a network",
+        call.action,
+        Address(response.url()),
+        response.status()
+    ))
 }
 
 /// Decodes an answer. JSON that ends too early may come whole the next time; wrong fields stay wrong.
-fn decode_answer<T: DeserializeOwned>(call: &Call<'_>, body: &[u8]) -> Result<T> {
-    match serde_json::from_slice::<T>(body) {
-        Err(e) if e.is_data() => {
-            let (line, column) = (e.line(), e.column());
-            Err(call.unusable(&format!("cannot decode the response, at {line}:{column}")))
-        }
-        _ => decode(call.action, body),
-    }
-}
-
-pub(crate) fn decode<T: DeserializeOwned>(action: &str, body: &[u8]) -> Result<T> {
-    serde_json::from_slice(body).map_err(|e| {
-        // The error of serde_json may quote the response, which may hold a token. The position is enough.
-        let (line, column) = (e.line(), e.column());
-        Error::unavailable(format!("{action}: cannot decode the response, at {line}:{column}"))
+fn decode_answer<T: DeserializeOwned>(call: &Call<'_>, url: &Url, body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|e| match e.is_data() {
+        true => call.unusable(&undecoded(url, &e)),
+        false => Error::unavailable(format!("{}: {}", call.action, undecoded(url, &e))),
     })
 }
 
-fn transport_error(action: &str, error: reqwest::Error) -> Error {
-    let reason = if error.is_timeout() {
-        "the control plane did not answer in time"
-    } else if error.is_connect() {
-        "the control plane cannot be reached"
-    } else {
-        "the connection to the control plane was interrupted"
+pub(crate) fn decode<T: DeserializeOwned>(action: &str, url: &Url, body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|e| Error::unavailable(format!("{action}: {}", undecoded(url, &e))))
+}
+
+/// Returns what is wrong with a response. The error of serde_json may quote the response, which may hold a token. The
+/// position is enough.
+fn undecoded(url: &Url, error: &serde_json::Error) -> String {
+    let problem = match error.classify() {
+        Category::Data => "JSON with other fields than expected",
+        Category::Eof => "JSON that ends too early",
+        Category::Syntax | Category::Io => "text that is not valid JSON",
     };
-    Error::unavailable(format!("{action}: {reason}")).with_source(error.without_url())
+    let (line, column) = (error.line(), error.column());
+    format!("the control plane at {} sent {problem}, at line {line}, column {column}", Address(url))
+}
+
+/// Returns the error for a response whose `field` is missing or blank.
+pub(crate) fn missing_field(action: &str, address: Address<'_>, field: &str) -> Error {
+    Error::unavailable(format!(
+        "{action}: the control plane at {address} sent a response without a usable `{field}`"
+    ))
 }

@@ -51,6 +51,14 @@ impl Bearer<'_> {
         }
     }
 
+    /// Returns the token and its origin in words, for the message about a refusal.
+    pub(crate) fn described(&self) -> String {
+        match self {
+            Self::Gateway(credentials, credential) => credentials.described(credential),
+            Self::Anonymous | Self::User(_) => "the token of this request".to_owned(),
+        }
+    }
+
     /// Records whether the control plane refused the machine token; other credentials are not tracked.
     pub(crate) fn record_refusal(&self, refused: bool) {
         if let Self::Gateway(credentials, credential) = self {

@@ -10,10 +10,11 @@ use provider_api::{
 use reqwest::header::ETAG;
 use url::Url;
 
-use crate::api::Conditional;
+use crate::address::Address;
+use crate::api::{Conditional, missing_field};
 use crate::credential::Credential;
 use crate::purpose::Purpose;
-use crate::runbeam::{Runbeam, missing_field};
+use crate::runbeam::Runbeam;
 use crate::transforms::{is_transform_id, required_transforms};
 use crate::urls::{append_path, same_origin_url};
 use crate::wire::{ChangeDetail, ChangeList, TransformAnswer};
@@ -78,7 +79,8 @@ impl Runbeam {
             pages += 1;
             if pages > MAX_PAGES {
                 return Err(Error::unavailable(format!(
-                    "{PENDING}: the list has more than {MAX_PAGES} pages"
+                    "{PENDING}: the list of the control plane at {} has more than {MAX_PAGES} pages",
+                    self.api.address()
                 )));
             }
             let known = known.as_deref().filter(|_| pages == 1);
@@ -93,7 +95,7 @@ impl Runbeam {
                 }
                 Err(error) => return Err(no_such_gateway(error)),
             };
-            list.add(&page)?;
+            list.add(self.api.address(), &page)?;
             let link = page.links.and_then(|links| links.next).filter(|link| !link.trim().is_empty());
             next =
                 link.map(|link| same_origin_url(PENDING, self.api.configured(), &url, &link)).transpose()?;
@@ -109,7 +111,10 @@ impl Runbeam {
         let (answer, _): (ChangeDetail, _) = self.api.get(&call, url).await?;
         let change = answer.data;
         if change.id != id.as_str() {
-            return Err(Error::invalid(format!("{action}: the control plane sent a different change")));
+            return Err(Error::invalid(format!(
+                "{action}: the control plane at {} sent a different change",
+                self.api.address()
+            )));
         }
         let document = change.toml_config.filter(|text| !text.trim().is_empty());
         let document =
@@ -146,7 +151,7 @@ impl Runbeam {
         let (answer, _): (TransformAnswer, _) = self.api.get(&call, url).await?;
         let content = answer.data.options.instructions;
         match content.trim().is_empty() {
-            true => Err(missing_field(&action, "instructions")),
+            true => Err(missing_field(&action, self.api.address(), "instructions")),
             false => Ok(Attachment { name: id.to_owned(), content }),
         }
     }
@@ -167,18 +172,18 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, page: &ChangeList) -> Result<()> {
+    fn add(&mut self, address: Address<'_>, page: &ChangeList) -> Result<()> {
         for change in &page.data {
-            let head = change.head().ok_or_else(|| missing_field(PENDING, "id"))?;
+            let head = change.head().ok_or_else(|| missing_field(PENDING, address, "id"))?;
             // A change that arrives between two pages moves the others down, so one is on both pages.
             if self.seen.insert(head.id.clone()) {
                 self.heads.push(head);
             }
         }
         match self.heads.len() > MAX_CHANGES {
-            true => {
-                Err(Error::unavailable(format!("{PENDING}: the list has more than {MAX_CHANGES} changes")))
-            }
+            true => Err(Error::unavailable(format!(
+                "{PENDING}: the list of the control plane at {address} has more than {MAX_CHANGES} changes"
+            ))),
             false => Ok(()),
         }
     }
@@ -199,9 +204,6 @@ impl List {
 
 fn no_such_gateway(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::NotFound => Error::unavailable(format!(
-            "{PENDING}: the control plane does not know this gateway; authorize it again"
-        )),
         ErrorKind::Unavailable => error,
         _ => Error::unavailable(error.to_string()),
     }
@@ -220,7 +222,8 @@ mod tests {
                 .collect();
             let page = serde_json::from_value(serde_json::json!({ "data": data })).unwrap();
             let mut list = List::default();
-            list.add(&page).unwrap();
+            let url = Url::parse("https://a.example").unwrap();
+            list.add(Address(&url), &page).unwrap();
             list.oldest_first().iter().map(|head| head.id.to_string()).collect::<String>()
         };
         let (early, late) = (Some("2026-01-01T00:00:00Z"), Some("2026-01-01T02:00:00+01:00"));

@@ -92,7 +92,7 @@ impl Credential {
         let stored: StoredCredential = serde_json::from_slice(json).map_err(|e| {
             let (line, column) = (e.line(), e.column());
             Error::invalid(format!(
-                "at {line}:{column}: expected a JSON object with `machine_token`, `expires_at` (RFC 3339) and \
+                "at line {line}, column {column}: expected a JSON object with `machine_token`, `expires_at` (RFC 3339) and \
                  `gateway_id`"
             ))
         })?;
@@ -155,7 +155,10 @@ impl Credential {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~+/|".contains(c);
         let token = text.trim_end_matches('=');
         if token.is_empty() || !token.chars().all(allowed) {
-            return Err(Error::invalid("it is neither a JSON object nor a bare token"));
+            return Err(Error::invalid(format!(
+                "it is neither a JSON object nor a bare token: {}",
+                what_is_wrong(token, allowed)
+            )));
         }
         let credential = Self {
             token: Secret::new(text),
@@ -167,6 +170,17 @@ impl Credential {
             control_plane: None,
         };
         credential.validated()
+    }
+
+    /// Returns whether the token has none of the forms of the control plane: a JWT, or the one of Sanctum. Another one
+    /// may still be good.
+    pub(crate) fn is_opaque(&self) -> bool {
+        let token = self.token.expose();
+        let is_jwt = token.starts_with("eyJ") && token.split('.').count() == 3;
+        let is_sanctum = token
+            .split_once('|')
+            .is_some_and(|(id, rest)| !rest.is_empty() && id.bytes().all(|b| b.is_ascii_digit()));
+        !is_jwt && !is_sanctum
     }
 
     /// Returns the credential with `origin` as its control plane.
@@ -186,6 +200,25 @@ impl From<MachineCredential> for Credential {
             issued_at: None,
             control_plane: None,
         }
+    }
+}
+
+/// Returns the first fault of a bare token in words, without any part of it.
+fn what_is_wrong(token: &str, allowed: impl Fn(char) -> bool) -> &'static str {
+    let prefixed =
+        |prefix: &str| token.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    match token.chars().find(|c| !allowed(*c)) {
+        None => "it has no characters but `=`",
+        _ if prefixed("bearer ") => "leave out the word `Bearer`",
+        Some('"' | '\'' | '`' | '\u{201c}' | '\u{201d}') => {
+            "it has quotation marks, which are no part of a token"
+        }
+        Some('\n' | '\r') => "it has a line break within",
+        Some(c) if c.is_whitespace() => "it has white space within",
+        Some(c) if c.is_control() => "it has a control character",
+        Some('=') => "it has `=` within; set the variable to the token alone",
+        Some(c) if !c.is_ascii() => "it has a character that is not ASCII",
+        Some(_) => "it has a character that no token has",
     }
 }
 

@@ -233,6 +233,17 @@ impl Credentials {
         }
     }
 
+    /// Returns a credential and where it comes from in words, for the message about a refusal.
+    pub(crate) fn described(&self, credential: &Credential) -> String {
+        match self.state().is_in_environment(credential) {
+            true if credential.is_opaque() => format!(
+                "the machine token in {VARIABLE}, which has not the form of one: a JWT, or a number, `|` and a text"
+            ),
+            true => format!("the machine token in {VARIABLE}"),
+            false => "the stored machine token of this gateway".to_owned(),
+        }
+    }
+
     fn remember(&self, state: &State) {
         if let (Ok(store), Some(seen)) = (&self.0.store, &state.seen) {
             store.seen_tokens().remember(seen);

@@ -8,11 +8,12 @@ use provider_api::{
 };
 use url::Url;
 
+use crate::api::missing_field;
 use crate::call::{Bearer, Call};
 use crate::credential::Credential;
 use crate::credentials::Identity;
 use crate::purpose::Purpose;
-use crate::runbeam::{Runbeam, missing_field};
+use crate::runbeam::Runbeam;
 use crate::wire::{AuthorizeRequest, Authorized, ChangeList};
 
 #[async_trait]
@@ -74,8 +75,8 @@ impl Runbeam {
         let answer = answer.map_err(not_found_as_unavailable)?;
         let now = self.context.clock.now();
         let gateway = answer.gateway;
-        let expires_at =
-            SystemTime::try_from(answer.expires_at).map_err(|_| missing_field(action, "expires_at"))?;
+        let expires_at = SystemTime::try_from(answer.expires_at)
+            .map_err(|_| missing_field(action, self.api.address(), "expires_at"))?;
         let credential = Credential {
             token: answer.machine_token,
             expires_at: Some(expires_at),
@@ -86,10 +87,13 @@ impl Runbeam {
             control_plane: None,
         };
         let credential = credential.validated().map_err(|error| {
-            Error::unavailable(format!("{action}: the control plane sent an invalid machine token: {error}"))
+            Error::unavailable(format!(
+                "{action}: the control plane at {} sent an invalid machine token: {error}",
+                self.api.address()
+            ))
         })?;
         if credential.is_expired(now) {
-            return Err(missing_field(action, "expires_at"));
+            return Err(missing_field(action, self.api.address(), "expires_at"));
         }
         let _enrolling = self.credentials.enrolling().await;
         self.check_identity(&gateway.id, request.replace, ErrorKind::Denied).await?;

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use provider_api::{Error, ErrorKind, Secret};
+use provider_api::{DisplayDuration, Error, ErrorKind, Secret};
 use reqwest::StatusCode;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use url::Url;
 
+use crate::address::Address;
+use crate::call::Call;
 use crate::purpose::Purpose;
 use crate::wire::Problem;
 
@@ -20,36 +23,83 @@ const MIN_TOKEN_CHARS: usize = 40;
 
 /// A response with an error status.
 pub(crate) struct ErrorResponse<'a> {
+    pub(crate) url: &'a Url,
     pub(crate) status: StatusCode,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
 }
 
 /// Maps an error status of the control plane to an error. Every response with such a status passes through here.
-/// The error never contains `sent`, the token of the request.
-pub(crate) fn to_error(
-    action: &str,
-    purpose: Purpose,
-    response: &ErrorResponse<'_>,
-    sent: Option<&Secret>,
-    now: SystemTime,
-) -> Error {
+/// The error never contains the token of the request.
+pub(crate) fn to_error(call: &Call<'_>, response: &ErrorResponse<'_>, now: SystemTime) -> Error {
+    let Call { action, purpose, bearer, .. } = *call;
+    let sent = bearer.token();
     let status = response.status;
     let message = server_message(response.body, sent);
-    let kind = kind(purpose, status, &message);
-    let with_machine_token = matches!(purpose, Purpose::Resource | Purpose::MeshToken | Purpose::Gateway);
-    let context = match status {
-        StatusCode::UNAUTHORIZED if with_machine_token => {
-            format!(
-                "{action}: the control plane refused this gateway's credential (401){message}; authorize it again"
-            )
+    let kind = kind(purpose, status, message.as_deref().unwrap_or_default());
+    let wait = retry_after(response.headers, now).filter(|_| kind == ErrorKind::Unavailable);
+    let quoted = message.map(|message| format!(" (\"{message}\")")).unwrap_or_default();
+    let meaning = meaning(call, response, wait);
+    let address = Address(response.url);
+    let error = Error::new(
+        kind,
+        format!("{action}: the control plane at {address} answered {status}{quoted}{meaning}"),
+    );
+    match wait {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
+}
+
+/// Returns the meaning of an error status, and the remedy, for the end of a message.
+fn meaning(call: &Call<'_>, response: &ErrorResponse<'_>, wait: Option<Duration>) -> String {
+    let meaning = match (response.status.as_u16(), call.purpose) {
+        (401, Purpose::Public) => ", though the published keys need no token; check `api`",
+        (401, Purpose::User) => ": it refused the token of this request; request a new one",
+        (401, _) => {
+            return format!(
+                ": it refused {}; authorize the gateway again, for example with `runbeam harmony:authorize`",
+                call.bearer.described()
+            );
         }
-        _ => format!("{action}: the control plane answered {status}{message}"),
+        (403, Purpose::Public) => ", though the published keys need no token; check `api`",
+        (403, Purpose::User) => {
+            ": the token of this request does not permit it; use the token of a user with access"
+        }
+        (403, Purpose::Gateway) => {
+            ": it denies this gateway its changes; check that the gateway is enabled there, or authorize it again"
+        }
+        (403, _) => ": this gateway has no access; grant it at the control plane",
+        (404 | 410, Purpose::Public) => ": it publishes no keys there; check `api`",
+        (404 | 410, Purpose::User) => {
+            ": this is not the URL of a control plane, or it has no such gateway; check `api`"
+        }
+        (404 | 410, Purpose::Gateway) => {
+            ": it does not have this gateway or this change; check `api`, and authorize the gateway again if it was \
+             deleted there"
+        }
+        (404 | 410, _) => ": it has no such resource",
+        (413, _) => ": the request is too large for it",
+        (300..=399, _) => return redirect(response),
+        (429, _) => ": it limits the number of requests",
+        (408 | 425 | 500..=599, _) => ": it is overloaded, in maintenance or out of order",
+        _ => "",
     };
-    let error = Error::new(kind, context);
-    match retry_after(response.headers, now) {
-        Some(wait) if kind == ErrorKind::Unavailable => error.with_retry_after(wait),
-        _ => error,
+    match wait {
+        Some(wait) => format!("{meaning}; it asks for a pause of {}", DisplayDuration(wait)),
+        None => meaning.to_owned(),
+    }
+}
+
+fn redirect(response: &ErrorResponse<'_>) -> String {
+    let target = response.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let target = target.and_then(|target| response.url.join(target).ok());
+    match target {
+        Some(target) => format!(
+            ": it redirects to {}; redirects are not followed; if the control plane has moved, change `api`",
+            Address(&target)
+        ),
+        None => ": it redirects; redirects are not followed; check `api`".to_owned(),
     }
 }
 
@@ -67,15 +117,12 @@ fn kind(purpose: Purpose, status: StatusCode, message: &str) -> ErrorKind {
     }
 }
 
-/// Returns the message of a JSON error after ": ", or nothing. The HTML page of a proxy is not quoted.
-fn server_message(body: &[u8], sent: Option<&Secret>) -> String {
+/// Returns the message of a JSON error. The HTML page of a proxy is not quoted.
+fn server_message(body: &[u8], sent: Option<&Secret>) -> Option<String> {
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
-    let text = match (problem.message, problem.error) {
-        (Some(message), _) if !message.trim().is_empty() => message,
-        (_, Some(error)) if !error.trim().is_empty() => error,
-        _ => return String::new(),
-    };
-    format!(": {}", sanitize(&text, sent))
+    let text = [problem.message, problem.error].into_iter().flatten().find(|text| !text.trim().is_empty())?;
+    let shown = sanitize(&text, sent);
+    Some(shown.trim_end_matches(['.', ' ']).to_owned()).filter(|shown| !shown.is_empty())
 }
 
 /// Makes a server's message safe for a log: one short line without markup, without `sent` and without any text that
@@ -89,7 +136,7 @@ fn sanitize(text: &str, sent: Option<&Secret>) -> String {
         None => text.to_owned(),
     };
     let plain: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(16 * MAX_SHOWN_CHARS).collect();
+        text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).take(16 * MAX_SHOWN_CHARS).collect();
     let is_token_char = |c: char| c.is_ascii_alphanumeric() || "-_.|+/=~".contains(c);
     let mut shown = String::new();
     let mut run = String::new();
@@ -103,6 +150,12 @@ fn sanitize(text: &str, sent: Option<&Secret>) -> String {
         shown.push(c);
     }
     shown.trim().chars().take(MAX_SHOWN_CHARS).collect()
+}
+
+/// Returns whether a character commands a terminal, breaks a line, reorders the text around it, or ends a quotation.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '"' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Returns the wait of `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3). A date is compared with the
@@ -119,12 +172,21 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderName;
+
     use super::*;
+    use crate::call::Bearer;
 
     fn kind_of(purpose: Purpose, status: u16, body: &str) -> ErrorKind {
         let status = StatusCode::from_u16(status).unwrap();
-        let response = ErrorResponse { status, headers: &HeaderMap::new(), body: body.as_bytes() };
-        to_error("testing", purpose, &response, None, SystemTime::UNIX_EPOCH).kind()
+        error(purpose, status, &HeaderMap::new(), body).kind()
+    }
+
+    fn error(purpose: Purpose, status: StatusCode, headers: &HeaderMap, body: &str) -> Error {
+        let url = Url::parse("https://u:p@cloud.example/api/harmony/changes?token=x").unwrap();
+        let response = ErrorResponse { url: &url, status, headers, body: body.as_bytes() };
+        let call = Call { action: "testing", purpose, bearer: Bearer::Anonymous, document: false };
+        to_error(&call, &response, SystemTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -167,11 +229,47 @@ mod tests {
 
     #[test]
     fn server_message_is_one_short_line() {
-        let message = |body: &str| server_message(body.as_bytes(), None);
-        assert_eq!(message(r#"{"error":"x","message":"gateway\nunknown"}"#), ": gateway unknown");
+        let message = |body: &str| server_message(body.as_bytes(), None).unwrap_or_default();
+        assert_eq!(message(r#"{"error":"x","message":"gateway\nunknown"}"#), "gateway unknown");
+        assert_eq!(message(r#"{"message":"Unauthenticated."}"#), "Unauthenticated");
+        assert_eq!(message("{\"message\":\"a\u{202e}b\\u001b[2J\"}"), "a b [2J");
         assert_eq!(message("<html>502 Bad Gateway</html>"), "");
-        assert_eq!(message(r#"{"message":"<html>502</html>"}"#), ": a page of markup");
+        assert_eq!(message(r#"{"message":"<html>502</html>"}"#), "a page of markup");
         assert!(message(&format!("{{\"message\":\"{}\"}}", "a ".repeat(5000))).len() < 320);
+    }
+
+    /// Every message names the address, the answer and the remedy, and nothing of the query or the user.
+    #[test]
+    fn messages_name_address_answer_and_remedy() {
+        let of = |purpose, status: u16, header: Option<(HeaderName, &str)>, body: &str| {
+            let mut headers = HeaderMap::new();
+            header.map(|(name, value)| headers.insert(name, value.parse().unwrap()));
+            error(purpose, StatusCode::from_u16(status).unwrap(), &headers, body).to_string()
+        };
+        let refused = of(Purpose::Gateway, 401, None, r#"{"message":"Unauthenticated."}"#);
+        assert_eq!(
+            refused,
+            "testing: the control plane at https://cloud.example/api/harmony/changes answered 401 Unauthorized \
+             (\"Unauthenticated\"): it refused the token of this request; authorize the gateway again, for example \
+             with `runbeam harmony:authorize`"
+        );
+        let all = [Purpose::Resource, Purpose::MeshToken, Purpose::Gateway, Purpose::User, Purpose::Public];
+        for (purpose, status) in
+            all.into_iter().flat_map(|p| [301, 401, 403, 404, 413, 429, 503].map(|s| (p, s)))
+        {
+            let message = of(purpose, status, None, "<html>");
+            let start = format!(
+                "testing: the control plane at https://cloud.example/api/harmony/changes answered {status} "
+            );
+            assert!(message.starts_with(&start) && message.len() > start.len() + 30, "{message}");
+        }
+        let waits = of(Purpose::Gateway, 429, Some((RETRY_AFTER, "30")), "");
+        assert!(waits.ends_with("limits the number of requests; it asks for a pause of 30 s"), "{waits}");
+        let moved = of(Purpose::Gateway, 302, Some((LOCATION, "https://new.example/login?next=secret")), "");
+        assert!(
+            moved.contains("redirects to https://new.example/login;") && !moved.contains("secret"),
+            "{moved}"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::api::decode;
+use crate::call::{Bearer, Call};
 use crate::credential::Credential;
 use crate::error_response::{ErrorResponse, to_error};
 use crate::key::{Key, validation};
@@ -36,7 +36,7 @@ static MESH: LazyLock<MeshIdentity> =
 static STORAGE_KEY: LazyLock<StorageKey> = LazyLock::new(StorageKey::generate);
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    decode("fuzzing", bytes).ok()
+    serde_json::from_slice(bytes).ok()
 }
 
 fn now() -> SystemTime {
@@ -81,6 +81,7 @@ fn check_origin(cloud: &Url, named: &str) {
 
 /// Uses `body` as the body and the `Retry-After` of an error response. The error must not contain the sent token.
 fn error_response(body: &[u8]) {
+    let Some(cloud) = &*CLOUD else { return };
     let sent = Secret::new(SECRET);
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_bytes(body) {
@@ -94,8 +95,9 @@ fn error_response(body: &[u8]) {
         StatusCode::TOO_MANY_REQUESTS,
         StatusCode::BAD_GATEWAY,
     ]) {
-        let response = ErrorResponse { status, headers: &headers, body };
-        let error = to_error("fuzzing", purpose, &response, Some(&sent), now());
+        let response = ErrorResponse { url: cloud, status, headers: &headers, body };
+        let call = Call { action: "fuzzing", purpose, bearer: Bearer::User(&sent), document: false };
+        let error = to_error(&call, &response, now());
         assert!(!error.to_string().contains(SECRET), "{error}");
     }
 }

@@ -124,12 +124,12 @@ impl KeySet {
             Some(keys) if keys.is_within(lifetime) => self.lease.get(|| self.fetch(lifetime)).await,
             _ => self.lease.newer(RETRY, || self.fetch(lifetime)).await,
         };
-        within_lifetime(result, lifetime)
+        self.within_lifetime(result, lifetime)
     }
 
     /// Returns newer keys after a token named an unknown key id: the keys may have been rotated.
     pub(crate) async fn newer(&self, lifetime: Duration) -> Result<Valid<Keys>> {
-        within_lifetime(self.lease.newer(COOLDOWN, || self.fetch(lifetime)).await, lifetime)
+        self.within_lifetime(self.lease.newer(COOLDOWN, || self.fetch(lifetime)).await, lifetime)
     }
 
     /// Restores keys that an earlier process fetched `age` ago. They expire when they are `lifetime` old. Keys that this
@@ -145,6 +145,23 @@ impl KeySet {
         }
     }
 
+    /// Checks the age of the keys: after a failed fetch the lease returns the earlier keys, which may be too old.
+    fn within_lifetime(
+        &self,
+        result: Result<Valid<Keys>, Arc<Error>>,
+        lifetime: Duration,
+    ) -> Result<Valid<Keys>> {
+        let keys = result.map_err(|error| owned_error(&error))?;
+        match keys.is_within(lifetime) {
+            true => Ok(keys),
+            false => Err(Error::unavailable(format!(
+                "the published keys of the control plane at {} are older than proxy.jwks_cache_duration_hours permits, \
+                 and newer ones cannot be fetched",
+                self.api.address()
+            ))),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<PublishedKeys>> {
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,42 +170,34 @@ impl KeySet {
         let (api, urls, published) = (Arc::clone(&self.api), self.urls.clone(), Arc::clone(&self.published));
         Box::pin(async move {
             let urls = urls.map_err(Error::unavailable)?;
-            let action = "fetching the keys of the control plane";
-            let mut failure = Error::unavailable(format!("{action}: there is no URL to fetch them from"));
+            let action = "fetching the published keys";
+            let mut failure = None;
             for url in urls {
                 let call =
                     Call { action, purpose: Purpose::Public, bearer: Bearer::Anonymous, document: false };
-                match api.get_bytes(&call, url, MAX_BYTES).await {
+                match api.get_bytes(&call, url.clone(), MAX_BYTES).await {
                     Ok(body) => {
-                        let set = decode::<Jwks>(action, &body)?;
+                        let set = decode::<Jwks>(action, &url, &body)?;
                         let keys = Keys { by_id: usable_keys(&set), fetched_at: Instant::now() };
                         let at = api.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
                         let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
                         *published = Some(PublishedKeys { at, keys: set.keys });
                         return Ok((keys, lifetime));
                     }
-                    Err(error) if error.kind() == ErrorKind::NotFound => failure = not_found(action),
+                    Err(error) if error.kind() == ErrorKind::NotFound => failure = Some(not_found(&error)),
                     Err(error) => return Err(error),
                 }
             }
-            Err(failure)
+            Err(failure.unwrap_or_else(|| {
+                Error::unavailable(format!("{action} at {}: there is no URL of a key set", api.address()))
+            }))
         })
     }
 }
 
-/// Checks the age of the keys: after a failed fetch the lease returns the earlier keys, which may be too old.
-fn within_lifetime(result: Result<Valid<Keys>, Arc<Error>>, lifetime: Duration) -> Result<Valid<Keys>> {
-    let keys = result.map_err(|error| owned_error(&error))?;
-    match keys.is_within(lifetime) {
-        true => Ok(keys),
-        false => Err(Error::unavailable(
-            "the keys of the control plane are older than the configuration permits, and newer ones cannot be fetched",
-        )),
-    }
-}
-
-fn not_found(action: &str) -> Error {
-    Error::unavailable(format!("{action}: there is no key set at .well-known/jwks.json"))
+/// A key set that is not there may be there later, so its absence says nothing about a token.
+fn not_found(error: &Error) -> Error {
+    Error::unavailable(error.to_string())
 }
 
 /// Checks a `jwks_url` of the configuration. It may have any origin, since the set is public and is fetched without a

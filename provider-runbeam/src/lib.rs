@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod api;
 mod call;
 mod changes;
@@ -31,6 +32,7 @@ mod settings;
 mod storage_key;
 mod store;
 mod transforms;
+mod transport;
 mod urls;
 mod verify;
 mod wire;

@@ -6,8 +6,9 @@ use provider_api::{
     Claims, Error, Expected, MeshAuth, MeshIdentity, MeshToken, Result, TokenRequest, async_trait,
 };
 
+use crate::api::missing_field;
 use crate::purpose::Purpose;
-use crate::runbeam::{Runbeam, missing_field};
+use crate::runbeam::Runbeam;
 use crate::verify::{MAX_TOKEN_BYTES, verify};
 use crate::wire::{MeshTokenAnswer, MeshTokenRequest};
 
@@ -44,13 +45,14 @@ impl Runbeam {
         let answer: MeshTokenAnswer = self.api.post(&call, "harmony/mesh/token", &body).await?;
         if answer.mesh_id.as_deref().is_some_and(|given| given != mesh_id) {
             return Err(Error::unavailable(format!(
-                "{action}: the control plane sent a token of another mesh"
+                "{action}: the control plane at {} sent a token of another mesh",
+                self.api.address()
             )));
         }
-        let expires_at =
-            SystemTime::try_from(answer.expires_at).map_err(|_| missing_field(action, "expires_at"))?;
+        let expires_at = SystemTime::try_from(answer.expires_at)
+            .map_err(|_| missing_field(action, self.api.address(), "expires_at"))?;
         if !is_jwt(answer.token.expose()) || expires_at <= self.context.clock.now() {
-            return Err(missing_field(action, "token"));
+            return Err(missing_field(action, self.api.address(), "token"));
         }
         Ok(MeshToken { token: answer.token, expires_at })
     }

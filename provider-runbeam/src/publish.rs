@@ -2,8 +2,9 @@
 
 use provider_api::{DocumentKind, Publication, Published, Publisher, Result, async_trait};
 
+use crate::api::missing_field;
 use crate::purpose::Purpose;
-use crate::runbeam::{Runbeam, missing_field};
+use crate::runbeam::Runbeam;
 use crate::wire::{Update, Updated};
 
 #[async_trait]
@@ -24,7 +25,7 @@ impl Runbeam {
         let update = Update { kind: publication.kind.as_str(), id, config: publication.document };
         let answer: Updated = self.api.post(&call, "harmony/update", &update).await?;
         match answer.data.id.trim().is_empty() {
-            true => Err(missing_field(action, "id")),
+            true => Err(missing_field(action, self.api.address(), "id")),
             false => Ok(Published { id: answer.data.id, created: answer.data.action == "created" }),
         }
     }

@@ -21,7 +21,8 @@ impl Runbeam {
                     self.api.post(&call, "harmony/changes/acknowledge", &request).await?;
                 match answer.failed.iter().any(|failed| failed == id.as_str()) {
                     true => Err(Error::not_found(format!(
-                        "{action}: the control plane did not accept the acknowledgement"
+                        "{action}: the control plane at {} did not accept the acknowledgement",
+                        self.api.address()
                     ))),
                     false => Ok(()),
                 }

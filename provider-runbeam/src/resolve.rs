@@ -7,8 +7,10 @@ use provider_api::{
 };
 use reqwest::header::{CACHE_CONTROL, HeaderMap};
 
+use crate::address::Address;
+use crate::api::missing_field;
 use crate::purpose::Purpose;
-use crate::runbeam::{Runbeam, missing_field};
+use crate::runbeam::Runbeam;
 use crate::wire::ResolvedResource;
 
 /// The freshness of a response without `max-age`.
@@ -42,16 +44,21 @@ impl Runbeam {
         let mut url = self.api.url(&call, "harmony/resources/resolve", &[]).await?;
         url.query_pairs_mut().append_pair("ref", &reference.to_string());
         let (answer, headers): (ResolvedResource, _) = self.api.get(&call, url).await?;
-        check_resource(action, reference, &answer.data)?;
+        check_resource(action, self.api.address(), reference, &answer.data)?;
         Ok(Resolved { resource: answer.data, fresh: Freshness::For(freshness(&headers)) })
     }
 }
 
 /// Checks that the resource is the one that `reference` names.
-fn check_resource(action: &str, reference: &Reference, resource: &Resource) -> Result<()> {
+fn check_resource(
+    action: &str,
+    address: Address<'_>,
+    reference: &Reference,
+    resource: &Resource,
+) -> Result<()> {
     for (field, text) in [("id", &resource.id), ("name", &resource.name)] {
         if text.trim().is_empty() {
-            return Err(missing_field(action, field));
+            return Err(missing_field(action, address, field));
         }
     }
     let same_kind = reference.resource_type().is_none_or(|kind| kind == resource.kind);
@@ -61,7 +68,9 @@ fn check_resource(action: &str, reference: &Reference, resource: &Resource) -> R
     };
     match same_kind && same {
         true => Ok(()),
-        false => Err(Error::unavailable(format!("{action}: the control plane sent another resource"))),
+        false => {
+            Err(Error::unavailable(format!("{action}: the control plane at {address} sent another resource")))
+        }
     }
 }
 
@@ -83,9 +92,10 @@ mod tests {
 
     #[test]
     fn another_resource_is_an_error() {
+        let url = url::Url::parse("https://a.example").unwrap();
         let reference: Reference = "runbeam.acme.ingress.name.fhir".parse().unwrap();
         let check = |kind, name: &str| {
-            check_resource("testing", &reference, &Resource::new(kind, "01H", name)).is_ok()
+            check_resource("testing", Address(&url), &reference, &Resource::new(kind, "01H", name)).is_ok()
         };
         assert!(check(ResourceType::Ingress, "fhir"));
         assert!(!check(ResourceType::Backend, "fhir"));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use provider_api::{
-    BuildContext, Cadence, ConfigSource, Enrollment, Error, MeshAuth, Provider, ProviderName, Publisher,
-    Resolver, Result, Retention,
+    BuildContext, Cadence, ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver,
+    Result, Retention,
 };
 use reqwest::header::HeaderValue;
 
@@ -77,9 +77,4 @@ impl Provider for Runbeam {
     fn retention(&self) -> Option<&dyn Retention> {
         Some(self)
     }
-}
-
-/// Returns the error for a response whose `field` is missing or blank.
-pub(crate) fn missing_field(action: &str, field: &str) -> Error {
-    Error::unavailable(format!("{action}: the response has no usable `{field}`"))
 }

@@ -3,6 +3,8 @@
 use provider_api::{Error, Result};
 use url::Url;
 
+use crate::address::Address;
+
 /// Appends the segments of `path` and then those of `last` to `base`. Each is percent-encoded, so a segment from
 /// outside stays one segment.
 pub(crate) fn append_path(base: &Url, path: &str, last: &[&str]) -> Url {
@@ -20,15 +22,18 @@ pub(crate) fn append_path(base: &Url, path: &str, last: &[&str]) -> Url {
 /// Unavailable for another origin and for a text that is not a URL.
 pub(crate) fn same_origin_url(action: &str, origin: &Url, from: &Url, given: &str) -> Result<Url> {
     let url = from.join(given.trim()).map_err(|e| {
-        Error::unavailable(format!("{action}: the control plane sent an invalid URL")).with_source(e)
+        let address = Address(origin);
+        Error::unavailable(format!("{action}: the control plane at {address} sent an invalid URL"))
+            .with_source(e)
     })?;
     if url.origin() == origin.origin() && url.username().is_empty() && url.password().is_none() {
         return Ok(url);
     }
     let named = url.origin().ascii_serialization();
-    let origin = origin.origin().ascii_serialization();
     Err(Error::unavailable(format!(
-        "{action}: the control plane sent a URL at {}, expected the configured origin {origin}; the URL is not followed",
+        "{action}: the control plane at {} sent a URL at {}, which is another origin; the URL is not followed; if the \
+         control plane has moved, change `api`",
+        origin.origin().ascii_serialization(),
         named.chars().take(100).collect::<String>()
     )))
 }

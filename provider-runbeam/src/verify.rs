@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{decode, decode_header};
-use provider_api::{Claims, Error, Expected, Result, covers};
+use provider_api::{Claims, DisplayDuration, Error, Expected, Result, covers};
 use url::Url;
 
 use crate::claims::{Seconds, TokenClaims};
@@ -104,6 +104,10 @@ pub(crate) fn verify_with_key(
     Ok(Claims::new(claims.iss, claims.sub, claims.mesh_id, expires_at))
 }
 
+fn ago(seconds: u64) -> DisplayDuration {
+    DisplayDuration(Duration::from_secs(seconds))
+}
+
 /// Checks `exp`, `nbf` and `iat`, and returns the time of `exp`.
 fn check_times(claims: &TokenClaims, now: SystemTime) -> Result<SystemTime> {
     let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -112,14 +116,17 @@ fn check_times(claims: &TokenClaims, now: SystemTime) -> Result<SystemTime> {
     let exp = seconds(claims.exp)?;
     if exp.saturating_add(LEEWAY_SECS) <= now {
         return Err(Error::denied(format!(
-            "the token expired at {exp}; it is {now}, with {LEEWAY_SECS} s of leeway"
+            "the token expired {} ago by the clock of this machine; {LEEWAY_SECS} s are tolerated",
+            ago(now - exp)
         )));
     }
     for moment in [claims.nbf, claims.iat].into_iter().flatten() {
         let moment = seconds(moment)?;
         if moment > now.saturating_add(LEEWAY_SECS) {
             return Err(Error::denied(format!(
-                "the token is from the future: {moment}; it is {now}, with {LEEWAY_SECS} s of leeway"
+                "the token is from the future: the clocks of this machine and of the control plane differ by {}; \
+                 {LEEWAY_SECS} s are tolerated; synchronize both clocks",
+                ago(moment - now)
             )));
         }
     }

@@ -84,11 +84,23 @@ async fn bare_machine_token() {
 #[tokio::test]
 async fn garbage_in_the_variable_is_named() {
     let cloud = accepting().await;
-    for garbage in ["\"canary\"", "machine_token=canary", "can ary", "can\u{0}ary", "=canary", "={canary}"] {
+    for (garbage, what) in [
+        ("\"canary\"", "quotation marks"),
+        ("RUNBEAM_MACHINE_TOKEN=canary", "`=` within"),
+        ("can ary", "white space within"),
+        ("can\nary", "a line break within"),
+        ("can\u{1b}[2Jary", "a control character"),
+        ("canary\u{202e}", "not ASCII"),
+        ("Bearer canary", "leave out the word `Bearer`"),
+        ("=canary", "`=` within"),
+        ("canary{", "a character that no token has"),
+    ] {
         let gateway = Gateway::started(environment(garbage));
         let provider = gateway.provider(&cloud.url());
         let why = unavailable(&provider).await;
-        for part in ["RUNBEAM_MACHINE_TOKEN cannot be used", "\"expires_at\"", "\"gateway_id\"", "unset it"] {
+        for part in
+            ["RUNBEAM_MACHINE_TOKEN cannot be used", what, "\"expires_at\"", "\"gateway_id\"", "unset it"]
+        {
             assert!(why.contains(part), "{why}");
         }
         assert_eq!(enrollment(&provider).credential_status(), CredentialStatus::Missing);

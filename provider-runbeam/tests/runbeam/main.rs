@@ -13,6 +13,7 @@ mod forge;
 mod gateway;
 mod key_sets;
 mod limits;
+mod messages;
 mod origins;
 mod pending;
 mod sdk;
