@@ -27,11 +27,11 @@ impl fmt::Display for DisplayDuration {
             _ if milliseconds == 0 && !self.0.is_zero() => f.write_str("less than 1 ms"),
             _ if milliseconds == 0 => f.write_str("0 s"),
             _ if milliseconds < 1000 => write!(f, "{milliseconds} ms"),
-            _ if tenths < 100 && tenths % 10 != 0 => write!(f, "{}.{} s", tenths / 10, tenths % 10),
+            _ if tenths < 100 && !tenths.is_multiple_of(10) => write!(f, "{}.{} s", tenths / 10, tenths % 10),
             ..60 => write!(f, "{seconds} s"),
-            ..3600 => pair(f, (seconds / 60, "min"), (seconds % 60, "s")),
+            60..3600 => pair(f, (seconds / 60, "min"), (seconds % 60, "s")),
             // Above an hour, a unit that is not shown is rounded away.
-            ..86_400 => {
+            3600..86_400 => {
                 let minutes = (seconds + 30) / 60;
                 pair(f, (minutes / 60, "h"), (minutes % 60, "min"))
             }
