@@ -113,11 +113,17 @@ impl Config {
             Lookup::unique(fragments.iter().flat_map(|f| &f.meshes), problems).with_invalid(invalid());
         let remote = Lookup::unique(fragments.iter().flat_map(|f| &f.remote_ingress), problems);
         let mut meshes = LinkedMesh::all(&defined, &remote, &linked, &providers, problems);
+        let mut found = Problems::default();
         Meshes { defined: &defined, linked: &mut meshes, providers: &providers, root: context.root }.link(
             &mut linked,
             &linker.middleware,
-            problems,
+            &mut found,
         );
+        let variables = || fragments.iter().flat_map(|fragment| &fragment.variables);
+        // A value without its variable is reported already.
+        found.retain(|problem| !variables().any(|used| used.failed && used.is_at(problem)));
+        found.reword(|problem| variables().find_map(|used| used.hide_in(problem)));
+        problems.extend(&found);
         crate::config::conflicts::check(&linked, problems);
         Some(Self {
             proxy: gateway.proxy.clone(),

@@ -135,6 +135,22 @@ impl<'a> Planner<'a> {
         let (egress, other_meshes) = self.meshes_of_upstream(linked);
         let authorities = self.authorities(backend);
         let rule = linked.egress_auth.as_ref();
+        if rule.is_some_and(|rule| rule.required) {
+            let all = || egress.iter().chain(&other_meshes);
+            let reaches = |base: &BaseUrl| all().any(|mesh| mesh.may_reach(&base.prefix));
+            let possible = match &location {
+                Location::Url(base) => reaches(base),
+                Location::Resource(_) => all().next().is_some(),
+            };
+            if !possible {
+                let message = format!(
+                    "mesh_auth requires a token for every request that leaves, and no enabled mesh has the destination of backend `{}`: every request is refused",
+                    backend.backend.name
+                );
+                let key = format!("pipelines.{}", linked.pipeline.name);
+                self.problems.warn(Some(&linked.pipeline.place), key, message);
+            }
+        }
         Upstream::Http(Box::new(HttpUpstream {
             backend: Arc::from(backend.backend.name.as_str()),
             location,

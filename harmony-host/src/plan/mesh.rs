@@ -81,6 +81,12 @@ impl MeshPlan {
         self.resolved_member(self.remote.iter(), base, path, providers).await
     }
 
+    /// Returns false when no request below `base` reaches an ingress of this mesh. One by reference may be anywhere.
+    pub(crate) fn may_reach(&self, base: &UrlPrefix) -> bool {
+        let near = |member: &Arc<Member>| member.url.covers(base, "") || base.covers(&member.url, "");
+        !self.remote.is_empty() || self.has_destinations() || self.members.iter().any(near)
+    }
+
     /// Returns true when a list of destinations is configured.
     pub(crate) fn has_destinations(&self) -> bool {
         !self.destinations.is_empty()

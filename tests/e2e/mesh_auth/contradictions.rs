@@ -83,6 +83,13 @@ async fn what_contradicts_the_mesh_is_rejected() {
     }
 }
 
+/// A secret whose variable is not set is one mistake: the variable, not also another secret.
+#[tokio::test]
+async fn a_variable_that_is_not_set() {
+    let (errors, _) = problems(&dir(), &sections("options.jwt_secret = \"$NO_SUCH_VARIABLE\"\n")).await;
+    assert!(errors.len() == 1 && errors[0].contains("NO_SUCH_VARIABLE is not set"), "{errors:?}");
+}
+
 /// The mesh is checked also for a middleware that no pipeline uses.
 #[tokio::test]
 async fn an_unused_mesh_auth_is_checked() {

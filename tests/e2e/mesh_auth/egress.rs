@@ -78,6 +78,23 @@ async fn without_a_token_nothing_is_sent() {
     assert_eq!(sent(&(off + M), &upstream).await, (403, Vec::new()), "the mesh is disabled");
 }
 
+/// A pipeline from which no request can leave is named in a warning.
+#[tokio::test]
+async fn a_pipeline_that_cannot_send_is_named() {
+    for (sections, expected) in [
+        (leaving("http://a.example", "http://theirs.example", "\"out\""), true),
+        (leaving("http://a.example/x", "http://a.example/y", "\"out\""), true),
+        (leaving("http://a.example", "http://a.example", ""), true),
+        (leaving("http://a.example", "http://a.example/r4", "\"out\""), false),
+        (leaving("http://a.example/r4/x", "http://a.example/r4", "\"out\""), false),
+    ] {
+        let (errors, warnings) = problems(&Workdir::new(), &(sections.clone() + M)).await;
+        assert_eq!(errors, [""; 0]);
+        let named = warnings.iter().any(|line| line.contains("every request is refused"));
+        assert_eq!(named, expected, "{sections}: {warnings:?}");
+    }
+}
+
 /// A mesh with the public key only cannot sign.
 #[tokio::test]
 async fn a_token_that_cannot_be_issued() {

@@ -153,8 +153,10 @@ impl Check<'_> {
         // A key that the table already contains is hardly the intended one.
         let free = known.iter().filter(|(name, _)| !table.contains_key(*name)).map(|(name, _)| *name);
         let meant = nearest(own, free).or_else(|| nearest(own, known.iter().map(|(name, _)| *name)));
-        let guards = known.iter().any(|(name, guards)| Some(*name) == meant && *guards);
-        let help = match meant {
+        let misplaced = misplaced(level.section, own).filter(|_| meant.is_none());
+        let guards =
+            misplaced.is_some() || known.iter().any(|(name, guards)| Some(*name) == meant && *guards);
+        let help = match meant.map(str::to_owned).or(misplaced) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => {
                 let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
@@ -216,6 +218,16 @@ fn known_in(level: &Level<'_>) -> Vec<(&'static str, bool)> {
     }
     known.dedup();
     known
+}
+
+/// Returns the security-relevant key `own` of another table of the section or below it: it has no effect where it is.
+fn misplaced(section: &SectionKeys, own: &str) -> Option<String> {
+    SECTIONS.iter().find_map(|other| {
+        let below =
+            other.path.strip_prefix(section.path).filter(|rest| rest.is_empty() || rest.starts_with('.'))?;
+        let key = other.keys.iter().find(|key| key.guards && key.name.rsplit('.').next() == Some(own))?;
+        Some(format!("{below}.{}", key.name).trim_start_matches('.').to_owned())
+    })
 }
 
 /// Returns whether a key, or a key below it, is security-relevant.
@@ -314,6 +326,28 @@ mod tests {
             assert!(found.is_some_and(|u| u.contains(meant)), "{key}: {unknown:#?}");
         }
         assert_eq!((unknown.len(), wrong.len()), (5, 0), "{unknown:#?} {wrong:?}");
+    }
+
+    /// A security-relevant key in the wrong table has no effect there: it is never a key of a newer gateway.
+    #[test]
+    fn misplaced_keys_are_found() {
+        for (text, meant) in [
+            ("[middleware.m]\ntype = \"mesh_auth\"\nmesh_name = \"a\"\n", "options.mesh_name"),
+            ("[network.n]\ncert_path = \"c\"\n", "http.cert_path"),
+            ("[pipelines.p]\nmode = \"mesh\"\n", "mesh.ingress.*.mode"),
+            ("[endpoints.e]\nservice = \"http\"\noptions.authentication = \"a\"\n", "authentication"),
+        ] {
+            let source = Source::new("config.toml", text);
+            let (document, _) = DeTable::parse_recoverable(source.toml());
+            let unknown = check(&source, document.get_ref(), &[], &mut Problems::default());
+            let [only] = unknown.as_slice() else { panic!("{text}: {unknown:?}") };
+            assert!(only.guards, "{text}");
+            assert_eq!(
+                only.problem.help.as_deref(),
+                Some(format!("did you mean `{meant}`?").as_str()),
+                "{text}"
+            );
+        }
     }
 
     #[test]
