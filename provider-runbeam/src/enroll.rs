@@ -12,6 +12,7 @@ use crate::api::missing_field;
 use crate::call::{Bearer, Call};
 use crate::credential::Credential;
 use crate::credentials::Identity;
+use crate::official;
 use crate::purpose::Purpose;
 use crate::runbeam::Runbeam;
 use crate::wire::{AuthorizeRequest, Authorized, ChangeList};
@@ -164,16 +165,16 @@ impl Runbeam {
         self.api.with_deadline(action, asked).await
     }
 
-    /// Checks that a token is for the configured control plane. A token of another one would be sent to a server that
-    /// must not see it.
+    /// Checks that a token is for the configured control plane, by any of its names: the official command line sends its
+    /// own default. A token of another control plane would be sent to a server that must not see it.
     fn check_origin(&self, given: &str) -> Result<()> {
-        let ours = self.api.configured().origin();
+        let ours = self.api.configured();
         match Url::parse(given.trim()) {
-            Ok(given) if given.origin() == ours => Ok(()),
+            Ok(given) if official::names(ours, &given) => Ok(()),
             _ => Err(Error::invalid(format!(
                 "the machine token is not for the configured control plane at {}; change `api` in the configuration \
                  first",
-                ours.ascii_serialization()
+                ours.origin().ascii_serialization()
             ))),
         }
     }

@@ -14,9 +14,10 @@ use crate::deadlines::Deadlines;
 use crate::environment::Environment;
 use crate::interner::Interner;
 use crate::key_sets::KeySets;
+use crate::official::DEFAULT_API;
 use crate::pool::{Pool, PoolOptions};
 use crate::runbeam::Runbeam;
-use crate::settings::{DEFAULT_API, Settings, is_loopback};
+use crate::settings::{Settings, is_loopback};
 use crate::store::Store;
 
 /// The factory of providers of the type `runbeam`.

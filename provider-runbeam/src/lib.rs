@@ -19,6 +19,7 @@ mod interner;
 mod key;
 mod key_sets;
 mod mesh_auth;
+mod official;
 mod pool;
 mod private_file;
 mod publish;

@@ -7,8 +7,7 @@ use provider_api::{Cadence, Error, InvalidSettings, Result};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use url::{Host, Url};
 
-/// The default of `api`.
-pub(crate) const DEFAULT_API: &str = "https://api.runbeam.cloud";
+use crate::official::DEFAULT_API;
 
 /// The maximum of `poll_interval_secs`.
 const MAX_POLL_SECS: u64 = 3600;

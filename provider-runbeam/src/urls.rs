@@ -4,6 +4,7 @@ use provider_api::{Error, Result};
 use url::Url;
 
 use crate::address::Address;
+use crate::official;
 
 /// Appends the segments of `path` and then those of `last` to `base`. Each is percent-encoded, so a segment from
 /// outside stays one segment.
@@ -16,7 +17,8 @@ pub(crate) fn append_path(base: &Url, path: &str, last: &[&str]) -> Url {
 }
 
 /// Resolves a URL that the control plane sent, relative to `from`, and checks that it has the origin of `origin`.
-/// A request to another origin would send the credential there.
+/// A request to another origin would send the credential there. Another official name of the same control plane is
+/// replaced by `origin`.
 ///
 /// # Errors
 /// Unavailable for another origin and for a text that is not a URL.
@@ -26,8 +28,11 @@ pub(crate) fn same_origin_url(action: &str, origin: &Url, from: &Url, given: &st
         Error::unavailable(format!("{action}: the control plane at {address} sent an invalid URL"))
             .with_source(e)
     })?;
-    if url.origin() == origin.origin() && url.username().is_empty() && url.password().is_none() {
-        return Ok(url);
+    if official::names(origin, &url) {
+        let mut ours = origin.clone();
+        ours.set_path(url.path());
+        ours.set_query(url.query());
+        return Ok(ours);
     }
     let named = url.origin().ascii_serialization();
     Err(Error::unavailable(format!(
@@ -69,7 +74,20 @@ mod tests {
             "https://u@a.example/",
             "data:x",
             "https://",
+            "https://api.runbeam.io/",
         ] {
+            assert!(resolve(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn official_names_are_replaced() {
+        let ours = url("https://api.runbeam.cloud");
+        let resolve = |given: &str| same_origin_url("testing", &ours, &ours, given);
+        for given in ["http://app.runbeam.io/api?page=2", "https://api.runbeam.io/api?page=2", "api?page=2"] {
+            assert_eq!(resolve(given).unwrap().as_str(), "https://api.runbeam.cloud/api?page=2");
+        }
+        for bad in ["https://app.runbeam.io.evil.example/api", "https://user@app.runbeam.io/api"] {
             assert!(resolve(bad).is_err(), "{bad}");
         }
     }

@@ -29,6 +29,7 @@ mod mesh;
 mod mesh_auth;
 mod mesh_bypass;
 mod mesh_lists;
+mod official_cloud;
 mod references;
 mod reload;
 mod routing;

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// A self-signed certificate for 127.0.0.1 and its key, made for this call.
+/// A self-signed certificate and its key, made for this call.
 #[derive(Debug)]
 pub struct Identity {
     /// The certificate, PEM.
@@ -21,12 +21,20 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Generates a certificate and its key.
+    /// Generates a certificate for 127.0.0.1 and its key.
     ///
     /// # Panics
     /// Panics if the operating system has no randomness.
     pub fn new() -> Self {
-        let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+        Self::of(&["127.0.0.1", "localhost"])
+    }
+
+    /// Generates a certificate for these names and its key.
+    ///
+    /// # Panics
+    /// Panics if the operating system has no randomness.
+    pub fn of(names: &[&str]) -> Self {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let generated = rcgen::generate_simple_self_signed(names).expect("a certificate");
         Self {
             cert: generated.cert.pem(),

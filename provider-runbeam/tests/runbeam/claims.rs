@@ -61,6 +61,7 @@ async fn valid_tokens_are_accepted() {
         json!({}),
         json!({ "aud": ["other", "mesh:01H"] }),
         json!({ "iss": format!("{}/api", cloud.stand_in.url()) }),
+        json!({ "iss": "01H" }),
         json!({ "dest_url": "https://node-b.example" }),
         json!({ "dest_url": "https://NODE-B.example:443/r4/" }),
         json!({ "nbf": null, "iat": null }),
@@ -80,6 +81,11 @@ async fn other_issuer_mesh_or_audience_is_denied() {
     let port = api.rsplit(':').next().unwrap();
     let cases = [
         (json!({ "iss": "https://api.runbeam.cloud" }), "`iss`"),
+        (json!({ "iss": "https://api.runbeam.io" }), "`iss`"),
+        (json!({ "iss": "http://app.runbeam.io/api" }), "`iss`"),
+        (json!({ "iss": "01X" }), "`iss`"),
+        (json!({ "iss": "01H " }), "`iss`"),
+        (json!({ "iss": api.replace("http://", "http://user@") }), "`iss`"),
         (json!({ "iss": api.replace("http:", "https:") }), "`iss`"),
         (json!({ "iss": format!("http://127.0.0.1.evil.example:{port}") }), "`iss`"),
         (json!({ "iss": format!("https://evil.example/{api}") }), "`iss`"),

@@ -35,6 +35,14 @@ pub(crate) struct Arguments {
     /// Initial content
     #[arg(long)]
     pub(crate) seed: Option<Seed>,
+    /// Answer under the official names of Runbeam Cloud too, through an HTTP proxy at this address
+    ///
+    /// For programs that run with HTTPS_PROXY and HTTP_PROXY set to http://ADDRESS:PORT.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "certificate")]
+    pub(crate) official_names: Option<SocketAddr>,
+    /// Write the certificate of the official names to this file, for SSL_CERT_FILE
+    #[arg(long, value_name = "FILE", requires = "official_names")]
+    pub(crate) certificate: Option<PathBuf>,
     /// Do not print requests
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -3,9 +3,12 @@
 mod arguments;
 mod client;
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use harmony_tests::OfficialNames;
 use harmony_tests::control_plane::ControlPlane;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -40,19 +43,45 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
     if !arguments.quiet {
         builder = builder.print_requests();
     }
+    if arguments.official_names.is_some() {
+        builder = builder.external_url(OFFICIAL_URL);
+    }
     let cloud =
         builder.start().await.map_err(|error| format!("cannot start at {}: {error}", arguments.listen))?;
     if let Some(Seed::Demo) = arguments.seed {
         cloud.team("radiology-dept");
         cloud.team("ai-analytics");
     }
-    print_instructions(cloud.url(), arguments.seed.is_some());
+    print_instructions(&format!("http://{}", cloud.address()), arguments.seed.is_some());
+    let _names = match (arguments.official_names, &arguments.certificate) {
+        (Some(listen), Some(certificate)) => Some(official_names(&cloud, listen, certificate).await?),
+        _ => None,
+    };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     cloud.stop().await;
     Ok(())
+}
+
+/// The name by which the control plane calls itself while it has the official ones: the default of the official command
+/// line, which fetches keys from there.
+const OFFICIAL_URL: &str = "http://app.runbeam.io";
+
+async fn official_names(
+    cloud: &ControlPlane,
+    listen: SocketAddr,
+    certificate: &Path,
+) -> Result<OfficialNames, String> {
+    let names = OfficialNames::start(listen, cloud.address())
+        .await
+        .map_err(|error| format!("cannot start at {listen}: {error}"))?;
+    std::fs::write(certificate, names.certificate())
+        .map_err(|error| format!("cannot write {}: {error}", certificate.display()))?;
+    let (url, certificate) = (names.url(), certificate.display());
+    println!("  official names     HTTPS_PROXY={url} HTTP_PROXY={url} SSL_CERT_FILE={certificate}");
+    Ok(names)
 }
 
 fn print_instructions(url: &str, seeded: bool) {
