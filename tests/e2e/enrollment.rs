@@ -178,12 +178,12 @@ async fn the_sync_command_prints_every_verdict() {
     assert_eq!(run("sync").await, (0, "nothing is pending\n".to_owned()));
     let bad = cloud.change("edge", "pipeline", "[pipelines.x]\nendpoints = [\"nowhere\"]\n");
     let (code, printed) = run("sync").await;
-    assert!(code == 1 && printed.starts_with(&format!("rejected  pipeline {bad} (validate)\n")), "{printed}");
+    assert!(code == 7 && printed.starts_with(&format!("rejected  pipeline {bad} (validate)\n")), "{printed}");
     assert!(printed.contains("pipelines/x.toml:2"), "{printed}");
     let (code, screen) = run("status").await;
-    assert!(code == 1 && screen.starts_with("NOT in sync\n") && screen.contains(&bad), "{screen}");
+    assert!(code == 7 && screen.starts_with("NOT in sync\n") && screen.contains(&bad), "{screen}");
     cloud.stop().await;
-    assert_eq!(run("sync").await.0, 5);
+    assert_eq!(run("sync").await.0, 9);
 }
 
 /// A gateway on the default provider gets its provider section written on authorization; comments stay.
