@@ -42,9 +42,10 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`NoMeshContext`](AdmissionError::NoMeshContext) when the request leaves through an egress with
-    /// `mode = "mesh"` and has no mesh context, or goes to a resource with `mode = "mesh"` that has no mesh in common with
-    /// this gateway; [`Provider`](AdmissionError::Provider) when a reference cannot be
-    /// resolved or a token cannot be issued. The request must then not be sent.
+    /// `mode = "mesh"` and has no mesh context, goes to a resource with `mode = "mesh"` that has no mesh in common with
+    /// this gateway, or needs a token by `mesh_auth` and goes to no destination of its mesh;
+    /// [`Provider`](AdmissionError::Provider) when a reference cannot be resolved or a token cannot be issued. The request
+    /// must then not be sent.
     pub async fn destination(&self, admitted: &Admitted<'_>) -> Result<Option<Destination>, AdmissionError> {
         let Upstream::Http(upstream) = &admitted.route.pipeline.upstream else { return Ok(None) };
         if upstream.mesh_only && admitted.mesh.is_none() {

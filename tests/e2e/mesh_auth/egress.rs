@@ -104,9 +104,12 @@ async fn a_token_that_cannot_be_issued() {
     let sections = leaving(&upstream.url(), &upstream.url(), "\"out\"")
         .replace(&format!("jwt_secret = \"{SECRET}\""), "jwt_public_key_path = \"public.pem\"");
     let site = Site::with(&format!("{BASE}{sections}{M}"), dir).await;
-    let status = status(&site, "/a/Patient/7", None).await;
-    assert!(status == 403 || status == 502 || status == 503, "{status}");
+    assert_eq!(status(&site, "/a/Patient/7", None).await, 502);
     assert!(upstream.requests().is_empty());
+    let chosen = format!("{sections}{M}options.mesh_name = \"clinic\"\n").replace("\"out\"", "");
+    let (_, warnings) = problems(&site.dir, &chosen).await;
+    let expected = ": middleware.m.options: the mesh `clinic` has no `jwt_private_key_path`";
+    assert!(warnings.iter().any(|line| line.contains(expected)), "{warnings:?}");
 }
 
 /// `destination_url` is the only URL below which requests leave.

@@ -57,6 +57,7 @@ impl Meshes<'_> {
                 return rule;
             }
             Some(Some(mesh)) => {
+                facts::check_keys(auth, &mesh, problems);
                 rule.named = Some(BTreeSet::from([mesh.name.clone()]));
                 vec![mesh.name.clone()]
             }
