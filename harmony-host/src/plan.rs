@@ -20,8 +20,8 @@ pub(crate) use authorities::Authorities;
 pub(crate) use base_url::BaseUrl;
 pub(crate) use build::{Plans, build_plans};
 pub(crate) use mesh::MeshPlan;
-pub(crate) use route::{Admission, Route};
-pub use token_cache::{Base, VerifiedTokens};
+pub(crate) use route::{Accepted, Admission, Route};
+pub use token_cache::VerifiedTokens;
 #[cfg(feature = "gateway")]
 pub(crate) use upstream::HttpUpstream;
 pub(crate) use upstream::{NotSent, Upstream};

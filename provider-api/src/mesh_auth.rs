@@ -76,7 +76,9 @@ pub struct TokenRequest {
 pub struct Expected<'a> {
     /// The mesh.
     pub mesh: &'a MeshIdentity,
-    /// The URL of the request, without its query. Its path is in the [normal form](crate::UrlPath).
+    /// The URL that the token must be for, without a query: an ingress URL of this gateway, then what the request adds to
+    /// its path, in the [normal form](crate::UrlPath). Never the host that the client sent. Empty if this gateway has no
+    /// ingress URL there: then no URL in a token is accepted.
     pub url: &'a str,
 }
 

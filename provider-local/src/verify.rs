@@ -153,10 +153,10 @@ fn check_audience(claim: &Claim, expected: &Expected<'_>, required: bool) -> Res
     if accepted {
         return Ok(());
     }
-    Err(Error::denied(format!(
-        "`aud` of the token is {}, which does not cover {} in mesh {}",
-        first.map_or_else(|| "an empty list".to_owned(), |aud| quote(aud)),
-        quote(expected.url),
-        quote(expected.mesh.mesh_id())
-    )))
+    let aud = first.map_or_else(|| "an empty list".to_owned(), |aud| quote(aud));
+    let mesh = quote(expected.mesh.mesh_id());
+    Err(Error::denied(match expected.url {
+        "" => format!("`aud` of the token is {aud}, and this route has no ingress URL for the mesh {mesh}"),
+        url => format!("`aud` of the token is {aud}, which does not cover {} in mesh {mesh}", quote(url)),
+    }))
 }

@@ -97,7 +97,10 @@ pub(crate) fn verify_with_key(
         return Err(Error::denied(format!("the token is not for the mesh {mesh}")));
     }
     if !covers(&claims.dest_url, expected.url) {
-        return Err(Error::denied("the token is for another destination than the requested URL"));
+        return Err(Error::denied(match expected.url {
+            "" => "the token is for a destination, and this route has no ingress URL for its mesh".to_owned(),
+            url => format!("the token is for another destination than {url}"),
+        }));
     }
     if claims.sub.trim().is_empty() {
         return Err(Error::denied("`sub` of the token is blank; it must name the gateway that sent it"));

@@ -42,3 +42,4 @@ mod sync;
 mod takeover;
 mod tls;
 mod token_audience;
+mod token_destination;

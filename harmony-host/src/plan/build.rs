@@ -12,10 +12,10 @@ use crate::diagnostics::problem::Problems;
 use crate::documents::Documents;
 use crate::plan::authorities::Authorities;
 use crate::plan::base_url::BaseUrl;
-use crate::plan::guard::{Auth, Guard, endpoint_route, join, prefix};
+use crate::plan::guard::{Auth, Guard, accept, endpoint_route, join, prefix};
 use crate::plan::mesh::MeshPlan;
 use crate::plan::reference_cache::ReferenceCache;
-use crate::plan::route::{Admission, PipelinePlan, Route, Tables};
+use crate::plan::route::{Accepted, Admission, PipelinePlan, Route, Tables};
 use crate::plan::route_table::RouteTable;
 use crate::plan::target::Target;
 use crate::plan::upstream::{HttpUpstream, Location, Upstream};
@@ -206,10 +206,28 @@ impl<'a> Planner<'a> {
         Some(chosen.map(|(_, plan)| Arc::clone(plan)).collect())
     }
 
-    /// Returns the meshes that the ingress called `name` of a pipeline belongs to.
-    fn meshes_of(&self, pipeline: &str, name: &str) -> Vec<Arc<MeshPlan>> {
-        let belongs = |mesh: &LinkedMesh| mesh.ingress.iter().any(|(p, i)| p == pipeline && i == name);
-        self.meshes.iter().filter(|(mesh, _)| belongs(mesh)).map(|(_, plan)| Arc::clone(plan)).collect()
+    /// Returns the meshes that an ingress of a pipeline belongs to, with its URLs.
+    fn meshes_of(&self, pipeline: &str, ingress: &LinkedIngress) -> Vec<Accepted> {
+        let belongs =
+            |mesh: &LinkedMesh| mesh.ingress.iter().any(|(p, i)| p == pipeline && *i == ingress.name);
+        let accepted = |mesh: &Arc<MeshPlan>| Accepted::new(mesh, ingress.urls.iter().map(|at| &at.value));
+        self.meshes.iter().filter(|(mesh, _)| belongs(mesh)).map(|(_, plan)| accepted(plan)).collect()
+    }
+
+    /// Returns true for a mesh whose tokens all name the URL that they are for.
+    fn has_audience(&self, plan: &Arc<MeshPlan>) -> bool {
+        let linked = self.meshes.iter().find(|(_, mesh)| Arc::ptr_eq(mesh, plan));
+        linked.is_some_and(|(mesh, _)| !mesh.provider.is_local() || mesh.mesh.token_audience.is_some())
+    }
+
+    /// Adds the URLs to the meshes that a `mesh_auth` chooses: those of the pipeline's ingresses that belong to the mesh,
+    /// else those of all its ingresses.
+    fn accepted(chosen: &[Arc<MeshPlan>], linked: &LinkedPipeline, own: &[Accepted]) -> Vec<Accepted> {
+        let all = linked.ingress.iter().flat_map(|ingress| &ingress.urls).map(|at| &at.value);
+        let member = |mesh: &Arc<MeshPlan>| own.iter().find(|one| one.is(mesh)).cloned();
+        let accepted =
+            |mesh: &Arc<MeshPlan>| member(mesh).unwrap_or_else(|| Accepted::new(mesh, all.clone()));
+        chosen.iter().map(accepted).collect()
     }
 
     /// Adds the routes of a pipeline to the tables of its networks.
@@ -234,11 +252,11 @@ impl<'a> Planner<'a> {
         let pipeline = linked.pipeline.name.as_str();
         let mut guard = Guard::default();
         for ingress in &linked.ingress {
-            let meshes = self.meshes_of(pipeline, &ingress.name);
+            let meshes = self.meshes_of(pipeline, ingress);
             let admission = guard.direct.entry(ingress.endpoint.name.as_str()).or_default();
             admission.required |= ingress.mode == Mode::Mesh;
-            join(&mut admission.meshes, &meshes);
-            join(&mut guard.meshes, &meshes);
+            accept(&mut admission.meshes, &meshes);
+            accept(&mut guard.meshes, &meshes);
             if ingress.mode == Mode::Mesh && meshes.is_empty() {
                 let message = "this ingress has `mode = \"mesh\"` and belongs to no enabled mesh: every request is refused";
                 let place = linked.pipeline.ingress.iter().find(|i| i.name == ingress.name).map(|i| &i.place);
@@ -254,11 +272,18 @@ impl<'a> Planner<'a> {
             }
         }
         if let Some(rule) = &linked.ingress_auth {
-            let chosen = self.chosen(rule);
+            let chosen = self.chosen(rule).map(|chosen| Self::accepted(&chosen, linked, &guard.meshes));
             let has_own = !rule.own || !guard.meshes.is_empty();
             if rule.required && !(has_own && chosen.as_ref().is_none_or(|chosen| !chosen.is_empty())) {
                 let message = "mesh_auth is required and no ingress of this pipeline belongs to an enabled mesh whose tokens it accepts: every request is refused";
                 self.problems.warn(Some(&linked.pipeline.place), format!("pipelines.{pipeline}"), message);
+            }
+            if linked.ingress.is_empty() && chosen.iter().flatten().any(|one| self.has_audience(&one.mesh)) {
+                let message = "this pipeline has no ingress, so no URL that the tokens of the mesh of its mesh_auth may be for: they are refused";
+                let key = format!("pipelines.{pipeline}");
+                self.problems
+                    .warn(Some(&linked.pipeline.place), key, message)
+                    .help("add an ingress with the URL that senders use");
             }
             guard.auth = Some(Auth { required: rule.required, own: rule.own, chosen });
         }
@@ -274,13 +299,16 @@ impl<'a> Planner<'a> {
         plan: &Arc<PipelinePlan>,
         table: &mut RouteTable<Route>,
     ) {
-        let meshes = self.meshes_of(&linked.pipeline.name, &ingress.name);
+        let meshes = self.meshes_of(&linked.pipeline.name, ingress);
         let mut admission = Admission { meshes, required: ingress.mode == Mode::Mesh };
         if let Some(auth) = &guard.auth {
             auth.restrict(&mut admission, &[]);
         }
         let prefix = prefix(ingress.endpoint.path_prefix.as_ref().map(|at| at.value.as_str()));
         for url in &ingress.urls {
+            for accepted in &mut admission.meshes {
+                accepted.urls = vec![Arc::from(url.value.as_str())];
+            }
             let route = Route {
                 pipeline: Arc::clone(plan),
                 endpoint: Arc::from(ingress.endpoint.name.as_str()),

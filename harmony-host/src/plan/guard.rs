@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{Endpoint, LinkedPipeline};
 use crate::http::path::owned_segments;
 use crate::plan::mesh::MeshPlan;
-use crate::plan::route::{Admission, PipelinePlan, Route};
+use crate::plan::route::{Accepted, Admission, PipelinePlan, Route};
 use crate::plan::route_table::RouteTable;
 
 /// The rules for requests that reach the endpoints of a pipeline by path.
@@ -14,8 +14,8 @@ use crate::plan::route_table::RouteTable;
 pub(super) struct Guard<'a> {
     /// The rule of each endpoint that has an ingress.
     pub(super) direct: HashMap<&'a str, Admission>,
-    /// The meshes of all ingresses of the pipeline.
-    pub(super) meshes: Vec<Arc<MeshPlan>>,
+    /// The meshes of all ingresses of the pipeline, with the URLs of these ingresses.
+    pub(super) meshes: Vec<Accepted>,
     /// The rule of its `mesh_auth`.
     pub(super) auth: Option<Auth>,
 }
@@ -26,27 +26,27 @@ pub(super) struct Auth {
     pub(super) required: bool,
     /// Set when the tokens are those of the meshes that the pipeline belongs to.
     pub(super) own: bool,
-    /// The enabled meshes that are chosen by name or id; `None` without a choice.
-    pub(super) chosen: Option<Vec<Arc<MeshPlan>>>,
+    /// The enabled meshes that are chosen by name or id, with the URLs of the pipeline's ingresses; `None` without a choice.
+    pub(super) chosen: Option<Vec<Accepted>>,
 }
 
 impl Auth {
     /// Adds this rule to that of a route. `own` are further meshes of the pipeline, for a route that any of them may use.
-    pub(super) fn restrict(&self, admission: &mut Admission, own: &[Arc<MeshPlan>]) {
+    pub(super) fn restrict(&self, admission: &mut Admission, own: &[Accepted]) {
         let by_mode = admission.required;
         if self.own {
-            join(&mut admission.meshes, own);
+            add_other(&mut admission.meshes, own);
         }
         if let Some(chosen) = &self.chosen {
             match (self.required, by_mode) {
                 // A token must satisfy both.
                 (true, _) if by_mode || self.own => {
-                    admission.meshes.retain(|mesh| chosen.iter().any(|one| Arc::ptr_eq(one, mesh)));
+                    admission.meshes.retain(|mesh| chosen.iter().any(|one| one.is(&mesh.mesh)));
                 }
                 (true, _) => admission.meshes.clone_from(chosen),
                 // The tokens of other meshes do not satisfy the mode.
                 (false, true) => {}
-                (false, false) => join(&mut admission.meshes, chosen),
+                (false, false) => add_other(&mut admission.meshes, chosen),
             }
         }
         admission.required |= self.required;
@@ -68,7 +68,7 @@ pub(super) fn endpoint_route(
         closed = closed.or_else(|| linked.closed.get(&same.name));
         if let Some(theirs) = guard.direct.get(same.name.as_str()) {
             admission.required |= theirs.required;
-            join(&mut admission.meshes, &theirs.meshes);
+            accept(&mut admission.meshes, &theirs.meshes);
         }
     }
     if let Some(auth) = &guard.auth {
@@ -93,6 +93,27 @@ fn same_path(a: &Endpoint, b: &Endpoint) -> bool {
     path(a) == path(b)
 }
 
+/// Adds meshes; one that is there gets the further URLs.
+pub(super) fn accept(into: &mut Vec<Accepted>, more: &[Accepted]) {
+    for accepted in more {
+        match into.iter_mut().find(|known| known.is(&accepted.mesh)) {
+            Some(known) => known.urls.extend(accepted.urls.iter().cloned()),
+            None => into.push(accepted.clone()),
+        }
+    }
+}
+
+/// Adds the meshes that are not there. One that is there keeps its URLs: a token for the ingress of another endpoint is
+/// none for this one.
+fn add_other(into: &mut Vec<Accepted>, more: &[Accepted]) {
+    for accepted in more {
+        if !into.iter().any(|known| known.is(&accepted.mesh)) {
+            into.push(accepted.clone());
+        }
+    }
+}
+
+/// Adds the meshes that are not there.
 pub(super) fn join(into: &mut Vec<Arc<MeshPlan>>, more: &[Arc<MeshPlan>]) {
     for mesh in more {
         if !into.iter().any(|known| Arc::ptr_eq(known, mesh)) {

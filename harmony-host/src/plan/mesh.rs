@@ -11,7 +11,7 @@ use crate::config::LinkedMesh;
 use crate::http::url_prefix::UrlPrefix;
 use crate::plan::destination::Destination;
 use crate::plan::target::Target;
-use crate::plan::token_cache::{Base, VerifiedTokens};
+use crate::plan::token_cache::VerifiedTokens;
 use crate::providers::Providers;
 use crate::providers::isolate::isolated;
 
@@ -162,8 +162,9 @@ impl MeshPlan {
         Arc::clone(&member)
     }
 
-    /// Verifies a token and returns its sender. A token that is valid for the URL of the route is valid for everything
-    /// below and is cached; one that is valid for the URL of this request only is verified each time.
+    /// Verifies a token for a request to `rest` below `url`, an ingress URL of this gateway, and returns its sender. A
+    /// token that is valid for the ingress URL is valid for everything below and is cached; one that is valid for the URL
+    /// of this request only is verified each time.
     ///
     /// # Errors
     /// Denied for a token that is not valid, Unavailable when the keys to verify it cannot be fetched.
@@ -171,21 +172,21 @@ impl MeshPlan {
         &self,
         providers: &Providers,
         token: &str,
-        base: &Base<'_>,
-        path: &str,
+        url: &str,
+        rest: &str,
     ) -> Result<Arc<str>, Error> {
         let provider = &self.provider;
         let auth = providers
             .mesh_auth(provider)
             .ok_or_else(|| Error::denied(format!("the provider `{provider}` verifies no mesh tokens")))?;
-        let check = async |url: String| {
-            isolated(auth.verify(&Expected { mesh: &self.identity, url: &url }, token)).await
-        };
-        let claims = check(Base { prefix: path, ..*base }.to_string()).await?;
+        let check =
+            async |url: &str| isolated(auth.verify(&Expected { mesh: &self.identity, url }, token)).await;
+        // Without a URL of its own this gateway is no audience, whatever the path.
+        let requested = if url.is_empty() { String::new() } else { format!("{url}{rest}") };
+        let claims = check(&requested).await?;
         let sender = Arc::from(claims.subject);
-        let below = path.len() > base.prefix.len();
-        if !below || check(base.to_string()).await.is_ok() {
-            self.verified.remember(token, base, &sender, providers.time_until(claims.expires_at));
+        if requested == url || check(url).await.is_ok() {
+            self.verified.remember(token, url, &sender, providers.time_until(claims.expires_at));
         }
         Ok(sender)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::http::url_prefix::UrlPrefix;
 use crate::plan::mesh::MeshPlan;
 use crate::plan::route_table::RouteTable;
 use crate::plan::upstream::Upstream;
@@ -28,9 +29,36 @@ pub(crate) struct Route {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Admission {
     /// The meshes whose tokens give mesh context.
-    pub(crate) meshes: Vec<Arc<MeshPlan>>,
+    pub(crate) meshes: Vec<Accepted>,
     /// Set when a request without mesh context is refused.
     pub(crate) required: bool,
+}
+
+/// A mesh whose tokens a route accepts, and the ingress URLs that the tokens may be for.
+///
+/// They are URLs of the configuration. The Host header says nothing about the gateway that a token was issued for: a
+/// client that holds the token of another member would send that member's host.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) mesh: Arc<MeshPlan>,
+    /// At least one. An empty one is below no audience; it is there if the pipeline has no ingress.
+    pub(crate) urls: Vec<Arc<str>>,
+}
+
+impl Accepted {
+    /// Combines a mesh with the URLs of ingresses.
+    pub(crate) fn new<'u>(mesh: &Arc<MeshPlan>, urls: impl Iterator<Item = &'u UrlPrefix>) -> Self {
+        let mut urls: Vec<Arc<str>> = urls.map(|url| Arc::from(url.as_str())).collect();
+        if urls.is_empty() {
+            urls.push(Arc::from(""));
+        }
+        Self { mesh: Arc::clone(mesh), urls }
+    }
+
+    /// Returns true for the same mesh.
+    pub(crate) fn is(&self, mesh: &Arc<MeshPlan>) -> bool {
+        Arc::ptr_eq(&self.mesh, mesh)
+    }
 }
 
 /// The plan of a pipeline.

@@ -8,8 +8,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
-use crate::http::url_prefix::Scheme;
-
 /// The verified tokens of one mesh. The next request with the same token needs no signature check.
 ///
 /// Only verified tokens are inserted, and a token is found only when all its bytes are equal. An entry means that the
@@ -20,30 +18,19 @@ pub struct VerifiedTokens {
     writing: Mutex<()>,
 }
 
-/// The URL of a route, as the request spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Base<'a> {
-    /// The scheme.
-    pub scheme: Scheme,
-    /// Host and port, as the request spells them.
-    pub authority: &'a str,
-    /// The part of the path that matched the route.
-    pub prefix: &'a str,
-}
-
 /// The end of a token. It belongs to the signature, so it is as good as random, and it hashes faster than the whole.
 type Tail = [u8; 32];
 
 #[derive(Clone)]
 struct Verified {
     token: Box<str>,
-    bases: Vec<(Scheme, Box<str>, Box<str>)>,
+    urls: Vec<Box<str>>,
     sender: Arc<str>,
     until: Instant,
 }
 
 /// The most URLs that are cached for one token.
-const MAX_BASES: usize = 8;
+const MAX_URLS: usize = 8;
 
 /// The most tokens in the cache.
 const MAX: usize = 4096;
@@ -63,16 +50,16 @@ impl VerifiedTokens {
         Self { known: ArcSwap::default(), writing: Mutex::new(()) }
     }
 
-    /// Returns the sender of a token that is cached as valid for `base`.
-    pub fn sender(&self, token: &str, base: &Base<'_>) -> Option<Arc<str>> {
+    /// Returns the sender of a token that is cached as valid for `url`, an ingress URL as the configuration has it.
+    pub fn sender(&self, token: &str, url: &str) -> Option<Arc<str>> {
         let known = self.known.load();
         let verified = known.get(&tail(token)?)?;
-        let same = *verified.token == *token && verified.bases.iter().any(|known| base.is(known));
+        let same = *verified.token == *token && verified.urls.iter().any(|known| **known == *url);
         (same && Instant::now() < verified.until).then(|| Arc::clone(&verified.sender))
     }
 
-    /// Caches a token of `sender` as valid for `base`, for `left` but at most 5 minutes.
-    pub fn remember(&self, token: &str, base: &Base<'_>, sender: &Arc<str>, left: Duration) {
+    /// Caches a token of `sender` as valid for `url`, for `left` but at most 5 minutes.
+    pub fn remember(&self, token: &str, url: &str, sender: &Arc<str>, left: Duration) {
         let Some(tail) = tail(token) else { return };
         if left.is_zero() {
             return;
@@ -82,12 +69,12 @@ impl VerifiedTokens {
         let until = Instant::now() + left.min(LONGEST);
         let mut verified = match known.get(&tail) {
             Some(before) if *before.token == *token => Verified { until, ..Verified::clone(before) },
-            _ => Verified { token: token.into(), bases: Vec::new(), sender: Arc::clone(sender), until },
+            _ => Verified { token: token.into(), urls: Vec::new(), sender: Arc::clone(sender), until },
         };
-        if verified.bases.len() >= MAX_BASES {
-            verified.bases.clear();
+        if verified.urls.len() >= MAX_URLS {
+            verified.urls.clear();
         }
-        verified.bases.push((base.scheme, base.authority.into(), base.prefix.into()));
+        verified.urls.push(url.into());
         if known.len() >= MAX {
             let now = Instant::now();
             known.retain(|_, verified| now < verified.until);
@@ -97,18 +84,6 @@ impl VerifiedTokens {
         }
         known.insert(tail, Arc::new(verified));
         self.known.store(Arc::new(known));
-    }
-}
-
-impl Base<'_> {
-    fn is(&self, (scheme, authority, prefix): &(Scheme, Box<str>, Box<str>)) -> bool {
-        *scheme == self.scheme && **prefix == *self.prefix && **authority == *self.authority
-    }
-}
-
-impl fmt::Display for Base<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme.as_str(), self.authority, self.prefix)
     }
 }
 
@@ -126,25 +101,21 @@ impl fmt::Debug for VerifiedTokens {
 mod tests {
     use super::*;
 
-    fn base(prefix: &str) -> Base<'_> {
-        Base { scheme: Scheme::Http, authority: "a.example", prefix }
-    }
-
     const TOKEN: &str = "head.claims.0123456789012345678901234567890123456789";
 
     #[tokio::test(start_paused = true)]
     async fn token_is_bound_to_url_and_expiry() {
         let (tokens, sender) = (VerifiedTokens::new(), Arc::from("sender"));
-        tokens.remember(TOKEN, &base("/r4"), &sender, Duration::from_secs(60));
-        tokens.remember(TOKEN, &base("/r3"), &sender, Duration::from_secs(60));
-        assert_eq!(tokens.sender(TOKEN, &base("/r3")).as_deref(), Some("sender"));
-        assert_eq!(tokens.sender(TOKEN, &base("/r4")).as_deref(), Some("sender"));
-        assert!(tokens.sender(TOKEN, &base("/r5")).is_none());
-        assert!(tokens.sender(TOKEN, &Base { authority: "b.example", ..base("/r4") }).is_none());
-        assert!(tokens.sender(TOKEN, &Base { scheme: Scheme::Https, ..base("/r4") }).is_none());
-        assert!(tokens.sender(&TOKEN.replace("claims", "clAims"), &base("/r4")).is_none());
+        tokens.remember(TOKEN, "http://a.example/r4", &sender, Duration::from_secs(60));
+        tokens.remember(TOKEN, "http://a.example/r3", &sender, Duration::from_secs(60));
+        assert_eq!(tokens.sender(TOKEN, "http://a.example/r3").as_deref(), Some("sender"));
+        assert_eq!(tokens.sender(TOKEN, "http://a.example/r4").as_deref(), Some("sender"));
+        assert!(tokens.sender(TOKEN, "http://a.example/r5").is_none());
+        assert!(tokens.sender(TOKEN, "http://b.example/r4").is_none());
+        assert!(tokens.sender(TOKEN, "https://a.example/r4").is_none());
+        assert!(tokens.sender(&TOKEN.replace("claims", "clAims"), "http://a.example/r4").is_none());
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert!(tokens.sender(TOKEN, &base("/r4")).is_none());
+        assert!(tokens.sender(TOKEN, "http://a.example/r4").is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -152,14 +123,14 @@ mod tests {
         let (tokens, sender) = (VerifiedTokens::new(), Arc::from("sender"));
         let token = |n: usize| format!("head.claims.{n:040}");
         for n in 0..MAX + 10 {
-            tokens.remember(&token(n), &base(""), &sender, Duration::MAX);
+            tokens.remember(&token(n), "http://a.example", &sender, Duration::MAX);
         }
         assert!(tokens.known.load().len() <= MAX);
         let last = token(MAX + 9);
-        assert!(tokens.sender(&last, &base("")).is_some());
+        assert!(tokens.sender(&last, "http://a.example").is_some());
         tokio::time::advance(LONGEST).await;
-        assert!(tokens.sender(&last, &base("")).is_none());
-        tokens.remember("short", &base(""), &sender, Duration::MAX);
-        assert!(tokens.sender("short", &base("")).is_none());
+        assert!(tokens.sender(&last, "http://a.example").is_none());
+        tokens.remember("short", "http://a.example", &sender, Duration::MAX);
+        assert!(tokens.sender("short", "http://a.example").is_none());
     }
 }

@@ -11,7 +11,7 @@ use crate::http::authority::split_port;
 use crate::http::path;
 use crate::http::url_prefix::Scheme;
 use crate::plan::route_table::RouteQuery;
-use crate::plan::{Admission, Base, MeshPlan, NotSent, Route};
+use crate::plan::{Accepted, Admission, MeshPlan, NotSent, Route};
 use crate::providers::Providers;
 use crate::snapshot::Snapshot;
 
@@ -89,7 +89,7 @@ impl Snapshot {
     /// Finds the route of a request and checks that the request may pass.
     ///
     /// The rules: no cleartext on a network with `force_https`; ingress URLs before endpoint paths; prefixes of whole path segments, the longest wins; mesh tokens for
-    /// `mode = "mesh"` and `mesh_auth`; 501 for a pipeline that names an unsupported feature, 503 for an endpoint whose peer is
+    /// `mode = "mesh"` and `mesh_auth`, issued for an ingress URL of this gateway; 501 for a pipeline that names an unsupported feature, 503 for an endpoint whose peer is
     /// disabled.
     ///
     /// A request with a valid mesh token gets [mesh context](Admitted::mesh). Remove its Authorization header before
@@ -122,9 +122,8 @@ impl Snapshot {
         // An ingress URL is an alias of its endpoint: strip the endpoint's prefix, or else the ingress URL's path.
         let end = path::strip(&path, &route.endpoint_prefix).unwrap_or(found.end);
         let rest = path::rest(&path, end, found.end);
-        let path = path.as_str();
-        let base = Base { scheme, authority, prefix: path.get(..found.end).unwrap_or(path) };
-        let mesh = mesh_context(&route.admission, &self.providers, headers, &base, path).await?;
+        let below = path.as_str().get(found.end..).unwrap_or_default();
+        let mesh = mesh_context(&route.admission, &self.providers, headers, below).await?;
         Ok(Admitted { route, rest, mesh })
     }
 }
@@ -232,7 +231,8 @@ impl From<NotSent> for AdmissionError {
     }
 }
 
-/// Verifies the mesh token of a request where the route has meshes.
+/// Verifies the mesh token of a request where the route has meshes. The token must be for an ingress URL of the route, or
+/// for what is below it on the way to `below`, the path after the prefix that chose the route.
 ///
 /// # Errors
 /// `NoMeshContext` when mesh context is required and the request has none; `Provider` when the token cannot be verified
@@ -241,8 +241,7 @@ async fn mesh_context(
     admission: &Admission,
     providers: &Providers,
     headers: &HeaderMap,
-    base: &Base<'_>,
-    path: &str,
+    below: &str,
 ) -> Result<Option<MeshContext>, AdmissionError> {
     let token = bearer(headers);
     let mut reason = match token {
@@ -251,16 +250,18 @@ async fn mesh_context(
     };
     let mut unavailable = None;
     if let Some(token) = token.filter(|_| !admission.meshes.is_empty()) {
-        for mesh in &admission.meshes {
-            if let Some(sender) = mesh.verified.sender(token, base) {
+        for Accepted { mesh, urls } in &admission.meshes {
+            if let Some(sender) = urls.iter().find_map(|url| mesh.verified.sender(token, url)) {
                 return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender }));
             }
         }
-        for mesh in &admission.meshes {
-            match mesh.verify(providers, token, base, path).await {
-                Ok(sender) => return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender })),
-                Err(error) if error.kind() == ErrorKind::Unavailable => unavailable = Some(error),
-                Err(error) => reason = error.to_string(),
+        for Accepted { mesh, urls } in &admission.meshes {
+            for url in urls {
+                match mesh.verify(providers, token, url, below).await {
+                    Ok(sender) => return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender })),
+                    Err(error) if error.kind() == ErrorKind::Unavailable => unavailable = Some(error),
+                    Err(error) => reason = error.to_string(),
+                }
             }
         }
     }

@@ -26,13 +26,13 @@ async fn gateway(cloud: &ControlPlane, sections: String) -> InProcessGateway {
         .await
 }
 
-/// The status of a request with a token of the mesh, signed by the control plane.
+/// The status of a request with a token for the ingress, signed by the control plane.
 async fn with_token(cloud: &ControlPlane, gateway: &InProcessGateway, path: &str) -> u16 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let url = format!("http://127.0.0.1:{}{path}", gateway.port);
     let token = cloud.signed(&json!({
         "iss": cloud.url(), "sub": "gateway:x", "aud": format!("mesh:{ID}"), "jti": "1", "mesh_id": ID,
-        "dest_url": url, "source_team": "t", "iat": now, "exp": now + 300,
+        "dest_url": "http://a.example/x", "source_team": "t", "iat": now, "exp": now + 300,
     }));
     client().get(url).bearer_auth(token).send().await.unwrap().status().as_u16()
 }
