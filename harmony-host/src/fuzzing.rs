@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use provider_api::{Change, ChangeId, DocumentKind, ProviderName, Registry, SystemClock};
 
 use crate::apply::proposal;
+use crate::apply::proposal::record::GatewayNames;
 use crate::config::Capabilities;
 use crate::diagnostics::problem::Problem;
 use crate::diagnostics::{mask, render};
@@ -79,7 +80,7 @@ pub fn change(bytes: &[u8]) {
     files.insert("config.toml", CONFIG);
     let kind = DocumentKind::from(kind);
     let change = Change { id, kind: kind.clone(), document: document.to_owned(), attachments: Vec::new() };
-    match proposal::edits(&change, &load(&files).documents, &REGISTRY, &[]) {
+    match proposal::edits(&change, &load(&files).documents, &REGISTRY, &GatewayNames::default()) {
         Ok(edits) => edits.iter().for_each(|(name, text)| {
             let directory = match kind {
                 DocumentKind::Gateway => return assert_own_settings_stay(name, text),

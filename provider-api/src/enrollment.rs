@@ -126,6 +126,10 @@ pub struct CredentialDetails {
     pub source: Option<String>,
     /// The id of this gateway at the control plane, where known.
     pub gateway_id: Option<String>,
+    /// The code of this gateway at the control plane, where known.
+    pub gateway_code: Option<String>,
+    /// The name of this gateway at the control plane, where known.
+    pub gateway_name: Option<String>,
     /// The time at which the credential was issued, where known.
     pub issued_at: Option<SystemTime>,
     /// The fault of a credential that is not used, and its remedy.

@@ -25,6 +25,7 @@ pub(crate) struct Credential {
     /// `None` for a bare token.
     pub(crate) gateway_id: Option<String>,
     pub(crate) gateway_code: Option<String>,
+    pub(crate) gateway_name: Option<String>,
     pub(crate) abilities: Vec<String>,
     /// The time at which it was issued or stored, where known.
     pub(crate) issued_at: Option<SystemTime>,
@@ -42,6 +43,8 @@ struct StoredCredential {
     #[serde(default)]
     gateway_code: Option<String>,
     #[serde(default)]
+    gateway_name: Option<String>,
+    #[serde(default)]
     abilities: Option<Vec<String>>,
     #[serde(default)]
     issued_at: Option<jiff::Timestamp>,
@@ -57,6 +60,8 @@ struct StoredCredentialRef<'a> {
     gateway_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     gateway_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_name: Option<&'a str>,
     abilities: &'a [String],
     issued_at: jiff::Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +109,7 @@ impl Credential {
             ),
             gateway_id: Some(stored.gateway_id),
             gateway_code: stored.gateway_code.filter(|code| !code.is_empty()),
+            gateway_name: stored.gateway_name.filter(|name| !name.is_empty()),
             abilities: stored.abilities.unwrap_or_default(),
             issued_at: stored.issued_at.and_then(|at| SystemTime::try_from(at).ok()),
             control_plane: stored.control_plane.filter(|origin| !origin.is_empty()),
@@ -125,6 +131,7 @@ impl Credential {
             expires_at: time(expires_at)?,
             gateway_id,
             gateway_code: self.gateway_code.as_deref(),
+            gateway_name: self.gateway_name.as_deref(),
             abilities: &self.abilities,
             issued_at: time(self.issued_at.map_or(now, |issued_at| issued_at.min(now)))?,
             control_plane: self.control_plane.as_deref(),
@@ -165,6 +172,7 @@ impl Credential {
             expires_at: None,
             gateway_id: None,
             gateway_code: None,
+            gateway_name: None,
             abilities: Vec::new(),
             issued_at: None,
             control_plane: None,
@@ -183,6 +191,18 @@ impl Credential {
         !is_jwt && !is_sanctum
     }
 
+    /// Returns the credential with the code and name of `other` where it has none, if both are of one gateway. A token
+    /// that is brought comes without the name, and often without the code.
+    pub(crate) fn with_names_of(mut self, other: Option<&Self>) -> Self {
+        if let Some(other) =
+            other.filter(|other| self.gateway_id.is_some() && other.gateway_id == self.gateway_id)
+        {
+            self.gateway_code = self.gateway_code.or_else(|| other.gateway_code.clone());
+            self.gateway_name = self.gateway_name.or_else(|| other.gateway_name.clone());
+        }
+        self
+    }
+
     /// Returns the credential with `origin` as its control plane.
     pub(crate) fn bound_to(self, origin: &str) -> Self {
         Self { control_plane: Some(origin.to_owned()), ..self }
@@ -196,6 +216,7 @@ impl From<MachineCredential> for Credential {
             expires_at: Some(given.expires_at),
             gateway_id: Some(given.gateway_id),
             gateway_code: given.gateway_code,
+            gateway_name: None,
             abilities: given.abilities,
             issued_at: None,
             control_plane: None,

@@ -167,9 +167,9 @@ impl Credentials {
         }
         let state = self.state();
         let best = state.best(now);
-        let stored = state.stored.as_ref().ok().and_then(Option::as_ref);
         let is_stored =
-            |best: &Candidate| stored.is_some_and(|stored| stored.credential.token == best.credential.token);
+            |best: &Candidate| state.stored().is_some_and(|stored| stored.token == best.credential.token);
+        let named = best.map(|best| (*best.credential).clone().with_names_of(state.stored()));
         let source = best.map(|best| match (is_stored(best), state.is_environment(best)) {
             (true, true) => format!("{VARIABLE}, stored too"),
             (false, _) => VARIABLE.to_owned(),
@@ -178,6 +178,8 @@ impl Credentials {
         CredentialDetails {
             source,
             gateway_id: best.and_then(|best| best.credential.gateway_id.clone()),
+            gateway_code: named.as_ref().and_then(|named| named.gateway_code.clone()),
+            gateway_name: named.and_then(|named| named.gateway_name),
             issued_at: best.and_then(|best| best.credential.issued_at),
             problem: state.problem(now),
         }
@@ -197,6 +199,7 @@ impl Credentials {
         let credential = credential.bound_to(&self.0.origin);
         let saved = tokio::task::spawn_blocking(move || {
             let store = this.store()?;
+            let credential = credential.with_names_of(this.state().stored());
             let stamp = store.save(&credential, key.as_ref(), now)?;
             this.remember_gateway(&credential);
             let mut state = this.state();
@@ -293,12 +296,13 @@ impl Credentials {
         }
         drop(state);
         let Some(credential) = to_store else { return };
-        match store.save(&(*credential).clone().bound_to(&self.0.origin), None, now) {
+        let credential = (*credential).clone().with_names_of(self.state().stored()).bound_to(&self.0.origin);
+        match store.save(&credential, None, now) {
             Ok(stamp) => {
                 self.remember_gateway(&credential);
                 let mut state = self.state();
                 let issued_at = credential.issued_at.map_or(now, |issued_at| issued_at.min(now));
-                let credential = Credential { issued_at: Some(issued_at), ..(*credential).clone() };
+                let credential = Credential { issued_at: Some(issued_at), ..credential };
                 state.stored = Ok(Some(Candidate { credential: Arc::new(credential), refused: false }));
                 state.last_stamp = Some(stamp);
             }
@@ -352,6 +356,10 @@ impl State {
             }
         };
         better.then(|| Arc::clone(given))
+    }
+
+    fn stored(&self) -> Option<&Credential> {
+        self.stored.as_ref().ok().and_then(Option::as_ref).map(|stored| &*stored.credential)
     }
 
     fn candidates(&self) -> [Option<&Candidate>; 2] {

@@ -83,6 +83,7 @@ impl Runbeam {
             expires_at: Some(expires_at),
             gateway_id: Some(gateway.id.clone()),
             gateway_code: gateway.code.clone(),
+            gateway_name: gateway.name.clone(),
             abilities: answer.abilities,
             issued_at: None,
             control_plane: None,

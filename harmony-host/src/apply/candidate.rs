@@ -6,6 +6,7 @@ use std::sync::Arc;
 use provider_api::{Change, RejectionClass};
 
 use crate::apply::proposal;
+use crate::apply::proposal::record::GatewayNames;
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::edits::Edits;
 use crate::documents::{Documents, Loaded, Touched};
@@ -78,10 +79,11 @@ struct Builder {
     expected: Arc<[Target]>,
 }
 
-/// Returns the names of this gateway at the control plane of its primary provider.
-fn names_there(served: &Snapshot) -> Vec<String> {
+/// Returns the id, code and name of this gateway at the control plane of its primary provider, where known.
+fn names_there(served: &Snapshot) -> GatewayNames {
     let details = served.providers().primary().and_then(|primary| credential_details_of(&**primary));
-    details.and_then(|details| details.gateway_id).into_iter().collect()
+    let details = details.unwrap_or_default();
+    GatewayNames { id: details.gateway_id, code: details.gateway_code, name: details.gateway_name }
 }
 
 impl Builder {

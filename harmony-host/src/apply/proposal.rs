@@ -6,13 +6,16 @@ mod layout;
 mod legacy;
 mod local_keys;
 mod meaning;
+mod merge;
 mod outcome;
 mod own_files;
 mod proposed;
+pub(crate) mod record;
 
 use provider_api::{Change, DocumentKind, Registry, RejectionClass};
 
 use crate::apply::proposal::proposed::Proposed;
+use crate::apply::proposal::record::GatewayNames;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::rejection::Rejection;
 use crate::diagnostics::source::Source;
@@ -29,7 +32,7 @@ pub(crate) fn edits(
     change: &Change,
     documents: &Documents,
     registry: &Registry,
-    names: &[String],
+    names: &GatewayNames,
 ) -> Result<Edits, Rejection> {
     let mut proposed = Proposed {
         change,

@@ -75,7 +75,7 @@ pub(crate) struct GatewaySections {
 }
 
 /// The sections that have no effect in other files.
-const GATEWAY_ONLY: [&str; 4] = ["proxy", "provider", "network", "management"];
+pub(crate) const GATEWAY_ONLY: [&str; 4] = ["proxy", "provider", "network", "management"];
 
 impl Fragment {
     /// Reads config.toml.

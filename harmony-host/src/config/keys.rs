@@ -5,10 +5,10 @@
 
 pub(crate) mod authority;
 mod check;
-mod key;
+pub(crate) mod key;
 mod schema;
 pub(crate) mod secrets;
-mod sections;
+pub(crate) mod sections;
 
 pub(crate) use check::{UnknownKey, check, nearest};
 #[cfg(feature = "gateway")]

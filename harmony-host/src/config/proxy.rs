@@ -27,6 +27,8 @@ pub(crate) struct Proxy {
     pub(crate) primary_provider: Option<Spanned<String>>,
     /// The environment variables that documents of a control plane may use: none unless configured.
     pub(crate) remote_env_vars: Vec<String>,
+    /// The environment variables that must be set.
+    pub(crate) required_env_vars: Vec<String>,
     /// The patterns of further keys whose values are masked and never pushed.
     pub(crate) sensitive_field_patterns: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Proxy {
             problems.error(Some(&blank.place), "proxy.id", "expected a non-empty name for this gateway");
         }
         let limits = section.section("content_limits", problems);
+        let required = variable_names(&section, "required_env_vars", problems);
         let proxy = Self {
             place: section.place().clone(),
             id: id.map(|id| id.value).unwrap_or_default(),
@@ -88,9 +91,10 @@ impl Proxy {
                 .into_iter()
                 .map(|name| name.value)
                 .collect(),
+            required_env_vars: required.iter().map(|name| name.value.clone()).collect(),
             sensitive_field_patterns: patterns(&section, problems),
         };
-        for name in variable_names(&section, "required_env_vars", problems) {
+        for name in required {
             if let Err(reason) = variables::of_process(&name.value) {
                 let message = format!("the variable {} {reason}", name.value);
                 problems

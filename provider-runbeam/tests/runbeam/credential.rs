@@ -167,6 +167,39 @@ async fn refused_variable_does_not_replace_the_store() {
     assert!(cloud.requests()[requests..].iter().all(|sent| sent.bearer.as_deref() != Some("revoked")));
 }
 
+/// The code and name of the gateway are remembered with its credential, also over a restart and a token that comes
+/// without them. Those of another gateway are not taken over.
+#[tokio::test]
+async fn names_of_the_gateway_are_remembered() {
+    let cloud = accepting().await;
+    let first = Gateway::unauthorized();
+    let provider = first.provider(&cloud.url());
+    enrollment(&provider).enroll(&enrollment_request()).await.unwrap();
+    let names = |provider: &Arc<dyn Provider>| {
+        let details = enrollment(provider).credential_details();
+        [details.gateway_id, details.gateway_code, details.gateway_name].map(Option::unwrap_or_default)
+    };
+    assert_eq!(names(&provider), ["01GATEWAY", "edge", "Edge"]);
+    enrollment(&provider).adopt(machine_credential("brought-token")).await.unwrap();
+    assert_eq!(token_in_use(&provider, &cloud).await.as_deref(), Some("brought-token"));
+    let later = Gateway::at(Arc::clone(&first.home), Environment::default());
+    let later = later.provider(&cloud.url());
+    assert_eq!(token_in_use(&later, &cloud).await.as_deref(), Some("brought-token"));
+    assert_eq!(names(&later), ["01GATEWAY", "edge", "Edge"]);
+    let variable =
+        Environment { machine_token: Some(machine_token("of-the-variable")), ..Environment::default() };
+    let varied = Gateway::at(Arc::clone(&first.home), variable).provider(&cloud.url());
+    assert_eq!(token_in_use(&varied, &cloud).await.as_deref(), Some("of-the-variable"));
+    assert_eq!(names(&varied), ["01GATEWAY", "edge", "Edge"]);
+    let other = MachineCredential {
+        gateway_id: "01OTHER".to_owned(),
+        replace: true,
+        ..machine_credential("another-token")
+    };
+    enrollment(&varied).adopt(other).await.unwrap();
+    assert_eq!(names(&varied), ["01OTHER", "", ""]);
+}
+
 /// The gateway of a bare token does not become another one without `replace`.
 #[tokio::test]
 async fn bare_token_says_which_gateway_it_is() {

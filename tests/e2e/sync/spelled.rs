@@ -47,6 +47,37 @@ async fn change_spells_defaults() {
     );
 }
 
+/// The control plane calls the gateway by its own id, code and name, and repeats the fields of its record.
+#[tokio::test]
+async fn proxy_id_at_the_control_plane() {
+    let cloud = ControlPlane::start().await;
+    let gateway = InProcessGateway::following(&cloud).await;
+    let own = config(&gateway);
+    for (n, id) in [cloud.gateway_id("edge"), "edge".to_owned()].into_iter().enumerate() {
+        let interval = 61 + n;
+        let change = format!(
+            "[proxy]\ntype = \"gateway\"\nid = \"{id}\"\ncode = \"edge\"\nteam_id = \"01TEAM\"\nenabled = true\n\
+             management_enabled = true\nmanagement_base_path = \"/admin\"\nmanagement_network_id = \"management\"\n\
+             dns = []\ncreated_at = \"2026-01-01T00:00:00Z\"\n[provider.runbeam]\npoll_interval_secs = {interval}\n"
+        );
+        let change = cloud.change("edge", "gateway", &change);
+        gateway.host.sync().await.unwrap();
+        let view = cloud.wait_until_settled(&change).await;
+        assert_eq!(view.status, Status::Applied, "{id}: {:?}", view.error_message);
+        let now = config(&gateway);
+        assert_eq!(now["proxy"], own["proxy"], "nothing of the record is written");
+        assert_eq!(
+            now["provider"]["runbeam"]["poll_interval_secs"].as_integer(),
+            i64::try_from(interval).ok()
+        );
+    }
+    for other in ["id = \"01OTHER\"", "code = \"other\"", "enabled = false", "management_enabled = false"] {
+        let change = cloud.change("edge", "gateway", &format!("[proxy]\n{other}\n"));
+        gateway.host.sync().await.unwrap();
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Failed, "{other}");
+    }
+}
+
 #[tokio::test]
 async fn management_network_is_not_rebound() {
     let cloud = ControlPlane::start().await;

@@ -1,18 +1,19 @@
 //! The proposal of a gateway configuration: a merge into `config.toml`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use provider_api::RejectionClass;
 use toml_edit::{DocumentMut, Item};
 
-use crate::apply::proposal::layout::{replace, same, set, value_of};
+use crate::apply::proposal::layout::{same, value_of};
 use crate::apply::proposal::legacy;
 use crate::apply::proposal::local_keys;
-use crate::apply::proposal::meaning::{Guarded, ProviderMeaning};
-use crate::apply::proposal::outcome::Outcome;
+use crate::apply::proposal::meaning::ProviderMeaning;
+use crate::apply::proposal::merge::Merge;
 use crate::apply::proposal::proposed::Proposed;
+use crate::apply::proposal::record::{self, RecordField};
 use crate::config::fragment::without_values;
+use crate::config::keys::authority::{Authority, authority};
 use crate::diagnostics::source::{Place, Source};
 use crate::documents::{editable, public};
 
@@ -32,12 +33,10 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
             return RejectionClass::Parse;
         }
     };
-    // `DocumentMut` has no spans, so the places come from a second, immutable document.
-    let places = toml_edit::Document::parse(source.toml()).ok();
     let Some((name, own)) = current(proposed) else { return RejectionClass::Dependency };
     let public = public_form(proposed, &name);
     local_keys::keep(&mut incoming, &own);
-    let mut merge = Merge::new(proposed, source, places.as_ref(), own);
+    let mut merge = Merge::new(proposed, source, own);
     for (key, item) in incoming.iter() {
         match key {
             "proxy" => merge.proxy(item),
@@ -88,88 +87,13 @@ fn public_form(proposed: &Proposed<'_>, name: &str) -> DocumentMut {
     text.and_then(|text| editable::parse(&text).ok()).unwrap_or_default()
 }
 
-/// A merge in progress.
-struct Merge<'a, 'b> {
-    proposed: &'a mut Proposed<'b>,
-    source: &'a Arc<Source>,
-    places: Option<&'a toml_edit::Document<&'a str>>,
-    /// The document that the change is merged into.
-    own: DocumentMut,
-    /// Its text before the change; after the migration of a legacy section, which brings nothing from outside.
-    base: String,
-    /// The guarded settings before the change.
-    before: Option<Guarded>,
-    /// The values that the merged document must have.
-    outcome: Outcome,
-}
-
-/// The help for a setting that a change may not make.
-const LIMIT_HELP: &str = "the control plane may not change this setting; edit it on the gateway";
-
-/// The keys of `[management]` that its meaning consists of.
-const MANAGEMENT_KEYS: [&str; 4] = ["enabled", "base_path", "network", "token"];
-
-impl<'a, 'b> Merge<'a, 'b> {
-    fn new(
-        proposed: &'a mut Proposed<'b>,
-        source: &'a Arc<Source>,
-        places: Option<&'a toml_edit::Document<&'a str>>,
-        own: DocumentMut,
-    ) -> Self {
-        let outcome = Outcome::of(&own.to_string());
-        let base = editable::text_of(&own);
-        let mut merge = Self { proposed, source, places, own, base, before: None, outcome };
-        merge.before = merge.guarded(&merge.own);
-        merge
-    }
-
+impl Merge<'_, '_> {
     /// Returns whether `key` is a legacy section of a provider. Such a section sets the address of the control plane
     /// too.
     fn is_legacy(&self, key: &str) -> bool {
         let registry = self.proposed.registry;
         let mut legacy = registry.types().filter_map(|provider_type| registry.profile(provider_type)?.legacy);
         legacy.any(|legacy| legacy.name == key)
-    }
-
-    /// Adds a problem at the place of `path` in the change.
-    fn reject(&mut self, path: &[&str], message: &str) {
-        let mut span = None;
-        let mut at = self.places.map(|document| document.as_item());
-        for key in path {
-            at = at.and_then(|item| item.get(key));
-            span = at.and_then(Item::span).or(span);
-        }
-        let place = span.map(|span| Place::new(self.source, span));
-        self.proposed.problems.error(place.as_ref(), path.join("."), message).help(LIMIT_HELP);
-    }
-
-    /// Reads the guarded settings of a document.
-    fn guarded(&self, document: &DocumentMut) -> Option<Guarded> {
-        let root = self.proposed.documents.config_path().parent().unwrap_or_else(|| Path::new(""));
-        Guarded::of(&editable::text_of(document), root)
-    }
-
-    /// Returns whether the guarded settings stay the same with a key of a section set.
-    fn holds(&self, section: &str, key: &str, value: &Item) -> bool {
-        // A variable has its value on this machine only. Comparing it would tell a control plane about that.
-        if value.to_string().contains('$') || self.before.is_none() {
-            return false;
-        }
-        let mut trial = self.own.clone();
-        set(&mut trial, &[section], key, value);
-        self.guarded(&trial) == self.before
-    }
-
-    /// Sets one key.
-    fn set(&mut self, path: &[&str], key: &str, value: &Item) {
-        set(&mut self.own, path, key, value);
-        self.outcome.set(path, key, value_of(value));
-    }
-
-    /// Replaces or adds a section.
-    fn section(&mut self, key: &str, item: &Item) {
-        replace(&mut self.own, key, item);
-        self.outcome.set(&[], key, value_of(item));
     }
 
     /// Checks that every key of an incoming section has its current value. Keys may be left out, such as a secret.
@@ -191,9 +115,10 @@ impl<'a, 'b> Merge<'a, 'b> {
         };
         for (key, value) in table.iter() {
             let own = self.own.get("management").and_then(|own| own.get(key));
-            let repeated = MANAGEMENT_KEYS.contains(&key) && self.holds("management", key, value);
-            if !same(own, value) && !repeated {
-                self.reject(&["management", key], "a change may not set [management]");
+            match authority("management", key) {
+                _ if same(own, value) || self.holds("management", key, value) => {}
+                Authority::Local(reason) => self.reject(&["management", key], reason),
+                Authority::Shared => self.set(&["management"], key, value),
             }
         }
     }
@@ -208,27 +133,65 @@ impl<'a, 'b> Merge<'a, 'b> {
             if same(current, value) {
                 continue;
             }
-            match key {
-                "id" if self.holds("proxy", key, value) || self.is_named_there(value) => {}
-                "id" => self.reject(&["proxy", "id"], "a change may not set the id of the gateway"),
-                "pipelines_path" | "transforms_path" | "mesh_path" if self.holds("proxy", key, value) => {}
-                // A new path would replace the live configuration by other files, which the change does not contain.
-                "pipelines_path" | "transforms_path" | "mesh_path" => {
-                    self.reject(&["proxy", key], "a change may not move the files of the gateway");
+            if let Some(field) = record::field(key) {
+                if let Some(message) = self.contradiction(field, value) {
+                    self.reject(&["proxy", key], message);
                 }
-                "remote_env_vars" | "sensitive_field_patterns" if self.holds("proxy", key, value) => {}
-                "remote_env_vars" | "required_env_vars" | "sensitive_field_patterns" => {
-                    self.reject(&["proxy", key], "a change may not set what guards secrets of the gateway");
-                }
-                "primary_provider" => self.primary(value),
-                _ => self.set(&["proxy"], key, value),
+                continue;
+            }
+            match authority("proxy", key) {
+                _ if self.is_other_name(key, value) => {}
+                Authority::Local(_) if self.holds("proxy", key, value) => {}
+                Authority::Local(reason) => self.reject(&["proxy", key], reason),
+                Authority::Shared if key == "primary_provider" => self.primary(value),
+                Authority::Shared => self.set(&["proxy"], key, value),
             }
         }
     }
 
-    /// Returns whether `id` is the one that the control plane has for this gateway.
-    fn is_named_there(&self, id: &Item) -> bool {
-        id.as_str().is_some_and(|id| self.proposed.names.iter().any(|name| name == id))
+    /// Returns whether a key that identifies the gateway has the id, code or name that the control plane has for it.
+    /// The file keeps its own.
+    fn is_other_name(&self, key: &str, value: &Item) -> bool {
+        let has_id = self.own.get("proxy").is_some_and(|proxy| proxy.get("id").is_some());
+        let identifies = key == "id" || (key == "name" && !has_id);
+        identifies && value.as_str().is_some_and(|name| self.proposed.names.contains(name))
+    }
+
+    /// Returns the reason why a field of the record of a gateway does not fit this gateway.
+    fn contradiction(&self, field: RecordField, value: &Item) -> Option<&'static str> {
+        let names = self.proposed.names;
+        let fits = match field {
+            RecordField::Fact => true,
+            RecordField::Kind => value.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("gateway")),
+            // A code that is not known cannot be compared.
+            RecordField::Code => {
+                value.as_str().is_some_and(|code| names.code.is_none() || names.code.as_deref() == Some(code))
+            }
+            RecordField::Enabled => value.as_bool() == Some(true),
+            RecordField::Management(key) => self.holds("management", key, value),
+            RecordField::ManagementNetwork => self.is_management_network(value),
+        };
+        let message = match field {
+            RecordField::Fact | RecordField::Kind => "this is not the record of a gateway",
+            RecordField::Code => "this is the code of another gateway",
+            RecordField::Enabled => "a change may not disable the gateway",
+            RecordField::Management(_) | RecordField::ManagementNetwork => {
+                "a change may not set [management]"
+            }
+        };
+        (!fits).then_some(message)
+    }
+
+    /// Returns whether a name or id may be that of the network of the management API. An id that no network here has is
+    /// known to the control plane only.
+    fn is_management_network(&self, value: &Item) -> bool {
+        let Some(named) = value.as_str() else { return false };
+        let networks = self.own.get("network").and_then(Item::as_table_like);
+        let name = networks.into_iter().flat_map(|all| all.iter()).find_map(|(name, network)| {
+            let id = network.get("id").and_then(Item::as_str);
+            (name == named || id == Some(named)).then_some(name)
+        });
+        name.is_none_or(|name| self.holds("management", "network", &toml_edit::value(name)))
     }
 
     /// Sets the primary provider. With a legacy section, which chooses one too, that one may be repeated.
@@ -243,14 +206,6 @@ impl<'a, 'b> Merge<'a, 'b> {
             self.migrate();
         }
         self.set(&["proxy"], "primary_provider", value);
-    }
-
-    /// Writes the settings of a legacy section as `[provider.<name>]`.
-    fn migrate(&mut self) {
-        if legacy::migrate(&mut self.own, self.proposed.registry) {
-            self.base = editable::text_of(&self.own);
-            self.outcome = Outcome::of(&self.own.to_string());
-        }
     }
 
     /// Merges `[provider.*]`.
@@ -278,46 +233,17 @@ impl<'a, 'b> Merge<'a, 'b> {
         for (key, value) in section.iter() {
             let current = self.own.get("provider").and_then(|all| all.get(name)).and_then(|own| own.get(key));
             let holds = same(current, value) || used.holds(key, value_of(value).as_ref());
-            match key {
+            match authority("provider.*", key) {
                 _ if holds && (!missing || used.legacy.is_some()) => {}
                 _ if holds => self.set(&["provider", name], key, value),
-                "poll_interval_secs" => {
+                Authority::Local(reason) => self.reject(&["provider", name, key], reason),
+                Authority::Shared => {
                     if used.legacy.is_some() {
                         self.migrate();
                     }
                     self.set(&["provider", name], key, value);
                 }
-                _ => self.reject(
-                    &["provider", name, key],
-                    "a change may not set the connection to the control plane",
-                ),
             }
         }
-    }
-
-    /// Returns the merged document, after a last look at the guarded settings of the whole: whatever section changed
-    /// them.
-    fn finish(mut self) -> Self {
-        if !self.proposed.problems.refuse()
-            && let (Some(before), Some(after)) = (self.before.take(), self.guarded(&self.own))
-            && before != after
-        {
-            if before.identity != after.identity {
-                self.reject(
-                    &["proxy", "name"],
-                    "the gateway has no id, so its name is its identity; a change may not set it",
-                );
-            } else if let (true, Some((_, network, _))) =
-                (before.network != after.network, &before.management)
-            {
-                self.reject(
-                    &["network", network],
-                    "the management API is served on this network; a change may not set it",
-                );
-            } else {
-                self.reject(&["management"], "a change may not set the guarded settings of the gateway");
-            }
-        }
-        self
     }
 }

@@ -6,6 +6,7 @@ use toml_edit::{DocumentMut, Item};
 
 use crate::apply::proposal::layout::set;
 use crate::apply::proposal::proposed::Proposed;
+use crate::config::fragment::GATEWAY_ONLY;
 use crate::config::keys::authority::{LocalValue, local_values};
 use crate::diagnostics::source::{Place, Source};
 use crate::documents::editable;
@@ -20,17 +21,20 @@ pub(super) fn check(proposed: &mut Proposed<'_>, source: &Arc<Source>) {
         return;
     }
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    let read = |text: &str| editable::meaning(text).map(|table| local_values(&table)).unwrap_or_default();
+    let mut gateway = None;
     for fragment in proposed.documents.fragments() {
-        let text = fragment.source.text();
-        before.extend(read(text));
+        let (name, text) = (fragment.source.name(), fragment.source.text());
+        if fragment.gateway.is_some() {
+            gateway = Some(name);
+        }
+        before.extend(effective(text, gateway == Some(name)));
         // A file that the change writes is below.
-        if proposed.edits.get(fragment.source.name()).is_none() {
-            after.extend(read(text));
+        if proposed.edits.get(name).is_none() {
+            after.extend(effective(text, gateway == Some(name)));
         }
     }
     let written = proposed.edits.iter().filter(|(name, _)| name.ends_with(".toml"));
-    after.extend(written.flat_map(|(_, text)| read(text)));
+    after.extend(written.flat_map(|(name, text)| effective(text, gateway == Some(name))));
     let differing = before
         .iter()
         .filter(|value| !after.contains(value))
@@ -44,6 +48,15 @@ pub(super) fn check(proposed: &mut Proposed<'_>, source: &Arc<Source>) {
             proposed.problems.error(place.as_ref(), names.join("."), *reason).help(HELP);
         }
     }
+}
+
+/// Returns the values of a file that only the operator may set, in the sections that have an effect in it.
+fn effective(text: &str, is_gateway: bool) -> Vec<LocalValue> {
+    let mut values = editable::meaning(text).map(|table| local_values(&table)).unwrap_or_default();
+    values.retain(|local| {
+        is_gateway || !local.path.first().is_some_and(|top| GATEWAY_ONLY.contains(&top.as_str()))
+    });
+    values
 }
 
 /// Adds to `incoming` the keys of `own` that only the operator may set, in the sections that both have. A control plane

@@ -21,8 +21,8 @@ pub(super) struct Guarded {
     pub(super) identity: String,
     /// The real paths of the directories of pipelines, transforms and meshes.
     directories: [PathBuf; 3],
-    /// `remote_env_vars` and `sensitive_field_patterns`.
-    secrecy: [Vec<String>; 2],
+    /// `remote_env_vars`, `required_env_vars` and `sensitive_field_patterns`.
+    secrecy: [Vec<String>; 3],
     /// The base path, network and token of the management API, if it is enabled.
     pub(super) management: Option<(String, String, Option<String>)>,
     /// The network of the management API.
@@ -62,7 +62,11 @@ impl Guarded {
                 directory(&proxy.transforms_path.path),
                 directory(&proxy.mesh_path.path),
             ],
-            secrecy: [proxy.remote_env_vars.clone(), proxy.sensitive_field_patterns.clone()],
+            secrecy: [
+                proxy.remote_env_vars.clone(),
+                proxy.required_env_vars.clone(),
+                proxy.sensitive_field_patterns.clone(),
+            ],
             management: management.map(|management| {
                 let token = management.token.as_ref().map(|token| token.expose().to_owned());
                 (management.base_path.clone(), management.network.value.clone(), token)

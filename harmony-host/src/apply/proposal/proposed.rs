@@ -4,6 +4,7 @@ use std::path::Path;
 
 use provider_api::{Attachment, Change, DocumentKind, Registry};
 
+use crate::apply::proposal::record::GatewayNames;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Place;
 use crate::documents::Documents;
@@ -16,7 +17,7 @@ pub(super) struct Proposed<'a> {
     pub(super) documents: &'a Documents,
     pub(super) registry: &'a Registry,
     /// The names of this gateway at its control plane.
-    pub(super) names: &'a [String],
+    pub(super) names: &'a GatewayNames,
     pub(super) edits: Edits,
     pub(super) problems: Problems,
 }

@@ -39,7 +39,12 @@ fn proposed_to(
         document: document.to_owned(),
         attachments,
     };
-    edits(&change, &documents, &test_registry(), &["01GW".to_owned()])
+    edits(&change, &documents, &test_registry(), &names())
+}
+
+fn names() -> GatewayNames {
+    let own = |name: &str| Some(name.to_owned());
+    GatewayNames { id: own("01GW"), code: own("edge"), name: own("Front Desk") }
 }
 
 fn config(document: &str) -> String {

@@ -2,8 +2,10 @@
 
 use toml::{Table, Value};
 
-use crate::config::keys::key::{Authority, Key};
-use crate::config::keys::sections::SECTIONS;
+use crate::config::keys::key::Key;
+use crate::config::keys::sections::{SECTIONS, SectionKeys};
+
+pub(crate) use crate::config::keys::key::Authority;
 
 /// The value of a key that only the operator may set.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,14 +26,30 @@ pub(crate) fn local_values(document: &Table) -> Vec<LocalValue> {
     for section in SECTIONS.iter().filter(|section| section.path != "provider.*") {
         let pattern: Vec<&str> = section.path.split('.').collect();
         for (path, table) in tables(document, &pattern) {
-            found.extend(section.keys.iter().filter_map(|key| local_value(key, &path, table)));
+            found.extend(section.keys.iter().filter_map(|key| local_value(section, key, &path, table)));
         }
     }
     found
 }
 
-fn local_value(key: &Key, path: &[String], table: &Table) -> Option<LocalValue> {
-    let Authority::Local(reason) = key.authority else { return None };
+/// Returns who may set a key of a section. The path of the section is that of the table, with `*` for a name.
+pub(crate) fn authority(section: &str, key: &str) -> Authority {
+    let Some(section) = SECTIONS.iter().find(|known| known.path == section) else { return Authority::Shared };
+    let known = section.keys.iter().find(|known| known.name == key);
+    known.map_or(section.authority, |key| of_key(section, key))
+}
+
+/// Returns whether a section of the table has the key.
+pub(crate) fn is_known(section: &str, key: &str) -> bool {
+    SECTIONS.iter().any(|known| known.path == section && known.keys.iter().any(|known| known.name == key))
+}
+
+fn of_key(section: &SectionKeys, key: &Key) -> Authority {
+    key.authority.unwrap_or(section.authority)
+}
+
+fn local_value(section: &SectionKeys, key: &Key, path: &[String], table: &Table) -> Option<LocalValue> {
+    let Authority::Local(reason) = of_key(section, key) else { return None };
     let names: Vec<&str> = key.name.split('.').collect();
     let (last, above) = names.split_last()?;
     let inner = above.iter().try_fold(table, |table, name| table.get(*name)?.as_table())?;
@@ -57,6 +75,22 @@ fn tables<'t>(document: &'t Table, pattern: &[&str]) -> Vec<(Vec<String>, &'t Ta
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The connection, the management API, the identity, the files and the secrets of a gateway are the operator's.
+    #[test]
+    fn a_change_may_set_little_of_the_gateway_itself() {
+        let shared = |section: &str| -> Vec<&str> {
+            let all = SECTIONS.iter().find(|known| known.path == section).unwrap().keys.iter();
+            all.map(|key| key.name).filter(|key| authority(section, key) == Authority::Shared).collect()
+        };
+        assert_eq!(shared("provider.*"), ["poll_interval_secs"]);
+        assert_eq!(shared("management"), [""; 0]);
+        let proxy = shared("proxy");
+        let own = proxy.iter().filter(|key| !key.starts_with("content_limits")).collect::<Vec<_>>();
+        assert_eq!(own, [&"name", &"primary_provider", &"jwks_cache_duration_hours", &"log_level"]);
+        assert!(matches!(authority("management", "a_newer_key"), Authority::Local(_)));
+        assert!(matches!(authority("provider.*", "a_key_of_the_provider"), Authority::Local(_)));
+    }
 
     #[test]
     fn keys_are_found_in_every_section() {

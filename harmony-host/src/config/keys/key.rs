@@ -12,8 +12,8 @@ pub(crate) struct Key {
     /// Set for a security-relevant key, which authenticates, restricts or routes requests. A likely misspelling of it is
     /// rejected even if unknown keys are allowed.
     pub(crate) guards: bool,
-    /// Who may set the key.
-    pub(crate) authority: Authority,
+    /// Who may set the key; `None` as for the keys of its section.
+    pub(crate) authority: Option<Authority>,
     /// The description in the JSON Schema, in one sentence.
     pub(crate) doc: &'static str,
 }
@@ -65,15 +65,7 @@ pub(crate) enum Authority {
 
 impl Key {
     const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self {
-            name,
-            kind,
-            effect: Effect::Served,
-            secret: false,
-            guards: false,
-            authority: Authority::Shared,
-            doc,
-        }
+        Self { name, kind, effect: Effect::Served, secret: false, guards: false, authority: None, doc }
     }
 
     /// Marks the value as a secret.
@@ -90,7 +82,13 @@ impl Key {
 
     /// Marks the key as one that no change of a control plane may set, for this reason.
     pub(super) const fn local(mut self, reason: &'static str) -> Self {
-        self.authority = Authority::Local(reason);
+        self.authority = Some(Authority::Local(reason));
+        self
+    }
+
+    /// Marks the key as one that a change of a control plane may set, in a section whose other keys are local.
+    pub(super) const fn shared(mut self) -> Self {
+        self.authority = Some(Authority::Shared);
         self
     }
 

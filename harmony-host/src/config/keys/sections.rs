@@ -1,6 +1,8 @@
 //! The sections and their keys.
 
-use crate::config::keys::key::{Key, flag, integer, map, sides, table, tables, text, texts, words};
+use crate::config::keys::key::{
+    Authority, Key, flag, integer, map, sides, table, tables, text, texts, words,
+};
 
 /// A section of the configuration that this host owns.
 #[derive(Clone, Copy, Debug)]
@@ -10,18 +12,27 @@ pub(crate) struct SectionKeys {
     pub(crate) keys: &'static [Key],
     /// Set for a section with further keys that this table does not have: a provider defines the keys of its `[provider.*]`.
     pub(crate) open: bool,
+    /// Who may set its keys, also those that are not in the table.
+    pub(crate) authority: Authority,
     pub(crate) doc: &'static str,
 }
 
 const fn section(path: &'static str, keys: &'static [Key], doc: &'static str) -> SectionKeys {
-    SectionKeys { path, keys, open: false, doc }
+    SectionKeys { path, keys, open: false, authority: Authority::Shared, doc }
 }
 
 /// Every section that this host owns.
 pub(crate) const SECTIONS: &[SectionKeys] = &[
     section("proxy", PROXY, "The gateway itself."),
-    SectionKeys { open: true, ..section("provider.*", PROVIDER, "A source of configuration and resources.") },
-    section("management", MANAGEMENT, "The management API."),
+    SectionKeys {
+        open: true,
+        authority: Authority::Local("a change may not set the connection to the control plane"),
+        ..section("provider.*", PROVIDER, "A source of configuration and resources.")
+    },
+    SectionKeys {
+        authority: Authority::Local("a change may not set [management]"),
+        ..section("management", MANAGEMENT, "The management API.")
+    },
     section("network.*", NETWORK, "An address to listen on."),
     section("mesh.*", MESH, "A group of gateways that accept each other's tokens."),
     section("remote_ingress.*", REMOTE_INGRESS, "An ingress of another gateway, by its URLs."),
@@ -55,25 +66,36 @@ pub(crate) const FOREIGN: &[&str] = &[
     "transforms",
 ];
 
+// A new path would replace the live configuration by other files, which the change does not contain.
+const DIRECTORIES: &str = "a change may not move the files of the gateway";
+const SECRECY: &str = "a change may not set what guards secrets of the gateway";
+
 const PROXY: &[Key] = &[
-    text("id", "The id of this gateway. It, or `name`, is required."),
+    text("id", "The id of this gateway. It, or `name`, is required.")
+        .local("a change may not set the id of the gateway"),
     text("name", "The name of this gateway; also its id if `id` is absent."),
     text(
         "primary_provider",
         "The provider that supplies the configuration: `runbeam`, `local` or the name of another section.",
     ),
-    text("pipelines_path", "The directory of the pipeline files, relative to config.toml."),
-    text("transforms_path", "The directory of the transform files, relative to config.toml."),
-    text("mesh_path", "The directory of the mesh files, relative to config.toml."),
+    text("pipelines_path", "The directory of the pipeline files, relative to config.toml.")
+        .local(DIRECTORIES),
+    text("transforms_path", "The directory of the transform files, relative to config.toml.")
+        .local(DIRECTORIES),
+    text("mesh_path", "The directory of the mesh files, relative to config.toml.").local(DIRECTORIES),
     integer("jwks_cache_duration_hours", 1, 168, "The maximum age of published keys, in hours."),
-    texts("required_env_vars", "Environment variables that must be set, and not blank.").guards(),
+    texts("required_env_vars", "Environment variables that must be set, and not blank.")
+        .guards()
+        .local(SECRECY),
     texts(
         "remote_env_vars",
         "Environment variables that documents of a control plane may use; default: none.",
     )
-    .guards(),
+    .guards()
+    .local(SECRECY),
     texts("sensitive_field_patterns", "Further patterns of keys whose values are masked and never pushed.")
-        .guards(),
+        .guards()
+        .local(SECRECY),
     text("log_level", "The log level of Harmony; this gateway uses `--log`.").no_effect(),
     table("content_limits", "Limits of request bodies.").guards(),
     integer(
@@ -92,7 +114,7 @@ const PROXY: &[Key] = &[
 const PROVIDER: &[Key] = &[
     text("type", "The provider type; default: the name of the section."),
     text("api", "The URL of the control plane.").guards(),
-    integer("poll_interval_secs", 0, 3600, "The poll interval in seconds; 0 polls on demand only."),
+    integer("poll_interval_secs", 0, 3600, "The poll interval in seconds; 0 polls on demand only.").shared(),
     flag("enabled", "Set to false for a provider that is not the primary one.").guards(),
 ];
 

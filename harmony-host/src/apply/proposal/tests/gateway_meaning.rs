@@ -1,6 +1,9 @@
 //! Settings that a change of the gateway repeats, in other spellings, and those that it may not make.
 
 use super::{merged, rejected};
+use crate::config::keys::authority::{Authority, authority};
+use crate::config::keys::key::Kind;
+use crate::config::keys::sections::SECTIONS;
 
 const OWN: &str = "[proxy]\nid = \"a\"\nprimary_provider = \"runbeam\"\n\
                    [provider.runbeam]\napi = \"https://cloud.example\"\npoll_interval_secs = 1\n\
@@ -100,10 +103,74 @@ fn name_is_identity_without_id() {
     assert!(named.contains("name = \"b\""), "{named}");
 }
 
-/// The control plane knows this gateway by its own id. The file's id stays; another gateway's id is rejected.
+/// The control plane knows this gateway by an id, a code and a name of its own. The file's id stays; those of another
+/// gateway are rejected.
 #[test]
-fn own_id_at_the_control_plane() {
-    let written = merged(OWN, "proxy.id = \"01GW\"\nprovider.runbeam.poll_interval_secs = 60");
-    assert_eq!(written, OWN.replace("secs = 1", "secs = 60"));
-    assert_eq!(rejected(OWN, "proxy.id = \"01OTHER\""), ["proxy.id"]);
+fn own_names_at_the_control_plane() {
+    for name in ["01GW", "edge", "Front Desk"] {
+        let written =
+            merged(OWN, &format!("proxy.id = \"{name}\"\nprovider.runbeam.poll_interval_secs = 60"));
+        assert_eq!(written, OWN.replace("secs = 1", "secs = 60"), "{name}");
+        let unnamed = "[proxy]\nname = \"a\"\n";
+        assert_eq!(merged(unnamed, &format!("proxy.id = \"{name}\"\nproxy.name = \"{name}\"")), unnamed);
+    }
+    for other in ["01OTHER", "01gw", "Edge", "edge2", "", "$HOME"] {
+        assert_eq!(rejected(OWN, &format!("proxy.id = \"{other}\"")), ["proxy.id"], "{other}");
+    }
+    assert_eq!(rejected(OWN, "proxy.id = [\"edge\"]"), ["proxy.id"]);
+    assert!(
+        merged(OWN, "proxy.name = \"edge\"").contains("name = \"edge\""),
+        "a gateway with an id has a name too"
+    );
+}
+
+/// The record that the official SDK has of a gateway, in the section of a change: what says the same is no news.
+#[test]
+fn record_of_the_gateway() {
+    let record = "[proxy]\ntype = \"gateway\"\nid = \"01GW\"\ncode = \"edge\"\nteam_id = \"01TEAM\"\n\
+                  enabled = true\npipelines_path = \"pipelines\"\njwks_cache_duration_hours = 12\n\
+                  management_enabled = true\nmanagement_base_path = \"admin\"\nmanagement_network_id = \"01NET\"\n\
+                  dns = [\"a.example\"]\nsettings = { theme = \"dark\" }\ncreated_at = \"2026-01-01T00:00:00Z\"\n\
+                  updated_at = 2026-01-01T00:00:00Z\n[provider.runbeam]\npoll_interval_secs = 60\n";
+    let expected = OWN
+        .replace("secs = 1", "secs = 60")
+        .replace("\"runbeam\"\n[provider", "\"runbeam\"\njwks_cache_duration_hours = 12\n[provider");
+    assert_eq!(merged(OWN, record), expected);
+    assert_eq!(merged(OWN, "proxy.management_network_id = \"m\""), OWN);
+    for (field, value) in [
+        ("type", "\"pipeline\""),
+        ("code", "\"another\""),
+        ("code", "7"),
+        ("enabled", "false"),
+        ("enabled", "\"true\""),
+        ("management_enabled", "false"),
+        ("management_base_path", "\"other\""),
+        ("management_base_path", "\"$X\""),
+        ("management_network_id", "\"n\""),
+        ("management_network_id", "7"),
+    ] {
+        let key = format!("proxy.{field}");
+        assert_eq!(rejected(OWN, &format!("{key} = {value}")), [key.as_str()], "{value}");
+    }
+}
+
+/// Every key that the table of keys gives to the operator is closed to a change, and no other.
+#[test]
+fn the_table_decides_what_a_change_may_set() {
+    let mut checked = 0;
+    for section in SECTIONS.iter().filter(|section| ["proxy", "management"].contains(&section.path)) {
+        for key in
+            section.keys.iter().filter(|key| matches!(authority(section.path, key.name), Authority::Local(_)))
+        {
+            let value = match key.kind {
+                Kind::Flag => "false",
+                Kind::Texts => "[\"ZZZ\"]",
+                _ => "\"zzz-zzz-zzz-zzz-zzz-zzz-zzz-zzz-zzz\"",
+            };
+            let path = format!("{}.{}", section.path, key.name);
+            assert_eq!(rejected(OWN, &format!("{path} = {value}")), [path.as_str()]);
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 11);
 }
