@@ -1,6 +1,7 @@
 //! End-to-end tests: real files, sockets and processes.
 
 mod activation;
+mod application_options;
 mod attacks;
 mod certificates;
 mod cli;

@@ -9,10 +9,14 @@ pub(crate) mod key;
 mod schema;
 pub(crate) mod secrets;
 pub(crate) mod sections;
+mod spelling;
+mod unknown;
 
-pub(crate) use check::{UnknownKey, check, nearest};
+pub(crate) use check::check;
 #[cfg(feature = "gateway")]
 pub(crate) use schema::json_schema;
+pub(crate) use spelling::nearest;
+pub(crate) use unknown::UnknownKey;
 
 /// Returns the options in the table that this host does not serve, of a section such as `middleware.*`.
 pub(crate) fn unserved_options(section: &str) -> impl Iterator<Item = &'static str> {

@@ -267,7 +267,9 @@ impl Linker<'_> {
     /// Checks the authentication and the options of a middleware that is the host's own.
     fn own_middleware(&self, found: &Middleware, missing: &mut Vec<String>, problems: &mut Problems) {
         let name = &found.name;
-        for option in &found.unserved_options {
+        let kind = found.kind.value.as_str();
+        let served = |key: &str| self.capabilities.serves_option("middleware.*", kind, key);
+        for option in found.unserved_options.iter().filter(|option| !served(option)) {
             missing.push(format!("the option `{option}` of middleware `{name}`"));
         }
         let Some(at) = &found.authentication else { return };

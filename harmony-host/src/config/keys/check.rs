@@ -8,30 +8,11 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::keys::key::{Effect, Key, Kind};
 use crate::config::keys::sections::{FOREIGN, SECTIONS, SectionKeys};
+use crate::config::keys::spelling::nearest;
+use crate::config::keys::unknown::{OptionOf, UnknownKey};
 use crate::config::section::{describe, expected_word, integer};
 use crate::diagnostics::problem::{Problem, Problems, Severity};
 use crate::diagnostics::source::{Place, Source};
-
-/// A key without an entry in the table.
-#[derive(Clone, Debug)]
-pub(crate) struct UnknownKey {
-    /// The error, with the nearest known key.
-    pub(crate) problem: Problem,
-    /// Set if the nearest known key is security-relevant: the unknown key is then always an error.
-    pub(crate) guards: bool,
-}
-
-impl UnknownKey {
-    /// Adds the problem: a warning if unknown keys are allowed and the key is no likely misspelling of a security-relevant
-    /// key, otherwise an error.
-    pub(crate) fn report(&self, allow: bool, problems: &mut Problems) {
-        let mut problem = self.problem.clone();
-        if allow && !self.guards {
-            problem.severity = Severity::Warning;
-        }
-        problems.add(problem);
-    }
-}
 
 /// The services whose options this host reads. It does not check the options of other services.
 const OWN_SERVICES: [&str; 2] = ["http", "echo"];
@@ -98,8 +79,8 @@ impl Check<'_> {
 
     /// Checks the keys of one section.
     fn keys(&mut self, section: &SectionKeys, table: &DeTable<'_>, shown: &str) {
-        let options_are_own = options_are_own(section.path, table);
-        let level = Level { section, prefix: String::new(), options_are_own };
+        let (service, options_are_own) = service(section.path, table);
+        let level = Level { section, prefix: String::new(), service: &service, options_are_own };
         self.level(&level, table, shown);
     }
 
@@ -115,7 +96,7 @@ impl Check<'_> {
             }
             let foreign = dotted.starts_with("options.") && !level.options_are_own;
             match level.section.keys.iter().find(|key| key.name == dotted) {
-                _ if foreign => {}
+                _ if foreign => self.foreign_option(level, name, text, shown_key),
                 Some(key) => {
                     self.value(key, value, &shown_key);
                     if let (Kind::Table | Kind::Sides, DeValue::Table(inner)) = (key.kind, value.get_ref()) {
@@ -124,7 +105,14 @@ impl Check<'_> {
                     }
                 }
                 None if level.section.open => self.near_miss(level, name, &dotted, &shown_key),
-                None => self.unknown_key(level, table, name, &dotted, &shown_key),
+                None => {
+                    self.unknown_key(level, table, name, &dotted, &shown_key);
+                    if level.prefix == "options."
+                        && let Some(unknown) = self.unknown.last_mut()
+                    {
+                        unknown.option = Some(level.option(text, false));
+                    }
+                }
             }
         }
     }
@@ -166,10 +154,21 @@ impl Check<'_> {
         self.unknown(place, shown.to_owned(), "this key is not known".to_owned(), help, guards);
     }
 
+    /// Notes an option of a service that this host does not know. It is a mistake only if the application names the
+    /// options of that service.
+    fn foreign_option(&mut self, level: &Level<'_>, name: &Spanned<Cow<'_, str>>, text: &str, shown: String) {
+        let place = Place::new(self.source, name.span());
+        let message = format!("`{}` has no such option", level.service.escape_debug());
+        self.unknown(place, shown, message, String::new(), false);
+        if let Some(unknown) = self.unknown.last_mut() {
+            unknown.option = Some(level.option(text, true));
+        }
+    }
+
     fn unknown(&mut self, place: Place, key: String, message: String, help: String, guards: bool) {
         let problem =
             Problem { severity: Severity::Error, place: Some(place), key, message, help: Some(help) };
-        self.unknown.push(UnknownKey { problem, guards });
+        self.unknown.push(UnknownKey { problem, guards, option: None });
     }
 
     /// Adds an error if the value has a wrong type, or if this host does not support the key.
@@ -198,7 +197,16 @@ struct Level<'a> {
     section: &'a SectionKeys,
     /// The path below the section, with a dot at its end; empty for the section itself.
     prefix: String,
+    /// The service or type that the options are of; empty for a section without options.
+    service: &'a str,
     options_are_own: bool,
+}
+
+impl Level<'_> {
+    fn option(&self, key: &str, is_foreign: bool) -> OptionOf {
+        let (section, service) = (self.section.path, self.service.to_owned());
+        OptionOf { section, service, key: key.to_owned(), is_foreign }
+    }
 }
 
 /// Returns the names of the keys and inner sections of a table, each with whether it is security-relevant.
@@ -244,14 +252,17 @@ fn is_section_prefix(path: &[&str]) -> bool {
     })
 }
 
-fn options_are_own(section: &str, table: &DeTable<'_>) -> bool {
+/// Returns the service or type that the options of a section are of, and whether this host reads them.
+fn service(section: &str, table: &DeTable<'_>) -> (String, bool) {
     let text =
         |key: &str| table.get(key).and_then(|value| value.get_ref().as_str()).unwrap_or_default().to_owned();
-    match section {
-        "endpoints.*" | "backends.*" => OWN_SERVICES.contains(&text("service").as_str()),
-        "middleware.*" => OWN_MIDDLEWARE.contains(&text("type").as_str()),
-        _ => true,
-    }
+    let (name, own): (String, &[&str]) = match section {
+        "endpoints.*" | "backends.*" => (text("service"), &OWN_SERVICES),
+        "middleware.*" => (text("type"), &OWN_MIDDLEWARE),
+        _ => return (String::new(), true),
+    };
+    let is_own = own.contains(&name.as_str());
+    (name, is_own)
 }
 
 /// Returns the message for a value that does not fit its key. The reader of the section adds the same message; equal
@@ -279,23 +290,6 @@ fn mismatch(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// Returns the known name that `given` is probably a misspelling of: the one with the smallest edit distance, if that is
-/// small enough.
-pub(crate) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    if given.len() > 64 {
-        return None;
-    }
-    let distances = known.map(|name| (strsim::damerau_levenshtein(given, name), name));
-    let (distance, name) =
-        distances.min_by_key(|(distance, name)| (*distance, name.len().abs_diff(given.len())))?;
-    let limit = match name.len().max(given.len()) {
-        0..=3 => 1,
-        4..=7 => 2,
-        _ => 3,
-    };
-    (distance <= limit && distance < name.len()).then_some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,7 +299,9 @@ mod tests {
         let (document, _) = DeTable::parse_recoverable(source.toml());
         let mut problems = Problems::default();
         let unknown = check(&source, document.get_ref(), &[], &mut problems);
-        let unknown = unknown.iter().map(|unknown| unknown.problem.to_string()).collect();
+        let unknown =
+            unknown.iter().filter(|unknown| unknown.option.as_ref().is_none_or(|option| !option.is_foreign));
+        let unknown = unknown.map(|unknown| unknown.problem.to_string()).collect();
         (unknown, problems.errors().map(ToString::to_string).collect())
     }
 

@@ -3,6 +3,7 @@
 use toml::Value;
 use toml::de::DeTable;
 
+use crate::config::capabilities::Capabilities;
 use crate::config::keys::check;
 use crate::config::keys::sections::{FOREIGN, SECTIONS};
 use crate::diagnostics::problem::Problems;
@@ -138,7 +139,7 @@ fn problems_of(text: &str) -> Vec<(usize, String)> {
     assert!(syntax.is_empty(), "{text}");
     let mut problems = Problems::default();
     for unknown in check(&source, document.get_ref(), &[], &mut problems) {
-        unknown.report(false, &mut problems);
+        unknown.report(false, &Capabilities::new(), &mut problems);
     }
     let line = |place: Option<&crate::diagnostics::source::Place>| place.map_or(0, |place| place.line());
     problems.errors().map(|problem| (line(problem.place.as_ref()), problem.to_string())).collect()

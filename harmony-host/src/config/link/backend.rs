@@ -81,7 +81,9 @@ impl Linker<'_> {
         problems: &mut Problems,
     ) -> LinkedBackend {
         self.authentication("backend", &backend.name, backend.authentication.as_ref(), missing);
-        for option in &backend.unserved_options {
+        let service = backend.service.value.as_str();
+        let served = |key: &str| self.capabilities.serves_option("backends.*", service, key);
+        for option in backend.unserved_options.iter().filter(|option| !served(option.value)) {
             missing.push(format!("the option `{}` of backend `{}`", option.value, backend.name));
         }
         let mut timing = backend.timing.clone();

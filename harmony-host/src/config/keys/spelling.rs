@@ -1,0 +1,18 @@
+//! The known name that a misspelled one probably means.
+
+/// Returns the known name that `given` is probably a misspelling of: the one with the smallest edit distance, if that is
+/// small enough.
+pub(crate) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    if given.len() > 64 {
+        return None;
+    }
+    let distances = known.map(|name| (strsim::damerau_levenshtein(given, name), name));
+    let (distance, name) =
+        distances.min_by_key(|(distance, name)| (*distance, name.len().abs_diff(given.len())))?;
+    let limit = match name.len().max(given.len()) {
+        0..=3 => 1,
+        4..=7 => 2,
+        _ => 3,
+    };
+    (distance <= limit && distance < name.len()).then_some(name)
+}
