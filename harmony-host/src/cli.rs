@@ -12,9 +12,11 @@ mod out;
 mod resolve;
 mod run;
 mod schema;
+mod screen;
 mod state_dir;
 mod status;
 mod sync;
+mod times;
 mod unknown_keys;
 
 use std::process::ExitCode;

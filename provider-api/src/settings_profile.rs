@@ -14,6 +14,8 @@ pub struct SettingsProfile {
     /// The keys that a host may send to the control plane when it pushes the configuration. All other keys
     /// stay on the machine, since they may be secret.
     pub public_keys: &'static [&'static str],
+    /// The key whose value is the URL of the control plane. A host names it in messages, without user and query.
+    pub address_key: Option<&'static str>,
 }
 
 /// A deprecated top-level section that is read as `[provider.<type>]`.
@@ -29,9 +31,9 @@ pub struct LegacySection {
 }
 
 impl SettingsProfile {
-    /// Creates a profile without defaults, without a legacy section and without public keys.
+    /// Creates a profile without defaults, without a legacy section, public keys and an address.
     pub const fn new() -> Self {
-        Self { defaults: &[], legacy: None, public_keys: &[] }
+        Self { defaults: &[], legacy: None, public_keys: &[], address_key: None }
     }
 
     /// Sets the default values.
@@ -52,6 +54,13 @@ impl SettingsProfile {
     #[must_use]
     pub const fn with_public_keys(mut self, keys: &'static [&'static str]) -> Self {
         self.public_keys = keys;
+        self
+    }
+
+    /// Sets the key whose value is the URL of the control plane.
+    #[must_use]
+    pub const fn with_address_key(mut self, key: &'static str) -> Self {
+        self.address_key = Some(key);
         self
     }
 }

@@ -298,7 +298,7 @@ async fn status_reports_sync_or_the_reason() {
     let gateway = Gateway::start(&dir.config()).await;
     run(&dir.config(), &["status"]).await.assert_code(0).assert_contains(&[
         "in sync\n",
-        "provider   local",
+        "provider    local",
         "generation 1",
     ]);
     dir.edit("config.toml", "service = \"echo\"", "service = 7");

@@ -165,6 +165,7 @@ impl Applier {
                 generation: snapshot.generation,
                 digest: full(digest),
                 since,
+                control_plane: snapshot.config.primary.address.clone(),
                 warnings: snapshot.warnings.iter().map(ProblemReport::from).collect(),
             });
         });

@@ -8,6 +8,7 @@ use crate::apply::Activation as _;
 use crate::cli::config_path::ConfigPath;
 use crate::cli::exit::Exit;
 use crate::cli::out;
+use crate::cli::screen::{Screen, counted};
 use crate::cli::unknown_keys::UnknownKeys;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::render::render;
@@ -49,16 +50,17 @@ impl Check {
                 "errors": problems.errors().map(ProblemReport::from).collect::<Vec<_>>(),
                 "warnings": problems.warnings().map(ProblemReport::from).collect::<Vec<_>>(),
             });
-            out::print(&format!("{report:#}\n"));
+            out::json(&report);
         } else {
             out::print(&render(problems.sorted(), out::colour()));
-            match &snapshot {
-                Some(snapshot) => out::print(&format!("{path}: {}, {warnings}\n", summary(snapshot))),
+            let mut screen = Screen::default();
+            screen.line(&match &snapshot {
+                Some(snapshot) => format!("{path}: {}, {warnings}", summary(snapshot)),
                 None => {
-                    let errors = counted(problems.errors().count(), "error");
-                    out::print(&format!("{path}: rejected, {errors}, {warnings}\n"))
+                    format!("{path}: rejected, {}, {warnings}", counted(problems.errors().count(), "error"))
                 }
-            }
+            });
+            out::print(&screen.finish());
         }
         if snapshot.is_some() { Exit::Done } else { Exit::InvalidConfig }
     }
@@ -75,13 +77,4 @@ fn summary(snapshot: &Snapshot) -> String {
         counted(config.pipelines.len(), "pipeline"),
         counted(config.meshes.len(), "mesh"),
     )
-}
-
-/// Returns a number with its noun, in the plural unless it is 1: `1 mesh`, `2 meshes`.
-pub(super) fn counted(n: usize, noun: &str) -> String {
-    match (n, noun.ends_with('h')) {
-        (1, _) => format!("1 {noun}"),
-        (_, true) => format!("{n} {noun}es"),
-        (_, false) => format!("{n} {noun}s"),
-    }
 }

@@ -7,11 +7,13 @@ use crate::apply::Activation as _;
 use crate::cli::config_path::ConfigPath;
 use crate::cli::exit::Exit;
 use crate::cli::out;
+use crate::cli::screen::Screen;
 use crate::cli::state_dir::StateDir;
 use crate::cli::unknown_keys::UnknownKeys;
 use crate::diagnostics::render::render;
 use crate::gateway::Gateway;
 use crate::host::check;
+use crate::providers::isolate::error_chain;
 
 /// The arguments of `resolve`.
 #[derive(Debug, Args)]
@@ -64,47 +66,48 @@ impl Resolve {
         };
         match resolver.resolve(&reference).await {
             Ok(resolved) => {
-                out::print(&self.render_resource(&reference, &resolved.resource));
+                match self.json {
+                    true => out::json(&serde_json::to_value(&resolved.resource).unwrap_or_default()),
+                    false => out::print(&screen(&reference, &resolved.resource)),
+                }
                 Exit::Done
             }
             Err(error) => {
-                out::error(&error.to_string());
+                out::error(&error_chain(&error));
                 exit_code(&error)
             }
         }
     }
+}
 
-    /// Returns the resource as text or JSON.
-    fn render_resource(&self, reference: &Reference, resource: &Resource) -> String {
-        if self.json {
-            return serde_json::to_string_pretty(resource).unwrap_or_default() + "\n";
-        }
-        let mut text = format!(
-            "{reference}\n  type      {}\n  name      {}\n  id        {}\n",
-            resource.kind, resource.name, resource.id
-        );
-        for url in &resource.urls {
-            text.push_str(&format!("  url       {url}\n"));
-        }
-        let optional = [
-            ("pipeline", &resource.pipeline_id),
-            ("endpoint", &resource.endpoint_id),
-            ("backend", &resource.backend_id),
-            ("service", &resource.service_id),
-            ("team", &resource.team_id),
-            ("gateway", &resource.gateway_id),
-            ("about", &resource.description),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                text.push_str(&format!("  {name:<9} {value}\n"));
-            }
-        }
-        if !resource.enabled {
-            text.push_str("  disabled\n");
-        }
-        text
+/// Returns the resource as text.
+fn screen(reference: &Reference, resource: &Resource) -> String {
+    let mut screen = Screen::default();
+    screen.line(&reference.to_string());
+    screen.row("type", resource.kind.as_str());
+    screen.row("name", &resource.name);
+    screen.row("id", &resource.id);
+    for url in &resource.urls {
+        screen.row("url", url);
     }
+    let optional = [
+        ("pipeline", &resource.pipeline_id),
+        ("endpoint", &resource.endpoint_id),
+        ("backend", &resource.backend_id),
+        ("service", &resource.service_id),
+        ("team", &resource.team_id),
+        ("gateway", &resource.gateway_id),
+        ("about", &resource.description),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            screen.row(name, value);
+        }
+    }
+    if !resource.enabled {
+        screen.line("  disabled");
+    }
+    screen.finish()
 }
 
 /// Returns the exit code for an error of a provider.

@@ -13,7 +13,7 @@ pub(super) struct Schema {}
 impl Schema {
     /// Runs the command and returns the exit code.
     pub(super) fn run(self) -> Exit {
-        out::print(&format!("{:#}\n", json_schema()));
+        out::json(&json_schema());
         Exit::Done
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::cli::exit::Exit;
 use crate::cli::management_client::{Answer, ManagementClient};
 use crate::cli::out;
+use crate::cli::screen::Screen;
 
 /// The arguments of `sync`.
 #[derive(Debug, Args)]
@@ -36,7 +37,10 @@ impl Sync {
             Ok(answer) => answer,
             Err(failure) => return failure.print(),
         };
-        out::print(&if self.json { format!("{answer:#}\n") } else { lines(&answer) });
+        match self.json {
+            true => out::json(&answer),
+            false => out::print(&lines(&answer)),
+        }
         let is_empty = |list: &str| answer[list].as_array().is_none_or(Vec::is_empty);
         match status.is_success() {
             false => {
@@ -51,31 +55,26 @@ impl Sync {
 
 /// Returns the changes and their verdicts as text.
 fn lines(answer: &Value) -> String {
-    let mut lines = String::new();
+    let (mut screen, mut is_empty) = (Screen::default(), true);
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     for (list, verdict) in [("applied", "applied"), ("rejected", "rejected"), ("held", "deferred")] {
         for change in answer[list].as_array().into_iter().flatten() {
+            is_empty = false;
             let class = change["class"].as_str().map_or_else(String::new, |class| format!(" ({class})"));
-            lines.push_str(&format!(
-                "{verdict:<9} {} {}{class}\n",
-                text(&change["kind"]),
-                text(&change["id"])
-            ));
+            screen.line(&format!("{verdict:<9} {} {}{class}", text(&change["kind"]), text(&change["id"])));
             let problems = change["problems"].as_array().filter(|problems| !problems.is_empty());
             match problems {
                 Some(problems) => {
-                    problems
-                        .iter()
-                        .for_each(|problem| lines.push_str(&format!("          {}\n", text(problem))));
+                    problems.iter().for_each(|problem| screen.line(&format!("          {}", text(problem))));
                 }
                 None => change["summary"].as_str().into_iter().for_each(|summary| {
-                    lines.push_str(&format!("          {summary}\n"));
+                    screen.line(&format!("          {summary}"));
                 }),
             }
         }
     }
-    if lines.is_empty() && answer["success"].as_bool() == Some(true) {
-        lines.push_str("nothing is pending\n");
+    if is_empty && answer["success"].as_bool() == Some(true) {
+        screen.line("nothing is pending");
     }
-    lines
+    screen.finish()
 }

@@ -23,12 +23,27 @@ pub(crate) struct Primary {
     pub(crate) place: Option<Place>,
     /// The default settings of the provider type.
     pub(crate) defaults: &'static [(&'static str, &'static str)],
+    /// The URL of its control plane, without user and query, if the type has one.
+    pub(crate) address: Option<String>,
 }
 
 impl Primary {
     /// Returns the provider type.
     pub(crate) fn provider_type(&self) -> &str {
         self.section.as_ref().map_or(self.name.as_str(), |section| &section.provider_type)
+    }
+
+    /// Returns the URL that is the value of `key`, or its default, without what may be secret: its origin and path.
+    fn address_in(&self, key: &str) -> Option<String> {
+        let read = |section: &ProviderSection| {
+            section.with_settings(|settings| toml::Table::deserialize(settings).unwrap_or_default())
+        };
+        let settings = self.section.as_ref().map(read).unwrap_or_default();
+        let default = self.defaults.iter().find_map(|(name, value)| (*name == key).then_some(*value));
+        let url = Url::parse(settings.get(key).and_then(|value| value.as_str()).or(default)?).ok()?;
+        let origin = url.origin();
+        let path = url.path().trim_end_matches('/');
+        origin.is_tuple().then(|| format!("{}{path}", origin.ascii_serialization()))
     }
 
     /// Returns the identity of the provider: equal for two configurations whose primary provider has the same type and
@@ -95,9 +110,11 @@ impl ActiveProviders {
             None => legacy_primary.unwrap_or_else(|| default.clone()),
         };
         let place = configured.map(|at| at.place.clone());
-        let mut primary = Primary { section: sections.get(&name).cloned(), name, place, defaults: &[] };
+        let mut primary =
+            Primary { section: sections.get(&name).cloned(), name, place, defaults: &[], address: None };
         let profile = registry.profile(primary.provider_type());
         primary.defaults = profile.map(|profile| profile.defaults).unwrap_or_default();
+        primary.address = profile.and_then(|profile| primary.address_in(profile.address_key?));
         let disabled = primary.section.as_ref().filter(|section| !section.enabled).cloned();
         if let Some(section) = disabled {
             let name = &primary.name;
@@ -111,7 +128,8 @@ impl ActiveProviders {
                 )
                 .help("delete `enabled`, or set proxy.primary_provider = \"local\"");
             let place = primary.place.take();
-            primary = Primary { name: ProviderName::local(), section: None, place, defaults: &[] };
+            primary =
+                Primary { name: ProviderName::local(), section: None, place, defaults: &[], address: None };
         }
         let providers = Self {
             primary,

@@ -30,7 +30,10 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
         (true, seconds) => json!(format!("every {seconds} s")),
     };
     json!({
-        "provider": { "name": primary.name.as_str(), "type": primary.provider_type(), "abilities": abilities, "polling": polling },
+        "now": timestamp(snapshot.providers.now()),
+        "gateway": snapshot.config.proxy.id,
+        "config_file_path": snapshot.documents.config_path().display().to_string(),
+        "provider": { "name": primary.name.as_str(), "type": primary.provider_type(), "address": primary.address, "abilities": abilities, "polling": polling },
         "active": snapshot.config.active().map(String::from).collect::<Vec<_>>(),
         "in_sync": status.in_sync(),
         "unknown": status.is_unknown(),

@@ -34,8 +34,8 @@ impl Evidence {
     /// Returns the words that belong to every "in sync".
     pub(super) fn note(&self, provider: &str, heard_at: Option<Timestamp>) -> String {
         let heard = heard_at.map_or_else(
-            || format!("`{provider}` was not heard yet"),
-            |at| format!("`{provider}` was last heard at {at}"),
+            || format!("{provider} was not heard yet"),
+            |at| format!("{provider} was last heard at {at}"),
         );
         let applied = match &self.last_applied {
             None => "no change was applied here yet".to_owned(),

@@ -86,6 +86,8 @@ pub struct Effective {
     pub digest: String,
     /// The time since when it is served.
     pub since: Timestamp,
+    /// The URL of the control plane of its primary provider, where it has one.
+    pub control_plane: Option<String>,
     /// The warnings about it.
     pub warnings: Vec<ProblemReport>,
 }
@@ -126,7 +128,7 @@ impl Status {
     pub fn in_sync(&self) -> bool {
         self.effective.as_ref().is_some_and(|effective| effective.digest == self.desired.digest)
             && self.attempted.as_ref().is_none_or(|attempted| attempted.verdict == AttemptVerdict::Applied)
-            && self.sync.as_ref().is_none_or(|sync| sync.reason().is_none())
+            && self.sync.as_ref().is_none_or(|sync| sync.reason(None).is_none())
     }
 
     /// Returns true when nothing is known to be missing here, and it is unknown if the gateway is in sync.
@@ -138,7 +140,12 @@ impl Status {
     /// Returns the note on "in sync" while the gateway syncs with a provider: the time of the last answer, what was applied
     /// here, and what cannot be known on this machine.
     pub fn note(&self) -> Option<String> {
-        self.sync.as_ref().map(SyncStatus::note)
+        self.sync.as_ref().map(|sync| sync.note(self.control_plane()))
+    }
+
+    /// Returns the URL of the control plane, where there is one.
+    fn control_plane(&self) -> Option<&str> {
+        self.effective.as_ref()?.control_plane.as_deref()
     }
 
     /// Returns the reason for which the gateway is not in sync, in one sentence.
@@ -149,7 +156,7 @@ impl Status {
         let Some(attempted) =
             self.attempted.as_ref().filter(|attempted| attempted.verdict == AttemptVerdict::Rejected)
         else {
-            let sync = self.sync.as_ref().and_then(SyncStatus::reason);
+            let sync = self.sync.as_ref().and_then(|sync| sync.reason(self.control_plane()));
             return Some(sync.unwrap_or_else(|| "a change of the files is being applied".to_owned()));
         };
         let class = attempted.class.as_deref().unwrap_or("unknown");

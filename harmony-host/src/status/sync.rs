@@ -127,29 +127,46 @@ impl SyncStatus {
     }
 
     /// Returns the words that belong to "in sync".
-    pub(super) fn note(&self) -> String {
-        self.evidence.note(&self.provider, self.heard_at)
+    pub(super) fn note(&self, address: Option<&str>) -> String {
+        self.evidence.note(&self.named(address), self.heard_at)
+    }
+
+    /// Returns the provider as messages name it, with the address of its control plane.
+    fn named(&self, address: Option<&str>) -> String {
+        match address {
+            Some(address) => format!("`{}` at {address}", self.provider),
+            None => format!("`{}`", self.provider),
+        }
     }
 
     /// Returns the reason for which the gateway may differ from what the provider wants.
-    pub(super) fn reason(&self) -> Option<String> {
-        let provider = &self.provider;
+    pub(super) fn reason(&self, address: Option<&str>) -> Option<String> {
+        let provider = self.named(address);
         match self.authorization {
             Authorization::Missing => {
-                return Some(format!("this gateway is not authorized at `{provider}`: authorize it"));
+                return Some(format!("this gateway is not authorized by {provider}: authorize it"));
             }
             Authorization::Expired => {
-                return Some(format!("the authorization at `{provider}` has expired: authorize it again"));
+                return Some(format!(
+                    "the authorization by {provider} {}: authorize this gateway again",
+                    self.expired()
+                ));
             }
             Authorization::Refused => {
-                return Some(format!("`{provider}` refused the credential: authorize this gateway again"));
+                return Some(format!("{provider} refused the credential: authorize this gateway again"));
             }
             Authorization::None | Authorization::Valid => {}
         }
         if let Some(failure) = &self.failure {
             let SyncFailure { message, times, since } = failure;
-            let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
-            return Some(format!("the sync with `{provider}` has failed {times} since {since}: {message}"));
+            // A message about the control plane names it already.
+            let is_named = address.is_some_and(|address| message.contains(address));
+            let provider = if is_named { self.named(None) } else { provider };
+            let times = match times {
+                1 => format!("failed once, at {since}"),
+                _ => format!("has failed {times} times since {since}"),
+            };
+            return Some(format!("the sync with {provider} {times}: {message}"));
         }
         let held =
             self.last_change.as_ref().filter(|change| change.verdict == ChangeOutcome::Held).map(|change| {
@@ -162,6 +179,11 @@ impl SyncStatus {
             n => Some(format!("{n} changes have no verdict yet")),
         };
         self.rejected.clone().or(held).or(waits).or_else(|| self.unknown())
+    }
+
+    /// Returns when the authorization expired.
+    fn expired(&self) -> String {
+        self.authorized_until.map_or_else(|| "has expired".to_owned(), |at| format!("expired at {at}"))
     }
 
     /// Returns the reason for which it is unknown if the gateway is in sync.

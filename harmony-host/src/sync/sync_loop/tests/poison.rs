@@ -101,7 +101,8 @@ impl Applied {
 fn serve(status: &StatusBoard, n: usize) {
     status.change(|status| {
         let (digest, since) = (n.to_string(), timestamp(SystemTime::UNIX_EPOCH));
-        status.effective = Some(Effective { generation: 1, digest, since, warnings: Vec::new() });
+        status.effective =
+            Some(Effective { generation: 1, digest, since, control_plane: None, warnings: Vec::new() });
     });
 }
 

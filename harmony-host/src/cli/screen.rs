@@ -1,0 +1,61 @@
+//! Text for people: lines and rows, with every value escaped.
+
+use crate::diagnostics::escape::escape;
+
+/// The text of one answer. Its values come from documents, control planes and other programs. Each is escaped here, so that
+/// none begins a line of its own, moves the cursor or reorders what is around it.
+#[derive(Debug, Default)]
+pub(super) struct Screen {
+    text: String,
+}
+
+impl Screen {
+    /// Adds a line.
+    pub(super) fn line(&mut self, line: &str) {
+        self.text.push_str(&escape(line));
+        self.text.push('\n');
+    }
+
+    /// Adds a named value.
+    pub(super) fn row(&mut self, name: &str, value: &str) {
+        self.line(&format!("  {name:<11} {value}"));
+    }
+
+    /// Returns the text.
+    pub(super) fn finish(self) -> String {
+        self.text
+    }
+}
+
+/// Returns a number with its noun, in the plural unless it is 1: `1 mesh`, `2 meshes`.
+pub(super) fn counted(n: usize, noun: &str) -> String {
+    match (n, noun.ends_with('h')) {
+        (1, _) => format!("1 {noun}"),
+        (_, true) => format!("{n} {noun}es"),
+        (_, false) => format!("{n} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::escape::is_unsafe;
+
+    #[test]
+    fn no_value_begins_a_line_or_commands_a_terminal() {
+        let mut screen = Screen::default();
+        screen.row("name", "a\nin sync\r\u{1b}[2J\u{9b}1m\u{202e}\u{2028}");
+        screen.line("b\n");
+        let text = screen.finish();
+        assert_eq!(text.lines().count(), 2, "{text:?}");
+        assert!(!text.contains(|c: char| is_unsafe(c) && c != '\n'), "{text:?}");
+    }
+
+    #[test]
+    fn plurals() {
+        assert_eq!(
+            [counted(1, "mesh"), counted(2, "mesh"), counted(0, "problem")],
+            ["1 mesh", "2 meshes", "0 problems"]
+        );
+    }
+}

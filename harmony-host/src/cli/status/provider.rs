@@ -1,0 +1,107 @@
+//! The rows about the provider: its control plane, the authorization there, and the evidence of the sync.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cli::screen::{Screen, counted};
+use crate::cli::status::text;
+use crate::cli::times::Now;
+
+/// The time before its end from which an authorization is warned about.
+const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Adds the rows.
+pub(super) fn rows(answer: &Value, now: Now, screen: &mut Screen) {
+    if let Some(gateway) = answer["gateway"].as_str() {
+        screen.row("gateway", &format!("{gateway}, serves {}", text(&answer["config_file_path"])));
+    }
+    let provider = &answer["provider"];
+    let name = text(&provider["name"]);
+    let mut shown = name.to_owned();
+    if let Some(address) = provider["address"].as_str() {
+        shown.push_str(&format!(" at {address}"));
+    }
+    if provider["type"].as_str().is_some_and(|kind| kind != name) {
+        shown.push_str(&format!(", of the type {}", text(&provider["type"])));
+    }
+    let polling = match text(&provider["polling"]) {
+        "disabled" => "has no changes to poll".to_owned(),
+        "on demand" => "polled by `harmony-host sync` only".to_owned(),
+        interval => format!("polled {interval}"),
+    };
+    screen.row("provider", &format!("{shown} ({polling})"));
+    let abilities = provider["abilities"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let abilities: Vec<&str> = abilities.collect();
+    screen.row(
+        "abilities",
+        if abilities.is_empty() { "none".to_owned() } else { abilities.join(", ") }.as_str(),
+    );
+    let sync = &answer["sync"];
+    if !sync.is_null() {
+        authorization(sync, now, screen);
+        evidence(sync, now, screen);
+    }
+}
+
+/// Adds the rows about the authorization, which is the machine token.
+fn authorization(sync: &Value, now: Now, screen: &mut Screen) {
+    let until = &sync["authorized_until"];
+    let shown = match text(&sync["authorization"]) {
+        "none" => "not needed".to_owned(),
+        "missing" => "NO: authorize this gateway".to_owned(),
+        "refused" => "NO: the credential was refused; authorize this gateway again".to_owned(),
+        "expired" if until.is_null() => "NO: expired; authorize this gateway again".to_owned(),
+        "expired" => format!("NO: expired {}; authorize this gateway again", now.when(until)),
+        "valid" if until.is_null() => "yes; only the control plane knows until when".to_owned(),
+        "valid" => match now.left_until(until) {
+            Some(left) if left > SOON => format!("yes; ends {}", now.when(until)),
+            _ => format!("ENDS SOON: {}; authorize this gateway again", now.when(until)),
+        },
+        other => other.to_owned(),
+    };
+    screen.row("authorized", &shown);
+    if let Some(source) = sync["credential_source"].as_str() {
+        screen.row("credential", &format!("from {source}"));
+    }
+    if let Some(problem) = sync["credential_problem"].as_str() {
+        screen.row("unused", &now.with_ages(problem));
+    }
+}
+
+/// Adds the rows about what was heard and what was done here.
+fn evidence(sync: &Value, now: Now, screen: &mut Screen) {
+    let next = match sync["due_at"].is_null() {
+        true => String::new(),
+        false => format!("; next poll {}", now.when(&sync["due_at"])),
+    };
+    screen.row("last answer", &format!("{}{next}", now.when(&sync["heard_at"])));
+    let count = |key: &str, noun| counted(sync[key].as_u64().unwrap_or_default() as usize, noun);
+    let (changes, verdicts) = (count("unsettled", "change"), count("undelivered", "verdict"));
+    screen.row("pending", &format!("{changes} to apply, {verdicts} to report"));
+    let applied = &sync["evidence"]["last_applied"];
+    let shown = match (applied.is_null(), applied["at"].is_null()) {
+        (true, _) => "no change was applied here yet".to_owned(),
+        (_, true) => {
+            format!("{} change {}, before the last start", text(&applied["kind"]), text(&applied["id"]))
+        }
+        _ => format!(
+            "{} change {}, {}",
+            text(&applied["kind"]),
+            text(&applied["id"]),
+            now.when(&applied["at"])
+        ),
+    };
+    screen.row("applied", &shown);
+    let change = &sync["last_change"];
+    let verdict = text(&change["verdict"]);
+    if !change.is_null() && verdict != "applied" {
+        let verdict = if verdict == "held" { "deferred" } else { verdict };
+        let class = change["class"].as_str().map_or_else(String::new, |class| format!(" ({class})"));
+        let summary = change["summary"].as_str().map_or_else(String::new, |text| format!(": {text}"));
+        let (kind, id) = (text(&change["kind"]), text(&change["id"]));
+        let shown = format!("{kind} change {id} {verdict}{class}, {}{summary}", now.when(&change["at"]));
+        screen.row("last change", &now.with_ages(&shown));
+    }
+    screen.row("not seen", "what another gateway with the same id or token took");
+}
