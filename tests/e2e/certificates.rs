@@ -8,7 +8,7 @@ use harmony_tests::{Site, Workdir, client, free_port};
 use serde_json::Value;
 
 /// A self-signed certificate and its key, which end in this many days.
-fn ends_in(days: i64) -> (String, String) {
+pub(crate) fn ends_in(days: i64) -> (String, String) {
     let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     let days_off = Duration::from_secs(24 * 3600) * u32::try_from(days.unsigned_abs()).unwrap();
     let now = SystemTime::now();

@@ -1,8 +1,10 @@
 //! What `status`, `sync` and the other commands tell an operator: true, with a remedy, and with an exit code of one
 //! meaning.
 
+mod escaping;
 mod exit_codes;
 mod served_address;
+mod status_screen;
 
 use std::path::Path;
 use std::process::Output;

@@ -44,7 +44,8 @@ impl Now {
             let (word, after) = from.split_at(word.len().max(1));
             shown.push_str(before);
             match word.parse::<Timestamp>() {
-                Ok(at) if word.len() >= "2026-11-26T03:09:38Z".len() => {
+                // One in quotes is an example, or a value to search for.
+                Ok(at) if word.len() >= "2026-11-26T03:09:38Z".len() && !shown.ends_with(['"', '`']) => {
                     shown.push_str(&format!("{} ({})", in_seconds(at), self.age(at)));
                 }
                 _ => shown.push_str(word),
@@ -59,6 +60,7 @@ impl Now {
         let seconds = at.duration_since(self.0).as_secs();
         let shown = DisplayDuration(Duration::from_secs(seconds.unsigned_abs()));
         match seconds {
+            0 if at > self.0 => "in less than 1 s".to_owned(),
             0 => "just now".to_owned(),
             1.. => format!("in {shown}"),
             _ => format!("{shown} ago"),
@@ -86,7 +88,8 @@ mod tests {
         for (time, shown) in [
             (json!("2026-11-26T03:04:57.000Z"), "4 min 41 s ago (2026-11-26T03:04:57Z)"),
             (json!("2026-11-26T03:10:05.900Z"), "in 27 s (2026-11-26T03:10:05Z)"),
-            (json!("2026-11-26T03:09:38.900Z"), "just now (2026-11-26T03:09:38Z)"),
+            (json!("2026-11-26T03:09:38.900Z"), "in less than 1 s (2026-11-26T03:09:38Z)"),
+            (json!("2026-11-26T03:09:38.100Z"), "just now (2026-11-26T03:09:38Z)"),
             (json!("2027-02-24T03:09:40Z"), "in 90 days (2027-02-24T03:09:40Z)"),
             (json!(null), "never"),
             (json!("soon"), "soon"),
@@ -107,6 +110,7 @@ mod tests {
             ("expired at 2026-11-25T03:09:38.738Z.", "expired at 2026-11-25T03:09:38Z (1 day ago)."),
             ("http://127.0.0.1:9090/: v1.2-T é", "http://127.0.0.1:9090/: v1.2-T é"),
             ("2026-11-26 and Z", "2026-11-26 and Z"),
+            ("set \"2030-01-31T00:00:00Z\"", "set \"2030-01-31T00:00:00Z\""),
         ] {
             assert_eq!(now().with_ages(text), shown);
         }

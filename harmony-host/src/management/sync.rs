@@ -21,6 +21,15 @@ pub(super) async fn accept_fresh(snapshot: &Snapshot, control: &Control) -> Resp
     }
 }
 
+/// Returns an error of the sync with the address of the control plane, unless the error names it.
+fn about_the_provider(error: &str, snapshot: &Snapshot) -> String {
+    let primary = &snapshot.config.primary;
+    match &primary.address {
+        Some(address) if !error.contains(address) => format!("`{}` at {address}: {error}", primary.name),
+        _ => error.to_owned(),
+    }
+}
+
 /// Fetches the changes of the primary provider now, applies them, and returns the verdicts.
 pub(super) async fn sync(snapshot: &Snapshot, control: &Control) -> Response<Full<Bytes>> {
     if let Err(response) = remote_provider(snapshot) {
@@ -35,7 +44,7 @@ pub(super) async fn sync(snapshot: &Snapshot, control: &Control) -> Response<Ful
     };
     let message = match &report.error {
         None => format!("{applied} applied, {rejected} rejected, {deferred} deferred"),
-        Some(error) => error.clone(),
+        Some(error) => about_the_provider(error, snapshot),
     };
     body["success"] = Value::Bool(report.error.is_none());
     body["message"] = Value::String(message);

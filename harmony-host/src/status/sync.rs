@@ -144,7 +144,10 @@ impl SyncStatus {
         let provider = self.named(address);
         match self.authorization {
             Authorization::Missing => {
-                return Some(format!("this gateway is not authorized by {provider}: authorize it"));
+                return Some(match &self.credential_problem {
+                    Some(problem) => format!("this gateway is not authorized by {provider}: {problem}"),
+                    None => format!("this gateway is not authorized by {provider}: authorize it"),
+                });
             }
             Authorization::Expired => {
                 return Some(format!(

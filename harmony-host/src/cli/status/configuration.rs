@@ -15,7 +15,7 @@ pub(super) fn rows(answer: &Value, now: Now, screen: &mut Screen) {
     screen.row(
         "served",
         &format!(
-            "generation {} ({}), since {}",
+            "generation {} ({}), applied {}",
             effective["generation"],
             short(&effective["digest"]),
             now.when(&effective["since"])

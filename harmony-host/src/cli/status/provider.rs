@@ -64,16 +64,19 @@ fn authorization(sync: &Value, now: Now, screen: &mut Screen) {
     if let Some(source) = sync["credential_source"].as_str() {
         screen.row("credential", &format!("from {source}"));
     }
-    if let Some(problem) = sync["credential_problem"].as_str() {
+    // Without any credential its problem is the reason for which the gateway is not in sync.
+    if let Some(problem) = sync["credential_problem"].as_str().filter(|_| sync["authorization"] != "missing")
+    {
         screen.row("unused", &now.with_ages(problem));
     }
 }
 
 /// Adds the rows about what was heard and what was done here.
 fn evidence(sync: &Value, now: Now, screen: &mut Screen) {
-    let next = match sync["due_at"].is_null() {
-        true => String::new(),
-        false => format!("; next poll {}", now.when(&sync["due_at"])),
+    let next = match (sync["due_at"].is_null(), now.left_until(&sync["due_at"])) {
+        (true, _) => String::new(),
+        (false, None) => "; next poll now".to_owned(),
+        (false, Some(_)) => format!("; next poll {}", now.when(&sync["due_at"])),
     };
     screen.row("last answer", &format!("{}{next}", now.when(&sync["heard_at"])));
     let count = |key: &str, noun| counted(sync[key].as_u64().unwrap_or_default() as usize, noun);
