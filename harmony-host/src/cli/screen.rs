@@ -1,5 +1,7 @@
 //! Text for people: lines and rows, with every value escaped.
 
+use serde_json::Value;
+
 use crate::diagnostics::escape::escape;
 
 /// The text of one answer. Its values come from documents, control planes and other programs. Each is escaped here, so that
@@ -25,6 +27,11 @@ impl Screen {
     pub(super) fn finish(self) -> String {
         self.text
     }
+}
+
+/// Returns a text of an answer, or `-`.
+pub(super) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
 }
 
 /// Returns a number with its noun, in the plural unless it is 1: `1 mesh`, `2 meshes`.

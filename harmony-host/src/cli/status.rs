@@ -70,8 +70,3 @@ fn screen(answer: &Value) -> String {
     configuration::rows(answer, now, &mut screen);
     screen.finish()
 }
-
-/// Returns a text of the answer, or `-`.
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("-")
-}

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::screen::{Screen, counted};
-use crate::cli::status::text;
+use crate::cli::screen::{Screen, counted, text};
 use crate::cli::times::Now;
 
 /// The maximum number of problems, and of warnings, on the screen.

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::cli::screen::{Screen, counted};
-use crate::cli::status::text;
+use crate::cli::screen::{Screen, counted, text};
 use crate::cli::times::Now;
 
 /// The time before its end from which an authorization is warned about.
