@@ -143,7 +143,7 @@ fn explain(not_served: &NotServed, config: &Path, state: &Path) -> Vec<String> {
         ),
         NotServed::Unusable(reason) => (
             format!("the state directory {state} does not tell where the gateway is: {reason}"),
-            "run this command as the user of the gateway, or give the address with --url",
+            "give another --state-dir, or the address with --url; if access is denied, run this command as the user of the gateway",
         ),
     };
     vec![known, remedy.to_owned()]

@@ -9,7 +9,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use provider_api::Secret;
+use provider_api::{DisplayDuration, Secret};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -34,7 +34,7 @@ pub(super) struct ManagementClient {
     ///
     /// The default is the address that the gateway on the configuration serves, which it writes to its state directory;
     /// else the address in the configuration.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
     url: Option<Url>,
 
     /// The management token [default: from the configuration]
@@ -42,6 +42,18 @@ pub(super) struct ManagementClient {
     /// A gateway on this machine needs none, if it serves its management API on the loopback.
     #[arg(long, value_name = "TOKEN", env = "HARMONY_MANAGEMENT_TOKEN", hide_env_values = true)]
     token: Option<String>,
+}
+
+/// A URL of a management API, as an example.
+const EXAMPLE: &str = "http://127.0.0.1:9090/admin";
+
+/// Parses the value of `--url`.
+fn parse_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("{error}; expected a URL such as {EXAMPLE}"))?;
+    match url.has_host() {
+        true => Ok(url),
+        false => Err(format!("it has no host; expected a URL such as {EXAMPLE}")),
+    }
 }
 
 /// A response of the gateway.
@@ -87,10 +99,13 @@ async fn call(
 ) -> Result<Answer, Failure> {
     if address.url.scheme() != "http" {
         let failure = failed(Exit::Usage, address, "this command supports http only");
-        return Err(failure.help(format!(
-            "for TLS use curl --cacert CERTIFICATE -H \"Authorization: Bearer $TOKEN\" {}/{path}",
-            address.url
-        )));
+        return Err(failure.help(match address.url.scheme() {
+            "https" => format!(
+                "for TLS use curl -X {method} --cacert CERTIFICATE -H \"Authorization: Bearer $TOKEN\" {}/{path}",
+                address.url
+            ),
+            _ => format!("give {EXAMPLE}, for example"),
+        }));
     }
     let unreachable = |reason: String| {
         let failure = failed(Exit::NoGateway, address, &reason);
@@ -116,7 +131,7 @@ fn failed(exit: Exit, address: &ApiAddress, reason: &str) -> Failure {
 }
 
 fn no_response(deadline: Duration) -> String {
-    format!("no response within {} s", deadline.as_secs())
+    format!("no response within {}", DisplayDuration(deadline))
 }
 
 /// Checks that a response came from the expected gateway.

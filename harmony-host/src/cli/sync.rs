@@ -17,7 +17,9 @@ pub(super) struct Sync {
     #[command(flatten)]
     gateway: ManagementClient,
 
-    /// Accept that a new state cannot know which changes were acknowledged before, then sync
+    /// Accept that it is not known which changes were acknowledged before the state of this machine was new, then sync
+    ///
+    /// First compare the gateway with its control plane. Afterwards `status` says "in sync" again.
     #[arg(long)]
     accept_fresh: bool,
 
@@ -39,7 +41,7 @@ impl Sync {
         };
         match self.json {
             true => out::json(&answer),
-            false => out::print(&lines(&answer)),
+            false => out::print(&lines(&answer, self.accept_fresh)),
         }
         let is_empty = |list: &str| answer[list].as_array().is_none_or(Vec::is_empty);
         match status.is_success() {
@@ -54,8 +56,12 @@ impl Sync {
 }
 
 /// Returns the changes and their verdicts as text.
-fn lines(answer: &Value) -> String {
+fn lines(answer: &Value, accepts: bool) -> String {
     let (mut screen, mut is_empty) = (Screen::default(), true);
+    // An answer with changes comes from a sync, which follows the acceptance.
+    if accepts && answer["applied"].is_array() {
+        screen.line("accepted: this gateway counts as in sync with what its control plane has");
+    }
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     for (list, verdict) in [("applied", "applied"), ("rejected", "rejected"), ("held", "deferred")] {
         for change in answer[list].as_array().into_iter().flatten() {

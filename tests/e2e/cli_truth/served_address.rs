@@ -237,4 +237,14 @@ async fn no_gateway_has_a_remedy() {
         run("/nonexistent".as_ref(), &["status", "--url", "https://127.0.0.1:1/admin"]).await;
     assert_eq!(code, 2, "{output}");
     assert!(output.contains("http only") && output.contains("curl"), "{output}");
+    for url in ["nonsense", "", "localhost:9090", "ftp://127.0.0.1/admin"] {
+        let (code, output) = run("/nonexistent".as_ref(), &["status", "--url", url]).await;
+        assert_eq!(code, 2, "{output}");
+        assert!(output.contains("http://127.0.0.1:9090/admin") && !output.contains("curl"), "{output}");
+    }
+    let file = setup.dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let (code, output) = setup.run(&["status", "--state-dir", file.to_str().unwrap()]).await;
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains("Not a directory") && output.contains("give another --state-dir"), "{output}");
 }

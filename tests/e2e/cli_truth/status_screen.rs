@@ -60,6 +60,11 @@ async fn in_sync_has_evidence_and_ages() {
         assert!(parts.iter().all(|part| row(&screen, name).contains(part)), "{name}: {screen}");
     }
     assert!(!has_epoch(&screen.replace(&change, "")) && !screen.contains("null"), "{screen}");
+    let config = gateway.dir.config();
+    let accept = ["sync", "--accept-fresh", "--config", config.to_str().unwrap()];
+    let (code, output) = run(gateway.home.path(), &accept).await;
+    assert_eq!(code, 0, "{output}");
+    assert!(output.starts_with("accepted: "), "{output}");
     assert!(!screen.contains("expired") && !screen.contains("-  ") && !screen.contains("(s)"), "{screen}");
 }
 
