@@ -4,6 +4,7 @@ pub(crate) mod directories;
 pub(crate) mod editable;
 pub(crate) mod edits;
 mod load;
+mod marks;
 mod neighbours;
 pub(crate) mod origins;
 pub(crate) mod public;

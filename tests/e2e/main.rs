@@ -3,6 +3,7 @@
 mod activation;
 mod application_options;
 mod attacks;
+mod authority;
 mod certificates;
 mod cli;
 mod cli_truth;

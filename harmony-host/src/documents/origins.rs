@@ -1,21 +1,16 @@
 //! The record of what came from a control plane: files, and keys of config.toml.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
 use crate::diagnostics::problem::Problems;
 use crate::documents::Documents;
 use crate::documents::edits::Edits;
+use crate::documents::marks::Marks;
 use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
-
-/// The version of the file format.
-const SCHEMA: u32 = 1;
 
 /// The files and keys that came from a control plane, each with the change that brought it first.
 ///
@@ -30,16 +25,9 @@ pub(crate) struct Origins {
 
 #[derive(Clone, Debug)]
 enum Record {
-    /// By file name, or by file name and dotted key with `#` between them.
-    Known(BTreeMap<String, String>),
+    Known(Marks),
     /// The file is damaged: anything may have come from a control plane.
     Damaged,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    schema: u32,
-    marks: BTreeMap<String, String>,
 }
 
 impl Origins {
@@ -54,12 +42,12 @@ impl Origins {
     pub(crate) fn open(state: &Path, config_path: &Path) -> Arc<Self> {
         let path = Self::directory(state, config_path).join("origins.json");
         let record = match fs::read(&path) {
-            Ok(bytes) => decode(&bytes).map_or(Record::Damaged, Record::Known),
+            Ok(bytes) => Marks::decode(&bytes).map_or(Record::Damaged, Record::Known),
             // A state directory that cannot be entered has never been written to by this user.
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
             {
-                Record::Known(BTreeMap::new())
+                Record::Known(Marks::default())
             }
             Err(_) => Record::Damaged,
         };
@@ -85,7 +73,7 @@ impl Origins {
     pub(crate) fn unmark<'n>(&self, change: &str, files: impl Iterator<Item = &'n str> + Clone) {
         let restored = self.update(|record| {
             if let Record::Known(marks) = record {
-                marks.retain(|mark, by| by != change || !files.clone().any(|file| file == file_of(mark)));
+                marks.remove(change, files.clone());
             }
         });
         if let Err(error) = restored {
@@ -101,7 +89,7 @@ impl Origins {
             && !matches!(&*record, Record::Known(before) if before == marks)
         {
             atomic_file::make_directory(path.parent().unwrap_or(Path::new(".")), 0o700)?;
-            atomic_file::write(path, &encode(marks)?, 0o600)?;
+            atomic_file::write(path, &marks.encode()?, 0o600)?;
         }
         *record = next;
         Ok(())
@@ -133,51 +121,21 @@ impl Origins {
 
 impl Record {
     fn add(&mut self, change: &str, edits: &Edits) {
-        let Self::Known(marks) = self else { return };
-        for (name, _) in edits.iter() {
-            let keys = edits.keys_of(name);
-            let new: Vec<String> = match keys {
-                Some(keys) => keys.iter().map(|key| format!("{name}#{key}")).collect(),
-                None => vec![name.to_owned()],
-            };
-            for mark in new {
-                marks.entry(mark).or_insert_with(|| change.to_owned());
-            }
+        if let Self::Known(marks) = self {
+            marks.add(change, edits);
         }
     }
 
     /// Returns whether the value of `key` in `file` came from a control plane.
     fn is_remote(&self, file: &str, key: &str) -> bool {
         let Self::Known(marks) = self else { return true };
-        marks.keys().any(|mark| match mark.split_once('#') {
-            None => mark == file,
-            Some((marked, above)) => {
-                let below = key.strip_prefix(above).filter(|rest| rest.is_empty() || rest.starts_with('.'));
-                marked == file && below.is_some()
+        marks.of_file(file).any(|mark| match &mark.key {
+            None => true,
+            Some(above) => {
+                key.strip_prefix(above.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             }
         })
     }
-}
-
-fn file_of(mark: &str) -> &str {
-    mark.split_once('#').map_or(mark, |(file, _)| file)
-}
-
-fn encode(marks: &BTreeMap<String, String>) -> io::Result<Vec<u8>> {
-    let saved = Saved { schema: SCHEMA, marks: marks.clone() };
-    let body = serde_json::to_string(&saved).map_err(io::Error::other)?;
-    Ok(format!("{:#}\n{body}\n", Digest::of(body.as_bytes())).into_bytes())
-}
-
-/// Decodes a record: a first line with the SHA-256 of the rest, then JSON.
-fn decode(bytes: &[u8]) -> Option<BTreeMap<String, String>> {
-    let (checksum, body) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
-    let body = body.strip_suffix('\n')?;
-    if format!("{:#}", Digest::of(body.as_bytes())) != checksum {
-        return None;
-    }
-    let saved: Saved = serde_json::from_str(body).ok()?;
-    (saved.schema == SCHEMA).then_some(saved.marks)
 }
 
 #[cfg(test)]
