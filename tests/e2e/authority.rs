@@ -1,8 +1,8 @@
 //! The limits of what a control plane decides: which variables its documents use, and where it writes.
 
 use harmony_tests::control_plane::{ControlPlane, Status};
-use harmony_tests::site::{echo, forward};
-use harmony_tests::{GatewayProcess, eventually};
+use harmony_tests::site::{echo, forward, pipeline};
+use harmony_tests::{GatewayProcess, Upstream, eventually};
 
 /// Issues a change and returns its verdict with the reason.
 async fn settle(cloud: &ControlPlane, kind: &str, toml: &str) -> (Status, String) {
@@ -24,4 +24,60 @@ async fn file_names_with_any_character() {
     let (status, reason) = settle(&cloud, "pipeline", &forward("v", "/v", "http://127.0.0.1:9/$HOME")).await;
     assert!(status == Status::Failed && reason.contains("remote_env_vars"), "{reason}");
     assert!(gateway.dir.read("pipelines/v#1.toml").contains("echo"), "the file stays");
+}
+
+/// A gateway with these sections in config.toml, and the variable `LOCAL_KEY` in its environment.
+async fn with_local_key(cloud: &ControlPlane, sections: &str) -> GatewayProcess {
+    let mut gateway = GatewayProcess::following(cloud).await;
+    let config = gateway.dir.read("config.toml") + sections;
+    gateway.kill().await;
+    gateway.dir.write("config.toml", &config);
+    gateway.restart_with_environment(&[("LOCAL_KEY", "k-of-this-host")]).await;
+    gateway
+}
+
+/// A change that sets a key beside a variable of the operator, or that names its section, would choose the server that
+/// gets the value. So it needs the permission of the operator.
+#[tokio::test]
+async fn a_local_variable_stays_where_the_operator_sent_it() {
+    let cloud = ControlPlane::start().await;
+    let upstream = Upstream::with_body("ok").await;
+    let address = upstream.address();
+    let target = "[targets.t.connection]\nhost = \"127.0.0.1\"\nport = 9\nbase_path = \"/key-$LOCAL_KEY\"\n";
+    let backend =
+        "[backends.b]\nservice = \"http\"\ntarget_ref = \"free\"\noptions.path_prefix = \"/k-$LOCAL_KEY\"\n";
+    let free = "[targets.free]\nconnection.host = \"127.0.0.1\"\nconnection.port = 9\n";
+    let mut gateway = with_local_key(&cloud, &format!("{target}{backend}{free}")).await;
+    let moved = |section: &str| section.replace("port = 9", &format!("port = {}", address.port()));
+    let named = |keys: &str| pipeline("p", "/p", &format!("service = \"http\"\ntarget_ref = \"t\"\n{keys}"));
+    for (kind, change, key) in [
+        // `targets` as a whole is replaced, so each change repeats what it keeps.
+        ("gateway", moved(target) + free, "targets.t.connection.port"),
+        ("gateway", target.replace("port = 9\n", "") + free, "targets.t.connection.port"),
+        ("gateway", target.replace("127.0.0.1", "evil.example") + free, "targets.t.connection.host"),
+        ("gateway", target.to_owned() + "[targets.t]\nprotocol = \"https\"\n" + free, "targets.t.protocol"),
+        ("gateway", target.to_owned() + &moved(free), "targets.free"),
+        ("pipeline", named(&format!("connection.port = {}\n", address.port())), "backends.p"),
+        ("pipeline", named("connection.host = \"evil.example\"\n"), "backends.p"),
+    ] {
+        let (status, reason) = settle(&cloud, kind, &change).await;
+        assert_eq!(status, Status::Failed, "{change}");
+        assert!(reason.contains("remote_env_vars") && reason.contains(key), "{key}: {reason}");
+        assert!(reason.contains("LOCAL_KEY") && !reason.contains("k-of-this-host"), "{reason}");
+    }
+    // A backend that leaves the connection of the target alone sends nothing elsewhere; nor does another section.
+    let (status, reason) = settle(&cloud, "pipeline", &named("")).await;
+    assert_eq!(status, Status::Applied, "{reason}");
+    let (status, reason) = settle(&cloud, "gateway", "[logging]\nlevel = \"debug\"\n").await;
+    assert_eq!(status, Status::Applied, "{reason}");
+    assert_eq!(upstream.requests().len(), 0);
+    // With the permission the change is applied, and the next start accepts it, too.
+    gateway.dir.edit("config.toml", "id = \"edge\"", "id = \"edge\"\nremote_env_vars = [\"LOCAL_KEY\"]");
+    let (status, reason) = settle(&cloud, "gateway", &(moved(target) + free)).await;
+    assert_eq!(status, Status::Applied, "{reason}");
+    assert_eq!(gateway.status_code("/p/q").await, 200);
+    let permitted = gateway.dir.read("config.toml");
+    gateway.dir.write("config.toml", &permitted.replace("remote_env_vars = [\"LOCAL_KEY\"]", ""));
+    gateway.wait_for_reason(&["targets.t.connection.port", "LOCAL_KEY"]).await;
+    gateway.kill().await;
 }

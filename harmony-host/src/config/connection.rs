@@ -49,6 +49,12 @@ impl Connection {
         }
     }
 
+    /// Returns whether any key is set.
+    pub(crate) fn is_set(&self) -> bool {
+        let Self { host, port, protocol, base_path, ca_cert } = self;
+        port.is_some() || [host, protocol, base_path, ca_cert].into_iter().any(Option::is_some)
+    }
+
     /// Returns whether this host supports the protocol.
     pub(crate) fn is_supported(&self) -> bool {
         self.protocol.as_ref().is_none_or(|p| matches!(p.value.as_str(), "http" | "https"))

@@ -26,5 +26,11 @@ pub(crate) fn unserved_options(section: &str) -> impl Iterator<Item = &'static s
     unserved.filter_map(|key| key.name.strip_prefix("options.")).filter(|name| !name.contains('.'))
 }
 
+/// Returns whether the tables below `top` are sections with names that people choose, such as those of `targets`.
+pub(crate) fn is_named_section(top: &str) -> bool {
+    let name = |path: &'static str| path.strip_suffix(".*");
+    sections::SECTIONS.iter().any(|section| name(section.path) == Some(top))
+}
+
 #[cfg(test)]
 mod conformance;

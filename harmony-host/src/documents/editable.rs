@@ -41,7 +41,8 @@ pub(crate) fn meaning(text: &str) -> Option<toml::Table> {
     toml::from_str(&marked(text)).ok()
 }
 
-/// Returns the dotted keys whose values differ between two documents; of a section that only one has, its keys.
+/// Returns the dotted keys whose values differ between two documents: of a new section its keys, and of a section that
+/// stays those that it lost. A section that is gone says nothing.
 pub(crate) fn changed_keys(before: &str, after: &str) -> Vec<String> {
     let read = |text: &str| toml::from_str::<toml::Table>(&marked(text)).unwrap_or_default();
     let mut changed = Vec::new();
@@ -61,6 +62,9 @@ fn compare(before: &toml::Table, after: &toml::Table, path: &str, changed: &mut 
             _ => {}
         }
     }
+    // The names of sections have at most two parts.
+    let lost = before.keys().filter(|name| path.contains('.') && !after.contains_key(*name));
+    changed.extend(lost.map(|name| format!("{path}.{name}")));
 }
 
 fn marked(text: &str) -> String {
@@ -101,5 +105,11 @@ mod tests {
         assert_eq!(changed_keys(before, before), [""; 0]);
         let after = "[a]\nb = 1\nc = $Y\n[[l]]\nd = 2\n[n.m]\no = \"$Z\"\n";
         assert_eq!(changed_keys(before, after), ["a.c", "l", "n.m.o"]);
+        let (before, after) = ("[a.b]\nc = 1\nd.e = 2\n[a.f]\ng = 1\n", "[a.b]\nh = 1\n");
+        assert_eq!(
+            changed_keys(before, after),
+            ["a.b.h", "a.b.c", "a.b.d"],
+            "a key that is gone directs, too"
+        );
     }
 }

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diagnostics::problem::Problems;
-use crate::documents::Documents;
 use crate::documents::edits::Edits;
 use crate::documents::marks::Marks;
+use crate::documents::{Documents, directed};
 use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
 
 /// The files and keys that came from a control plane, each with the change that brought it first.
 ///
 /// A document of a control plane may use only the environment variables that the local `proxy.remote_env_vars` names. An
-/// edit by hand does not make it local: the rest of the file is still the control plane's.
+/// edit by hand does not make it local: the rest of the file is still the control plane's. The same holds for the
+/// operator's values in a section of which a control plane set another key, such as the port that a path is sent to.
 #[derive(Debug)]
 pub(crate) struct Origins {
     /// `None` for a record that is not on the disk.
@@ -101,13 +102,26 @@ impl Origins {
         let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         let gateway = documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
         let permitted = gateway.map(|gateway| gateway.proxy.remote_env_vars.as_slice()).unwrap_or_default();
+        let named = directed::by_name(documents, |file, key| record.sets_part_of(file, key));
         for fragment in documents.fragments() {
-            for used in &fragment.variables {
-                if permitted.contains(&used.name) || !record.is_remote(fragment.source.name(), &used.key) {
-                    continue;
-                }
+            let file = fragment.source.name();
+            for used in fragment.variables.iter().filter(|used| !permitted.contains(&used.name)) {
+                let elsewhere = named.iter().find(|(directed, _)| {
+                    directed.file == file
+                        && directed.key.as_ref().is_some_and(|above| directed::is_within(&used.key, above))
+                });
+                let reason = match (record.origin_of(file, &used.key), elsewhere) {
+                    (Origin::Remote, _) => "this came from a control plane".to_owned(),
+                    (Origin::Beside(key), _) => {
+                        format!("a control plane set `{key}`, which decides where this goes")
+                    }
+                    (Origin::Local, Some((_, by))) => {
+                        format!("a control plane set a part of `{by}`, which decides where this goes")
+                    }
+                    (Origin::Local, None) => continue,
+                };
                 let message = format!(
-                    "this came from a control plane, and `proxy.remote_env_vars` does not permit the variable {}",
+                    "{reason}, and `proxy.remote_env_vars` does not permit the variable {}",
                     used.name
                 );
                 problems.error(Some(&used.place), &used.key, message).help(match &*record {
@@ -119,6 +133,16 @@ impl Origins {
     }
 }
 
+/// Where the value of a key came from.
+enum Origin {
+    /// The operator.
+    Local,
+    /// A control plane.
+    Remote,
+    /// The operator; a control plane set this key of the same section.
+    Beside(String),
+}
+
 impl Record {
     fn add(&mut self, change: &str, edits: &Edits) {
         if let Self::Known(marks) = self {
@@ -126,15 +150,26 @@ impl Record {
         }
     }
 
-    /// Returns whether the value of `key` in `file` came from a control plane.
-    fn is_remote(&self, file: &str, key: &str) -> bool {
-        let Self::Known(marks) = self else { return true };
-        marks.of_file(file).any(|mark| match &mark.key {
-            None => true,
-            Some(above) => {
-                key.strip_prefix(above.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    /// Returns where the value of `key` in `file` came from.
+    fn origin_of(&self, file: &str, key: &str) -> Origin {
+        let Self::Known(marks) = self else { return Origin::Remote };
+        let mut origin = Origin::Local;
+        for mark in marks.of_file(file) {
+            match &mark.key {
+                None => return Origin::Remote,
+                Some(above) if directed::is_within(key, above) => return Origin::Remote,
+                Some(other) if directed::is_within(key, directed::reach(other)) => {
+                    origin = Origin::Beside(other.clone())
+                }
+                Some(_) => {}
             }
-        })
+        }
+        origin
+    }
+
+    /// Returns whether a part of the section `key` in `file` came from a control plane.
+    fn sets_part_of(&self, file: &str, key: &str) -> bool {
+        !matches!(self.origin_of(file, key), Origin::Local)
     }
 }
 
@@ -149,7 +184,7 @@ mod tests {
     }
 
     fn is_remote(origins: &Origins, file: &str, key: &str) -> bool {
-        origins.record.lock().unwrap().is_remote(file, key)
+        matches!(origins.record.lock().unwrap().origin_of(file, key), Origin::Remote)
     }
 
     #[test]
