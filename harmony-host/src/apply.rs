@@ -9,6 +9,7 @@ mod change;
 mod command;
 pub(crate) mod commit;
 mod journaled;
+mod overlay;
 pub(crate) mod proposal;
 mod start;
 mod task;

@@ -4,12 +4,15 @@ mod directed;
 pub(crate) mod directories;
 pub(crate) mod editable;
 pub(crate) mod edits;
+pub(crate) mod layers;
 mod load;
 mod marks;
 mod neighbours;
 pub(crate) mod origins;
+pub(crate) mod overlay;
 pub(crate) mod public;
 mod read;
+pub(crate) mod settle;
 mod tree;
 
 pub(crate) use load::{Loaded, Touched};

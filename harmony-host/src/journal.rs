@@ -3,7 +3,6 @@
 
 mod entry;
 mod quarantine;
-mod replaced;
 pub(crate) mod store;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,10 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use provider_api::{Change, ChangeHead, ChangeId, ProviderName};
 
-pub(crate) use entry::{Before, Delivery, Entry, Phase, Settlement};
+pub(crate) use entry::{Before, Delivery, Entry, OverBase, Phase, Settlement};
 pub(crate) use quarantine::{Attempt, Quarantine, TRIES, Target};
 
 use crate::storage::digest::Digest;
+use crate::storage::replaced;
 use store::Store;
 
 /// The journal of one gateway: one file per change, called a note. Methods that write block until the note is durable.
@@ -298,7 +298,8 @@ impl Journal {
     /// # Errors
     /// As [`fetching`](Self::fetching); the file must not be replaced then.
     pub(crate) fn save_replaced(&self, sequence: u64, file: &Before) -> io::Result<PathBuf> {
-        replaced::save(self.store.directory(), sequence, &file.name, file.text.as_deref().unwrap_or_default())
+        let text = file.text.as_deref().unwrap_or_default();
+        replaced::save(self.store.directory(), sequence, &file.name, text.as_bytes())
     }
 
     /// Returns those of the files that were edited by hand: their content is not what the last change wrote.

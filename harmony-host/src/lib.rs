@@ -59,8 +59,9 @@ pub use snapshot::{
     RequestHead, Snapshot,
 };
 pub use status::{
-    AppliedChange, AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, Desired, Effective,
-    Evidence, LastGoodStatus, ProblemReport, Status, SyncFailure, SyncStatus,
+    AppliedChange, AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, Desired,
+    DisplacedFile, Effective, Evidence, LastGoodStatus, OverlaidFile, OverlayStatus, ProblemReport,
+    ReadOnlyPath, Status, SyncFailure, SyncStatus,
 };
 pub use storage::digest::Digest;
 pub use sync::{PushFailure, PushReport, SyncReport};

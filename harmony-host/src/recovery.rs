@@ -11,6 +11,7 @@ use crate::apply::commit;
 use crate::config::Proxy;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::rejection::Rejection;
+use crate::documents::layers::Layers;
 use crate::documents::origins::Origins;
 use crate::documents::{Documents, Touched};
 use crate::journal::{Entry, Journal, Phase, Settlement, TRIES};
@@ -31,6 +32,8 @@ pub(crate) fn journal_directory(state: &Path, id: &str) -> PathBuf {
 /// The state that the previous process left.
 #[derive(Debug)]
 pub(crate) struct Recovered {
+    /// The layers of the configuration, as they are after the recovery.
+    pub(crate) layers: Layers,
     /// The journal, when it exists and could be opened.
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) ring: Ring,
@@ -98,16 +101,17 @@ fn recover_once(config_path: &Path, state: &Path) -> io::Result<Recovered> {
         }
     };
     let (ring, saved) = Ring::open(directory, lock);
-    let loaded = Documents::load(config_path, None, None, &Touched::Everything);
+    let layers = Layers::open(state, config_path);
+    let loaded = Documents::load(&layers, None, None, &Touched::Everything);
     let saved_files = saved.as_ref().map(|saved| Documents::from_saved(config_path, &saved.files));
     // A damaged config.toml may not name the directories and the gateway id; the saved one does.
     let proxy = proxy_of(&loaded.documents).or_else(|| proxy_of(&saved_files.as_ref()?.documents));
-    let (journal, journal_error) = match proxy.map(|proxy| replay(config_path, state, proxy)) {
+    let (journal, journal_error) = match proxy.map(|proxy| replay(&layers, state, proxy)) {
         Some(Ok(journal)) => (journal, None),
         Some(Err(error)) => (None, Some(error)),
         None => (None, None),
     };
-    Ok(Recovered { journal, ring, saved, journal_error })
+    Ok(Recovered { layers, journal, ring, saved, journal_error })
 }
 
 fn proxy_of(documents: &Documents) -> Option<&Proxy> {
@@ -118,19 +122,16 @@ fn proxy_of(documents: &Documents) -> Option<&Proxy> {
 ///
 /// # Errors
 /// As [`Journal::open`].
-fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<Arc<Journal>>> {
-    let root = config_path.parent().map(Path::to_owned).unwrap_or_default();
-    atomic_file::sweep(&root);
-    for directory in [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path] {
-        atomic_file::sweep(&root.join(&directory.path));
-    }
-    atomic_file::sweep(&Origins::directory(state, config_path));
+fn replay(layers: &Layers, state: &Path, proxy: &Proxy) -> io::Result<Option<Arc<Journal>>> {
+    let directories = [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path];
+    layers.sweep(directories.into_iter().map(|directory| directory.path.as_str()));
+    atomic_file::sweep(&Origins::directory(state, layers.config_path()));
     let directory = journal_directory(state, &proxy.id);
     if !directory.is_dir() {
         return Ok(None);
     }
     let journal = Journal::open(&directory)?;
-    let origins = Origins::open(state, config_path);
+    let origins = Origins::open(state, layers.config_path());
     for entry in journal.all() {
         let sequence = entry.sequence;
         let recorded = match (&entry.phase, entry.phase.before()) {
@@ -146,8 +147,8 @@ fn replay(config_path: &Path, state: &Path, proxy: &Proxy) -> io::Result<Option<
                     change = entry.id,
                     "a change without a verdict is rolled back and applied again"
                 );
-                let edited = commit::edited(&root, before);
-                match commit::restore_with_origins(&root, before, &origins, &entry.id) {
+                let edited = commit::edited(layers, before);
+                match commit::restore_with_origins(layers, before, &origins, &entry.id) {
                     true => journal
                         .rolled_back(sequence)
                         .and_then(|()| reject_if_final(&journal, &entry, &edited)),

@@ -1,6 +1,8 @@
-//! Durable files: atomic replacement, locks, digests, and the points at which tests let them fail.
+//! Durable files: atomic replacement, checksums, copies, locks, and the points at which tests let them fail.
 
 pub(crate) mod atomic_file;
 pub(crate) mod digest;
 pub(crate) mod failpoints;
 pub(crate) mod lock;
+pub(crate) mod replaced;
+pub(crate) mod sealed;

@@ -32,6 +32,7 @@ mod mesh_auth;
 mod mesh_bypass;
 mod mesh_lists;
 mod official_cloud;
+mod overlay;
 mod references;
 mod reload;
 mod routing;

@@ -12,7 +12,7 @@ mod kill;
 mod network;
 mod run;
 
-pub use case::{Case, matrix, sample};
+pub use case::{Case, matrix, read_only, sample};
 pub use kill::Kill;
 pub use network::Network;
 pub use run::{Outcome, run, run_all};

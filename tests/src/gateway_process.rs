@@ -3,10 +3,11 @@
 use std::fs;
 
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::control_plane::ControlPlane;
 use crate::site::on_ports;
-use crate::{Gateway, RUNBEAM_CONFIG, Workdir, eventually, faulty_binary, free_port};
+use crate::{Gateway, Mount, RUNBEAM_CONFIG, Workdir, eventually, faulty_binary, free_port};
 
 /// A gateway process that polls a control plane every second. Its disk can be made to fail.
 ///
@@ -24,6 +25,7 @@ pub struct GatewayProcess {
     /// The child process.
     pub gateway: Gateway,
     token: String,
+    mount: Mount,
 }
 
 impl GatewayProcess {
@@ -34,14 +36,29 @@ impl GatewayProcess {
 
     /// Starts the same gateway on `port`, with more sections in its config.toml.
     pub async fn with(cloud: &ControlPlane, port: u16, sections: &str) -> Self {
-        let admin = free_port();
+        let (dir, mount) = (Workdir::new(), Mount::Writable);
+        Self::mounted(cloud, port, sections, dir, mount).await.expect("nothing is mounted")
+    }
+
+    /// Starts the same gateway on the other files of `dir`, and sees them through `mount`. `None` if this machine can
+    /// neither mount nor simulate that.
+    pub async fn mounted(
+        cloud: &ControlPlane,
+        port: u16,
+        sections: &str,
+        dir: Workdir,
+        mount: Mount,
+    ) -> Option<Self> {
+        let (admin, home) = (free_port(), Workdir::new());
         let config = RUNBEAM_CONFIG.replace("API", cloud.url()).replace("INTERVAL", "1");
-        let (dir, home) = (Workdir::new(), Workdir::new());
         dir.write("config.toml", &on_ports(&format!("{config}{sections}"), port, admin));
         let token = cloud.authorize("acme", "edge").to_string();
-        let mut gateway = spawn(&dir, &home, &token, &[]);
+        if let Some(fault) = mount.simulated(dir.path()) {
+            home.replace("disk-fault", &fault);
+        }
+        let mut gateway = spawn(&dir, &home, &token, mount, &[])?;
         gateway.wait_until_ready().await;
-        Self { port, admin, dir, home, gateway, token }
+        Some(Self { port, admin, dir, home, gateway, token, mount })
     }
 
     /// Kills the process with SIGKILL, as in a power failure.
@@ -62,8 +79,18 @@ impl GatewayProcess {
 
     /// Starts a new process with more environment variables.
     pub async fn restart_with_environment(&mut self, environment: &[(&str, &str)]) {
-        self.gateway = spawn(&self.dir, &self.home, &self.token, environment);
+        let gateway = spawn(&self.dir, &self.home, &self.token, self.mount, environment);
+        self.gateway = gateway.expect("the first process was started the same way");
         self.gateway.wait_until_ready().await;
+    }
+
+    /// Changes how the next process sees the configuration.
+    pub fn remount(&mut self, mount: Mount) {
+        self.mount = mount;
+        match mount.simulated(self.dir.path()) {
+            Some(fault) => self.home.replace("disk-fault", &fault),
+            None => drop(fs::remove_file(self.home.path().join("disk-fault"))),
+        }
     }
 
     /// Makes the disk fail: `what` is an errno, optionally followed by a part of the paths that are affected.
@@ -143,7 +170,7 @@ impl GatewayProcess {
     }
 }
 
-fn spawn(dir: &Workdir, home: &Workdir, token: &str, more: &[(&str, &str)]) -> Gateway {
+fn spawn(dir: &Workdir, home: &Workdir, token: &str, mount: Mount, more: &[(&str, &str)]) -> Option<Gateway> {
     let at = |name: &str| home.path().join(name).display().to_string();
     let environment = [
         ("HOME", &*at("")),
@@ -152,5 +179,9 @@ fn spawn(dir: &Workdir, home: &Workdir, token: &str, more: &[(&str, &str)]) -> G
         ("HARMONY_PROBE_FAULT", &*at("probe-fault")),
     ];
     let environment = [&environment[..], more].concat();
-    Gateway::spawn_program(&faulty_binary(), &dir.config(), &["--drain-secs", "1"], &environment)
+    let program = faulty_binary();
+    let simulated = || mount.simulated(dir.path()).map(|_| Command::new(&program));
+    let mut command = mount.command(&program, dir.path()).or_else(simulated)?;
+    command.arg("run").arg("--config").arg(dir.config()).args(["--drain-secs", "1"]);
+    Some(Gateway::spawn_command(command, &dir.config(), &environment))
 }

@@ -1,7 +1,6 @@
 //! The applier: takes configurations through all steps, one at a time.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,6 +10,7 @@ use crate::apply::activator::Activator;
 use crate::apply::build::{Built, build};
 use crate::apply::{JournaledChange, Prepared, Trigger, Verdict};
 use crate::diagnostics::rejection::Rejection;
+use crate::documents::layers::Layers;
 use crate::documents::{Documents, Touched};
 use crate::journal::Journal;
 use crate::last_good::LastGood;
@@ -24,7 +24,7 @@ use crate::storage::failpoints::kill;
 /// The only owner of the live configuration. No other type replaces it.
 #[derive(Debug)]
 pub(crate) struct Applier {
-    pub(super) config_path: PathBuf,
+    pub(super) layers: Layers,
     pub(super) surroundings: Surroundings,
     pub(super) status: Arc<StatusBoard>,
     pub(super) activator: Activator,
@@ -39,10 +39,22 @@ pub(crate) struct Applier {
 impl Applier {
     /// Reads the files and applies them. On any failure the previous configuration stays live.
     pub(crate) async fn apply(&mut self, touched: Touched, trigger: Trigger) -> Verdict {
+        let verdict = self.apply_files(touched, trigger).await;
+        if trigger == Trigger::Requested {
+            self.examine_base().await;
+        }
+        match &verdict {
+            Verdict::Applied { .. } | Verdict::Unchanged { .. } => self.settle_overlay().await,
+            Verdict::Rejected(_) => self.report_overlay().await,
+        }
+        verdict
+    }
+
+    async fn apply_files(&mut self, touched: Touched, trigger: Trigger) -> Verdict {
         let serving = self.published.snapshot();
         let (surroundings, before) = (self.surroundings.clone(), Arc::clone(&serving));
         let read = Some(Arc::clone(&self.last_read));
-        let (read, built) = build(self.config_path.clone(), surroundings, read, Some(before), touched).await;
+        let (read, built) = build(self.layers.clone(), surroundings, read, Some(before), touched).await;
         let digest = read.as_ref().map_or_else(|| self.last_read.digest(), |read| read.digest());
         if let Some(read) = read {
             self.last_read = read;
@@ -88,11 +100,6 @@ impl Applier {
         let known =
             trigger != Trigger::Requested && *rejected == digest && was_live && !rejection.is_transient();
         known.then(|| rejection.clone())
-    }
-
-    /// Returns the directory of the configuration.
-    pub(super) fn root(&self) -> PathBuf {
-        self.config_path.parent().map(std::path::Path::to_owned).unwrap_or_default()
     }
 
     /// Activates, publishes and commits `candidate`. Rolls it back on failure.
@@ -169,6 +176,11 @@ impl Applier {
                 warnings: snapshot.warnings.iter().map(ProblemReport::from).collect(),
             });
         });
+    }
+
+    /// Returns the layers of the files.
+    pub(crate) fn layers(&self) -> &Layers {
+        &self.layers
     }
 
     /// Returns the documents that were read last, live or rejected.

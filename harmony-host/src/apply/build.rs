@@ -1,11 +1,11 @@
 //! Reading the files and building a snapshot from them.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use provider_api::RejectionClass;
 
 use crate::diagnostics::rejection::Rejection;
+use crate::documents::layers::Layers;
 use crate::documents::{Documents, Loaded, Touched};
 use crate::providers::Surroundings;
 use crate::snapshot::Snapshot;
@@ -21,7 +21,7 @@ pub(crate) enum Built {
 /// Reads the files and builds a snapshot on a blocking thread. Returns the documents that were read, and the result. A
 /// provider that panics while it is built causes a rejection.
 pub(crate) async fn build(
-    config_path: PathBuf,
+    layers: Layers,
     surroundings: Surroundings,
     read: Option<Arc<Documents>>,
     served: Option<Arc<Snapshot>>,
@@ -29,7 +29,7 @@ pub(crate) async fn build(
 ) -> (Option<Arc<Documents>>, Result<Built, Rejection>) {
     let work = move || {
         let vanish = served.as_ref().map(|served| &*served.documents);
-        let Loaded { documents, problems } = Documents::load(&config_path, read.as_deref(), vanish, &touched);
+        let Loaded { documents, problems } = Documents::load(&layers, read.as_deref(), vanish, &touched);
         let documents = Arc::new(documents);
         let generation = served.as_ref().map_or(1, |served| served.generation + 1);
         if !problems.refuse() && served.as_ref().is_some_and(|s| s.documents.digest() == documents.digest()) {

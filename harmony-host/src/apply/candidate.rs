@@ -1,6 +1,5 @@
 //! The candidate: the files with a change applied to them, built beside the live configuration.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use provider_api::{Change, RejectionClass};
@@ -9,6 +8,7 @@ use crate::apply::proposal;
 use crate::apply::proposal::record::GatewayNames;
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::edits::Edits;
+use crate::documents::layers::Layers;
 use crate::documents::{Documents, Loaded, Touched};
 use crate::journal::{Attempt, Target};
 use crate::providers::Surroundings;
@@ -32,14 +32,14 @@ pub(super) enum Built {
 
 /// Reads the current files and builds a snapshot from them with the change applied.
 pub(super) async fn build(
-    config_path: PathBuf,
+    layers: Layers,
     surroundings: Surroundings,
     read: Arc<Documents>,
     served: Arc<Snapshot>,
     change: Arc<Change>,
     expected: &[Target],
 ) -> Built {
-    let builder = Builder { config_path, surroundings, served, expected: Arc::from(expected) };
+    let builder = Builder { layers, surroundings, served, expected: Arc::from(expected) };
     let work = {
         let builder = builder.clone();
         move || builder.build(&read, &change)
@@ -73,7 +73,7 @@ pub(super) fn unchanged_targets(files: &Documents, edits: &Edits) -> Vec<Target>
 /// The inputs of a candidate.
 #[derive(Clone)]
 struct Builder {
-    config_path: PathBuf,
+    layers: Layers,
     surroundings: Surroundings,
     served: Arc<Snapshot>,
     expected: Arc<[Target]>,
@@ -89,12 +89,13 @@ fn names_there(served: &Snapshot) -> GatewayNames {
 impl Builder {
     /// Builds the candidate; blocks on file I/O.
     fn build(&self, read: &Arc<Documents>, change: &Change) -> Built {
-        let (path, served) = (&self.config_path, &self.served);
+        let (layers, served) = (&self.layers, &self.served);
         let serving = Some(&*served.documents);
-        let Loaded { documents, problems } = Documents::load(path, Some(read), serving, &Touched::Everything);
+        let Loaded { documents, problems } =
+            Documents::load(layers, Some(read), serving, &Touched::Everything);
         let files = Arc::new(documents);
         let names = names_there(served);
-        let edits = match proposal::edits(change, &files, &self.surroundings.registry, &names) {
+        let mut edits = match proposal::edits(change, &files, &self.surroundings.registry, &names) {
             Ok(edits) => edits,
             Err(rejection) if problems.refuse() => return self.attribute(rejection, &files, None),
             // Invalid by itself: no other configuration makes it valid, so there is no attempt to repeat.
@@ -108,7 +109,8 @@ impl Builder {
         if edits.is_empty() && is_live && !problems.refuse() {
             return Built::Unchanged(unchanged_targets(&files, &edits));
         }
-        let loaded = Documents::load_with(path, Some(&files), serving, &Touched::Everything, Some(&edits));
+        layers.place(&mut edits);
+        let loaded = Documents::load_with(layers, Some(&files), serving, &Touched::Everything, Some(&edits));
         let documents = Arc::new(loaded.documents);
         let generation = served.generation + 1;
         let origins = self.surroundings.origins.with(&edits);
@@ -128,12 +130,8 @@ impl Builder {
         if files.digest() == against {
             return Built::Rejected(rejection, attempt);
         }
-        let Loaded { documents, problems } = Documents::load(
-            &self.config_path,
-            Some(files),
-            Some(&self.served.documents),
-            &Touched::Everything,
-        );
+        let Loaded { documents, problems } =
+            Documents::load(&self.layers, Some(files), Some(&self.served.documents), &Touched::Everything);
         let without_change =
             Snapshot::build(Arc::new(documents), problems, 0, &self.surroundings, Some(&self.served));
         match without_change {

@@ -99,6 +99,8 @@ impl Applier {
             Ok(()) => {
                 self.last_read = Arc::clone(&snapshot.documents);
                 self.rejected = None;
+                self.examine_base().await;
+                self.settle_overlay().await;
                 self.report_applied(&snapshot);
                 log_removed(&snapshot, &serving);
                 tracing::info!(generation = snapshot.generation, change = %change.change.id, "change applied");
@@ -123,8 +125,8 @@ impl Applier {
     ) -> Result<(Arc<Documents>, Arc<Snapshot>, Edits), ChangeVerdict> {
         let (read, before, own) =
             (Arc::clone(&self.last_read), Arc::clone(serving), Arc::clone(&change.change));
-        let (path, surroundings) = (self.config_path.clone(), self.surroundings.clone());
-        match candidate::build(path, surroundings, read, before, own, &change.targets).await {
+        let (layers, surroundings) = (self.layers.clone(), self.surroundings.clone());
+        match candidate::build(layers, surroundings, read, before, own, &change.targets).await {
             candidate::Built::New { files, snapshot, edits } => Ok((files, Arc::from(snapshot), edits)),
             candidate::Built::Unchanged(files) => {
                 let sequence = change.sequence;

@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::diagnostics::mask::holds_secrets;
 use crate::diagnostics::sensitive::Sensitive;
 use crate::documents::Documents;
 use crate::documents::edits::Edits;
+use crate::documents::layers::Layers;
 use crate::documents::origins::Origins;
-use crate::journal::Before;
+use crate::journal::{Before, OverBase};
 use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
 use crate::storage::failpoints::kill;
@@ -29,22 +30,49 @@ pub(crate) enum WriteError {
 ///
 /// # Errors
 /// `Edited` if a file differs from `documents`.
-pub(crate) fn before(root: &Path, documents: &Documents, edits: &Edits) -> Result<Vec<Before>, WriteError> {
+pub(crate) fn before(
+    layers: &Layers,
+    documents: &Documents,
+    edits: &Edits,
+) -> Result<Vec<Before>, WriteError> {
     edits
         .iter()
         .map(|(name, new)| {
-            let text = match fs::read(root.join(name)) {
-                Ok(bytes) => Some(String::from_utf8(bytes).map_err(|_| WriteError::Edited(name.to_owned()))?),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(WriteError::Io { file: name.to_owned(), error }),
+            let failed = |error: io::Error| WriteError::Io { file: name.to_owned(), error };
+            let text = match layers.current(name).map_err(failed)? {
+                Some(bytes) => {
+                    Some(String::from_utf8(bytes).map_err(|_| WriteError::Edited(name.to_owned()))?)
+                }
+                None => None,
             };
             // Also a file that `documents` do not have, such as one that was just created.
-            if text.as_deref() != documents.text(name) {
+            let other_layer = layers.is_overlaid(name) && !edits.is_overlaid(name);
+            if text.as_deref() != documents.text(name) || other_layer {
                 return Err(WriteError::Edited(name.to_owned()));
             }
-            Ok(Before { name: name.to_owned(), text, written: hex(new) })
+            let (text, overlay) = match edits.is_overlaid(name) {
+                false => (text, None),
+                true => {
+                    let digest = layers.base_digest(name).map_err(failed)?;
+                    // The base keeps its text, so only the overlay is restored.
+                    (text.filter(|_| layers.is_overlaid(name)), Some(OverBase { digest }))
+                }
+            };
+            Ok(Before { name: name.to_owned(), overlay, text, written: hex(new) })
         })
         .collect()
+}
+
+/// Returns the path that is written.
+fn path_of(layers: &Layers, file: &Before) -> PathBuf {
+    let overlay = file.overlay.as_ref().and_then(|_| layers.overlay_path(&file.name));
+    overlay.unwrap_or_else(|| layers.base_path(&file.name))
+}
+
+/// Returns whether the base of a file in the overlay was edited.
+fn base_is_edited(layers: &Layers, file: &Before) -> bool {
+    let base = file.overlay.as_ref().map(|base| base.digest.as_deref());
+    base.is_some_and(|base| layers.base_digest(&file.name).is_ok_and(|now| now.as_deref() != base))
 }
 
 /// Writes the files, each one atomically. Stops at a file that was edited after `before` was read.
@@ -52,26 +80,31 @@ pub(crate) fn before(root: &Path, documents: &Documents, edits: &Edits) -> Resul
 /// # Errors
 /// The first file that cannot be written. The files before it are restored, except after `Partial`.
 pub(crate) fn write(
-    root: &Path,
+    layers: &Layers,
     edits: &Edits,
     before: &[Before],
     sensitive: &Sensitive,
 ) -> Result<(), WriteError> {
-    for (name, text) in edits.iter() {
-        let path = root.join(name);
-        let was = before.iter().find(|file| file.name == name).and_then(|file| file.text.as_deref());
-        if fs::read_to_string(&path).ok().as_deref() != was {
-            return Err(match restore(root, before) {
-                true => WriteError::Edited(name.to_owned()),
-                false => WriteError::Partial { file: name.to_owned(), error: io::ErrorKind::Other.into() },
+    for file in before {
+        let Some(text) = edits.get(&file.name) else { continue };
+        let path = path_of(layers, file);
+        if fs::read_to_string(&path).ok() != file.text || base_is_edited(layers, file) {
+            return Err(match restore(layers, before) {
+                true => WriteError::Edited(file.name.clone()),
+                false => WriteError::Partial { file: file.name.clone(), error: io::ErrorKind::Other.into() },
             });
         }
-        let parent = path.parent().map_or(Ok(()), |parent| atomic_file::make_directory(parent, 0o755));
-        // A new file that holds a secret is its owner's alone.
-        let mode = if holds_secrets(text, sensitive) { 0o600 } else { 0o644 };
+        // The overlay, and a new file that holds a secret, are their owner's alone.
+        let (mode, directory_mode) = match (&file.overlay, holds_secrets(text, sensitive)) {
+            (Some(_), _) => (0o600, 0o700),
+            (None, true) => (0o600, 0o755),
+            (None, false) => (0o644, 0o755),
+        };
+        let parent =
+            path.parent().map_or(Ok(()), |parent| atomic_file::make_directory(parent, directory_mode));
         if let Err(error) = parent.and_then(|()| atomic_file::write(&path, text.as_bytes(), mode)) {
-            let file = name.to_owned();
-            return Err(match restore(root, before) {
+            let (file, error) = (file.name.clone(), error);
+            return Err(match restore(layers, before) {
                 true => WriteError::Io { file, error },
                 false => WriteError::Partial { file, error },
             });
@@ -83,10 +116,10 @@ pub(crate) fn write(
 
 /// Restores the files one by one. Leaves a file alone that differs from the written text: an operator edited it.
 /// Returns whether none of the written text is left.
-pub(crate) fn restore(root: &Path, before: &[Before]) -> bool {
+pub(crate) fn restore(layers: &Layers, before: &[Before]) -> bool {
     let mut all = true;
     for file in before {
-        let path = root.join(&file.name);
+        let path = path_of(layers, file);
         let is_written = fs::read_to_string(&path).is_ok_and(|text| hex(&text) == file.written);
         if !is_written {
             continue;
@@ -105,9 +138,14 @@ pub(crate) fn restore(root: &Path, before: &[Before]) -> bool {
 
 /// Restores the files, and the record of what came from a control plane. A file that an operator edited after the change
 /// wrote it stays recorded. Returns whether none of the written text is left.
-pub(crate) fn restore_with_origins(root: &Path, before: &[Before], origins: &Origins, change: &str) -> bool {
-    let edited = edited(root, before);
-    let restored = restore(root, before);
+pub(crate) fn restore_with_origins(
+    layers: &Layers,
+    before: &[Before],
+    origins: &Origins,
+    change: &str,
+) -> bool {
+    let edited = edited(layers, before);
+    let restored = restore(layers, before);
     if restored {
         let names = before.iter().map(|file| file.name.as_str());
         origins.unmark(change, names.filter(|name| !edited.iter().any(|edited| edited == name)));
@@ -115,11 +153,13 @@ pub(crate) fn restore_with_origins(root: &Path, before: &[Before], origins: &Ori
     restored
 }
 
-/// Returns the files that an operator edited: those with neither the earlier nor the written text.
-pub(crate) fn edited(root: &Path, before: &[Before]) -> Vec<String> {
+/// Returns the files that an operator edited: those with neither the earlier nor the written text, and those in the
+/// overlay whose base is another.
+pub(crate) fn edited(layers: &Layers, before: &[Before]) -> Vec<String> {
     let differs = |file: &&Before| {
-        let now = fs::read_to_string(root.join(&file.name)).ok();
-        now != file.text && now.as_deref().map(hex).as_ref() != Some(&file.written)
+        let now = fs::read_to_string(path_of(layers, file)).ok();
+        let replaced = now != file.text && now.as_deref().map(hex).as_ref() != Some(&file.written);
+        replaced || base_is_edited(layers, file)
     };
     before.iter().filter(differs).map(|file| file.name.clone()).collect()
 }
@@ -159,15 +199,20 @@ mod tests {
             fs::write(root.join(name), "old").unwrap();
             edits.insert(name, "new");
         }
-        let file =
-            |name: &str| Before { name: name.to_owned(), text: Some("old".to_owned()), written: hex("new") };
+        let file = |name: &str| Before {
+            name: name.to_owned(),
+            overlay: None,
+            text: Some("old".to_owned()),
+            written: hex("new"),
+        };
+        let layers = Layers::base_only(&root.join("config.toml"));
         let before = [file("a.toml"), file("b.toml")];
         fs::write(root.join("b.toml"), "by hand").unwrap();
         assert!(
-            matches!(write(root, &edits, &before, &Sensitive::default()), Err(WriteError::Edited(name)) if name == "b.toml")
+            matches!(write(&layers, &edits, &before, &Sensitive::default()), Err(WriteError::Edited(name)) if name == "b.toml")
         );
         assert_eq!(fs::read_to_string(root.join("a.toml")).unwrap(), "old");
         assert_eq!(fs::read_to_string(root.join("b.toml")).unwrap(), "by hand");
-        assert_eq!(edited(root, &before), ["b.toml"]);
+        assert_eq!(edited(&layers, &before), ["b.toml"]);
     }
 }

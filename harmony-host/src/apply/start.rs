@@ -10,6 +10,7 @@ use crate::apply::applier::desired;
 use crate::apply::build::{Built, build};
 use crate::apply::{Applier, Trigger};
 use crate::diagnostics::rejection::Rejection;
+use crate::documents::layers::Layers;
 use crate::documents::{Documents, Loaded, Touched};
 use crate::last_good::{Generation, LastGood};
 use crate::providers::Surroundings;
@@ -21,7 +22,7 @@ use crate::storage::digest::{Digest, full};
 /// The parts that an applier is started with.
 #[derive(Debug)]
 pub(crate) struct Start {
-    pub(crate) config_path: PathBuf,
+    pub(crate) layers: Layers,
     pub(crate) surroundings: Surroundings,
     pub(crate) status: Arc<StatusBoard>,
     pub(crate) last_good: Arc<LastGood>,
@@ -37,8 +38,8 @@ impl Start {
     /// # Errors
     /// All problems of the files. No task is left running.
     pub(crate) async fn start(mut self) -> Result<Applier, Rejection> {
-        let (path, surroundings) = (self.config_path.clone(), self.surroundings.clone());
-        let (documents, built) = build(path, surroundings, None, None, Touched::Everything).await;
+        let (layers, surroundings) = (self.layers.clone(), self.surroundings.clone());
+        let (documents, built) = build(layers, surroundings, None, None, Touched::Everything).await;
         let first = match built {
             Ok(Built::New(snapshot)) => self.activate(Arc::from(snapshot)).await,
             Ok(Built::Unchanged) => {
@@ -47,7 +48,12 @@ impl Start {
             Err(rejection) => Err(rejection),
         };
         let rejection = match first {
-            Ok(snapshot) => return Ok(self.applier(snapshot)),
+            Ok(snapshot) => {
+                let applier = self.applier(snapshot);
+                applier.examine_base().await;
+                applier.settle_overlay().await;
+                return Ok(applier);
+            }
             Err(rejection) => rejection,
         };
         let digest = documents.map_or(Digest::of(b""), |documents| documents.digest());
@@ -63,6 +69,8 @@ impl Start {
                 tracing::error!("the files are rejected; the last good configuration is live instead");
                 applier.status.change(|status| status.desired = desired(digest));
                 applier.reject(digest, rejection, Trigger::Requested);
+                applier.examine_base().await;
+                applier.report_overlay().await;
                 Ok(applier)
             }
         }
@@ -71,7 +79,7 @@ impl Start {
     /// Activates the last good configuration. Returns `None` if none is saved or it equals the files.
     async fn activate_last_good(&mut self, files: Digest) -> Option<Result<Arc<Snapshot>, Rejection>> {
         let saved = self.saved.clone().filter(|saved| saved.metadata.digest != full(files))?;
-        match build_saved(self.config_path.clone(), self.surroundings.clone(), saved).await {
+        match build_saved(self.layers.config_path().to_owned(), self.surroundings.clone(), saved).await {
             Ok(snapshot) => Some(self.activate(Arc::from(snapshot)).await),
             // Another version of the gateway saved it. Only the problems of the files help the operator.
             Err(_) => None,
@@ -107,7 +115,7 @@ impl Start {
     /// Creates the applier, with `snapshot` live.
     fn applier(self, snapshot: Arc<Snapshot>) -> Applier {
         let applier = Applier {
-            config_path: self.config_path,
+            layers: self.layers,
             surroundings: self.surroundings,
             status: self.status,
             activator: self.activator,

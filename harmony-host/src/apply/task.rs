@@ -7,12 +7,13 @@ use tokio::sync::mpsc;
 
 use crate::apply::watch::{Notice, Watch, WatchSet};
 use crate::apply::{Applier, Command, Trigger, Verdict};
+use crate::documents::layers::Layers;
 use crate::documents::{Documents, Touched};
 
 /// Runs the apply task until it receives [`Command::Stop`] or all senders are dropped.
 pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>) {
     let mut watch = Watch::start();
-    watch.update(watch_set(applier.documents()));
+    watch.update(watch_set(applier.documents(), applier.layers()));
     loop {
         let (touched, trigger, reply) = tokio::select! {
             biased;
@@ -20,7 +21,7 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
                 Some(Command::Reload(reply)) => (Touched::Everything, Trigger::Requested, Some(reply)),
                 Some(Command::Change(change, reply)) => {
                     let verdict = applier.apply_change(&change).await;
-                    watch.update(watch_set(applier.documents()));
+                    watch.update(watch_set(applier.documents(), applier.layers()));
                     let _ = reply.send(verdict);
                     continue;
                 }
@@ -37,7 +38,7 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
             },
         };
         let verdict = applier.apply(touched, trigger).await;
-        watch.update(watch_set(applier.documents()));
+        watch.update(watch_set(applier.documents(), applier.layers()));
         watch.retry_soon(matches!(&verdict, Verdict::Rejected(rejection) if rejection.is_retryable()));
         if let Some(reply) = reply {
             let _ = reply.send(verdict);
@@ -46,9 +47,9 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
 }
 
 /// Returns the files and directories to watch for a configuration.
-fn watch_set(documents: &Documents) -> WatchSet {
-    let root = documents.config_path().parent().map(Path::to_owned).unwrap_or_default();
-    let files: HashSet<PathBuf> = documents.files().map(|(name, _)| root.join(name)).collect();
+fn watch_set(documents: &Documents, layers: &Layers) -> WatchSet {
+    let root = layers.root().to_owned();
+    let mut files: HashSet<PathBuf> = documents.files().map(|(name, _)| root.join(name)).collect();
     let mut directories: HashSet<PathBuf> =
         files.iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
     for gateway in documents.fragments().filter_map(|fragment| fragment.gateway.as_ref()) {
@@ -58,5 +59,8 @@ fn watch_set(documents: &Documents) -> WatchSet {
         }
     }
     directories.insert(root);
+    let (more_directories, more_files) = layers.watched();
+    directories.extend(more_directories);
+    files.extend(more_files);
     WatchSet { directories, files }
 }

@@ -1,8 +1,9 @@
 //! Writing and restoring the files of a change, with records in the journal.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use provider_api::RejectionClass;
+use provider_api::{Change, RejectionClass};
 
 use crate::apply::commit::{self, WriteError};
 use crate::apply::journaled::unwritable;
@@ -10,8 +11,11 @@ use crate::apply::{Applier, JournaledChange, candidate};
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::Documents;
 use crate::documents::edits::Edits;
+use crate::documents::layers::Layers;
+use crate::documents::overlay;
 use crate::journal::Before;
 use crate::snapshot::Snapshot;
+use crate::status::timestamp;
 use crate::storage::failpoints::kill;
 
 /// The reason for which a change waits when its files of an earlier attempt are still there.
@@ -39,6 +43,29 @@ impl From<WriteError> for CommitError {
     }
 }
 
+/// Returns what a change is about to write into the overlay.
+fn overlay_writes<'b>(
+    change: &'b Change,
+    before: &'b [Before],
+) -> impl Iterator<Item = (&'b str, Option<String>, overlay::Write)> {
+    let at = timestamp(SystemTime::now());
+    before.iter().filter_map(move |file| {
+        let (digest, kind) = (file.written.clone(), change.kind.as_str().to_owned());
+        let write = overlay::Write { digest, change: change.id.to_string(), kind, at };
+        Some((file.name.as_str(), file.overlay.as_ref()?.digest.clone(), write))
+    })
+}
+
+fn log_overlaid(layers: &Layers, change: &Change, before: &[Before]) {
+    for file in before.iter().filter(|file| file.overlay.is_some()) {
+        let path = layers.overlay_path(&file.name).unwrap_or_default();
+        tracing::info!(
+            change = %change.id, file = file.name, path = %path.display(),
+            "the configuration is read-only; the change is written to the overlay"
+        );
+    }
+}
+
 impl Applier {
     /// Records the current files in the journal and then writes the new ones. The order matters: after a kill, recovery
     /// restores the files from the journal.
@@ -48,13 +75,15 @@ impl Applier {
         files: Arc<Documents>,
         edits: Edits,
     ) -> Result<Vec<Before>, CommitError> {
-        let (root, change, origins) = (self.root(), change.clone(), Arc::clone(&self.surroundings.origins));
+        let (layers, change) = (self.layers.clone(), change.clone());
+        let origins = Arc::clone(&self.surroundings.origins);
         let work = move || {
             if edits.is_empty() {
                 return Ok(Vec::new());
             }
             let deferred = |error: std::io::Error| CommitError::Deferred(unwritable(&error));
-            let before = commit::before(&root, &files, &edits)?;
+            layers.clear(edits.iter().map(|(name, _)| name), &origins, timestamp(SystemTime::now()));
+            let before = commit::before(&layers, &files, &edits)?;
             let unchanged = candidate::unchanged_targets(&files, &edits);
             if !unchanged.is_empty() {
                 change.journal.found_identical(change.sequence, unchanged).map_err(deferred)?;
@@ -78,7 +107,15 @@ impl Applier {
                     "the record of what came from a control plane cannot be written: {error}"
                 )));
             }
-            if let Err(error) = commit::write(&root, &edits, &before, &files.sensitive()) {
+            if let Err(error) = layers.record(overlay_writes(&change.change, &before)) {
+                unmark();
+                change.journal.rolled_back(change.sequence).map_err(deferred)?;
+                return Err(CommitError::Deferred(format!(
+                    "the record of the overlay cannot be written: {error}"
+                )));
+            }
+            kill("recorded");
+            if let Err(error) = commit::write(&layers, &edits, &before, &files.sensitive()) {
                 unmark();
                 if !matches!(error, WriteError::Partial { .. }) {
                     change.journal.rolled_back(change.sequence).map_err(deferred)?;
@@ -87,11 +124,12 @@ impl Applier {
             }
             kill("written");
             if let Err(error) = change.journal.committed(change.sequence) {
-                commit::restore(&root, &before);
+                commit::restore(&layers, &before);
                 unmark();
                 return Err(deferred(error));
             }
             kill("committed");
+            log_overlaid(&layers, &change.change, &before);
             Ok(before)
         };
         let written = tokio::task::spawn_blocking(work).await;
@@ -100,9 +138,9 @@ impl Applier {
 
     /// Restores the files. Returns whether none of the written text is left.
     pub(super) async fn restore_files(&self, change: &JournaledChange, before: Vec<Before>) -> bool {
-        let (root, origins) = (self.root(), Arc::clone(&self.surroundings.origins));
+        let (layers, origins) = (self.layers.clone(), Arc::clone(&self.surroundings.origins));
         let id = change.change.id.clone();
-        let work = move || commit::restore_with_origins(&root, &before, &origins, id.as_str());
+        let work = move || commit::restore_with_origins(&layers, &before, &origins, id.as_str());
         tokio::task::spawn_blocking(work).await.unwrap_or(false)
     }
 

@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::out;
 use crate::cli::state_dir::StateDir;
 use crate::diagnostics::render::render;
+use crate::documents::layers::Layers;
 use crate::documents::{Documents, Touched};
 use crate::gateway::{NotServed, ServedApi, api_url};
 use crate::host::absolute;
@@ -53,7 +54,7 @@ impl ApiAddress {
     pub(super) fn find(config: &Path, state: &StateDir, token: Option<Secret>) -> Result<Self, Failure> {
         let config = absolute(config);
         let state = state.options(&config, Registry::new()).state_dir;
-        let loaded = Documents::load(&config, None, None, &Touched::Everything);
+        let loaded = Documents::load(&Layers::open(&state, &config), None, None, &Touched::Everything);
         let gateway = loaded.documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
         let expected =
             ExpectedGateway { config: config.clone(), id: gateway.map(|gateway| gateway.proxy.id.clone()) };

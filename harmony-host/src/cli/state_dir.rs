@@ -10,7 +10,7 @@ use crate::host::{HostOptions, is_blank};
 /// The option `--state-dir`.
 #[derive(Debug, Args)]
 pub(super) struct StateDir {
-    /// The directory for state that survives a restart: machine token, journal, last good configuration
+    /// The directory for state that survives a restart: machine token, journal, overlay, last good configuration
     ///
     /// The default is HARMONY_STATE_DIR, else STATE_DIRECTORY (set by systemd), else .runbeam in the home directory
     /// (HOME), else .runbeam beside the configuration. Only the owner can read the files in it.

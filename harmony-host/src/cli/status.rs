@@ -1,6 +1,7 @@
 //! `harmony-host status`: the status of a running gateway.
 
 mod configuration;
+mod overlay;
 mod provider;
 
 use std::time::Duration;
@@ -68,5 +69,6 @@ fn screen(answer: &Value) -> String {
     }
     provider::rows(answer, now, &mut screen);
     configuration::rows(answer, now, &mut screen);
+    overlay::rows(&answer["overlay"], now, &mut screen);
     screen.finish()
 }

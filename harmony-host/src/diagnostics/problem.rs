@@ -33,6 +33,18 @@ pub enum Severity {
     Error,
 }
 
+impl Problem {
+    /// Formats the problem for another machine: without paths of this one.
+    pub(crate) fn without_paths(&self) -> String {
+        let mut problem = self.clone();
+        let place = problem.place.take();
+        match place {
+            Some(place) => format!("{}:{}: {problem}", escape(place.file()), place.line()),
+            None => problem.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {

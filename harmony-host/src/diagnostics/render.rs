@@ -30,6 +30,14 @@ pub fn render<'a>(problems: impl IntoIterator<Item = &'a Problem>, colour: bool)
     out
 }
 
+/// Returns the path that is shown for a file.
+fn path_of(source: &Source) -> String {
+    match source.overlay() {
+        None => escape(source.name()).into_owned(),
+        Some(path) => format!("{} (instead of {})", escape(&path.to_string_lossy()), escape(source.name())),
+    }
+}
+
 /// Replaces the control characters of an excerpt by characters of the same length, so spans stay valid.
 fn printable(text: &str) -> String {
     let visible = |c: char| match (is_unsafe(c), c.len_utf8()) {
@@ -54,7 +62,7 @@ fn draw(problem: &Problem, text: &str, renderer: &Renderer) -> String {
         let span = first_line(text, place.span());
         group = group.element(
             Snippet::source(text)
-                .path(escape(place.file()).into_owned())
+                .path(path_of(place.source()))
                 .annotation(AnnotationKind::Primary.span(span)),
         );
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::diagnostics::bare::{self, Bare};
@@ -12,6 +13,8 @@ use crate::diagnostics::sensitive::Sensitive;
 /// The name and text of a configuration file, as read.
 pub(crate) struct Source {
     name: String,
+    /// The path of the file, if it is in the overlay.
+    overlay: Option<Arc<Path>>,
     text: String,
     /// The text with its bare variables replaced, if it has any.
     toml: OnceLock<(Option<String>, Vec<Bare>)>,
@@ -23,14 +26,28 @@ pub(crate) struct Source {
 impl Source {
     /// Creates a source. `name` is relative to the directory of config.toml.
     pub(crate) fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Self::in_layer(name, None, text)
+    }
+
+    /// Creates a source that may be in the overlay, at this path.
+    pub(crate) fn in_layer(
+        name: impl Into<String>,
+        overlay: Option<Arc<Path>>,
+        text: impl Into<String>,
+    ) -> Arc<Self> {
         let (toml, line_starts) = (OnceLock::new(), OnceLock::new());
         let sensitive = RwLock::default();
-        Arc::new(Self { name: name.into(), text: text.into(), toml, sensitive, line_starts })
+        Arc::new(Self { name: name.into(), overlay, text: text.into(), toml, sensitive, line_starts })
     }
 
     /// Returns the file name, relative to the directory of config.toml.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the path of the file, if it is in the overlay.
+    pub(crate) fn overlay(&self) -> Option<&Path> {
+        self.overlay.as_deref()
     }
 
     /// Returns the text of the file.
@@ -108,7 +125,7 @@ impl Place {
         self.span.clone()
     }
 
-    /// Returns the name of the file.
+    /// Returns the name of the file, relative to the directory of config.toml.
     pub fn file(&self) -> &str {
         self.source.name()
     }
@@ -121,7 +138,13 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", Escaped(self.file()), self.line())
+        match self.source.overlay() {
+            None => write!(f, "{}:{}", Escaped(self.file()), self.line()),
+            Some(path) => {
+                let path = path.to_string_lossy();
+                write!(f, "{}:{} (instead of {})", Escaped(&path), self.line(), Escaped(self.file()))
+            }
+        }
     }
 }
 

@@ -39,7 +39,10 @@ pub(super) fn by_name(documents: &Documents, is_remote: impl Fn(&str, &str) -> b
                 let named = format!("targets.{}", target.name);
                 let (user, holder) = (user.source.name(), holder.source.name());
                 let mut add = |file: &str, key: &str, by: &str| {
-                    directed.push((Mark { file: file.to_owned(), key: Some(key.to_owned()) }, by.to_owned()));
+                    directed.push((
+                        Mark { overlay: false, file: file.to_owned(), key: Some(key.to_owned()) },
+                        by.to_owned(),
+                    ));
                 };
                 if is_remote(user, &own) && backend.connection.is_set() {
                     add(holder, &named, &own);

@@ -11,6 +11,8 @@ pub(crate) struct Edits {
     same: BTreeSet<String>,
     /// The dotted keys that the proposal sets in a file of which it keeps the rest.
     keys: BTreeMap<String, Vec<String>>,
+    /// The files that are written to the overlay.
+    overlaid: BTreeSet<String>,
 }
 
 impl Edits {
@@ -37,6 +39,16 @@ impl Edits {
     /// Returns the keys that the proposal sets in a file of which it keeps the rest; `None` for a whole file.
     pub(crate) fn keys_of(&self, name: &str) -> Option<&[String]> {
         self.keys.get(name).map(Vec::as_slice)
+    }
+
+    /// Notes that the file `name` is written to the overlay.
+    pub(crate) fn overlay(&mut self, name: impl Into<String>) {
+        self.overlaid.insert(name.into());
+    }
+
+    /// Returns whether the file `name` is written to the overlay.
+    pub(crate) fn is_overlaid(&self, name: &str) -> bool {
+        self.overlaid.contains(name)
     }
 
     /// Returns the proposed text of the file `name`.

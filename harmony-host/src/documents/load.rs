@@ -13,8 +13,9 @@ use crate::diagnostics::problem::Problems;
 use crate::diagnostics::sensitive::Sensitive;
 use crate::diagnostics::source::{Source, Spanned};
 use crate::documents::edits::Edits;
+use crate::documents::layers::{Layers, Listed};
 use crate::documents::neighbours::{check_access, check_strays, is_secret};
-use crate::documents::{Content, Document, Documents, directories, read};
+use crate::documents::{Content, Document, Documents, directories};
 use crate::storage::digest::Digest;
 
 /// The files to read again.
@@ -37,7 +38,7 @@ pub(crate) struct Loaded {
 
 /// The state of one pass over the files.
 struct Loader<'a> {
-    root: PathBuf,
+    layers: &'a Layers,
     previous: Option<&'a Documents>,
     served: Option<&'a Documents>,
     touched: &'a Touched,
@@ -49,30 +50,29 @@ struct Loader<'a> {
 }
 
 impl Documents {
-    /// Reads the configuration whose config.toml is at `config_path`. Blocks on the file system.
+    /// Reads a configuration. Blocks on the file system.
     ///
     /// A file of `previous`, the tree read last, is only read again if `touched` names it. A directory that has files
     /// in `served` and no longer exists is an error, never an empty configuration: it may be an unmounted volume.
     pub(crate) fn load(
-        config_path: &Path,
+        layers: &Layers,
         previous: Option<&Self>,
         served: Option<&Self>,
         touched: &Touched,
     ) -> Loaded {
-        Self::load_with(config_path, previous, served, touched, None)
+        Self::load_with(layers, previous, served, touched, None)
     }
 
     /// Reads the configuration as it would be with the proposed files in place.
     pub(crate) fn load_with(
-        config_path: &Path,
+        layers: &Layers,
         previous: Option<&Self>,
         served: Option<&Self>,
         touched: &Touched,
         proposed: Option<&Edits>,
     ) -> Loaded {
-        let root = config_path.parent().map(Path::to_owned).unwrap_or_default();
         let loader = Loader {
-            root,
+            layers,
             previous,
             served,
             touched,
@@ -81,13 +81,14 @@ impl Documents {
             files: BTreeMap::new(),
             problems: Problems::default(),
         };
-        loader.load(config_path)
+        loader.load()
     }
 
     /// Reads a saved configuration, independent of the files on disk.
     pub(crate) fn from_saved(config_path: &Path, saved: &BTreeMap<String, String>) -> Loaded {
+        let layers = Layers::base_only(config_path);
         let loader = Loader {
-            root: config_path.parent().map(Path::to_owned).unwrap_or_default(),
+            layers: &layers,
             previous: None,
             served: None,
             touched: &Touched::Everything,
@@ -96,14 +97,15 @@ impl Documents {
             files: BTreeMap::new(),
             problems: Problems::default(),
         };
-        loader.load(config_path)
+        loader.load()
     }
 }
 
 impl Loader<'_> {
     /// Reads config.toml first: it names the directories.
-    fn load(mut self, config_path: &Path) -> Loaded {
+    fn load(mut self) -> Loaded {
         let served = self.served;
+        let config_path = self.layers.config_path();
         let name = config_path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         self.toml(&name, Fragment::gateway);
         if let Some([pipelines, mesh, transforms]) = self.files.get(&name).and_then(directories_of) {
@@ -113,7 +115,7 @@ impl Loader<'_> {
                 ("mesh_path", mesh.clone()),
                 ("transforms_path", transforms.clone()),
             ];
-            directories::check(&self.root, &all, &mut self.problems);
+            directories::check(self.layers.root(), &all, &mut self.problems);
             let [old_pipelines, old_mesh, old_transforms] =
                 previous.map_or_else(Default::default, |all| all.map(Some));
             let part = |loader: &mut Self, name: &str| loader.toml(name, Fragment::part);
@@ -137,11 +139,17 @@ impl Loader<'_> {
         }
         if self.saved.is_none() {
             let proposed = |name: &str| self.proposed.is_some_and(|edits| edits.get(name).is_some());
-            for (name, _) in self.files.iter().filter(|(name, file)| is_secret(file) && !proposed(name)) {
-                check_access(&self.root, name, &mut self.problems);
+            for (name, file) in self.files.iter().filter(|(name, file)| is_secret(file) && !proposed(name)) {
+                let path =
+                    file.overlay.as_deref().map_or_else(|| self.layers.base_path(name), Path::to_owned);
+                check_access(&path, name, &mut self.problems);
             }
         }
-        Loaded { documents: Documents::new(config_path.to_owned(), self.files), problems: self.problems }
+        let saved = self.saved.is_some();
+        Loaded {
+            documents: Documents::new(config_path.to_owned(), self.files, saved),
+            problems: self.problems,
+        }
     }
 
     /// Reads the files of a directory; `old` is the directory of the same role in the served configuration.
@@ -153,54 +161,40 @@ impl Loader<'_> {
         mut add: impl FnMut(&mut Self, &str),
     ) {
         if self.saved.is_none() {
-            check_strays(&self.root, &directory.path, extension, &mut self.problems);
+            check_strays(self.layers.root(), &directory.path, extension, &mut self.problems);
         }
         let place = directory.configured.as_ref().map(|at| &at.place);
         let prefix = directory.below();
-        let had_files = old.map(|old| old.below()).is_some_and(|old| {
-            self.served.is_some_and(|served| served.files.keys().any(|name| name.starts_with(&old)))
-        });
-        let listed = self.list(directory, extension).map(|names| {
-            let proposed: Vec<String> = self
-                .proposed
-                .into_iter()
-                .flat_map(|edits| edits.below(&prefix, extension))
-                .map(str::to_owned)
-                .collect();
-            match names {
-                None if proposed.is_empty() => None,
-                names => Some(names.into_iter().flatten().chain(proposed).collect::<BTreeSet<_>>()),
-            }
-        });
-        match listed {
-            Ok(Some(names)) => names.iter().for_each(|name| add(self, &format!("{prefix}{name}"))),
-            Ok(None) if had_files => {
-                self.problems
-                    .error(
-                        place,
-                        directory.path.clone(),
-                        "there is no such directory, but the served configuration has files from it",
-                    )
-                    .help(
-                        "the previous configuration stays in use; to remove the files, delete them and keep the directory",
-                    );
-            }
-            Ok(None) if directory.configured.is_some() => {
-                self.problems.warn(
-                    place,
-                    directory.path.clone(),
-                    "there is no such directory beside config.toml",
-                );
-            }
-            Ok(None) => {}
+        let Listed { base, overlay } = match self.list(directory, extension) {
+            Ok(listed) => listed,
             Err(e) => {
-                self.problems.error(
-                    place,
-                    directory.path.clone(),
-                    format!("the directory cannot be read: {e}"),
-                );
+                let message = format!("the directory cannot be read: {e}");
+                self.problems.error(place, directory.path.clone(), message);
+                return;
             }
+        };
+        let proposed = self.proposed.into_iter().flat_map(|edits| edits.below(&prefix, extension));
+        let others: BTreeSet<String> = overlay.into_iter().chain(proposed.map(str::to_owned)).collect();
+        if base.is_none() && old.is_some_and(|old| self.has_lost(&old.below(), &others)) {
+            let message = "there is no such directory, but the served configuration has files from it";
+            self.problems.error(place, directory.path.clone(), message).help(
+                "the previous configuration stays in use; to remove the files, delete them and keep the directory",
+            );
+            return;
         }
+        if base.is_none() && others.is_empty() && directory.configured.is_some() {
+            let message = "there is no such directory beside config.toml";
+            self.problems.warn(place, directory.path.clone(), message);
+        }
+        let names: BTreeSet<String> = base.into_iter().flatten().chain(others).collect();
+        names.iter().for_each(|name| add(self, &format!("{prefix}{name}")));
+    }
+
+    /// Returns whether the served configuration has files of the base below `prefix` that are not among `others`.
+    fn has_lost(&self, prefix: &str, others: &BTreeSet<String>) -> bool {
+        let served = self.served.into_iter().flat_map(|served| &served.files);
+        let mut base = served.filter(|(_, file)| file.overlay.is_none());
+        base.any(|(name, _)| name.strip_prefix(prefix).is_some_and(|rest| !others.contains(rest)))
     }
 
     /// Returns the file of the previous tree, if it need not be read again.
@@ -208,7 +202,12 @@ impl Loader<'_> {
         match self.touched {
             Touched::Everything => None,
             Touched::Files(_) if self.proposed.is_some_and(|edits| edits.get(name).is_some()) => None,
-            Touched::Files(paths) if paths.contains(&self.root.join(name)) => None,
+            Touched::Files(paths) if paths.contains(&self.layers.base_path(name)) => None,
+            Touched::Files(paths)
+                if self.layers.overlay_path(name).is_some_and(|path| paths.contains(&path)) =>
+            {
+                None
+            }
             Touched::Files(_) => self.previous?.files.get(name).cloned(),
         }
     }
@@ -218,7 +217,7 @@ impl Loader<'_> {
         &mut self,
         name: &str,
         named_at: Option<&Spanned<String>>,
-        parse: impl FnOnce(Vec<u8>) -> Result<Content, String>,
+        parse: impl FnOnce(Vec<u8>, Option<Arc<Path>>) -> Result<Content, String>,
     ) {
         if let Some(known) = self.files.get(name) {
             if let (Some(at), false) = (named_at, matches!(known.content, Content::Pem(_))) {
@@ -235,61 +234,66 @@ impl Loader<'_> {
             return;
         }
         let place = named_at.map(|at| &at.place);
-        let proposed = self.proposed.and_then(|edits| edits.get(name));
-        let bytes = match proposed.map_or_else(|| self.bytes(name), |text| Ok(text.into())) {
-            Ok(bytes) => bytes,
+        let (bytes, overlay) = match self.bytes(name) {
+            Ok(read) => read,
             Err(e) => {
                 self.problems.error(place, name, format!("the file cannot be read: {e}"));
                 return;
             }
         };
         let digest = Digest::of(&bytes);
-        if let Some(previous) = self.previous.and_then(|b| b.files.get(name)).filter(|b| b.digest == digest) {
+        let same = |file: &&Arc<Document>| file.digest == digest && file.overlay == overlay;
+        if let Some(previous) = self.previous.and_then(|b| b.files.get(name)).filter(same) {
             self.files.insert(name.to_owned(), Arc::clone(previous));
             return;
         }
-        match parse(bytes) {
+        match parse(bytes, overlay.clone()) {
             Ok(content) => {
-                self.files.insert(name.to_owned(), Arc::new(Document { digest, content }));
+                self.files.insert(name.to_owned(), Arc::new(Document { digest, overlay, content }));
             }
             Err(message) => {
-                self.problems.error(place, name, message);
+                let path = overlay.map_or_else(String::new, |path| format!(" (in {})", path.display()));
+                self.problems.error(place, name, message + &path);
             }
         }
     }
 
-    /// Returns the bytes of a file, from disk or from the saved files.
-    fn bytes(&self, name: &str) -> io::Result<Vec<u8>> {
-        match self.saved {
-            None => read::stable(&self.root.join(name)),
-            Some(saved) => saved.get(name).map(|text| text.clone().into_bytes()).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::NotFound, "the saved configuration does not have it")
-            }),
+    /// Returns the bytes of a file: the proposed ones, those on the disk, or the saved ones. Returns its path too, if it
+    /// is in the overlay.
+    fn bytes(&self, name: &str) -> io::Result<(Vec<u8>, Option<Arc<Path>>)> {
+        if let Some((text, edits)) = self.proposed.and_then(|edits| Some((edits.get(name)?, edits))) {
+            let overlay = self.layers.overlay_path(name).filter(|_| edits.is_overlaid(name));
+            return Ok((text.into(), overlay.map(Arc::from)));
         }
+        let Some(saved) = self.saved else { return self.layers.read(name) };
+        let text = saved.get(name).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "the saved configuration does not have it")
+        });
+        Ok((text?.clone().into_bytes(), None))
     }
 
-    /// Returns the names of the files of a directory; `None` if there is no such directory.
-    fn list(&self, directory: &Directory, extension: &str) -> io::Result<Option<Vec<String>>> {
-        let Some(saved) = self.saved else {
-            return read::list(&self.root.join(&directory.path), extension);
-        };
+    /// Returns the names of the files of a directory.
+    fn list(&self, directory: &Directory, extension: &str) -> io::Result<Listed> {
+        let Some(saved) = self.saved else { return self.layers.list(&directory.path, extension) };
         let below = directory.below();
         let named = saved.keys().filter_map(|name| name.strip_prefix(&below)).filter(|rest| {
             !rest.contains('/') && Path::new(rest).extension().is_some_and(|e| e == extension)
         });
-        Ok(Some(named.map(str::to_owned).collect()))
+        Ok(Listed { base: Some(named.map(str::to_owned).collect()), overlay: Vec::new() })
     }
 
     fn toml(&mut self, name: &str, parse: impl FnOnce(&Arc<Source>) -> Fragment) {
-        self.read(name, None, |bytes| Ok(Content::Toml(Box::new(parse(&Source::new(name, utf8(bytes)?))))));
+        self.read(name, None, |bytes, overlay| {
+            Ok(Content::Toml(Box::new(parse(&Source::in_layer(name, overlay, utf8(bytes)?)))))
+        });
     }
 
     fn transform(&mut self, name: &str) {
-        self.read(name, None, |bytes| {
+        self.read(name, None, |bytes, overlay| {
             let text = utf8(bytes)?;
             serde_json::from_str::<serde::de::IgnoredAny>(&text)
                 .map_err(|e| format!("this is not JSON: {e}"))?;
-            Ok(Content::Transform(Source::new(name, text)))
+            Ok(Content::Transform(Source::in_layer(name, overlay, text)))
         });
     }
 
@@ -312,7 +316,7 @@ impl Loader<'_> {
             }
         }
         for path in named {
-            self.read(&path.value, Some(&path), |bytes| {
+            self.read(&path.value, Some(&path), |bytes, _| {
                 utf8(bytes).map(|text| Content::Pem(Secret::new(text)))
             });
         }
@@ -356,11 +360,12 @@ mod tests {
     fn unchanged_files_are_shared() {
         let dir = tree();
         let config = dir.path().join("config.toml");
-        let before = Documents::load(&config, None, None, &Touched::Everything);
+        let before = Documents::load(&Layers::base_only(&config), None, None, &Touched::Everything);
         assert!(!before.problems.refuse(), "{:?}", before.problems);
         write(dir.path(), "pipelines/one.toml", "[pipelines.uno]\n");
         let touched = Touched::Files(HashSet::from([dir.path().join("pipelines/one.toml")]));
-        let after = Documents::load(&config, Some(&before.documents), None, &touched).documents;
+        let after =
+            Documents::load(&Layers::base_only(&config), Some(&before.documents), None, &touched).documents;
         assert_ne!(after.digest(), before.documents.digest());
         let same = |name: &str| Arc::ptr_eq(&after.files[name], &before.documents.files[name]);
         assert!(same("pipelines/two.toml") && same("config.toml") && !same("pipelines/one.toml"));
@@ -370,9 +375,10 @@ mod tests {
     fn a_vanished_directory_is_an_error() {
         let dir = tree();
         let config = dir.path().join("config.toml");
-        let before = Documents::load(&config, None, None, &Touched::Everything);
+        let before = Documents::load(&Layers::base_only(&config), None, None, &Touched::Everything);
         fs::remove_dir_all(dir.path().join("pipelines")).unwrap();
-        let after = Documents::load(&config, None, Some(&before.documents), &Touched::Everything);
+        let after =
+            Documents::load(&Layers::base_only(&config), None, Some(&before.documents), &Touched::Everything);
         assert!(
             after.problems.errors().any(|p| p.message.contains("no such directory")),
             "{:?}",
@@ -389,7 +395,12 @@ mod tests {
             "[mesh.m]\nprovider = \"local\"\njwt_public_key_path = \"keys/pub.pem\"\n",
         );
         fs::write(dir.path().join("pipelines/bad.toml"), [0xff, 0xfe]).unwrap();
-        let loaded = Documents::load(&dir.path().join("config.toml"), None, None, &Touched::Everything);
+        let loaded = Documents::load(
+            &Layers::base_only(&dir.path().join("config.toml")),
+            None,
+            None,
+            &Touched::Everything,
+        );
         let errors: Vec<String> = loaded.problems.errors().map(ToString::to_string).collect();
         assert!(errors.iter().any(|e| e.contains("pipelines/bad.toml") && e.contains("UTF-8")), "{errors:?}");
         assert!(

@@ -1,11 +1,12 @@
 //! The marks of what came from a control plane, and their form on disk.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
 use crate::documents::edits::Edits;
-use crate::storage::digest::Digest;
+use crate::storage::sealed::{seal, unseal};
 
 /// The version of the file format. Version 1 had one text for both parts of a mark, with `#` between them.
 const SCHEMA: u32 = 2;
@@ -15,6 +16,8 @@ const SCHEMA: u32 = 2;
 /// Both parts are apart, also on disk: a file name may have any character.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark {
+    /// Set for a file in the overlay. Such a mark says nothing about the file of the same name in the base.
+    pub(super) overlay: bool,
     /// The file, relative to the directory of config.toml.
     pub(super) file: String,
     /// The dotted key; `None` for the whole file.
@@ -34,6 +37,8 @@ struct Saved {
 
 #[derive(Serialize, Deserialize)]
 struct SavedMark {
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overlay: bool,
     file: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
@@ -50,7 +55,8 @@ impl Marks {
     /// Adds what a change is about to write. A mark that is there already keeps its change.
     pub(super) fn add(&mut self, change: &str, edits: &Edits) {
         for (name, _) in edits.iter() {
-            let mark = |key: Option<&String>| Mark { file: name.to_owned(), key: key.cloned() };
+            let overlay = edits.is_overlaid(name);
+            let mark = |key: Option<&String>| Mark { overlay, file: name.to_owned(), key: key.cloned() };
             let new: Vec<Mark> = match edits.keys_of(name) {
                 Some(keys) => keys.iter().map(|key| mark(Some(key))).collect(),
                 None => vec![mark(None)],
@@ -66,38 +72,46 @@ impl Marks {
         self.0.retain(|mark, by| by != change || !files.clone().any(|file| file == mark.file));
     }
 
-    /// Returns the marks on a file.
-    pub(super) fn of_file<'m>(&'m self, file: &'m str) -> impl Iterator<Item = &'m Mark> {
-        self.0.keys().filter(move |mark| mark.file == file)
+    /// Ends the marks of the files in the overlay for which `leaves` returns true. They are those of the base from now on
+    /// if its text is the same.
+    pub(super) fn leave_overlay(&mut self, leaves: impl Fn(&str) -> bool, same: bool) {
+        let leaving = |mark: &Mark| mark.overlay && leaves(&mark.file);
+        let left: Vec<(Mark, String)> = self.0.extract_if(.., |mark, _| leaving(mark)).collect();
+        for (mark, by) in left.into_iter().filter(|_| same) {
+            self.0.entry(Mark { overlay: false, ..mark }).or_insert(by);
+        }
+    }
+
+    /// Returns the marks on a file. A file in the overlay may repeat what the base had from a control plane, so that has
+    /// the marks of both.
+    pub(super) fn of_file<'m>(&'m self, file: &'m str, overlaid: bool) -> impl Iterator<Item = &'m Mark> {
+        self.0.keys().filter(move |mark| mark.file == file && (overlaid || !mark.overlay))
     }
 
     /// Returns the bytes of the file: a first line with the SHA-256 of the rest, then JSON.
     ///
     /// # Errors
     /// An error of the encoder.
-    pub(super) fn encode(&self) -> serde_json::Result<Vec<u8>> {
-        let saved = |(Mark { file, key }, change): (&Mark, &String)| SavedMark {
+    pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
+        let saved = |(Mark { overlay, file, key }, change): (&Mark, &String)| SavedMark {
+            overlay: *overlay,
             file: file.clone(),
             key: key.clone(),
             change: change.clone(),
         };
-        let body =
-            serde_json::to_string(&Saved { schema: SCHEMA, remote: self.0.iter().map(saved).collect() })?;
-        Ok(format!("{:#}\n{body}\n", Digest::of(body.as_bytes())).into_bytes())
+        seal(&Saved { schema: SCHEMA, remote: self.0.iter().map(saved).collect() })
     }
 
     /// Decodes a file of this version or an earlier one. `None` for a damaged one.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (checksum, body) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
-        let body = body.strip_suffix('\n')?;
-        if format!("{:#}", Digest::of(body.as_bytes())) != checksum {
-            return None;
-        }
+        let body = unseal(bytes).ok()?;
         let saved: Saved = serde_json::from_str(body).ok()?;
         match saved.schema {
             1 => Some(from_joined(serde_json::from_str(body).ok()?)),
             SCHEMA => {
-                let mark = |saved: SavedMark| (Mark { file: saved.file, key: saved.key }, saved.change);
+                let mark = |saved: SavedMark| {
+                    (Mark { overlay: saved.overlay, file: saved.file, key: saved.key }, saved.change)
+                };
                 Some(Self(saved.remote.into_iter().map(mark).collect()))
             }
             _ => None,
@@ -112,9 +126,9 @@ fn from_joined(saved: SavedJoined) -> Marks {
     for (joined, change) in saved.marks {
         for (at, _) in joined.match_indices('#') {
             let (file, key) = (joined[..at].to_owned(), Some(joined[at + 1..].to_owned()));
-            marks.0.insert(Mark { file, key }, change.clone());
+            marks.0.insert(Mark { overlay: false, file, key }, change.clone());
         }
-        marks.0.insert(Mark { file: joined, key: None }, change);
+        marks.0.insert(Mark { overlay: false, file: joined, key: None }, change);
     }
     marks
 }
@@ -122,9 +136,10 @@ fn from_joined(saved: SavedJoined) -> Marks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::digest::Digest;
 
     fn has(marks: &Marks, file: &str, key: Option<&str>) -> bool {
-        marks.of_file(file).any(|mark| mark.key.as_deref() == key)
+        marks.of_file(file, false).any(|mark| mark.key.as_deref() == key)
     }
 
     #[test]

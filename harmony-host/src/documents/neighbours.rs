@@ -21,8 +21,8 @@ pub(super) fn is_secret(document: &Document) -> bool {
 }
 
 /// Adds a warning if others than its owner can read a file that holds a secret.
-pub(super) fn check_access(root: &Path, name: &str, problems: &mut Problems) {
-    let Ok(metadata) = fs::metadata(root.join(name)) else { return };
+pub(super) fn check_access(path: &Path, name: &str, problems: &mut Problems) {
+    let Ok(metadata) = fs::metadata(path) else { return };
     let others = match metadata.mode() {
         mode if mode & 0o007 != 0 => "every user of this machine",
         mode if mode & 0o070 != 0 => "its group",
@@ -30,7 +30,7 @@ pub(super) fn check_access(root: &Path, name: &str, problems: &mut Problems) {
     };
     problems
         .warn(None, name, format!("this file holds a secret, and {others} can read or write it"))
-        .help(format!("`chmod 600 {name}`"));
+        .help(format!("`chmod 600 {}`", path.display()));
 }
 
 /// Adds a warning for each file that looks like a document and is not read: a file with a misspelled extension, or in a

@@ -82,6 +82,19 @@ impl Origins {
         }
     }
 
+    /// Ends what is recorded about the files in the overlay for which `leaves` returns true. It holds for the base from now
+    /// on if its text is the same.
+    ///
+    /// # Errors
+    /// The error of the operating system.
+    pub(crate) fn leave_overlay(&self, leaves: impl Fn(&str) -> bool, same: bool) -> io::Result<()> {
+        self.update(|record| {
+            if let Record::Known(marks) = record {
+                marks.leave_overlay(leaves, same);
+            }
+        })
+    }
+
     fn update(&self, update: impl FnOnce(&mut Record)) -> io::Result<()> {
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = record.clone();
@@ -102,7 +115,9 @@ impl Origins {
         let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         let gateway = documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
         let permitted = gateway.map(|gateway| gateway.proxy.remote_env_vars.as_slice()).unwrap_or_default();
-        let named = directed::by_name(documents, |file, key| record.sets_part_of(file, key));
+        let named = directed::by_name(documents, |file, key| {
+            record.sets_part_of(file, key, documents.may_be_overlaid(file))
+        });
         for fragment in documents.fragments() {
             let file = fragment.source.name();
             for used in fragment.variables.iter().filter(|used| !permitted.contains(&used.name)) {
@@ -110,16 +125,17 @@ impl Origins {
                     directed.file == file
                         && directed.key.as_ref().is_some_and(|above| directed::is_within(&used.key, above))
                 });
-                let reason = match (record.origin_of(file, &used.key), elsewhere) {
-                    (Origin::Remote, _) => "this came from a control plane".to_owned(),
-                    (Origin::Beside(key), _) => {
-                        format!("a control plane set `{key}`, which decides where this goes")
-                    }
-                    (Origin::Local, Some((_, by))) => {
-                        format!("a control plane set a part of `{by}`, which decides where this goes")
-                    }
-                    (Origin::Local, None) => continue,
-                };
+                let reason =
+                    match (record.origin_of(file, &used.key, documents.may_be_overlaid(file)), elsewhere) {
+                        (Origin::Remote, _) => "this came from a control plane".to_owned(),
+                        (Origin::Beside(key), _) => {
+                            format!("a control plane set `{key}`, which decides where this goes")
+                        }
+                        (Origin::Local, Some((_, by))) => {
+                            format!("a control plane set a part of `{by}`, which decides where this goes")
+                        }
+                        (Origin::Local, None) => continue,
+                    };
                 let message = format!(
                     "{reason}, and `proxy.remote_env_vars` does not permit the variable {}",
                     used.name
@@ -151,10 +167,10 @@ impl Record {
     }
 
     /// Returns where the value of `key` in `file` came from.
-    fn origin_of(&self, file: &str, key: &str) -> Origin {
+    fn origin_of(&self, file: &str, key: &str, overlaid: bool) -> Origin {
         let Self::Known(marks) = self else { return Origin::Remote };
         let mut origin = Origin::Local;
-        for mark in marks.of_file(file) {
+        for mark in marks.of_file(file, overlaid) {
             match &mark.key {
                 None => return Origin::Remote,
                 Some(above) if directed::is_within(key, above) => return Origin::Remote,
@@ -168,8 +184,8 @@ impl Record {
     }
 
     /// Returns whether a part of the section `key` in `file` came from a control plane.
-    fn sets_part_of(&self, file: &str, key: &str) -> bool {
-        !matches!(self.origin_of(file, key), Origin::Local)
+    fn sets_part_of(&self, file: &str, key: &str, overlaid: bool) -> bool {
+        !matches!(self.origin_of(file, key, overlaid), Origin::Local)
     }
 }
 
@@ -184,7 +200,7 @@ mod tests {
     }
 
     fn is_remote(origins: &Origins, file: &str, key: &str) -> bool {
-        matches!(origins.record.lock().unwrap().origin_of(file, key), Origin::Remote)
+        matches!(origins.record.lock().unwrap().origin_of(file, key, false), Origin::Remote)
     }
 
     #[test]
@@ -208,6 +224,39 @@ mod tests {
         assert!(is_remote(&open(), "pipelines/a.toml", "any"));
         again.unmark("two", ["config.toml"].into_iter());
         assert!(!is_remote(&open(), "config.toml", "network.n.http"));
+    }
+
+    /// A mark of a file in the overlay says nothing about its base.
+    #[test]
+    fn marks_of_the_overlay_end_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Origins::open(dir.path(), Path::new("/c/config.toml"));
+        let is_overlaid_remote = || {
+            matches!(open().record.lock().unwrap().origin_of("pipelines/a.toml", "any", true), Origin::Remote)
+        };
+        let is_base_remote = || is_remote(&open(), "pipelines/a.toml", "any");
+        let mut overlaid = edits("pipelines/a.toml");
+        overlaid.overlay("pipelines/a.toml");
+        open().mark("one", &overlaid).unwrap();
+        assert_eq!((is_overlaid_remote(), is_base_remote()), (true, false));
+        open().leave_overlay(|file| file == "pipelines/a.toml", false).unwrap();
+        assert_eq!((is_overlaid_remote(), is_base_remote()), (false, false));
+        // A base with the text of the overlay has what the control plane wrote.
+        open().mark("two", &overlaid).unwrap();
+        open().leave_overlay(|file| file == "pipelines/a.toml", true).unwrap();
+        assert_eq!((is_overlaid_remote(), is_base_remote()), (true, true));
+        // A change that is rolled back leaves no mark in either layer.
+        open()
+            .mark("three", &{
+                let mut other = edits("pipelines/b.toml");
+                other.overlay("pipelines/b.toml");
+                other
+            })
+            .unwrap();
+        open().unmark("three", ["pipelines/b.toml"].into_iter());
+        let left = open();
+        let left = left.record.lock().unwrap();
+        assert!(matches!(left.origin_of("pipelines/b.toml", "any", true), Origin::Local));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) struct Documents {
     config_path: PathBuf,
     pub(super) files: BTreeMap<String, Arc<Document>>,
     digest: Digest,
+    /// Set for a saved configuration, of which it is not known which files were in the overlay.
+    saved: bool,
 }
 
 /// One file of the configuration.
@@ -26,6 +28,8 @@ pub(crate) struct Documents {
 pub(crate) struct Document {
     /// The SHA-256 of the bytes.
     pub(crate) digest: Digest,
+    /// The path of the file, if it is in the overlay.
+    pub(crate) overlay: Option<Arc<Path>>,
     /// The content.
     pub(crate) content: Content,
 }
@@ -51,9 +55,19 @@ impl fmt::Debug for Documents {
 }
 
 impl Documents {
-    pub(super) fn new(config_path: PathBuf, files: BTreeMap<String, Arc<Document>>) -> Self {
+    pub(super) fn new(config_path: PathBuf, files: BTreeMap<String, Arc<Document>>, saved: bool) -> Self {
         let digest = Digest::of_tree(files.iter().map(|(name, file)| (name.as_str(), file.digest)));
-        Self { config_path, files, digest }
+        Self { config_path, files, digest, saved }
+    }
+
+    /// Returns whether the file `name` was read from the overlay, or may have been.
+    pub(crate) fn may_be_overlaid(&self, name: &str) -> bool {
+        self.saved || self.overlay(name).is_some()
+    }
+
+    /// Returns the path of the file `name`, if it was read from the overlay.
+    pub(crate) fn overlay(&self, name: &str) -> Option<&Path> {
+        self.files.get(name)?.overlay.as_deref()
     }
 
     /// Returns the path of config.toml.

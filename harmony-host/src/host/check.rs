@@ -8,6 +8,7 @@ use crate::apply::{Built, build};
 use crate::config::Capabilities;
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::Touched;
+use crate::documents::layers::Layers;
 use crate::host::options::{HostOptions, absolute};
 use crate::providers::resolutions::Resolutions;
 use crate::snapshot::Snapshot;
@@ -18,10 +19,10 @@ use crate::snapshot::Snapshot;
 /// # Errors
 /// Every problem of the configuration.
 pub async fn check(options: &HostOptions, capabilities: Capabilities) -> Result<Snapshot, Rejection> {
-    let path = absolute(&options.config);
+    let layers = Layers::open(&options.state_dir, &absolute(&options.config));
     let resolutions = Resolutions::new(Arc::clone(&options.clock), Vec::new());
     let surroundings = options.surroundings(capabilities, resolutions);
-    match build(path, surroundings, None, None, Touched::Everything).await.1? {
+    match build(layers, surroundings, None, None, Touched::Everything).await.1? {
         Built::New(snapshot) => Ok(*snapshot),
         Built::Unchanged => {
             Err(Rejection::of(RejectionClass::Build, "configuration", "there is nothing to build"))

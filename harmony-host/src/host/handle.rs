@@ -59,14 +59,14 @@ impl Host {
     pub async fn start(options: HostOptions, activation: impl Activation) -> Result<Self, Rejection> {
         let status = StatusBoard::new();
         let config_path = absolute(&options.config);
-        let Recovered { journal, ring, saved, .. } =
+        let Recovered { layers, journal, ring, saved, .. } =
             recovery::recover(&config_path, &options.state_dir).await?;
         let former = saved.as_ref().map(|saved| saved.metadata.references.clone()).unwrap_or_default();
         let resolutions = Resolutions::new(Arc::clone(&options.clock), former);
         let surroundings = options.surroundings(activation.capabilities(), Arc::clone(&resolutions));
         let last_good = LastGood::new(ring, resolutions, Arc::clone(&options.clock), Arc::clone(&status));
         let start = Start {
-            config_path,
+            layers,
             surroundings,
             status: Arc::clone(&status),
             last_good: Arc::clone(&last_good),

@@ -7,11 +7,13 @@ use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::config::DEFAULT_INTERVAL_SECS;
 use crate::documents::editable;
+use crate::documents::overlay::read_only;
 use crate::snapshot::Snapshot;
 use crate::storage::atomic_file;
 
 /// Writes `[provider.<name>]` to config.toml if the section is missing and the gateway uses the defaults of its primary
-/// provider, so that the file shows the settings in use. Keeps comments and layout. Returns whether it wrote the file.
+/// provider, so that the file shows the settings in use. Keeps comments and layout. Returns whether it wrote the file: it
+/// leaves one alone that is read-only or in the overlay.
 ///
 /// # Errors
 /// The error of the operating system; the file is then unchanged.
@@ -22,6 +24,12 @@ pub(crate) async fn write_missing(snapshot: &Arc<Snapshot>) -> io::Result<bool> 
     }
     let (name, defaults) = (primary.name.to_string(), primary.defaults);
     let path = snapshot.documents.config_path().to_owned();
+    let file = path.file_name().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+    // The section repeats what holds without it. In the overlay it would only hide the operator's file, and in the base it
+    // would count as an edit of that.
+    if snapshot.documents.overlay(&file).is_some() || read_only(&path).is_some() {
+        return Ok(false);
+    }
     let work = move || {
         let text = std::fs::read_to_string(&path)?;
         match with_section(&text, &name, defaults).map_err(io::Error::other)? {

@@ -82,10 +82,20 @@ pub(crate) enum Phase {
 pub(crate) struct Before {
     /// Relative to the directory of config.toml.
     pub(crate) name: String,
-    /// The old text; `None` when the file did not exist.
+    /// Set for a file in the overlay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) overlay: Option<OverBase>,
+    /// The old text, in the layer that is written; `None` when the file did not exist there.
     pub(crate) text: Option<String>,
     /// The SHA-256 of the new text, in hexadecimal. A rollback replaces only this text, never an edit by hand.
     pub(crate) written: String,
+}
+
+/// The base of a file in the overlay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OverBase {
+    /// The SHA-256 of the base in hexadecimal; `None` when the base had no such file.
+    pub(crate) digest: Option<String>,
 }
 
 /// The verdict on a change, which settles it.

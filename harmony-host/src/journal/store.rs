@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Entry;
-use crate::journal::replaced::DIRECTORY as REPLACED;
+
 use crate::storage::atomic_file;
-use crate::storage::digest::Digest;
 use crate::storage::lock::Lock;
+use crate::storage::replaced::DIRECTORY as REPLACED;
+use crate::storage::sealed::{seal, unseal};
 
 /// The version of the note format. A journal with a note of another version is not opened: only the gateway version
 /// that wrote the note can settle its change.
@@ -107,8 +108,7 @@ impl Store {
 }
 
 fn encode(entry: &Entry) -> io::Result<Vec<u8>> {
-    let body = serde_json::to_string(&Note { schema: SCHEMA, entry }).map_err(io::Error::other)?;
-    Ok(format!("{:#}\n{body}\n", Digest::of(body.as_bytes())).into_bytes())
+    seal(&Note { schema: SCHEMA, entry })
 }
 
 /// Decodes a note. Never panics, whatever the bytes.
@@ -116,7 +116,7 @@ fn encode(entry: &Entry) -> io::Result<Vec<u8>> {
 /// # Errors
 /// The reason for which the bytes are no note.
 pub(super) fn decode(bytes: &[u8]) -> Result<Entry, ReadError> {
-    let body = checked_body(bytes).map_err(|reason| ReadError::Damaged(reason.to_owned()))?;
+    let body = unseal(bytes).map_err(|reason| ReadError::Damaged(reason.to_owned()))?;
     let invalid = |e: serde_json::Error| ReadError::Damaged(format!("the content is invalid: {e}"));
     let Header { schema } = serde_json::from_str(body).map_err(invalid)?;
     if schema != SCHEMA {
@@ -124,17 +124,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Entry, ReadError> {
         return Err(ReadError::Unreadable(message));
     }
     serde_json::from_str(body).map_err(invalid)
-}
-
-/// Verifies the checksum and returns the text below it.
-fn checked_body(bytes: &[u8]) -> Result<&str, &'static str> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8")?;
-    let (checksum, body) = text.split_once('\n').ok_or("the checksum line is missing")?;
-    let body = body.strip_suffix('\n').ok_or("the end of the file is missing")?;
-    match format!("{:#}", Digest::of(body.as_bytes())) == checksum {
-        true => Ok(body),
-        false => Err("the checksum does not match"),
-    }
 }
 
 fn read(path: &Path) -> Result<Entry, ReadError> {

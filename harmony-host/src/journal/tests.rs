@@ -148,7 +148,7 @@ fn edits_by_hand_are_detected() {
     let journal = Journal::open(dir.path()).unwrap();
     let file = |text: &str, new: &str| {
         let written = format!("{:#}", Digest::of(new.as_bytes()));
-        vec![Before { name: "a.toml".to_owned(), text: Some(text.to_owned()), written }]
+        vec![Before { name: "a.toml".to_owned(), overlay: None, text: Some(text.to_owned()), written }]
     };
     let names = |journal: &Journal, files: &[Before]| -> Vec<String> {
         journal.edited_by_hand(files).iter().map(|file| file.name.clone()).collect()
@@ -174,7 +174,8 @@ fn live_newer_change_supersedes_older() {
     let older = fetch(&journal, "01A").sequence;
     let newer = fetch(&journal, "01B").sequence;
     let target = |name: &str| vec![Target { name: name.to_owned(), digest: None }];
-    let before = vec![Before { name: "a.toml".to_owned(), text: None, written: "00".to_owned() }];
+    let before =
+        vec![Before { name: "a.toml".to_owned(), overlay: None, text: None, written: "00".to_owned() }];
     journal.staged(newer, before).unwrap();
     journal.committed(newer).unwrap();
     assert_eq!(journal.superseded_by(older, &target("a.toml")), None, "it may still be rolled back");

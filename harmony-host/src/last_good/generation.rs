@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::providers::resolutions::{CachedResolution, Resolutions};
 use crate::snapshot::Snapshot;
-use crate::storage::digest::Digest;
+use crate::storage::sealed::{seal, unseal};
 
 /// The version of the file format. A file of another version is rejected: guessing could serve a wrong configuration.
 const SCHEMA: u32 = 1;
@@ -66,8 +66,7 @@ impl Generation {
 
     /// Encodes the file: a first line with the SHA-256 of the rest, then JSON.
     pub(super) fn encode(&self) -> std::io::Result<Vec<u8>> {
-        let body = serde_json::to_string(self).map_err(std::io::Error::other)?;
-        Ok(format!("{:#}\n{body}\n", Digest::of(body.as_bytes())).into_bytes())
+        seal(self)
     }
 }
 
@@ -76,12 +75,7 @@ impl Generation {
 /// # Errors
 /// The reason for which the bytes are no generation.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Generation, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8")?;
-    let (checksum, body) = text.split_once('\n').ok_or("the checksum line is missing")?;
-    let body = body.strip_suffix('\n').ok_or("the end of the file is missing")?;
-    if format!("{:#}", Digest::of(body.as_bytes())) != checksum {
-        return Err("the checksum does not match".to_owned());
-    }
+    let body = unseal(bytes)?;
     let generation: Generation =
         serde_json::from_str(body).map_err(|e| format!("the content is invalid: {e}"))?;
     match generation.schema {

@@ -42,6 +42,7 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
         "desired": status.desired,
         "attempted": status.attempted,
         "effective": status.effective,
+        "overlay": status.overlay,
         "sync": status.sync,
         "last_good": status.last_good,
         "certificates": certificates(snapshot),

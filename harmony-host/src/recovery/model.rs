@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use provider_api::{
     Change, ChangeHead, ChangeId, DocumentKind, ProviderName, RejectionClass, RejectionReport,
@@ -11,7 +12,8 @@ use provider_api::{
 
 use super::*;
 use crate::documents::edits::Edits;
-use crate::journal::{Attempt, Entry, Quarantine};
+use crate::documents::overlay;
+use crate::journal::{Attempt, Before, Entry, Quarantine};
 
 /// The step after which the process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +39,8 @@ struct Life {
     good: bool,
     /// A file that is edited by hand after the kill.
     edited: Option<usize>,
+    /// Set if the directory of the configuration is read-only for the gateway.
+    read_only: bool,
 }
 
 fn lives() -> impl Strategy<Value = Vec<Life>> {
@@ -53,8 +57,14 @@ fn lives() -> impl Strategy<Value = Vec<Life>> {
         Just(Never)
     ];
     let files = proptest::sample::subsequence(vec![0, 1, 2], 1..=3);
-    let life = (files, killed, any::<bool>(), proptest::option::weighted(0.3, 0_usize..3));
-    let life = life.prop_map(|(files, killed, good, edited)| Life { files, killed, good, edited });
+    let life = (files, killed, any::<bool>(), proptest::option::weighted(0.3, 0_usize..3), any::<bool>());
+    let life = life.prop_map(|(files, killed, good, edited, read_only)| Life {
+        files,
+        killed,
+        good,
+        edited,
+        read_only,
+    });
     proptest::collection::vec(life, 1..8)
 }
 
@@ -83,13 +93,35 @@ impl World {
         self.dir.path().join("state")
     }
 
-    fn documents(&self) -> Documents {
-        Documents::load(&self.config(), None, None, &Touched::Everything).documents
+    fn layers(&self) -> Layers {
+        Layers::open(&self.state(), &self.config())
     }
 
+    fn documents(&self) -> Documents {
+        Documents::load(&self.layers(), None, None, &Touched::Everything).documents
+    }
+
+    /// Recovers, and opens the journal. A process that another test starts holds the locks of this one until its `exec`.
     fn restarted(&self) -> Arc<Journal> {
-        let journal = recover_once(&self.config(), &self.state()).unwrap().journal;
-        journal.unwrap_or_else(|| Journal::open(&journal_directory(&self.state(), "edge")).unwrap())
+        let open = || {
+            let recovered = recover_once(&self.config(), &self.state())?;
+            match (recovered.journal, recovered.journal_error) {
+                (Some(journal), _) => Ok(journal),
+                (None, Some(error)) => Err(error),
+                (None, None) => Journal::open(&journal_directory(&self.state(), "edge")),
+            }
+        };
+        let until_free = async {
+            loop {
+                match open() {
+                    Err(error) if is_locked(&error) => tokio::time::sleep(RETRY_INTERVAL).await,
+                    opened => return opened,
+                }
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let opened = runtime.block_on(async { tokio::time::timeout(TAKE_TIMEOUT, until_free).await });
+        opened.unwrap().unwrap()
     }
 
     /// Runs one change up to its kill, and after a restart to its end.
@@ -116,6 +148,9 @@ impl World {
         let mut edits = Edits::default();
         for file in &life.files {
             edits.insert(name(*file), format!("[pipelines.p{file}]\ndescription = \"change {n}\"\n"));
+            if life.read_only || self.layers().is_overlaid(&name(*file)) {
+                edits.overlay(name(*file));
+            }
         }
         edits
     }
@@ -146,18 +181,27 @@ impl World {
         if killed(Killed::Acknowledged) {
             return true;
         }
-        let before = commit::before(self.dir.path(), &self.documents(), edits).unwrap();
+        let layers = self.layers();
+        let origins = Origins::open(&self.state(), &self.config());
+        layers.clear(edits.iter().map(|(name, _)| name), &origins, Timestamp::UNIX_EPOCH);
+        let before = commit::before(&layers, &self.documents(), edits).unwrap();
         journal.staged(sequence, before.clone()).unwrap();
         if killed(Killed::Staged) {
             return true;
         }
+        let digest = |file: &Before| file.overlay.as_ref().map(|base| base.digest.clone());
+        let writes = before.iter().filter_map(|file| Some((&*file.name, digest(file)?, write_of(file, n))));
+        layers.record(writes).unwrap();
         if let Killed::Writing(count) = life.killed {
             for (name, text) in edits.iter().take(count) {
-                atomic_file::write(&self.dir.path().join(name), text.as_bytes(), 0o644).unwrap();
+                let overlay = layers.overlay_path(name).filter(|_| edits.is_overlaid(name));
+                let path = overlay.unwrap_or_else(|| layers.base_path(name));
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                atomic_file::write(&path, text.as_bytes(), 0o644).unwrap();
             }
             return true;
         }
-        commit::write(self.dir.path(), edits, &before, &Default::default()).unwrap();
+        commit::write(&layers, edits, &before, &Default::default()).unwrap();
         journal.committed(sequence).unwrap();
         if killed(Killed::Committed) {
             return true;
@@ -174,7 +218,7 @@ impl World {
             }
             journal.settle(sequence, Settlement::Applied, None).unwrap();
         } else {
-            assert!(commit::restore(self.dir.path(), &before));
+            assert!(commit::restore(&layers, &before));
             let attempt = Attempt::new(RejectionClass::Probe, "digest".to_owned(), Vec::new());
             journal.settle(sequence, rejected(), Quarantine::after(None, attempt, 0)).unwrap();
         }
@@ -218,19 +262,25 @@ impl World {
         self.model.extend(edits.iter().map(|(name, text)| (name.to_owned(), text.to_owned())));
     }
 
-    /// Checks that the files are those of the model, and no others.
+    /// Checks that the files of both layers are those of the model, and no others, also once the overlay is settled.
     fn check(&self) {
-        let mut found = BTreeMap::new();
-        for directory in ["", "pipelines/"] {
-            for entry in fs::read_dir(self.dir.path().join(directory)).unwrap().flatten() {
-                if entry.file_type().unwrap().is_file() {
-                    let name = format!("{directory}{}", entry.file_name().to_str().unwrap());
-                    found.insert(name, fs::read_to_string(entry.path()).unwrap());
-                }
-            }
-        }
-        assert_eq!(found, self.model);
+        let found = || -> BTreeMap<String, String> {
+            let documents = self.documents();
+            documents.texts().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
+        };
+        assert_eq!(found(), self.model);
+        let origins = Origins::open(&self.state(), &self.config());
+        self.layers().settle(&origins, Timestamp::UNIX_EPOCH);
+        assert_eq!(found(), self.model);
+        let report = self.layers().report();
+        let stale = report.into_iter().flat_map(|report| report.entries).find(|entry| entry.displaced);
+        assert!(stale.is_none(), "{stale:?}");
     }
+}
+
+fn write_of(file: &Before, n: usize) -> overlay::Write {
+    let (digest, kind) = (file.written.clone(), "pipeline".to_owned());
+    overlay::Write { digest, change: id(n).to_string(), kind, at: Timestamp::UNIX_EPOCH }
 }
 
 fn name(file: usize) -> String {
@@ -246,7 +296,7 @@ fn rejected() -> Settlement {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn kill_leaves_all_or_nothing(lives in lives()) {

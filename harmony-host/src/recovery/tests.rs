@@ -38,6 +38,7 @@ fn locked_journal_is_not_replayed() {
     let sequence = journal.fetching(&"runbeam".parse().unwrap(), &head).unwrap().sequence;
     let before = crate::journal::Before {
         name: "a.toml".to_owned(),
+        overlay: None,
         text: None,
         written: format!("{:#}", Digest::of(b"theirs")),
     };

@@ -26,6 +26,7 @@ impl StatusBoard {
                 desired: Desired { digest: String::new(), read_at: now() },
                 attempted: None,
                 effective: None,
+                overlay: None,
                 sync: None,
                 last_good: None,
             }),

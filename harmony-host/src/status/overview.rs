@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::diagnostics::problem::Problem;
 
-use crate::status::SyncStatus;
+use crate::status::{OverlayStatus, SyncStatus};
 
 /// The status of a gateway.
 ///
@@ -21,6 +21,8 @@ pub struct Status {
     pub attempted: Option<Attempted>,
     /// The configuration that is served.
     pub effective: Option<Effective>,
+    /// The overlay; `None` while the files can be written and nothing is in it.
+    pub overlay: Option<OverlayStatus>,
     /// The sync with the provider; `None` when the provider has no changes to sync.
     pub sync: Option<SyncStatus>,
     /// The copy that a start falls back to when a file is damaged or the control plane is unavailable.
@@ -99,6 +101,9 @@ pub struct ProblemReport {
     /// The file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// The path of the file, if it is in the overlay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<String>,
     /// The line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
@@ -115,6 +120,10 @@ impl From<&Problem> for ProblemReport {
     fn from(problem: &Problem) -> Self {
         Self {
             file: problem.place.as_ref().map(|place| place.file().to_owned()),
+            overlay: problem
+                .place
+                .as_ref()
+                .and_then(|place| Some(place.source().overlay()?.display().to_string())),
             line: problem.place.as_ref().map(crate::diagnostics::source::Place::line),
             key: problem.key.clone(),
             message: problem.message.clone(),

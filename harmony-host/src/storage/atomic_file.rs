@@ -23,9 +23,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     })?;
     let directory = parent_directory(&target);
     let old = fs::metadata(&target).ok();
-    let (prefix, suffix) = TEMPORARY;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(prefix).suffix(suffix);
+    let mut builder = temporary();
     // The replaced file may be less readable than `mode`, so the temporary file is readable only by its owner until it
     // has the permissions of the replaced one.
     if old.is_none() {
@@ -58,6 +56,22 @@ fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<fs::Permissions> {
         return Ok(permissions(old.permissions().mode() & !0o070));
     }
     Ok(old.permissions())
+}
+
+/// Creates and removes a temporary file in `directory`.
+///
+/// # Errors
+/// The error of the operating system: no file of the directory can be replaced then.
+pub(crate) fn probe(directory: &Path) -> io::Result<()> {
+    failpoints::disk(&directory.join("probe"))?;
+    temporary().tempfile_in(directory)?.close()
+}
+
+fn temporary() -> tempfile::Builder<'static, 'static> {
+    let (prefix, suffix) = TEMPORARY;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix).suffix(suffix);
+    builder
 }
 
 /// Removes a file and syncs its directory. A missing file is not an error.

@@ -16,7 +16,7 @@ pub(super) fn rejection_report(rejection: &Rejection) -> RejectionReport {
     let errors = rejection.problems.sorted_errors();
     let shorten = |text: String| text.chars().take(MAX_PROBLEM_CHARS).collect::<String>();
     let mut problems: Vec<String> =
-        errors.iter().take(MAX_PROBLEMS).map(|problem| shorten(problem.to_string())).collect();
+        errors.iter().take(MAX_PROBLEMS).map(|problem| shorten(problem.without_paths())).collect();
     if errors.len() > MAX_PROBLEMS {
         problems.push(format!("and {} more", errors.len() - MAX_PROBLEMS));
     }

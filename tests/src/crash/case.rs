@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::kill::{KILLS, Kill, TWICE};
 use super::network::Network;
+use crate::Mount;
 
 /// A run: the failpoint of the first process, that of the second, and the faults of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Case {
     pub second: Option<Kill>,
     /// The faults of the network during the whole run.
     pub network: Network,
+    /// The way in which the gateway sees its configuration: writable, or read-only with an overlay.
+    pub mount: Mount,
     /// The order of the changes: 0 is the order of the list, any other number shuffles it.
     pub seed: u64,
 }
@@ -36,7 +39,13 @@ pub fn matrix(seed: u64) -> Vec<Case> {
         }
         all.extend(TWICE.map(|(point, second)| (network, Kill::first(point), Some(second))));
     }
-    all.into_iter().map(|(network, first, second)| Case { first, second, network, seed }).collect()
+    let case = |(network, first, second)| Case { first, second, network, mount: Mount::Writable, seed };
+    all.into_iter().map(case).collect()
+}
+
+/// Returns the same cases with a configuration that is mounted read-only.
+pub fn read_only(cases: Vec<Case>) -> Vec<Case> {
+    cases.into_iter().map(|case| Case { mount: Mount::ReadOnly, ..case }).collect()
 }
 
 /// Returns every failpoint once, at its last occurrence, with the networks in turn; and one case with two kills.
@@ -48,12 +57,15 @@ pub fn sample() -> Vec<Case> {
     let (point, second) = TWICE[1];
     let all = once.chain([(Kill::first(point), Some(second))]);
     all.zip(Network::ALL.into_iter().cycle())
-        .map(|((first, second), network)| Case { first, second, network, seed: 0 })
+        .map(|((first, second), network)| Case { first, second, network, mount: Mount::Writable, seed: 0 })
         .collect()
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.mount == Mount::ReadOnly {
+            f.write_str("read-only ")?;
+        }
         write!(f, "{} {}", self.network, self.first)?;
         self.second.map_or(Ok(()), |second| write!(f, " {second}"))
     }

@@ -1,7 +1,7 @@
 //! The checks after a crash run: verdicts, served routes, files on disk.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::batch::Item;
 use super::gateway_run::GatewayRun;
@@ -71,6 +71,8 @@ pub(super) async fn problems(cloud: &ControlPlane, items: &[Item], admin: u16, r
 
 /// Returns the files on disk that differ from the files the gateway reports as served.
 async fn differing_files(admin: u16, root: &Path) -> Result<Vec<String>, String> {
+    let overlay = GatewayRun::management(admin, "provider").await?["overlay"]["directory"].clone();
+    let overlay = overlay.as_str().map(PathBuf::from);
     let status = GatewayRun::management(admin, "config/status").await?;
     let served: Vec<(String, String)> = status["files"]
         .as_array()
@@ -82,17 +84,21 @@ async fn differing_files(admin: u16, root: &Path) -> Result<Vec<String>, String>
     let mut differences: Vec<String> = served
         .iter()
         .filter(|(name, digest)| {
-            fs::read(root.join(name)).ok().map(|bytes| sha256(&bytes)).as_ref() != Some(digest)
+            let overlaid = overlay.as_ref().map(|overlay| overlay.join(name)).filter(|path| path.exists());
+            let path = overlaid.unwrap_or_else(|| root.join(name));
+            fs::read(path).ok().map(|bytes| sha256(&bytes)).as_ref() != Some(digest)
         })
         .map(|(name, _)| format!("{name} on disk differs from the served file"))
         .collect();
-    let known = |path: &Path| {
-        let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-        served.iter().any(|(served, _)| *served == name)
-    };
-    for directory in ["pipelines", "mesh", "transforms"] {
-        let unserved = files_below(&root.join(directory)).into_iter().filter(|path| !known(path));
-        differences.extend(unserved.map(|path| format!("{} exists but is not served", path.display())));
+    for root in [Some(root), overlay.as_deref()].into_iter().flatten() {
+        let known = |path: &Path| {
+            let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+            served.iter().any(|(served, _)| *served == name)
+        };
+        for directory in ["pipelines", "mesh", "transforms"] {
+            let unserved = files_below(&root.join(directory)).into_iter().filter(|path| !known(path));
+            differences.extend(unserved.map(|path| format!("{} exists but is not served", path.display())));
+        }
     }
     Ok(differences)
 }

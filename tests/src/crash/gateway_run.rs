@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::kill::Kill;
-use crate::{Gateway, Workdir, client, faulty_binary};
+use crate::{Gateway, Mount, Workdir, client, faulty_binary};
 
 /// The limit of every wait. Generous: a run that reaches it fails.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -19,13 +20,31 @@ pub(super) struct GatewayRun {
 }
 
 impl GatewayRun {
-    pub(super) fn start(dir: &Workdir, admin: u16, token: &str, kill: Option<Kill>) -> Self {
+    /// Starts a gateway on the configuration in `dir` with its state in `home`.
+    pub(super) fn start(
+        (dir, home): (&Workdir, &Workdir),
+        mount: Mount,
+        admin: u16,
+        token: &str,
+        kill: Option<Kill>,
+    ) -> Self {
+        let at = |name: &str| home.path().join(name).display().to_string();
+        if let Some(fault) = mount.simulated(dir.path()) {
+            home.write("disk-fault", &fault);
+        }
         let failpoints = kill.map_or_else(String::new, Kill::failpoints);
-        let environment = [("RUNBEAM_MACHINE_TOKEN", token), ("FAILPOINTS", &failpoints)];
-        let environment = if kill.is_some() { &environment[..] } else { &environment[..1] };
-        let arguments = ["--drain-secs", "1"];
-        let gateway = Gateway::spawn_program(&faulty_binary(), &dir.config(), &arguments, environment);
-        Self { gateway, admin }
+        let environment = [
+            ("RUNBEAM_MACHINE_TOKEN", token),
+            ("HOME", &*at("")),
+            ("HARMONY_DISK_FAULT", &*at("disk-fault")),
+            ("FAILPOINTS", &*failpoints),
+        ];
+        let environment = if kill.is_some() { &environment[..] } else { &environment[..3] };
+        let program = faulty_binary();
+        let command = mount.command(&program, dir.path());
+        let mut command = command.unwrap_or_else(|| Command::new(&program));
+        command.arg("run").arg("--config").arg(dir.config()).args(["--drain-secs", "1"]);
+        Self { gateway: Gateway::spawn_command(command, &dir.config(), environment), admin }
     }
 
     /// Waits until the failpoint aborts the process. Fails if `over` completes first, or if the process exits

@@ -14,7 +14,7 @@ pub struct Kill {
 /// The failpoints on the path of a change, each with the occurrences to test: the first one, and one while other
 /// changes are in progress or done. Each journal entry and each configuration file is a new file, so a run passes
 /// `file-made` and `file-renamed` about fifty times.
-pub(super) const KILLS: [(&str, &[u32]); 19] = [
+pub(super) const KILLS: [(&str, &[u32]); 20] = [
     ("seen", &[1, 4]),
     ("fetched", &[1, 4]),
     ("announced", &[1, 4]),
@@ -22,6 +22,7 @@ pub(super) const KILLS: [(&str, &[u32]); 19] = [
     ("built", &[1, 4]),
     ("bound", &[1, 3]),
     ("staged", &[1, 4]),
+    ("recorded", &[1, 4]),
     ("part-written", &[1, 4]),
     ("written", &[1, 4]),
     ("committed", &[1, 3]),

@@ -58,14 +58,14 @@ async fn execute(case: Case, log: &mut String) -> Result<Vec<String>, String> {
     let cloud = ControlPlane::start().await;
     let token = cloud.authorize("acme", "edge").to_string();
     let ports = Ports::free();
-    let dir = Workdir::new();
+    let (dir, home) = (Workdir::new(), Workdir::new());
     let config = RUNBEAM_CONFIG.replace("API", cloud.url()).replace("INTERVAL", "1");
     dir.write("config.toml", &on_ports(&config, ports.public, ports.admin));
     let mut items = batch::issue_all(&cloud, ports, case.network, case.seed);
     case.network.inject_into(&cloud);
 
     for kill in [Some(case.first), case.second].into_iter().flatten() {
-        let mut gateway = GatewayRun::start(&dir, ports.admin, &token, Some(kill));
+        let mut gateway = GatewayRun::start((&dir, &home), case.mount, ports.admin, &token, Some(kill));
         let over = async {
             while check::check_verdicts(&cloud, &items).is_err() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -79,11 +79,11 @@ async fn execute(case: Case, log: &mut String) -> Result<Vec<String>, String> {
             .map_err(|error| format!("{kill}: {error}"))?;
     }
 
-    let mut gateway = GatewayRun::start(&dir, ports.admin, &token, None);
+    let mut gateway = GatewayRun::start((&dir, &home), case.mount, ports.admin, &token, None);
     let result = finish(&mut gateway, &cloud, &mut items, ports, &dir).await;
     append(log, "no kill", &gateway);
     let mut problems = result.unwrap_or_else(|error| vec![error]);
-    problems.extend(disk::leftover_files(dir.path()));
+    problems.extend([&dir, &home].into_iter().flat_map(|dir| disk::leftover_files(dir.path())));
     problems.extend(check::applied_twice(&items, log));
     Ok(problems)
 }

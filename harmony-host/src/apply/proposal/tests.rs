@@ -11,6 +11,7 @@ use provider_api::{Attachment, ChangeId};
 use super::*;
 use crate::config::test_registry::test_registry;
 use crate::documents::Touched;
+use crate::documents::layers::Layers;
 
 const CONFIG: &str = "# mine\n[proxy]\nid = \"a\"\nprimary_provider = \"runbeam\" # chosen\n\
                       [provider.runbeam]\napi = \"https://cloud\" # ours\npoll_interval_secs = 30\n\
@@ -31,8 +32,13 @@ fn proposed_to(
     std::fs::write(dir.path().join("config.toml"), config).unwrap();
     std::fs::create_dir(dir.path().join("pipelines")).unwrap();
     std::fs::write(dir.path().join("pipelines/by-hand.toml"), "[pipelines.fhir]\n").unwrap();
-    let documents =
-        Documents::load(&dir.path().join("config.toml"), None, None, &Touched::Everything).documents;
+    let documents = Documents::load(
+        &Layers::base_only(&dir.path().join("config.toml")),
+        None,
+        None,
+        &Touched::Everything,
+    )
+    .documents;
     let change = Change {
         id: ChangeId::new("01A").unwrap(),
         kind: DocumentKind::from(kind),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use futures_util::StreamExt as _;
-use harmony_tests::crash::{Outcome, matrix, run_all};
+use harmony_tests::crash::{Outcome, matrix, read_only, run_all};
 use tokio::time::Instant;
 
 /// Kills a gateway process at each step of a change, on every kind of network, and restarts it: every change must get
@@ -29,6 +29,10 @@ struct Arguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
 
+    /// Mount the configuration read-only, so that the changes are written to the overlay
+    #[arg(long)]
+    read_only: bool,
+
     /// Number of parallel runs
     #[arg(long, value_name = "NUMBER", default_value_t = 4)]
     jobs: usize,
@@ -46,6 +50,9 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut cases = matrix(arguments.seed);
+    if arguments.read_only {
+        cases = read_only(cases);
+    }
     cases.retain(|case| case.to_string().contains(&arguments.filter));
     if arguments.list {
         cases.iter().for_each(|case| println!("{case}"));
