@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use harmony_host::{HostOptions, RunningGateway, Verdict};
-use harmony_tests::site::{BASE, echo, ingress, mesh, pipeline};
+use harmony_tests::site::{BASE, echo, forward, ingress, mesh, pipeline};
 use harmony_tests::{Site, Upstream, Workdir, client, free_port};
 use reqwest::StatusCode;
 
@@ -146,6 +146,36 @@ async fn an_endpoint_inherits_from_its_peer() {
     let config = (BASE.to_owned() + &sections).replace("PORT", "1").replace("ADMIN", "2");
     let found = errors(&Workdir::with([("config.toml", config)])).await;
     assert!(found.iter().any(|error| error.contains("endpoints.a.peer_ref")), "{found:?}");
+}
+
+/// A definition in another file, or a disabled ingress or egress, opens nothing that was closed.
+#[tokio::test]
+async fn more_definitions_open_nothing() {
+    let upstream = Upstream::with_body("theirs").await;
+    let sections = echo("auth", "/auth")
+        .replace("service = \"http\"", "service = \"http\"\nauthentication = \"authentications.jwt\"")
+        + "[authentications.jwt]\nmethod = \"jwt\"\n"
+        + &echo("records", "/records")
+        + &ingress("records", "in", "http://records.example/x", "mesh")
+        + &forward("away", "/away", &upstream.url())
+        + "[pipelines.away.mesh.egress.out]\nmode = \"mesh\"\n";
+    let refused = async |site: &Site, when: &str| {
+        for (path, expected) in [("/auth", 501), ("/records", 403), ("/away", 403)] {
+            assert_eq!(status(site, path).await.as_u16(), expected, "{when}: {path}");
+        }
+    };
+    let site = Site::serving(&sections).await;
+    refused(&site, "as it is").await;
+    site.dir.write("pipelines/z.toml", "[authentications.jwt]\nmethod = \"none\"\n");
+    site.host.reload().await;
+    refused(&site, "another definition").await;
+    site.dir.edit("config.toml", "mode = \"mesh\"", "mode = \"mesh\"\nenabled = false");
+    assert!(matches!(site.host.reload().await, Some(Verdict::Applied { .. })));
+    refused(&site, "disabled").await;
+    site.dir.edit("config.toml", "enabled = false", "enabled = false\nendpoint = \"recrds\"");
+    assert!(matches!(site.host.reload().await, Some(Verdict::Rejected(_))), "no such endpoint");
+    refused(&site, "disabled, of no endpoint").await;
+    assert_eq!(upstream.requests().len(), 0);
 }
 
 /// Middleware of both sides is checked, under every name of the sides.

@@ -404,6 +404,18 @@ fn edits(line: &str) -> Vec<String> {
                 edited[at] = &misspelled;
                 all.push(format!("[{}]", edited.join(".")));
             }
+            let mut shouted = parts.clone();
+            let upper = parts[at].to_uppercase();
+            shouted[at] = &upper;
+            all.push(format!("[{}]", shouted.join(".")));
+            // A part of the path in quotes is one name.
+            let (before, quoted) = parts.split_at(at);
+            let before: String = before.iter().map(|part| format!("{part}.")).collect();
+            all.push(format!("[{before}\"{}\"]", quoted.join(".")));
+        }
+        all.extend([format!("[{}]", parts[1..].join(".")), format!("[x.{path}]"), format!("[[{path}]]")]);
+        if path.contains("mesh.") {
+            all.push(format!("{line}\nenabled = false"));
         }
         return all;
     }
@@ -416,6 +428,7 @@ fn edits(line: &str) -> Vec<String> {
             all.push(format!("{} = {value}", edited.join(".")));
         }
     }
+    all.extend([format!("\"{key}\" = {value}"), format!("{} = {value}", key.to_uppercase())]);
     for other in
         ["7", "0", "true", "\"true\"", "\"x\"", "[]", "[\"x\"]", "{}", "{ x = 1 }", "1.5", "1979-05-27"]
     {

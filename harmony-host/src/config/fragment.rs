@@ -43,10 +43,8 @@ pub(crate) struct Fragment {
     pub(crate) middleware: Vec<Arc<Middleware>>,
     /// The names under `[middleware_types]`.
     pub(crate) middleware_types: Vec<String>,
-    /// The names under `[authentications]`.
-    pub(crate) authentications: Vec<String>,
-    /// Those of them whose method is `none`.
-    pub(crate) open_authentications: Vec<String>,
+    /// The names under `[authentications]`, each with whether its method is `none`.
+    pub(crate) authentications: Vec<(String, bool)>,
     /// `[mesh.*]`
     pub(crate) meshes: Vec<Arc<Mesh>>,
     /// `[remote_ingress.*]`
@@ -151,12 +149,7 @@ impl Fragment {
                 .into_iter()
                 .map(|(name, _)| name.to_owned())
                 .collect(),
-            authentications: root
-                .foreign("authentications")
-                .into_iter()
-                .map(|(name, _)| name.to_owned())
-                .collect(),
-            open_authentications: open_authentications(&root),
+            authentications: authentications(&root),
             meshes: named!("mesh", |n, s: &Section<'_>, p: &mut Problems| Some(Mesh::read(n, s, p))),
             remote_ingress: named!("remote_ingress", |n, s: &Section<'_>, p: &mut Problems| Some(
                 RemoteIngress::read(n, s, p)
@@ -180,16 +173,12 @@ impl Fragment {
     }
 }
 
-/// Returns the names of the authentications with the method `none`.
-fn open_authentications(root: &Section<'_>) -> Vec<String> {
+/// Returns the names of the authentications, each with whether its method is `none`.
+fn authentications(root: &Section<'_>) -> Vec<(String, bool)> {
     let open = |table: &DeTable<'_>| {
         table.get("method").and_then(|method| method.get_ref().as_str()) == Some("none")
     };
-    root.foreign("authentications")
-        .into_iter()
-        .filter(|(_, table)| open(table))
-        .map(|(n, _)| n.to_owned())
-        .collect()
+    root.foreign("authentications").into_iter().map(|(name, table)| (name.to_owned(), open(table))).collect()
 }
 
 /// Removes every quoted value from a message of a parser: it may be a secret.

@@ -8,6 +8,7 @@ mod check;
 pub(crate) mod key;
 mod schema;
 pub(crate) mod secrets;
+mod section_names;
 pub(crate) mod sections;
 mod spelling;
 mod unknown;

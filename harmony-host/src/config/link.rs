@@ -32,6 +32,8 @@ pub(crate) struct LinkedPipeline {
     pub(crate) ingress: Vec<LinkedIngress>,
     /// The enabled egresses that use [`backend`](Self::backend).
     pub(crate) egress: Vec<LinkedEgress>,
+    /// Set when an egress that uses the backend, enabled or not, has `mode = "mesh"`.
+    pub(crate) mesh_only: bool,
     /// The `mesh_auth` middleware, until it is linked with the meshes.
     pub(crate) mesh_auth: Vec<Arc<MeshAuth>>,
     /// The rule of its `mesh_auth` for the requests that come in; `None` without one.
@@ -140,17 +142,23 @@ impl Linker<'_> {
             );
         }
         let mut ingress = Vec::new();
-        for one in pipeline.ingress.iter().filter(|one| one.enabled) {
-            ingress.extend(self.ingress(pipeline, one, &endpoints, problems));
+        for one in &pipeline.ingress {
+            // One that is disabled is checked too: the rules of its endpoint stay.
+            let linked = self.ingress(pipeline, one, &endpoints, problems);
+            ingress.extend(linked.filter(|_| one.enabled));
+        }
+        let mut egress = Vec::new();
+        let mut mesh_only = false;
+        for one in &pipeline.egress {
+            let linked = self.egress(pipeline, one, backend.as_ref(), problems);
+            // Disabling a mesh-only egress must not open its backend to everybody: mesh context stays required.
+            mesh_only |= linked.as_ref().is_some_and(|linked| linked.mode == Mode::Mesh);
+            egress.extend(linked.filter(|_| one.enabled));
         }
         let linked = LinkedPipeline {
             ingress,
-            egress: pipeline
-                .egress
-                .iter()
-                .filter(|e| e.enabled)
-                .filter_map(|e| self.egress(pipeline, e, backend.as_ref(), problems))
-                .collect(),
+            egress,
+            mesh_only,
             pipeline: Arc::clone(pipeline),
             endpoints,
             backend,

@@ -83,12 +83,12 @@ impl Config {
                 .flat_map(|f| &f.middleware_types)
                 .map(String::as_str)
                 .collect(),
-            authentications: fragments.iter().flat_map(|f| &f.authentications).map(String::as_str).collect(),
-            open_authentications: fragments
+            authentications: fragments
                 .iter()
-                .flat_map(|f| &f.open_authentications)
-                .map(String::as_str)
+                .flat_map(|f| &f.authentications)
+                .map(|(name, _)| name.as_str())
                 .collect(),
+            open_authentications: open_authentications(fragments),
             networks: gateway
                 .networks
                 .iter()
@@ -148,6 +148,13 @@ impl Config {
         let primary = Some(self.primary.name.clone()).filter(|name| !name.is_local());
         std::iter::once(ProviderName::local()).chain(primary)
     }
+}
+
+/// Returns the authentications that admit everybody: all their definitions, in whichever file, have the method `none`.
+fn open_authentications<'a>(fragments: &[&'a Fragment]) -> HashSet<&'a str> {
+    let all = || fragments.iter().flat_map(|fragment| &fragment.authentications);
+    let closed: HashSet<&str> = all().filter(|(_, open)| !open).map(|(name, _)| name.as_str()).collect();
+    all().map(|(name, _)| name.as_str()).filter(|name| !closed.contains(name)).collect()
 }
 
 /// Checks the network of the management API.

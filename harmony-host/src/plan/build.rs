@@ -159,7 +159,7 @@ impl<'a> Planner<'a> {
             max_retries: backend.timing.max_retries(),
             egress,
             other_meshes,
-            mesh_only: linked.egress.iter().any(|egress| egress.mode == Mode::Mesh),
+            mesh_only: linked.mesh_only,
             token_only: rule.is_some_and(|rule| rule.required),
             only_below: rule.map_or_else(Vec::new, |rule| rule.destinations.clone()),
         }))

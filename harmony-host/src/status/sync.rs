@@ -191,6 +191,12 @@ impl SyncStatus {
 
     /// Returns the reason for which it is unknown if the gateway is in sync.
     pub(super) fn unknown(&self) -> Option<String> {
-        self.evidence.unknown.clone()
+        let unheard = || {
+            let provider = &self.provider;
+            self.heard_at.is_none().then(|| {
+                format!("`{provider}` was not asked since this gateway started; `harmony-host sync` asks it")
+            })
+        };
+        self.evidence.unknown.clone().or_else(unheard)
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn propose(
         DocumentKind::Mesh => &["mesh"],
         _ => &["transform", "transforms"],
     };
+    check_sections(proposed, kind, document.get_ref(), source);
     let Some((name, body, place)) = single_table(proposed, document.get_ref(), sections, source) else {
         return RejectionClass::Validate;
     };
@@ -61,6 +62,34 @@ pub(super) fn propose(
     proposed.write(file, &text);
     RejectionClass::Validate
 }
+
+/// Rejects the sections that a change of this kind cannot have: they would have no effect in its file, or define what belongs to
+/// another kind, such as an authentication in the file of a mesh.
+fn check_sections(
+    proposed: &mut Proposed<'_>,
+    kind: &DocumentKind,
+    document: &DeTable<'_>,
+    source: &Arc<Source>,
+) {
+    let is_allowed = |section: &str| match kind {
+        DocumentKind::Pipeline => !NOT_IN_PIPELINES.contains(&section),
+        DocumentKind::Mesh => IN_MESHES.contains(&section),
+        _ => IN_TRANSFORMS.contains(&section),
+    };
+    for (name, _) in document.iter().filter(|(name, _)| !is_allowed(name.get_ref())) {
+        let place = Place::new(source, name.span());
+        let section: &str = name.get_ref();
+        let message =
+            format!("a {} change cannot have the section [{}]", kind.as_str(), section.escape_debug());
+        proposed.problems.error(Some(&place), section, message).help("send it as a change of its own kind");
+    }
+}
+
+/// The sections that only config.toml or a change of another kind can have.
+const NOT_IN_PIPELINES: [&str; 8] =
+    ["proxy", "provider", "network", "management", "runbeam", "mesh", "transform", "transforms"];
+const IN_MESHES: [&str; 2] = ["mesh", "remote_ingress"];
+const IN_TRANSFORMS: [&str; 2] = ["transform", "transforms"];
 
 /// Returns `text` with the keys of `own` that only the operator may set.
 fn with_local_keys(text: String, own: &str) -> String {

@@ -113,9 +113,14 @@ impl Merge<'_, '_> {
         let Some(table) = incoming.as_table_like() else {
             return self.reject(&["management"], "expected a table");
         };
+        let off = self.own.get("management").is_none();
         for (key, value) in table.iter() {
             let own = self.own.get("management").and_then(|own| own.get(key));
             match authority("management", key) {
+                // Where the management API is off, its other settings would have no effect.
+                _ if off && key != "enabled" => {
+                    self.reject(&["management", key], "the management API is off: this would have no effect");
+                }
                 _ if same(own, value) || self.holds("management", key, value) => {}
                 Authority::Local(reason) => self.reject(&["management", key], reason),
                 Authority::Shared => self.set(&["management"], key, value),

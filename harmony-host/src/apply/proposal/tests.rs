@@ -3,6 +3,7 @@
 mod every_spelling;
 mod gateway_meaning;
 mod key_files;
+mod kinds;
 mod legacy_section;
 mod local_keys;
 

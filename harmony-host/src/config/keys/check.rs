@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::keys::key::{Effect, Key, Kind};
+use crate::config::keys::section_names;
 use crate::config::keys::sections::{FOREIGN, SECTIONS, SectionKeys};
 use crate::config::keys::spelling::nearest;
 use crate::config::keys::unknown::{OptionOf, UnknownKey};
@@ -40,7 +41,7 @@ pub(crate) fn check(
         if tops.contains(&text) {
             check.section(value, text, &[text]);
         } else if !FOREIGN.contains(&text) {
-            check.section_name(name, text, &tops);
+            check.section_name(name, value.get_ref(), &tops);
         }
     }
     check.unknown
@@ -53,14 +54,12 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Rejects a section whose name is a likely misspelling of a known one. Other unknown sections belong to Harmony.
-    fn section_name(&mut self, name: &Spanned<Cow<'_, str>>, text: &str, tops: &[&str]) {
-        let known = tops.iter().chain(FOREIGN).copied();
-        if let Some(meant) = nearest(text, known).filter(|meant| meant.len() > 3) {
-            let place = Place::new(self.source, name.span());
-            let message = "there is no such section".to_owned();
-            self.unknown(place, text.to_owned(), message, format!("did you mean [{meant}]?"), true);
-        }
+    /// Rejects a section that is probably one of this host's. Other unknown sections belong to Harmony.
+    fn section_name(&mut self, name: &Spanned<Cow<'_, str>>, value: &DeValue<'_>, tops: &[&str]) {
+        let Some(help) = section_names::meant(name.get_ref(), value, tops) else { return };
+        let place = Place::new(self.source, name.span());
+        let key = name.get_ref().clone().into_owned();
+        self.unknown(place, key, "there is no such section".to_owned(), help, true);
     }
 
     /// Checks the value at `pattern`, a path in the table with `*` for names. `shown` is the same path with the real names.
@@ -94,9 +93,14 @@ impl Check<'_> {
                 self.section(value, &shown_key, &below);
                 continue;
             }
-            let foreign = dotted.starts_with("options.") && !level.options_are_own;
-            match level.section.keys.iter().find(|key| key.name == dotted) {
+            // In quotes a dot is part of the name, and no key has one: `"http.cert_path"` is not `http.cert_path`.
+            let is_quoted = text.contains('.');
+            let foreign = level.prefix.starts_with("options.") && !level.options_are_own;
+            match level.section.keys.iter().find(|key| key.name == dotted && !is_quoted) {
                 _ if foreign => self.foreign_option(level, name, text, shown_key),
+                None if is_quoted && level.section.keys.iter().any(|key| key.name == dotted) => {
+                    self.quoted_key(name, &shown_key);
+                }
                 Some(key) => {
                     self.value(key, value, &shown_key);
                     if let (Kind::Table | Kind::Sides, DeValue::Table(inner)) = (key.kind, value.get_ref()) {
@@ -115,6 +119,14 @@ impl Check<'_> {
                 }
             }
         }
+    }
+
+    /// Rejects a known path that is written as one name.
+    fn quoted_key(&mut self, name: &Spanned<Cow<'_, str>>, shown: &str) {
+        let place = Place::new(self.source, name.span());
+        let message = "in quotes this is one name with a dot in it, which is not known".to_owned();
+        let help = format!("remove the quotes: `{}`", name.get_ref());
+        self.unknown(place, shown.to_owned(), message, help, true);
     }
 
     /// Rejects a likely misspelling of a security-relevant key in a section whose other keys belong to a provider.
@@ -140,7 +152,13 @@ impl Check<'_> {
         let own = dotted.strip_prefix(level.prefix.as_str()).unwrap_or(dotted);
         // A key that the table already contains is hardly the intended one.
         let free = known.iter().filter(|(name, _)| !table.contains_key(*name)).map(|(name, _)| *name);
-        let meant = nearest(own, free).or_else(|| nearest(own, known.iter().map(|(name, _)| *name)));
+        let lower = own.to_ascii_lowercase();
+        let begun = || {
+            let mut guarding = known.iter().filter(|(_, guards)| *guards).map(|(name, _)| *name);
+            guarding.find(|name| lower.len() > 2 && name.starts_with(&lower))
+        };
+        let known_names = || known.iter().map(|(name, _)| *name);
+        let meant = nearest(own, free).or_else(|| nearest(own, known_names())).or_else(begun);
         let misplaced = misplaced(level.section, own).filter(|_| meant.is_none());
         let guards =
             misplaced.is_some() || known.iter().any(|(name, guards)| Some(*name) == meant && *guards);
@@ -346,11 +364,47 @@ mod tests {
         }
     }
 
+    /// Another case or the beginning of a security-relevant key is a likely mistake, so it stays an error where unknown keys
+    /// are allowed.
+    #[test]
+    fn other_cases_are_misspellings() {
+        for (section, key) in [
+            ("pipelines.p.mesh.ingress.i", "MODE"),
+            ("pipelines.p", "MIDDLEWARE"),
+            ("pipelines.p.MESH.ingress.i", "mode"),
+            ("pipelines.p.mesh.INGRESS.i", "mode"),
+            ("endpoints.e", "AUTHENTICATION"),
+            ("endpoints.e", "auth"),
+            ("network.n.http", "CERT_PATH"),
+            ("network.n.http", "cert-path"),
+            ("network.n.http", "certPath"),
+        ] {
+            let source = Source::new("config.toml", format!("[{section}]\n{key} = \"x\"\n"));
+            let (document, _) = DeTable::parse_recoverable(source.toml());
+            let unknown = check(&source, document.get_ref(), &[], &mut Problems::default());
+            assert!(unknown.iter().any(|unknown| unknown.guards), "{section}.{key}: {unknown:?}");
+        }
+    }
+
     #[test]
     fn foreign_keys_stay() {
         let text = "[logging]\nwhatever = 1\n[my_own]\nx = 1\n[provider.mine]\napi = \"a\"\nteam = \"t\"\n\
                     [endpoints.e]\nservice = \"fhir\"\noptions.anything = 1\n[middleware.m]\ntype = \"jwt_auth\"\noptions.x = 1\n";
         assert_eq!(checked(text), (Vec::new(), Vec::new()));
+    }
+
+    /// In quotes, a known path is one name that nobody knows.
+    #[test]
+    fn quoted_paths_are_unknown() {
+        let text = "[network.n]\n\"http.cert_path\" = \"c\"\n[backends.b]\nservice = \"fhir\"\n\"options.ca_cert_path\" = \"c\"\n\
+                    [endpoints.e]\nservice = \"http\"\n'options.path_prefix' = \"/a\"\n[proxy]\n\"content_limits.max_body_size\" = 1\n\
+                    [pipelines.p]\n\"middleware.incoming\" = [\"m\"]\n[backends.b.options]\n\"my.own\" = 1\n";
+        let (unknown, _) = checked(text);
+        for line in [2, 5, 8, 10, 12] {
+            let found = unknown.iter().any(|u| u.starts_with(&format!("config.toml:{line}: ")));
+            assert!(found, "line {line}: {unknown:#?}");
+        }
+        assert_eq!(unknown.len(), 5, "{unknown:#?}");
     }
 
     #[test]

@@ -6,7 +6,9 @@ pub(crate) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> 
     if given.len() > 64 {
         return None;
     }
-    let distances = known.map(|name| (strsim::damerau_levenshtein(given, name), name));
+    // Another case, and `-` for `_`, are no distance.
+    let given = given.to_ascii_lowercase().replace('-', "_");
+    let distances = known.map(|name| (strsim::damerau_levenshtein(&given, name), name));
     let (distance, name) =
         distances.min_by_key(|(distance, name)| (*distance, name.len().abs_diff(given.len())))?;
     let limit = match name.len().max(given.len()) {
