@@ -7,8 +7,9 @@ pub(crate) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> 
         return None;
     }
     // Another case, and `-` for `_`, are no distance.
-    let given = given.to_ascii_lowercase().replace('-', "_");
-    let distances = known.map(|name| (strsim::damerau_levenshtein(&given, name), name));
+    let plain = |name: &str| name.to_ascii_lowercase().replace('-', "_");
+    let given = plain(given);
+    let distances = known.map(|name| (strsim::damerau_levenshtein(&given, &plain(name)), name));
     let (distance, name) =
         distances.min_by_key(|(distance, name)| (*distance, name.len().abs_diff(given.len())))?;
     let limit = match name.len().max(given.len()) {
