@@ -2,6 +2,7 @@
 
 pub(crate) mod bare;
 pub(crate) mod escape;
+pub(crate) mod logged;
 pub(crate) mod mask;
 pub(crate) mod problem;
 pub(crate) mod redaction;

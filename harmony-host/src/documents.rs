@@ -4,6 +4,7 @@ mod directed;
 pub(crate) mod directories;
 pub(crate) mod editable;
 pub(crate) mod edits;
+mod encoding;
 pub(crate) mod layers;
 mod load;
 mod marks;

@@ -96,7 +96,7 @@ fn recover_once(config_path: &Path, state: &Path) -> io::Result<Recovered> {
         Err(error) if is_locked(&error) => return Err(error),
         // The state directory is unusable, such as on a read-only disk. The gateway must serve all the same.
         Err(error) => {
-            tracing::warn!(state = %directory.display(), %error, "the state directory cannot be used; another gateway on this configuration would not be detected");
+            tracing::warn!(%error, "the state directory cannot be used; another gateway on this configuration would not be detected");
             None
         }
     };

@@ -3,6 +3,7 @@
 pub(crate) mod atomic_file;
 pub(crate) mod digest;
 pub(crate) mod failpoints;
+pub(crate) mod io_error;
 pub(crate) mod lock;
 pub(crate) mod replaced;
 pub(crate) mod sealed;

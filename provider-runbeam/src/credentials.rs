@@ -239,7 +239,7 @@ impl Credentials {
     /// Returns a credential and where it comes from in words, for the message about a refusal.
     pub(crate) fn described(&self, credential: &Credential) -> String {
         match self.state().is_in_environment(credential) {
-            true if credential.is_opaque() => format!(
+            true if credential.gateway_id.is_none() && credential.is_opaque() => format!(
                 "the machine token in {VARIABLE}, which has not the form of one: a JWT, or a number, `|` and a text"
             ),
             true => format!("the machine token in {VARIABLE}"),

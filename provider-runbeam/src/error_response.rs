@@ -18,8 +18,10 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// The maximum number of characters of a server's message in an error.
 const MAX_SHOWN_CHARS: usize = 300;
 
-/// The number of consecutive token characters from which text is redacted. Ids of the control plane (ULIDs) have 26.
+/// The number of consecutive token characters from which text may be a token, and the longest word in text that is none.
+/// Ids of the control plane (ULIDs) have 26.
 const MIN_TOKEN_CHARS: usize = 40;
+const MAX_WORD_CHARS: usize = 26;
 
 /// A response with an error status.
 pub(crate) struct ErrorResponse<'a> {
@@ -137,19 +139,30 @@ fn sanitize(text: &str, sent: Option<&Secret>) -> String {
     };
     let plain: String =
         text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).take(16 * MAX_SHOWN_CHARS).collect();
-    let is_token_char = |c: char| c.is_ascii_alphanumeric() || "-_.|+/=~".contains(c);
     let mut shown = String::new();
     let mut run = String::new();
     for c in plain.chars().chain([' ']) {
-        if is_token_char(c) {
+        if c.is_ascii_alphanumeric() || "-_.|+/=~:".contains(c) {
             run.push(c);
             continue;
         }
-        shown.push_str(if run.len() < MIN_TOKEN_CHARS { &run } else { "[redacted]" });
+        shown.push_str(if is_readable(&run) { &run } else { "[redacted]" });
         run.clear();
         shown.push(c);
     }
     shown.trim().chars().take(MAX_SHOWN_CHARS).collect()
+}
+
+/// Returns whether a run of token characters is text that people read, such as a reference, a path or an id, and not a
+/// token. A token is long, and mixes letters of both cases with digits.
+fn is_readable(run: &str) -> bool {
+    let is_word = |part: &str| {
+        let rest = part.get(1..).unwrap_or_default();
+        part.len() <= MAX_WORD_CHARS
+            && (!rest.bytes().any(|b| b.is_ascii_uppercase())
+                || !part.bytes().any(|b| b.is_ascii_lowercase()))
+    };
+    run.len() < MIN_TOKEN_CHARS || run.split(|c: char| !c.is_ascii_alphanumeric()).all(is_word)
 }
 
 /// Returns whether a character commands a terminal, breaks a line, reorders the text around it, or ends a quotation.
@@ -278,6 +291,22 @@ mod tests {
         assert_eq!(sanitize("token short-one is bad", Some(&sent)), "token [redacted] is bad");
         let sanctum = format!("token '12|{}' unknown", "a1B2".repeat(10));
         assert_eq!(sanitize(&sanctum, None), "token '[redacted]' unknown");
+        for readable in [
+            "there is no runbeam.acme-hospital.ingress.name.fhir-imaging-eu-central",
+            "there is no /api/harmony/resources/01J9ZQ3V4W5X6Y7Z8A9B0C1D2E/versions",
+            "see https://docs.example.com/harmony/gateways/authorization.html",
+            "mesh 6f9619ff-8b86-d011-b42d-00c04fc964ff-of-imaging is off",
+        ] {
+            assert_eq!(sanitize(readable, None), readable);
+        }
+        for token in [
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+            "0123456789abcdef0123456789abcdef0123456789abcdef",
+            "7|AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGhIjKlMn",
+            "sk-live-aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5",
+        ] {
+            assert_eq!(sanitize(token, None), "[redacted]", "{token}");
+        }
         assert_eq!(
             sanitize("no mesh 01J9ZQ3V4W5X6Y7Z8A9B0C1D2E", None),
             "no mesh 01J9ZQ3V4W5X6Y7Z8A9B0C1D2E"

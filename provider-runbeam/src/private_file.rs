@@ -112,6 +112,16 @@ fn create_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// Returns the remedy for a file that cannot be written.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "the disk is full: free space on it",
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only: mount it writable",
+        io::ErrorKind::PermissionDenied => "give the user of the gateway access to it and to its directory",
+        _ => "check the disk and the permissions",
+    }
+}
+
 #[cfg(unix)]
 fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()

@@ -95,7 +95,8 @@ impl SeenTokens {
             .and_then(|json| private_file::write(&self.0, &json));
         if let Err(error) = written {
             let file = self.0.display();
-            tracing::warn!(%file, %error, "cannot remember which machine token this gateway has");
+            let remedy = private_file::remedy(&error);
+            tracing::warn!(%file, %error, remedy, "cannot remember which machine token this gateway has");
         }
     }
 

@@ -180,6 +180,7 @@ impl Store {
 }
 
 fn write_error(path: &Path, error: std::io::Error) -> Error {
-    Error::unavailable(format!("cannot write {}; the credential is not stored", path.display()))
+    let remedy = private_file::remedy(&error);
+    Error::unavailable(format!("cannot write {}, so the credential is not stored; {remedy}", path.display()))
         .with_source(error)
 }

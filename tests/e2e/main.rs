@@ -31,6 +31,7 @@ mod mesh;
 mod mesh_auth;
 mod mesh_bypass;
 mod mesh_lists;
+mod messages;
 mod official_cloud;
 mod overlay;
 mod references;

@@ -297,7 +297,7 @@ async fn a_pipe_among_the_files_does_not_block() {
     let host = start(&dir).await;
     let pipe = dir.path().join("pipelines/b.toml");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    assert!(until_rejected(&host).await.contains("no regular file"));
+    assert!(until_rejected(&host).await.contains("a named pipe, not a regular file"));
     fs::remove_file(pipe).unwrap();
     until_in_sync(&host).await;
     assert!(host.shut_down(std::time::Duration::from_secs(20)).await);

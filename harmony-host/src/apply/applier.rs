@@ -9,6 +9,7 @@ use provider_api::RejectionClass;
 use crate::apply::activator::Activator;
 use crate::apply::build::{Built, build};
 use crate::apply::{JournaledChange, Prepared, Trigger, Verdict};
+use crate::diagnostics::logged::{SHOWN, counted, log_errors, log_warnings};
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::layers::Layers;
 use crate::documents::{Documents, Touched};
@@ -129,10 +130,13 @@ impl Applier {
         let same = |(tried, before): &(Digest, Rejection)| *tried == digest && before.class == class;
         let known = trigger != Trigger::Requested && self.rejected.as_ref().is_some_and(same);
         if !known {
-            tracing::error!(%class, %digest, "configuration rejected; the previous configuration stays live");
-            for problem in rejection.problems.sorted_errors() {
-                tracing::error!("{problem}");
-            }
+            let errors = rejection.problems.sorted_errors();
+            let count = counted(errors.len(), "problem");
+            tracing::error!(
+                %class, %digest,
+                "the configuration was rejected, {count}; the previous configuration stays live"
+            );
+            log_errors(&errors);
             self.status.change(|status| {
                 status.attempted = Some(Attempted {
                     digest: full(digest),
@@ -193,25 +197,24 @@ impl Applier {
 pub(super) fn log_removed(candidate: &Snapshot, before: &Snapshot) {
     let now: HashSet<&str> =
         candidate.config.pipelines.iter().map(|linked| linked.pipeline.name.as_str()).collect();
-    for linked in &before.config.pipelines {
-        let pipeline = &linked.pipeline;
-        if !now.contains(pipeline.name.as_str()) {
-            let file = pipeline.place.file();
-            let emptied = candidate.documents.text(file).is_some_and(|text| text.trim().is_empty());
-            let reason = if emptied { "its file is empty" } else { "no file defines it" };
-            tracing::warn!(pipeline = pipeline.name, file, reason, "a pipeline is gone");
-        }
+    let pipelines = before.config.pipelines.iter().map(|linked| &linked.pipeline);
+    let gone: Vec<_> = pipelines.filter(|pipeline| !now.contains(pipeline.name.as_str())).collect();
+    for pipeline in gone.iter().take(SHOWN) {
+        let file = pipeline.place.file();
+        let emptied = candidate.documents.text(file).is_some_and(|text| text.trim().is_empty());
+        let reason = if emptied { "its file is empty" } else { "no file defines it" };
+        tracing::warn!(pipeline = pipeline.name, file, reason, "a pipeline is gone");
+    }
+    if gone.len() > SHOWN {
+        tracing::warn!("and {} are gone", counted(gone.len() - SHOWN, "more pipeline"));
     }
 }
 
 /// Logs the warnings that the previous configuration did not have.
 fn log_new_warnings(candidate: &Snapshot, before: &Snapshot) {
     let known: HashSet<String> = before.warnings.iter().map(ToString::to_string).collect();
-    for warning in candidate.warnings.iter().map(ToString::to_string) {
-        if !known.contains(&warning) {
-            tracing::warn!("{warning}");
-        }
-    }
+    let warnings = candidate.warnings.iter().map(ToString::to_string);
+    log_warnings(&warnings.filter(|warning| !known.contains(warning)).collect::<Vec<_>>());
 }
 
 /// Records the progress of a change in the journal. A failure is only logged: recovery after a kill then starts from

@@ -14,6 +14,7 @@ use crate::journal::{Before, OverBase};
 use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
 use crate::storage::failpoints::kill;
+use crate::storage::io_error::{self, Explained};
 
 /// The reason for which files were not written.
 #[derive(Debug)]
@@ -91,7 +92,10 @@ pub(crate) fn write(
         if fs::read_to_string(&path).ok() != file.text || base_is_edited(layers, file) {
             return Err(match restore(layers, before) {
                 true => WriteError::Edited(file.name.clone()),
-                false => WriteError::Partial { file: file.name.clone(), error: io::ErrorKind::Other.into() },
+                false => WriteError::Partial {
+                    file: file.name.clone(),
+                    error: io::Error::other("it was edited meanwhile"),
+                },
             });
         }
         // The overlay, and a new file that holds a secret, are their owner's alone.
@@ -130,7 +134,8 @@ pub(crate) fn restore(layers: &Layers, before: &[Before]) -> bool {
         };
         if let Err(error) = result {
             all = false;
-            tracing::error!(file = file.name, %error, "the file as it was before the change cannot be restored");
+            let error = io_error::at(&path)(error);
+            tracing::error!(%error, "the file as it was before the change cannot be restored");
         }
     }
     all
@@ -178,9 +183,10 @@ impl std::fmt::Display for WriteError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Edited(file) => write!(f, "{file} was edited while the change was checked"),
-            Self::Io { file, error } => write!(f, "{file} cannot be written: {error}"),
+            Self::Io { file, error } => write!(f, "{file} cannot be written: {}", Explained(error)),
             Self::Partial { file, error } => {
-                write!(f, "{file} cannot be written, and the files before it cannot be restored: {error}")
+                let reason = Explained(error);
+                write!(f, "{file} cannot be written, and the files before it cannot be restored: {reason}")
             }
         }
     }

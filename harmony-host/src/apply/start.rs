@@ -9,6 +9,7 @@ use crate::apply::activator::Activator;
 use crate::apply::applier::desired;
 use crate::apply::build::{Built, build};
 use crate::apply::{Applier, Trigger};
+use crate::diagnostics::logged::log_warnings;
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::layers::Layers;
 use crate::documents::{Documents, Loaded, Touched};
@@ -124,9 +125,7 @@ impl Start {
             last_good: self.last_good,
             published: Published::new(Arc::clone(&snapshot)),
         };
-        for warning in &snapshot.warnings {
-            tracing::warn!("{warning}");
-        }
+        log_warnings(&snapshot.warnings);
         applier.report_applied(&snapshot);
         applier.last_good.committed(snapshot);
         applier

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use provider_api::DisplayDuration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -77,8 +78,8 @@ impl Watch {
         });
         let watcher = watcher
             .inspect_err(|error| {
-                let interval = FAST_POLL_INTERVAL.as_secs();
-                tracing::warn!(%error, "the system sends no file events; the files are read every {interval} s");
+                let interval = DisplayDuration(FAST_POLL_INTERVAL);
+                tracing::warn!(%error, "the system sends no file events; the files are read every {interval}");
             })
             .ok();
         Self {

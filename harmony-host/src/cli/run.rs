@@ -12,7 +12,6 @@ use crate::cli::screen::counted;
 use crate::cli::state_dir::StateDir;
 use crate::cli::unknown_keys::UnknownKeys;
 use crate::cli::{log, out};
-use crate::diagnostics::render::render;
 use crate::gateway::RunningGateway;
 
 /// The arguments of `run`.
@@ -50,7 +49,7 @@ impl Run {
         let signals =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
         let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-            out::error("cannot install the signal handlers");
+            self.log.failed("cannot install the signal handlers");
             return Exit::Machine;
         };
         let providers: Vec<&str> = registry.types().collect();
@@ -65,12 +64,7 @@ impl Run {
         let gateway = match RunningGateway::start(options).await {
             Ok(gateway) => gateway,
             Err(rejection) => {
-                out::eprint(&render(rejection.problems.sorted(), out::colour_of_errors()));
-                out::error(&format!(
-                    "the configuration was rejected ({}); {}",
-                    rejection.class,
-                    counted(rejection.problems.errors().count(), "problem")
-                ));
+                self.log.refused(&rejection);
                 return Exit::InvalidConfig;
             }
         };

@@ -1,5 +1,6 @@
 //! The content of one configuration file.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use toml::de::DeTable;
@@ -91,9 +92,20 @@ impl Fragment {
         let (mut document, syntax) = DeTable::parse_recoverable(source.toml());
         // The recovering parser skips what it cannot read, so any section may be missing from the result.
         let syntax_broken = (!syntax.is_empty()).then(|| SYNTAX_BROKEN.to_owned());
+        // One mistake breaks what is around it as well, such as the list of a string without an end: the innermost one
+        // on a line is the mistake.
+        let mut innermost = BTreeMap::new();
         for error in syntax {
             let place = error.span().map(|span| Place::new(source, span));
-            problems.error(place.as_ref(), source.name(), without_values(error.message()));
+            let line = place.as_ref().map(Place::line);
+            let start = place.as_ref().map(|place| place.span().start);
+            let known = innermost.get(&line).map(|(known, _, _)| *known);
+            if known.is_none_or(|known| start >= known) {
+                innermost.insert(line, (start, place, without_values(error.message())));
+            }
+        }
+        for (_, place, message) in innermost.into_values() {
+            problems.error(place.as_ref(), source.name(), message);
         }
         let mut missing = Problems::default();
         let variables =
@@ -183,6 +195,21 @@ fn authentications(root: &Section<'_>) -> Vec<(String, bool)> {
 
 /// Removes every quoted value from a message of a parser: it may be a secret.
 pub(crate) fn without_values(message: &str) -> String {
+    // The parser names a missing quotation mark by the character, which begins no value.
+    let message = [
+        (
+            "multi-line basic string, expected `\"`",
+            "multi-line string, expected three quotation marks at the end of the text",
+        ),
+        (
+            "multi-line literal string, expected `'`",
+            "multi-line string, expected three single quotation marks at the end of the text",
+        ),
+        ("`\"`", "a quotation mark at the end of the text"),
+        ("`'`", "a single quotation mark at the end of the text"),
+    ]
+    .into_iter()
+    .fold(message.to_owned(), |message, (character, words)| message.replace(character, words));
     let mut out = String::new();
     let mut quoted = false;
     let mut escaped = false;
@@ -248,6 +275,23 @@ poll_interval_secs = -1
         let fragment = Fragment::gateway(&Source::new("config.toml", text));
         assert!(fragment.problems.refuse());
         assert!(!format!("{:?}", fragment.problems).contains("hunter2"));
+    }
+
+    /// What the parser expected is named, also when it is a quotation mark.
+    #[test]
+    fn syntax_errors_name_what_is_missing() {
+        for (text, expected) in [
+            ("id = \"a\n", "expected a quotation mark at the end of the text"),
+            ("id = 'a\n", "expected a single quotation mark at the end of the text"),
+            ("id = \"\"\"a\n", "expected three quotation marks at the end of the text"),
+            ("id = '''a\n", "expected three single quotation marks at the end of the text"),
+            ("[proxy\n", "expected `]`"),
+            ("id\n", "expected `=`"),
+        ] {
+            let fragment = Fragment::part(&Source::new("a.toml", text));
+            let first = fragment.problems.errors().next().map(ToString::to_string).unwrap_or_default();
+            assert!(first.contains(expected), "{text}: {first}");
+        }
     }
 
     #[test]

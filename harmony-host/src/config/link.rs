@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::config::active_providers::ActiveProviders;
 use crate::config::capabilities::{Capabilities, HOST_MIDDLEWARE};
-use crate::config::lookup::{Lookup, alternatives, join_names};
+use crate::config::lookup::{Lookup, alternatives};
 use crate::config::mesh_auth::{Direction, MeshAuth, TokenRule};
 use crate::config::{Backend, Endpoint, Middleware, Peer, Pipeline, Target, Timing};
 use crate::diagnostics::problem::Problems;
@@ -179,12 +179,11 @@ impl Linker<'_> {
     /// Checks the networks of a pipeline, and that it can receive requests.
     fn networks_of(&self, pipeline: &Pipeline, key: &str, problems: &mut Problems) {
         for name in pipeline.networks.iter().filter(|name| !self.networks.contains(name.value.as_str())) {
-            let mut known: Vec<&str> = self.networks.iter().copied().collect();
-            known.sort_unstable();
+            let known: Vec<&str> = self.networks.iter().copied().collect();
             let message = format!("there is no [network.{}] in config.toml", name.value.escape_debug());
             problems
                 .error(Some(&name.place), format!("{key}.networks"), message)
-                .help(format!("defined are: {}", join_names(&known)));
+                .help(alternatives(&name.value, &known));
         }
         for (what, is_empty) in
             [("networks", pipeline.networks.is_empty()), ("endpoints", pipeline.endpoints.is_empty())]

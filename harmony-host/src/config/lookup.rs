@@ -90,8 +90,7 @@ impl<T: Named> Lookup<T> {
                 let section = T::SECTION;
                 let what = name.value.escape_debug();
                 if candidates.is_empty() {
-                    let mut known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
-                    known.sort_unstable();
+                    let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
                     problems
                         .error(Some(&name.place), used_by, format!("there is no [{section}.{what}]"))
                         .help(alternatives(&name.value, &known));
@@ -127,9 +126,14 @@ impl<T: Named> Lookup<T> {
     }
 }
 
-/// Returns the remedy for an unknown name: the nearest known one, and all that are defined.
+/// Returns the remedy for an unknown name: the nearest known one, and those that are defined, the nearest first.
 pub(crate) fn alternatives(name: &str, known: &[&str]) -> String {
-    let defined = format!("defined are: {}", join_names(known));
+    let mut sorted = known.to_vec();
+    // A name from a document may be long, and the distance takes time.
+    let start: String = name.chars().take(64).collect();
+    sorted.sort_by_cached_key(|known| (strsim::damerau_levenshtein(&start, known), (*known).to_owned()));
+    sorted.dedup();
+    let defined = format!("defined are: {}", join_names(&sorted));
     match nearest(name, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`? {defined}"),
         None => defined,

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::config::active_providers::ActiveProviders;
 use crate::config::link::LinkedPipeline;
-use crate::config::lookup::{Lookup, join_names};
+use crate::config::lookup::{Lookup, alternatives};
 use crate::config::{Mesh, RemoteIngress, jwks_url};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
@@ -147,14 +147,13 @@ impl Members<'_> {
         } else if !self.ingress.contains_key(name) {
             let mut known: Vec<&str> = self.ingress.keys().copied().collect();
             known.extend(self.remote.all().map(|remote| remote.name.as_str()));
-            known.sort_unstable();
             problems
                 .error(
                     Some(&at.place),
                     key,
                     format!("there is no ingress and no [remote_ingress.*] called `{name}`"),
                 )
-                .help(format!("defined are: {}", join_names(&known)));
+                .help(alternatives(name, &known));
         }
     }
 
@@ -177,11 +176,10 @@ impl Members<'_> {
         if let Some((pipeline, _)) = find_one(&self.egress, name, at, key, problems) {
             linked.egress.push((pipeline.to_owned(), name.to_owned()));
         } else if !self.egress.contains_key(name) {
-            let mut known: Vec<&str> = self.egress.keys().copied().collect();
-            known.sort_unstable();
+            let known: Vec<&str> = self.egress.keys().copied().collect();
             problems
                 .error(Some(&at.place), key, format!("there is no egress called `{name}`"))
-                .help(format!("defined are: {}", join_names(&known)));
+                .help(alternatives(name, &known));
         }
     }
 }

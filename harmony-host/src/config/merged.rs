@@ -169,7 +169,7 @@ fn check_management(gateway: &GatewaySections, problems: &mut Problems) {
                 "management.network",
                 format!("there is no [network.{}]", name.value.escape_debug()),
             )
-            .help(format!("defined are: {}", crate::config::lookup::join_names(&known)));
+            .help(crate::config::lookup::alternatives(&name.value, &known));
         return;
     };
     let open = network.listen.as_ref().is_some_and(|listen| !listen.address.value.ip().is_loopback());

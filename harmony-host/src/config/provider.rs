@@ -51,8 +51,9 @@ pub(crate) struct ProviderSection {
 enum Settings {
     /// The table `provider.<name>` of a file.
     InFile { source: Arc<Source>, name: String },
-    /// TOML text translated from a legacy section.
-    Translated(String),
+    /// TOML text translated from a legacy section, and the keys of that section: the name in the text, the dotted name in
+    /// the file, and the place there.
+    Translated { text: String, keys: Vec<(&'static str, String, Place)> },
 }
 
 /// The default poll interval, in seconds.
@@ -120,8 +121,9 @@ impl ProviderSections {
             keys.join(" and ")
         ));
         let enabled = section.flag("enabled", problems).is_some_and(|flag| flag.value);
-        let (mut settings, mut interval) = (Table::new(), None);
+        let (mut settings, mut interval, mut written) = (Table::new(), None, Vec::new());
         for (old, new) in legacy.keys {
+            written.extend(section.value_place(old).map(|place| (*new, section.key(old), place)));
             if *new == INTERVAL {
                 interval = section.integer(old, INTERVALS, problems).map(|at| at.value);
             } else if let Some(text) = section.text(old, problems) {
@@ -135,7 +137,7 @@ impl ProviderSections {
             provider_type: provider_type.to_owned(),
             enabled: true,
             poll_interval_secs: interval,
-            settings: Settings::Translated(settings.to_string()),
+            settings: Settings::Translated { text: settings.to_string(), keys: written },
         };
         let primary = if enabled { name.clone() } else { ProviderName::local() };
         Some(LegacyProvider { primary, name, section: translated })
@@ -166,12 +168,30 @@ impl ProviderSection {
                     None => with_no_settings(decode),
                 }
             }
-            Settings::Translated(text) => {
+            Settings::Translated { text, .. } => {
                 let (root, _) = DeTable::parse_recoverable(text);
                 let span = root.span();
                 decode(ValueDeserializer::from(Spanned::new(span, DeValue::Table(root.into_inner()))))
             }
         }
+    }
+
+    /// Returns the key and the place in the file of `key`, a dotted path such as `provider.runbeam.api`, if a legacy
+    /// section has it under another name.
+    pub(crate) fn written(&self, provider: &ProviderName, key: &str) -> Option<(String, Place)> {
+        let Settings::Translated { keys, .. } = &self.settings else { return None };
+        let own = key.strip_prefix("provider.")?.strip_prefix(provider.as_str())?.strip_prefix('.')?;
+        let (_, written, place) = keys.iter().find(|(new, _, _)| *new == own)?;
+        Some((written.clone(), place.clone()))
+    }
+
+    /// Returns the key of the settings whose value has this span.
+    pub(crate) fn key_at(&self, span: &std::ops::Range<usize>) -> Option<String> {
+        let Settings::InFile { source, name } = &self.settings else { return None };
+        let root = variables::document(source);
+        let table = root.get_ref().get("provider")?.get_ref().get(name.as_str())?.get_ref().as_table()?;
+        let (key, _) = table.iter().find(|(_, value)| value.span() == *span)?;
+        Some(key.get_ref().to_string())
     }
 
     /// Converts a span from decoding the settings to a place in the file. Translated text has no places, so there it is

@@ -176,6 +176,11 @@ impl<'a> Section<'a> {
         Some(Place::new(self.source, name.span()))
     }
 
+    /// Returns the place of the value of `key`.
+    pub(crate) fn value_place(&self, key: &str) -> Option<Place> {
+        Some(Place::new(self.source, self.table.get(key)?.span()))
+    }
+
     /// Returns whether the value of `key` is a table.
     pub(crate) fn is_table(&self, key: &'static str) -> bool {
         self.value(key).is_some_and(|(value, _)| value.is_table())

@@ -156,8 +156,20 @@ impl Problems {
         }
     }
 
-    /// Removes duplicates: a mistake in a section that two pipelines use is reported once.
+    /// Removes duplicates: a mistake in a section that two pipelines use is reported once. Removes the errors on the line
+    /// of a syntax error too: what the parser makes of that line is not what was meant.
     pub(crate) fn dedup(&mut self) {
+        let line = |problem: &Problem| {
+            Some((problem.place.as_ref()?.file().to_owned(), problem.place.as_ref()?.line()))
+        };
+        let is_syntax =
+            |problem: &Problem| problem.place.as_ref().is_some_and(|place| place.file() == problem.key);
+        let broken: HashSet<_> =
+            self.errors().filter(|problem| is_syntax(problem)).filter_map(line).collect();
+        if !broken.is_empty() {
+            self.list
+                .retain(|problem| is_syntax(problem) || line(problem).is_none_or(|at| !broken.contains(&at)));
+        }
         let mut seen = HashSet::new();
         self.list.retain(|problem| seen.insert(problem.to_string()));
     }

@@ -120,6 +120,11 @@ impl Place {
         &self.source
     }
 
+    /// Returns whether `other` is the same range of the same file.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.source, &other.source) && self.span == other.span
+    }
+
     /// Returns the range of bytes.
     pub(crate) fn span(&self) -> Range<usize> {
         self.span.clone()

@@ -11,12 +11,14 @@ use crate::config::keys::secrets::known;
 use crate::config::{Directory, Fragment};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::sensitive::Sensitive;
-use crate::diagnostics::source::{Source, Spanned};
+use crate::diagnostics::source::{Place, Source, Spanned};
 use crate::documents::edits::Edits;
+use crate::documents::encoding::{self, NotText};
 use crate::documents::layers::{Layers, Listed};
 use crate::documents::neighbours::{check_access, check_strays, is_secret};
 use crate::documents::{Content, Document, Documents, directories};
 use crate::storage::digest::Digest;
+use crate::storage::io_error;
 
 /// The files to read again.
 #[derive(Clone, Debug)]
@@ -168,8 +170,7 @@ impl Loader<'_> {
         let Listed { base, overlay } = match self.list(directory, extension) {
             Ok(listed) => listed,
             Err(e) => {
-                let message = format!("the directory cannot be read: {e}");
-                self.problems.error(place, directory.path.clone(), message);
+                self.unreadable(place, &directory.path, &directory.path, "directory", &e);
                 return;
             }
         };
@@ -217,7 +218,7 @@ impl Loader<'_> {
         &mut self,
         name: &str,
         named_at: Option<&Spanned<String>>,
-        parse: impl FnOnce(Vec<u8>, Option<Arc<Path>>) -> Result<Content, String>,
+        parse: impl FnOnce(Vec<u8>, Option<Arc<Path>>) -> Result<Content, Unparsed>,
     ) {
         if let Some(known) = self.files.get(name) {
             if let (Some(at), false) = (named_at, matches!(known.content, Content::Pem(_))) {
@@ -237,7 +238,7 @@ impl Loader<'_> {
         let (bytes, overlay) = match self.bytes(name) {
             Ok(read) => read,
             Err(e) => {
-                self.problems.error(place, name, format!("the file cannot be read: {e}"));
+                self.unreadable(place, name, name, "file", &e);
                 return;
             }
         };
@@ -251,11 +252,38 @@ impl Loader<'_> {
             Ok(content) => {
                 self.files.insert(name.to_owned(), Arc::new(Document { digest, overlay, content }));
             }
-            Err(message) => {
-                let path = overlay.map_or_else(String::new, |path| format!(" (in {})", path.display()));
-                self.problems.error(place, name, message + &path);
+            Err(Unparsed::NotText(wrong)) => {
+                // The text itself is not shown: its keys cannot be read, so its secrets cannot be found. The document of a
+                // key file has no place, because the mistake may be the path.
+                let at = wrong
+                    .line
+                    .filter(|_| place.is_none())
+                    .map(|line| blank_line(name, overlay.clone(), line));
+                let reason = match place {
+                    Some(_) => format!("{name}: {}", wrong.reason),
+                    None => wrong.reason,
+                };
+                self.problems.error(place.or(at.as_ref()), name, reason).help(wrong.remedy);
+            }
+            Err(Unparsed::NotJson(error)) => {
+                // The position of the parser is in the message, but a tool reads the line of the place.
+                let at = blank_line(name, overlay, error.line());
+                self.problems.error(Some(&at), name, format!("this is not JSON: {error}"));
             }
         }
+    }
+
+    /// Adds the error of a file or directory that cannot be read. A change is told no paths of this machine.
+    fn unreadable(&mut self, place: Option<&Place>, key: &str, name: &str, what: &str, error: &io::Error) {
+        let overlaid = self.layers.overlay_path(name).filter(|path| path.exists());
+        let path = overlaid.unwrap_or_else(|| self.layers.base_path(name));
+        let path = match self.proposed {
+            Some(_) => name.to_owned(),
+            None => std::path::absolute(&path).unwrap_or(path).display().to_string(),
+        };
+        let (reason, remedy) = io_error::explain(error);
+        let entry = self.problems.error(place, key, format!("the {what} {path} cannot be read: {reason}"));
+        entry.help(remedy.unwrap_or("put a readable file there, or correct the path"));
     }
 
     /// Returns the bytes of a file: the proposed ones, those on the disk, or the saved ones. Returns its path too, if it
@@ -284,15 +312,14 @@ impl Loader<'_> {
 
     fn toml(&mut self, name: &str, parse: impl FnOnce(&Arc<Source>) -> Fragment) {
         self.read(name, None, |bytes, overlay| {
-            Ok(Content::Toml(Box::new(parse(&Source::in_layer(name, overlay, utf8(bytes)?)))))
+            Ok(Content::Toml(Box::new(parse(&Source::in_layer(name, overlay, encoding::text(bytes)?)))))
         });
     }
 
     fn transform(&mut self, name: &str) {
         self.read(name, None, |bytes, overlay| {
-            let text = utf8(bytes)?;
-            serde_json::from_str::<serde::de::IgnoredAny>(&text)
-                .map_err(|e| format!("this is not JSON: {e}"))?;
+            let text = encoding::text(bytes)?;
+            serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(Unparsed::NotJson)?;
             Ok(Content::Transform(Source::in_layer(name, overlay, text)))
         });
     }
@@ -317,7 +344,7 @@ impl Loader<'_> {
         }
         for path in named {
             self.read(&path.value, Some(&path), |bytes, _| {
-                utf8(bytes).map(|text| Content::Pem(Secret::new(text)))
+                Ok(Content::Pem(Secret::new(encoding::text(bytes)?)))
             });
         }
     }
@@ -330,9 +357,22 @@ fn directories_of(config: &Arc<Document>) -> Option<[Directory; 3]> {
     Some([proxy.pipelines_path.clone(), proxy.mesh_path.clone(), proxy.transforms_path.clone()])
 }
 
-fn utf8(bytes: Vec<u8>) -> Result<String, String> {
-    String::from_utf8(bytes)
-        .map_err(|e| format!("this is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))
+/// The reason for which the bytes of a file are no document.
+enum Unparsed {
+    NotText(NotText),
+    NotJson(serde_json::Error),
+}
+
+impl From<NotText> for Unparsed {
+    fn from(wrong: NotText) -> Self {
+        Self::NotText(wrong)
+    }
+}
+
+/// Returns the place of a line without its text, which may hold a secret that nothing can find.
+fn blank_line(name: &str, overlay: Option<Arc<Path>>, line: usize) -> Place {
+    let before = line.saturating_sub(1);
+    Place::new(&Source::in_layer(name, overlay, "\n".repeat(before + 1)), before..before)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::documents::marks::Marks;
 use crate::documents::{Documents, directed};
 use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
+use crate::storage::io_error;
 
 /// The files and keys that came from a control plane, each with the change that brought it first.
 ///
@@ -102,8 +103,9 @@ impl Origins {
         if let (Some(path), Record::Known(marks)) = (&self.path, &next)
             && !matches!(&*record, Record::Known(before) if before == marks)
         {
-            atomic_file::make_directory(path.parent().unwrap_or(Path::new(".")), 0o700)?;
-            atomic_file::write(path, &marks.encode()?, 0o600)?;
+            let directory = path.parent().unwrap_or(Path::new("."));
+            atomic_file::make_directory(directory, 0o700).map_err(io_error::at(directory))?;
+            atomic_file::write(path, &marks.encode()?, 0o600).map_err(io_error::at(path))?;
         }
         *record = next;
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 /// The size limit of a file, in bytes: a mistake such as a log file in the directory must not exhaust the memory.
@@ -21,15 +22,19 @@ const ATTEMPTS: usize = 8;
 pub(super) fn stable(path: &Path) -> io::Result<Vec<u8>> {
     for _ in 0..ATTEMPTS {
         // This check comes before `open`, because opening a named pipe blocks until another process writes to it.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is no regular file"));
+        let kind = fs::metadata(path)?.file_type();
+        if !kind.is_file() {
+            let message = format!("this is {}, not a regular file", name_of(kind));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let mut file = fs::File::open(path)?;
         let before = file.metadata()?;
         let mut bytes = Vec::new();
         (&mut file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
-            let message = format!("the file has more than {MAX_FILE_BYTES} bytes");
+            let megabytes = after_limit(&file.metadata()?);
+            let message =
+                format!("the file has {megabytes} MiB; the maximum is {} MiB", MAX_FILE_BYTES >> 20);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let after = file.metadata()?;
@@ -38,6 +43,22 @@ pub(super) fn stable(path: &Path) -> io::Result<Vec<u8>> {
         }
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, "the file keeps changing while it is read"))
+}
+
+/// Returns the size of a file that is too large in MiB, with one decimal.
+fn after_limit(metadata: &fs::Metadata) -> String {
+    let tenths = (metadata.len().max(MAX_FILE_BYTES + 1) * 10).div_ceil(1 << 20);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// Returns the kind of a path that is no regular file.
+fn name_of(kind: fs::FileType) -> &'static str {
+    match () {
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a named pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    }
 }
 
 /// Returns the names of the files in `directory` that end with `.{extension}`, sorted. Hidden files and directories are

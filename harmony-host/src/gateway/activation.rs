@@ -144,9 +144,7 @@ fn bind_rejection(candidate: &Snapshot, errors: Vec<BindError>) -> Rejection {
         let networks = &candidate.config.networks;
         let network = networks.iter().find(|network| *network.name == *error.network);
         let place = network.and_then(|n| n.listen.as_ref()).map(|listen| &listen.address.place);
-        problems
-            .error(place, format!("network.{}", error.network), error.to_string())
-            .help("free the address, or configure another one");
+        problems.error(place, format!("network.{}", error.network), error.to_string()).help(error.remedy());
     }
     Rejection::new(RejectionClass::Bind, problems)
 }

@@ -9,7 +9,7 @@ use crate::config::DEFAULT_INTERVAL_SECS;
 use crate::documents::editable;
 use crate::documents::overlay::read_only;
 use crate::snapshot::Snapshot;
-use crate::storage::atomic_file;
+use crate::storage::{atomic_file, io_error};
 
 /// Writes `[provider.<name>]` to config.toml if the section is missing and the gateway uses the defaults of its primary
 /// provider, so that the file shows the settings in use. Keeps comments and layout. Returns whether it wrote the file: it
@@ -31,9 +31,10 @@ pub(crate) async fn write_missing(snapshot: &Arc<Snapshot>) -> io::Result<bool> 
         return Ok(false);
     }
     let work = move || {
-        let text = std::fs::read_to_string(&path)?;
+        let at = io_error::at(&path);
+        let text = std::fs::read_to_string(&path).map_err(&at)?;
         match with_section(&text, &name, defaults).map_err(io::Error::other)? {
-            Some(text) => atomic_file::write(&path, text.as_bytes(), 0o600).map(|()| true),
+            Some(text) => atomic_file::write(&path, text.as_bytes(), 0o600).map_err(at).map(|()| true),
             None => Ok(false),
         }
     };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::Entry;
 
 use crate::storage::atomic_file;
+use crate::storage::io_error::{self, Explained};
 use crate::storage::lock::Lock;
 use crate::storage::replaced::DIRECTORY as REPLACED;
 use crate::storage::sealed::{seal, unseal};
@@ -75,8 +76,8 @@ impl Store {
     /// the change.
     pub(super) fn read(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for file in fs::read_dir(&self.directory)? {
-            let path = file?.path();
+        for file in fs::read_dir(&self.directory).map_err(io_error::at(&self.directory))? {
+            let path = file.map_err(io_error::at(&self.directory))?.path();
             if path.extension().is_none_or(|extension| extension != "note") {
                 continue;
             }
@@ -95,11 +96,13 @@ impl Store {
     }
 
     pub(super) fn write(&self, entry: &Entry) -> io::Result<()> {
-        atomic_file::write(&self.path(entry), &encode(entry)?, 0o600)
+        let path = self.path(entry);
+        atomic_file::write(&path, &encode(entry)?, 0o600).map_err(io_error::at(&path))
     }
 
     pub(super) fn remove(&self, entry: &Entry) -> io::Result<()> {
-        atomic_file::remove(&self.path(entry))
+        let path = self.path(entry);
+        atomic_file::remove(&path).map_err(io_error::at(&path))
     }
 
     fn path(&self, entry: &Entry) -> PathBuf {
@@ -127,7 +130,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Entry, ReadError> {
 }
 
 fn read(path: &Path) -> Result<Entry, ReadError> {
-    let unreadable = |e: io::Error| ReadError::Unreadable(e.to_string());
+    let unreadable = |e: io::Error| ReadError::Unreadable(Explained(&e).to_string());
     let length = fs::metadata(path).map_err(unreadable)?.len();
     if length > MAX_BYTES {
         return Err(ReadError::Damaged(format!("the file has {length} bytes, more than {MAX_BYTES}")));

@@ -85,7 +85,10 @@ fn unreadable_note_keeps_the_journal_closed() {
     let path = dir.path().join("000000000001.note");
     std::fs::create_dir(&path).unwrap();
     let error = Journal::open(dir.path()).unwrap_err().to_string();
-    assert!(error.contains("000000000001.note cannot be read: Is a directory"), "{error}");
+    assert!(
+        error.contains("000000000001.note cannot be read: it is a directory (Is a directory)"),
+        "{error}"
+    );
     std::fs::remove_dir(&path).unwrap();
     let body = "{\"schema\":3,\"entries\":\"of a later gateway\"}";
     std::fs::write(&path, format!("{:#}\n{body}\n", Digest::of(body.as_bytes()))).unwrap();

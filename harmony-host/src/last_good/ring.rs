@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::last_good::generation::{Generation, decode};
 use crate::storage::atomic_file;
+use crate::storage::io_error::{self, Explained};
 use crate::storage::lock::Lock;
 
 /// The number of generations on the disk.
@@ -54,23 +55,25 @@ impl Ring {
             Some((number, digest)) if *digest == generation.metadata.digest => *number,
             _ => self.numbers().last().map_or(1, |last| last + 1),
         };
-        atomic_file::make_directory(&self.directory, 0o700)?;
-        atomic_file::write(&self.path(number), &generation.encode()?, 0o600)?;
+        let path = self.path(number);
+        atomic_file::make_directory(&self.directory, 0o700).map_err(io_error::at(&self.directory))?;
+        atomic_file::write(&path, &generation.encode()?, 0o600).map_err(io_error::at(&path))?;
         self.newest = Some((number, generation.metadata.digest.clone()));
         let numbers = self.numbers();
         for old in numbers.iter().take(numbers.len().saturating_sub(GENERATIONS)) {
-            atomic_file::remove(&self.path(*old))?;
+            let path = self.path(*old);
+            atomic_file::remove(&path).map_err(io_error::at(&path))?;
         }
         Ok(())
     }
 
     fn read(&self, number: u64) -> Result<Generation, String> {
         let path = self.path(number);
-        let length = fs::metadata(&path).map_err(|e| e.to_string())?.len();
+        let length = fs::metadata(&path).map_err(|e| Explained(&e).to_string())?.len();
         if length > MAX_BYTES {
             return Err(format!("the file has {length} bytes, more than {MAX_BYTES}"));
         }
-        decode(&fs::read(&path).map_err(|e| e.to_string())?)
+        decode(&fs::read(&path).map_err(|e| Explained(&e).to_string())?)
     }
 
     /// Returns the numbers of the generations on the disk, oldest first.

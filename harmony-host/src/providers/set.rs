@@ -12,6 +12,7 @@ use crate::config::fragment::without_values;
 use crate::config::provider::with_no_settings;
 use crate::config::{Capabilities, Config, Primary};
 use crate::diagnostics::problem::Problems;
+use crate::diagnostics::source::Place;
 use crate::documents::Documents;
 use crate::documents::origins::Origins;
 use crate::providers::isolate::error_chain;
@@ -130,6 +131,14 @@ fn accept(
     problems: &mut Problems,
 ) -> Option<Arc<dyn Provider>> {
     let section = config.primary.section.as_ref().filter(|_| *name == config.primary.name);
+    // The host has checked the types and ranges of the keys that it knows. A provider that finds the same mistake again
+    // adds nothing.
+    let is_known = |problems: &Problems, key: &str, place: Option<&Place>| {
+        problems.errors().any(|known| {
+            known.key == key
+                || place.is_some_and(|place| known.place.as_ref().is_some_and(|at| at.is_same(place)))
+        })
+    };
     let key = format!("provider.{name}");
     match built {
         Ok(provider) => return Some(provider),
@@ -137,10 +146,18 @@ fn accept(
         Err(BuildError::UnknownType { .. }) => {}
         Err(BuildError::Invalid(invalid)) => {
             for error in invalid.errors() {
-                let place = error.key().and_then(|key| documents.place_of(key));
-                let place = place.or_else(|| Some(section?.place.clone()));
-                let message = without_values(&error_chain(error));
-                problems.error(place.as_ref(), error.key().unwrap_or(&key), message);
+                let written = error.key().and_then(|key| section?.written(name, key));
+                let (key, place) = match written {
+                    Some((key, place)) => (key, Some(place)),
+                    None => {
+                        let place = error.key().and_then(|key| documents.place_of(key));
+                        let place = place.or_else(|| Some(section?.place.clone()));
+                        (error.key().unwrap_or(&key).to_owned(), place)
+                    }
+                };
+                if !is_known(problems, &key, place.as_ref()) {
+                    problems.error(place.as_ref(), key, without_values(&error_chain(error)));
+                }
             }
         }
         Err(error) => {
@@ -148,8 +165,12 @@ fn accept(
                 BuildError::Settings { span, .. } => span.clone(),
                 _ => None,
             };
+            let own = span.as_ref().and_then(|span| section?.key_at(span));
+            let key = own.map_or(key.clone(), |own| format!("{key}.{own}"));
             let place = section.map(|section| section.place_of(span));
-            problems.error(place.as_ref(), key, without_values(&error.to_string()));
+            if !is_known(problems, "", place.as_ref()) {
+                problems.error(place.as_ref(), key, without_values(&error.to_string()));
+            }
         }
     }
     None

@@ -1,12 +1,14 @@
 //! Binding of a listening socket.
 
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
+
+use crate::storage::io_error::explain;
 
 /// The maximum number of connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -19,9 +21,41 @@ pub(crate) struct BindError {
     pub(crate) error: io::Error,
 }
 
+/// The first port that needs no capability, unless the system has another limit.
+const FIRST_OPEN_PORT: u16 = 1024;
+
+impl BindError {
+    /// Returns the remedy.
+    pub(crate) fn remedy(&self) -> String {
+        let port = self.address.port();
+        match self.error.kind() {
+            ErrorKind::PermissionDenied if port < FIRST_OPEN_PORT => format!(
+                "port {port} needs the capability CAP_NET_BIND_SERVICE (AmbientCapabilities= in the unit of systemd, \
+                 --cap-add=NET_BIND_SERVICE for a container), or configure a port from {FIRST_OPEN_PORT} on"
+            ),
+            ErrorKind::PermissionDenied => {
+                "permit the gateway to listen there: look at SELinux, AppArmor and the sandbox of its unit"
+                    .to_owned()
+            }
+            ErrorKind::AddrInUse => format!(
+                "free the address: `ss -ltnp 'sport = :{port}'` shows which process has it; or configure another one"
+            ),
+            ErrorKind::AddrNotAvailable => format!(
+                "no interface of this machine has {}; `ip address` lists the addresses; configure one of those, or {}",
+                self.address.ip(),
+                if self.address.is_ipv6() { "::" } else { "0.0.0.0" }
+            ),
+            _ if self.address.is_ipv6() => {
+                "check that this machine has IPv6, or configure an IPv4 address".to_owned()
+            }
+            _ => "configure another address".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}: {}", self.address, self.error)
+        write!(f, "cannot listen on {}: {}", self.address, explain(&self.error).0)
     }
 }
 
@@ -61,6 +95,21 @@ fn share(shared: &[&Socket], own: &Socket, on: bool) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each failure has the remedy for it.
+    #[test]
+    fn remedies_fit_the_failure() {
+        let remedy = |address: &str, code| {
+            let error = io::Error::from_raw_os_error(code);
+            BindError { address: address.parse().unwrap(), network: "lan".into(), error }.remedy()
+        };
+        assert!(remedy("0.0.0.0:80", 13).contains("CAP_NET_BIND_SERVICE"));
+        assert!(remedy("0.0.0.0:80", 13).contains("a port from 1024 on"));
+        assert!(remedy("0.0.0.0:8080", 13).contains("SELinux"));
+        assert!(remedy("127.0.0.1:8080", 98).starts_with("free the address"));
+        assert!(remedy("192.0.2.1:8080", 99).contains("no interface of this machine has 192.0.2.1"));
+        assert!(remedy("[::1]:8080", 97).contains("has IPv6"));
+    }
 
     /// A wildcard replaces one address without a gap, and no other socket can bind the port meanwhile.
     #[tokio::test]

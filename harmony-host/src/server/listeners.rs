@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::server::context::ListenerContext;
 use crate::server::service::Service;
 use crate::snapshot::ListenerSpec;
+use crate::storage::io_error::Explained;
 
 use crate::server::bind::{self, BindError};
 use crate::server::connection;
@@ -186,6 +187,7 @@ async fn listen<S: Service>(
                 });
             }
             Some((Err(error), _)) => {
+                let error = Explained(&error);
                 tracing::warn!(%address, %error, "the listener could not accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }

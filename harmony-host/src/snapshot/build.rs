@@ -75,6 +75,7 @@ impl Snapshot {
             allow_unknown_keys: surroundings.allow_unknown_keys,
         };
         let Some(config) = Config::merge(&fragments, &context, &mut problems) else {
+            problems.dedup();
             return Err(Rejection::new(class, problems));
         };
         let class = if problems.refuse() { class } else { RejectionClass::Build };

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::storage::atomic_file;
+use crate::storage::{atomic_file, io_error};
 
 /// The time that a start waits for the lock. A gateway of the same process that was just dropped holds the lock until
 /// its tasks have ended.
@@ -31,17 +31,19 @@ impl Lock {
     /// # Errors
     /// `WouldBlock` if another gateway holds the lock; otherwise the error of the operating system.
     pub(crate) fn take(directory: &Path) -> io::Result<Self> {
-        atomic_file::make_directory(directory, 0o700)?;
+        atomic_file::make_directory(directory, 0o700).map_err(io_error::at(directory))?;
+        let path = directory.join(NAME);
         let mut options = OpenOptions::new();
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.create(true).truncate(false).write(true).open(directory.join(NAME))?;
+        let file =
+            options.create(true).truncate(false).write(true).open(&path).map_err(io_error::at(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => {
                 let message = format!("another gateway works in {}", directory.display());
                 Err(io::Error::new(io::ErrorKind::WouldBlock, message))
             }
-            Err(TryLockError::Error(error)) => Err(error),
+            Err(TryLockError::Error(error)) => Err(io_error::at(&path)(error)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::storage::atomic_file;
+use crate::storage::{atomic_file, io_error};
 
 /// The directory of the copies, below the directory of their owner.
 pub(crate) const DIRECTORY: &str = "replaced";
@@ -19,13 +19,17 @@ const COPIES: usize = 100;
 /// The error of the operating system.
 pub(crate) fn save(owner: &Path, number: u64, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     let directory = owner.join(DIRECTORY);
-    atomic_file::make_directory(&directory, 0o700)?;
+    atomic_file::make_directory(&directory, 0o700).map_err(io_error::at(&directory))?;
     let path = directory.join(format!("{number:012}-{}", name.replace(['/', '\\'], "_")));
-    atomic_file::write(&path, bytes, 0o600)?;
-    let mut all: Vec<PathBuf> = fs::read_dir(&directory)?.flatten().map(|file| file.path()).collect();
+    atomic_file::write(&path, bytes, 0o600).map_err(io_error::at(&path))?;
+    let mut all: Vec<PathBuf> = fs::read_dir(&directory)
+        .map_err(io_error::at(&directory))?
+        .flatten()
+        .map(|file| file.path())
+        .collect();
     all.sort();
     for old in all.iter().take(all.len().saturating_sub(COPIES)) {
-        atomic_file::remove(old)?;
+        atomic_file::remove(old).map_err(io_error::at(old))?;
     }
     Ok(path)
 }

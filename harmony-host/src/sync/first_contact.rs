@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use provider_api::CredentialDetails;
 use serde::{Deserialize, Serialize};
 
-use crate::storage::atomic_file;
+use crate::storage::{atomic_file, io_error};
 
 /// The age at its first use from which a token counts as older than the state.
 const NEW: Duration = Duration::from_secs(3600);
@@ -91,15 +91,15 @@ impl FirstContacts {
             // A damaged record proves nothing: the state counts as new.
             Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or_default())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(io_error::at(&self.file)(error)),
         }
     }
 
     fn write(&self, record: &Record) -> io::Result<()> {
         if let Some(directory) = self.file.parent() {
-            atomic_file::make_directory(directory, 0o700)?;
+            atomic_file::make_directory(directory, 0o700).map_err(io_error::at(directory))?;
         }
-        atomic_file::write(&self.file, &serde_json::to_vec(record)?, 0o600)
+        atomic_file::write(&self.file, &serde_json::to_vec(record)?, 0o600).map_err(io_error::at(&self.file))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use provider_api::{ChangeStatus, ErrorKind, Provider, Result};
+use provider_api::{ChangeStatus, DisplayDuration, ErrorKind, Provider, Result};
 use tokio::sync::Notify;
 
 use crate::journal::{Delivery, Entry, Journal};
@@ -65,10 +65,12 @@ impl Outbox {
                 }
                 Some(error) => {
                     let wait = backoff.failed(error.retry_after());
+                    let unless =
+                        if error.retry_after().is_none() { ", or when the provider answers" } else { "" };
                     tracing::warn!(
                         error = error_chain(&error),
-                        ?wait,
-                        "a verdict could not be reported; it is retried"
+                        "a verdict could not be reported; it is retried in {}{unless}",
+                        DisplayDuration(wait)
                     );
                     // A successful sync ends the wait early, unless the provider sent a Retry-After for the report.
                     let answers = async {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use provider_api::{
-    Cadence, Clock, CredentialDetails, CredentialStatus, Error, ErrorKind, Provider, Registry, Result,
+    Cadence, Clock, CredentialDetails, CredentialStatus, DisplayDuration, Error, ErrorKind, Provider,
+    Registry, Result,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -356,7 +357,11 @@ impl SyncLoop {
         self.schedule = Schedule::after(wait);
         let message = error_chain(error);
         let failures = self.backoff.failures();
-        tracing::warn!(error = message, failures, ?wait, unauthorized = self.unauthorized, "sync failed");
+        let (name, wait) = (provider.name(), DisplayDuration(wait));
+        let times =
+            if failures == 1 { "failed".to_owned() } else { format!("failed {failures} times in a row") };
+        let unless = if self.unauthorized { ", or when the gateway is authorized" } else { "" };
+        tracing::warn!(error = message, "the sync with `{name}` {times}; it is retried in {wait}{unless}");
         self.status.record_pass(Some((message, failures)));
     }
 
@@ -382,9 +387,11 @@ impl Drop for SyncLoop {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T> {
-    let failed = || Error::unavailable("the state of this gateway cannot be read or written");
-    let done = tokio::task::spawn_blocking(work).await.map_err(|e| failed().with_source(e))?;
-    done.map_err(|e| failed().with_source(e))
+    let failed = |cause: String| {
+        Error::unavailable(format!("the state of this gateway cannot be read or written: {cause}"))
+    };
+    let done = tokio::task::spawn_blocking(work).await.map_err(|e| failed(e.to_string()))?;
+    done.map_err(|e| failed(e.to_string()))
 }
 
 /// The key of a first contact: one provider, and one gateway there.
