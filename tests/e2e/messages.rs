@@ -91,6 +91,40 @@ async fn one_mistake_has_one_error_at_its_line() {
         let error = only_error(&dir(&format!("{REMOTE}{section}"))).await;
         assert!(error.starts_with(expected), "{section}: {error}");
     }
+    let mesh = "[mesh.m]\ntype = \"http\"\nprovider = \"local\"\njwt_secret = \"0123456789abcdef0123456789abcdef\"\n\
+                ingress = [\"local.name.i\"]\n[pipelines.api.mesh.ingress.i]\ntype = \"http\"\nmode = \"mesh\"\n\
+                urls = [\"https://a.example/a\"]\n";
+    let whole = format!("{BASE}{}{mesh}", echo("api", "/api"));
+    assert_eq!(errors(&dir(&whole)).await, [""; 0]);
+    for (from, to, expected) in [
+        ("endpoints = [\"api\"]", "endpoints = 7", "pipelines.api.endpoints: expected a list of strings"),
+        (
+            "endpoints = [\"api\"]",
+            "endpoints = [7]",
+            "pipelines.api.endpoints: expected a string in the list",
+        ),
+        (
+            "endpoints = [\"api\"]",
+            "endpoints = [\"apy\"]",
+            "pipelines.api.endpoints: there is no [endpoints.apy]",
+        ),
+        ("endpoints = [\"api\"]", "endpoints = [\"api]", "config.toml: invalid basic string"),
+        ("service = \"http\"", "service = 7", "endpoints.api.service: expected a string"),
+        ("path_prefix = \"/api\"", "path_prefix = 7", "endpoints.api.options.path_prefix: expected a string"),
+        (
+            "jwt_secret = \"0123456789abcdef0123456789abcdef\"",
+            "jwt_secret = 7",
+            "mesh.m.jwt_secret: expected a string",
+        ),
+        (
+            "urls = [\"https://a.example/a\"]",
+            "urls = \"https://a.example/a\"",
+            "pipelines.api.mesh.ingress.i.urls: expected a list",
+        ),
+    ] {
+        let error = only_error(&dir(&whole.replacen(from, to, 1))).await;
+        assert!(error.contains(expected), "{to}: {error}");
+    }
     let legacy =
         "[proxy]\nid = \"edge\"\n\n[runbeam]\nenabled = true\ncloud_api_base_url = \"ftp://x.example\"\n";
     let error = only_error(&dir(legacy)).await;

@@ -33,6 +33,10 @@ impl Endpoint {
         let service = section.required_text("service", problems);
         let options = section.section("options", problems);
         let path_prefix = options.as_ref().and_then(|options| options.text("path_prefix", problems));
+        // A path of a wrong type has its error, and is not missing as well.
+        if path_prefix.is_none() && options.as_ref().is_some_and(|options| options.has("path_prefix")) {
+            return None;
+        }
         let endpoint = Self {
             name,
             id: optional(section, "id", problems),

@@ -105,7 +105,12 @@ impl Fragment {
             }
         }
         for (_, place, message) in innermost.into_values() {
+            let has_no_end = message.contains(NO_END);
             problems.error(place.as_ref(), source.name(), message);
+            // What follows a string without an end is read as part of something else.
+            if has_no_end {
+                break;
+            }
         }
         let mut missing = Problems::default();
         let variables =
@@ -192,6 +197,9 @@ fn authentications(root: &Section<'_>) -> Vec<(String, bool)> {
     };
     root.foreign("authentications").into_iter().map(|(name, table)| (name.to_owned(), open(table))).collect()
 }
+
+/// The last words of the message about a string without its quotation mark.
+const NO_END: &str = "at the end of the text";
 
 /// Removes every quoted value from a message of a parser: it may be a secret.
 pub(crate) fn without_values(message: &str) -> String {

@@ -286,6 +286,8 @@ fn check_keys(linked: &LinkedMesh, key: &str, problems: &mut Problems) {
                 problems.warn(Some(&path.place), key, "`jwt_secret` is set, so this key is not used");
             }
         }
+        // The key of a wrong type has its error.
+        None if private.is_none() && public.is_none() && mesh.keys_are_wrong => {}
         None if private.is_none() && public.is_none() => {
             problems.error(Some(&mesh.place), key, "a local mesh needs keys to sign and verify tokens").help(
                 "set jwt_secret, or jwt_private_key_path (to send) and jwt_public_key_path (to receive)",

@@ -23,6 +23,8 @@ pub(crate) struct Mesh {
     pub(crate) provider: Option<Spanned<String>>,
     /// The shared secret, for HS256.
     pub(crate) jwt_secret: Option<Spanned<Secret>>,
+    /// Set if a key has an error, so that a mesh without keys is no further one.
+    pub(crate) keys_are_wrong: bool,
     /// The file of the private key that signs, for RS256.
     pub(crate) jwt_private_key_path: Option<Spanned<String>>,
     /// The file of the public key that verifies, for RS256.
@@ -52,6 +54,9 @@ pub(crate) struct RemoteIngress {
     pub(crate) urls: Vec<Spanned<String>>,
 }
 
+/// The keys of a local mesh that hold or name its keys.
+const KEYS: [&str; 3] = ["jwt_secret", "jwt_private_key_path", "jwt_public_key_path"];
+
 impl Mesh {
     pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Self {
         let provider = section.required_text("provider", problems);
@@ -68,6 +73,7 @@ impl Mesh {
             protocol: section.word("type", &PROTOCOLS, problems),
             provider,
             jwt_secret,
+            keys_are_wrong: KEYS.iter().any(|key| section.has(key) && !section.is_text(key)),
             jwt_private_key_path: section.text("jwt_private_key_path", problems),
             jwt_public_key_path: section.text("jwt_public_key_path", problems),
             token_audience: section
@@ -86,7 +92,7 @@ impl Mesh {
 impl RemoteIngress {
     pub(crate) fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Self {
         let urls = section.texts("urls", problems);
-        if urls.is_empty() {
+        if urls.is_empty() && !section.is_no_list("urls") {
             problems.error(
                 Some(section.place()),
                 section.path(),

@@ -21,6 +21,8 @@ pub(crate) struct Pipeline {
     pub(crate) networks: Vec<Spanned<String>>,
     /// The endpoints, where requests enter.
     pub(crate) endpoints: Vec<Spanned<String>>,
+    /// Set if `endpoints` has an error, so that a missing endpoint is no further one.
+    pub(crate) endpoints_are_wrong: bool,
     /// The middleware in order; `left` before `right` in a split configuration.
     pub(crate) middleware: Vec<Spanned<String>>,
     /// The backends, where requests leave. Only the first one is used.
@@ -125,6 +127,7 @@ impl Pipeline {
             description: optional(section, "description", problems),
             networks: section.texts("networks", problems),
             endpoints: section.texts("endpoints", problems),
+            endpoints_are_wrong: section.is_no_list("endpoints"),
             middleware,
             backends: section.texts("backends", problems),
             ingress,
@@ -136,7 +139,7 @@ impl Pipeline {
 impl Ingress {
     fn read(name: String, section: &Section<'_>, problems: &mut Problems) -> Self {
         let urls = section.texts("urls", problems);
-        if urls.is_empty() {
+        if urls.is_empty() && !section.is_no_list("urls") {
             problems
                 .error(Some(section.place()), section.path(), "an ingress needs at least one URL")
                 .help("add `urls = [\"https://api.example.com/r4\"]`");

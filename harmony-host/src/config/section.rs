@@ -164,6 +164,13 @@ impl<'a> Section<'a> {
         texts
     }
 
+    /// Returns whether `key` is set to a value that is no list of strings, for which [`texts`](Self::texts) adds an error.
+    pub(crate) fn is_no_list(&self, key: &'static str) -> bool {
+        self.value(key).is_some_and(|(value, _)| {
+            value.as_array().is_none_or(|items| items.iter().any(|item| !item.get_ref().is_str()))
+        })
+    }
+
     /// Reads the table `key` below this one.
     pub(crate) fn section(&self, key: &'static str, problems: &mut Problems) -> Option<Section<'a>> {
         let table = self.typed(key, "a table", problems, DeValue::as_table)?;
@@ -174,6 +181,11 @@ impl<'a> Section<'a> {
     pub(crate) fn place_of(&self, key: &str) -> Option<Place> {
         let (name, _) = self.table.get_key_value(key)?;
         Some(Place::new(self.source, name.span()))
+    }
+
+    /// Returns whether the value of `key` is a string.
+    pub(crate) fn is_text(&self, key: &'static str) -> bool {
+        self.value(key).is_some_and(|(value, _)| value.is_str())
     }
 
     /// Returns the place of the value of `key`.

@@ -1,6 +1,6 @@
 //! Problems of a configuration, and the list that collects them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::diagnostics::escape::escape;
@@ -42,6 +42,11 @@ impl Problem {
             Some(place) => format!("{}:{}: {problem}", escape(place.file()), place.line()),
             None => problem.to_string(),
         }
+    }
+
+    /// Returns whether the problem is about the text of a whole file, such as a syntax error.
+    fn is_about_syntax(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.file() == self.key)
     }
 }
 
@@ -156,19 +161,26 @@ impl Problems {
         }
     }
 
-    /// Removes duplicates: a mistake in a section that two pipelines use is reported once. Removes the errors on the line
-    /// of a syntax error too: what the parser makes of that line is not what was meant.
+    /// Removes duplicates: a mistake in a section that two pipelines use is reported once.
+    ///
+    /// Removes further errors of a file with a syntax error as well: those after it, and those about what a section
+    /// lacks. The parser guesses there.
     pub(crate) fn dedup(&mut self) {
-        let line = |problem: &Problem| {
-            Some((problem.place.as_ref()?.file().to_owned(), problem.place.as_ref()?.line()))
+        let mut broken: HashMap<String, usize> = HashMap::new();
+        for place in
+            self.errors().filter(|problem| problem.is_about_syntax()).filter_map(|p| p.place.as_ref())
+        {
+            let first = broken.entry(place.file().to_owned()).or_insert(usize::MAX);
+            *first = place.line().min(*first);
+        }
+        let is_guess = |problem: &Problem| {
+            let Some(place) = problem.place.as_ref().filter(|_| !problem.is_about_syntax()) else {
+                return false;
+            };
+            broken.get(place.file()).is_some_and(|first| place.line() >= *first || place.is_in_header())
         };
-        let is_syntax =
-            |problem: &Problem| problem.place.as_ref().is_some_and(|place| place.file() == problem.key);
-        let broken: HashSet<_> =
-            self.errors().filter(|problem| is_syntax(problem)).filter_map(line).collect();
         if !broken.is_empty() {
-            self.list
-                .retain(|problem| is_syntax(problem) || line(problem).is_none_or(|at| !broken.contains(&at)));
+            self.list.retain(|problem| !is_guess(problem));
         }
         let mut seen = HashSet::new();
         self.list.retain(|problem| seen.insert(problem.to_string()));

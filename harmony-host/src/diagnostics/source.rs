@@ -125,6 +125,13 @@ impl Place {
         Arc::ptr_eq(&self.source, &other.source) && self.span == other.span
     }
 
+    /// Returns whether the range starts in the header of a section.
+    pub(crate) fn is_in_header(&self) -> bool {
+        let before = self.source.text.get(..self.span.start).unwrap_or_default();
+        let line = before.rfind('\n').map_or(0, |at| at + 1);
+        self.source.text.get(line..).is_some_and(|line| line.trim_start().starts_with('['))
+    }
+
     /// Returns the range of bytes.
     pub(crate) fn span(&self) -> Range<usize> {
         self.span.clone()

@@ -135,7 +135,7 @@ fn accept(
     // adds nothing.
     let is_known = |problems: &Problems, key: &str, place: Option<&Place>| {
         problems.errors().any(|known| {
-            known.key == key
+            known.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
                 || place.is_some_and(|place| known.place.as_ref().is_some_and(|at| at.is_same(place)))
         })
     };

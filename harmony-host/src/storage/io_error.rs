@@ -16,7 +16,10 @@ const EIO: i32 = 5;
 pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
     move |source| match source.get_ref().is_some_and(|inner| inner.is::<PathError>()) {
         true => source,
-        false => io::Error::new(source.kind(), PathError { path: path.to_owned(), source }),
+        false => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            io::Error::new(source.kind(), PathError { path, source })
+        }
     }
 }
 

@@ -55,6 +55,8 @@ impl Linker<'_> {
             }
             None => match endpoints.first() {
                 Some(first) => Arc::clone(first),
+                // An endpoint that cannot be used has its error.
+                None if !pipeline.endpoints.is_empty() || pipeline.endpoints_are_wrong => return None,
                 None => {
                     problems
                         .error(Some(&ingress.place), key, "the pipeline has no endpoint for this ingress")
