@@ -11,7 +11,6 @@ use crate::cli::out;
 use crate::cli::screen::{Screen, counted};
 use crate::cli::state_dir::StateDir;
 use crate::cli::unknown_keys::UnknownKeys;
-pub(super) use crate::diagnostics::logged::counted;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::render::render;
 use crate::gateway::Gateway;

@@ -8,7 +8,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::config_path::ConfigPath;
 use crate::cli::exit::Exit;
-use crate::cli::screen::counted;
 use crate::cli::state_dir::StateDir;
 use crate::cli::unknown_keys::UnknownKeys;
 use crate::cli::{log, out};

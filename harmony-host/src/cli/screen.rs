@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::diagnostics::escape::escape;
+pub(super) use crate::diagnostics::logged::counted;
 
 /// The text of one answer. Its values come from documents, control planes and other programs. Each is escaped here, so that
 /// none begins a line of its own, moves the cursor or reorders what is around it.
@@ -32,15 +33,6 @@ impl Screen {
 /// Returns a text of an answer, or `-`.
 pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
-}
-
-/// Returns a number with its noun, in the plural unless it is 1: `1 mesh`, `2 meshes`.
-pub(super) fn counted(n: usize, noun: &str) -> String {
-    match (n, noun.ends_with('h')) {
-        (1, _) => format!("1 {noun}"),
-        (_, true) => format!("{n} {noun}es"),
-        (_, false) => format!("{n} {noun}s"),
-    }
 }
 
 #[cfg(test)]
