@@ -60,7 +60,7 @@ pub use snapshot::{
 };
 pub use status::{
     AppliedChange, AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, Desired,
-    DisplacedFile, Effective, Evidence, LastGoodStatus, OverlaidFile, OverlayStatus, ProblemReport,
+    DisplacedFile, Effective, Evidence, LastGoodStatus, NotTaken, OverlaidFile, OverlayStatus, ProblemReport,
     ReadOnlyPath, Status, SyncFailure, SyncStatus,
 };
 pub use storage::digest::Digest;

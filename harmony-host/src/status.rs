@@ -3,6 +3,7 @@
 mod board;
 mod change;
 mod evidence;
+mod not_taken;
 mod overlay;
 mod overview;
 mod sync;
@@ -11,6 +12,7 @@ mod timestamp;
 pub(crate) use board::StatusBoard;
 pub use change::{ChangeOutcome, ChangeReport};
 pub use evidence::{AppliedChange, Evidence};
+pub use not_taken::NotTaken;
 pub use overlay::{DisplacedFile, OverlaidFile, OverlayStatus, ReadOnlyPath};
 pub use overview::{AttemptVerdict, Attempted, Desired, Effective, LastGoodStatus, ProblemReport, Status};
 pub use sync::{Authorization, SyncFailure, SyncStatus};

@@ -6,6 +6,7 @@ mod command;
 mod expiry;
 mod first_contact;
 mod lazy_journal;
+mod listing;
 mod outbox;
 mod pass;
 mod push;

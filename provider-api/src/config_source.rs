@@ -60,6 +60,12 @@ pub trait ConfigSource: Send + Sync {
 
     /// Returns the schedule on which the host calls [`pending`](Self::pending). Always the configured one.
     fn cadence(&self) -> Cadence;
+
+    /// Returns the problem of the last list, in one sentence without secrets, if changes of it are withheld because they
+    /// are not for this gateway. The host shows it and does not count as in sync. Does no I/O.
+    fn problem(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The result of [`ConfigSource::pending`].

@@ -5,6 +5,7 @@ mod away;
 mod by_hand;
 mod cold;
 mod late;
+mod listed;
 mod network;
 mod rejected;
 mod spelled;

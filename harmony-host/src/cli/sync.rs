@@ -49,7 +49,11 @@ impl Sync {
                 out::error(answer["message"].as_str().unwrap_or("the gateway could not fetch changes"));
                 Exit::NoProvider
             }
-            true if is_empty("rejected") && is_empty("held") => Exit::Done,
+            true if ["rejected", "held", "not_taken"].into_iter().all(is_empty)
+                && answer["problem"].is_null() =>
+            {
+                Exit::Done
+            }
             true => Exit::NotInSync,
         }
     }
@@ -78,6 +82,15 @@ fn lines(answer: &Value, accepts: bool) -> String {
                 }),
             }
         }
+    }
+    for change in answer["not_taken"].as_array().into_iter().flatten() {
+        is_empty = false;
+        screen.line(&format!("not taken {} {}", text(&change["kind"]), text(&change["id"])));
+        screen.line(&format!("          {}", text(&change["reason"])));
+    }
+    if let Some(problem) = answer["problem"].as_str() {
+        is_empty = false;
+        screen.line(&format!("problem   {problem}"));
     }
     if is_empty && answer["success"].as_bool() == Some(true) {
         screen.line("nothing is pending");

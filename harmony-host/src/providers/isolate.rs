@@ -34,6 +34,11 @@ pub(crate) fn cadence_of(provider: &dyn Provider) -> Option<Cadence> {
     catch_panic(|| provider.source().map(provider_api::ConfigSource::cadence))?
 }
 
+/// Returns the problem of the last list of changes; `None` also when the provider has no changes or panicked.
+pub(crate) fn source_problem_of(provider: &dyn Provider) -> Option<String> {
+    catch_panic(|| provider.source().and_then(provider_api::ConfigSource::problem))?
+}
+
 /// Returns the state of the gateway's credential; `None` when the provider needs none or panicked.
 pub(crate) fn credential_status_of(provider: &dyn Provider) -> Option<CredentialStatus> {
     catch_panic(|| provider.enrollment().map(provider_api::Enrollment::credential_status))?

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::status::overview::{Desired, Status};
 use crate::status::sync::{SyncFailure, SyncStatus};
 use crate::status::timestamp;
-use crate::status::{AppliedChange, ChangeOutcome, ChangeReport};
+use crate::status::{AppliedChange, ChangeOutcome, ChangeReport, NotTaken};
 
 /// The current status. The gateway writes it; the management API reads it without a lock.
 #[derive(Debug)]
@@ -109,6 +109,11 @@ impl StatusBoard {
     /// before.
     pub(crate) fn first_contact(&self, at: SystemTime, unknown: Option<String>) {
         self.sync(|sync| (sync.evidence.since, sync.evidence.unknown) = (Some(timestamp(at)), unknown));
+    }
+
+    /// Records the changes that the provider lists and this gateway has not taken, and the problem of the list.
+    pub(crate) fn listed(&self, not_taken: Vec<NotTaken>, problem: Option<String>) {
+        self.sync(|sync| (sync.not_taken, sync.source_problem) = (not_taken, problem));
     }
 
     /// Records the counts of the provider's changes in the journal, and the rejected change that keeps the

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::providers::isolate::{cadence_of, credential_details_of, credential_status_of};
 use crate::status::change::{ChangeOutcome, ChangeReport};
 use crate::status::evidence::Evidence;
+use crate::status::not_taken::{self, NotTaken};
 use crate::status::timestamp;
 
 /// The status of the sync with the provider.
@@ -34,6 +35,11 @@ pub struct SyncStatus {
     pub due_at: Option<Timestamp>,
     /// The number of changes without a verdict.
     pub unsettled: usize,
+    /// The changes that the provider lists and this gateway has not taken.
+    pub not_taken: Vec<NotTaken>,
+    /// The problem of the provider's last list, which has changes that are not for this gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_problem: Option<String>,
     /// The number of verdicts that the provider has not received.
     pub undelivered: usize,
     /// The number of rejected changes that are tried again.
@@ -90,6 +96,8 @@ impl SyncStatus {
             failure: None,
             due_at: None,
             unsettled: 0,
+            not_taken: Vec::new(),
+            source_problem: None,
             undelivered: 0,
             quarantined: 0,
             rejected: None,
@@ -181,7 +189,9 @@ impl SyncStatus {
             1 => Some("1 change has no verdict yet".to_owned()),
             n => Some(format!("{n} changes have no verdict yet")),
         };
-        self.rejected.clone().or(held).or(waits).or_else(|| self.unknown())
+        let not_taken = || not_taken::in_words(&self.not_taken);
+        let source = self.source_problem.clone();
+        self.rejected.clone().or(held).or(waits).or_else(not_taken).or(source).or_else(|| self.unknown())
     }
 
     /// Returns when the authorization expired.

@@ -34,11 +34,14 @@ impl SyncPass {
             }
             let acknowledged = isolated(source.report(&change.id, &ChangeStatus::Received)).await;
             match acknowledged {
-                Ok(()) => {}
+                Ok(()) => self.listing.acknowledged(entry, None),
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
                 Err(_) if reported_before => {}
+                // The provider withdrew the change, or does not let this gateway have it: the next list shows which.
                 Err(error) => {
-                    tracing::warn!(change = %change.id, error = error_chain(&error), "the provider withdrew the change");
+                    let error = error_chain(&error);
+                    tracing::warn!(change = %change.id, error, "the provider refused the acknowledgement of the change; it is not applied");
+                    self.listing.acknowledged(entry, Some(&error));
                     return note(journal, move |journal| journal.forget(sequence)).await;
                 }
             }

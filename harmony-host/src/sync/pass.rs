@@ -13,10 +13,11 @@ use tokio::time::Instant;
 
 use crate::apply::Command;
 use crate::journal::{Delivery, Entry, Journal, Phase, TRIES};
-use crate::providers::isolate::{error_chain, isolated};
+use crate::providers::isolate::{error_chain, isolated, source_problem_of};
 use crate::status::StatusBoard;
 use crate::storage::failpoints::kill;
 use crate::sync::lazy_journal::{LazyJournal, note};
+use crate::sync::listing::Listing;
 use crate::sync::outbox::Outbox;
 use crate::sync::report::SyncReport;
 use crate::sync::summary;
@@ -32,6 +33,8 @@ pub(super) struct SyncPass {
     pub(super) listed: Vec<ChangeHead>,
     /// The repeats of each verdict whose change the provider still lists, and the earliest time of the next one.
     pub(super) repeated: HashMap<u64, (u32, Instant)>,
+    /// The changes that stay pending at the provider.
+    pub(super) listing: Listing,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -115,6 +118,10 @@ impl SyncPass {
     ) -> Result<()> {
         let journal = self.journal.get().await?;
         let synced = self.sync_with(provider, source, requested, &journal, report).await;
+        let not_taken = self.listing.not_taken();
+        report.not_taken.clone_from(&not_taken);
+        report.problem = source_problem_of(&**provider);
+        self.status.listed(not_taken, report.problem.clone());
         summary::update(&journal, provider, &self.status);
         synced
     }
@@ -145,7 +152,10 @@ impl SyncPass {
         source: &dyn ConfigSource,
         journal: &Arc<Journal>,
     ) -> Result<()> {
+        let settled =
+            Listing::settled(journal, provider.name(), |sequence| self.repeated.contains_key(&sequence));
         if let Pending::Changes(heads) = isolated(source.pending()).await? {
+            self.listing.received(&heads, &settled);
             self.listed = heads;
             self.forget_withdrawn(provider, journal).await?;
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::status::ChangeReport;
+use crate::status::{ChangeReport, NotTaken};
 
 /// The results of one sync.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -14,6 +14,12 @@ pub struct SyncReport {
     pub rejected: Vec<ChangeReport>,
     /// The deferred changes, with the reasons.
     pub held: Vec<ChangeReport>,
+    /// The changes that the provider lists and this gateway has not taken, with the reasons.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_taken: Vec<NotTaken>,
+    /// The problem of the provider's list, which has changes that are not for this gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// The error that ended the sync early.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -19,6 +19,7 @@ use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
 use crate::sync::expiry::ExpiryWarnings;
 use crate::sync::first_contact::{FirstContact, FirstContacts};
+use crate::sync::listing::Listing;
 use crate::sync::outbox::Outbox;
 use crate::sync::pass::SyncPass;
 use crate::sync::schedule::Schedule;
@@ -83,6 +84,7 @@ impl SyncLoop {
             status: Arc::clone(&parts.status),
             listed: Vec::new(),
             repeated: std::collections::HashMap::new(),
+            listing: Listing::default(),
             clock: parts.clock,
         };
         Self {
@@ -176,6 +178,7 @@ impl SyncLoop {
         if !same {
             self.authorized();
             self.pass.listed.clear();
+            self.pass.listing.clear();
             self.shown_contact = None;
             self.outbox.wake();
             match &primary {

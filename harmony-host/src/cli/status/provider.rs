@@ -78,9 +78,18 @@ fn evidence(sync: &Value, now: Now, screen: &mut Screen) {
         (false, Some(_)) => format!("; next poll {}", now.when(&sync["due_at"])),
     };
     screen.row("last answer", &format!("{}{next}", now.when(&sync["heard_at"])));
-    let count = |key: &str, noun| counted(sync[key].as_u64().unwrap_or_default() as usize, noun);
-    let (changes, verdicts) = (count("unsettled", "change"), count("undelivered", "verdict"));
+    let number = |key: &str| sync[key].as_u64().unwrap_or_default() as usize;
+    let not_taken = sync["not_taken"].as_array().map_or(&[][..], Vec::as_slice);
+    let changes = counted(number("unsettled") + not_taken.len(), "change");
+    let verdicts = counted(number("undelivered"), "verdict");
     screen.row("pending", &format!("{changes} to apply, {verdicts} to report"));
+    for change in not_taken {
+        let (kind, id, reason) = (text(&change["kind"]), text(&change["id"]), text(&change["reason"]));
+        screen.row("not taken", &format!("{kind} change {id}: {reason}"));
+    }
+    if let Some(problem) = sync["source_problem"].as_str() {
+        screen.row("not ours", problem);
+    }
     let applied = &sync["evidence"]["last_applied"];
     let shown = match (applied.is_null(), applied["at"].is_null()) {
         (true, _) => "no change was applied here yet".to_owned(),
