@@ -326,3 +326,26 @@ async fn management_without_network() {
         assert!(problems.contains("there is no"), "{name}: {problems}");
     }
 }
+
+/// A server in front may read another line of a repeated header than this one.
+#[tokio::test]
+async fn repeated_headers_are_a_bad_request() {
+    let site = Site::serving("").await;
+    let request = |path: &str, headers: &[(&str, &str)]| {
+        let all = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<String>();
+        format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{all}\r\n")
+    };
+    let local = ("Host", "localhost");
+    for (path, headers, expected) in [
+        ("/admin/info", vec![local], 200),
+        ("/admin/info", vec![local, local], 400),
+        ("/admin/info", vec![local, ("Host", "evil.example")], 400),
+        ("http://localhost/admin/info", vec![local, ("Host", "evil.example")], 400),
+        ("/admin/health", vec![local, local], 400),
+        ("/admin/info", vec![local, ("Origin", "http://localhost"), ("Origin", "http://evil.example")], 400),
+        ("/admin/info", vec![local, ("Authorization", "Bearer a"), ("Authorization", "Bearer b")], 400),
+    ] {
+        let answer = Raw::send(site.admin, request(path, &headers)).await;
+        assert_eq!(answer.status(), expected, "{path} {headers:?}");
+    }
+}

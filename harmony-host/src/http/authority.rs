@@ -9,16 +9,18 @@ use http::{HeaderMap, Uri};
 /// A message, if the request names no valid host.
 pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, &'static str> {
     const MISSING: &str = "the request names no host";
+    // RFC 9112, section 3.2: more than one Host header is a bad request, also beside a URI with a host.
+    let mut hosts = headers.get_all(HOST).iter();
+    let (first, None) = (hosts.next(), hosts.next()) else {
+        return Err("the request has more than one Host header");
+    };
     if let Some(authority) = uri.authority() {
         return match authority.as_str().contains('@') {
             true => Err("the request names a user in its host"),
             false => Ok(authority.as_str().to_owned()),
         };
     }
-    // RFC 9112, section 3.2: more than one Host header is a bad request.
-    let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(MISSING) };
-    let host = host.to_str().map_err(|_| MISSING)?;
+    let host = first.ok_or(MISSING)?.to_str().map_err(|_| MISSING)?;
     let plain = |b: u8| {
         b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%' | b'~')
     };
@@ -49,6 +51,20 @@ pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_hosts_are_a_bad_request() {
+        let host = |name: &'static str| (HOST, http::HeaderValue::from_static(name));
+        let two: HeaderMap = [host("a.example"), host("b.example")].into_iter().collect();
+        let mut same = HeaderMap::from_iter([host("a.example")]);
+        for uri in ["/x", "http://a.example/x"] {
+            let uri: Uri = uri.parse().unwrap();
+            assert_eq!(authority(&uri, &same).as_deref(), Ok("a.example"));
+            assert!(authority(&uri, &two).is_err(), "{uri}");
+        }
+        same.append(HOST, http::HeaderValue::from_static("a.example"));
+        assert!(authority(&Uri::from_static("/x"), &same).is_err());
+    }
 
     #[test]
     fn ports_are_split_off() {

@@ -43,6 +43,15 @@ impl<'a> GuardRequest<'a> {
     }
 }
 
+/// The headers that the guard decides by. A server in front of this one may read another line of a repeated one.
+const SINGLE: [&str; 6] =
+    ["host", "origin", "sec-fetch-site", "content-type", "authorization", "management-token"];
+
+/// Returns the name of a header that a request has more than once and may have once only.
+pub(super) fn repeated_header(headers: &HeaderMap) -> Option<&'static str> {
+    SINGLE.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some())
+}
+
 /// Checks that a request to the management API is allowed.
 ///
 /// * A peer on the loopback needs no token, unless it forwards for another client (Via, Forwarded).

@@ -52,6 +52,13 @@ impl Management {
         let Some(config) = &snapshot.config.management else {
             return not_found("the management API is not enabled; set `[management] enabled = true`");
         };
+        if let Some(name) = guard::repeated_header(request.headers()) {
+            return problem(
+                StatusCode::BAD_REQUEST,
+                "bad_request",
+                &format!("the request has more than one {name} header"),
+            );
+        }
         let path = request.uri().path();
         let route = match is_root_health(&snapshot, path) {
             true => Some(&Route::HEALTH),
