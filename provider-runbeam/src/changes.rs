@@ -1,7 +1,7 @@
 //! Pending changes: the list, one change with its transforms, and reports.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use provider_api::{
     Attachment, Cadence, Change, ChangeHead, ChangeId, ChangeStatus, ConfigSource, DocumentKind, Error,
@@ -11,6 +11,7 @@ use reqwest::header::ETAG;
 use url::Url;
 
 use crate::address::Address;
+use crate::addressee::{Listed, Shown, separate};
 use crate::api::{Conditional, missing_field};
 use crate::credential::Credential;
 use crate::purpose::Purpose;
@@ -56,6 +57,10 @@ impl ConfigSource for Runbeam {
     fn cadence(&self) -> Cadence {
         self.cadence
     }
+
+    fn problem(&self) -> Option<String> {
+        self.withheld.load().as_deref().cloned()
+    }
 }
 
 const PENDING: &str = "listing the pending changes";
@@ -66,7 +71,7 @@ impl Runbeam {
     async fn list(&self) -> Result<Pending> {
         let credential = self.credential().await?;
         let call = self.call(PENDING, Purpose::Gateway, &credential);
-        // Without an id the list is that of every gateway the token sees: a machine token sees its own.
+        // Without an id the list is that of every gateway the token sees.
         let id: Vec<&str> = credential.gateway_id.as_deref().into_iter().collect();
         let mut next = Some(self.api.url(&call, "harmony/changes", &id).await?);
         let mut list = List::default();
@@ -100,8 +105,28 @@ impl Runbeam {
             next =
                 link.map(|link| same_origin_url(PENDING, self.api.configured(), &url, &link)).transpose()?;
         }
+        let ours = self.for_this_gateway(&credential, list.oldest_first());
         self.pending_etag.store(etag.filter(|_| pages == 1).map(Arc::new));
-        Ok(Pending::Changes(list.oldest_first()))
+        Ok(Pending::Changes(ours))
+    }
+
+    /// Returns the changes that are for this gateway. The others are neither acknowledged nor applied.
+    fn for_this_gateway(&self, credential: &Credential, listed: Vec<Listed>) -> Vec<ChangeHead> {
+        let own = self.credentials.gateway_of(credential);
+        let (mut ours, withheld, shown) = separate(own.as_deref(), listed);
+        if let Shown::Gateway(id) = shown {
+            self.credentials.learned(credential, &id);
+        }
+        let mut reason = withheld.reason(own.as_deref());
+        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        foreign.retain(|id, _| ours.iter().any(|head| head.id == *id));
+        ours.retain(|head| !foreign.contains_key(&head.id));
+        reason = reason.or_else(|| foreign.values().next().cloned());
+        if let Some(reason) = &reason {
+            tracing::warn!(reason, "the list has changes that are not for this gateway");
+        }
+        self.withheld.store(reason.map(Arc::new));
+        ours
     }
 
     async fn detail(&self, action: &str, id: &ChangeId) -> Result<Change> {
@@ -115,6 +140,19 @@ impl Runbeam {
                 "{action}: the control plane at {} sent a different change",
                 self.api.address()
             )));
+        }
+        let own = self.credentials.gateway_of(&credential);
+        if let (Some(own), Some(other)) =
+            (&own, change.gateway().filter(|gateway| own.as_deref() != Some(*gateway)))
+        {
+            // Unavailable, since every other error rejects the change, and its verdict would be reported.
+            let message = format!(
+                "{action}: the change is for another gateway, `{}`, not for this one, `{own}`; it is not taken",
+                other.escape_debug().take(40).collect::<String>()
+            );
+            let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+            foreign.insert(id.clone(), message.clone());
+            return Err(Error::unavailable(message));
         }
         let document = change.toml_config.filter(|text| !text.trim().is_empty());
         let document =
@@ -167,7 +205,7 @@ fn transform_url(base: &Url, id: &str) -> Url {
 /// The changes of the pages read so far, newest first.
 #[derive(Default)]
 struct List {
-    heads: Vec<ChangeHead>,
+    heads: Vec<Listed>,
     seen: BTreeSet<ChangeId>,
 }
 
@@ -177,7 +215,7 @@ impl List {
             let head = change.head().ok_or_else(|| missing_field(PENDING, address, "id"))?;
             // A change that arrives between two pages moves the others down, so one is on both pages.
             if self.seen.insert(head.id.clone()) {
-                self.heads.push(head);
+                self.heads.push((head, change.gateway().map(str::to_owned)));
             }
         }
         match self.heads.len() > MAX_CHANGES {
@@ -192,9 +230,9 @@ impl List {
     ///
     /// The order is by `created_at` if every change has one. The order of the list is not enough: in a list that is
     /// sorted differently, an old version would be applied last.
-    fn oldest_first(mut self) -> Vec<ChangeHead> {
+    fn oldest_first(mut self) -> Vec<Listed> {
         self.heads.reverse();
-        let created_at = |head: &ChangeHead| head.created_at.as_deref()?.parse::<jiff::Timestamp>().ok();
+        let created_at = |(head, _): &Listed| head.created_at.as_deref()?.parse::<jiff::Timestamp>().ok();
         if self.heads.iter().all(|head| created_at(head).is_some()) {
             self.heads.sort_by_cached_key(created_at);
         }
@@ -224,7 +262,7 @@ mod tests {
             let mut list = List::default();
             let url = Url::parse("https://a.example").unwrap();
             list.add(Address(&url), &page).unwrap();
-            list.oldest_first().iter().map(|head| head.id.to_string()).collect::<String>()
+            list.oldest_first().iter().map(|(head, _)| head.id.to_string()).collect::<String>()
         };
         let (early, late) = (Some("2026-01-01T00:00:00Z"), Some("2026-01-01T02:00:00+01:00"));
         assert_eq!(order(&[("c", late), ("b", early), ("a", early)]), "abc");

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use provider_api::{CredentialDetails, CredentialStatus, Error, Result, Secret};
 
-use crate::credential::{Credential, DisplayTime};
+use crate::credential::{Credential, DisplayTime, is_id};
 use crate::environment::Environment;
 use crate::private_file::Stamp;
 use crate::seen_tokens::SeenToken;
@@ -45,6 +45,8 @@ struct State {
     to_store: bool,
     /// Set when the control plane has accepted the token of the environment.
     works: bool,
+    /// The gateway of a bare token of the environment, once the control plane has told it.
+    learned: Option<String>,
 }
 
 /// The gateway that this one is enrolled as.
@@ -54,7 +56,13 @@ pub(crate) enum Identity {
     /// The one with this id.
     Gateway(String),
     /// The one of this bare token, which has no id with it.
-    Bare(Secret),
+    Bare {
+        token: Secret,
+        /// Set when the control plane has accepted it, or another bare token before.
+        worked: bool,
+    },
+    /// The one of a bare token that worked. It is gone or refused, and the control plane never told the id.
+    Unknown,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +91,7 @@ impl Credentials {
             to_remember: false,
             to_store,
             works: false,
+            learned: None,
         };
         let store = store.map_err(|e| e.to_string());
         Self(Arc::new(Inner {
@@ -108,8 +117,9 @@ impl Credentials {
         self.state().select(now)
     }
 
-    /// Returns the gateway that this one is enrolled as. Expired and refused credentials count, unless they are bare
-    /// tokens: a refused one says nothing. While the stored one cannot be decrypted, what was remembered of it counts.
+    /// Returns the gateway that this one is enrolled as. Expired and refused credentials count, also a bare token that
+    /// worked once: whoever may enroll a gateway must not get it when its token is revoked. One that never worked says
+    /// nothing. While the stored one cannot be decrypted, what was remembered of it counts.
     ///
     /// # Errors
     /// Unavailable when the store cannot be read now.
@@ -128,15 +138,49 @@ impl Credentials {
         let says = |candidate: &&Candidate| candidate.credential.gateway_id.is_some() || !candidate.refused;
         let best = state.best(now).filter(says);
         let best = best.or_else(|| state.candidates().into_iter().flatten().find(says));
-        match (best.map(|best| &best.credential), &self.0.store) {
-            (Some(credential), _) => match &credential.gateway_id {
-                Some(id) => Identity::Gateway(id.clone()),
-                None => Identity::Bare(credential.token.clone()),
-            },
-            (None, Ok(store)) if state.stored.is_err() => {
-                store.seen_tokens().gateway_id(&self.0.origin).map_or(Identity::Nobody, Identity::Gateway)
-            }
-            _ => Identity::Nobody,
+        let remembered = self.0.store.as_ref().ok().map(Store::seen_tokens);
+        let bare = remembered.as_ref().and_then(|seen| seen.bare(&self.0.origin));
+        let worked = state.works || bare.is_some();
+        if let Some(credential) = best.map(|best| &best.credential) {
+            let id = credential.gateway_id.clone().or_else(|| state.learned_for(credential));
+            let bare = || Identity::Bare { token: credential.token.clone(), worked };
+            return id.map_or_else(bare, Identity::Gateway);
+        }
+        let enrolled = remembered.filter(|_| state.stored.is_err());
+        let enrolled = enrolled.and_then(|seen| seen.gateway_id(&self.0.origin));
+        let learned = state.learned.clone().or(bare.flatten());
+        match enrolled.or(learned) {
+            Some(id) => Identity::Gateway(id),
+            None if worked => Identity::Unknown,
+            None => Identity::Nobody,
+        }
+    }
+
+    /// Returns the gateway that a credential is for; `None` for a bare token until the control plane has told it.
+    pub(crate) fn gateway_of(&self, credential: &Credential) -> Option<String> {
+        let state = self.state();
+        credential.gateway_id.clone().or_else(|| state.learned_for(credential))
+    }
+
+    /// Remembers the gateway of a bare token.
+    pub(crate) fn learned(&self, credential: &Credential, id: &str) {
+        let mut state = self.state();
+        if credential.gateway_id.is_some() || !state.is_in_environment(credential) || !is_id(id) {
+            return;
+        }
+        tracing::info!(gateway = id, "the machine token in {VARIABLE} is for this gateway");
+        state.learned = Some(id.to_owned());
+        if let Some(seen) = &mut state.seen {
+            seen.gateway_id = Some(id.to_owned());
+        }
+        // Written at once, as a refusal is. It happens once for each token.
+        self.remember(&state);
+        self.remember_bare(Some(id));
+    }
+
+    fn remember_bare(&self, id: Option<&str>) {
+        if let Ok(store) = &self.0.store {
+            store.seen_tokens().remember_bare(&self.0.origin, id);
         }
     }
 
@@ -226,7 +270,12 @@ impl Credentials {
             }
         }
         let is_environment = state.is_in_environment(credential);
-        state.works |= is_environment && !refused;
+        let first = is_environment && !refused && !state.works;
+        state.works |= first;
+        if first && credential.gateway_id.is_none() {
+            let learned = state.learned.clone();
+            self.remember_bare(learned.as_deref());
+        }
         if changed && is_environment {
             if let Some(seen) = &mut state.seen {
                 seen.refused = refused;
@@ -391,6 +440,7 @@ impl State {
         if let Ok(Some(given)) = &mut self.environment {
             given.refused |= seen.refused;
         }
+        self.learned.clone_from(&seen.gateway_id);
         // One that was used up is not stored over what replaced it.
         self.to_store &= !seen.replaced && !seen.refused;
         (self.seen, self.is_new, self.to_remember) = (Some(seen), is_new, is_new);
@@ -398,6 +448,10 @@ impl State {
 
     fn has_writes(&self) -> bool {
         self.to_remember || (self.to_store && (self.works || matches!(self.stored, Ok(None))))
+    }
+
+    fn learned_for(&self, credential: &Credential) -> Option<String> {
+        self.learned.clone().filter(|_| self.is_in_environment(credential))
     }
 
     fn is_in_environment(&self, credential: &Credential) -> bool {

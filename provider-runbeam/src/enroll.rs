@@ -117,10 +117,12 @@ impl Runbeam {
             Identity::Nobody => return Ok(()),
             Identity::Gateway(id) if id == gateway => return Ok(()),
             Identity::Gateway(id) => format!("`{id}`"),
+            Identity::Unknown => UNKNOWN.to_owned(),
             // A bare token says which gateway it is for only by what it may see.
-            Identity::Bare(token) => match self.list_of(None, &token).await {
+            Identity::Bare { token, worked } => match self.list_of(None, &token).await {
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-                // A token that does not work gives this gateway no identity.
+                Err(_) if worked => UNKNOWN.to_owned(),
+                // A token that never worked gives this gateway no identity.
                 Err(_) => return Ok(()),
                 Ok(()) => match self.list_of(Some(gateway), &token).await {
                     Ok(()) => return Ok(()),
@@ -132,7 +134,7 @@ impl Runbeam {
         Err(Error::new(
             kind,
             format!(
-                "this gateway is enrolled as {other}, and the machine token is for another gateway, `{gateway}`; to \
+                "this gateway is enrolled as {other}, and the machine token is for `{gateway}`; to \
                  replace it, send `\"replace\": true` and management.token in the header Management-Token"
             ),
         ))
@@ -180,6 +182,9 @@ impl Runbeam {
         }
     }
 }
+
+/// The words for a gateway whose id nobody told.
+const UNKNOWN: &str = "an unknown gateway, with a bare token that no longer works";
 
 /// Maps 404 of the authorization endpoint to Unavailable: no resource of the request is missing, the URL is not one
 /// of a control plane.

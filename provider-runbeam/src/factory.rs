@@ -122,6 +122,8 @@ impl ProviderFactory for RunbeamFactory {
             keys,
             cadence,
             pending_etag: ArcSwapOption::empty(),
+            withheld: ArcSwapOption::empty(),
+            foreign: std::sync::Mutex::default(),
         }))
     }
 

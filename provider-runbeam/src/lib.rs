@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod addressee;
 mod api;
 mod call;
 mod changes;

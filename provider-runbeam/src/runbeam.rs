@@ -1,11 +1,12 @@
 //! The provider: its state and its abilities.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
 use provider_api::{
-    BuildContext, Cadence, ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher, Resolver,
-    Result, Retention,
+    BuildContext, Cadence, ChangeId, ConfigSource, Enrollment, MeshAuth, Provider, ProviderName, Publisher,
+    Resolver, Result, Retention,
 };
 use reqwest::header::HeaderValue;
 
@@ -27,6 +28,10 @@ pub(crate) struct Runbeam {
     pub(crate) cadence: Cadence,
     /// The ETag of the last list of pending changes, while the host has every change of it.
     pub(crate) pending_etag: ArcSwapOption<HeaderValue>,
+    /// The reason for which changes of the last list are withheld.
+    pub(crate) withheld: ArcSwapOption<String>,
+    /// The listed changes whose details say that they are for another gateway, with the message.
+    pub(crate) foreign: Mutex<BTreeMap<ChangeId, String>>,
 }
 
 impl Runbeam {

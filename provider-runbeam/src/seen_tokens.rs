@@ -31,6 +31,9 @@ pub(crate) struct SeenToken {
     /// Set when another token was stored since.
     #[serde(default)]
     pub(crate) replaced: bool,
+    /// The gateway of a bare token, once the control plane has told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gateway_id: Option<String>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -40,13 +43,17 @@ struct Content {
     /// token cannot be decrypted: a lost key must not make the gateway anybody's.
     #[serde(default)]
     enrolled: BTreeMap<String, String>,
+    /// The gateway of the last bare token that worked, by the origin of the control plane; `None` inside until the control
+    /// plane has told the id. Enrolling with a credential that is stored ends it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    bare: BTreeMap<String, Option<String>>,
 }
 
 impl SeenToken {
     /// Creates the memory of a token that is seen for the first time.
     pub(crate) fn new(credential: &Credential, origin: &str, now: SystemTime) -> Self {
         let seen_at = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        Self { sha256: hash(credential, origin), seen_at, refused: false, replaced: false }
+        Self { sha256: hash(credential, origin), seen_at, refused: false, replaced: false, gateway_id: None }
     }
 
     pub(crate) fn seen_at(&self) -> Option<SystemTime> {
@@ -84,7 +91,23 @@ impl SeenTokens {
     pub(crate) fn remember_gateway(&self, origin: &str, id: &str) {
         let mut content = self.read();
         let before = content.enrolled.insert(origin.to_owned(), id.to_owned());
-        if before.as_deref() != Some(id) {
+        let was_bare = content.bare.remove(origin).is_some();
+        if was_bare || before.as_deref() != Some(id) {
+            self.write(&content);
+        }
+    }
+
+    /// Returns the gateway of the last bare token that worked at `origin`; `None` inside if its id is not known.
+    pub(crate) fn bare(&self, origin: &str) -> Option<Option<String>> {
+        self.read().bare.remove(origin)
+    }
+
+    /// Remembers that a bare token works at `origin`, and the id of its gateway if that is known.
+    pub(crate) fn remember_bare(&self, origin: &str, id: Option<&str>) {
+        let mut content = self.read();
+        let now = Some(id.map(str::to_owned));
+        if content.bare.get(origin).cloned() != now {
+            content.bare.insert(origin.to_owned(), id.map(str::to_owned));
             self.write(&content);
         }
     }

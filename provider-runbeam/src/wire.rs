@@ -34,9 +34,17 @@ pub(crate) struct WireChange {
     pub(crate) toml_config: Option<String>,
     #[serde(default)]
     pub(crate) created_at: Option<String>,
+    /// The gateway that the change is for.
+    #[serde(default)]
+    pub(crate) gateway_id: Option<String>,
 }
 
 impl WireChange {
+    /// Returns the gateway that the change is for, if the control plane says it.
+    pub(crate) fn gateway(&self) -> Option<&str> {
+        self.gateway_id.as_deref().map(str::trim).filter(|id| !id.is_empty())
+    }
+
     pub(crate) fn head(&self) -> Option<ChangeHead> {
         Some(ChangeHead {
             id: ChangeId::new(self.id.as_str())?,

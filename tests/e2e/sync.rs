@@ -7,6 +7,7 @@ mod cold;
 mod late;
 mod listed;
 mod network;
+mod other_gateway;
 mod rejected;
 mod spelled;
 mod switched;

@@ -4,6 +4,7 @@
 // Clippy's exception for tests applies to test functions, not to the helpers they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod addressee;
 mod answer;
 mod calls;
 mod claims;
@@ -20,3 +21,4 @@ mod sdk;
 mod signatures;
 mod stand_in;
 mod storage;
+mod takeover;
