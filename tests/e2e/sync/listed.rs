@@ -34,7 +34,7 @@ async fn refused_acknowledgement_is_named() {
         assert_eq!((report.applied.len(), report.not_taken.len()), (0, 1), "{report:?}");
         let (in_sync, reason, ids) = shown(&gateway).await;
         assert!(!in_sync && reason.contains(&change) && reason.contains("acknowledgement"), "{reason}");
-        assert_eq!(ids, [change.clone()]);
+        assert_eq!(ids, std::slice::from_ref(&change));
         assert_eq!(status(gateway.url("/fhir/x")).await, 404);
     }
     cloud.remove_fault(rule);
@@ -81,7 +81,7 @@ async fn change_that_is_listed_again_and_again_is_named() {
     harmony_tests::eventually("the named change", || async {
         gateway.host.sync().await.ok_or("no sync")?;
         let (in_sync, reason, ids) = shown(&gateway).await;
-        let named = !in_sync && reason.contains("lists it again") && ids == [change.clone()];
+        let named = !in_sync && reason.contains("lists it again") && ids == std::slice::from_ref(&change);
         named.then_some(()).ok_or("not named")
     })
     .await;
