@@ -18,7 +18,7 @@ use crate::config::pipeline::Pipeline;
 use crate::config::provider::ProviderSections;
 use crate::config::proxy::Proxy;
 use crate::config::section::Section;
-use crate::config::variables::{self, Use};
+use crate::config::variables::{self, Use, UsesByValue};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Source};
 
@@ -183,8 +183,9 @@ impl Fragment {
             false => keys::check(source, document.get_ref(), foreign, p),
         };
         // What a value without its variable lacks beyond that is no mistake of its own.
-        problems.retain(|problem| !variables.iter().any(|used| used.failed && used.is_at(problem)));
-        problems.reword(|problem| variables.iter().find_map(|used| used.hide_in(problem)));
+        let uses = UsesByValue::new(&variables);
+        problems.retain(|problem| !uses.at(problem).any(|used| used.failed));
+        problems.reword(|problem| uses.at(problem).find_map(|used| used.hide_in(problem)));
         problems.extend(&missing);
         Self { problems, invalid_sections, unknown_keys, variables, ..fragment }
     }

@@ -1,6 +1,7 @@
 //! Environment variables in documents: `$NAME` and `${NAME}` in strings, and in the place of a value.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -39,11 +40,34 @@ impl Use {
     /// Returns the message of a problem about the value without the value of the variable, if it shows it: also a short
     /// value, which is not redacted everywhere.
     pub(crate) fn hide_in(&self, problem: &Problem) -> Option<String> {
-        let value = of_process(&self.name).ok().filter(|_| self.is_at(problem))?;
+        let value = self.is_at(problem).then(|| of_process(&self.name).ok())??;
         let form = redaction::forms(value.trim()).into_iter().find(|form| problem.message.contains(form))?;
         Some(problem.message.replace(&form, &format!("${}", self.name)))
     }
 }
+
+/// The uses of variables by the bytes of their values. A document may have very many, so none of them is searched.
+pub(crate) struct UsesByValue<'u>(HashMap<Range<usize>, Vec<&'u Use>>);
+
+impl<'u> UsesByValue<'u> {
+    /// Creates the index of the uses in one document.
+    pub(crate) fn new(uses: &'u [Use]) -> Self {
+        let mut by_value: HashMap<_, Vec<&Use>> = HashMap::new();
+        for used in uses {
+            by_value.entry(used.value.clone()).or_default().push(used);
+        }
+        Self(by_value)
+    }
+
+    /// Returns the uses in the value that a problem is about.
+    pub(crate) fn at(&self, problem: &Problem) -> impl Iterator<Item = &'u Use> {
+        let uses = problem.place.as_ref().and_then(|place| self.0.get(&place.span()));
+        uses.into_iter().flatten().copied().filter(|used| used.is_at(problem))
+    }
+}
+
+/// The most bytes that the variables of one document may become together.
+const MAX_EXPANDED: usize = 16 * 1024 * 1024;
 
 /// Looks up a variable.
 ///
@@ -67,8 +91,7 @@ pub(crate) fn of_process(name: &str) -> Result<String, &'static str> {
 /// Parses a document, ignoring syntax errors, and puts the values of variables into it.
 pub(crate) fn document(source: &Source) -> Spanned<DeTable<'_>> {
     let (mut document, _) = DeTable::parse_recoverable(source.toml());
-    Substitution { bare: source.bare(), lookup: &of_process, found: Vec::new() }
-        .table(document.get_mut(), "");
+    Substitution::new(source, &of_process).table(document.get_mut(), "");
     document
 }
 
@@ -80,19 +103,21 @@ pub(crate) fn substitute<'d>(
     lookup: Lookup<'_>,
     problems: &mut Problems,
 ) -> Vec<Use> {
-    let mut substitution = Substitution { bare: source.bare(), lookup, found: Vec::new() };
+    let mut substitution = Substitution::new(source, lookup);
     substitution.table(document, "");
     let found = substitution.found;
+    let values: HashSet<&Range<usize>> = found.iter().map(|found| &found.value).collect();
     for bare in source.bare() {
-        if !found.iter().any(|found| found.value == bare.span) {
+        if !values.contains(&bare.span) {
             let place = Place::new(source, bare.span.clone());
             let message = format!("the variable {} does not stand where a value may stand", bare.name);
             problems.error(Some(&place), source.name(), message);
         }
     }
     let mut uses = Vec::new();
+    let mut written = Written::default();
     for Found { name, key, value, failure } in found {
-        let place = Place::new(source, place_in(source.text(), &value, &name));
+        let place = Place::new(source, written.place_in(source.text(), &value, &name));
         let failed = failure.is_some();
         if let Some(failure) = failure {
             problems.error(Some(&place), &key, failure).help(HELP);
@@ -106,13 +131,30 @@ pub(crate) fn substitute<'d>(
 const HELP: &str =
     "set the variable for the gateway's process and start it again; write `$$` for a dollar sign";
 
-/// Returns the span of the variable within its value, so that its line is right in a string of several lines.
-fn place_in(text: &str, value: &Range<usize>, name: &str) -> Range<usize> {
-    let written = text.get(value.clone()).unwrap_or_default();
-    let offset = [format!("${name}"), format!("${{{name}}}")].iter().find_map(|variable| {
-        written.find(variable.as_str()).map(|at| value.start + at..value.start + at + variable.len())
-    });
-    offset.unwrap_or_else(|| value.clone())
+/// The places of the variables in the text of one value.
+#[derive(Default)]
+struct Written<'t> {
+    value: Range<usize>,
+    places: HashMap<&'t str, Range<usize>>,
+}
+
+impl<'t> Written<'t> {
+    /// Returns the span of the variable within its value, so that its line is right in a string of several lines. Reads
+    /// a value once for all its variables.
+    fn place_in(&mut self, text: &'t str, value: &Range<usize>, name: &str) -> Range<usize> {
+        if self.value != *value {
+            self.value = value.clone();
+            self.places.clear();
+            let written = text.get(value.clone()).unwrap_or_default();
+            for (at, _) in written.match_indices('$') {
+                if let Some((name, length)) = written.get(at..).and_then(variable) {
+                    let start = value.start + at;
+                    self.places.entry(name).or_insert(start..start + length);
+                }
+            }
+        }
+        self.places.get(name).unwrap_or(value).clone()
+    }
 }
 
 struct Found {
@@ -126,9 +168,21 @@ struct Substitution<'d, 'l> {
     bare: &'d [Bare],
     lookup: Lookup<'l>,
     found: Vec<Found>,
+    /// The bytes that variables in strings became so far.
+    expanded: usize,
 }
 
-impl<'d> Substitution<'d, '_> {
+impl<'d, 'l> Substitution<'d, 'l> {
+    fn new(source: &'d Source, lookup: Lookup<'l>) -> Self {
+        Self { bare: source.bare(), lookup, found: Vec::new(), expanded: 0 }
+    }
+
+    /// Returns the variable that stands for the value with these bytes.
+    fn bare_at(&self, span: &Range<usize>) -> Option<&'d Bare> {
+        let at = self.bare.binary_search_by_key(&span.start, |bare| bare.span.start).ok()?;
+        self.bare.get(at).filter(|bare| bare.span == *span)
+    }
+
     fn table(&mut self, table: &mut DeTable<'d>, path: &str) {
         for (name, value) in table.iter_mut() {
             let name: &str = name.get_ref();
@@ -146,7 +200,7 @@ impl<'d> Substitution<'d, '_> {
                     self.value(item, key);
                 }
             }
-            DeValue::String(text) => match self.bare.iter().find(|bare| bare.span == span) {
+            DeValue::String(text) => match self.bare_at(&span) {
                 Some(bare) => {
                     let name = bare.name.clone();
                     let scalar = (self.lookup)(&name)
@@ -172,6 +226,9 @@ impl<'d> Substitution<'d, '_> {
             return None;
         }
         let (mut expanded, mut rest, mut failed) = (String::new(), text, false);
+        // Each variable is one use of this value, however often the value has it.
+        let mut values: HashMap<&str, Result<String, &'static str>> = HashMap::new();
+        let (mut malformed, lookup) = (false, self.lookup);
         while let Some(at) = rest.find('$') {
             expanded.push_str(&rest[..at]);
             rest = &rest[at..];
@@ -181,25 +238,32 @@ impl<'d> Substitution<'d, '_> {
                 continue;
             }
             if let Some((name, length)) = variable(rest) {
-                let failure = match (self.lookup)(name) {
-                    Ok(value) => {
-                        redaction::remember(name, &value);
-                        expanded.push_str(&value);
-                        None
-                    }
-                    Err(reason) => Some(format!("the variable {name} {reason}")),
-                };
-                failed |= failure.is_some();
-                let (name, key) = (name.to_owned(), key.to_owned());
-                self.found.push(Found { name, key, value: span.clone(), failure });
+                let is_new = !values.contains_key(name);
+                let value = values.entry(name).or_insert_with(|| value_of(lookup, name));
+                if let Ok(value) = &value {
+                    self.expanded += value.len();
+                    expanded.push_str(value);
+                }
+                let mut failure = value.as_ref().err().map(|reason| format!("the variable {name} {reason}"));
+                if self.expanded > MAX_EXPANDED && !failed {
+                    failure = Some(format!("the variables of this file have more than {MAX_EXPANDED} bytes"));
+                }
+                if is_new || failure.is_some() && !failed {
+                    failed |= failure.is_some();
+                    let (name, key) = (name.to_owned(), key.to_owned());
+                    self.found.push(Found { name, key, value: span.clone(), failure });
+                }
+                if self.expanded > MAX_EXPANDED {
+                    return None;
+                }
                 rest = &rest[length..];
                 continue;
             }
-            if rest.starts_with("${") {
+            if rest.starts_with("${") && !malformed {
                 let failure = "expected `${NAME}`, with a name of letters, digits and `_`".to_owned();
                 let (name, key) = (String::new(), key.to_owned());
                 self.found.push(Found { name, key, value: span.clone(), failure: Some(failure) });
-                failed = true;
+                (failed, malformed) = (true, true);
             }
             // A dollar sign before anything else, as at the end of a regular expression, is itself.
             expanded.push('$');
@@ -208,6 +272,11 @@ impl<'d> Substitution<'d, '_> {
         expanded.push_str(rest);
         (!failed).then_some(expanded)
     }
+}
+
+/// Looks up a variable for use in a string, where the text may show it.
+fn value_of(lookup: Lookup<'_>, name: &str) -> Result<String, &'static str> {
+    lookup(name).inspect(|value| redaction::remember(name, value))
 }
 
 fn no_scalar(name: &str) -> String {
@@ -282,6 +351,41 @@ mod tests {
         let (table, problems, uses) = read("a = \"$$PORT $$$$ ^x$ $.y $5\"\nb = 'a$'\n# $NONE\n");
         assert_eq!((problems.len(), uses.len()), (0, 0));
         assert_eq!(table["a"].as_str(), Some("$PORT $$ ^x$ $.y $5"));
+    }
+
+    /// The work for a document of the largest size grows with its size, whatever it repeats: this test would take hours.
+    #[test]
+    fn many_variables_take_linear_time() {
+        let count = 200_000;
+        let numbered: String = (0..count / 2).map(|n| format!("$N{n}")).collect();
+        for (value, uses) in [
+            (format!("\"{}\"", "${A}".repeat(count)), 1),
+            (format!("\"{}\"", "${".repeat(count)), 1),
+            (format!("\"{}\"", "\\u0024A".repeat(count / 2)), 1),
+            (format!("\"{numbered}\""), count / 2),
+            (format!("[{}]", "$A,".repeat(count)), count),
+            (format!("[{}]", "\"$A\",".repeat(count)), count),
+        ] {
+            let source = Source::new("a.toml", format!("x = {value}\n"));
+            let fragment = crate::config::Fragment::part(&source);
+            assert_eq!(fragment.variables.len(), uses);
+            let mut problems = fragment.problems;
+            problems.dedup();
+            assert!(problems.errors().all(|problem| problem.to_string().starts_with("a.toml:1: x: ")));
+        }
+    }
+
+    /// A short document cannot become a large one.
+    #[test]
+    fn variables_have_a_limit_together() {
+        let long = |_: &str| Ok("x".repeat(100_000));
+        let source = Source::new("a.toml", format!("a = \"{}\"\nb = \"$A\"\n", "$A".repeat(1000)));
+        let (mut document, _) = DeTable::parse_recoverable(source.toml());
+        let mut problems = Problems::default();
+        let uses = substitute(document.get_mut(), &source, &long, &mut problems);
+        assert!(uses.iter().any(|used| used.failed));
+        let shown: Vec<String> = problems.errors().map(ToString::to_string).collect();
+        assert!(shown[0].contains("more than 16777216 bytes"), "{shown:?}");
     }
 
     /// Every missing variable is an error with the line of the variable, also within a string of several lines.

@@ -58,8 +58,9 @@ pub(crate) fn variable(text: &str) -> Option<(&str, usize)> {
     let rest = text.strip_prefix('$')?;
     match rest.strip_prefix('{') {
         Some(braced) => {
-            let name = &braced[..braced.find('}')?];
-            (name_length(name) == name.len() && !name.is_empty()).then_some((name, name.len() + 3))
+            // Reads no further than the name: a text may have `${` at every second byte.
+            let name = &braced[..name_length(braced)];
+            (braced[name.len()..].starts_with('}') && !name.is_empty()).then_some((name, name.len() + 3))
         }
         None => match name_length(rest) {
             0 => None,
