@@ -13,6 +13,7 @@ pub(crate) mod origins;
 pub(crate) mod overlay;
 pub(crate) mod public;
 mod read;
+pub(crate) mod secrecy;
 pub(crate) mod settle;
 mod tree;
 

@@ -128,7 +128,7 @@ async fn a_blank_variable_is_unset() {
     }
 }
 
-/// A new file with a secret has the mode 0600 when a change writes it. Readable files with secrets and weak secrets cause
+/// A file with a secret has the mode 0600 when a change writes it, also one that had another mode. Readable files with secrets and weak secrets cause
 /// warnings.
 #[tokio::test]
 async fn secret_files_are_private() {
@@ -148,7 +148,16 @@ async fn secret_files_are_private() {
     fs::set_permissions(gateway.dir.path().join("mesh/clinic.toml"), Permissions::from_mode(0o640))
         .expect("a mode");
     apply("mesh", &mesh("clinic", "in").replace("auth_type", "description = \"d\"\nauth_type")).await;
-    assert_eq!(mode("mesh/clinic.toml"), 0o640, "the mode of a replaced file stays");
+    assert_eq!(mode("mesh/clinic.toml"), 0o600, "a replaced file with a secret");
+    let transform = |key: &str| format!("[transform.t]\ninstructions = '{{\"{key}\":\"x\"}}'\n");
+    apply("transform", &transform("id")).await;
+    assert_eq!(mode("transforms/t.json"), 0o644, "a file without a secret");
+    apply("transform", &transform("password")).await;
+    assert_eq!(mode("transforms/t.json"), 0o600, "a transform with a secret");
+    apply("transform", &transform("other")).await;
+    assert_eq!(mode("transforms/t.json"), 0o600, "the mode of a replaced file stays");
+    fs::set_permissions(gateway.dir.path().join("mesh/clinic.toml"), Permissions::from_mode(0o640))
+        .expect("a mode");
     let shown = checked(&gateway.dir, 0);
     assert!(shown.contains("mesh/clinic.toml: this file holds a secret, and its group can read"), "{shown}");
     gateway.dir.edit("mesh/clinic.toml", SECRET, "mesh-test-secret-key-change-in-production");

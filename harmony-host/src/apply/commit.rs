@@ -4,12 +4,11 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use crate::diagnostics::mask::holds_secrets;
 use crate::diagnostics::sensitive::Sensitive;
-use crate::documents::Documents;
 use crate::documents::edits::Edits;
 use crate::documents::layers::Layers;
 use crate::documents::origins::Origins;
+use crate::documents::{Documents, secrecy};
 use crate::journal::{Before, OverBase};
 use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
@@ -98,16 +97,18 @@ pub(crate) fn write(
                 },
             });
         }
-        // The overlay, and a new file that holds a secret, are their owner's alone.
-        let (mode, directory_mode) = match (&file.overlay, holds_secrets(text, sensitive)) {
-            (Some(_), _) => (0o600, 0o700),
-            (None, true) => (0o600, 0o755),
-            (None, false) => (0o644, 0o755),
-        };
+        // The overlay, and a file that holds a secret, are their owner's alone.
+        let is_overlay = file.overlay.is_some();
+        let directory_mode = if is_overlay { 0o700 } else { 0o755 };
         let parent =
             path.parent().map_or(Ok(()), |parent| atomic_file::make_directory(parent, directory_mode));
-        if let Err(error) = parent.and_then(|()| atomic_file::write(&path, text.as_bytes(), mode)) {
-            let (file, error) = (file.name.clone(), error);
+        let written =
+            parent.and_then(|()| match is_overlay || secrecy::holds_secret(&file.name, text, sensitive) {
+                true => atomic_file::write_private(&path, text.as_bytes()),
+                false => atomic_file::write(&path, text.as_bytes(), 0o644),
+            });
+        if let Err(error) = written {
+            let file = file.name.clone();
             return Err(match restore(layers, before) {
                 true => WriteError::Io { file, error },
                 false => WriteError::Partial { file, error },

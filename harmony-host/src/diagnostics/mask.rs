@@ -6,7 +6,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostics::bare::{lex, variable};
-use crate::diagnostics::sensitive::{Sensitive, is_secret_value, looks_secret, secret_parts};
+use crate::diagnostics::sensitive::{
+    Sensitive, is_secret_value, looks_secret, names_next, secret_parts, url_parts,
+};
 
 /// Replaces every secret value, and the secret parts of every URL, with asterisks. Each byte becomes one asterisk, so
 /// spans in the text stay valid.
@@ -34,7 +36,7 @@ pub(crate) fn holds_secrets(text: &str, sensitive: &Sensitive) -> bool {
     finder.spans.into_iter().any(|span| {
         let written = toml.get(span).unwrap_or_default().trim_matches(['"', '\'']);
         variable(written).is_none_or(|(_, length)| length != written.len()) && !written.is_empty()
-    }) || !secret_parts(text).is_empty()
+    }) || !url_parts(text).is_empty()
 }
 
 /// Finds the spans of secret values.
@@ -64,10 +66,26 @@ impl Finder<'_> {
     fn value<'d>(&mut self, value: &'d Spanned<DeValue<'_>>, path: &mut Vec<&'d str>, secret: bool) {
         match value.get_ref() {
             DeValue::Table(table) => self.table(table, path, secret),
-            DeValue::Array(items) => items.iter().for_each(|item| self.value(item, path, secret)),
+            DeValue::Array(items) => {
+                let mut named = false;
+                for item in items {
+                    self.value(item, path, secret || named);
+                    named = item.get_ref().as_str().is_some_and(|text| names_next(text, false));
+                    if let Some([name, value]) = item.get_ref().as_array().map(|pair| &pair[..])
+                        && name.get_ref().as_str().is_some_and(|name| names_next(name, true))
+                    {
+                        self.value(value, path, true);
+                    }
+                }
+            }
             DeValue::Boolean(_) => {}
-            DeValue::String(text) if !secret && !is_secret_value(text) => {}
-            DeValue::String(_) => self.spans.push(value.span()),
+            DeValue::String(text) => {
+                // The parts of a URL are masked in the line; other parts may be written with escapes.
+                let assigns = || secret_parts(text).len() > url_parts(text).len();
+                if secret || is_secret_value(text) || assigns() {
+                    self.spans.push(value.span());
+                }
+            }
             _ if secret => self.spans.push(value.span()),
             _ => {}
         }
@@ -116,7 +134,7 @@ fn mask_lines(text: &str, sensitive: &Sensitive) -> String {
 fn mask_parts(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut copied = 0;
-    for part in secret_parts(line) {
+    for part in url_parts(line) {
         out.push_str(&line[copied..part.start]);
         out.extend(line[part.clone()].bytes().map(mask));
         copied = part.end;
@@ -135,7 +153,8 @@ fn sensitive_value(line: &str, sensitive: &Sensitive) -> Option<usize> {
     let (at, _) = line.match_indices('=').find(|(at, _)| {
         let key = &line[..*at];
         let key = key.rsplit(['{', ',']).next().unwrap_or(key);
-        sensitive.is_in_line(key) && !key.trim_end_matches(['"', '\'', ' ']).ends_with("_path")
+        (sensitive.is_in_line(key) || sensitive.is_in_name(key))
+            && !key.trim_end_matches(['"', '\'', ' ']).ends_with("_path")
     })?;
     let blank = line[at + 1..].bytes().take_while(|b| *b == b' ').count();
     Some(at + 1 + blank)
@@ -167,6 +186,13 @@ mod tests {
             "url = \"http://a/?api_key=hunter2\"",
             "x = \"Bearer hunter2\"",
             "# password = hunter2",
+            "psk = \"hunter2\"",
+            "x = { clientKey = \"hunter2\" }",
+            "dsn = \"Server=a;Password=hunter2;\"",
+            "args = [\"--token=hunter2\", \"--password\", \"hunter2\"]",
+            "pairs = [[\"a\", \"b\"], [\"password\", \"hunter2\"]]",
+            "x = \"ghp_hunter2hunter2\"",
+            "url = \"http://a/?sig=hunter2\"",
         ] {
             let text = format!("a = 1\n{value}\nb = 2\n");
             let hidden = masked(&text);
@@ -178,7 +204,8 @@ mod tests {
 
     #[test]
     fn sections_with_sensitive_names_are_shown() {
-        let text = "[pipelines.token-exchange]\nnetworks = [\"n\"]\n[[tokens]]\nname = \"a\"\nsecret = \"hunter2\"\n";
+        let text = "[pipelines.token-exchange]\nnetworks = [\"n\"]\n[[users.x]]\nname = \"a\"\nsecret = \"hunter2\"\n\
+                    [secret]\nx = \"hunter2\"\n[[secrets]]\nv = \"hunter2\"\n[[tokens]]\nname = \"hunter2\"\n";
         let hidden = masked(text);
         assert!(hidden.contains("networks = [\"n\"]") && hidden.contains("name = \"a\""), "{hidden}");
         assert!(!hidden.contains("hunter2"), "{hidden}");

@@ -134,9 +134,13 @@ impl Loader<'_> {
         });
         let sensitive = Arc::new(Sensitive::new(known, patterns.unwrap_or_default()));
         for file in self.files.values() {
-            if let Content::Toml(fragment) = &file.content {
-                fragment.source.set_sensitive(Arc::clone(&sensitive));
-                self.problems.extend(&fragment.problems);
+            match &file.content {
+                Content::Toml(fragment) => {
+                    fragment.source.set_sensitive(Arc::clone(&sensitive));
+                    self.problems.extend(&fragment.problems);
+                }
+                Content::Transform(source) => source.set_sensitive(Arc::clone(&sensitive)),
+                Content::Pem(_) => {}
             }
         }
         if self.saved.is_none() {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::diagnostics::mask::holds_secrets;
 use crate::diagnostics::problem::Problems;
-use crate::documents::{Content, Document};
+use crate::documents::{Content, Document, secrecy};
 
 /// The most files that are named in one directory.
 const MOST: usize = 20;
@@ -16,7 +16,9 @@ pub(super) fn is_secret(document: &Document) -> bool {
     match &document.content {
         Content::Toml(fragment) => holds_secrets(fragment.source.text(), &fragment.source.sensitive()),
         Content::Pem(pem) => pem.expose().contains("PRIVATE KEY-----"),
-        Content::Transform(_) => false,
+        Content::Transform(source) => {
+            secrecy::holds_secret(source.name(), source.text(), &source.sensitive())
+        }
     }
 }
 

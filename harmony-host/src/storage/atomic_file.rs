@@ -17,6 +17,24 @@ const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
 /// The error of the operating system. `path` then has its old content, or the new content if only the last sync
 /// failed.
 pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, bytes, mode, |kept| kept)
+}
+
+/// Replaces the content of `path` like [`write()`], and leaves no access to others than the owner.
+///
+/// # Errors
+/// The same as those of [`write()`].
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, 0o600, |_| permissions(0o600))
+}
+
+/// Replaces the content of `path`; a file that it replaces gets what `mode_of` makes of its permissions.
+fn replace(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    mode_of: impl FnOnce(fs::Permissions) -> fs::Permissions,
+) -> io::Result<()> {
     let target = fs::canonicalize(path).or_else(|e| match e.kind() {
         io::ErrorKind::NotFound => Ok(path.to_owned()),
         _ => Err(e),
@@ -34,7 +52,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.write_all(bytes)?;
     if let Some(old) = old {
         let kept = keep_owner(file.as_file(), &old)?;
-        file.as_file().set_permissions(kept)?;
+        file.as_file().set_permissions(mode_of(kept))?;
     }
     file.as_file().sync_all()?;
     failpoints::kill("file-made");
@@ -144,6 +162,21 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no temporary file is left");
+    }
+
+    #[test]
+    fn private_files_lose_the_access_of_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.toml");
+        for mode in [0o644, 0o640, 0o400] {
+            fs::write(&file, "one").unwrap();
+            fs::set_permissions(&file, permissions(mode)).unwrap();
+            write_private(&file, b"two").unwrap();
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+            fs::remove_file(&file).unwrap();
+        }
+        write_private(&file, b"new").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     /// The umask belongs to the process, so the write happens in a process of its own.

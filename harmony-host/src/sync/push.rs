@@ -7,7 +7,7 @@ use provider_api::{DocumentKind, Error, ErrorKind, Publication, Publisher, Regis
 use serde::Serialize;
 use toml_edit::DocumentMut;
 
-use crate::documents::public;
+use crate::documents::{public, secrecy};
 use crate::providers::isolate::{error_chain, isolated};
 use crate::snapshot::Snapshot;
 
@@ -76,7 +76,7 @@ pub(super) async fn push(
     }
     for (name, instructions) in snapshot.documents.transforms() {
         let json = serde_json::from_str(instructions).unwrap_or_default();
-        if public::holds_secret(&json, &decision) {
+        if secrecy::json_holds_secret(&json, &decision) {
             tracing::warn!(transform = name, "the transform is not pushed: it may hold a secret");
             push.report.kept_count += 1;
             continue;

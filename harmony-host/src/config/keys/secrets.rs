@@ -22,8 +22,7 @@ pub(crate) fn known(path: &[&str]) -> Known {
         }
     }
     match path {
-        [_] => Known::Section,
-        [top, _] if FOREIGN.contains(top) => Known::Section,
+        [top] | [top, _] if FOREIGN.contains(top) => Known::Section,
         _ => found,
     }
 }
@@ -43,6 +42,9 @@ mod tests {
             ("pipelines.token-exchange", Known::Section),
             ("pipelines.p.mesh.ingress.secret", Known::Section),
             ("authentications.password", Known::Section),
+            ("authentications", Known::Section),
+            ("pipelines", Known::Section),
+            ("secrets", Known::Unknown),
             ("authentications.a.password", Known::Unknown),
             ("backends.b.options.headers.authorization", Known::Unknown),
         ] {
