@@ -81,3 +81,61 @@ async fn a_local_variable_stays_where_the_operator_sent_it() {
     gateway.wait_for_reason(&["targets.t.connection.port", "LOCAL_KEY"]).await;
     gateway.kill().await;
 }
+
+/// A change replaces only files of the directory of its kind: it follows no link out of it. A link within it stays one.
+#[tokio::test]
+async fn a_change_follows_no_link_out_of_its_directory() {
+    let cloud = ControlPlane::start().await;
+    let gateway = GatewayProcess::following(&cloud).await;
+    for directory in ["pipelines/..one", "transforms"] {
+        std::fs::create_dir_all(gateway.dir.path().join(directory)).expect("a directory");
+    }
+    gateway.dir.write("outside.json", "[]");
+    gateway.dir.write("outside.toml", &echo("out", "/out"));
+    gateway.dir.write("pipelines/..one/within.toml", &echo("within", "/within"));
+    for (target, name) in [
+        ("../outside.json", "transforms/out.json"),
+        ("../outside.toml", "pipelines/out.toml"),
+        ("..one", "pipelines/..data"),
+        ("..data/within.toml", "pipelines/within.toml"),
+    ] {
+        std::os::unix::fs::symlink(target, gateway.dir.path().join(name)).expect("a link");
+    }
+    for (kind, change) in [
+        ("transform", "[transform.out]\ninstructions = '[1]'\n".to_owned()),
+        ("pipeline", echo("out", "/new")),
+    ] {
+        let (status, reason) = settle(&cloud, kind, &change).await;
+        assert!(status == Status::Failed && reason.contains("outside of its directory"), "{reason}");
+    }
+    assert_eq!(gateway.dir.read("outside.json"), "[]");
+    assert_eq!(gateway.dir.read("outside.toml"), echo("out", "/out"));
+    let (status, reason) = settle(&cloud, "pipeline", &echo("within", "/moved")).await;
+    assert_eq!(status, Status::Applied, "{reason}");
+    assert!(gateway.dir.read("pipelines/..one/within.toml").contains("/moved"), "the link stays one");
+}
+
+/// A directory of a kind that holds other things of the gateway is rejected.
+#[tokio::test]
+async fn directories_are_apart() {
+    let cloud = ControlPlane::start().await;
+    let gateway = GatewayProcess::following(&cloud).await;
+    let state = gateway.dir.path().join("state");
+    let config = gateway.dir.read("config.toml");
+    for (path, reason) in [
+        ("..", "contains the directory of config.toml"),
+        ("/", "contains the directory of config.toml"),
+        ("state", "state directory"),
+        ("state/harmony", "state directory"),
+    ] {
+        gateway.dir.write(
+            "config.toml",
+            &config.replacen("[proxy]", &format!("[proxy]\ntransforms_path = \"{path}\""), 1),
+        );
+        let mut command = std::process::Command::new(harmony_tests::binary());
+        command.args(["check", "--config"]).arg(gateway.dir.config()).env("HARMONY_STATE_DIR", &state);
+        let output = command.output().expect("harmony-host runs");
+        let shown = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!output.status.success() && shown.contains(reason), "{path}: {shown}");
+    }
+}

@@ -1,12 +1,15 @@
 //! The candidate: the files with a change applied to them, built beside the live configuration.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use provider_api::{Change, RejectionClass};
 
 use crate::apply::proposal;
 use crate::apply::proposal::record::GatewayNames;
+use crate::diagnostics::problem::Problems;
 use crate::diagnostics::rejection::Rejection;
+use crate::documents::directories::leads_out;
 use crate::documents::edits::Edits;
 use crate::documents::layers::Layers;
 use crate::documents::{Documents, Loaded, Touched};
@@ -70,6 +73,22 @@ pub(super) fn unchanged_targets(files: &Documents, edits: &Edits) -> Vec<Target>
     edits.same().map(|name| Target { name: name.to_owned(), digest: checksum(name) }).collect()
 }
 
+/// Returns the rejection of a change that would write through a symbolic link to a file outside of the directory of its
+/// kind. A file in the overlay replaces no file of the base, and config.toml is the one that the operator named, wherever
+/// it is.
+fn links_that_lead_out(files: &Documents, edits: &Edits) -> Option<Rejection> {
+    let root = files.config_path().parent().unwrap_or_else(|| Path::new(""));
+    let is_config = |name: &str| files.config_path() == root.join(name);
+    let mut problems = Problems::default();
+    for (name, _) in edits.iter().filter(|(name, _)| !edits.is_overlaid(name) && !is_config(name)) {
+        if leads_out(root, name) {
+            let message = "this file is a symbolic link to a file outside of its directory, which a change must not write";
+            problems.error(None, name, message).help("replace the link by a file");
+        }
+    }
+    problems.refuse().then(|| Rejection::new(RejectionClass::Validate, problems))
+}
+
 /// The inputs of a candidate.
 #[derive(Clone)]
 struct Builder {
@@ -110,6 +129,9 @@ impl Builder {
             return Built::Unchanged(unchanged_targets(&files, &edits));
         }
         layers.place(&mut edits);
+        if let Some(rejection) = links_that_lead_out(&files, &edits) {
+            return Built::Rejected(rejection, None);
+        }
         let loaded = Documents::load_with(layers, Some(&files), serving, &Touched::Everything, Some(&edits));
         let documents = Arc::new(loaded.documents);
         let generation = served.generation + 1;

@@ -50,6 +50,15 @@ impl Directory {
 }
 
 impl Proxy {
+    /// Returns the directories of pipelines, meshes and transforms, with their keys.
+    pub(crate) fn directories(&self) -> [(&'static str, &Directory); 3] {
+        [
+            ("pipelines_path", &self.pipelines_path),
+            ("mesh_path", &self.mesh_path),
+            ("transforms_path", &self.transforms_path),
+        ]
+    }
+
     /// Reads the section; `None` if it is missing.
     pub(crate) fn read(root: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let Some(section) = root.section("proxy", problems) else {

@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::config::Directory;
 use crate::diagnostics::problem::Problems;
 
-/// Checks that the directories differ from each other and from the directory of config.toml.
+/// Checks that the directories differ from each other, and that none of them is or contains the directory of
+/// config.toml.
 ///
 /// A change may write to the directory of its kind. If that were also the directory of config.toml, a pipeline named
 /// `config` would replace the gateway's settings, such as the URL that credentials are sent to. If two kinds shared a
@@ -21,6 +22,10 @@ pub(super) fn check(root: &Path, directories: &[(&'static str, Directory); 3], p
             problems
                 .error(place, format!("proxy.{key}"), "this is the directory of config.toml")
                 .help("give these files a directory of their own");
+        } else if root.starts_with(&path) {
+            problems
+                .error(place, format!("proxy.{key}"), "this directory contains the directory of config.toml")
+                .help("give these files a directory of their own");
         } else if let Some((other, _)) = others.iter().find(|(_, known)| *known == path) {
             problems
                 .error(place, format!("proxy.{key}"), format!("this is the directory of `{other}` too"))
@@ -28,6 +33,34 @@ pub(super) fn check(root: &Path, directories: &[(&'static str, Directory); 3], p
         }
         others.push((key, path));
     }
+}
+
+/// Checks that no directory of a kind is, contains, or is within the state directory: a change could write there what the
+/// gateway trusts after a restart, and a saved file would be read as one of the configuration.
+pub(crate) fn check_state(
+    root: &Path,
+    state: &Path,
+    directories: [(&'static str, &Directory); 3],
+    problems: &mut Problems,
+) {
+    let state = real(state);
+    for (key, directory) in directories {
+        let path = real(&root.join(&directory.path));
+        if path.starts_with(&state) || state.starts_with(&path) {
+            let place = directory.configured.as_ref().map(|at| &at.place);
+            problems
+                .error(place, format!("proxy.{key}"), "this directory and the state directory are not apart")
+                .help("give these files a directory of their own");
+        }
+    }
+}
+
+/// Returns whether the file `name`, relative to `root`, is a symbolic link to a file that is not below the directory of
+/// `name`. A mount of Kubernetes has links to files below it.
+pub(crate) fn leads_out(root: &Path, name: &str) -> bool {
+    let path = root.join(name);
+    let Ok(file) = fs::canonicalize(&path) else { return false };
+    path.parent().is_none_or(|parent| !file.starts_with(real(parent)))
 }
 
 /// Returns the file in `others` that the symbolic link `name` leads to. All names are relative to `root`.
@@ -102,11 +135,62 @@ mod tests {
                 "{own}"
             );
         }
+        for above in ["..", "/", "../../", "pipelines/../.."] {
+            assert!(
+                errors(&root, [above, "mesh", "t"])[0].contains("contains the directory of config.toml"),
+                "{above}"
+            );
+        }
+        assert_eq!(errors(&root, ["../beside", "mesh", "t"]), [""; 0], "a directory apart may be anywhere");
         for shared in ["mesh", "./mesh/", "pipelines/../mesh", "mesh-link"] {
             let found = errors(&root, [shared, "mesh", "t"]);
             assert!(found[0].contains("the directory of `pipelines_path` too"), "{shared}: {found:?}");
         }
         assert_eq!(errors(&root, ["new", "x/../new", "new/."]).len(), 2, "also what does not exist yet");
+    }
+
+    #[test]
+    fn the_state_is_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("gateway");
+        fs::create_dir_all(root.join(".runbeam/harmony")).unwrap();
+        std::os::unix::fs::symlink(root.join(".runbeam"), root.join("link")).unwrap();
+        let found = |path: &str, state: &str| {
+            let own = Directory { path: path.to_owned(), configured: None };
+            let other = Directory { path: "mesh".to_owned(), configured: None };
+            let mut problems = Problems::default();
+            let all = [("pipelines_path", &other), ("mesh_path", &other), ("transforms_path", &own)];
+            check_state(&root, &root.join(state), all, &mut problems);
+            problems.errors().count()
+        };
+        for near in [".runbeam", ".runbeam/harmony", "link/new", "x/../.runbeam"] {
+            assert_eq!(found(near, ".runbeam"), 1, "{near}");
+        }
+        assert_eq!(found("data", "data/state"), 1);
+        assert_eq!(found("transforms", ".runbeam"), 0);
+    }
+
+    #[test]
+    fn links_that_lead_out_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("pipelines/..one")).unwrap();
+        fs::create_dir_all(root.join("elsewhere")).unwrap();
+        for name in ["outside.toml", "pipelines/..one/a.toml", "elsewhere/b.toml", "pipelines/own.toml"] {
+            fs::write(root.join(name), "").unwrap();
+        }
+        let link = |to: &str, at: &str| std::os::unix::fs::symlink(to, root.join(at)).unwrap();
+        link("..one", "pipelines/..data");
+        link("..data/a.toml", "pipelines/a.toml");
+        link("../outside.toml", "pipelines/out.toml");
+        link("../missing.toml", "pipelines/dangling.toml");
+        link("elsewhere", "mesh");
+        let found = |name: &str| leads_out(root, name);
+        assert!(found("pipelines/out.toml"));
+        for name in ["a", "own", "new", "dangling"] {
+            assert!(!found(&format!("pipelines/{name}.toml")), "{name}");
+        }
+        assert!(!found("mesh/b.toml"), "a directory of a kind may be a link");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::config::{Config, Destination, MergeContext};
 use crate::diagnostics::problem::{Problem, Problems};
 use crate::diagnostics::rejection::Rejection;
 use crate::diagnostics::source::Place;
-use crate::documents::Documents;
+use crate::documents::{Documents, directories};
 use crate::plan::{Plans, build_plans};
 use crate::providers::inventory::inventory;
 use crate::providers::{Providers, Surroundings};
@@ -74,6 +74,10 @@ impl Snapshot {
             root: &root,
             allow_unknown_keys: surroundings.allow_unknown_keys,
         };
+        if let Some(gateway) = fragments.iter().find_map(|fragment| fragment.gateway.as_ref()) {
+            let all = gateway.proxy.directories();
+            directories::check_state(&root, &surroundings.state_dir, all, &mut problems);
+        }
         let Some(config) = Config::merge(&fragments, &context, &mut problems) else {
             problems.dedup();
             return Err(Rejection::new(class, problems));
