@@ -49,7 +49,7 @@ async fn what_contradicts_the_mesh_is_rejected() {
         ("mesh_name = \"clinc\"", "mesh_name", "did you mean `clinic`? defined are: clinic, lab"),
         ("mesh_name = \"\"", "mesh_name", "defined are: lab, clinic"),
         ("mesh_name = \"Clinic\"", "mesh_name", "did you mean `clinic`?"),
-        ("mesh_id = \"01LBA\"", "mesh_id", "did you mean `01LAB`? defined are: 01CLINIC, 01LAB"),
+        ("mesh_id = \"01LBA\"", "mesh_id", "did you mean `01LAB`? defined are: 01LAB, 01CLINIC"),
         ("mesh_id = \"clinic\"", "mesh_id", "there is no mesh with the id `clinic`"),
         (
             "mesh_id = \"01LAB\"\noptions.mesh_name = \"clinic\"",
