@@ -8,5 +8,7 @@ pub(crate) mod problem;
 pub(crate) mod redaction;
 pub(crate) mod rejection;
 pub(crate) mod render;
+pub(crate) mod secret_names;
+pub(crate) mod secret_values;
 pub(crate) mod sensitive;
 pub(crate) mod source;

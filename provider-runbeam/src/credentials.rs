@@ -1,15 +1,17 @@
-//! The machine token of a gateway: its candidates, the choice between them, and renewal.
+//! The machine token of a gateway: reading, renewal, and what is remembered of it.
+
+mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use provider_api::{CredentialDetails, CredentialStatus, Error, Result, Secret};
 
-use crate::credential::{Credential, DisplayTime, is_id};
-use crate::environment::Environment;
-use crate::private_file::Stamp;
+use crate::credential::{Credential, is_id};
+use crate::credentials::state::{Candidate, State, parse_environment};
+use crate::environment::{Environment, MACHINE_TOKEN};
 use crate::seen_tokens::SeenToken;
-use crate::store::{Loaded, Store};
+use crate::store::Store;
 
 /// The machine token of one gateway for one control plane, with two candidates: the environment and the store.
 ///
@@ -29,26 +31,6 @@ struct Inner {
     enrolling: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug)]
-struct State {
-    environment: Result<Option<Candidate>, String>,
-    stored: Result<Option<Candidate>, String>,
-    /// The stamp of the file at the last read, with `None` inside for no file; `None` before the first read.
-    last_stamp: Option<Option<Stamp>>,
-    /// The record of the token of the environment; `None` before the first read, and without one.
-    seen: Option<SeenToken>,
-    /// Set when the token of the environment was not seen before this process.
-    is_new: bool,
-    /// Set while `seen` has yet to be remembered.
-    to_remember: bool,
-    /// Set while the token of the environment has yet to be stored.
-    to_store: bool,
-    /// Set when the control plane has accepted the token of the environment.
-    works: bool,
-    /// The gateway of a bare token of the environment, once the control plane has told it.
-    learned: Option<String>,
-}
-
 /// The gateway that this one is enrolled as.
 #[derive(Clone, Debug)]
 pub(crate) enum Identity {
@@ -65,12 +47,6 @@ pub(crate) enum Identity {
     Unknown,
 }
 
-#[derive(Clone, Debug)]
-struct Candidate {
-    credential: Arc<Credential>,
-    refused: bool,
-}
-
 impl Credentials {
     /// Creates the state. Does no I/O: the store is read when the token is first needed.
     pub(crate) fn new(store: Result<Store>, origin: String, environment: &Environment) -> Self {
@@ -82,17 +58,7 @@ impl Credentials {
         // A bare token lacks what the store needs.
         let to_store =
             matches!(&environment, Ok(Some(candidate)) if candidate.credential.gateway_id.is_some());
-        let state = State {
-            environment,
-            stored: Ok(None),
-            last_stamp: None,
-            seen: None,
-            is_new: false,
-            to_remember: false,
-            to_store,
-            works: false,
-            learned: None,
-        };
+        let state = State::new(environment, to_store);
         let store = store.map_err(|e| e.to_string());
         Self(Arc::new(Inner {
             store,
@@ -168,7 +134,7 @@ impl Credentials {
         if credential.gateway_id.is_some() || !state.is_in_environment(credential) || !is_id(id) {
             return;
         }
-        tracing::info!(gateway = id, "the machine token in {VARIABLE} is for this gateway");
+        tracing::info!(gateway = id, "the machine token in {MACHINE_TOKEN} is for this gateway");
         state.learned = Some(id.to_owned());
         if let Some(seen) = &mut state.seen {
             seen.gateway_id = Some(id.to_owned());
@@ -215,8 +181,8 @@ impl Credentials {
             |best: &Candidate| state.stored().is_some_and(|stored| stored.token == best.credential.token);
         let named = best.map(|best| (*best.credential).clone().with_names_of(state.stored()));
         let source = best.map(|best| match (is_stored(best), state.is_environment(best)) {
-            (true, true) => format!("{VARIABLE}, stored too"),
-            (false, _) => VARIABLE.to_owned(),
+            (true, true) => format!("{MACHINE_TOKEN}, stored too"),
+            (false, _) => MACHINE_TOKEN.to_owned(),
             (true, false) => "the stored machine token".to_owned(),
         });
         CredentialDetails {
@@ -289,9 +255,9 @@ impl Credentials {
     pub(crate) fn described(&self, credential: &Credential) -> String {
         match self.state().is_in_environment(credential) {
             true if credential.gateway_id.is_none() && credential.is_opaque() => format!(
-                "the machine token in {VARIABLE}, which has not the form of one: a JWT, or a number, `|` and a text"
+                "the machine token in {MACHINE_TOKEN}, which has not the form of one: a JWT, or a number, `|` and a text"
             ),
-            true => format!("the machine token in {VARIABLE}"),
+            true => format!("the machine token in {MACHINE_TOKEN}"),
             false => "the stored machine token of this gateway".to_owned(),
         }
     }
@@ -359,173 +325,4 @@ impl Credentials {
             Err(error) => tracing::warn!(%error, "cannot store the machine token of the environment"),
         }
     }
-}
-
-impl State {
-    /// Updates the stored candidate. Returns the credential of the environment if it must replace the stored one.
-    fn update(&mut self, loaded: Loaded, stamp: Option<Stamp>, may_store: bool) -> Option<Arc<Credential>> {
-        let is_first = self.last_stamp.is_none();
-        let before = self.stored.clone().ok().flatten();
-        self.last_stamp = Some(stamp);
-        self.stored = match loaded {
-            Loaded::Missing => Ok(None),
-            Loaded::Credential(credential) => {
-                let same = before.filter(|before| before.credential.token == credential.token);
-                let in_environment = self.is_in_environment(&credential);
-                let refused = match &same {
-                    Some(before) => before.refused,
-                    None => in_environment && self.seen.as_ref().is_some_and(|seen| seen.refused),
-                };
-                // Another process stored a token while this one runs: that is how a user renews it.
-                if !is_first && same.is_none() && !in_environment {
-                    self.replaced();
-                }
-                Ok(Some(Candidate { credential: Arc::new(*credential), refused }))
-            }
-            Loaded::Unusable(reason) => Err(reason),
-        };
-        // A stored token is only replaced by one that works.
-        let is_due = self.works || matches!(self.stored, Ok(None) | Err(_));
-        if !may_store || !self.to_store || !is_due {
-            return None;
-        }
-        self.to_store = false;
-        let given = &self.environment.as_ref().ok()?.as_ref()?.credential;
-        let better = match &self.stored {
-            Ok(None) => true,
-            Ok(Some(stored)) => {
-                stored.credential.token != given.token
-                    && stored.credential.expires_at <= given.expires_at
-                    && self.environment_is_newer()
-            }
-            // The file may become readable again with the right key, so it is not overwritten.
-            Err(reason) => {
-                tracing::warn!("{reason}; the machine token of the environment is used and not stored");
-                false
-            }
-        };
-        better.then(|| Arc::clone(given))
-    }
-
-    fn stored(&self) -> Option<&Credential> {
-        self.stored.as_ref().ok().and_then(Option::as_ref).map(|stored| &*stored.credential)
-    }
-
-    fn candidates(&self) -> [Option<&Candidate>; 2] {
-        let environment = self.environment.as_ref().ok().and_then(Option::as_ref);
-        let stored = self.stored.as_ref().ok().and_then(Option::as_ref);
-        match self.environment_is_newer() {
-            true => [environment, stored],
-            false => [stored, environment],
-        }
-    }
-
-    /// Returns whether the token of the environment is newer than the stored one.
-    fn environment_is_newer(&self) -> bool {
-        let Some(seen) = &self.seen else { return true };
-        let stored = self.stored.as_ref().ok().and_then(Option::as_ref);
-        let stored_at = stored.and_then(|stored| stored.credential.issued_at);
-        !seen.replaced && (self.is_new || seen.seen_at() >= stored_at)
-    }
-
-    /// Records that a token was stored that replaces the one of the environment.
-    fn replaced(&mut self) {
-        if let Some(seen) = &mut self.seen {
-            seen.replaced = true;
-            self.to_remember = true;
-        }
-    }
-
-    fn first_seen(&mut self, seen: SeenToken, is_new: bool) {
-        if let Ok(Some(given)) = &mut self.environment {
-            given.refused |= seen.refused;
-        }
-        self.learned.clone_from(&seen.gateway_id);
-        // One that was used up is not stored over what replaced it.
-        self.to_store &= !seen.replaced && !seen.refused;
-        (self.seen, self.is_new, self.to_remember) = (Some(seen), is_new, is_new);
-    }
-
-    fn has_writes(&self) -> bool {
-        self.to_remember || (self.to_store && (self.works || matches!(self.stored, Ok(None))))
-    }
-
-    fn learned_for(&self, credential: &Credential) -> Option<String> {
-        self.learned.clone().filter(|_| self.is_in_environment(credential))
-    }
-
-    fn is_in_environment(&self, credential: &Credential) -> bool {
-        matches!(&self.environment, Ok(Some(given)) if given.credential.token == credential.token)
-    }
-
-    fn is_environment(&self, candidate: &Candidate) -> bool {
-        self.is_in_environment(&candidate.credential)
-    }
-
-    /// Returns the problem of a token that is not used.
-    fn problem(&self, now: SystemTime) -> Option<String> {
-        if let Err(problem) = &self.environment {
-            return Some(problem.clone());
-        }
-        if let Err(problem) = &self.stored {
-            return Some(problem.clone());
-        }
-        let Ok(Some(given)) = &self.environment else { return None };
-        let used = self.best(now).is_some_and(|best| self.is_environment(best));
-        let seen = self.seen.as_ref().filter(|_| !used)?;
-        let why = match () {
-            () if seen.replaced => "a user has authorized this gateway since",
-            () if given.refused => "the control plane refused it",
-            () if given.credential.is_expired(now) => "it has expired",
-            () => "the stored one is newer",
-        };
-        Some(format!("the machine token in {VARIABLE} is not used, because {why}; unset the variable"))
-    }
-
-    /// Returns the first candidate that is neither expired nor refused, else the first that is not expired, else the
-    /// first.
-    fn best(&self, now: SystemTime) -> Option<&Candidate> {
-        let candidates = self.candidates();
-        let first = |fits: &dyn Fn(&Candidate) -> bool| {
-            candidates.into_iter().flatten().find(|candidate| fits(candidate))
-        };
-        first(&|candidate| !candidate.refused && !candidate.credential.is_expired(now))
-            .or_else(|| first(&|candidate| !candidate.credential.is_expired(now)))
-            .or_else(|| first(&|_| true))
-    }
-
-    fn select(&self, now: SystemTime) -> Result<Arc<Credential>> {
-        match self.best(now) {
-            Some(candidate) if !candidate.credential.is_expired(now) => Ok(Arc::clone(&candidate.credential)),
-            Some(Candidate { credential, .. }) => Err(Error::unavailable(format!(
-                "the machine token of this gateway expired at {}; authorize the gateway again",
-                DisplayTime(credential.expires_at.unwrap_or(now))
-            ))),
-            None => Err(Error::unavailable(match (&self.environment, &self.stored) {
-                (Err(reason), _) | (_, Err(reason)) => reason.clone(),
-                _ => {
-                    "this gateway has no machine token; authorize it, or set RUNBEAM_MACHINE_TOKEN".to_owned()
-                }
-            })),
-        }
-    }
-}
-
-/// The variable of the machine token.
-const VARIABLE: &str = "RUNBEAM_MACHINE_TOKEN";
-
-fn parse_environment(given: &Secret) -> Result<Candidate, String> {
-    let text = given.expose().trim();
-    let credential = match text.starts_with('{') {
-        true => Credential::from_json(text.as_bytes()).map(Credential::with_estimated_issue),
-        false => Credential::from_bare(text),
-    };
-    let credential = credential.map_err(|e| {
-        format!(
-            "{VARIABLE} cannot be used: {e}; set it to what `runbeam token:get --raw` prints, or to \
-             {{\"machine_token\": \"...\", \"expires_at\": \"2030-01-31T00:00:00Z\", \"gateway_id\": \"...\"}}, or unset it \
-             and authorize the gateway"
-        )
-    })?;
-    Ok(Candidate { credential: Arc::new(credential), refused: false })
 }

@@ -2,6 +2,9 @@
 
 use provider_api::Secret;
 
+/// The variable of the machine token.
+pub(crate) const MACHINE_TOKEN: &str = "RUNBEAM_MACHINE_TOKEN";
+
 /// The environment variables of the provider, read once.
 ///
 /// The type exists so that a test or an embedding application can set the values without changing the variables of
@@ -21,7 +24,7 @@ impl Environment {
     /// Reads the variables of this process. A blank variable counts as unset.
     pub fn of_process() -> Self {
         Self {
-            machine_token: variable("RUNBEAM_MACHINE_TOKEN").map(Secret::new),
+            machine_token: variable(MACHINE_TOKEN).map(Secret::new),
             encryption_key: variable("RUNBEAM_ENCRYPTION_KEY").map(Secret::new),
             accept_invalid_certs: variable("RUNBEAM_ACCEPT_INVALID_CERTS")
                 .is_some_and(|value| matches!(value.trim(), "true" | "1")),

@@ -1,4 +1,4 @@
-//! What `status`, `sync` and the other commands tell an operator: true, with a remedy, and with an exit code of one
+//! The output of `status`, `sync` and the other commands: true, with a remedy, and with an exit code of one
 //! meaning.
 
 mod escaping;

@@ -107,6 +107,27 @@ async fn replicas_one_token() {
     }
 }
 
+/// A control plane that was not asked is no evidence: after a start without polling, and after an edit of `api`, which leads
+/// to another one.
+#[tokio::test]
+async fn a_control_plane_that_was_not_heard_is_unknown() {
+    let (cloud, other) = (ControlPlane::start().await, ControlPlane::start().await);
+    let token = cloud.authorize("acme", "edge").to_string();
+    let dir = directory(&cloud);
+    let host = start(&dir, &token).await;
+    let unknown = |address: &str| {
+        let status = host.status();
+        let reason = status.reason().unwrap_or_default();
+        status.is_unknown() && reason.contains("was not heard yet") && reason.contains(address)
+    };
+    assert!(unknown(cloud.url()), "{:?}", host.status().reason());
+    host.sync().await.unwrap();
+    assert!(host.status().in_sync(), "{:?}", host.status().reason());
+    dir.edit("config.toml", cloud.url(), other.url());
+    host.reload().await.unwrap();
+    assert!(unknown(other.url()), "{:?}", host.status().reason());
+}
+
 /// The last applied change is known after a restart, and `sync --accept-fresh` goes over the management API.
 #[tokio::test]
 async fn evidence_over_a_restart_and_the_api() {

@@ -39,6 +39,16 @@ fn front(target: &str) -> String {
     pipeline("front", "/front", &format!("service = \"http\"\ntarget_ref = \"{target}\""))
 }
 
+/// A control plane and the partner's upstream, with the documents of a mesh that has the partner's ingress as destination
+/// and of a pipeline `front` to that ingress by its id.
+async fn front_by_id() -> (ControlPlane, Upstream, String) {
+    let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+    partner(&cloud, &upstream, "default");
+    let id = cloud.resource_id("partner", "ingress", "their-api");
+    let sections = mesh_with_destination(&cloud) + &front(&format!("runbeam.partners.ingress.id.{id}"));
+    (cloud, upstream, sections)
+}
+
 fn bearer(upstream: &Upstream) -> bool {
     let sent = upstream.last_request();
     let authorization = sent.headers.get("authorization").and_then(|value| value.to_str().ok());
@@ -63,12 +73,8 @@ async fn ingress_reference_in_egress_list() {
 /// The same destination by its id, or by its URL, is the same destination.
 #[tokio::test]
 async fn destination_under_another_name() {
-    let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
-    partner(&cloud, &upstream, "default");
-    let by_id =
-        format!("runbeam.partners.ingress.id.{}", cloud.resource_id("partner", "ingress", "their-api"));
-    let sections = mesh_with_destination(&cloud)
-        + &front(&by_id)
+    let (cloud, upstream, sections) = front_by_id().await;
+    let sections = sections
         + &forward("plain", "/plain", &format!("{}/r4", upstream.url()))
         + &forward("deeper", "/deeper", &format!("{}/r4/Patient", upstream.url()))
         + &forward("other", "/other", &format!("{}/r5", upstream.url()));
@@ -84,13 +90,8 @@ async fn destination_under_another_name() {
 /// its own is served: the control plane that is away is none of its business.
 #[tokio::test]
 async fn unresolved_destinations() {
-    let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
-    partner(&cloud, &upstream, "default");
-    let by_id =
-        format!("runbeam.partners.ingress.id.{}", cloud.resource_id("partner", "ingress", "their-api"));
-    let sections = mesh_with_destination(&cloud)
-        + &front(&by_id)
-        + &forward("other", "/other", &format!("{}/r5", upstream.url()));
+    let (cloud, upstream, sections) = front_by_id().await;
+    let sections = sections + &forward("other", "/other", &format!("{}/r5", upstream.url()));
     let away = When::call("GET", "/harmony/resources/resolve");
     let rule = cloud.inject(away, Fault::status(503));
     let process = GatewayProcess::with(&cloud, free_port(), &sections).await;

@@ -172,11 +172,18 @@ impl Applier {
                 class: None,
                 problems: Vec::new(),
             });
+            let control_plane = snapshot.config.primary.address.clone();
+            if let (Some(before), Some(sync)) = (&status.effective, &mut status.sync)
+                && before.control_plane != control_plane
+            {
+                // What another control plane has answered is no evidence for this one.
+                sync.heard_at = None;
+            }
             status.effective = Some(Effective {
                 generation: snapshot.generation,
                 digest: full(digest),
                 since,
-                control_plane: snapshot.config.primary.address.clone(),
+                control_plane,
                 warnings: snapshot.warnings.iter().map(ProblemReport::from).collect(),
             });
         });

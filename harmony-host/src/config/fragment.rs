@@ -286,7 +286,7 @@ poll_interval_secs = -1
         assert!(!format!("{:?}", fragment.problems).contains("hunter2"));
     }
 
-    /// What the parser expected is named, also when it is a quotation mark.
+    /// The message names the character that the parser expected, also when that is a quotation mark.
     #[test]
     fn syntax_errors_name_what_is_missing() {
         for (text, expected) in [

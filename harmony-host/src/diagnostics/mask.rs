@@ -6,9 +6,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostics::bare::{lex, variable};
-use crate::diagnostics::sensitive::{
-    Sensitive, is_secret_value, looks_secret, names_next, secret_parts, url_parts,
-};
+use crate::diagnostics::secret_names::{looks_secret, names_next};
+use crate::diagnostics::secret_values::{is_secret_value, secret_parts, url_parts};
+use crate::diagnostics::sensitive::Sensitive;
 
 /// Replaces every secret value, and the secret parts of every URL, with asterisks. Each byte becomes one asterisk, so
 /// spans in the text stay valid.
@@ -81,7 +81,7 @@ impl Finder<'_> {
             DeValue::Boolean(_) => {}
             DeValue::String(text) => {
                 // The parts of a URL are masked in the line; other parts may be written with escapes.
-                let assigns = || secret_parts(text).len() > url_parts(text).len();
+                let assigns = || secret_parts(text) != url_parts(text);
                 if secret || is_secret_value(text) || assigns() {
                     self.spans.push(value.span());
                 }
@@ -175,6 +175,7 @@ mod tests {
             "tokens = [\n  \"hunter2\",\n]",
             "secret = '''hunter2'''",
             "url = \"http://me:hunter2@a/x@y\"",
+            "a = \"password=http://me:hunter2@hunter2/?sig=hunter2\"",
             "x = { token = \"a\", secret = \"\"\"\nhunter2\"\"\" }",
             "tokens = { a = [\n  \"hunter2\",\n] }",
             "secrets = [\n  [\"a\"],\n  \"hunter2\",\n]",

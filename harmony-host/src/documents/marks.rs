@@ -11,7 +11,7 @@ use crate::storage::sealed::{seal, unseal};
 /// The version of the file format. Version 1 had one text for both parts of a mark, with `#` between them.
 const SCHEMA: u32 = 2;
 
-/// What came from a control plane: a whole file, or a key in a file of which the rest is the operator's.
+/// The mark of text that came from a control plane: a whole file, or a key in a file of which the rest is the operator's.
 ///
 /// Both parts are apart, also on disk: a file name may have any character.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

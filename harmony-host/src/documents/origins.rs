@@ -151,7 +151,7 @@ impl Origins {
     }
 }
 
-/// Where the value of a key came from.
+/// The origin of the value of a key.
 enum Origin {
     /// The operator.
     Local,

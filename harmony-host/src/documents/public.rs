@@ -3,7 +3,9 @@
 use provider_api::Registry;
 use toml_edit::{Array, ArrayOfTables, Decor, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
-use crate::diagnostics::sensitive::{Sensitive, is_secret_value, looks_secret, names_next, secret_parts};
+use crate::diagnostics::secret_names::{looks_secret, names_next};
+use crate::diagnostics::secret_values::{is_secret_value, secret_parts};
+use crate::diagnostics::sensitive::Sensitive;
 use crate::documents::editable;
 
 /// The keys of `[provider.*]` that the host reads itself. Of the others only those are pushed that the provider's factory

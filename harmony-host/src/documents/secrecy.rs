@@ -1,7 +1,9 @@
 //! The decision which documents hold a secret: they are written for their owner only, and transforms are not pushed.
 
 use crate::diagnostics::mask::holds_secrets;
-use crate::diagnostics::sensitive::{Sensitive, is_secret_value, names_next, secret_parts};
+use crate::diagnostics::secret_names::names_next;
+use crate::diagnostics::secret_values::{is_secret_value, secret_parts};
+use crate::diagnostics::sensitive::Sensitive;
 
 /// Returns whether the file `name` with this text holds a secret, by the detection that also masks and leaves out.
 pub(crate) fn holds_secret(name: &str, text: &str, sensitive: &Sensitive) -> bool {

@@ -56,13 +56,13 @@ impl Destination {
     fn resolve_in_background(&self, providers: &Providers) {
         let Ok(only) = Arc::clone(&self.background).try_lock_owned() else { return };
         let (target, providers) = (Arc::clone(&self.target), providers.clone());
-        tracing::warn!(
-            reference = %target.reference,
-            "a destination of a mesh is not known until its provider answers; requests to URLs of other names carry no token of the mesh"
-        );
         tokio::spawn(async move {
-            // The cache holds the result; an error is reported with the next attempt.
-            drop(target.resolve(&providers).await);
+            if let Err(error) = target.resolve(&providers).await {
+                tracing::warn!(
+                    reference = %target.reference, %error,
+                    "a destination of a mesh is not known; requests to its URL by another name carry no token of the mesh"
+                );
+            }
             drop((target, providers));
             tokio::time::sleep(RETRY).await;
             drop(only);

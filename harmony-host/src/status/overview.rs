@@ -142,7 +142,7 @@ impl Status {
 
     /// Returns true when nothing is known to be missing here, and it is unknown if the gateway is in sync.
     pub fn is_unknown(&self) -> bool {
-        let unknown = self.sync.as_ref().and_then(SyncStatus::unknown);
+        let unknown = self.sync.as_ref().and_then(|sync| sync.unknown(self.control_plane()));
         unknown.is_some() && self.reason() == unknown
     }
 

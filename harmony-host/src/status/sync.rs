@@ -1,7 +1,7 @@
 //! The status of the sync with the provider.
 
 use jiff::Timestamp;
-use provider_api::{Cadence, CredentialStatus, Provider};
+use provider_api::{Cadence, CredentialStatus, DisplayDuration, Provider};
 use serde::Serialize;
 
 use crate::providers::isolate::{cadence_of, credential_details_of, credential_status_of};
@@ -111,7 +111,7 @@ impl SyncStatus {
     /// Updates the schedule and the authorization from the provider.
     pub(super) fn update(&mut self, provider: &dyn Provider) {
         self.cadence = match cadence_of(provider) {
-            Some(Cadence::Every(interval)) => format!("every {} s", interval.as_secs()),
+            Some(Cadence::Every(interval)) => format!("every {}", DisplayDuration(interval)),
             Some(Cadence::OnDemand) => "on demand".to_owned(),
             Some(Cadence::Waits) => "all the time".to_owned(),
             None => "never".to_owned(),
@@ -191,7 +191,13 @@ impl SyncStatus {
         };
         let not_taken = || not_taken::in_words(&self.not_taken);
         let source = self.source_problem.clone();
-        self.rejected.clone().or(held).or(waits).or_else(not_taken).or(source).or_else(|| self.unknown())
+        self.rejected
+            .clone()
+            .or(held)
+            .or(waits)
+            .or_else(not_taken)
+            .or(source)
+            .or_else(|| self.unknown(address))
     }
 
     /// Returns when the authorization expired.
@@ -200,13 +206,8 @@ impl SyncStatus {
     }
 
     /// Returns the reason for which it is unknown if the gateway is in sync.
-    pub(super) fn unknown(&self) -> Option<String> {
-        let unheard = || {
-            let provider = &self.provider;
-            self.heard_at.is_none().then(|| {
-                format!("`{provider}` was not asked since this gateway started; `harmony-host sync` asks it")
-            })
-        };
-        self.evidence.unknown.clone().or_else(unheard)
+    pub(super) fn unknown(&self, address: Option<&str>) -> Option<String> {
+        let unheard = || format!("{} was not heard yet; `harmony-host sync` asks it", self.named(address));
+        self.evidence.unknown.clone().or_else(|| self.heard_at.is_none().then(unheard))
     }
 }

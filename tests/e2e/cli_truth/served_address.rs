@@ -166,7 +166,7 @@ async fn another_gateway_at_the_address_is_named() {
     assert_eq!(other.run(&["status", "--url", &url]).await.0, 0);
 }
 
-/// What answers and is no gateway is named as that, with the exit code for it.
+/// A server that is no gateway is named as that, with the exit code for it.
 #[tokio::test]
 async fn what_is_no_gateway_is_named() {
     let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\n\r\n<html></html>";

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::status;
 
-/// What the status says: in sync or not, the reason, and the changes that were not taken.
+/// The status: in sync or not, the reason, and the changes that were not taken.
 async fn shown(gateway: &InProcessGateway) -> (bool, String, Vec<String>) {
     let response = get(gateway.admin_url("/admin/provider")).await.unwrap();
     let body: Value = response.json().await.unwrap();

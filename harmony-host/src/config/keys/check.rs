@@ -98,9 +98,7 @@ impl Check<'_> {
             let foreign = level.prefix.starts_with("options.") && !level.options_are_own;
             match level.section.keys.iter().find(|key| key.name == dotted && !is_quoted) {
                 _ if foreign => self.foreign_option(level, name, text, shown_key),
-                None if is_quoted && level.section.keys.iter().any(|key| key.name == dotted) => {
-                    self.quoted_key(name, &shown_key);
-                }
+                None if is_quoted && !level.section.open => self.quoted_key(name, &shown_key),
                 Some(key) => {
                     self.value(key, value, &shown_key);
                     if let (Kind::Table | Kind::Sides, DeValue::Table(inner)) = (key.kind, value.get_ref()) {
@@ -121,7 +119,7 @@ impl Check<'_> {
         }
     }
 
-    /// Rejects a known path that is written as one name.
+    /// Rejects a name with a dot. It is meant as a path, to any key of the section or below it, so it is always an error.
     fn quoted_key(&mut self, name: &Spanned<Cow<'_, str>>, shown: &str) {
         let place = Place::new(self.source, name.span());
         let message = "in quotes this is one name with a dot in it, which is not known".to_owned();
@@ -405,6 +403,24 @@ mod tests {
             assert!(found, "line {line}: {unknown:#?}");
         }
         assert_eq!(unknown.len(), 5, "{unknown:#?}");
+    }
+
+    /// A path into an inner section in quotes opens nothing either where unknown keys are allowed.
+    #[test]
+    fn quoted_paths_are_always_errors() {
+        for line in [
+            "\"mesh.ingress.i\" = { mode = \"mesh\" }",
+            "\"mesh.egress.e.mode\" = \"mesh\"",
+            "mesh.\"ingress.i\" = { mode = \"mesh\" }",
+        ] {
+            let source = Source::new("config.toml", format!("[pipelines.p]\n{line}\n"));
+            let (document, _) = DeTable::parse_recoverable(source.toml());
+            let unknown = check(&source, document.get_ref(), &[], &mut Problems::default());
+            assert!(
+                !unknown.is_empty() && unknown.iter().all(|unknown| unknown.guards),
+                "{line}: {unknown:?}"
+            );
+        }
     }
 
     #[test]

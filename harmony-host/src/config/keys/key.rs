@@ -12,7 +12,7 @@ pub(crate) struct Key {
     /// Set for a security-relevant key, which authenticates, restricts or routes requests. A likely misspelling of it is
     /// rejected even if unknown keys are allowed.
     pub(crate) guards: bool,
-    /// Who may set the key; `None` as for the keys of its section.
+    /// The authority over the key; `None` for that of its section.
     pub(crate) authority: Option<Authority>,
     /// The description in the JSON Schema, in one sentence.
     pub(crate) doc: &'static str,
@@ -54,7 +54,7 @@ pub(crate) enum Effect {
     Unsupported,
 }
 
-/// Who may set a key.
+/// The authority over a key: the parties that may set it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Authority {
     /// The operator, and a change of a control plane.

@@ -13,15 +13,13 @@ const MAX_DEPTH: usize = 8;
 /// others.
 pub(super) fn meant(text: &str, value: &DeValue<'_>, tops: &[&str]) -> Option<String> {
     let first = text.split('.').next().unwrap_or(text).trim().to_ascii_lowercase();
-    let mut known = tops.iter().chain(FOREIGN).copied();
-    let exact = known.clone().find(|known| *known == first);
     // Short words are near each other: `users` is no mistake of `peers`.
     let is_near = |meant: &&str| match meant.len() {
         0..=3 => false,
         4..=5 => strsim::damerau_levenshtein(&first, meant) <= 1,
         _ => true,
     };
-    match exact.or_else(|| nearest(&first, &mut known).filter(is_near)) {
+    match nearest(&first, tops.iter().chain(FOREIGN).copied()).filter(is_near) {
         Some(meant) if text.contains('.') => Some(format!("did you mean [{meant}. ...], without quotes?")),
         Some(meant) => Some(format!("did you mean [{meant}]?")),
         None => {

@@ -12,7 +12,7 @@ pub(crate) struct SectionKeys {
     pub(crate) keys: &'static [Key],
     /// Set for a section with further keys that this table does not have: a provider defines the keys of its `[provider.*]`.
     pub(crate) open: bool,
-    /// Who may set its keys, also those that are not in the table.
+    /// The authority over its keys, also those that are not in the table.
     pub(crate) authority: Authority,
     pub(crate) doc: &'static str,
 }

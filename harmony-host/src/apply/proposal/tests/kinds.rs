@@ -37,7 +37,7 @@ fn sections_of_other_kinds_are_rejected() {
     }
 }
 
-/// Where the management API is off, a change of its other settings would be applied without effect.
+/// A change of the settings of a management API that is off would be applied without effect.
 #[test]
 fn settings_of_no_management_api_are_rejected() {
     let own = "[proxy]\nid = \"a\"\n";
