@@ -26,6 +26,7 @@ mod generation_consistency;
 mod guide;
 mod honoured_keys;
 mod load;
+mod logging;
 mod management;
 mod mesh;
 mod mesh_auth;

@@ -58,7 +58,21 @@ impl Gateway {
     ///
     /// # Panics
     /// Panics if it cannot be run.
-    pub fn spawn_command(mut command: Command, config: &Path, environment: &[(&str, &str)]) -> Self {
+    pub fn spawn_command(command: Command, config: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::spawn_logging_to(Stdio::piped(), command, config, environment)
+    }
+
+    /// Starts a program as [`spawn_command`](Self::spawn_command) does, with its standard error on `stderr`. Unless that
+    /// is a new pipe, [`log`](Self::log) stays empty.
+    ///
+    /// # Panics
+    /// Panics if it cannot be run.
+    pub fn spawn_logging_to(
+        stderr: Stdio,
+        mut command: Command,
+        config: &Path,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut child = command
             .current_dir(config.parent().unwrap_or(config))
             .env_remove("RUST_LOG")
@@ -66,13 +80,14 @@ impl Gateway {
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn()
             .expect("the gateway's binary runs");
         let log = Arc::new(Mutex::new(Vec::new()));
-        let (lines, stderr) = (Arc::clone(&log), child.stderr.take().expect("piped"));
+        let (lines, stderr) = (Arc::clone(&log), child.stderr.take());
         let reading = tokio::spawn(async move {
+            let Some(stderr) = stderr else { return };
             let mut reader = BufReader::new(stderr).lines();
             while let Ok(Some(line)) = reader.next_line().await {
                 lines.lock().expect("no panic").push(line);

@@ -1,7 +1,11 @@
 //! The logging options, and the set-up of logging.
 
+mod queue;
+mod sink;
+
 use std::fmt::{self, Write as _};
-use std::io;
+use std::io::{self, Write as _};
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -10,6 +14,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::log::queue::Queue;
+use crate::cli::log::sink::Sink;
 use crate::cli::out;
 use crate::diagnostics::escape::{Escaped, Escaper, is_unsafe};
 use crate::diagnostics::logged::{SHOWN, counted, more};
@@ -18,6 +26,9 @@ use crate::diagnostics::redaction::redact;
 use crate::diagnostics::rejection::Rejection;
 use crate::diagnostics::render::render;
 use crate::status::timestamp;
+
+/// The time that the log gets at the end of the process to write its last lines.
+const FINISH: Duration = Duration::from_secs(1);
 
 /// The logging options.
 #[derive(Debug, Args)]
@@ -42,28 +53,46 @@ impl Log {
     /// Starts logging to standard error.
     ///
     /// # Errors
-    /// A message for a filter that is not valid.
-    pub(super) fn start(&self) -> Result<(), String> {
-        let filter = EnvFilter::try_new(&self.log).map_err(|e| format!("--log {}: {e}", self.log))?;
-        let builder =
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Redacted(std::io::stderr()));
+    /// The filter is not valid, or the operating system denies a thread.
+    pub(super) fn start(&self) -> Result<Logging, Failure> {
+        let filter = EnvFilter::try_new(&self.log)
+            .map_err(|e| Failure::new(Exit::Usage, format!("--log {}: {e}", self.log)))?;
+        let note = match self.log_format {
+            Format::Human => human_note,
+            Format::Json => json_note,
+        };
+        let queue = Queue::start(Sink::new(io::stderr(), note))
+            .map_err(|e| Failure::new(Exit::Machine, format!("cannot start the thread of the log: {e}")))?;
+        let writer = queue.clone();
+        // An event that cannot be formatted must not be reported on standard error, past the queue.
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
         match self.log_format {
             Format::Human => {
                 let fields = debug_fn(write_field).delimited(" ");
-                builder.with_target(false).with_ansi(out::colour_of_errors()).fmt_fields(fields).init();
+                let builder = builder.with_target(false).with_ansi(out::colour_of_errors());
+                builder.with_writer(move || Redacted(writer.clone())).fmt_fields(fields).init();
             }
-            Format::Json => builder.json().with_writer(|| JsonLines(std::io::stderr())).init(),
+            Format::Json => builder.json().with_writer(move || JsonLines(writer.clone())).init(),
         }
         log_panics();
-        Ok(())
+        Ok(Logging { format: self.log_format, queue })
     }
+}
 
+/// The log of a running command. Writing to it neither waits for its reader nor fails.
+#[derive(Debug)]
+pub(super) struct Logging {
+    format: Format,
+    queue: Queue,
+}
+
+impl Logging {
     /// Reports that the configuration was rejected at the start, whatever the filter: the process ends without it.
     pub(super) fn refused(&self, rejection: &Rejection) {
         let errors = rejection.problems.sorted_errors();
         let count = counted(errors.len(), "problem");
         let summary = format!("the configuration was rejected ({}); {count}", rejection.class);
-        match self.log_format {
+        match self.format {
             Format::Human => {
                 let shown: Vec<_> = errors.iter().take(SHOWN).copied().collect();
                 let warnings = rejection
@@ -73,20 +102,20 @@ impl Log {
                     .filter(|problem| problem.severity == Severity::Warning);
                 let room = SHOWN - shown.len();
                 let shown = shown.into_iter().chain(warnings.take(room));
-                out::eprint(&render(shown, out::colour_of_errors()));
+                self.write(&render(shown, out::colour_of_errors()));
                 if let Some(more) = more(errors.len()) {
-                    out::eprint(&format!("{more}\n\n"));
+                    self.write(&format!("{more}\n\n"));
                 }
-                out::error(&summary);
+                self.write(&out::error_line(&summary));
             }
             Format::Json => {
                 for problem in errors.iter().take(SHOWN) {
-                    write_json(&problem_fields(problem));
+                    self.write_json(&problem_fields(problem));
                 }
                 if let Some(more) = more(errors.len()) {
-                    write_json(&json!({ "message": more }));
+                    self.write_json(&json!({ "message": more }));
                 }
-                write_json(
+                self.write_json(
                     &json!({ "message": summary, "class": rejection.class.to_string(), "problems": errors.len() }),
                 );
             }
@@ -95,11 +124,35 @@ impl Log {
 
     /// Reports why the gateway cannot start, whatever the filter.
     pub(super) fn failed(&self, message: &str) {
-        match self.log_format {
-            Format::Human => out::error(message),
-            Format::Json => write_json(&json!({ "message": message })),
+        match self.format {
+            Format::Human => self.write(&out::error_line(message)),
+            Format::Json => self.write_json(&json!({ "message": message })),
         }
     }
+
+    /// Waits until the log is written, for at most a second. Blocks the thread.
+    pub(super) fn finish(&self) {
+        self.queue.finish(FINISH);
+    }
+
+    fn write(&self, text: &str) {
+        let _ = self.queue.clone().write_all(text.as_bytes());
+    }
+
+    /// Writes an error as one line, in the form of the events of the log.
+    fn write_json(&self, fields: &Value) {
+        let _ = JsonLines(self.queue.clone()).write_all(json_event("ERROR", fields).as_bytes());
+    }
+}
+
+/// Returns a warning of the log itself, in the form of its events.
+fn human_note(text: &str) -> String {
+    format!("{}  WARN {text}\n", timestamp(SystemTime::now()))
+}
+
+/// Returns a warning of the log itself as a JSON event.
+fn json_note(text: &str) -> String {
+    json_event("WARN", &json!({ "message": text }))
 }
 
 /// Logs panics as events: the text of a panic may repeat a document, and has lines of its own.
@@ -134,15 +187,11 @@ fn problem_fields(problem: &Problem) -> Value {
     fields
 }
 
-/// Writes an error as one line, in the form of the events of the log.
-fn write_json(fields: &Value) {
-    let event = json!({
-        "timestamp": timestamp(std::time::SystemTime::now()).to_string(),
-        "level": "ERROR",
-        "fields": fields,
-        "target": "harmony_host",
-    });
-    let _ = io::Write::write(&mut JsonLines(io::stderr()), format!("{event}\n").as_bytes());
+/// Returns a line in the form of the JSON events of the log.
+fn json_event(level: &str, fields: &Value) -> String {
+    let timestamp = timestamp(SystemTime::now()).to_string();
+    let event = json!({ "timestamp": timestamp, "level": level, "fields": fields, "target": "harmony_host" });
+    format!("{event}\n")
 }
 
 /// A writer of JSON events. It is given whole events. Beyond [`Redacted`], it escapes the characters that command a

@@ -34,10 +34,14 @@ fn without_unsafe(json: &str) -> String {
     escaped
 }
 
-/// Writes an error message of one line to standard error. Messages repeat text of documents, providers and peers, so it is
-/// escaped.
+/// Writes an error message of one line to standard error.
 pub(super) fn error(text: &str) {
-    let _ = writeln!(std::io::stderr(), "error: {}", escape(text));
+    eprint(&error_line(text));
+}
+
+/// Returns an error message of one line. Messages repeat text of documents, providers and peers, so it is escaped.
+pub(super) fn error_line(text: &str) -> String {
+    format!("error: {}\n", escape(text))
 }
 
 /// Writes the remedy of an error to standard error, escaped as well.

@@ -8,9 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::config_path::ConfigPath;
 use crate::cli::exit::Exit;
+use crate::cli::log::{Log, Logging};
 use crate::cli::state_dir::StateDir;
 use crate::cli::unknown_keys::UnknownKeys;
-use crate::cli::{log, out};
 use crate::gateway::RunningGateway;
 
 /// The arguments of `run`.
@@ -26,7 +26,7 @@ pub(super) struct Run {
     unknown: UnknownKeys,
 
     #[command(flatten)]
-    log: log::Log,
+    log: Log,
 
     /// The deadline for requests in flight when the gateway stops, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
@@ -41,14 +41,21 @@ pub(super) struct Run {
 impl Run {
     /// Runs the command and returns the exit code.
     pub(super) async fn run(self, registry: Registry) -> Exit {
-        if let Err(message) = self.log.start() {
-            out::error(&message);
-            return Exit::Usage;
-        }
+        let log = match self.log.start() {
+            Ok(log) => log,
+            Err(failure) => return failure.print(),
+        };
+        let exit = self.serve(registry, &log).await;
+        log.finish();
+        exit
+    }
+
+    /// Serves until a signal stops the gateway, and returns the exit code.
+    async fn serve(&self, registry: Registry, log: &Logging) -> Exit {
         let signals =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
         let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-            self.log.failed("cannot install the signal handlers");
+            log.failed("cannot install the signal handlers");
             return Exit::Machine;
         };
         let providers: Vec<&str> = registry.types().collect();
@@ -63,7 +70,7 @@ impl Run {
         let gateway = match RunningGateway::start(options).await {
             Ok(gateway) => gateway,
             Err(rejection) => {
-                self.log.refused(&rejection);
+                log.refused(&rejection);
                 return Exit::InvalidConfig;
             }
         };
