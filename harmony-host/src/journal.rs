@@ -297,9 +297,8 @@ impl Journal {
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching); the file must not be replaced then.
-    pub(crate) fn save_replaced(&self, sequence: u64, file: &Before) -> io::Result<PathBuf> {
-        let text = file.text.as_deref().unwrap_or_default();
-        replaced::save(self.store.directory(), sequence, &file.name, text.as_bytes())
+    pub(crate) fn save_replaced(&self, sequence: u64, name: &str, edit: &[u8]) -> io::Result<PathBuf> {
+        replaced::save(self.store.directory(), sequence, name, edit)
     }
 
     /// Returns those of the files that were edited by hand: their content is not what the last change wrote.

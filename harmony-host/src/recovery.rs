@@ -1,5 +1,6 @@
 //! Recovery, before the first configuration is read: a process that was killed may have left a change half written.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -124,7 +125,8 @@ fn proxy_of(documents: &Documents) -> Option<&Proxy> {
 /// As [`Journal::open`].
 fn replay(layers: &Layers, state: &Path, proxy: &Proxy) -> io::Result<Option<Arc<Journal>>> {
     let directories = [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path];
-    layers.sweep(directories.into_iter().map(|directory| directory.path.as_str()));
+    let directories: Vec<&str> = directories.iter().map(|directory| directory.path.as_str()).collect();
+    layers.sweep(directories.iter().copied());
     atomic_file::sweep(&Origins::directory(state, layers.config_path()));
     let directory = journal_directory(state, &proxy.id);
     if !directory.is_dir() {
@@ -147,8 +149,10 @@ fn replay(layers: &Layers, state: &Path, proxy: &Proxy) -> io::Result<Option<Arc
                     change = entry.id,
                     "a change without a verdict is rolled back and applied again"
                 );
+                commit::complete(layers, before);
                 let edited = commit::edited(layers, before);
-                match commit::restore_with_origins(layers, before, &origins, &entry.id) {
+                let save = |name: &str, edit: &[u8]| journal.save_replaced(sequence, name, edit);
+                match commit::restore_with_origins(layers, before, &origins, &entry.id, &save) {
                     true => journal
                         .rolled_back(sequence)
                         .and_then(|()| reject_if_final(&journal, &entry, &edited)),
@@ -162,7 +166,24 @@ fn replay(layers: &Layers, state: &Path, proxy: &Proxy) -> io::Result<Option<Arc
         }
         kill("recovered");
     }
+    save_left(layers, &directories, &journal);
     Ok(Some(journal))
+}
+
+/// Removes the files that a change displaced, and that no change in the journal puts back. A copy of each is saved: it may
+/// be an edit.
+fn save_left(layers: &Layers, directories: &[&str], journal: &Journal) {
+    let last = journal.all().last().map_or(0, |entry| entry.sequence);
+    for (path, name) in layers.left_by_writes(directories.iter().copied()) {
+        let removed = fs::read(&path).and_then(|bytes| {
+            let copy = journal.save_replaced(last, &name, &bytes)?;
+            tracing::info!(file = name, copy = %copy.display(), "a copy of a replaced file is saved");
+            atomic_file::remove(&path)
+        });
+        if let Err(error) = removed {
+            tracing::error!(file = %path.display(), %error, "a file that was replaced cannot be removed");
+        }
+    }
 }
 
 /// Rejects a change that must not be tried again: one of its files was edited by hand after the kill, and the newest

@@ -2,8 +2,10 @@
 
 pub(crate) mod atomic_file;
 pub(crate) mod digest;
+pub(crate) mod exchange;
 pub(crate) mod failpoints;
 pub(crate) mod io_error;
 pub(crate) mod lock;
+mod renames;
 pub(crate) mod replaced;
 pub(crate) mod sealed;

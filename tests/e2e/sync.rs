@@ -8,6 +8,7 @@ mod late;
 mod listed;
 mod network;
 mod other_gateway;
+mod raced;
 mod rejected;
 mod spelled;
 mod switched;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 pub fn leftover_files(root: &Path) -> Vec<String> {
     let is_leftover = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        (name.starts_with(".harmony-") && name.ends_with(".tmp")) || name.ends_with(".damaged")
+        name.starts_with(".harmony-") || name.ends_with(".damaged")
     };
     files_below(root)
         .iter()

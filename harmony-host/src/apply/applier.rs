@@ -115,6 +115,9 @@ impl Applier {
     ) -> Result<(), Rejection> {
         record_step(change, Journal::activating).await;
         let activated = self.activator.activate(prepared, candidate).await?;
+        if let Some(change) = change {
+            self.settle_displaced(change).await;
+        }
         record_step(change, Journal::activated).await;
         kill("probed");
         self.published.publish(Arc::clone(candidate));

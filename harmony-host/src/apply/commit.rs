@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostics::sensitive::Sensitive;
 use crate::documents::edits::Edits;
@@ -10,8 +10,9 @@ use crate::documents::layers::Layers;
 use crate::documents::origins::Origins;
 use crate::documents::{Documents, secrecy};
 use crate::journal::{Before, OverBase};
-use crate::storage::atomic_file;
+use crate::storage::atomic_file::{self, Access};
 use crate::storage::digest::Digest;
+use crate::storage::exchange::{self, Matches, Outcome};
 use crate::storage::failpoints::kill;
 use crate::storage::io_error::{self, Explained};
 
@@ -75,7 +76,11 @@ fn base_is_edited(layers: &Layers, file: &Before) -> bool {
     base.is_some_and(|base| layers.base_digest(&file.name).is_ok_and(|now| now.as_deref() != base))
 }
 
-/// Writes the files, each one atomically. Stops at a file that was edited after `before` was read.
+/// Saves an edit that is no longer in a file, by the name of the file.
+pub(crate) type Save<'s> = &'s dyn Fn(&str, &[u8]) -> io::Result<PathBuf>;
+
+/// Writes the files, each one atomically. Stops at a file that was edited after `before` was read. The files that they
+/// replace stay beside them until [`settle_displaced`] or [`restore`].
 ///
 /// # Errors
 /// The first file that cannot be written. The files before it are restored, except after `Partial`.
@@ -84,62 +89,120 @@ pub(crate) fn write(
     edits: &Edits,
     before: &[Before],
     sensitive: &Sensitive,
+    save: Save<'_>,
 ) -> Result<(), WriteError> {
     for file in before {
         let Some(text) = edits.get(&file.name) else { continue };
-        let path = path_of(layers, file);
-        if fs::read_to_string(&path).ok() != file.text || base_is_edited(layers, file) {
-            return Err(match restore(layers, before) {
-                true => WriteError::Edited(file.name.clone()),
-                false => WriteError::Partial {
-                    file: file.name.clone(),
-                    error: io::Error::other("it was edited meanwhile"),
-                },
-            });
-        }
-        // The overlay, and a file that holds a secret, are their owner's alone.
-        let is_overlay = file.overlay.is_some();
-        let directory_mode = if is_overlay { 0o700 } else { 0o755 };
-        let parent =
-            path.parent().map_or(Ok(()), |parent| atomic_file::make_directory(parent, directory_mode));
-        let written =
-            parent.and_then(|()| match is_overlay || secrecy::holds_secret(&file.name, text, sensitive) {
-                true => atomic_file::write_private(&path, text.as_bytes()),
-                false => atomic_file::write(&path, text.as_bytes(), 0o644),
-            });
-        if let Err(error) = written {
-            let file = file.name.clone();
-            return Err(match restore(layers, before) {
-                true => WriteError::Io { file, error },
-                false => WriteError::Partial { file, error },
-            });
-        }
-        kill("part-written");
+        let error = match write_one(layers, file, text, sensitive) {
+            Ok(Outcome::Done) => {
+                kill("part-written");
+                continue;
+            }
+            Ok(Outcome::Edited) => None,
+            Err(error) => Some(error),
+        };
+        let name = file.name.clone();
+        return Err(match (restore(layers, before, save), error) {
+            (true, None) => WriteError::Edited(name),
+            (true, Some(error)) => WriteError::Io { file: name, error },
+            (false, error) => {
+                let error = error.unwrap_or_else(|| io::Error::other("it was edited meanwhile"));
+                WriteError::Partial { file: name, error }
+            }
+        });
     }
     Ok(())
 }
 
-/// Restores the files one by one. Leaves a file alone that differs from the written text: an operator edited it.
-/// Returns whether none of the written text is left.
-pub(crate) fn restore(layers: &Layers, before: &[Before]) -> bool {
+fn write_one(layers: &Layers, file: &Before, text: &str, sensitive: &Sensitive) -> io::Result<Outcome> {
+    if base_is_edited(layers, file) {
+        return Ok(Outcome::Edited);
+    }
+    let path = path_of(layers, file);
+    // The overlay, and a file that holds a secret, are their owner's alone.
+    let is_overlay = file.overlay.is_some();
+    if let Some(parent) = path.parent() {
+        atomic_file::make_directory(parent, if is_overlay { 0o700 } else { 0o755 })?;
+    }
+    let is_private = is_overlay || secrecy::holds_secret(&file.name, text, sensitive);
+    let access = if is_private { Access::Private } else { Access::Keep(0o644) };
+    match &file.text {
+        Some(old) => exchange::replace(&path, text.as_bytes(), access, Some(&|now| now == old.as_bytes())),
+        None => exchange::replace(&path, text.as_bytes(), access, None),
+    }
+}
+
+/// Restores the files one by one. Leaves a file alone that differs from the written text: an operator edited it. An edit
+/// that nothing leads to any more is saved. Returns whether none of the written text is left.
+pub(crate) fn restore(layers: &Layers, before: &[Before], save: Save<'_>) -> bool {
     let mut all = true;
     for file in before {
         let path = path_of(layers, file);
-        let is_written = fs::read_to_string(&path).is_ok_and(|text| hex(&text) == file.written);
-        if !is_written {
-            continue;
-        }
-        let result = match &file.text {
-            Some(text) => atomic_file::write(&path, text.as_bytes(), 0o600),
-            None => atomic_file::remove(&path),
-        };
-        if let Err(error) = result {
+        if let Err(error) = restore_one(&path, file).and_then(|()| settle_one(&path, file, save)) {
             all = false;
             let error = io_error::at(&path)(error);
             tracing::error!(%error, "the file as it was before the change cannot be restored");
         }
     }
     all
+}
+
+fn restore_one(path: &Path, file: &Before) -> io::Result<()> {
+    let written: Matches<'_> = &|now| is_written(file, now);
+    if !fs::read(path).is_ok_and(|now| written(&now)) {
+        return Ok(());
+    }
+    match (&file.text, exchange::put_back(path, written)?) {
+        (_, Some(_)) => {}
+        (Some(text), None) => {
+            exchange::replace(path, text.as_bytes(), Access::Keep(0o600), Some(written))?;
+        }
+        (None, None) => {
+            exchange::remove(path, written)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what the change moved away beside its files. An edit that was written there meanwhile is saved.
+///
+/// # Errors
+/// The file that cannot be removed, or saved.
+pub(crate) fn settle_displaced(layers: &Layers, before: &[Before], save: Save<'_>) -> io::Result<()> {
+    before.iter().try_for_each(|file| {
+        let path = path_of(layers, file);
+        settle_one(&path, file, save).map_err(io_error::at(&path))
+    })
+}
+
+fn settle_one(path: &Path, file: &Before, save: Save<'_>) -> io::Result<()> {
+    let is_known =
+        |now: &[u8]| is_written(file, now) || file.text.as_ref().is_some_and(|text| text.as_bytes() == now);
+    exchange::settle(path, &is_known, &mut |edit| {
+        let copy = save(&file.name, edit)?;
+        tracing::warn!(
+            file = file.name,
+            copy = %copy.display(),
+            "this file was edited while a change replaced it; a copy of the edit is saved"
+        );
+        Ok(())
+    })
+}
+
+/// Returns whether a content is the text that the change wrote.
+fn is_written(file: &Before, now: &[u8]) -> bool {
+    format!("{:#}", Digest::of(now)) == file.written
+}
+
+/// Finishes what a kill interrupted while a file had no content: the restored file is there, or the edit of it.
+pub(crate) fn complete(layers: &Layers, before: &[Before]) {
+    for file in before {
+        let path = path_of(layers, file);
+        if let Err(error) = exchange::complete(&path, &|now| is_written(file, now)) {
+            let error = io_error::at(&path)(error);
+            tracing::error!(%error, "the file as it was before the change cannot be restored");
+        }
+    }
 }
 
 /// Restores the files, and the record of what came from a control plane. A file that an operator edited after the change
@@ -149,9 +212,10 @@ pub(crate) fn restore_with_origins(
     before: &[Before],
     origins: &Origins,
     change: &str,
+    save: Save<'_>,
 ) -> bool {
     let edited = edited(layers, before);
-    let restored = restore(layers, before);
+    let restored = restore(layers, before, save);
     if restored {
         let names = before.iter().map(|file| file.name.as_str());
         origins.unmark(change, names.filter(|name| !edited.iter().any(|edited| edited == name)));
@@ -216,7 +280,7 @@ mod tests {
         let before = [file("a.toml"), file("b.toml")];
         fs::write(root.join("b.toml"), "by hand").unwrap();
         assert!(
-            matches!(write(&layers, &edits, &before, &Sensitive::default()), Err(WriteError::Edited(name)) if name == "b.toml")
+            matches!(write(&layers, &edits, &before, &Sensitive::default(), &|_, _| Ok(PathBuf::new())), Err(WriteError::Edited(name)) if name == "b.toml")
         );
         assert_eq!(fs::read_to_string(root.join("a.toml")).unwrap(), "old");
         assert_eq!(fs::read_to_string(root.join("b.toml")).unwrap(), "by hand");

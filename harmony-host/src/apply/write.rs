@@ -56,6 +56,11 @@ fn overlay_writes<'b>(
     })
 }
 
+/// Returns the deferral of a change when an edit beside its files cannot be saved.
+fn deferred_by_copy(error: std::io::Error) -> CommitError {
+    CommitError::Deferred(format!("an earlier edit of its files cannot be saved: {error}"))
+}
+
 fn log_overlaid(layers: &Layers, change: &Change, before: &[Before]) {
     for file in before.iter().filter(|file| file.overlay.is_some()) {
         let path = layers.overlay_path(&file.name).unwrap_or_default();
@@ -88,8 +93,11 @@ impl Applier {
             if !unchanged.is_empty() {
                 change.journal.found_identical(change.sequence, unchanged).map_err(deferred)?;
             }
+            let save = |name: &str, edit: &[u8]| change.journal.save_replaced(change.sequence, name, edit);
+            commit::settle_displaced(&layers, &before, &save).map_err(deferred_by_copy)?;
             for file in change.journal.edited_by_hand(&before) {
-                let copy = change.journal.save_replaced(change.sequence, file).map_err(deferred)?;
+                let text = file.text.as_deref().unwrap_or_default();
+                let copy = save(&file.name, text.as_bytes()).map_err(deferred)?;
                 tracing::warn!(
                     file = file.name,
                     change = %change.change.id,
@@ -115,7 +123,7 @@ impl Applier {
                 )));
             }
             kill("recorded");
-            if let Err(error) = commit::write(&layers, &edits, &before, &files.sensitive()) {
+            if let Err(error) = commit::write(&layers, &edits, &before, &files.sensitive(), &save) {
                 unmark();
                 if !matches!(error, WriteError::Partial { .. }) {
                     change.journal.rolled_back(change.sequence).map_err(deferred)?;
@@ -124,7 +132,7 @@ impl Applier {
             }
             kill("written");
             if let Err(error) = change.journal.committed(change.sequence) {
-                commit::restore(&layers, &before);
+                commit::restore(&layers, &before, &save);
                 unmark();
                 return Err(deferred(error));
             }
@@ -139,9 +147,29 @@ impl Applier {
     /// Restores the files. Returns whether none of the written text is left.
     pub(super) async fn restore_files(&self, change: &JournaledChange, before: Vec<Before>) -> bool {
         let (layers, origins) = (self.layers.clone(), Arc::clone(&self.surroundings.origins));
-        let id = change.change.id.clone();
-        let work = move || commit::restore_with_origins(&layers, &before, &origins, id.as_str());
+        let change = change.clone();
+        let work = move || {
+            let save = |name: &str, edit: &[u8]| change.journal.save_replaced(change.sequence, name, edit);
+            commit::restore_with_origins(&layers, &before, &origins, change.change.id.as_str(), &save)
+        };
         tokio::task::spawn_blocking(work).await.unwrap_or(false)
+    }
+
+    /// Removes the files that the change displaced: it is live. A failure is only logged; the next change of the file, or
+    /// the next start, tries it again.
+    pub(super) async fn settle_displaced(&self, change: &JournaledChange) {
+        let (layers, change) = (self.layers.clone(), change.clone());
+        let work = move || {
+            let entry = change.journal.get(change.sequence);
+            let before = entry.as_ref().and_then(|entry| entry.phase.before()).unwrap_or_default();
+            let save = |name: &str, edit: &[u8]| change.journal.save_replaced(change.sequence, name, edit);
+            commit::settle_displaced(&layers, before, &save)
+        };
+        let settled = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
+        if let Err(error) = settled.and_then(|settled| settled) {
+            tracing::error!(%error, "a file that was replaced cannot be removed");
+        }
+        kill("displaced");
     }
 
     /// Restores the files that an earlier attempt of the change wrote and could not restore, unless they are live

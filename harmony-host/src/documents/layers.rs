@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::documents::edits::Edits;
 use crate::documents::overlay::{Overlay, ReadOnly, Write, inside, read_only};
 use crate::documents::read;
-use crate::storage::atomic_file;
 use crate::storage::digest::{Digest, full};
+use crate::storage::{atomic_file, exchange};
 
 /// The layers of one configuration. A cheap handle.
 ///
@@ -199,6 +199,17 @@ impl Layers {
             overlay.names().iter().filter_map(|inside| overlay.path(inside)).collect();
         let directories = files.iter().filter_map(|file| file.parent()).map(Path::to_owned);
         (directories.chain([overlay.files()]).collect(), files)
+    }
+
+    /// Returns the files that writes moved away beside the files, each with the name of its file.
+    pub(crate) fn left_by_writes<'d>(
+        &self,
+        directories: impl Iterator<Item = &'d str>,
+    ) -> Vec<(PathBuf, String)> {
+        let base = directories.map(|directory| self.base_path(directory));
+        let overlay = self.watched().0;
+        let all: BTreeSet<PathBuf> = base.chain([self.root().to_owned()]).chain(overlay).collect();
+        all.iter().flat_map(|directory| exchange::left_in(directory)).collect()
     }
 
     /// Removes the temporary files that killed processes left beside the files.

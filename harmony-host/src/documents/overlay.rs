@@ -166,6 +166,8 @@ impl Overlay {
                 let (path, kind) = (entry.path(), entry.file_type());
                 if kind.as_ref().is_ok_and(fs::FileType::is_dir) {
                     directories.push(path);
+                } else if atomic_file::is_own(&entry.file_name()) {
+                    // A write is in progress, or was interrupted.
                 } else if kind.is_ok_and(|kind| kind.is_file())
                     && let Some(name) = path.strip_prefix(&root).ok().and_then(Path::to_str)
                 {

@@ -157,8 +157,12 @@ fn edits_by_hand_are_detected() {
         journal.edited_by_hand(files).iter().map(|file| file.name.clone()).collect()
     };
     assert_eq!(names(&journal, &file("mine", "theirs")), ["a.toml"]);
-    let copy = journal.save_replaced(1, &file("mine", "theirs")[0]).unwrap();
-    assert_eq!(std::fs::read_to_string(copy).unwrap(), "mine");
+    let copies = ["mine", "mine again", "mine"].map(|text| {
+        let copy = journal.save_replaced(1, "a.toml", text.as_bytes()).unwrap();
+        assert_eq!(std::fs::read_to_string(&copy).unwrap(), text);
+        copy
+    });
+    assert!(copies[0] != copies[1] && copies[0] == copies[2], "no copy replaces another: {copies:?}");
     let sequence = fetch(&journal, "01A").sequence;
     journal.staged(sequence, file("mine", "theirs")).unwrap();
     journal.committed(sequence).unwrap();

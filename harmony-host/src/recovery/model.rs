@@ -201,7 +201,8 @@ impl World {
             }
             return true;
         }
-        commit::write(&layers, edits, &before, &Default::default()).unwrap();
+        let save = |name: &str, edit: &[u8]| journal.save_replaced(sequence, name, edit);
+        commit::write(&layers, edits, &before, &Default::default(), &save).unwrap();
         journal.committed(sequence).unwrap();
         if killed(Killed::Committed) {
             return true;
@@ -211,6 +212,7 @@ impl World {
             return true;
         }
         if life.good {
+            commit::settle_displaced(&layers, &before, &save).unwrap();
             journal.activated(sequence).unwrap();
             self.take(edits);
             if killed(Killed::Probed) {
@@ -218,7 +220,7 @@ impl World {
             }
             journal.settle(sequence, Settlement::Applied, None).unwrap();
         } else {
-            assert!(commit::restore(&layers, &before));
+            assert!(commit::restore(&layers, &before, &save));
             let attempt = Attempt::new(RejectionClass::Probe, "digest".to_owned(), Vec::new());
             journal.settle(sequence, rejected(), Quarantine::after(None, attempt, 0)).unwrap();
         }

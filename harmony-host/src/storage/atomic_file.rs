@@ -4,10 +4,21 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use crate::storage::failpoints;
 
 /// Prefix and suffix of temporary file names.
-const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
+pub(super) const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
+
+/// The permissions of a file that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// A replaced file keeps its permissions; a new file gets this mode, reduced by the umask.
+    Keep(u32),
+    /// Only the owner can read and write the file.
+    Private,
+}
 
 /// Replaces the content of `path` with `bytes`: writes a temporary file in the same directory, syncs it, renames it
 /// over `path` and syncs the directory. A symbolic link stays a link; its target is replaced. A replaced file keeps
@@ -17,48 +28,49 @@ const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
 /// The error of the operating system. `path` then has its old content, or the new content if only the last sync
 /// failed.
 pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    replace(path, bytes, mode, |kept| kept)
-}
-
-/// Replaces the content of `path` like [`write()`], and leaves no access to others than the owner.
-///
-/// # Errors
-/// The same as those of [`write()`].
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace(path, bytes, 0o600, |_| permissions(0o600))
-}
-
-/// Replaces the content of `path`; a file that it replaces gets what `mode_of` makes of its permissions.
-fn replace(
-    path: &Path,
-    bytes: &[u8],
-    mode: u32,
-    mode_of: impl FnOnce(fs::Permissions) -> fs::Permissions,
-) -> io::Result<()> {
-    let target = fs::canonicalize(path).or_else(|e| match e.kind() {
-        io::ErrorKind::NotFound => Ok(path.to_owned()),
-        _ => Err(e),
-    })?;
-    let directory = parent_directory(&target);
-    let old = fs::metadata(&target).ok();
-    let mut builder = temporary();
-    // The replaced file may be less readable than `mode`, so the temporary file is readable only by its owner until it
-    // has the permissions of the replaced one.
-    if old.is_none() {
-        builder.permissions(permissions(mode));
-    }
-    let mut file = builder.tempfile_in(&directory)?;
-    failpoints::disk(&target)?;
-    file.write_all(bytes)?;
-    if let Some(old) = old {
-        let kept = keep_owner(file.as_file(), &old)?;
-        file.as_file().set_permissions(mode_of(kept))?;
-    }
-    file.as_file().sync_all()?;
+    let target = target_of(path)?;
+    let file = made(&target, bytes, Access::Keep(mode))?;
     failpoints::kill("file-made");
     file.persist(&target).map_err(|e| e.error)?;
     failpoints::kill("file-renamed");
-    sync(&directory)
+    sync(&parent_directory(&target))
+}
+
+/// Returns the file that a path leads to: the target of a symbolic link, which is replaced instead of the link.
+///
+/// # Errors
+/// The error of the operating system.
+pub(super) fn target_of(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path).or_else(|e| match e.kind() {
+        io::ErrorKind::NotFound => Ok(path.to_owned()),
+        _ => Err(e),
+    })
+}
+
+/// Writes and syncs a temporary file beside `target`, with the permissions that `target` is to have.
+///
+/// # Errors
+/// The error of the operating system; no file is left then.
+pub(super) fn made(target: &Path, bytes: &[u8], access: Access) -> io::Result<NamedTempFile> {
+    let old = fs::metadata(target).ok();
+    let mut builder = temporary();
+    // The replaced file may be less readable than `mode`, so the temporary file is readable only by its owner until it
+    // has the permissions of the replaced one.
+    if let (None, Access::Keep(mode)) = (&old, access) {
+        builder.permissions(permissions(mode));
+    }
+    let mut file = builder.tempfile_in(parent_directory(target))?;
+    failpoints::disk(target)?;
+    file.write_all(bytes)?;
+    if let Some(old) = old {
+        let kept = keep_owner(file.as_file(), &old)?;
+        file.as_file().set_permissions(match access {
+            Access::Keep(_) => kept,
+            Access::Private => permissions(0o600),
+        })?;
+    }
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 /// Gives `file` the owner and group of `old`, and returns the permissions that it may have. Only root may give files
@@ -83,6 +95,11 @@ fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<fs::Permissions> {
 pub(crate) fn probe(directory: &Path) -> io::Result<()> {
     failpoints::disk(&directory.join("probe"))?;
     temporary().tempfile_in(directory)?.close()
+}
+
+/// Returns whether a name is that of a file which a write leaves for a moment.
+pub(crate) fn is_own(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY.0.as_bytes())
 }
 
 fn temporary() -> tempfile::Builder<'static, 'static> {
@@ -127,11 +144,11 @@ pub(crate) fn make_directory(directory: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// Syncs a directory: without it a rename may be lost in a power cut.
-fn sync(directory: &Path) -> io::Result<()> {
+pub(super) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn parent_directory(path: &Path) -> PathBuf {
+pub(super) fn parent_directory(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -162,21 +179,6 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no temporary file is left");
-    }
-
-    #[test]
-    fn private_files_lose_the_access_of_others() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("a.toml");
-        for mode in [0o644, 0o640, 0o400] {
-            fs::write(&file, "one").unwrap();
-            fs::set_permissions(&file, permissions(mode)).unwrap();
-            write_private(&file, b"two").unwrap();
-            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-            fs::remove_file(&file).unwrap();
-        }
-        write_private(&file, b"new").unwrap();
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     /// The umask belongs to the process, so the write happens in a process of its own.

@@ -29,6 +29,21 @@ pub(crate) fn disk(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Returns whether files cannot be exchanged by a rename: while the file named by `HARMONY_NO_EXCHANGE` exists.
+pub(crate) fn no_exchange() -> bool {
+    #[cfg(test)]
+    if NO_EXCHANGE.get() {
+        return true;
+    }
+    read_fault_file("HARMONY_NO_EXCHANGE").is_some()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Set by a test whose thread is to have no exchange.
+    pub(crate) static NO_EXCHANGE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
 /// Injects a probe failure while the file named by `HARMONY_PROBE_FAULT` exists.
 ///
 /// # Errors

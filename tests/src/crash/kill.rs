@@ -14,7 +14,7 @@ pub struct Kill {
 /// The failpoints on the path of a change, each with the occurrences to test: the first one, and one while other
 /// changes are in progress or done. Each journal entry and each configuration file is a new file, so a run passes
 /// `file-made` and `file-renamed` about fifty times.
-pub(super) const KILLS: [(&str, &[u32]); 20] = [
+pub(super) const KILLS: [(&str, &[u32]); 23] = [
     ("seen", &[1, 4]),
     ("fetched", &[1, 4]),
     ("announced", &[1, 4]),
@@ -23,11 +23,14 @@ pub(super) const KILLS: [(&str, &[u32]); 20] = [
     ("bound", &[1, 3]),
     ("staged", &[1, 4]),
     ("recorded", &[1, 4]),
+    ("exchanging", &[1, 2]),
+    ("exchanged", &[1, 2]),
     ("part-written", &[1, 4]),
     ("written", &[1, 4]),
     ("committed", &[1, 3]),
     ("published", &[1, 3]),
     ("looked", &[1, 3]),
+    ("displaced", &[1, 3]),
     ("probed", &[1, 3]),
     ("settled", &[1, 2, 6]),
     ("reported", &[1, 4]),
@@ -38,10 +41,11 @@ pub(super) const KILLS: [(&str, &[u32]); 20] = [
 ];
 
 /// The cases that also kill the second process, while it rolls back the incomplete change of the first.
-pub(super) const TWICE: [(&str, Kill); 4] = [
+pub(super) const TWICE: [(&str, Kill); 5] = [
     ("staged", Kill::first("recovered")),
     ("committed", Kill::first("recovered")),
     ("published", Kill::first("file-renamed")),
+    ("exchanged", Kill::first("exchanged")),
     ("probed", Kill::first("recovered")),
 ];
 

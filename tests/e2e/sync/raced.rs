@@ -1,0 +1,134 @@
+//! Edits by hand at the moment at which a change is written: each is in its file, or in a copy.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use harmony_tests::control_plane::{ControlPlane, Status};
+use harmony_tests::disk::{files_below, leftover_files};
+use harmony_tests::site::echo;
+use harmony_tests::{GatewayProcess, InProcessGateway};
+
+const FILE: &str = "pipelines/both.toml";
+
+/// A way of editing the file at a path, with the new file at another path.
+type Way = fn(&Path, &Path);
+
+const WAYS: [(&str, Way); 4] = [
+    ("renamed", |path, new| fs::rename(new, path).unwrap()),
+    ("written in place", |path, new| {
+        fs::write(path, fs::read(new).unwrap()).unwrap();
+        fs::remove_file(new).unwrap();
+    }),
+    ("removed and linked", |path, new| {
+        let _ = fs::remove_file(path);
+        let _ = fs::hard_link(new, path);
+        fs::remove_file(new).unwrap();
+    }),
+    ("kept as a backup", |path, new| {
+        let _ = fs::rename(path, path.with_extension("toml~"));
+        fs::rename(new, path).unwrap();
+    }),
+];
+
+/// Edits the file in the moment in which a change has written its text beside it.
+async fn edit_while_written(root: &Path, way: Way, text: String) {
+    let root = root.to_owned();
+    let edit = move || {
+        let (path, new) = (root.join(FILE), root.join("new.txt"));
+        fs::write(&new, text).unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        let is_written = || {
+            let entries = fs::read_dir(root.join("pipelines")).into_iter().flatten().flatten();
+            let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+            names.any(|name| name.starts_with(".harmony-"))
+        };
+        while !is_written() {
+            assert!(Instant::now() < until, "no change was written");
+            std::thread::yield_now();
+        }
+        way(&path, &new);
+    };
+    tokio::task::spawn_blocking(edit).await.unwrap();
+}
+
+/// Returns the texts of the file and of the copies of what it was.
+fn found(root: &Path, state: &Path) -> Vec<String> {
+    let is_copy = |path: &PathBuf| path.parent().is_some_and(|parent| parent.ends_with("replaced"));
+    let copies = files_below(state).into_iter().filter(is_copy);
+    copies.chain([root.join(FILE)]).filter_map(|path| fs::read_to_string(path).ok()).collect()
+}
+
+async fn no_edit_is_lost(name: &str, way: Way) {
+    let cloud = ControlPlane::start().await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
+    let root = gateway.dir.path();
+    gateway.dir.write(FILE, &echo("both", "/start"));
+    gateway.host.reload().await.unwrap();
+    for n in 0..25 {
+        let change = cloud.put_document("edge", "pipeline", &echo("both", &format!("/change-{n}")));
+        let edit = echo("both", &format!("/by-hand-{n}"));
+        let (synced, ()) = tokio::join!(gateway.host.sync(), edit_while_written(root, way, edit.clone()));
+        synced.unwrap();
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied, "{name} {n}");
+        let found = found(root, &root.join("state"));
+        assert!(found.contains(&edit), "{name} {n}: the edit is gone: {found:?}");
+    }
+    gateway.host.reload().await.unwrap();
+    assert_eq!(leftover_files(root), [""; 0], "{name}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_edit_while_a_change_is_written() {
+    futures_util::future::join_all(WAYS.map(|(name, way)| no_edit_is_lost(name, way))).await;
+}
+
+/// A file system such as NFS cannot exchange two files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_edit_while_a_change_is_written_without_exchanges() {
+    let one = |(name, way): (&'static str, Way)| async move {
+        let cloud = ControlPlane::start().await;
+        let mut process = GatewayProcess::following(&cloud).await;
+        process.kill().await;
+        process.dir.write(FILE, &echo("both", "/start"));
+        let config = process.dir.config().display().to_string();
+        process.restart_with_environment(&[("HARMONY_NO_EXCHANGE", &config)]).await;
+        for n in 0..5 {
+            let edit = echo("both", &format!("/by-hand-{n}"));
+            let text = edit.clone();
+            let (root, change) = (process.dir.path(), echo("both", &format!("/change-{n}")));
+            let change = cloud.put_document("edge", "pipeline", &change);
+            edit_while_written(root, way, text).await;
+            assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied, "{name} {n}");
+            let found = found(root, process.home.path());
+            assert!(found.contains(&edit), "{name} {n}: the edit is gone: {found:?}");
+        }
+    };
+    futures_util::future::join_all(WAYS.map(one)).await;
+}
+
+/// A process that is killed once it has exchanged the files has displaced an edit that it has not seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_displaced_edit_survives_a_kill() {
+    for no_exchange in ["", "yes"] {
+        let cloud = ControlPlane::start().await;
+        let mut process = GatewayProcess::following(&cloud).await;
+        process.kill().await;
+        process.dir.write(FILE, &echo("both", "/start"));
+        let config = process.dir.config().display().to_string();
+        let mut environment = vec![("FAILPOINTS", "exchanging=sleep(2000);exchanged=return")];
+        if !no_exchange.is_empty() {
+            environment.push(("HARMONY_NO_EXCHANGE", &config));
+        }
+        process.restart_with_environment(&environment).await;
+        let change = cloud.put_document("edge", "pipeline", &echo("both", "/change"));
+        let edit = echo("both", "/by-hand");
+        edit_while_written(process.dir.path(), WAYS[0].1, edit.clone()).await;
+        process.gateway.wait_for_exit().await;
+        process.restart().await;
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+        assert!(found(process.dir.path(), process.home.path()).contains(&edit), "the edit is gone");
+        assert_eq!(process.status_code("/change").await, 200);
+        assert_eq!(leftover_files(process.dir.path()), [""; 0]);
+    }
+}
