@@ -31,17 +31,18 @@ const WAYS: [(&str, Way); 4] = [
     }),
 ];
 
-/// Edits the file in the moment in which a change has written its text beside it.
+/// Edits the file in the moment in which a change has written its text beside it, or has just replaced the file.
 async fn edit_while_written(root: &Path, way: Way, text: String) {
     let root = root.to_owned();
     let edit = move || {
         let (path, new) = (root.join(FILE), root.join("new.txt"));
         fs::write(&new, text).unwrap();
         let until = Instant::now() + Duration::from_secs(60);
+        let before = fs::read(&path).unwrap();
         let is_written = || {
             let entries = fs::read_dir(root.join("pipelines")).into_iter().flatten().flatten();
             let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-            names.any(|name| name.starts_with(".harmony-"))
+            names.any(|name| name.starts_with(".harmony-")) || fs::read(&path).ok().as_ref() != Some(&before)
         };
         while !is_written() {
             assert!(Instant::now() < until, "no change was written");
