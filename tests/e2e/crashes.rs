@@ -11,7 +11,8 @@ async fn every_change_survives_a_kill_at_any_step() {
 /// The steps that write files, with a configuration that is mounted read-only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_change_in_an_overlay_survives_a_kill() {
-    let writes = ["staged", "recorded", "part-written", "written", "committed", "probed", "file-renamed"];
+    let writes =
+        ["staged", "recorded", "part-written", "written", "committed", "displaced", "probed", "file-renamed"];
     let cases: Vec<Case> = sample().into_iter().filter(|case| writes.contains(&case.first.point)).collect();
     assert_eq!(cases.len(), writes.len() + 1, "and one that is killed twice");
     check(read_only(cases)).await;

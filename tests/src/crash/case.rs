@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::kill::{KILLS, Kill, TWICE};
+use super::kill::{EXCHANGES, KILLS, Kill, TWICE};
 use super::network::Network;
 use crate::Mount;
 
@@ -43,9 +43,10 @@ pub fn matrix(seed: u64) -> Vec<Case> {
     all.into_iter().map(case).collect()
 }
 
-/// Returns the same cases with a configuration that is mounted read-only.
+/// Returns the same cases with a configuration that is mounted read-only, without those that need a replaced file.
 pub fn read_only(cases: Vec<Case>) -> Vec<Case> {
-    cases.into_iter().map(|case| Case { mount: Mount::ReadOnly, ..case }).collect()
+    let reached = cases.into_iter().filter(|case| !EXCHANGES.contains(&case.first.point));
+    reached.map(|case| Case { mount: Mount::ReadOnly, ..case }).collect()
 }
 
 /// Returns every failpoint once, at its last occurrence, with the networks in turn; and one case with two kills.

@@ -23,8 +23,8 @@ pub(super) const KILLS: [(&str, &[u32]); 23] = [
     ("bound", &[1, 3]),
     ("staged", &[1, 4]),
     ("recorded", &[1, 4]),
-    ("exchanging", &[1, 2]),
-    ("exchanged", &[1, 2]),
+    ("exchanging", &[1]),
+    ("exchanged", &[1]),
     ("part-written", &[1, 4]),
     ("written", &[1, 4]),
     ("committed", &[1, 3]),
@@ -39,6 +39,9 @@ pub(super) const KILLS: [(&str, &[u32]); 23] = [
     ("file-made", &[1, 2, 3, 5, 7, 9, 14, 24, 35]),
     ("file-renamed", &[1, 4, 6, 8, 11, 19, 30]),
 ];
+
+/// The failpoints of a file that is replaced. A run with an overlay only makes new files in it.
+pub(super) const EXCHANGES: [&str; 2] = ["exchanging", "exchanged"];
 
 /// The cases that also kill the second process, while it rolls back the incomplete change of the first.
 pub(super) const TWICE: [(&str, Kill); 5] = [
