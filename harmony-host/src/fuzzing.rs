@@ -13,7 +13,7 @@ use crate::diagnostics::{mask, render};
 use crate::documents::edits::Edits;
 use crate::documents::layers::Layers;
 use crate::documents::origins::Origins;
-use crate::documents::{Documents, Loaded, Touched};
+use crate::documents::{Documents, Loaded};
 use crate::journal::{Journal, Settlement};
 use crate::last_good::decode;
 use crate::providers::Surroundings;
@@ -34,7 +34,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(crate::registry);
 
 fn load(files: &Edits) -> Loaded {
     let config = Path::new(NOWHERE).join("config.toml");
-    Documents::load_with(&Layers::base_only(&config), None, None, &Touched::Everything, Some(files))
+    Documents::load_isolated(&Layers::base_only(&config), None, None, Some(files))
 }
 
 /// A marker for a secret. An input with the marker is checked for leaks if the marker occurs once, as the value of a

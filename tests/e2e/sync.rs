@@ -2,6 +2,7 @@
 //! control plane change nothing.
 
 mod away;
+mod beside;
 mod by_hand;
 mod cold;
 mod late;

@@ -129,8 +129,14 @@ impl Applier {
     /// Records the rejection in the status and logs its problems.
     pub(super) fn reject(&mut self, digest: Digest, rejection: Rejection, trigger: Trigger) -> Verdict {
         let class = rejection.class;
-        // Each poll finds the same problems again. They are logged once, and once more for each requested reload.
-        let same = |(tried, before): &(Digest, Rejection)| *tried == digest && before.class == class;
+        // Each poll finds the same problems again. They are logged once, and once more for each requested reload. The same
+        // files may fail for another cause than before.
+        let texts = |rejection: &Rejection| -> Vec<String> {
+            rejection.problems.sorted_errors().into_iter().map(ToString::to_string).collect()
+        };
+        let same = |(tried, before): &(Digest, Rejection)| {
+            *tried == digest && before.class == class && texts(before) == texts(&rejection)
+        };
         let known = trigger != Trigger::Requested && self.rejected.as_ref().is_some_and(same);
         if !known {
             let errors = rejection.problems.sorted_errors();

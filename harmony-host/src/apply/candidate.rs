@@ -12,7 +12,7 @@ use crate::diagnostics::rejection::Rejection;
 use crate::documents::directories::leads_out;
 use crate::documents::edits::Edits;
 use crate::documents::layers::Layers;
-use crate::documents::{Documents, Loaded, Touched};
+use crate::documents::{Documents, Loaded};
 use crate::journal::{Attempt, Target};
 use crate::providers::Surroundings;
 use crate::providers::isolate::credential_details_of;
@@ -110,8 +110,7 @@ impl Builder {
     fn build(&self, read: &Arc<Documents>, change: &Change) -> Built {
         let (layers, served) = (&self.layers, &self.served);
         let serving = Some(&*served.documents);
-        let Loaded { documents, problems } =
-            Documents::load(layers, Some(read), serving, &Touched::Everything);
+        let Loaded { documents, problems } = Documents::load_isolated(layers, Some(read), serving, None);
         let files = Arc::new(documents);
         let names = names_there(served);
         let mut edits = match proposal::edits(change, &files, &self.surroundings.registry, &names) {
@@ -120,6 +119,10 @@ impl Builder {
             // Invalid by itself: no other configuration makes it valid, so there is no attempt to repeat.
             Err(rejection) => return Built::Rejected(rejection, None),
         };
+        if let Some((name, reason)) = edits.iter().find_map(|(name, _)| Some((name, files.unreadable(name)?)))
+        {
+            return Built::Deferred(format!("{name} cannot be read, so it is not replaced: {reason}"));
+        }
         let superseded = !edits.is_empty() && !self.expected.is_empty();
         if superseded && targets(&files, &edits) != *self.expected {
             return Built::Superseded;
@@ -132,7 +135,7 @@ impl Builder {
         if let Some(rejection) = links_that_lead_out(&files, &edits) {
             return Built::Rejected(rejection, None);
         }
-        let loaded = Documents::load_with(layers, Some(&files), serving, &Touched::Everything, Some(&edits));
+        let loaded = Documents::load_isolated(layers, Some(&files), serving, Some(&edits));
         let documents = Arc::new(loaded.documents);
         let generation = served.generation + 1;
         let origins = self.surroundings.origins.with(&edits);
@@ -153,7 +156,7 @@ impl Builder {
             return Built::Rejected(rejection, attempt);
         }
         let Loaded { documents, problems } =
-            Documents::load(&self.layers, Some(files), Some(&self.served.documents), &Touched::Everything);
+            Documents::load_isolated(&self.layers, Some(files), Some(&self.served.documents), None);
         let without_change =
             Snapshot::build(Arc::new(documents), problems, 0, &self.surroundings, Some(&self.served));
         match without_change {

@@ -7,10 +7,10 @@ use provider_api::RejectionClass;
 use crate::apply::applier::log_removed;
 use crate::apply::journaled::unwritable;
 use crate::apply::write::{CommitError, EARLIER_FILES_REMAIN};
-use crate::apply::{Applier, JournaledChange, candidate};
+use crate::apply::{Applier, JournaledChange, Trigger, candidate};
 use crate::diagnostics::rejection::Rejection;
-use crate::documents::Documents;
 use crate::documents::edits::Edits;
+use crate::documents::{Documents, Touched};
 use crate::journal::Attempt;
 use crate::snapshot::Snapshot;
 use crate::storage::digest::full;
@@ -100,10 +100,14 @@ impl Applier {
                 self.last_read = Arc::clone(&snapshot.documents);
                 self.rejected = None;
                 self.examine_base().await;
-                self.settle_overlay().await;
                 self.report_applied(&snapshot);
                 log_removed(&snapshot, &serving);
                 tracing::info!(generation = snapshot.generation, change = %change.change.id, "change applied");
+                match snapshot.documents.has_unreadable() {
+                    false => self.settle_overlay().await,
+                    // The change was judged without these files. The files as a whole are still not live.
+                    true => drop(self.apply(Touched::Everything, Trigger::Edit).await),
+                }
                 Some(ChangeVerdict::Applied)
             }
             Err(rejection) => match self.restore_files(change, written).await {

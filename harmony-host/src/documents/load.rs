@@ -16,6 +16,7 @@ use crate::documents::edits::Edits;
 use crate::documents::encoding::{self, NotText};
 use crate::documents::layers::{Layers, Listed};
 use crate::documents::neighbours::{check_access, check_strays, is_secret};
+use crate::documents::tree::Unreadable;
 use crate::documents::{Content, Document, Documents, directories};
 use crate::storage::digest::Digest;
 use crate::storage::io_error;
@@ -48,6 +49,7 @@ struct Loader<'a> {
     /// Saved files, read instead of the files on disk.
     saved: Option<&'a BTreeMap<String, String>>,
     files: BTreeMap<String, Arc<Document>>,
+    unreadable: Unreadable,
     problems: Problems,
 }
 
@@ -62,48 +64,52 @@ impl Documents {
         served: Option<&Self>,
         touched: &Touched,
     ) -> Loaded {
-        Self::load_with(layers, previous, served, touched, None)
+        Loader::new(layers, previous, served, touched).load()
     }
 
-    /// Reads the configuration as it would be with the proposed files in place.
-    pub(crate) fn load_with(
+    /// Reads the whole configuration for a change, without and with its files in place. A file that cannot be read is no
+    /// problem of the change: the tree has the served version of it, or does without it.
+    pub(crate) fn load_isolated(
         layers: &Layers,
         previous: Option<&Self>,
         served: Option<&Self>,
-        touched: &Touched,
         proposed: Option<&Edits>,
     ) -> Loaded {
-        let loader = Loader {
-            layers,
-            previous,
-            served,
-            touched,
-            proposed,
-            saved: None,
-            files: BTreeMap::new(),
-            problems: Problems::default(),
-        };
+        let mut loader = Loader::new(layers, previous, served, &Touched::Everything);
+        loader.proposed = proposed;
+        loader.unreadable.isolated = true;
         loader.load()
     }
 
     /// Reads a saved configuration, independent of the files on disk.
     pub(crate) fn from_saved(config_path: &Path, saved: &BTreeMap<String, String>) -> Loaded {
         let layers = Layers::base_only(config_path);
-        let loader = Loader {
-            layers: &layers,
-            previous: None,
-            served: None,
-            touched: &Touched::Everything,
-            proposed: None,
-            saved: Some(saved),
-            files: BTreeMap::new(),
-            problems: Problems::default(),
-        };
+        let mut loader = Loader::new(&layers, None, None, &Touched::Everything);
+        loader.saved = Some(saved);
         loader.load()
     }
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    fn new(
+        layers: &'a Layers,
+        previous: Option<&'a Documents>,
+        served: Option<&'a Documents>,
+        touched: &'a Touched,
+    ) -> Self {
+        Self {
+            layers,
+            previous,
+            served,
+            touched,
+            proposed: None,
+            saved: None,
+            files: BTreeMap::new(),
+            unreadable: Unreadable::default(),
+            problems: Problems::default(),
+        }
+    }
+
     /// Reads config.toml first: it names the directories.
     fn load(mut self) -> Loaded {
         let served = self.served;
@@ -153,7 +159,7 @@ impl Loader<'_> {
         }
         let saved = self.saved.is_some();
         Loaded {
-            documents: Documents::new(config_path.to_owned(), self.files, saved),
+            documents: Documents::new(config_path.to_owned(), self.files, saved, self.unreadable),
             problems: self.problems,
         }
     }
@@ -174,6 +180,8 @@ impl Loader<'_> {
         let Listed { base, overlay } = match self.list(directory, extension) {
             Ok(listed) => listed,
             Err(e) => {
+                let there = Digest::of(e.to_string().as_bytes());
+                self.unreadable.directories.insert(directory.path.clone(), there);
                 self.unreadable(place, &directory.path, &directory.path, "directory", &e);
                 return;
             }
@@ -206,6 +214,7 @@ impl Loader<'_> {
     fn reusable(&self, name: &str) -> Option<Arc<Document>> {
         match self.touched {
             Touched::Everything => None,
+            Touched::Files(_) if self.previous?.unreadable(name).is_some() => None,
             Touched::Files(_) if self.proposed.is_some_and(|edits| edits.get(name).is_some()) => None,
             Touched::Files(paths) if paths.contains(&self.layers.base_path(name)) => None,
             Touched::Files(paths)
@@ -242,7 +251,11 @@ impl Loader<'_> {
         let (bytes, overlay) = match self.bytes(name) {
             Ok(read) => read,
             Err(e) => {
-                self.unreadable(place, name, name, "file", &e);
+                let reason = io_error::explain(&e).0;
+                let there = Digest::of(reason.as_bytes());
+                if !self.isolated(name, named_at.is_some(), reason, there) {
+                    self.unreadable(place, name, name, "file", &e);
+                }
                 return;
             }
         };
@@ -256,6 +269,7 @@ impl Loader<'_> {
             Ok(content) => {
                 self.files.insert(name.to_owned(), Arc::new(Document { digest, overlay, content }));
             }
+            Err(unparsed) if self.isolated(name, named_at.is_some(), unparsed.reason(), digest) => {}
             Err(Unparsed::NotText(wrong)) => {
                 // The text itself is not shown: its keys cannot be read, so its secrets cannot be found. The document of a
                 // key file has no place, because the mistake may be the path.
@@ -275,6 +289,21 @@ impl Loader<'_> {
                 self.problems.error(Some(&at), name, format!("this is not JSON: {error}"));
             }
         }
+    }
+
+    /// Notes a file that cannot be read. Returns whether that is no problem here: the tree then has its served version, or
+    /// does without it. A key that is not served has been named by an edit or a change, whose mistake it may be.
+    fn isolated(&mut self, name: &str, is_key: bool, reason: String, there: Digest) -> bool {
+        self.unreadable.files.insert(name.to_owned(), (reason, there));
+        let served = self.served.and_then(|served| served.files.get(name));
+        let is_proposed = self.proposed.is_some_and(|edits| edits.get(name).is_some());
+        if !self.unreadable.isolated || is_proposed || is_key && served.is_none() {
+            return false;
+        }
+        if let Some(served) = served {
+            self.files.insert(name.to_owned(), Arc::clone(served));
+        }
+        true
     }
 
     /// Adds the error of a file or directory that cannot be read. A change is told no paths of this machine.
@@ -365,6 +394,15 @@ fn directories_of(config: &Arc<Document>) -> Option<[Directory; 3]> {
 enum Unparsed {
     NotText(NotText),
     NotJson(serde_json::Error),
+}
+
+impl Unparsed {
+    fn reason(&self) -> String {
+        match self {
+            Self::NotText(wrong) => wrong.reason.clone(),
+            Self::NotJson(error) => format!("this is not JSON: {error}"),
+        }
+    }
 }
 
 impl From<NotText> for Unparsed {

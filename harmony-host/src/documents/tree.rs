@@ -21,6 +21,18 @@ pub(crate) struct Documents {
     digest: Digest,
     /// Set for a saved configuration, of which it is not known which files were in the overlay.
     saved: bool,
+    unreadable: Unreadable,
+}
+
+/// The files that cannot be read, by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unreadable {
+    /// The reason of each, and a digest of what is there instead.
+    pub(super) files: BTreeMap<String, (String, Digest)>,
+    /// Set if the tree has the served version of each instead, where there is one.
+    pub(super) isolated: bool,
+    /// The directories that cannot be listed.
+    pub(super) directories: BTreeMap<String, Digest>,
 }
 
 /// One file of the configuration.
@@ -55,9 +67,32 @@ impl fmt::Debug for Documents {
 }
 
 impl Documents {
-    pub(super) fn new(config_path: PathBuf, files: BTreeMap<String, Arc<Document>>, saved: bool) -> Self {
-        let digest = Digest::of_tree(files.iter().map(|(name, file)| (name.as_str(), file.digest)));
-        Self { config_path, files, digest, saved }
+    pub(super) fn new(
+        config_path: PathBuf,
+        files: BTreeMap<String, Arc<Document>>,
+        saved: bool,
+        unreadable: Unreadable,
+    ) -> Self {
+        // A file that cannot be read is a part of what is on the disk, and not of a tree that does without it.
+        let files_there = unreadable.files.iter().filter(|_| !unreadable.isolated);
+        let lost = files_there
+            .map(|(name, (_, digest))| (name, digest))
+            .chain(&unreadable.directories)
+            .map(|(name, digest)| (format!("{name}\0unreadable"), *digest));
+        let lost: Vec<(String, Digest)> = lost.collect();
+        let read = files.iter().map(|(name, file)| (name.as_str(), file.digest));
+        let digest = Digest::of_tree(read.chain(lost.iter().map(|(name, digest)| (name.as_str(), *digest))));
+        Self { config_path, files, digest, saved, unreadable }
+    }
+
+    /// Returns the reason for which the file `name` cannot be read.
+    pub(crate) fn unreadable(&self, name: &str) -> Option<&str> {
+        self.unreadable.files.get(name).map(|(reason, _)| reason.as_str())
+    }
+
+    /// Returns whether a file cannot be read.
+    pub(crate) fn has_unreadable(&self) -> bool {
+        !self.unreadable.files.is_empty()
     }
 
     /// Returns whether the file `name` was read from the overlay, or may have been.
