@@ -148,14 +148,11 @@ pub(crate) fn settle(
             continue;
         }
         // An edit can be a symbolic link; one that leads nowhere has no content.
-        match fs::metadata(&aside).is_ok_and(|metadata| metadata.is_file()).then(|| fs::read(&aside)) {
-            Some(content) => {
-                let content = content?;
-                if !known(&content) {
-                    save(&content)?;
-                }
+        if fs::metadata(&aside).is_ok_and(|metadata| metadata.is_file()) {
+            let content = fs::read(&aside)?;
+            if !known(&content) {
+                save(&content)?;
             }
-            None => {}
         }
         fs::remove_file(&aside)?;
     }

@@ -12,8 +12,11 @@ use harmony_tests::site::echo;
 
 use super::status;
 
+/// Makes a file that cannot be read.
+type Make = fn(&Path);
+
 /// The ways in which a file cannot be read. The name of each has the extension of its directory.
-const UNREADABLE: [(&str, fn(&Path)); 7] = [
+const UNREADABLE: [(&str, Make); 7] = [
     ("pipelines/latin.toml", |path| {
         fs::write(path, b"[pipelines.latin]\ndescription = \"caf\xe9\"\n").unwrap()
     }),
@@ -44,7 +47,7 @@ fn check_reported(gateway: &InProcessGateway, file: &str) {
     assert!(format!("{:?}", attempted.problems).contains(file), "{file}: {:?}", attempted.problems);
 }
 
-async fn beside_a_new(file: &str, make: fn(&Path)) {
+async fn beside_a_new(file: &str, make: Make) {
     let cloud = ControlPlane::start().await;
     let gateway = InProcessGateway::on_demand(&cloud).await;
     let path = gateway.dir.path().join(file);

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use harmony_tests::control_plane::{ControlPlane, Status};
 use harmony_tests::disk::{files_below, leftover_files};
 use harmony_tests::site::echo;
 use harmony_tests::{GatewayProcess, InProcessGateway};
+use tokio::time::Instant;
 
 const FILE: &str = "pipelines/both.toml";
 
