@@ -103,7 +103,7 @@ impl Applier {
                 self.report_applied(&snapshot);
                 log_removed(&snapshot, &serving);
                 tracing::info!(generation = snapshot.generation, change = %change.change.id, "change applied");
-                match snapshot.documents.has_unreadable() {
+                match snapshot.documents.has_isolated() {
                     false => self.settle_overlay().await,
                     // The change was judged without these files. The files as a whole are still not live.
                     true => drop(self.apply(Touched::Everything, Trigger::Edit).await),

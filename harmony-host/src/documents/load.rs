@@ -16,7 +16,7 @@ use crate::documents::edits::Edits;
 use crate::documents::encoding::{self, NotText};
 use crate::documents::layers::{Layers, Listed};
 use crate::documents::neighbours::{check_access, check_strays, is_secret};
-use crate::documents::tree::Unreadable;
+use crate::documents::tree::{Unreadable, UnreadableFile};
 use crate::documents::{Content, Document, Documents, directories};
 use crate::storage::digest::Digest;
 use crate::storage::io_error;
@@ -50,6 +50,8 @@ struct Loader<'a> {
     saved: Option<&'a BTreeMap<String, String>>,
     files: BTreeMap<String, Arc<Document>>,
     unreadable: Unreadable,
+    /// Set to do without the files that cannot be read.
+    isolates: bool,
     problems: Problems,
 }
 
@@ -77,7 +79,7 @@ impl Documents {
     ) -> Loaded {
         let mut loader = Loader::new(layers, previous, served, &Touched::Everything);
         loader.proposed = proposed;
-        loader.unreadable.isolated = true;
+        loader.isolates = true;
         loader.load()
     }
 
@@ -106,6 +108,7 @@ impl<'a> Loader<'a> {
             saved: None,
             files: BTreeMap::new(),
             unreadable: Unreadable::default(),
+            isolates: false,
             problems: Problems::default(),
         }
     }
@@ -292,18 +295,18 @@ impl<'a> Loader<'a> {
     }
 
     /// Notes a file that cannot be read. Returns whether that is no problem here: the tree then has its served version, or
-    /// does without it. A key that is not served has been named by an edit or a change, whose mistake it may be.
+    /// does without it. Not so config.toml, whose volume may not be mounted, nor a key that is not served: an edit or a change
+    /// has named it, and the name may be the mistake.
     fn isolated(&mut self, name: &str, is_key: bool, reason: String, there: Digest) -> bool {
-        self.unreadable.files.insert(name.to_owned(), (reason, there));
         let served = self.served.and_then(|served| served.files.get(name));
         let is_proposed = self.proposed.is_some_and(|edits| edits.get(name).is_some());
-        if !self.unreadable.isolated || is_proposed || is_key && served.is_none() {
-            return false;
-        }
-        if let Some(served) = served {
+        let is_config = self.layers.base_path(name) == self.layers.config_path();
+        let isolated = self.isolates && !is_proposed && !is_config && !(is_key && served.is_none());
+        self.unreadable.files.insert(name.to_owned(), UnreadableFile { reason, there, isolated });
+        if let Some(served) = served.filter(|_| isolated) {
             self.files.insert(name.to_owned(), Arc::clone(served));
         }
-        true
+        isolated
     }
 
     /// Adds the error of a file or directory that cannot be read. A change is told no paths of this machine.

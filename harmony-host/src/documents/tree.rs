@@ -24,13 +24,20 @@ pub(crate) struct Documents {
     unreadable: Unreadable,
 }
 
+/// A file that cannot be read.
+#[derive(Clone, Debug)]
+pub(super) struct UnreadableFile {
+    pub(super) reason: String,
+    /// A digest of what is there.
+    pub(super) there: Digest,
+    /// Set if the tree has the served version instead, or does without the file.
+    pub(super) isolated: bool,
+}
+
 /// The files that cannot be read, by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unreadable {
-    /// The reason of each, and a digest of what is there instead.
-    pub(super) files: BTreeMap<String, (String, Digest)>,
-    /// Set if the tree has the served version of each instead, where there is one.
-    pub(super) isolated: bool,
+    pub(super) files: BTreeMap<String, UnreadableFile>,
     /// The directories that cannot be listed.
     pub(super) directories: BTreeMap<String, Digest>,
 }
@@ -74,9 +81,9 @@ impl Documents {
         unreadable: Unreadable,
     ) -> Self {
         // A file that cannot be read is a part of what is on the disk, and not of a tree that does without it.
-        let files_there = unreadable.files.iter().filter(|_| !unreadable.isolated);
+        let files_there = unreadable.files.iter().filter(|(_, file)| !file.isolated);
         let lost = files_there
-            .map(|(name, (_, digest))| (name, digest))
+            .map(|(name, file)| (name, &file.there))
             .chain(&unreadable.directories)
             .map(|(name, digest)| (format!("{name}\0unreadable"), *digest));
         let lost: Vec<(String, Digest)> = lost.collect();
@@ -87,12 +94,12 @@ impl Documents {
 
     /// Returns the reason for which the file `name` cannot be read.
     pub(crate) fn unreadable(&self, name: &str) -> Option<&str> {
-        self.unreadable.files.get(name).map(|(reason, _)| reason.as_str())
+        self.unreadable.files.get(name).map(|file| file.reason.as_str())
     }
 
-    /// Returns whether a file cannot be read.
-    pub(crate) fn has_unreadable(&self) -> bool {
-        !self.unreadable.files.is_empty()
+    /// Returns whether the tree has a served version instead of a file that cannot be read, or does without it.
+    pub(crate) fn has_isolated(&self) -> bool {
+        self.unreadable.files.values().any(|file| file.isolated)
     }
 
     /// Returns whether the file `name` was read from the overlay, or may have been.

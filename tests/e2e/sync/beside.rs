@@ -8,7 +8,7 @@ use std::process::Command;
 use harmony_host::{AttemptVerdict, ChangeOutcome};
 use harmony_tests::InProcessGateway;
 use harmony_tests::control_plane::{ControlPlane, Status};
-use harmony_tests::site::echo;
+use harmony_tests::site::{echo, mesh};
 
 use super::status;
 
@@ -127,4 +127,30 @@ async fn a_change_of_an_unreadable_file_waits() {
     gateway.host.sync().await.unwrap();
     assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
     assert_eq!(status(gateway.url("/latin")).await, 200);
+}
+
+/// While config.toml cannot be read, or a directory of the served files is gone, every change waits: a volume may not be
+/// mounted.
+#[tokio::test]
+async fn changes_wait_for_config_toml_and_directories() {
+    for missing in ["config.toml", "pipelines"] {
+        let cloud = ControlPlane::start().await;
+        let gateway = InProcessGateway::on_demand(&cloud).await;
+        gateway.dir.write("pipelines/mine.toml", &echo("mine", "/mine"));
+        gateway.host.reload().await.unwrap();
+        let (path, away) = (gateway.dir.path().join(missing), gateway.dir.path().join("away"));
+        fs::rename(&path, &away).unwrap();
+        if missing == "config.toml" {
+            fs::write(&path, b"caf\xe9").unwrap();
+        }
+        let change = cloud.put_document("edge", "mesh", &mesh("m", "i").replace("[\"i\"]", "[]"));
+        gateway.host.sync().await.unwrap();
+        let last = gateway.host.status().sync.clone().and_then(|sync| sync.last_change).unwrap();
+        assert_eq!(last.verdict, ChangeOutcome::Held, "{missing}: {last:?}");
+        assert!(!gateway.dir.path().join("mesh").exists(), "{missing}");
+        let _ = fs::remove_file(&path);
+        fs::rename(&away, &path).unwrap();
+        gateway.host.sync().await.unwrap();
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied, "{missing}");
+    }
 }
