@@ -301,7 +301,8 @@ impl<'a> Loader<'a> {
         let served = self.served.and_then(|served| served.files.get(name));
         let is_proposed = self.proposed.is_some_and(|edits| edits.get(name).is_some());
         let is_config = self.layers.base_path(name) == self.layers.config_path();
-        let isolated = self.isolates && !is_proposed && !is_config && !(is_key && served.is_none());
+        let may_be_at_fault = is_proposed || is_config || is_key && served.is_none();
+        let isolated = self.isolates && !may_be_at_fault;
         self.unreadable.files.insert(name.to_owned(), UnreadableFile { reason, there, isolated });
         if let Some(served) = served.filter(|_| isolated) {
             self.files.insert(name.to_owned(), Arc::clone(served));
