@@ -10,6 +10,7 @@ pub mod crash;
 pub mod disk;
 mod eventually;
 pub mod fault_proxy;
+pub mod fuzzing;
 mod gateway;
 mod gateway_process;
 mod identity;
