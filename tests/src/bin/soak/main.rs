@@ -2,6 +2,7 @@
 
 mod change;
 mod check;
+mod hostile;
 mod inject_faults;
 mod steady_client;
 mod world;
@@ -21,6 +22,11 @@ use crate::world::World;
 /// process is killed, by SIGKILL or at a random step of a change, and restarted. In the second phase, everything must
 /// settle: each change has one verdict that is true of what is served, the files are what is served, no file is half
 /// written, the protocol was not violated, and no request failed.
+///
+/// With --hostile, the real binary runs with 512 descriptors and a stderr that is closed, or that nobody reads, among
+/// slow, silent, half-open and flooding clients and with a control plane that freezes, resets and sends nonsense. The
+/// requests of well-behaved clients succeed, the management API answers within a second, edits become live, and once the
+/// hostile clients have left, memory and descriptors are what they were: 32 MiB and 24 descriptors more at most.
 #[derive(Debug, Parser)]
 #[command(
     name = "soak",
@@ -29,8 +35,16 @@ use crate::world::World;
 )]
 struct Arguments {
     /// Duration in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, conflicts_with = "hostile")]
     seconds: u64,
+
+    /// Hostile clients and few resources instead of kills and edits
+    #[arg(long)]
+    hostile: bool,
+
+    /// Duration in minutes, of both variants of stderr together
+    #[arg(long, value_name = "N", default_value_t = 10.0, requires = "hostile")]
+    minutes: f64,
 
     /// Seed of the random faults; by default another one each time
     #[arg(long, value_name = "N")]
@@ -39,8 +53,12 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments { seconds, seed } = Arguments::parse();
+    let Arguments { seconds, seed, hostile, minutes } = Arguments::parse();
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    if hostile {
+        println!("seed {seed}, {minutes} min");
+        return hostile::run(minutes, seed).await;
+    }
     println!("seed {seed}, {seconds} s");
     let (end, mut world) = (Instant::now() + Duration::from_secs(seconds), World::start(seed).await);
     let mut round = 0;
