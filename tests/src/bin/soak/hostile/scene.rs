@@ -232,5 +232,5 @@ impl Scene {
 fn large() -> http_body_util::combinators::BoxBody<Bytes, std::io::Error> {
     let chunks =
         stream::iter((0..LARGE_CHUNKS).map(|_| Ok(Frame::data(Bytes::from_static(&[b'x'; 64 * 1024])))));
-    BodyExt::boxed(StreamBody::new(chunks))
+    StreamBody::new(chunks).boxed()
 }
