@@ -9,6 +9,7 @@ mod process;
 mod rogue_cloud;
 mod scene;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,13 +22,13 @@ use self::scene::Scene;
 /// The time between two lines of progress.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Runs each variant of stderr for half of `minutes`. Fails on any violation.
-pub(crate) async fn run(minutes: f64, seed: u64) -> ExitCode {
+/// Runs `program` with each variant of stderr for half of `minutes`. Fails on any violation.
+pub(crate) async fn run(program: &Path, minutes: f64, seed: u64) -> ExitCode {
     let mut violations = 0;
     for (n, stderr) in [Stderr::Closed, Stderr::Unread].into_iter().enumerate() {
         println!("{stderr}: {:.1} min among hostile clients", minutes / 2.0);
         let findings = Findings::default();
-        attack(stderr, MINUTE.mul_f64(minutes / 2.0), seed.wrapping_add(n as u64), &findings).await;
+        attack(program, stderr, MINUTE.mul_f64(minutes / 2.0), seed.wrapping_add(n as u64), &findings).await;
         for line in findings.lines() {
             println!("VIOLATION {line}");
         }
@@ -38,8 +39,8 @@ pub(crate) async fn run(minutes: f64, seed: u64) -> ExitCode {
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn attack(stderr: Stderr, duration: Duration, seed: u64, findings: &Findings) {
-    let Some(mut scene) = Scene::start(stderr, findings).await else { return };
+async fn attack(program: &Path, stderr: Stderr, duration: Duration, seed: u64, findings: &Findings) {
+    let Some(mut scene) = Scene::start(program, stderr, findings).await else { return };
     let before = scene.calm_usage().await;
     println!("before: {before}");
     let start = Instant::now();

@@ -7,10 +7,12 @@ mod inject_faults;
 mod steady_client;
 mod world;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use harmony_tests::binary;
 use tokio::time::Instant;
 
 use crate::world::World;
@@ -46,6 +48,10 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 10.0, requires = "hostile")]
     minutes: f64,
 
+    /// The gateway, such as a release build; by default it is built as this program was
+    #[arg(long, value_name = "FILE", requires = "hostile")]
+    program: Option<PathBuf>,
+
     /// Seed of the random faults; by default another one each time
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -53,11 +59,15 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments { seconds, seed, hostile, minutes } = Arguments::parse();
+    let Arguments { seconds, seed, hostile, minutes, program } = Arguments::parse();
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     if hostile {
         println!("seed {seed}, {minutes} min");
-        return hostile::run(minutes, seed).await;
+        let program = match program {
+            Some(program) => program,
+            None => tokio::task::spawn_blocking(binary).await.expect("the gateway can be built"),
+        };
+        return hostile::run(&program, minutes, seed).await;
     }
     println!("seed {seed}, {seconds} s");
     let (end, mut world) = (Instant::now() + Duration::from_secs(seconds), World::start(seed).await);

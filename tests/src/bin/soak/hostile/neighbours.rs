@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The pause between two requests of a client.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The kind of a client, and the maker of its requests.
+type Sender = (&'static str, Box<dyn Fn() -> RequestBuilder + Send>);
+
 /// The clients. Dropping them stops them.
 #[derive(Debug)]
 pub(super) struct Neighbours(#[expect(dead_code, reason = "dropping it stops the tasks")] JoinSet<()>);
@@ -35,7 +38,7 @@ impl Neighbours {
         let (reused, over_http2, uploading) = (client(), http2(), client());
         let body = "x".repeat(64 * 1024);
         let (echo, backend) = (url("/steady"), url("/backend"));
-        let all: Vec<(&'static str, Box<dyn Fn() -> RequestBuilder + Send>)> = vec![
+        let all: Vec<Sender> = vec![
             (
                 "kept",
                 Box::new({

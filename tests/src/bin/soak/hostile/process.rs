@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use harmony_tests::binary;
 use tokio::process::{Child, ChildStderr, Command};
 
 /// The number of descriptors that the process may have.
@@ -56,12 +55,12 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts the real binary on `config`.
-    pub(super) fn start(config: &Path, token: &str, stderr: Stderr) -> Self {
+    /// Starts `program` on `config`.
+    pub(super) fn start(program: &Path, config: &Path, token: &str, stderr: Stderr) -> Self {
         let script = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" \"$@\"");
         let mut child = Command::new("sh")
             .args(["-c", &script])
-            .arg(binary())
+            .arg(program)
             .arg("run")
             .arg("--config")
             .arg(config)

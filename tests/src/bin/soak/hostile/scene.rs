@@ -1,5 +1,6 @@
 //! The scene of the hostile soak: a gateway with its files, backends, control plane, neighbours and crowd.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub(super) struct Scene {
 
 impl Scene {
     /// Starts the gateway and its neighbours. `None` if it does not become ready.
-    pub(super) async fn start(stderr: Stderr, findings: &Findings) -> Option<Self> {
+    pub(super) async fn start(program: &Path, stderr: Stderr, findings: &Findings) -> Option<Self> {
         let cloud = FaultProxy::in_front_of(ControlPlane::builder()).await;
         let (port, admin) = (free_port(), free_port());
         let config = RUNBEAM_CONFIG.replace("API", cloud.1.url()).replace("INTERVAL", "1");
@@ -79,7 +80,7 @@ impl Scene {
             ("pipelines/edited.toml", document("edited", 0)),
         ]);
         let token = cloud.0.authorize("acme", "edge").to_string();
-        let process = Process::start(&dir.config(), &token, stderr);
+        let process = Process::start(program, &dir.config(), &token, stderr);
         let mut scene = Self {
             process,
             dir,
