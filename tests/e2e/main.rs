@@ -40,6 +40,7 @@ mod reload;
 mod routing;
 mod same_path;
 mod sdk;
+mod security_table;
 mod single_edits;
 mod swapping;
 mod switching;

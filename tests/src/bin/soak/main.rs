@@ -28,7 +28,7 @@ use crate::world::World;
 /// With --hostile, the real binary runs with 512 descriptors and a stderr that is closed, or that nobody reads, among
 /// slow, silent, half-open and flooding clients and with a control plane that freezes, resets and sends nonsense. The
 /// requests of well-behaved clients succeed, the management API answers within a second, edits become live, and once the
-/// hostile clients have left, memory and descriptors are what they were: 32 MiB and 24 descriptors more at most.
+/// hostile clients have left, memory and descriptors are what they were: 48 MiB and 24 descriptors more at most.
 #[derive(Debug, Parser)]
 #[command(
     name = "soak",
