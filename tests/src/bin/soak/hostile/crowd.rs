@@ -48,17 +48,18 @@ enum Kind {
     Garbage,
 }
 
-/// The hostile clients of each kind. Together they hold more connections than the gateway has descriptors.
+/// The hostile clients of each kind. Together they hold more connections than the gateway has descriptors. Those with a
+/// request in flight are fewer than its places: it enforces no minimum rate, so more of them would take every place.
 const CROWD: [(Kind, usize); 13] = [
-    (Kind::Silent, 250),
+    (Kind::Silent, 300),
     (Kind::Preface, 24),
     (Kind::HalfPreface, 80),
     (Kind::IdleHttp2, 80),
-    (Kind::SlowHead, 60),
-    (Kind::SlowUpload, 60),
-    (Kind::Unreading, 40),
-    (Kind::UnreadingHttp2, 4),
-    (Kind::SlowReading, 20),
+    (Kind::SlowHead, 80),
+    (Kind::SlowUpload, 24),
+    (Kind::Unreading, 12),
+    (Kind::UnreadingHttp2, 2),
+    (Kind::SlowReading, 8),
     (Kind::Reset, 12),
     (Kind::RapidReset, 2),
     (Kind::Noise, 8),
