@@ -166,6 +166,7 @@ fn shown(bytes: &[u8]) -> String {
 async fn over_http2(choice: Choice, port: u16, backend: &Backend, activity: &Activity) {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the gateway listens");
     let _ = stream.set_zero_linger();
+    let _ = stream.set_nodelay(true);
     let Ok((mut sender, connection)) =
         http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), TokioIo::new(stream)).await
     else {
