@@ -15,6 +15,9 @@ use crate::site::forward;
 /// The prefix that the gateway takes off the path of requests.
 const PREFIX: &str = "/app";
 
+/// The fields that the gateway sets itself, beside X-Forwarded-*, whatever the client sends.
+const SET_BY_GATEWAY: [&str; 5] = ["content-length", "forwarded", "host", "transfer-encoding", "via"];
+
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const HEAD_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
 
@@ -105,7 +108,15 @@ fn check_client(bytes: &[u8], received: &[u8], recorded: &Recorded) {
             let body = if arrived.length.is_some() { sent.body == arrived.body } else { true };
             sent.words()[0] == arrived.words()[0] && body
         };
-        assert!(unmatched.any(|sent| same(&sent)), "the client did not send this: {}", shown(arrived));
+        let sent = unmatched.find(same);
+        let sent = sent.unwrap_or_else(|| panic!("the client did not send this: {}", shown(arrived)));
+        for option in sent.values("connection").flat_map(|value| value.split(|byte| *byte == b',')) {
+            let name = String::from_utf8_lossy(option.trim_ascii()).to_ascii_lowercase();
+            let own = name.starts_with("x-forwarded-") || SET_BY_GATEWAY.contains(&&*name);
+            let passed =
+                !own && sent.values(&name).next().is_some() && arrived.values(&name).next().is_some();
+            assert!(!passed, "the connection option {name} was passed on: {}", shown(arrived));
+        }
     }
     let mut rest = received;
     for request in &sent {
