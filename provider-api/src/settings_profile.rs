@@ -14,6 +14,9 @@ pub struct SettingsProfile {
     /// The keys that a host may send to the control plane when it pushes the configuration. All other keys
     /// stay on the machine, since they may be secret.
     pub public_keys: &'static [&'static str],
+    /// All keys of the section, without `type`, `enabled` and `poll_interval_secs`, which every section may have. A host
+    /// rejects every other key. `None` if the type does not tell: the host then accepts any key.
+    pub keys: Option<&'static [&'static str]>,
     /// The key whose value is the URL of the control plane. A host names it in messages, without user and query.
     pub address_key: Option<&'static str>,
 }
@@ -31,9 +34,10 @@ pub struct LegacySection {
 }
 
 impl SettingsProfile {
-    /// Creates a profile without defaults, without a legacy section, public keys and an address.
+    /// Creates a profile without defaults, without a legacy section, public keys and an address, of a section with any
+    /// keys.
     pub const fn new() -> Self {
-        Self { defaults: &[], legacy: None, public_keys: &[], address_key: None }
+        Self { defaults: &[], legacy: None, public_keys: &[], keys: None, address_key: None }
     }
 
     /// Sets the default values.
@@ -54,6 +58,13 @@ impl SettingsProfile {
     #[must_use]
     pub const fn with_public_keys(mut self, keys: &'static [&'static str]) -> Self {
         self.public_keys = keys;
+        self
+    }
+
+    /// Sets all keys of the section, without those that every section may have.
+    #[must_use]
+    pub const fn with_keys(mut self, keys: &'static [&'static str]) -> Self {
+        self.keys = Some(keys);
         self
     }
 

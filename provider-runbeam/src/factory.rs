@@ -135,6 +135,7 @@ impl ProviderFactory for RunbeamFactory {
                 keys: &[("cloud_api_base_url", "api"), ("poll_interval_secs", "poll_interval_secs")],
             })
             .with_public_keys(&["api", "enabled", "poll_interval_secs"])
+            .with_keys(&["api", "allow_insecure", "accept_invalid_certs"])
             .with_address_key("api")
     }
 }

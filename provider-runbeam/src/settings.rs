@@ -14,8 +14,9 @@ const MAX_POLL_SECS: u64 = 3600;
 
 /// The section `[provider.<name>]` of a gateway's configuration.
 ///
-/// Unknown keys are ignored, so that a newer configuration works with an older gateway. Their names are collected in
-/// [`unknown`](Self::unknown), so that an error can point to a misspelled key. Every switch is off by default.
+/// The factory tells the host all keys, and the host rejects others unless they are allowed. Here, unknown keys are ignored
+/// and collected in [`unknown`](Self::unknown), so that an error can point to a misspelled key. Every switch is off by
+/// default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {

@@ -458,6 +458,73 @@ fn edits(line: &str) -> Vec<String> {
     all
 }
 
+/// The spellings of a key in another case, or with letters or words more.
+fn respellings(line: &str) -> Vec<String> {
+    let Some((key, value)) = line.split_once(" = ").filter(|_| !line.starts_with('[')) else {
+        return Vec::new();
+    };
+    let (above, own) = key.rsplit_once('.').map_or(("", key), |(above, own)| (above, own));
+    let dot = if above.is_empty() { "" } else { "." };
+    let capital = own[..1].to_uppercase() + &own[1..];
+    let camel = own.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>();
+    let spellings = [
+        capital,
+        camel,
+        own.replace('_', "-"),
+        own.replace('_', ""),
+        format!("\"{own} \""),
+        format!("{own}s"),
+        format!("{own}_ref"),
+        format!("the_{own}"),
+        format!("my-{own}"),
+        format!("is_{own}_now"),
+    ];
+    let spellings = spellings.into_iter().filter(|other| other != own);
+    spellings.map(|other| format!("{above}{dot}{other} = {value}")).collect()
+}
+
+/// The places that a key may be moved to by mistake: sections of nobody, and none at all.
+const ELSEWHERE: [&str; 6] = ["", "[moved]", "[mesh_ingress.i]", "[[ingress]]", "[\"\"]", "[x.y.z]"];
+
+/// Sections of Harmony, which have keys of some of these names too.
+const OF_HARMONY: [&str; 4] = ["[rules.moved]", "[logging]", "[services.moved]", "[policies.moved.options]"];
+
+/// The keys that sections of Harmony have too.
+const SHARED: [&str; 13] = [
+    "enabled",
+    "provider",
+    "token",
+    "network",
+    "networks",
+    "urls",
+    "endpoint",
+    "endpoints",
+    "backend",
+    "type",
+    "required",
+    "direction",
+    "service",
+];
+
+/// The files in which the key of one line is in another section.
+fn moves(lines: &[&str], at: usize) -> Vec<String> {
+    let Some((key, _)) = lines[at].split_once(" = ").filter(|_| !lines[at].starts_with('[')) else {
+        return Vec::new();
+    };
+    let mut rest = lines.to_vec();
+    let line = rest.remove(at);
+    let rest = rest.join("\n");
+    let own = key.rsplit('.').next().unwrap_or(key);
+    let of_harmony = OF_HARMONY.iter().filter(|_| !SHARED.contains(&own));
+    let places = ELSEWHERE.iter().chain(of_harmony);
+    places
+        .map(|section| match *section {
+            "" => format!("{own} = {}\n{rest}\n", &line[key.len() + 3..]),
+            _ => format!("{rest}\n{section}\n{own} = {}\n", &line[key.len() + 3..]),
+        })
+        .collect()
+}
+
 /// Every one-letter mistake, every other type and every cut word, in every line of a configuration that closes routes in
 /// all the ways there are: it is rejected, or what was refused stays refused.
 #[tokio::test]
@@ -486,10 +553,18 @@ async fn no_single_edit_opens_a_closed_route() {
     for (name, text) in files {
         let lines: Vec<&str> = text.lines().collect();
         for (at, line) in lines.iter().enumerate() {
-            for edited in edits(line) {
+            let with = |edited: String| {
                 let mut changed = lines.clone();
                 changed[at] = &edited;
-                dir.write(name, &(changed.join("\n") + "\n"));
+                (changed.join("\n") + "\n", edited)
+            };
+            let strict = edits(line).into_iter().map(|edited| (false, with(edited)));
+            // These are rejected even where unknown keys are allowed.
+            let respelled = respellings(line).into_iter().map(|edited| (true, with(edited)));
+            let moved = moves(&lines, at).into_iter().map(|text| (true, (text.clone(), text)));
+            for (allow, (text, edited)) in strict.chain(respelled).chain(moved) {
+                dir.write(name, &text);
+                options.allow_unknown_keys = allow;
                 all += 1;
                 let Ok(snapshot) = harmony_host::check(&options, capabilities.clone()).await else {
                     rejected += 1;
@@ -497,7 +572,8 @@ async fn no_single_edit_opens_a_closed_route() {
                 };
                 let now = served(&snapshot, &requests).await;
                 for at in now.difference(&open) {
-                    opened.push(format!("{name}: {line} -> {edited}: {:?}", requests[*at]));
+                    let shown = edited.lines().rev().take(2).collect::<Vec<_>>().join(" in ");
+                    opened.push(format!("{name}: {line} -> {shown}: {:?}", requests[*at]));
                 }
             }
         }

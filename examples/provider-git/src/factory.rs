@@ -65,6 +65,6 @@ impl ProviderFactory for GitFactory {
     }
 
     fn profile(&self) -> SettingsProfile {
-        SettingsProfile::new()
+        SettingsProfile::new().with_keys(&["api", "team", "branch", "allowed_signers", "after"])
     }
 }

@@ -6,6 +6,7 @@ use provider_api::{ProviderName, Reference, Registry};
 use serde::Deserialize as _;
 use url::Url;
 
+use crate::config::keys::nearest;
 use crate::config::lookup::join_names;
 use crate::config::{GatewaySections, ProviderSection};
 use crate::diagnostics::problem::Problems;
@@ -137,6 +138,7 @@ impl ActiveProviders {
             compiled: registry.types().collect(),
         };
         providers.check_primary(gateway, registry, problems);
+        check_types(gateway, registry, problems);
         providers
     }
 
@@ -247,6 +249,22 @@ impl ActiveProviders {
     }
 }
 
+/// Rejects a section of a type that is a likely misspelling of a compiled-in one: its settings would have no effect, and the
+/// type that was meant would use its defaults.
+fn check_types(gateway: &GatewaySections, registry: &Registry, problems: &mut Problems) {
+    for (name, section) in &gateway.providers.by_name {
+        let given = section.provider_type.as_str();
+        let Some(meant) = nearest(given, registry.types()).filter(|_| !registry.knows(given)) else {
+            continue;
+        };
+        let message =
+            format!("the provider type `{}` is not compiled into this gateway", given.escape_debug());
+        problems
+            .error(Some(&section.place), format!("provider.{name}"), message)
+            .help(format!("did you mean `{meant}`?"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,6 +310,21 @@ mod tests {
         let active =
             ActiveProviders::of(fragment.gateway.as_ref().unwrap(), &registry, &default, &mut problems);
         (active.into_primary().name.to_string(), problems)
+    }
+
+    /// The default provider would take the place of the misspelled one, with its default address.
+    #[test]
+    fn misspelled_types_are_rejected() {
+        for section in ["[provider.runbeem]", "[provider.runbem]", "[provider.cloud]\ntype = \"runbaem\""] {
+            let (_, problems) = chosen(&format!("{section}\napi = \"https://a\"\n"));
+            let errors: Vec<String> = problems.errors().map(ToString::to_string).collect();
+            assert!(
+                errors.len() == 1 && errors[0].contains("did you mean `runbeam`?"),
+                "{section}: {errors:?}"
+            );
+        }
+        let (_, problems) = chosen("[provider.other]\napi = \"https://a\"\n");
+        assert!(!problems.refuse(), "{problems:?}");
     }
 
     #[test]

@@ -73,8 +73,8 @@ pub(crate) struct GatewaySections {
     pub(crate) management: Option<Management>,
 }
 
-/// The sections that have no effect in other files.
-pub(crate) const GATEWAY_ONLY: [&str; 4] = ["proxy", "provider", "network", "management"];
+/// The sections that have no effect in other files. `runbeam` is the legacy form of one.
+pub(crate) const GATEWAY_ONLY: [&str; 5] = ["proxy", "provider", "network", "management", "runbeam"];
 
 impl Fragment {
     /// Reads config.toml.
@@ -127,7 +127,7 @@ impl Fragment {
             proxy.map(|proxy| GatewaySections { proxy, providers, networks, management })
         } else {
             for key in GATEWAY_ONLY.into_iter().filter(|key| root.has(key)) {
-                p.warn(
+                p.error(
                     root.place_of(key).as_ref(),
                     key,
                     "this section is read from config.toml only and has no effect here",

@@ -6,14 +6,19 @@
 pub(crate) mod authority;
 mod check;
 pub(crate) mod key;
+mod meant;
+mod provider_key;
+mod resemblance;
 mod schema;
 pub(crate) mod secrets;
 mod section_names;
 pub(crate) mod sections;
 mod spelling;
+mod strays;
 mod unknown;
 
 pub(crate) use check::check;
+pub(crate) use meant::meant_of;
 #[cfg(feature = "gateway")]
 pub(crate) use schema::json_schema;
 pub(crate) use spelling::nearest;

@@ -64,7 +64,7 @@ impl Config {
         problems: &mut Problems,
     ) -> Option<Self> {
         for unknown in fragments.iter().flat_map(|fragment| &fragment.unknown_keys) {
-            unknown.report(context.allow_unknown_keys, context.capabilities, problems);
+            unknown.report(context.allow_unknown_keys, context.capabilities, context.registry, problems);
         }
         let gateway = fragments.iter().find_map(|fragment| fragment.gateway.as_ref())?;
         let providers = ActiveProviders::of(gateway, context.registry, context.default_provider, problems);

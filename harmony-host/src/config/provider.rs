@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml_edit::{Table, value};
 
+use crate::config::keys::meant_of;
 use crate::config::section::Section;
 use crate::config::variables;
 use crate::diagnostics::problem::Problems;
@@ -120,6 +121,7 @@ impl ProviderSections {
             "write [provider.{name}] with {}, and proxy.primary_provider = \"{name}\"",
             keys.join(" and ")
         ));
+        check_legacy_keys(&section, legacy, problems);
         let enabled = section.flag("enabled", problems).is_some_and(|flag| flag.value);
         let (mut settings, mut interval, mut written) = (Table::new(), None, Vec::new());
         for (old, new) in legacy.keys {
@@ -141,6 +143,21 @@ impl ProviderSections {
         };
         let primary = if enabled { name.clone() } else { ProviderName::local() };
         Some(LegacyProvider { primary, name, section: translated })
+    }
+}
+
+/// Rejects every key that a legacy section does not have. The section is not developed further, so that none is a key of a
+/// newer gateway.
+fn check_legacy_keys(section: &Section<'_>, legacy: &LegacySection, problems: &mut Problems) {
+    let known: Vec<&str> = legacy.keys.iter().map(|(old, _)| *old).chain(["enabled"]).collect();
+    for name in section.names().filter(|name| !known.contains(name)) {
+        let renamed = legacy.keys.iter().find(|(_, new)| *new == name).map(|(old, _)| *old);
+        let help = match renamed.or_else(|| meant_of(name, &known)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("known keys: {}", known.join(", ")),
+        };
+        let place = section.place_of(name);
+        problems.error(place.as_ref(), section.key(name), "this key is not known").help(help);
     }
 }
 
@@ -244,6 +261,27 @@ mod tests {
         );
         let (_, disabled, _) = read("[runbeam]\nenabled = false\n");
         assert_eq!(disabled.map(|legacy| legacy.primary), Some(ProviderName::local()));
+    }
+
+    /// The address of a legacy section under another name would be the default one.
+    #[test]
+    fn unknown_keys_of_a_legacy_section_are_rejected() {
+        for (line, meant) in [
+            ("cloud_api_base_ur = \"https://a\"", "`cloud_api_base_url`"),
+            ("CLOUD_API_BASE_URL = \"https://a\"", "`cloud_api_base_url`"),
+            ("api = \"https://a\"", "`cloud_api_base_url`"),
+            ("api_url = \"https://a\"", "`cloud_api_base_url`"),
+            ("enabld = false", "`enabled`"),
+            ("team = 1", "known keys: cloud_api_base_url"),
+        ] {
+            let (_, _, problems) = read(&format!("[runbeam]\nenabled = true\n{line}\n"));
+            let errors: Vec<String> = problems.errors().map(ToString::to_string).collect();
+            assert!(
+                errors.len() == 1 && errors[0].starts_with("config.toml:3: runbeam."),
+                "{line}: {errors:?}"
+            );
+            assert!(errors[0].contains(meant), "{line}: {errors:?}");
+        }
     }
 
     #[test]

@@ -177,6 +177,11 @@ impl<'a> Section<'a> {
         Some(self.below(key, table.value, table.place))
     }
 
+    /// Returns the names of all keys.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.table.iter().map(|(name, _)| name.get_ref().as_ref())
+    }
+
     /// Returns the place of the name `key`.
     pub(crate) fn place_of(&self, key: &str) -> Option<Place> {
         let (name, _) = self.table.get_key_value(key)?;

@@ -25,6 +25,8 @@ impl ProviderFactory for ProfileOnly {
                 keys: &[("cloud_api_base_url", "api"), ("poll_interval_secs", "poll_interval_secs")],
             })
             .with_public_keys(&["api"])
+            .with_keys(&["api", "team", "allow_insecure"])
+            .with_address_key("api")
     }
 }
 

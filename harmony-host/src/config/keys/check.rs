@@ -7,9 +7,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::keys::key::{Effect, Key, Kind};
+use crate::config::keys::meant::{Entry, Meant, elsewhere, meant, meant_outside};
+use crate::config::keys::provider_key::ProviderKey;
 use crate::config::keys::section_names;
 use crate::config::keys::sections::{FOREIGN, SECTIONS, SectionKeys};
-use crate::config::keys::spelling::nearest;
+use crate::config::keys::spelling::{nearest, plain};
+use crate::config::keys::strays::{self, Owner};
 use crate::config::keys::unknown::{OptionOf, UnknownKey};
 use crate::config::section::{describe, expected_word, integer};
 use crate::diagnostics::problem::{Problem, Problems, Severity};
@@ -38,13 +41,27 @@ pub(crate) fn check(
         if ignored.contains(&text) {
             continue;
         }
+        let entry = Entry { name, value };
         if tops.contains(&text) {
             check.section(value, text, &[text]);
-        } else if !FOREIGN.contains(&text) {
-            check.section_name(name, value.get_ref(), &tops);
+        } else if FOREIGN.contains(&text) {
+            check.foreign(entry, document, &tops);
+        } else if is_section(value.get_ref()) {
+            check.section_name(entry, document, &tops);
+        } else {
+            check.top_level_key(entry, document);
         }
     }
     check.unknown
+}
+
+/// Returns whether a value at the top of a document is a section, or a list of sections.
+fn is_section(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(_) => true,
+        DeValue::Array(items) => items.iter().any(|item| item.get_ref().is_table()),
+        _ => false,
+    }
 }
 
 struct Check<'a> {
@@ -54,12 +71,15 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Rejects a section that is probably one of this host's. Other unknown sections belong to Harmony.
-    fn section_name(&mut self, name: &Spanned<Cow<'_, str>>, value: &DeValue<'_>, tops: &[&str]) {
-        let Some(help) = section_names::meant(name.get_ref(), value, tops) else { return };
-        let place = Place::new(self.source, name.span());
-        let key = name.get_ref().clone().into_owned();
-        self.unknown(place, key, "there is no such section".to_owned(), help, true);
+    /// Rejects a section that is probably one of this host's, and security-relevant keys in every other one. Other unknown
+    /// sections belong to Harmony.
+    fn section_name(&mut self, entry: Entry<'_>, document: &DeTable<'_>, tops: &[&str]) {
+        let name = entry.name.get_ref();
+        let Some(help) = section_names::meant(name, entry.value.get_ref(), tops) else {
+            return self.strays(entry, document, Owner::Host);
+        };
+        let place = Place::new(self.source, entry.name.span());
+        self.unknown(place, name.to_string(), "there is no such section".to_owned(), help, true);
     }
 
     /// Checks the value at `pattern`, a path in the table with `*` for names. `shown` is the same path with the real names.
@@ -86,6 +106,7 @@ impl Check<'_> {
     fn level(&mut self, level: &Level<'_>, table: &DeTable<'_>, shown: &str) {
         for (name, value) in table {
             let text: &str = name.get_ref();
+            let entry = Entry { name, value };
             let dotted = format!("{}{text}", level.prefix);
             let shown_key = format!("{shown}.{text}");
             let below: Vec<&str> = level.section.path.split('.').chain([text]).collect();
@@ -97,7 +118,7 @@ impl Check<'_> {
             let is_quoted = text.contains('.');
             let foreign = level.prefix.starts_with("options.") && !level.options_are_own;
             match level.section.keys.iter().find(|key| key.name == dotted && !is_quoted) {
-                _ if foreign => self.foreign_option(level, name, text, shown_key),
+                _ if foreign => self.foreign_option(level, table, entry, shown_key),
                 None if is_quoted && !level.section.open => self.quoted_key(name, &shown_key),
                 Some(key) => {
                     self.value(key, value, &shown_key);
@@ -106,9 +127,9 @@ impl Check<'_> {
                         self.level(&level, inner, &shown_key);
                     }
                 }
-                None if level.section.open => self.near_miss(level, name, &dotted, &shown_key),
+                None if level.section.open => self.provider_key(level, table, entry, &shown_key),
                 None => {
-                    self.unknown_key(level, table, name, &dotted, &shown_key);
+                    self.unknown_key(level, table, entry, &shown_key);
                     if level.prefix == "options."
                         && let Some(unknown) = self.unknown.last_mut()
                     {
@@ -127,55 +148,90 @@ impl Check<'_> {
         self.unknown(place, shown.to_owned(), message, help, true);
     }
 
-    /// Rejects a likely misspelling of a security-relevant key in a section whose other keys belong to a provider.
-    fn near_miss(&mut self, level: &Level<'_>, name: &Spanned<Cow<'_, str>>, dotted: &str, shown: &str) {
+    /// Notes a key of a provider, whose type may tell its keys. Without that, a likely misspelling of a security-relevant
+    /// key of this host is a mistake.
+    fn provider_key(&mut self, level: &Level<'_>, table: &DeTable<'_>, entry: Entry<'_>, shown: &str) {
+        let Entry { name, value } = entry;
+        let own: &str = name.get_ref();
+        let place = Place::new(self.source, name.span());
         let guards = level.section.keys.iter().filter(|key| key.guards && key.name.len() > 3);
-        if let Some(meant) = nearest(dotted, guards.map(|key| key.name)) {
-            let place = Place::new(self.source, name.span());
-            let help = format!("did you mean `{meant}`?");
-            self.unknown(place, shown.to_owned(), "this key is not known".to_owned(), help, true);
+        let recased = level.section.keys.iter().find(|key| plain(key.name) == plain(own.trim()));
+        let meant = recased.map(|key| key.name).or_else(|| nearest(own, guards.map(|key| key.name)));
+        let stray = strays::strays(name, value.get_ref(), table, Owner::Application).pop();
+        let help = match (meant, stray) {
+            (Some(meant), _) => Some(format!("did you mean `{meant}`?")),
+            (None, Some(stray)) => Some(elsewhere(&stray.home)),
+            (None, None) => None,
+        };
+        let guards = help.is_some();
+        let message = "this key is not known".to_owned();
+        self.unknown(place, shown.to_owned(), message, help.unwrap_or_default(), guards);
+        let provider_type = table.get("type").and_then(|value| value.get_ref().as_str());
+        let name = shown.split('.').nth(1).unwrap_or_default();
+        if let Some(unknown) = self.unknown.last_mut() {
+            unknown.provider = Some(ProviderKey {
+                provider_type: provider_type.unwrap_or(name).to_owned(),
+                key: own.to_owned(),
+                beside: table.keys().map(|key| key.get_ref().to_string()).collect(),
+            });
         }
     }
 
-    fn unknown_key(
-        &mut self,
-        level: &Level<'_>,
-        table: &DeTable<'_>,
-        name: &Spanned<Cow<'_, str>>,
-        dotted: &str,
-        shown: &str,
-    ) {
-        let place = Place::new(self.source, name.span());
-        let known = known_in(level);
-        let own = dotted.strip_prefix(level.prefix.as_str()).unwrap_or(dotted);
-        // A key that the table already contains is hardly the intended one.
-        let free = known.iter().filter(|(name, _)| !table.contains_key(*name)).map(|(name, _)| *name);
-        let lower = own.to_ascii_lowercase();
-        let begun = || {
-            let mut guarding = known.iter().filter(|(_, guards)| *guards).map(|(name, _)| *name);
-            guarding.find(|name| lower.len() > 2 && name.starts_with(&lower))
-        };
-        let known_names = || known.iter().map(|(name, _)| *name);
-        let meant = nearest(own, free).or_else(|| nearest(own, known_names())).or_else(begun);
-        let misplaced = misplaced(level.section, own).filter(|_| meant.is_none());
-        let guards =
-            misplaced.is_some() || known.iter().any(|(name, guards)| Some(*name) == meant && *guards);
-        let help = match meant.map(str::to_owned).or(misplaced) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => {
-                let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-                format!("known keys: {}", names.join(", "))
-            }
-        };
+    fn unknown_key(&mut self, level: &Level<'_>, table: &DeTable<'_>, entry: Entry<'_>, shown: &str) {
+        let place = Place::new(self.source, entry.name.span());
+        let Meant { help, guards } = meant(level.section, &level.prefix, table, entry);
         self.unknown(place, shown.to_owned(), "this key is not known".to_owned(), help, guards);
+    }
+
+    /// Rejects security-relevant keys in a section of others, at `name` or below it.
+    fn strays(&mut self, entry: Entry<'_>, siblings: &DeTable<'_>, owner: Owner<'_>) {
+        for stray in strays::strays(entry.name, entry.value.get_ref(), siblings, owner) {
+            let place = Place::new(self.source, stray.span.clone());
+            let message = "this key guards, and has no effect here".to_owned();
+            self.unknown(place, stray.path.join("."), message, elsewhere(&stray.home), true);
+        }
+    }
+
+    /// Rejects a section of this host inside of a section of Harmony, and security-relevant keys that have no effect there.
+    fn foreign(&mut self, entry: Entry<'_>, document: &DeTable<'_>, tops: &[&str]) {
+        let name: &str = entry.name.get_ref();
+        match section_names::inside(entry.value.get_ref(), tops) {
+            Some(help) => {
+                let place = Place::new(self.source, entry.name.span());
+                let message = "a section inside of this one has no effect here".to_owned();
+                self.unknown(place, name.to_owned(), message, help, true);
+            }
+            None => self.strays(entry, document, Owner::Harmony(name)),
+        }
+    }
+
+    /// Rejects a key outside of every section that has the name of a known one, or is a likely misspelling of a
+    /// security-relevant one.
+    fn top_level_key(&mut self, entry: Entry<'_>, document: &DeTable<'_>) {
+        let before = self.unknown.len();
+        self.strays(entry, document, Owner::Host);
+        if self.unknown.len() > before {
+            return;
+        }
+        let name = entry.name.get_ref();
+        let Some(Meant { help, guards }) = meant_outside(name) else { return };
+        let place = Place::new(self.source, entry.name.span());
+        self.unknown(place, name.to_string(), "this key is in no section".to_owned(), help, guards);
     }
 
     /// Notes an option of a service that this host does not know. It is a mistake only if the application names the
     /// options of that service.
-    fn foreign_option(&mut self, level: &Level<'_>, name: &Spanned<Cow<'_, str>>, text: &str, shown: String) {
-        let place = Place::new(self.source, name.span());
+    /// A security-relevant key of this host that has no effect in the options is one unless the application names it.
+    fn foreign_option(&mut self, level: &Level<'_>, table: &DeTable<'_>, entry: Entry<'_>, shown: String) {
+        let text: &str = entry.name.get_ref();
+        let place = Place::new(self.source, entry.name.span());
         let message = format!("`{}` has no such option", level.service.escape_debug());
-        self.unknown(place, shown, message, String::new(), false);
+        let dotted = format!("{}{text}", level.prefix);
+        let is_official = level.section.keys.iter().any(|key| key.name == dotted);
+        let stray = strays::strays(entry.name, entry.value.get_ref(), table, Owner::Application).pop();
+        let stray = stray.filter(|_| !is_official);
+        let help = stray.as_ref().map(|stray| elsewhere(&stray.home)).unwrap_or_default();
+        self.unknown(place, shown, message, help, stray.is_some());
         if let Some(unknown) = self.unknown.last_mut() {
             unknown.option = Some(level.option(text, true));
         }
@@ -184,7 +240,7 @@ impl Check<'_> {
     fn unknown(&mut self, place: Place, key: String, message: String, help: String, guards: bool) {
         let problem =
             Problem { severity: Severity::Error, place: Some(place), key, message, help: Some(help) };
-        self.unknown.push(UnknownKey { problem, guards, option: None });
+        self.unknown.push(UnknownKey { problem, guards, option: None, provider: None });
     }
 
     /// Adds an error if the value has a wrong type, or if this host does not support the key.
@@ -223,41 +279,6 @@ impl Level<'_> {
         let (section, service) = (self.section.path, self.service.to_owned());
         OptionOf { section, service, key: key.to_owned(), is_foreign }
     }
-}
-
-/// Returns the names of the keys and inner sections of a table, each with whether it is security-relevant.
-fn known_in(level: &Level<'_>) -> Vec<(&'static str, bool)> {
-    let direct =
-        |name: &'static str, prefix: &str| name.strip_prefix(prefix).filter(|name| !name.contains('.'));
-    let keys = level.section.keys.iter();
-    let mut known: Vec<_> = keys
-        .filter_map(|key| Some((direct(key.name, &level.prefix)?, protects(level.section, key))))
-        .collect();
-    if level.prefix.is_empty() {
-        let below = format!("{}.", level.section.path);
-        let inner =
-            SECTIONS.iter().filter_map(|section| section.path.strip_prefix(&below)?.split('.').next());
-        // Every inner section has security-relevant keys.
-        known.extend(inner.filter(|name| *name != "*").map(|name| (name, true)));
-    }
-    known.dedup();
-    known
-}
-
-/// Returns the security-relevant key `own` of another table of the section or below it: it has no effect where it is.
-fn misplaced(section: &SectionKeys, own: &str) -> Option<String> {
-    SECTIONS.iter().find_map(|other| {
-        let below =
-            other.path.strip_prefix(section.path).filter(|rest| rest.is_empty() || rest.starts_with('.'))?;
-        let key = other.keys.iter().find(|key| key.guards && key.name.rsplit('.').next() == Some(own))?;
-        Some(format!("{below}.{}", key.name).trim_start_matches('.').to_owned())
-    })
-}
-
-/// Returns whether a key, or a key below it, is security-relevant.
-fn protects(section: &SectionKeys, key: &Key) -> bool {
-    let below = format!("{}.", key.name);
-    key.guards || section.keys.iter().any(|inner| inner.guards && inner.name.starts_with(&below))
 }
 
 /// Returns whether a section of the table begins with this path.
@@ -317,6 +338,7 @@ mod tests {
         let unknown = check(&source, document.get_ref(), &[], &mut problems);
         let unknown =
             unknown.iter().filter(|unknown| unknown.option.as_ref().is_none_or(|option| !option.is_foreign));
+        let unknown = unknown.filter(|unknown| unknown.provider.is_none() || unknown.guards);
         let unknown = unknown.map(|unknown| unknown.problem.to_string()).collect();
         (unknown, problems.errors().map(ToString::to_string).collect())
     }
@@ -348,6 +370,7 @@ mod tests {
             ("[network.n]\ncert_path = \"c\"\n", "http.cert_path"),
             ("[pipelines.p]\nmode = \"mesh\"\n", "mesh.ingress.*.mode"),
             ("[endpoints.e]\nservice = \"http\"\noptions.authentication = \"a\"\n", "authentication"),
+            ("[endpoints.e]\nservice = \"http\"\noptions.auth = \"a\"\n", "authentication"),
         ] {
             let source = Source::new("config.toml", text);
             let (document, _) = DeTable::parse_recoverable(source.toml());
@@ -376,6 +399,16 @@ mod tests {
             ("network.n.http", "CERT_PATH"),
             ("network.n.http", "cert-path"),
             ("network.n.http", "certPath"),
+            ("network.n.http", "certificate_path"),
+            ("network.n.http", "ssl_cert_path"),
+            ("network.n.http", "cert_file"),
+            ("network.n.http", "https_only"),
+            ("pipelines.p.mesh.ingress.i", "ingress_mode"),
+            ("pipelines.p.mesh.ingress.i", "mesh_only"),
+            ("pipelines.p", "mesh_only"),
+            ("endpoints.e", "authn"),
+            ("endpoints.e", "authentication_ref"),
+            ("backends.b", "tls_verify"),
         ] {
             let source = Source::new("config.toml", format!("[{section}]\n{key} = \"x\"\n"));
             let (document, _) = DeTable::parse_recoverable(source.toml());

@@ -5,7 +5,8 @@ use toml::de::DeTable;
 
 use crate::config::capabilities::Capabilities;
 use crate::config::keys::check;
-use crate::config::keys::sections::{FOREIGN, SECTIONS};
+use crate::config::keys::key::Kind;
+use crate::config::keys::sections::{FOREIGN, SECTIONS, SectionKeys};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Source;
 
@@ -139,7 +140,7 @@ fn problems_of(text: &str) -> Vec<(usize, String)> {
     assert!(syntax.is_empty(), "{text}");
     let mut problems = Problems::default();
     for unknown in check(&source, document.get_ref(), &[], &mut problems) {
-        unknown.report(false, &Capabilities::new(), &mut problems);
+        unknown.report(false, &Capabilities::new(), &provider_api::Registry::new(), &mut problems);
     }
     let line = |place: Option<&crate::diagnostics::source::Place>| place.map_or(0, |place| place.line());
     problems.errors().map(|problem| (line(problem.place.as_ref()), problem.to_string())).collect()
@@ -170,6 +171,71 @@ fn every_misspelled_key_is_rejected() {
     }
     assert!(all > 1000, "{all}");
     assert!(suggested * 100 >= all * 95, "{suggested} of {all}; {wrong:#?}");
+}
+
+/// Returns the spellings of a key in another case, or with letters or words more.
+fn respellings(key: &str) -> Vec<String> {
+    let camel = key.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>();
+    let all = [
+        key.to_uppercase(),
+        camel,
+        format!("\"{key} \""),
+        format!("\" {key}\""),
+        format!("{key}s"),
+        format!("{key}x"),
+        format!("{key}_ref"),
+        format!("the_{key}"),
+        format!("my-{key}"),
+        format!("is_{key}_now"),
+    ];
+    all.into_iter().filter(|other| other != key).collect()
+}
+
+/// Every other spelling of a security-relevant key is an error where unknown keys are allowed too, and so is the key in any
+/// other section.
+#[test]
+fn every_respelled_or_moved_key_is_rejected() {
+    let always = |text: &str| {
+        let source = Source::new("config.toml", text);
+        let (document, syntax) = DeTable::parse_recoverable(source.toml());
+        assert!(syntax.is_empty(), "{text}: {syntax:?}");
+        check(&source, document.get_ref(), &[], &mut Problems::default()).iter().any(|unknown| unknown.guards)
+    };
+    let mut all = 0;
+    for section in SECTIONS {
+        let path = section.path.replace('*', "n");
+        for key in section.keys.iter().filter(|key| key.guards) {
+            let value = match key.kind {
+                Kind::Flag => "false",
+                Kind::Texts | Kind::Sides | Kind::Tables => "[]",
+                Kind::Integer(..) => "4096",
+                Kind::Table | Kind::Map => "{ x = 1 }",
+                Kind::Words(words) => &format!("\"{}\"", words.last().unwrap()),
+                Kind::Text => "\"mesh_auth\"",
+            };
+            let (above, own) = key.name.rsplit_once('.').unwrap_or(("", key.name));
+            let dot = if above.is_empty() { "" } else { "." };
+            let typed =
+                if path.starts_with("middleware") && own != "type" { "type = \"mesh_auth\"\n" } else { "" };
+            let typed = if path.starts_with("provider") { continue } else { typed };
+            for other in respellings(own) {
+                let text = format!("[{path}]\n{typed}{above}{dot}{other} = {value}\n");
+                // A respelling may be another key, such as `networks`.
+                let is_known = section.keys.iter().any(|key| key.name == format!("{above}{dot}{other}"));
+                assert!(is_known || always(&text), "{text}");
+                all += 1;
+            }
+            for moved in ["", "[moved]", "[mesh_ingress.i]", "[[x]]", "[\"\"]", "[a.b.c]"] {
+                let text = format!("{moved}\n{own} = {value}\n");
+                // The name of a section without a table is an error of the section.
+                let is_section = |known: &SectionKeys| known.path.split('.').next() == Some(own);
+                let is_harmless = moved.is_empty() && SECTIONS.iter().any(is_section);
+                assert!(is_harmless || always(&text), "{text}");
+                all += 1;
+            }
+        }
+    }
+    assert!(all > 600, "{all}");
 }
 
 /// Every misspelled section is rejected, and the correct section is suggested.

@@ -29,6 +29,12 @@ pub(super) fn meant(text: &str, value: &DeValue<'_>, tops: &[&str]) -> Option<St
     }
 }
 
+/// Returns the help for a section of Harmony with a section of this host inside. `None` without one.
+pub(super) fn inside(value: &DeValue<'_>, tops: &[&str]) -> Option<String> {
+    let home = inner_section(value, tops, MAX_DEPTH)?;
+    Some(format!("its content is that of a section of [{home}]: write that at the top of the file"))
+}
+
 /// Returns the section to which a table with a type or service, and with options, belongs.
 fn typed(value: &DeValue<'_>) -> Option<&'static str> {
     let table = value.as_table()?;

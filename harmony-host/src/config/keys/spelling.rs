@@ -6,16 +6,20 @@ pub(crate) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> 
     if given.len() > 64 {
         return None;
     }
-    // Another case, and `-` for `_`, are no distance.
-    let plain = |name: &str| name.to_ascii_lowercase().replace('-', "_");
     let given = plain(given);
     let distances = known.map(|name| (strsim::damerau_levenshtein(&given, &plain(name)), name));
     let (distance, name) =
         distances.min_by_key(|(distance, name)| (*distance, name.len().abs_diff(given.len())))?;
+    // Short words are near each other: `auth` is no mistake of `aet`.
     let limit = match name.len().max(given.len()) {
-        0..=3 => 1,
-        4..=7 => 2,
+        0..=4 => 1,
+        5..=7 => 2,
         _ => 3,
     };
     (distance <= limit && distance < name.len()).then_some(name)
+}
+
+/// Returns a name for comparison: another case, and `-` for `_`, are no difference.
+pub(crate) fn plain(name: &str) -> String {
+    name.to_ascii_lowercase().replace('-', "_")
 }

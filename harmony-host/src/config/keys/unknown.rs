@@ -1,6 +1,9 @@
 //! A key without an entry in the table of keys.
 
+use provider_api::Registry;
+
 use crate::config::capabilities::Capabilities;
+use crate::config::keys::provider_key::ProviderKey;
 use crate::config::keys::spelling::nearest;
 use crate::diagnostics::problem::{Problem, Problems, Severity};
 
@@ -13,6 +16,8 @@ pub(crate) struct UnknownKey {
     pub(crate) guards: bool,
     /// Set for an option of a service or middleware, which an application may know.
     pub(crate) option: Option<OptionOf>,
+    /// Set for a key of a provider, which its type may know.
+    pub(crate) provider: Option<ProviderKey>,
 }
 
 /// An option of a service or of a type of middleware.
@@ -29,26 +34,44 @@ pub(crate) struct OptionOf {
 }
 
 impl UnknownKey {
-    /// Adds the problem, unless the application knows the key: a warning if unknown keys are allowed and the key is no
+    /// Adds the problem, unless the application or the provider type knows the key: a warning if unknown keys are allowed and the key is no
     /// likely misspelling of a security-relevant key, otherwise an error.
-    pub(crate) fn report(&self, allow: bool, capabilities: &Capabilities, problems: &mut Problems) {
+    pub(crate) fn report(
+        &self,
+        allow: bool,
+        capabilities: &Capabilities,
+        registry: &Registry,
+        problems: &mut Problems,
+    ) {
         let mut problem = self.problem.clone();
+        let mut guards = self.guards;
+        if let Some(key) = &self.provider {
+            match key.meant(registry) {
+                Some(meant) => {
+                    problem.help = Some(meant.help);
+                    guards |= meant.guards;
+                }
+                // Its type knows it, or tells no keys.
+                None if key.is_known(registry) || !guards => return,
+                None => {}
+            }
+        }
         if let Some(option) = &self.option {
             match capabilities.options(option.section, &option.service) {
-                None if option.is_foreign => return,
+                None if option.is_foreign && !guards => return,
                 None => {}
                 Some(known) if known.contains(&option.key) => return,
                 Some(known) => {
                     let names = || known.iter().map(String::as_str);
                     let meant = nearest(&option.key, names()).map(|meant| format!("did you mean `{meant}`?"));
                     let all = || format!("known options: {}", names().collect::<Vec<_>>().join(", "));
-                    if option.is_foreign || meant.is_some() {
+                    if option.is_foreign && !guards || meant.is_some() {
                         problem.help = Some(meant.unwrap_or_else(all));
                     }
                 }
             }
         }
-        if allow && !self.guards {
+        if allow && !guards {
             problem.severity = Severity::Warning;
         }
         problems.add(problem);
