@@ -14,7 +14,7 @@ use crate::config::keys::spelling::plain;
 const MAX_DEPTH: usize = 128;
 
 /// Names of security-relevant keys that sections of others have too, with another meaning.
-const SHARED: [&str; 21] = [
+const SHARED: [&str; 17] = [
     "enabled",
     "type",
     "rules",
@@ -29,14 +29,13 @@ const SHARED: [&str; 21] = [
     "network",
     "networks",
     "urls",
-    "left",
-    "right",
-    "incoming",
-    "outgoing",
     "required",
     "direction",
     "mode",
 ];
+
+/// Names of the sides of a middleware, which services and providers may have too.
+const SIDES: [&str; 4] = ["left", "right", "incoming", "outgoing"];
 
 /// The owner of the table around a key, who may use names of security-relevant keys for other purposes.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +54,7 @@ impl Owner<'_> {
         let is_shared = || SHARED.contains(&name);
         match self {
             Self::Host => false,
-            Self::Application => is_shared() || is_credential(name),
+            Self::Application => is_shared() || is_credential(name) || SIDES.contains(&name),
             Self::Harmony("authentications") => is_shared() || is_credential(name),
             Self::Harmony("policies" | "rules" | "transform" | "transforms") => is_shared(),
             Self::Harmony("storage") => {
@@ -235,6 +234,7 @@ mod tests {
             ("[admin]\ntoken = \"t\"", "[management]"),
             ("[cloud]\napi = \"https://a\"", "[provider.<name>]"),
             ("[logging]\nforce_https = true", "network.<name>.http"),
+            ("[rules.a]\noutgoing = [\"m\"]", "[pipelines.<name>.middleware]"),
             ("[rules.a]\nmode = \"mesh\"", ingress),
             ("[policies.a.options]\npeer_ref = \"p\"", "[endpoints.<name>]"),
             ("[services.http]\nauthentication = \"a\"", "authentication"),
