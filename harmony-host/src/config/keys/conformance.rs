@@ -215,9 +215,13 @@ fn every_respelled_or_moved_key_is_rejected() {
             };
             let (above, own) = key.name.rsplit_once('.').unwrap_or(("", key.name));
             let dot = if above.is_empty() { "" } else { "." };
-            let typed =
-                if path.starts_with("middleware") && own != "type" { "type = \"mesh_auth\"\n" } else { "" };
-            let typed = if path.starts_with("provider") { continue } else { typed };
+            let typed = match path.split('.').next() {
+                Some("middleware") if own != "type" => "type = \"mesh_auth\"\n",
+                Some("endpoints" | "backends") => "service = \"http\"\n",
+                // Its type decides.
+                Some("provider") => continue,
+                _ => "",
+            };
             for other in respellings(own) {
                 let text = format!("[{path}]\n{typed}{above}{dot}{other} = {value}\n");
                 // A respelling may be another key, such as `networks`.
