@@ -35,7 +35,9 @@ pub type Fetch<V> = Pin<Box<dyn Future<Output = Fetched<V>> + Send>>;
 /// * **Errors are not cached.** A call after a failed fetch starts a new one. [`newer`](Self::newer) is the
 ///   exception: its cooldown applies to failed fetches as well.
 ///
-/// All times are on tokio's clock: a step of the wall clock neither expires nor prolongs a value.
+/// All times are on tokio's clock: a step of the wall clock neither expires nor prolongs a value. That clock can stand still
+/// while the machine is suspended, so a value with an end on the wall clock is checked against it with
+/// [`get_if`](Self::get_if).
 /// Dropping the lease does not stop a background refresh; its result is then discarded.
 ///
 /// # Examples
@@ -150,8 +152,30 @@ impl<V: Send + Sync + 'static> Lease<V> {
     /// Cancel safe. Dropping the call that fetches drops its fetch, and the next waiting call fetches. A
     /// background refresh is a task of its own and continues.
     pub async fn get(self: &Arc<Self>, fetch: impl FnOnce() -> Fetch<V>) -> Result<Valid<V>, Arc<Error>> {
+        self.get_if(|_| true, fetch).await
+    }
+
+    /// Returns the cached value while it is valid and `usable`, and the result of `fetch` otherwise.
+    ///
+    /// The same as [`get`](Self::get), with one more condition on the cached value. A value that is not usable counts as
+    /// expired for this call, and stays cached until the fetch succeeds. The result of a fetch is returned without the
+    /// condition.
+    ///
+    /// # Errors
+    /// The error of the fetch that this call made or waited for. Never an error while a usable valid value is cached.
+    ///
+    /// # Panics
+    /// Panics outside a Tokio runtime when a background refresh is due.
+    ///
+    /// # Cancel safety
+    /// Cancel safe, as [`get`](Self::get) is.
+    pub async fn get_if(
+        self: &Arc<Self>,
+        usable: impl Fn(&V) -> bool,
+        fetch: impl FnOnce() -> Fetch<V>,
+    ) -> Result<Valid<V>, Arc<Error>> {
         let now = Instant::now();
-        if let Some(entry) = self.valid(now) {
+        if let Some(entry) = self.valid(now).filter(|entry| usable(&entry.value)) {
             if now >= entry.refresh_at && self.millis(now) >= self.refresh_not_before.load(Ordering::Relaxed)
             {
                 self.refresh(&entry, fetch);
@@ -161,7 +185,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
         let ended = self.fetches_ended.load(Ordering::Acquire);
         let mut failure = self.flight.lock().await;
         // The call that had the lock may have fetched: check again before fetching.
-        if let Some(entry) = self.valid(Instant::now()) {
+        if let Some(entry) = self.valid(Instant::now()).filter(|entry| usable(&entry.value)) {
             return Ok(Valid(entry));
         }
         if self.fetches_ended.load(Ordering::Acquire) != ended
@@ -381,6 +405,25 @@ mod tests {
             assert_eq!(call.await.unwrap().unwrap(), 1);
         }
         assert_eq!(upstream.requests(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unusable_value_is_fetched_once() {
+        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
+        assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 1);
+        let calls: Vec<_> = (0..1_000)
+            .map(|_| {
+                let (lease, upstream) = (Arc::clone(&lease), Arc::clone(&upstream));
+                tokio::spawn(async move { *lease.get_if(|n| *n > 1, || upstream.fetch(60)).await.unwrap() })
+            })
+            .collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap(), 2);
+        }
+        assert_eq!(upstream.requests(), 2);
+        upstream.down.store(true, Ordering::SeqCst);
+        assert!(lease.get_if(|_| false, || upstream.fetch(60)).await.is_err());
+        assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 2, "a failed fetch removes nothing");
     }
 
     #[tokio::test(start_paused = true)]

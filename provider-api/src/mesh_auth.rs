@@ -87,7 +87,8 @@ pub struct Expected<'a> {
 pub struct MeshToken {
     /// The JWT.
     pub token: Secret,
-    /// The moment at which the token expires, the same as its `exp` claim.
+    /// The moment at which the token expires: its `exp` claim, by the clock of this machine. If the clock of the issuer is
+    /// another one, that is the time of the request plus the lifetime, `exp` minus `iat`.
     pub expires_at: SystemTime,
 }
 

@@ -1,6 +1,5 @@
 //! Pending changes: the list, one change with its transforms, and reports.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use provider_api::{
@@ -10,10 +9,10 @@ use provider_api::{
 use reqwest::header::ETAG;
 use url::Url;
 
-use crate::address::Address;
-use crate::addressee::{Listed, Shown, separate};
+use crate::addressee::{Shown, separate};
 use crate::api::{Conditional, missing_field};
 use crate::credential::Credential;
+use crate::list::List;
 use crate::purpose::Purpose;
 use crate::runbeam::Runbeam;
 use crate::transforms::{is_transform_id, required_transforms};
@@ -22,9 +21,6 @@ use crate::wire::{ChangeDetail, ChangeList, TransformAnswer};
 
 /// The maximum number of pages of a list, against a control plane whose pages link to each other in a loop.
 const MAX_PAGES: usize = 100;
-
-/// The maximum number of pending changes.
-const MAX_CHANGES: usize = 10_000;
 
 /// The maximum number of transforms of one pipeline.
 const MAX_TRANSFORMS: usize = 64;
@@ -100,32 +96,37 @@ impl Runbeam {
                 }
                 Err(error) => return Err(no_such_gateway(error)),
             };
-            list.add(self.api.address(), &page)?;
-            let link = page.links.and_then(|links| links.next).filter(|link| !link.trim().is_empty());
-            next =
-                link.map(|link| same_origin_url(PENDING, self.api.configured(), &url, &link)).transpose()?;
+            list.add(&page.data).map_err(|problem| {
+                Error::unavailable(format!("{PENDING}: {problem}, at {}", self.api.address()))
+            })?;
+            next = page
+                .next
+                .map(|link| same_origin_url(PENDING, self.api.configured(), &url, &link))
+                .transpose()?;
         }
-        let ours = self.for_this_gateway(&credential, list.oldest_first());
+        let ours = self.for_this_gateway(&credential, list);
         self.pending_etag.store(etag.filter(|_| pages == 1).map(Arc::new));
         Ok(Pending::Changes(ours))
     }
 
-    /// Returns the changes that are for this gateway. The others are neither acknowledged nor applied.
-    fn for_this_gateway(&self, credential: &Credential, listed: Vec<Listed>) -> Vec<ChangeHead> {
+    /// Returns the changes that are for this gateway, oldest first. The others are neither acknowledged nor applied.
+    fn for_this_gateway(&self, credential: &Credential, list: List) -> Vec<ChangeHead> {
+        let (listed, unusable) = list.oldest_first();
         let own = self.credentials.gateway_of(credential);
         let (mut ours, withheld, shown) = separate(own.as_deref(), listed);
         if let Shown::Gateway(id) = shown {
             self.credentials.learned(credential, &id);
         }
-        let mut reason = withheld.reason(own.as_deref());
+        let mut withheld = withheld.reason(own.as_deref());
         let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
         foreign.retain(|id, _| ours.iter().any(|head| head.id == *id));
         ours.retain(|head| !foreign.contains_key(&head.id));
-        reason = reason.or_else(|| foreign.values().next().cloned());
-        if let Some(reason) = &reason {
-            tracing::warn!(reason, "the list has changes that are not for this gateway");
+        withheld = withheld.or_else(|| foreign.values().next().cloned());
+        let reasons: Vec<String> = withheld.into_iter().chain(unusable.reason()).collect();
+        for reason in &reasons {
+            tracing::warn!(reason, "the list has changes that are not taken");
         }
-        self.withheld.store(reason.map(Arc::new));
+        self.withheld.store((!reasons.is_empty()).then(|| Arc::new(reasons.join("; "))));
         ours
     }
 
@@ -202,44 +203,6 @@ fn transform_url(base: &Url, id: &str) -> Url {
     append_path(base, if ends_in_api { "transforms" } else { "api/transforms" }, &[id])
 }
 
-/// The changes of the pages read so far, newest first.
-#[derive(Default)]
-struct List {
-    heads: Vec<Listed>,
-    seen: BTreeSet<ChangeId>,
-}
-
-impl List {
-    fn add(&mut self, address: Address<'_>, page: &ChangeList) -> Result<()> {
-        for change in &page.data {
-            let head = change.head().ok_or_else(|| missing_field(PENDING, address, "id"))?;
-            // A change that arrives between two pages moves the others down, so one is on both pages.
-            if self.seen.insert(head.id.clone()) {
-                self.heads.push((head, change.gateway().map(str::to_owned)));
-            }
-        }
-        match self.heads.len() > MAX_CHANGES {
-            true => Err(Error::unavailable(format!(
-                "{PENDING}: the list of the control plane at {address} has more than {MAX_CHANGES} changes"
-            ))),
-            false => Ok(()),
-        }
-    }
-
-    /// Returns the changes, oldest first.
-    ///
-    /// The order is by `created_at` if every change has one. The order of the list is not enough: in a list that is
-    /// sorted differently, an old version would be applied last.
-    fn oldest_first(mut self) -> Vec<Listed> {
-        self.heads.reverse();
-        let created_at = |(head, _): &Listed| head.created_at.as_deref()?.parse::<jiff::Timestamp>().ok();
-        if self.heads.iter().all(|head| created_at(head).is_some()) {
-            self.heads.sort_by_cached_key(created_at);
-        }
-        self.heads
-    }
-}
-
 fn no_such_gateway(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Unavailable => error,
@@ -250,27 +213,6 @@ fn no_such_gateway(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn changes_are_sorted_oldest_first() {
-        let order = |all: &[(&str, Option<&str>)]| {
-            let data: Vec<_> = all
-                .iter()
-                .map(|(id, created)| serde_json::json!({ "id": id, "type": "mesh", "created_at": created }))
-                .collect();
-            let page = serde_json::from_value(serde_json::json!({ "data": data })).unwrap();
-            let mut list = List::default();
-            let url = Url::parse("https://a.example").unwrap();
-            list.add(Address(&url), &page).unwrap();
-            list.oldest_first().iter().map(|(head, _)| head.id.to_string()).collect::<String>()
-        };
-        let (early, late) = (Some("2026-01-01T00:00:00Z"), Some("2026-01-01T02:00:00+01:00"));
-        assert_eq!(order(&[("c", late), ("b", early), ("a", early)]), "abc");
-        assert_eq!(order(&[("a", early), ("c", late)]), "ac");
-        // Without a usable `created_at` in every change, the list is reversed.
-        assert_eq!(order(&[("a", early), ("c", late), ("d", None)]), "dca");
-        assert_eq!(order(&[("a", early), ("c", Some("soon"))]), "ca");
-    }
 
     #[test]
     fn transforms_are_below_api() {

@@ -18,6 +18,13 @@ pub(crate) struct TokenClaims {
     pub(crate) iat: Option<Seconds>,
 }
 
+/// The times of a token that the control plane issued to this gateway.
+#[derive(Deserialize)]
+pub(crate) struct IssuedTimes {
+    pub(crate) iat: Seconds,
+    pub(crate) exp: Seconds,
+}
+
 /// The claim `aud`: one value or a list of values (RFC 7519, section 4.1.3).
 #[derive(Deserialize)]
 #[serde(untagged)]

@@ -14,15 +14,16 @@ use url::Url;
 
 use crate::call::{Bearer, Call};
 use crate::credential::Credential;
+use crate::entry;
 use crate::error_response::{ErrorResponse, to_error};
 use crate::key::{Key, validation};
-use crate::key_sets::usable_keys;
+use crate::keys::usable_keys;
 use crate::purpose::Purpose;
 use crate::settings::Settings;
 use crate::storage_key::StorageKey;
 use crate::transforms::required_transforms;
 use crate::urls::{append_path, same_origin_url};
-use crate::verify::{key_id, verify_with_key};
+use crate::verify::{check_claims, key_id, signed_claims};
 use crate::wire::{
     Acknowledged, Authorized, BaseUrl, ChangeDetail, ChangeList, Jwks, MeshTokenAnswer, ResolvedResource,
     TransformAnswer, Updated,
@@ -47,11 +48,11 @@ fn now() -> SystemTime {
 pub fn wire(bytes: &[u8]) {
     let Some(cloud) = &*CLOUD else { return };
     if let Some(list) = read::<ChangeList>(bytes) {
-        for head in list.data.iter().filter_map(|change| change.head()) {
+        for head in list.data.iter().filter_map(|change| entry::read(change).ok()).map(|(head, _)| head) {
             let url = append_path(cloud, "harmony/change", &[head.id.as_str()]);
             assert_eq!(url.path_segments().and_then(|mut all| all.next_back()), Some(head.id.as_str()));
         }
-        list.links.and_then(|links| links.next).iter().for_each(|link| check_origin(cloud, link));
+        list.next.iter().for_each(|link| check_origin(cloud, link));
     }
     if let Some(detail) = read::<ChangeDetail>(bytes) {
         let _ = required_transforms(&detail.data.toml_config.unwrap_or_default());
@@ -143,7 +144,8 @@ fn check_token(token: &str) {
     let decoding = DecodingKey::from_secret(SECRET.as_bytes());
     let key = Key { algorithm, decoding, validation: validation(algorithm) };
     let expected = Expected { mesh: &MESH, url: "https://node-b.example/r4/Patient" };
-    if let Ok(claims) = verify_with_key(&key, cloud, &expected, token, now()) {
+    let Ok(claims) = signed_claims(&[key], token) else { return };
+    if let Ok(claims) = check_claims(claims, cloud, &expected, now()) {
         assert_eq!(claims.mesh_id, "01H");
         let origin = Url::parse(&claims.issuer).map(|url| url.origin()).ok();
         assert!(claims.issuer == "01H" || origin == Some(cloud.origin()));

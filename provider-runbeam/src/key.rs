@@ -21,16 +21,18 @@ const MIN_MODULUS_BYTES: usize = 256;
 const MAX_MODULUS_BYTES: usize = 1024;
 
 impl Key {
-    /// Converts a JWK. Returns `None` for a key with another use than signatures, or of an unsupported type.
+    /// Converts a JWK. Returns `None` for a key with another use than signatures, of an unsupported type, or with values
+    /// that cannot be used.
     pub(crate) fn from_jwk(jwk: &Jwk) -> Option<Self> {
-        if jwk.usage.as_deref().is_some_and(|usage| usage != "sig") {
-            return None;
-        }
-        let (algorithm, decoding) = match (jwk.kty.as_str(), jwk.alg.as_deref()) {
-            ("RSA", None | Some("RS256")) => (Algorithm::RS256, rsa(jwk)?),
-            _ => return None,
-        };
+        let decoding = Self::is_supported(jwk).then(|| rsa(jwk)).flatten()?;
+        let algorithm = Algorithm::RS256;
         Some(Self { algorithm, decoding, validation: validation(algorithm) })
+    }
+
+    /// Reports whether a JWK is for signatures, of a supported type.
+    pub(crate) fn is_supported(jwk: &Jwk) -> bool {
+        let is_for_signatures = jwk.usage.as_deref().is_none_or(|usage| usage == "sig");
+        is_for_signatures && matches!((jwk.kty.as_str(), jwk.alg.as_deref()), ("RSA", None | Some("RS256")))
     }
 }
 

@@ -1,6 +1,17 @@
 //! Published key sets: fetch, cache, limits, saved state.
+//!
+//! The age of a set is counted from its fetch, on the monotonic clock and on the wall clock, whichever says more. The
+//! maximum is `proxy.jwks_cache_duration_hours`: 24 hours by default, 1 to 168.
+//!
+//! * Between 50 % and 75 % of the maximum (12 to 18 hours by default), the next use fetches the set again in the background.
+//!   A failed attempt is repeated after 5 % to 15 % of the time that is left. Meanwhile the known keys are used, so a control
+//!   plane that is away closes nothing at once.
+//! * Past the maximum the keys verify nothing. Requests with a mesh token are answered 503 until a fetch succeeds, with at
+//!   least 5 seconds between two attempts.
+//! * A token with an unknown key id, or whose signature does not match the key with its id, fetches the set at once: keys
+//!   are added, and replaced under their id. That costs at most one fetch per minute, however many such tokens come. The
+//!   tokens of a replaced key are refused from then on.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
@@ -13,32 +24,20 @@ use url::Url;
 use crate::api::{Api, decode};
 use crate::call::{Bearer, Call};
 use crate::interner::Interner;
-use crate::key::Key;
+use crate::keys::{Keys, checked_keys, usable_keys};
 use crate::purpose::Purpose;
 use crate::settings::is_loopback;
-use crate::wire::{Jwk, Jwks};
+use crate::wire::Jwks;
 
-/// The minimum time between two fetches because of an unknown key id. A sender needs no
-/// credential for a token with an unknown id, so without this limit each one would cost the control plane a request.
+/// The minimum time between two fetches because of an unknown key id or a signature of another key. A sender needs no
+/// credential for such a token, so without this limit each one would cost the control plane a request.
 const COOLDOWN: Duration = Duration::from_secs(60);
 
 /// The minimum time between two attempts after a failed fetch.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// The maximum number of keys of a set.
-const MAX_KEYS: usize = 64;
-
 /// The maximum size of a key set in bytes.
 const MAX_BYTES: usize = 256 * 1024;
-
-/// The maximum length of a key id in bytes.
-pub(crate) const MAX_KID_BYTES: usize = 256;
-
-/// The usable keys of a set by id, and the time when they were fetched.
-pub(crate) struct Keys {
-    by_id: HashMap<String, Key>,
-    fetched_at: Instant,
-}
 
 /// The key sets of all meshes: the one of the control plane, and those of a `jwks_url` in the configuration. They
 /// survive a configuration reload.
@@ -91,18 +90,6 @@ impl KeySets {
     }
 }
 
-impl Keys {
-    pub(crate) fn get(&self, kid: &str) -> Option<&Key> {
-        self.by_id.get(kid)
-    }
-
-    /// Reports whether the keys are younger than `lifetime`. The lease does not know: a reload may have shortened the
-    /// lifetime since the fetch.
-    fn is_within(&self, lifetime: Duration) -> bool {
-        self.fetched_at.elapsed() < lifetime
-    }
-}
-
 impl KeySet {
     fn new(api: Arc<Api>, url: Option<&str>) -> Self {
         let urls = match url {
@@ -121,13 +108,15 @@ impl KeySet {
     /// Unavailable when there are no such keys and none can be fetched.
     pub(crate) async fn keys(&self, lifetime: Duration) -> Result<Valid<Keys>> {
         let result = match self.lease.held() {
-            Some(keys) if keys.is_within(lifetime) => self.lease.get(|| self.fetch(lifetime)).await,
+            Some(keys) if keys.is_within(lifetime, self.api.now()) => {
+                self.lease.get(|| self.fetch(lifetime)).await
+            }
             _ => self.lease.newer(RETRY, || self.fetch(lifetime)).await,
         };
         self.within_lifetime(result, lifetime)
     }
 
-    /// Returns newer keys after a token named an unknown key id: the keys may have been rotated.
+    /// Returns newer keys, or those of a fetch in the last minute, after a token that the known keys do not verify.
     pub(crate) async fn newer(&self, lifetime: Duration) -> Result<Valid<Keys>> {
         self.within_lifetime(self.lease.newer(COOLDOWN, || self.fetch(lifetime)).await, lifetime)
     }
@@ -136,11 +125,13 @@ impl KeySet {
     /// process has fetched are not replaced.
     pub(crate) fn restore(&self, saved: PublishedKeys, age: Duration, lifetime: Duration) {
         let left = lifetime.checked_sub(age).filter(|left| !left.is_zero());
-        let (Some(left), Some(fetched_at)) = (left, Instant::now().checked_sub(age)) else { return };
+        let fetched_on = self.api.now().checked_sub(age);
+        let (Some(left), Some(fetched_on)) = (left, fetched_on) else { return };
+        let Some(fetched_at) = Instant::now().checked_sub(age) else { return };
         let mut published = self.lock();
         if published.is_none() && self.lease.held().is_none() {
-            let by_id = usable_keys(&Jwks { keys: saved.keys.clone() });
-            self.lease.hold(Keys { by_id, fetched_at }, left);
+            let by_id = usable_keys(&Jwks { keys: saved.keys.clone() }).0;
+            self.lease.hold(Keys { by_id, fetched_at, fetched_on }, left);
             *published = Some(saved);
         }
     }
@@ -152,7 +143,7 @@ impl KeySet {
         lifetime: Duration,
     ) -> Result<Valid<Keys>> {
         let keys = result.map_err(|error| owned_error(&error))?;
-        match keys.is_within(lifetime) {
+        match keys.is_within(lifetime, self.api.now()) {
             true => Ok(keys),
             false => Err(Error::unavailable(format!(
                 "the published keys of the control plane at {} are older than proxy.jwks_cache_duration_hours permits, \
@@ -178,8 +169,10 @@ impl KeySet {
                 match api.get_bytes(&call, url.clone(), MAX_BYTES).await {
                     Ok(body) => {
                         let set = decode::<Jwks>(action, &url, &body)?;
-                        let keys = Keys { by_id: usable_keys(&set), fetched_at: Instant::now() };
-                        let at = api.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+                        let by_id = checked_keys(action, &url, &set)?;
+                        let fetched_on = api.now();
+                        let keys = Keys { by_id, fetched_at: Instant::now(), fetched_on };
+                        let at = fetched_on.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
                         let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
                         *published = Some(PublishedKeys { at, keys: set.keys });
                         return Ok((keys, lifetime));
@@ -212,16 +205,6 @@ fn check_jwks_url(configured: &Url, url: &str) -> Result<Vec<Url>, String> {
     }
 }
 
-/// Returns the usable keys by id. A key that cannot be used is skipped, so that it does not disable the others.
-pub(crate) fn usable_keys(set: &Jwks) -> HashMap<String, Key> {
-    let decoded = set.keys.iter().filter_map(|value| serde_json::from_value::<Jwk>(value.clone()).ok());
-    let keys = decoded.filter_map(|jwk| {
-        let kid = jwk.kid.clone().filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES)?;
-        Some((kid, Key::from_jwk(&jwk)?))
-    });
-    keys.take(MAX_KEYS).collect()
-}
-
 /// Returns an own copy of an error that several callers of the lease share.
 fn owned_error(error: &Arc<Error>) -> Error {
     let copy = Error::new(error.kind(), error.to_string());
@@ -240,25 +223,6 @@ impl fmt::Debug for KeySet {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn unusable_keys_are_skipped() {
-        let n = format!("{}w", "x".repeat(341));
-        let good =
-            serde_json::json!({"kty": "RSA", "use": "sig", "kid": "a", "alg": "RS256", "n": n, "e": "AQAB"});
-        let mut all = vec![good.clone()];
-        for (field, value) in
-            [("use", "enc"), ("alg", "HS256"), ("alg", "none"), ("kty", "oct"), ("n", "AQAB"), ("kid", "")]
-        {
-            let mut bad = good.clone();
-            bad["kid"] = format!("bad-{}", all.len()).into();
-            bad[field] = value.into();
-            all.push(bad);
-        }
-        all.push(serde_json::json!("no object"));
-        let keys = usable_keys(&Jwks { keys: all });
-        assert_eq!(keys.keys().collect::<Vec<_>>(), ["a"]);
-    }
 
     #[test]
     fn jwks_url_must_be_encrypted() {

@@ -26,7 +26,10 @@ impl Runbeam {
         let answer: Updated = self.api.post(&call, "harmony/update", &update).await?;
         match answer.data.id.trim().is_empty() {
             true => Err(missing_field(action, self.api.address(), "id")),
-            false => Ok(Published { id: answer.data.id, created: answer.data.action == "created" }),
+            false => Ok(Published {
+                id: answer.data.id,
+                created: answer.data.action.as_deref() == Some("created"),
+            }),
         }
     }
 }

@@ -4,6 +4,7 @@ use provider_api::{ChangeId, ChangeStatus, Error, Result};
 
 use crate::purpose::Purpose;
 use crate::runbeam::Runbeam;
+use crate::texts::names;
 use crate::wire::{Acknowledge, Acknowledged, Failed};
 
 impl Runbeam {
@@ -19,7 +20,7 @@ impl Runbeam {
                 let request = Acknowledge { change_ids: [id.as_str()] };
                 let answer: Acknowledged =
                     self.api.post(&call, "harmony/changes/acknowledge", &request).await?;
-                match answer.failed.iter().any(|failed| failed == id.as_str()) {
+                match names(&answer.failed, id.as_str()) {
                     true => Err(Error::not_found(format!(
                         "{action}: the control plane at {} did not accept the acknowledgement",
                         self.api.address()

@@ -8,7 +8,8 @@ use url::Url;
 
 use crate::claims::{Seconds, TokenClaims};
 use crate::key::Key;
-use crate::key_sets::{KeySet, MAX_KID_BYTES};
+use crate::key_sets::KeySet;
+use crate::keys::MAX_KID_BYTES;
 use crate::official;
 
 /// The maximum length of a mesh token in bytes. An issued one has about 800.
@@ -16,6 +17,7 @@ pub(crate) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// The tolerated difference between the clocks of the control plane and of this machine.
 const LEEWAY_SECS: u64 = 60;
+pub(crate) const LEEWAY: Duration = Duration::from_secs(LEEWAY_SECS);
 
 /// Verifies a token of the control plane at `cloud`.
 ///
@@ -31,15 +33,19 @@ pub(crate) async fn verify(
 ) -> Result<Claims> {
     let kid = key_id(token)?;
     let keys = set.keys(lifetime).await?;
-    if let Some(key) = keys.get(&kid) {
-        return verify_with_key(key, cloud, expected, token, now);
-    }
-    // The key may have been rotated since the last fetch.
-    let keys = set.newer(lifetime).await?;
-    let key = keys
-        .get(&kid)
-        .ok_or_else(|| Error::denied("the token names a key that the control plane does not publish"))?;
-    verify_with_key(key, cloud, expected, token, now)
+    let claims = match signed_claims(keys.get(&kid), token) {
+        // The key may have been added, or replaced under its id, since the last fetch.
+        Err(NotVerified::OtherKey(reason)) => {
+            let newer = set.newer(lifetime).await?;
+            match std::ptr::eq(&*keys, &*newer) {
+                true => Err(NotVerified::OtherKey(reason)),
+                false => signed_claims(newer.get(&kid), token),
+            }
+        }
+        claims => claims,
+    };
+    let claims = claims.map_err(|failure| Error::denied(failure.reason()))?;
+    check_claims(claims, cloud, expected, now)
 }
 
 /// Returns the key id in the header of a token, after checks that cost nothing.
@@ -60,31 +66,62 @@ pub(crate) fn key_id(token: &str) -> Result<String> {
     kid.ok_or_else(|| Error::denied("the header of the token names no key (`kid`)"))
 }
 
-/// Verifies the signature with `key`, and the claims.
-pub(crate) fn verify_with_key(
-    key: &Key,
+/// The reason why the claims of a token cannot be read.
+#[derive(Debug)]
+pub(crate) enum NotVerified {
+    /// The key that the token names is not there, or is not the one that signed the token.
+    OtherKey(String),
+    /// No other key can verify the token.
+    Token(String),
+}
+
+impl NotVerified {
+    fn reason(self) -> String {
+        match self {
+            Self::OtherKey(reason) | Self::Token(reason) => reason,
+        }
+    }
+}
+
+/// Verifies the signature with one of `keys`, those that have the id of the token, and returns the claims.
+pub(crate) fn signed_claims(keys: &[Key], token: &str) -> Result<TokenClaims, NotVerified> {
+    let mut failure =
+        NotVerified::OtherKey("the token names a key that the control plane does not publish".to_owned());
+    for key in keys {
+        match decode::<TokenClaims>(token, &key.decoding, &key.validation) {
+            Ok(decoded) => return Ok(decoded.claims),
+            Err(error) => failure = not_verified(key, &error),
+        }
+    }
+    Err(failure)
+}
+
+/// Maps an error of jsonwebtoken. Its errors quote the input, so they are neither shown nor kept as the source.
+fn not_verified(key: &Key, error: &jsonwebtoken::errors::Error) -> NotVerified {
+    use jsonwebtoken::errors::ErrorKind;
+    NotVerified::Token(match error.kind() {
+        ErrorKind::InvalidSignature => {
+            return NotVerified::OtherKey(
+                "the signature of the token does not match the key it names".to_owned(),
+            );
+        }
+        ErrorKind::InvalidAlgorithm => {
+            format!("the token is not signed with {:?}, the algorithm of its key", key.algorithm)
+        }
+        ErrorKind::Json(_) => {
+            "a claim of the token is missing, is there twice, or has a wrong type".to_owned()
+        }
+        _ => "cannot verify the token".to_owned(),
+    })
+}
+
+/// Checks the claims of a token whose signature was verified.
+pub(crate) fn check_claims(
+    claims: TokenClaims,
     cloud: &Url,
     expected: &Expected<'_>,
-    token: &str,
     now: SystemTime,
 ) -> Result<Claims> {
-    let decoded = decode::<TokenClaims>(token, &key.decoding, &key.validation).map_err(|error| {
-        use jsonwebtoken::errors::ErrorKind;
-        // The errors of jsonwebtoken quote the input, so they are neither shown nor kept as the source.
-        Error::denied(match error.kind() {
-            ErrorKind::InvalidAlgorithm => {
-                format!("the token is not signed with {:?}, the algorithm of its key", key.algorithm)
-            }
-            ErrorKind::InvalidSignature => {
-                "the signature of the token does not match the key it names".to_owned()
-            }
-            ErrorKind::Json(_) => {
-                "a claim of the token is missing, is there twice, or has a wrong type".to_owned()
-            }
-            _ => "cannot verify the token".to_owned(),
-        })
-    })?;
-    let claims = decoded.claims;
     let expires_at = check_times(&claims, now)?;
     let mesh = expected.mesh.mesh_id();
     if !is_issuer(cloud, mesh, &claims.iss) {

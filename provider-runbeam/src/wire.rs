@@ -1,22 +1,38 @@
 //! The request and response bodies of the control plane's API.
 //!
-//! Unknown fields are ignored. A required field that is missing or blank is an error of the call, never a guess.
+//! Unknown fields are ignored. A required field that is missing or blank is an error of the call, never a guess. A bad item
+//! of a list, and a field that nothing depends on, do not spoil the rest of an answer.
 
-use provider_api::{ChangeHead, ChangeId, DocumentKind, Resource};
-use serde::{Deserialize, Serialize};
+use provider_api::Resource;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
+
+use crate::texts;
 
 /// The response to `GET harmony/changes/{gateway_id}`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ChangeList {
-    pub(crate) data: Vec<WireChange>,
-    #[serde(default)]
-    pub(crate) links: Option<Links>,
+    /// The entries as they are: each is read by itself (`entry`).
+    pub(crate) data: Vec<Value>,
+    /// The link to the next page, `next` of `links`.
+    #[serde(default, rename = "links", deserialize_with = "next_page")]
+    pub(crate) next: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct Links {
-    #[serde(default)]
-    pub(crate) next: Option<String>,
+/// Decodes the links between pages. Frameworks write an empty object as an empty list, and no link as null, false or an
+/// empty text. Every other value may stand for a page that cannot be read, so it is an error.
+fn next_page<'de, D: Deserializer<'de>>(links: D) -> Result<Option<String>, D::Error> {
+    let next = match Value::deserialize(links)? {
+        Value::Null => return Ok(None),
+        Value::Array(links) if links.is_empty() => return Ok(None),
+        Value::Object(mut links) => links.remove("next").unwrap_or_default(),
+        _ => return Err(D::Error::custom("expected links")),
+    };
+    match next {
+        Value::Null | Value::Bool(false) => Ok(None),
+        Value::String(link) => Ok(Some(link).filter(|link| !link.trim().is_empty())),
+        _ => Err(D::Error::custom("expected a link")),
+    }
 }
 
 /// The response to `GET harmony/change/{id}`.
@@ -27,15 +43,14 @@ pub(crate) struct ChangeDetail {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct WireChange {
+    #[serde(deserialize_with = "texts::text")]
     pub(crate) id: String,
     #[serde(rename = "type")]
     pub(crate) kind: String,
     #[serde(default)]
     pub(crate) toml_config: Option<String>,
-    #[serde(default)]
-    pub(crate) created_at: Option<String>,
     /// The gateway that the change is for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts::optional")]
     pub(crate) gateway_id: Option<String>,
 }
 
@@ -43,14 +58,6 @@ impl WireChange {
     /// Returns the gateway that the change is for, if the control plane says it.
     pub(crate) fn gateway(&self) -> Option<&str> {
         self.gateway_id.as_deref().map(str::trim).filter(|id| !id.is_empty())
-    }
-
-    pub(crate) fn head(&self) -> Option<ChangeHead> {
-        Some(ChangeHead {
-            id: ChangeId::new(self.id.as_str())?,
-            kind: DocumentKind::from(self.kind.as_str()),
-            created_at: self.created_at.clone(),
-        })
     }
 }
 
@@ -61,8 +68,9 @@ pub(crate) struct Acknowledge<'a> {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Acknowledged {
+    /// The changes whose acknowledgement failed, in whatever form.
     #[serde(default)]
-    pub(crate) failed: Vec<String>,
+    pub(crate) failed: Value,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,7 +83,39 @@ pub(crate) struct Failed<'a> {
 /// The response to `GET harmony/resources/resolve`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ResolvedResource {
+    #[serde(deserialize_with = "resource")]
     pub(crate) data: Resource,
+}
+
+/// Decodes a resource. Ids may be numbers, null is absent, and the items of a list that are not texts are left out: one bad
+/// URL does not take the others. Nothing is guessed for `type`, `enabled` and `mode`.
+fn resource<'de, D: Deserializer<'de>>(value: D) -> Result<Resource, D::Error> {
+    let mut value = Value::deserialize(value)?;
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|name, value| !value.is_null() || matches!(&**name, "type" | "enabled" | "mode"));
+        for (name, value) in fields.iter_mut() {
+            match value {
+                Value::Number(_) if name == "id" || name == "name" || name.ends_with("_id") => {
+                    *value = texts::as_text(value).map_or(Value::Null, Value::String);
+                }
+                Value::Array(items) if matches!(&**name, "urls" | "ingress" | "egress") => {
+                    let all = items.len();
+                    items.retain(Value::is_string);
+                    match (all - items.len(), items.is_empty()) {
+                        (0, _) => {}
+                        (_, true) => return Err(D::Error::custom("a list without any text")),
+                        (bad, false) => tracing::warn!(
+                            list = name,
+                            bad,
+                            "the control plane sent a resource with items that are not text; they are left out"
+                        ),
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    serde_json::from_value(value).map_err(|_| D::Error::custom("expected a resource"))
 }
 
 #[derive(Debug, Serialize)]
@@ -88,7 +128,7 @@ pub(crate) struct MeshTokenRequest<'a> {
 pub(crate) struct MeshTokenAnswer {
     pub(crate) token: provider_api::Secret,
     pub(crate) expires_at: jiff::Timestamp,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts::optional")]
     pub(crate) mesh_id: Option<String>,
 }
 
@@ -106,7 +146,7 @@ pub(crate) struct Jwk {
     pub(crate) usage: Option<String>,
     #[serde(default)]
     pub(crate) alg: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts::optional")]
     pub(crate) kid: Option<String>,
     #[serde(default)]
     pub(crate) n: Option<String>,
@@ -133,9 +173,9 @@ pub(crate) struct TransformOptions {
 /// The response to `GET harmony/base-url`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct BaseUrl {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts::descriptive")]
     pub(crate) base_url: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts::descriptive")]
     pub(crate) full_url: Option<String>,
 }
 
@@ -154,16 +194,17 @@ pub(crate) struct Authorized {
     pub(crate) machine_token: provider_api::Secret,
     pub(crate) expires_at: jiff::Timestamp,
     pub(crate) gateway: AuthorizedGateway,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts::list")]
     pub(crate) abilities: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct AuthorizedGateway {
+    #[serde(deserialize_with = "texts::text")]
     pub(crate) id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts::descriptive")]
     pub(crate) code: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts::descriptive")]
     pub(crate) name: Option<String>,
 }
 
@@ -183,15 +224,17 @@ pub(crate) struct Updated {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct UpdatedModel {
+    #[serde(deserialize_with = "texts::text")]
     pub(crate) id: String,
-    pub(crate) action: String,
+    #[serde(default, deserialize_with = "texts::descriptive")]
+    pub(crate) action: Option<String>,
 }
 
 /// The JSON body of an error response.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Problem {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts::descriptive")]
     pub(crate) error: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts::descriptive")]
     pub(crate) message: Option<String>,
 }

@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use harmony_host::VerifiedTokens;
@@ -93,10 +93,11 @@ async fn bench() {
     let jwt = Arc::new(encode(&Header::new(Algorithm::RS256), &claims, &key).expect("a token"));
     let verified = Arc::new(VerifiedTokens::new());
     let url = "https://a.example/r4";
-    verified.remember(&jwt, url, &Arc::from("gateway:1"), Duration::from_secs(300));
+    let now = SystemTime::now();
+    verified.remember(&jwt, url, &Arc::from("gateway:1"), now + Duration::from_secs(300), now);
     let known = Arc::clone(&jwt);
     let ours = measure(move || {
-        let sender = verified.sender(&known, url);
+        let sender = verified.sender(&known, url, SystemTime::now());
         black_box(sender.expect("a verified token"));
         std::future::ready(())
     });

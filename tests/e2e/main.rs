@@ -7,6 +7,7 @@ mod authority;
 mod certificates;
 mod cli;
 mod cli_truth;
+mod clocks;
 mod config_fuzz;
 mod conformance;
 mod control_plane;

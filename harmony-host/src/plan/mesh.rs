@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use dashmap::DashMap;
 use http::HeaderValue;
@@ -36,11 +37,19 @@ pub(crate) struct MeshPlan {
 /// An ingress that tokens are issued for.
 pub(crate) struct Member {
     pub(crate) url: UrlPrefix,
-    token: Arc<Lease<HeaderValue>>,
+    token: Arc<Lease<Issued>>,
+}
+
+/// An issued token as a header.
+struct Issued {
+    header: HeaderValue,
+    /// The moment on the wall clock from which it is no longer used. The clock of the lease stands still while the machine
+    /// is suspended.
+    until: SystemTime,
 }
 
 /// The time before its expiry from which a token is no longer used: the request must reach the other gateway before it.
-const EXPIRY_MARGIN: std::time::Duration = std::time::Duration::from_secs(10);
+const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 
 /// The most resolved ingresses whose tokens a mesh caches.
 const MAX_RESOLVED: usize = 1024;
@@ -186,7 +195,7 @@ impl MeshPlan {
         let claims = check(&requested).await?;
         let sender = Arc::from(claims.subject);
         if requested == url || check(url).await.is_ok() {
-            self.verified.remember(token, url, &sender, providers.time_until(claims.expires_at));
+            self.verified.remember(token, url, &sender, claims.expires_at, providers.now());
         }
         Ok(sender)
     }
@@ -200,11 +209,12 @@ impl MeshPlan {
         member: &Member,
         providers: &Providers,
     ) -> Result<HeaderValue, Arc<Error>> {
-        let valid = member.token.get(|| self.issue(member, providers)).await?;
-        Ok((*valid).clone())
+        let is_usable = |issued: &Issued| providers.now() < issued.until;
+        let valid = member.token.get_if(is_usable, || self.issue(member, providers)).await?;
+        Ok(valid.header.clone())
     }
 
-    fn issue(&self, member: &Member, providers: &Providers) -> Fetch<HeaderValue> {
+    fn issue(&self, member: &Member, providers: &Providers) -> Fetch<Issued> {
         let request = TokenRequest {
             mesh: self.identity.as_ref().clone(),
             destination: member.url.as_str().to_owned(),
@@ -216,7 +226,7 @@ impl MeshPlan {
                 Error::unavailable(format!("the provider `{provider}` issues no mesh tokens"))
             })?;
             let issued = auth.issue(&request).await?;
-            let left = providers.time_until(issued.expires_at);
+            let until = issued.expires_at.checked_sub(EXPIRY_MARGIN).unwrap_or(SystemTime::UNIX_EPOCH);
             let mut header =
                 HeaderValue::try_from(format!("Bearer {}", issued.token.expose())).map_err(|_| {
                     Error::unavailable(format!(
@@ -224,7 +234,7 @@ impl MeshPlan {
                     ))
                 })?;
             header.set_sensitive(true);
-            Ok((header, left.saturating_sub(EXPIRY_MARGIN)))
+            Ok((Issued { header, until }, providers.time_until(until)))
         }))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
@@ -21,12 +21,14 @@ pub struct VerifiedTokens {
 /// The end of a token. It belongs to the signature, so it is as good as random, and it hashes faster than the whole.
 type Tail = [u8; 32];
 
-#[derive(Clone)]
 struct Verified {
     token: Box<str>,
     urls: Vec<Box<str>>,
     sender: Arc<str>,
     until: Instant,
+    /// The same moment on the wall clock. The other clock stands still while the machine is suspended, and does not know
+    /// when the wall clock is set.
+    expires_at: SystemTime,
 }
 
 /// The most URLs that are cached for one token.
@@ -50,40 +52,57 @@ impl VerifiedTokens {
         Self { known: ArcSwap::default(), writing: Mutex::new(()) }
     }
 
-    /// Returns the sender of a token that is cached as valid for `url`, an ingress URL as the configuration has it.
-    pub fn sender(&self, token: &str, url: &str) -> Option<Arc<str>> {
+    /// Returns the sender of a token that is cached as valid for `url`, an ingress URL as the configuration has it. `now` is
+    /// the time of the wall clock.
+    pub fn sender(&self, token: &str, url: &str, now: SystemTime) -> Option<Arc<str>> {
         let known = self.known.load();
         let verified = known.get(&tail(token)?)?;
         let same = *verified.token == *token && verified.urls.iter().any(|known| **known == *url);
-        (same && Instant::now() < verified.until).then(|| Arc::clone(&verified.sender))
+        (same && verified.is_valid(now)).then(|| Arc::clone(&verified.sender))
     }
 
-    /// Caches a token of `sender` as valid for `url`, for `left` but at most 5 minutes.
-    pub fn remember(&self, token: &str, url: &str, sender: &Arc<str>, left: Duration) {
+    /// Caches a token of `sender` as valid for `url`, until `expires_at` but at most for 5 minutes. `now` is the time of the
+    /// wall clock.
+    pub fn remember(
+        &self,
+        token: &str,
+        url: &str,
+        sender: &Arc<str>,
+        expires_at: SystemTime,
+        now: SystemTime,
+    ) {
         let Some(tail) = tail(token) else { return };
+        let left = expires_at.duration_since(now).unwrap_or_default().min(LONGEST);
         if left.is_zero() {
             return;
         }
         let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = HashMap::clone(&self.known.load());
-        let until = Instant::now() + left.min(LONGEST);
-        let mut verified = match known.get(&tail) {
-            Some(before) if *before.token == *token => Verified { until, ..Verified::clone(before) },
-            _ => Verified { token: token.into(), urls: Vec::new(), sender: Arc::clone(sender), until },
+        let (until, expires_at) = (Instant::now() + left, now + left);
+        let urls = match known.get(&tail) {
+            Some(before) if *before.token == *token => before.urls.clone(),
+            _ => Vec::new(),
         };
+        let mut verified =
+            Verified { token: token.into(), urls, sender: Arc::clone(sender), until, expires_at };
         if verified.urls.len() >= MAX_URLS {
             verified.urls.clear();
         }
         verified.urls.push(url.into());
         if known.len() >= MAX {
-            let now = Instant::now();
-            known.retain(|_, verified| now < verified.until);
+            known.retain(|_, verified| verified.is_valid(now));
         }
         if known.len() >= MAX {
             known.clear();
         }
         known.insert(tail, Arc::new(verified));
         self.known.store(Arc::new(known));
+    }
+}
+
+impl Verified {
+    fn is_valid(&self, now: SystemTime) -> bool {
+        now < self.expires_at && Instant::now() < self.until
     }
 }
 
@@ -102,35 +121,55 @@ mod tests {
     use super::*;
 
     const TOKEN: &str = "head.claims.0123456789012345678901234567890123456789";
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    const MINUTE: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
     async fn token_is_bound_to_url_and_expiry() {
         let (tokens, sender) = (VerifiedTokens::new(), Arc::from("sender"));
-        tokens.remember(TOKEN, "http://a.example/r4", &sender, Duration::from_secs(60));
-        tokens.remember(TOKEN, "http://a.example/r3", &sender, Duration::from_secs(60));
-        assert_eq!(tokens.sender(TOKEN, "http://a.example/r3").as_deref(), Some("sender"));
-        assert_eq!(tokens.sender(TOKEN, "http://a.example/r4").as_deref(), Some("sender"));
-        assert!(tokens.sender(TOKEN, "http://a.example/r5").is_none());
-        assert!(tokens.sender(TOKEN, "http://b.example/r4").is_none());
-        assert!(tokens.sender(TOKEN, "https://a.example/r4").is_none());
-        assert!(tokens.sender(&TOKEN.replace("claims", "clAims"), "http://a.example/r4").is_none());
-        tokio::time::advance(Duration::from_secs(60)).await;
-        assert!(tokens.sender(TOKEN, "http://a.example/r4").is_none());
+        tokens.remember(TOKEN, "http://a.example/r4", &sender, NOW + MINUTE, NOW);
+        tokens.remember(TOKEN, "http://a.example/r3", &sender, NOW + MINUTE, NOW);
+        assert_eq!(tokens.sender(TOKEN, "http://a.example/r3", NOW).as_deref(), Some("sender"));
+        assert_eq!(tokens.sender(TOKEN, "http://a.example/r4", NOW).as_deref(), Some("sender"));
+        assert!(tokens.sender(TOKEN, "http://a.example/r5", NOW).is_none());
+        assert!(tokens.sender(TOKEN, "http://b.example/r4", NOW).is_none());
+        assert!(tokens.sender(TOKEN, "https://a.example/r4", NOW).is_none());
+        assert!(tokens.sender(&TOKEN.replace("claims", "clAims"), "http://a.example/r4", NOW).is_none());
+        tokio::time::advance(MINUTE).await;
+        assert!(tokens.sender(TOKEN, "http://a.example/r4", NOW).is_none());
+    }
+
+    /// The machine was suspended, or its clock was set: only the wall clock shows it.
+    #[tokio::test(start_paused = true)]
+    async fn token_ends_by_either_clock() {
+        let (tokens, sender) = (VerifiedTokens::new(), Arc::from("sender"));
+        for left in [MINUTE, LONGEST, 100 * LONGEST] {
+            tokens.remember(TOKEN, "http://a.example", &sender, NOW + left, NOW);
+            let longest = left.min(LONGEST);
+            let last = NOW + longest - Duration::from_millis(1);
+            assert!(tokens.sender(TOKEN, "http://a.example", last).is_some(), "{left:?}");
+            assert!(tokens.sender(TOKEN, "http://a.example", NOW + longest).is_none(), "{left:?}");
+            tokio::time::advance(longest).await;
+            assert!(tokens.sender(TOKEN, "http://a.example", NOW).is_none(), "{left:?}");
+        }
+        tokens.remember(TOKEN, "http://b.example", &sender, NOW, NOW + MINUTE);
+        assert!(tokens.sender(TOKEN, "http://b.example", NOW).is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn cache_is_bounded_in_size_and_time() {
         let (tokens, sender) = (VerifiedTokens::new(), Arc::from("sender"));
         let token = |n: usize| format!("head.claims.{n:040}");
+        let end = NOW + 100 * LONGEST;
         for n in 0..MAX + 10 {
-            tokens.remember(&token(n), "http://a.example", &sender, Duration::MAX);
+            tokens.remember(&token(n), "http://a.example", &sender, end, NOW);
         }
         assert!(tokens.known.load().len() <= MAX);
         let last = token(MAX + 9);
-        assert!(tokens.sender(&last, "http://a.example").is_some());
+        assert!(tokens.sender(&last, "http://a.example", NOW).is_some());
         tokio::time::advance(LONGEST).await;
-        assert!(tokens.sender(&last, "http://a.example").is_none());
-        tokens.remember("short", "http://a.example", &sender, Duration::MAX);
-        assert!(tokens.sender("short", "http://a.example").is_none());
+        assert!(tokens.sender(&last, "http://a.example", NOW).is_none());
+        tokens.remember("short", "http://a.example", &sender, end, NOW);
+        assert!(tokens.sender("short", "http://a.example", NOW).is_none());
     }
 }

@@ -250,8 +250,9 @@ async fn mesh_context(
     };
     let mut unavailable = None;
     if let Some(token) = token.filter(|_| !admission.meshes.is_empty()) {
+        let now = providers.now();
         for Accepted { mesh, urls } in &admission.meshes {
-            if let Some(sender) = urls.iter().find_map(|url| mesh.verified.sender(token, url)) {
+            if let Some(sender) = urls.iter().find_map(|url| mesh.verified.sender(token, url, now)) {
                 return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender }));
             }
         }

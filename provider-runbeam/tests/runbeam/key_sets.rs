@@ -1,6 +1,6 @@
 //! Published keys: the number of fetches, the lifetime, rotation.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,7 +12,7 @@ use crate::answer::Answer;
 use crate::claims::{Cloud, JWKS};
 use crate::clock::{NOW, advance};
 use crate::forge::{OURS, Rsa, THEIRS, key_set};
-use crate::gateway::verify;
+use crate::gateway::{Gateway, verify};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const COOLDOWN: Duration = Duration::from_secs(60);
@@ -47,6 +47,17 @@ fn ours() -> &'static Rsa {
 
 fn theirs() -> &'static Rsa {
     &THEIRS
+}
+
+/// The key pair of [`THEIRS`] under the id of [`OURS`].
+static REPLACED: LazyLock<Rsa> = LazyLock::new(|| Rsa {
+    kid: OURS.kid,
+    signing: THEIRS.signing.clone(),
+    public_pem: THEIRS.public_pem.clone(),
+});
+
+fn replaced() -> &'static Rsa {
+    &REPLACED
 }
 
 /// Tokens with different unknown key ids of 201 bytes. They are built from encoded parts, since the test needs a million
@@ -203,6 +214,86 @@ async fn rotated_key_replaces_the_old_one() {
     assert!(cloud.refusal(&old).await.contains("does not publish"));
     verify(&cloud.provider, &new).await.unwrap();
     assert_eq!(cloud.fetches(), 3);
+}
+
+/// The control plane replaces a key and keeps its id: the new one is fetched, and the old one is no longer trusted.
+#[tokio::test]
+async fn key_replaced_under_its_id() {
+    let cloud = Cloud::publishing().await;
+    let (old, new) = (cloud.token(&OURS), cloud.token(&REPLACED));
+    verify(&cloud.provider, &old).await.unwrap();
+    cloud.publish(&[replaced]);
+    assert!(cloud.refusal(&new).await.contains("does not match"), "the set was fetched a moment ago");
+    assert_eq!(cloud.fetches(), 1);
+    advance(COOLDOWN).await;
+    verify(&cloud.provider, &new).await.unwrap();
+    assert!(cloud.refusal(&old).await.contains("does not match"));
+    assert_eq!(cloud.fetches(), 2);
+    // And back again, with a restart of the gateway's provider in between.
+    cloud.publish(&[ours]);
+    advance(COOLDOWN).await;
+    let reloaded = cloud.gateway.provider(&cloud.stand_in.url());
+    verify(&reloaded, &old).await.unwrap();
+    assert!(cloud.refusal(&new).await.contains("does not match"));
+    assert_eq!(cloud.fetches(), 3);
+}
+
+/// While both are published under the id, both verify.
+#[tokio::test]
+async fn keys_with_the_same_id() {
+    let cloud = Cloud::publishing().await;
+    for keys in [&[ours, replaced] as &'static [fn() -> &'static Rsa], &[replaced, ours]] {
+        cloud.publish(keys);
+        let provider = Gateway::authorized().provider(&cloud.stand_in.url());
+        verify(&provider, &cloud.token(&OURS)).await.unwrap();
+        verify(&provider, &cloud.token(&REPLACED)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn forged_signatures_share_one_fetch() {
+    let cloud = Cloud::publishing().await;
+    let good = cloud.token(&OURS);
+    verify(&cloud.provider, &good).await.unwrap();
+    let forged = cloud.token(&REPLACED);
+    let (message, signature) = good.rsplit_once('.').unwrap();
+    let flipped = format!("{message}.{}", signature.chars().rev().collect::<String>());
+    for round in 0..3 {
+        for token in [&forged, &flipped].into_iter().cycle().take(200) {
+            assert_eq!(verify(&cloud.provider, token).await.unwrap_err().kind(), ErrorKind::Denied);
+        }
+        assert_eq!(cloud.fetches(), 1 + round);
+        advance(COOLDOWN).await;
+    }
+    // The control plane is away: a forged token is still refused for what it is, and a good one is accepted.
+    cloud.is_unavailable();
+    for _ in 0..100 {
+        assert!(cloud.refusal(&forged).await.contains("does not match"));
+        verify(&cloud.provider, &good).await.unwrap();
+    }
+    assert_eq!(cloud.fetches(), 4);
+}
+
+/// A machine that was suspended: the wall clock has moved, and the monotonic one has not.
+#[tokio::test]
+async fn keys_age_by_the_wall_clock() {
+    for (hours, fetches) in [(23, 1), (24, 2), (1_000, 2)] {
+        let cloud = Cloud::publishing().await;
+        let token = OURS.sign(&cloud.claims(json!({ "exp": NOW + 365 * 24 * 3600 })));
+        verify(&cloud.provider, &token).await.unwrap();
+        cloud.gateway.clock.set(NOW + hours * 3600);
+        advance(Duration::from_secs(10)).await;
+        verify(&cloud.provider, &token).await.unwrap();
+        assert_eq!(cloud.fetches(), fetches, "{hours} h");
+        cloud.is_unavailable();
+        verify(&cloud.provider, &token).await.expect("the keys are new enough");
+        cloud.gateway.clock.set(NOW + (hours + 24) * 3600);
+        advance(Duration::from_secs(10)).await;
+        assert_eq!(verify(&cloud.provider, &token).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        cloud.publish(&[ours]);
+        advance(Duration::from_secs(10)).await;
+        verify(&cloud.provider, &token).await.unwrap();
+    }
 }
 
 #[tokio::test]

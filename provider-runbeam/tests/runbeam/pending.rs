@@ -128,6 +128,111 @@ async fn reload_drops_the_etag() {
     }
 }
 
+/// An entry that is no change is named, and the changes beside it are taken: before, after and between such entries.
+#[tokio::test]
+async fn bad_entries_leave_the_others() {
+    let with = |field: &str, value: Value| {
+        let mut entry = json!({ "id": "01X", "type": "mesh", "gateway_id": "01GATEWAY" });
+        match value {
+            Value::String(text) if text == "MISSING" => drop(entry.as_object_mut().unwrap().remove(field)),
+            value => entry[field] = value,
+        }
+        entry
+    };
+    let long = json!("x".repeat(10_000));
+    let mut bad = vec![json!(null), json!(7), json!("01X"), json!([]), json!({}), json!(true)];
+    for value in [
+        json!("MISSING"),
+        json!(null),
+        json!(7.5),
+        json!([7]),
+        json!({}),
+        json!(""),
+        json!(" "),
+        json!("../x"),
+        json!("a\u{1b}[2J"),
+        long.clone(),
+    ] {
+        bad.push(with("id", value));
+    }
+    for value in [
+        json!("MISSING"),
+        json!(null),
+        json!(7),
+        json!([]),
+        json!({}),
+        json!(""),
+        json!(" "),
+        json!("a\nb"),
+        long,
+    ] {
+        bad.push(with("type", value));
+    }
+    for value in [json!([]), json!({}), json!(true), json!(["01GATEWAY"])] {
+        bad.push(with("gateway_id", value));
+    }
+    for entry in bad {
+        let shown = entry.to_string();
+        let cloud = StandIn::answering(move |request| {
+            let change = |id: &str| json!({ "id": id, "type": "mesh" });
+            let data =
+                json!([entry, change("01C"), entry, change("01B"), { "id": 7, "type": "mesh" }, entry]);
+            request.is_for(LIST).then(|| Answer::json(&json!({ "data": data })))
+        })
+        .await;
+        let provider = Gateway::authorized().provider(&cloud.url());
+        let listed = ids(source(&provider).pending().await.expect(&shown));
+        assert_eq!(listed, ["7", "01B", "01C"], "{shown}");
+        let problem = source(&provider).problem().expect(&shown);
+        assert!(
+            problem.contains("3 entries that are no changes") && problem.contains("entry 1"),
+            "{problem}"
+        );
+        assert!(!problem.contains(char::is_control) && problem.len() < 1_000, "{problem}");
+        cloud.respond_with(|request| request.is_for(LIST).then(|| Answer::json(&list(&["01C"]))));
+        assert_eq!(ids(source(&provider).pending().await.unwrap()), ["01C"]);
+        assert_eq!(source(&provider).problem(), None, "{shown}");
+    }
+}
+
+/// A problem stays named while the list is unchanged.
+#[tokio::test]
+async fn bad_entry_of_an_unchanged_list_stays_named() {
+    let cloud = StandIn::answering(|request| {
+        request.is_for(LIST).then(|| match request.etag.as_deref() {
+            Some("\"v1\"") => Answer::not_modified().with("etag", "\"v1\""),
+            _ => Answer::json(&json!({ "data": [{ "id": "01A" }] })).with("etag", "\"v1\""),
+        })
+    })
+    .await;
+    let provider = Gateway::authorized().provider(&cloud.url());
+    assert_eq!(source(&provider).pending().await.unwrap(), Pending::Changes(Vec::new()));
+    assert_eq!(source(&provider).pending().await.unwrap(), Pending::Unchanged);
+    assert!(source(&provider).problem().is_some_and(|problem| problem.contains("`01A`")));
+}
+
+/// Links that frameworks write when there is no further page.
+#[tokio::test]
+async fn absent_links_end_the_list() {
+    for links in [
+        json!(null),
+        json!([]),
+        json!({}),
+        json!({ "next": null }),
+        json!({ "next": false }),
+        json!({ "next": " " }),
+    ] {
+        let shown = links.to_string();
+        let cloud = StandIn::answering(move |request| {
+            let body = json!({ "data": [{ "id": "01A", "type": "mesh" }], "links": links });
+            request.is_for(LIST).then(|| Answer::json(&body))
+        })
+        .await;
+        let provider = Gateway::authorized().provider(&cloud.url());
+        assert_eq!(ids(source(&provider).pending().await.expect(&shown)), ["01A"]);
+    }
+}
+
 #[tokio::test]
 async fn malformed_list_is_unavailable() {
     let nested = format!("{}{}", "[".repeat(4000), "]".repeat(4000));
@@ -140,12 +245,12 @@ async fn malformed_list_is_unavailable() {
         "7",
         "\"data\"",
         "{\"data\":null}",
-        "{\"data\":[null]}",
-        "{\"data\":[{}]}",
-        "{\"data\":[{\"id\":\"\",\"type\":\"mesh\"}]}",
-        "{\"data\":[{\"id\":\"../x\",\"type\":\"mesh\"}]}",
-        "{\"data\":[{\"id\":7,\"type\":\"mesh\"}]}",
-        "{\"data\":[{\"id\":\"01A\"}]}",
+        "{\"data\":7}",
+        "{\"data\":{}}",
+        "{\"data\":[],\"links\":7}",
+        "{\"data\":[],\"links\":[\"/harmony/changes/01GATEWAY?page=2\"]}",
+        "{\"data\":[],\"links\":{\"next\":7}}",
+        "{\"data\":[],\"links\":{\"next\":[\"/harmony/changes/01GATEWAY?page=2\"]}}",
         "{\"data\":[",
         &nested,
         &html,

@@ -90,3 +90,34 @@ async fn change_that_is_listed_again_and_again_is_named() {
     gateway.host.sync().await.unwrap();
     assert_eq!(shown(&gateway).await, (true, String::new(), Vec::new()));
 }
+
+/// An entry of the list that is no change is named, and the others are applied; the gateway is in sync when it is gone.
+#[tokio::test]
+async fn entry_that_is_no_change_is_named() {
+    let cloud = ControlPlane::start().await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
+    gateway.host.sync().await.unwrap();
+    for (n, bad) in [
+        json!(null),
+        json!({}),
+        json!({ "id": 7 }),
+        json!({ "id": "01X", "type": null }),
+        json!({ "id": " ", "type": "pipeline" }),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let change = cloud.put_document("edge", "pipeline", &echo("fhir", &format!("/v{n}")));
+        let list = json!({ "data": [bad, { "id": change, "type": "pipeline" }, bad] });
+        let rule = cloud.inject(When::call("GET", "/harmony/changes*"), Fault::Status(200, list));
+        let report = gateway.host.sync().await.unwrap();
+        assert_eq!(report.applied.len(), 1, "{bad}: {report:?}");
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+        assert_eq!(status(gateway.url(&format!("/v{n}/x"))).await, 200);
+        let (in_sync, reason, _) = shown(&gateway).await;
+        assert!(!in_sync && reason.contains("2 entries that are no changes"), "{bad}: {reason}");
+        cloud.remove_fault(rule);
+        gateway.host.sync().await.unwrap();
+        assert_eq!(shown(&gateway).await, (true, String::new(), Vec::new()), "{bad}");
+    }
+}
