@@ -4,7 +4,6 @@ use provider_api::{ChangeId, ChangeStatus, Error, Result};
 
 use crate::purpose::Purpose;
 use crate::runbeam::Runbeam;
-use crate::texts::names;
 use crate::wire::{Acknowledge, Acknowledged, Failed};
 
 impl Runbeam {
@@ -20,7 +19,7 @@ impl Runbeam {
                 let request = Acknowledge { change_ids: [id.as_str()] };
                 let answer: Acknowledged =
                     self.api.post(&call, "harmony/changes/acknowledge", &request).await?;
-                match names(&answer.failed, id.as_str()) {
+                match answer.has_failed(id.as_str()) {
                     true => Err(Error::not_found(format!(
                         "{action}: the control plane at {} did not accept the acknowledgement",
                         self.api.address()

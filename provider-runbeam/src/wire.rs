@@ -66,11 +66,15 @@ pub(crate) struct Acknowledge<'a> {
     pub(crate) change_ids: [&'a str; 1],
 }
 
+/// The response to an acknowledgement: an object whose `failed` has the changes that were not acknowledged, in whatever form.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Acknowledged {
-    /// The changes whose acknowledgement failed, in whatever form.
-    #[serde(default)]
-    pub(crate) failed: Value,
+pub(crate) struct Acknowledged(serde_json::Map<String, Value>);
+
+impl Acknowledged {
+    /// Reports whether the acknowledgement of the change `id` failed.
+    pub(crate) fn has_failed(&self, id: &str) -> bool {
+        self.0.get("failed").is_some_and(|failed| texts::names(failed, id))
+    }
 }
 
 #[derive(Debug, Serialize)]
