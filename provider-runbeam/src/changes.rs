@@ -104,6 +104,12 @@ impl Runbeam {
                 .map(|link| same_origin_url(PENDING, self.api.configured(), &url, &link))
                 .transpose()?;
         }
+        if let Some(reason) = list.unreadable() {
+            return Err(Error::unavailable(format!(
+                "{PENDING}: nothing in the list of the control plane at {} can be read: {reason}",
+                self.api.address()
+            )));
+        }
         let ours = self.for_this_gateway(&credential, list);
         self.pending_etag.store(etag.filter(|_| pages == 1).map(Arc::new));
         Ok(Pending::Changes(ours))

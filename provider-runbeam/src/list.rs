@@ -58,6 +58,11 @@ impl List {
         }
     }
 
+    /// Returns the reason if the list has entries, and none of them is a change: it is then no list of changes.
+    pub(crate) fn unreadable(&self) -> Option<String> {
+        self.changes.is_empty().then(|| self.unusable.reason()).flatten()
+    }
+
     /// Returns the changes, oldest first, and the entries that are none.
     ///
     /// The order is by `created_at` if every change has one. The order of the list is not enough: in a list that is

@@ -201,12 +201,13 @@ async fn bad_entry_of_an_unchanged_list_stays_named() {
     let cloud = StandIn::answering(|request| {
         request.is_for(LIST).then(|| match request.etag.as_deref() {
             Some("\"v1\"") => Answer::not_modified().with("etag", "\"v1\""),
-            _ => Answer::json(&json!({ "data": [{ "id": "01A" }] })).with("etag", "\"v1\""),
+            _ => Answer::json(&json!({ "data": [{ "id": "01A" }, { "id": "01B", "type": "mesh" }] }))
+                .with("etag", "\"v1\""),
         })
     })
     .await;
     let provider = Gateway::authorized().provider(&cloud.url());
-    assert_eq!(source(&provider).pending().await.unwrap(), Pending::Changes(Vec::new()));
+    assert_eq!(ids(source(&provider).pending().await.unwrap()), ["01B"]);
     assert_eq!(source(&provider).pending().await.unwrap(), Pending::Unchanged);
     assert!(source(&provider).problem().is_some_and(|problem| problem.contains("`01A`")));
 }
@@ -245,6 +246,11 @@ async fn malformed_list_is_unavailable() {
         "7",
         "\"data\"",
         "{\"data\":null}",
+        "{\"data\":[null]}",
+        "{\"data\":[{}]}",
+        "{\"data\":[{\"id\":\"\",\"type\":\"mesh\"}]}",
+        "{\"data\":[{\"id\":\"../x\",\"type\":\"mesh\"}]}",
+        "{\"data\":[{\"id\":\"01A\"}]}",
         "{\"data\":7}",
         "{\"data\":{}}",
         "{\"data\":[],\"links\":7}",

@@ -1,11 +1,26 @@
 //! Caches of references and tokens of the control plane: one fetch, used while valid, never afterwards.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use harmony_tests::control_plane::{ControlPlane, Fault, When};
-use harmony_tests::{InProcessGateway, InProcessGatewayOptions, Upstream, client, eventually, get};
+use harmony_tests::{
+    InProcessGateway, InProcessGatewayOptions, OffsetClock, Upstream, client, eventually, get,
+};
 
 /// Starts the gateway `edge` with two pipelines to the ingress of the gateway `partner`, which is `upstream`: `/open`
 /// outside the mesh, `/mesh` within it.
 async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> InProcessGateway {
+    partners_at(cloud, upstream, interval, Arc::default()).await
+}
+
+/// Starts the same gateway with a clock that the test moves.
+async fn partners_at(
+    cloud: &ControlPlane,
+    upstream: &Upstream,
+    interval: u64,
+    clock: Arc<OffsetClock>,
+) -> InProcessGateway {
     cloud.authorize("partners", "partner");
     cloud.seed(
         "partner",
@@ -43,9 +58,55 @@ async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> I
     let sections = front("open", "") + &front("mesh", egress) + &with_id;
     InProcessGateway::with(
         cloud,
-        InProcessGatewayOptions { interval, sections, ..InProcessGatewayOptions::default() },
+        InProcessGatewayOptions {
+            interval,
+            sections,
+            clock: Some(clock),
+            ..InProcessGatewayOptions::default()
+        },
     )
     .await
+}
+
+/// Sends requests through the mesh, which must all succeed.
+async fn send(gateway: &InProcessGateway, count: usize) {
+    for _ in 0..count {
+        let response = get(gateway.url("/mesh/x")).await.unwrap();
+        assert_eq!(response.status(), 200, "{:?}", response.text().await);
+    }
+}
+
+/// A clock that is wrong by less than, or more than, the lifetime of a token: one token serves all requests.
+#[tokio::test]
+async fn clock_that_is_ahead_needs_no_token_per_request() {
+    for ahead in [0, 290, 300, 3_600] {
+        let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+        let clock = Arc::<OffsetClock>::default();
+        clock.advance(Duration::from_secs(ahead));
+        let gateway = partners_at(&cloud, &upstream, 0, clock).await;
+        send(&gateway, 10).await;
+        assert_eq!(cloud.count("POST", "/harmony/mesh/token"), 1, "{ahead} s ahead");
+    }
+}
+
+/// The wall clock moves past the end of a token while the monotonic clock stands still: a new one is fetched, once. Without
+/// the control plane nothing is sent.
+#[tokio::test]
+async fn token_is_not_sent_past_its_end_on_the_wall_clock() {
+    let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
+    let clock = Arc::<OffsetClock>::default();
+    let gateway = partners_at(&cloud, &upstream, 0, Arc::clone(&clock)).await;
+    send(&gateway, 1).await;
+    for round in 2..4 {
+        clock.advance(Duration::from_secs(3_600));
+        send(&gateway, 5).await;
+        assert_eq!(cloud.count("POST", "/harmony/mesh/token"), round);
+    }
+    cloud.inject(When::call("POST", "/harmony/mesh/token"), Fault::status(503));
+    clock.advance(Duration::from_secs(3_600));
+    let sent = upstream.requests().len();
+    assert_eq!(get(gateway.url("/mesh/x")).await.unwrap().status(), 503);
+    assert_eq!(upstream.requests().len(), sent);
 }
 
 /// 10 000 concurrent requests cause one resolution of the reference and one token.
