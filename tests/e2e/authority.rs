@@ -139,3 +139,109 @@ async fn directories_are_apart() {
         assert!(!output.status.success() && shown.contains(reason), "{path}: {shown}");
     }
 }
+
+/// Returns what `check` says of a configuration, after the commands of `script` in mounts of their own. `None` where
+/// this machine allows no mounts.
+fn checked(config: &std::path::Path, script: &str) -> Option<(bool, String)> {
+    let unshared = |script: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+        command.arg(harmony_tests::binary()).arg(config).current_dir(config.parent().expect("a directory"));
+        command.env("HARMONY_STATE_DIR", config.with_file_name("state"));
+        command.output()
+    };
+    let allowed = unshared("mount --bind . .").is_ok_and(|output| output.status.success());
+    let output = allowed.then(|| unshared(&format!("{script} && \"$1\" check --config \"$2\"")))?.ok()?;
+    let shown = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    Some((output.status.success(), shown))
+}
+
+/// A directory of a kind is apart by what it is on the disk, whatever link or mount leads there.
+#[tokio::test]
+async fn directories_are_apart_whatever_leads_there() {
+    let cloud = ControlPlane::start().await;
+    let gateway = GatewayProcess::following(&cloud).await;
+    for directory in ["mesh", "state/harmony", "elsewhere"] {
+        std::fs::create_dir_all(gateway.dir.path().join(directory)).expect("a directory");
+    }
+    let config = gateway.dir.config();
+    let moved =
+        "cp config.toml pipelines/moved.toml && rm config.toml && ln -s pipelines/moved.toml config.toml";
+    let linked = "rm config.toml && ln -s elsewhere/config.toml config.toml && \
+                  rmdir mesh && ln -s elsewhere mesh";
+    gateway.dir.write("elsewhere/config.toml", &gateway.dir.read("config.toml"));
+    let kept = gateway.dir.read("config.toml");
+    for (script, reason) in [
+        ("mount --bind . pipelines", "proxy.pipelines_path"),
+        ("mount --bind pipelines mesh", "the directory of `pipelines_path` too"),
+        ("mount --bind state pipelines", "state directory"),
+        ("mount --bind state/harmony pipelines", "state directory"),
+        ("mount --bind .. mesh", "contains the directory of config.toml"),
+        ("ln config.toml mesh/a.toml", "hard link"),
+        ("rm mesh/a.toml", ""),
+        (linked, "proxy.mesh_path"),
+        ("rm mesh && mkdir mesh && rm config.toml && cp elsewhere/config.toml config.toml", ""),
+        (moved, "proxy.pipelines_path"),
+    ] {
+        let Some((valid, shown)) = checked(&config, script) else { return };
+        assert_eq!(valid, reason.is_empty(), "{script}: {shown}");
+        assert!(shown.contains(reason), "{script}: {shown}");
+    }
+    assert_eq!(gateway.dir.read("config.toml"), kept);
+}
+
+/// The file of config.toml comes to be where a change may write, while the gateway runs: nothing is written to it.
+#[tokio::test]
+async fn a_change_never_writes_to_the_file_of_config_toml() {
+    let cloud = ControlPlane::start().await;
+    let gateway = GatewayProcess::following(&cloud).await;
+    let root = gateway.dir.path().to_owned();
+    let own = gateway.dir.read("config.toml");
+    std::fs::rename(root.join("config.toml"), root.join("pipelines/config.toml")).expect("a rename");
+    std::os::unix::fs::symlink("pipelines/config.toml", root.join("config.toml")).expect("a link");
+    gateway.wait_for_reason(&["proxy.pipelines_path", "the file that config.toml is a link to"]).await;
+    let change = cloud.change("edge", "pipeline", &echo("config", "/evil"));
+    gateway.wait_for_reason(&["proxy.pipelines_path"]).await;
+    std::fs::remove_file(root.join("config.toml")).expect("the link goes");
+    std::fs::rename(root.join("pipelines/config.toml"), root.join("config.toml")).expect("a rename");
+    let view = cloud.wait_until_settled(&change).await;
+    assert_eq!(view.status, Status::Applied, "{:?}", view.error_message);
+    assert_eq!(gateway.dir.read("config.toml"), own);
+    assert_eq!(gateway.status_code("/evil").await, 200);
+}
+
+/// A change of the gateway lifts no limit of requests, and one that repeats it is applied.
+#[tokio::test]
+async fn limits_of_requests_are_the_operators() {
+    let cloud = ControlPlane::start().await;
+    let gateway = GatewayProcess::following(&cloud).await;
+    let limited = gateway.dir.read("config.toml") + "[proxy.content_limits]\nmax_body_size = 2048\n";
+    gateway.dir.write("config.toml", &limited);
+    gateway.dir.write("pipelines/a.toml", &echo("a", "/a"));
+    let sent = || async {
+        let request = harmony_tests::client().post(gateway.url("/a")).body("x".repeat(5000));
+        request.send().await.map(|answer| answer.status().as_u16()).unwrap_or_default()
+    };
+    eventually("the limit is live", || async {
+        match sent().await {
+            413 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
+    for (limits, key) in [
+        ("content_limits = { max_csv_rows = 5 }", "max_csv_rows"),
+        ("content_limits.max_body_size = 1048576", "max_body_size"),
+        ("jwks_cache_duration_hours = 168", "jwks_cache_duration_hours"),
+        ("name = \"other\"", "name"),
+    ] {
+        let (status, reason) = settle(&cloud, "gateway", &format!("[proxy]\n{limits}\n")).await;
+        assert!(status == Status::Failed && reason.contains(key), "{limits}: {reason}");
+    }
+    for repeated in ["content_limits = {}", "content_limits.max_body_size = 2048"] {
+        let (status, reason) = settle(&cloud, "gateway", &format!("[proxy]\n{repeated}\n")).await;
+        assert_eq!(status, Status::Applied, "{repeated}: {reason}");
+    }
+    assert_eq!(sent().await, 413);
+    assert_eq!(gateway.dir.read("config.toml"), limited);
+}

@@ -126,7 +126,7 @@ impl<'a> Loader<'a> {
                 ("mesh_path", mesh.clone()),
                 ("transforms_path", transforms.clone()),
             ];
-            directories::check(self.layers.root(), &all, &mut self.problems);
+            directories::check(self.layers.config_path(), &all, &mut self.problems);
             let [old_pipelines, old_mesh, old_transforms] =
                 previous.map_or_else(Default::default, |all| all.map(Some));
             let part = |loader: &mut Self, name: &str| loader.toml(name, Fragment::part);

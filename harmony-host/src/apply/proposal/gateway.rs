@@ -21,9 +21,10 @@ use crate::documents::{editable, public};
 /// `[provider.*]` are merged key by key. Sections and keys that the change does not contain stay, with their comments
 /// and layout.
 ///
-/// A compromised control plane must not take over the gateway. A change may set the primary provider and the poll
-/// interval. It may not set the identity of the gateway, the address of its control plane, the management API or the
-/// network of that. It may repeat what these are, in any spelling: the forms of a control plane do.
+/// A compromised control plane must not take over the gateway. Of `[proxy]`, `[provider.*]` and `[management]` a change
+/// may set the primary provider and the poll interval. It may not set anything else of them, such as the limits of
+/// requests, nor the network of the management API. It may repeat what these are, in any spelling: the forms of a control
+/// plane do.
 pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> RejectionClass {
     let mut incoming = match editable::parse(source.text()) {
         Ok(document) => document,
@@ -128,7 +129,7 @@ impl Merge<'_, '_> {
         }
     }
 
-    /// Merges `[proxy]`.
+    /// Checks that `[proxy]` means what it does, and merges the primary provider.
     fn proxy(&mut self, incoming: &Item) {
         let Some(table) = incoming.as_table_like() else {
             return self.reject(&["proxy"], "expected a table");
@@ -147,19 +148,34 @@ impl Merge<'_, '_> {
             match authority("proxy", key) {
                 _ if self.is_other_name(key, value) => {}
                 Authority::Local(_) if self.holds("proxy", key, value) => {}
-                Authority::Local(reason) => self.reject(&["proxy", key], reason),
-                Authority::Shared if key == "primary_provider" => self.primary(value),
-                Authority::Shared => self.set(&["proxy"], key, value),
+                Authority::Local(reason) => self.reject_differing(key, value, reason),
+                Authority::Shared => self.primary(value),
             }
         }
     }
 
-    /// Returns whether a key that identifies the gateway has the id, code or name that the control plane has for it.
-    /// The file keeps its own.
+    /// Rejects a key of `[proxy]`; of a table, each key that does not have its current value.
+    fn reject_differing(&mut self, key: &str, value: &Item, reason: &str) {
+        let current = self.own.get("proxy").and_then(|proxy| proxy.get(key)).cloned();
+        let names: Vec<&str> = match value.as_table_like() {
+            Some(table) => {
+                let own = |name: &str| current.as_ref().and_then(|current| current.get(name));
+                table.iter().filter(|(name, value)| !same(own(name), value)).map(|(name, _)| name).collect()
+            }
+            None => Vec::new(),
+        };
+        if names.is_empty() {
+            return self.reject(&["proxy", key], reason);
+        }
+        for name in names {
+            self.reject(&["proxy", key, name], reason);
+        }
+    }
+
+    /// Returns whether a key that names the gateway has the id, code or name that the control plane has for it. The file
+    /// keeps its own.
     fn is_other_name(&self, key: &str, value: &Item) -> bool {
-        let has_id = self.own.get("proxy").is_some_and(|proxy| proxy.get("id").is_some());
-        let identifies = key == "id" || (key == "name" && !has_id);
-        identifies && value.as_str().is_some_and(|name| self.proposed.names.contains(name))
+        matches!(key, "id" | "name") && value.as_str().is_some_and(|name| self.proposed.names.contains(name))
     }
 
     /// Returns the reason why a field of the record of a gateway does not fit this gateway.

@@ -13,14 +13,21 @@ use crate::config::{GatewaySections, ProviderSection};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Source;
 use crate::documents::directories::real;
+use crate::documents::editable;
 
 /// The meaning of the guarded settings of a config.toml. Two spellings of the same settings are equal.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Guarded {
     /// The value of `proxy.id`, or else of `proxy.name`.
     pub(super) identity: String,
     /// The real paths of the directories of pipelines, transforms and meshes.
     directories: [PathBuf; 3],
+    /// The value of `proxy.name`, or else of `proxy.id`.
+    name: Option<toml::Value>,
+    /// The keys of `[proxy]` that no other field has, as they are written.
+    proxy: Table,
+    /// The time for which keys are cached, in hours, as it is written.
+    jwks_cache_duration_hours: toml::Value,
     /// `remote_env_vars`, `required_env_vars` and `sensitive_field_patterns`.
     secrecy: [Vec<String>; 3],
     /// The base path, network and token of the management API, if it is enabled.
@@ -55,8 +62,18 @@ impl Guarded {
                 force_https: listen.is_some_and(|listen| listen.force_https.is_some()),
             })
         });
+        let mut written = written_proxy(text)?;
+        let name = written.remove("name").or_else(|| written.get("id").cloned());
+        let default = || i64::try_from(proxy.jwks_cache_duration_hours).unwrap_or_default().into();
+        let jwks_cache_duration_hours = written.remove("jwks_cache_duration_hours").unwrap_or_else(default);
+        written.retain(|key, value| {
+            !BY_MEANING.iter().any(|known| *known == key) && !value.as_table().is_some_and(Table::is_empty)
+        });
         Some(Self {
             identity: proxy.id.clone(),
+            name,
+            proxy: written,
+            jwks_cache_duration_hours,
             directories: [
                 directory(&proxy.pipelines_path.path),
                 directory(&proxy.transforms_path.path),
@@ -150,6 +167,26 @@ fn address(text: &str) -> Option<String> {
             url.path().trim_end_matches('/')
         )
     })
+}
+
+/// The keys of `[proxy]` that are compared by their meaning, and the one that a change may set.
+const BY_MEANING: [&str; 8] = [
+    "id",
+    "primary_provider",
+    "pipelines_path",
+    "transforms_path",
+    "mesh_path",
+    "remote_env_vars",
+    "required_env_vars",
+    "sensitive_field_patterns",
+];
+
+/// Returns `[proxy]` as it is written.
+fn written_proxy(text: &str) -> Option<Table> {
+    match editable::meaning(text)?.remove("proxy")? {
+        toml::Value::Table(proxy) => Some(proxy),
+        _ => None,
+    }
 }
 
 fn gateway(text: &str) -> Option<GatewaySections> {

@@ -49,11 +49,12 @@ impl Proposed<'_> {
 
     /// Adds an edit that writes `text` to the file `name`, unless the file has that text already.
     pub(super) fn write(&mut self, name: String, text: &str) {
-        let root = self.documents.config_path().parent().unwrap_or_else(|| Path::new(""));
+        let path = self.documents.config_path();
+        let root = path.parent().unwrap_or_else(|| Path::new(""));
+        let config = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         // Over a link a change would write a file that is not its own, such as config.toml.
-        if let Some(other) = same_file(root, &name, self.documents.entries().map(|(name, _)| name)) {
-            let message =
-                format!("this file is a symbolic link to `{other}`, which the change must not write");
+        if let Some(other) = same_file(root, &name, config, self.documents.entries().map(|(name, _)| name)) {
+            let message = format!("this file is a link to `{other}`, which the change must not write");
             self.problems.error(None, name, message).help("replace the link by a file");
             return;
         }

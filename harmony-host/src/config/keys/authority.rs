@@ -85,11 +85,46 @@ mod tests {
         };
         assert_eq!(shared("provider.*"), ["poll_interval_secs"]);
         assert_eq!(shared("management"), [""; 0]);
-        let proxy = shared("proxy");
-        let own = proxy.iter().filter(|key| !key.starts_with("content_limits")).collect::<Vec<_>>();
-        assert_eq!(own, [&"name", &"primary_provider", &"jwks_cache_duration_hours", &"log_level"]);
+        assert_eq!(shared("proxy"), ["primary_provider"]);
+        assert!(matches!(authority("proxy", "a_newer_key"), Authority::Local(_)));
         assert!(matches!(authority("management", "a_newer_key"), Authority::Local(_)));
         assert!(matches!(authority("provider.*", "a_key_of_the_provider"), Authority::Local(_)));
+    }
+
+    /// A key that guards is the operator's, except in the sections that are configuration like any.
+    #[test]
+    fn keys_that_guard_are_local() {
+        // Pipelines, and what they are made of, are what a control plane is there for. A change of a network is compared
+        // by meaning where the management API is served on it.
+        let configuration = [
+            "network.*",
+            "mesh.*",
+            "remote_ingress.*",
+            "pipelines.*",
+            "pipelines.*.mesh",
+            "pipelines.*.mesh.ingress.*",
+            "pipelines.*.mesh.egress.*",
+            "endpoints.*",
+            "backends.*",
+            "middleware.*",
+            "targets.*",
+            "peers.*",
+        ];
+        let (mut local, mut open) = (Vec::new(), Vec::new());
+        for section in SECTIONS {
+            let is_open = configuration.contains(&section.path);
+            for key in section.keys.iter().filter(|key| key.guards && !is_open) {
+                match authority(section.path, key.name) {
+                    Authority::Local(_) => local.push(key.name),
+                    Authority::Shared => open.push(format!("{}.{}", section.path, key.name)),
+                }
+            }
+        }
+        assert_eq!(open, [""; 0]);
+        assert!(local.contains(&"content_limits.max_body_size") && local.len() > 8, "{local:?}");
+        let sections = SECTIONS.iter().map(|section| section.path);
+        let guarded: Vec<&str> = sections.filter(|path| !configuration.contains(path)).collect();
+        assert_eq!(guarded, ["proxy", "provider.*", "management"]);
     }
 
     #[test]

@@ -23,7 +23,10 @@ const fn section(path: &'static str, keys: &'static [Key], doc: &'static str) ->
 
 /// Every section that this host owns.
 pub(crate) const SECTIONS: &[SectionKeys] = &[
-    section("proxy", PROXY, "The gateway itself."),
+    SectionKeys {
+        authority: Authority::Local("a change may set only `primary_provider` of [proxy]"),
+        ..section("proxy", PROXY, "The gateway itself.")
+    },
     SectionKeys {
         open: true,
         authority: Authority::Local("a change may not set the connection to the control plane"),
@@ -68,6 +71,7 @@ pub(crate) const FOREIGN: &[&str] = &[
 
 // A new path would replace the live configuration by other files, which the change does not contain.
 const DIRECTORIES: &str = "a change may not move the files of the gateway";
+const LIMITS: &str = "a change may not set the limits of requests";
 const SECRECY: &str = "a change may not set what guards secrets of the gateway";
 
 const PROXY: &[Key] = &[
@@ -77,7 +81,8 @@ const PROXY: &[Key] = &[
     text(
         "primary_provider",
         "The provider that supplies the configuration: `runbeam`, `local` or the name of another section.",
-    ),
+    )
+    .shared(),
     text("pipelines_path", "The directory of the pipeline files, relative to config.toml.")
         .local(DIRECTORIES),
     text("transforms_path", "The directory of the transform files, relative to config.toml.")
@@ -97,18 +102,27 @@ const PROXY: &[Key] = &[
         .guards()
         .local(SECRECY),
     text("log_level", "The log level of Harmony; this gateway uses `--log`.").no_effect(),
-    table("content_limits", "Limits of request bodies.").guards(),
+    table("content_limits", "Limits of request bodies.").guards().local(LIMITS),
     integer(
         "content_limits.max_body_size",
         1024,
         u64::MAX,
         "The maximum size of a request body, in bytes; default: unlimited.",
     )
-    .guards(),
-    integer("content_limits.max_csv_rows", 1, u64::MAX, "A limit of Harmony's parsers.").no_effect(),
-    integer("content_limits.max_xml_depth", 1, 1000, "A limit of Harmony's parsers.").no_effect(),
-    integer("content_limits.max_multipart_files", 1, u64::MAX, "A limit of Harmony's parsers.").no_effect(),
-    integer("content_limits.max_form_fields", 1, u64::MAX, "A limit of Harmony's parsers.").no_effect(),
+    .guards()
+    .local(LIMITS),
+    integer("content_limits.max_csv_rows", 1, u64::MAX, "A limit of Harmony's parsers.")
+        .no_effect()
+        .local(LIMITS),
+    integer("content_limits.max_xml_depth", 1, 1000, "A limit of Harmony's parsers.")
+        .no_effect()
+        .local(LIMITS),
+    integer("content_limits.max_multipart_files", 1, u64::MAX, "A limit of Harmony's parsers.")
+        .no_effect()
+        .local(LIMITS),
+    integer("content_limits.max_form_fields", 1, u64::MAX, "A limit of Harmony's parsers.")
+        .no_effect()
+        .local(LIMITS),
 ];
 
 const PROVIDER: &[Key] = &[

@@ -99,8 +99,9 @@ fn name_is_identity_without_id() {
     assert_eq!(rejected(own, "proxy.name = \"b\""), ["proxy.name"]);
     assert_eq!(rejected(own, "proxy.id = \"b\""), ["proxy.id"]);
     assert_eq!(merged(own, "proxy.id = \"a\""), own);
-    let named = merged("[proxy]\nid = \"a\"\n", "proxy.name = \"b\"");
-    assert!(named.contains("name = \"b\""), "{named}");
+    let named = "[proxy]\nid = \"a\"\n";
+    assert_eq!(rejected(named, "proxy.name = \"b\""), ["proxy.name"]);
+    assert_eq!(merged(named, "proxy.name = \"a\""), named);
 }
 
 /// The control plane knows this gateway by an id, a code and a name of its own. The file's id stays; those of another
@@ -118,24 +119,18 @@ fn own_names_at_the_control_plane() {
         assert_eq!(rejected(OWN, &format!("proxy.id = \"{other}\"")), ["proxy.id"], "{other}");
     }
     assert_eq!(rejected(OWN, "proxy.id = [\"edge\"]"), ["proxy.id"]);
-    assert!(
-        merged(OWN, "proxy.name = \"edge\"").contains("name = \"edge\""),
-        "a gateway with an id has a name too"
-    );
+    assert_eq!(merged(OWN, "proxy.name = \"edge\""), OWN, "a gateway with an id has a name there, too");
 }
 
 /// The record that the official SDK has of a gateway, in the section of a change: what says the same is no news.
 #[test]
 fn record_of_the_gateway() {
     let record = "[proxy]\ntype = \"gateway\"\nid = \"01GW\"\ncode = \"edge\"\nteam_id = \"01TEAM\"\n\
-                  enabled = true\npipelines_path = \"pipelines\"\njwks_cache_duration_hours = 12\n\
+                  enabled = true\npipelines_path = \"pipelines\"\njwks_cache_duration_hours = 24\n\
                   management_enabled = true\nmanagement_base_path = \"admin\"\nmanagement_network_id = \"01NET\"\n\
                   dns = [\"a.example\"]\nsettings = { theme = \"dark\" }\ncreated_at = \"2026-01-01T00:00:00Z\"\n\
                   updated_at = 2026-01-01T00:00:00Z\n[provider.runbeam]\npoll_interval_secs = 60\n";
-    let expected = OWN
-        .replace("secs = 1", "secs = 60")
-        .replace("\"runbeam\"\n[provider", "\"runbeam\"\njwks_cache_duration_hours = 12\n[provider");
-    assert_eq!(merged(OWN, record), expected);
+    assert_eq!(merged(OWN, record), OWN.replace("secs = 1", "secs = 60"));
     assert_eq!(merged(OWN, "proxy.management_network_id = \"m\""), OWN);
     for (field, value) in [
         ("type", "\"pipeline\""),
@@ -148,6 +143,7 @@ fn record_of_the_gateway() {
         ("management_base_path", "\"$X\""),
         ("management_network_id", "\"n\""),
         ("management_network_id", "7"),
+        ("jwks_cache_duration_hours", "12"),
     ] {
         let key = format!("proxy.{field}");
         assert_eq!(rejected(OWN, &format!("{key} = {value}")), [key.as_str()], "{value}");
@@ -172,5 +168,52 @@ fn the_table_decides_what_a_change_may_set() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 11);
+    assert_eq!(checked, 19);
+}
+
+/// The limits of requests are the operator's: a change neither raises nor drops one, in whatever layout.
+#[test]
+fn limits_are_not_set() {
+    let limited = OWN.replace(
+        "[provider.runbeam]",
+        "content_limits = { max_body_size = 2048, max_csv_rows = 9 }\n[provider.runbeam]",
+    );
+    for own in [&limited, OWN] {
+        for (change, key) in [
+            ("proxy.content_limits = { max_csv_rows = 5 }", "max_csv_rows"),
+            ("[proxy.content_limits]\nmax_body_size = 1048576", "max_body_size"),
+            ("proxy.content_limits.max_body_size = 1024", "max_body_size"),
+            ("proxy.content_limits = { max_body_size = 18446744073709551615 }", "max_body_size"),
+            ("proxy = { content_limits = { max_body_size = \"$X\" } }", "max_body_size"),
+            ("proxy.content_limits.max_body_siz = 4096", "max_body_siz"),
+        ] {
+            // A value that no document can have is a mistake in its syntax.
+            if change.contains("1844") {
+                assert!(super::proposed_to(own, "gateway", change, Vec::new()).is_err(), "{change}");
+            } else {
+                assert_eq!(rejected(own, change), [format!("proxy.content_limits.{key}")], "{change}");
+            }
+        }
+        assert_eq!(rejected(own, "proxy.content_limits = 1"), ["proxy.content_limits"]);
+        assert_eq!(merged(own, "proxy.content_limits = {}"), *own, "what is left out stays");
+    }
+    for change in ["proxy.content_limits.max_body_size = 2048", "proxy.content_limits = { max_csv_rows = 9 }"]
+    {
+        assert_eq!(merged(&limited, change), limited, "{change}");
+    }
+}
+
+/// Of `[proxy]` a change sets nothing but the primary provider, whether a key is known or not.
+#[test]
+fn other_keys_of_the_gateway_are_not_set() {
+    let own = OWN.replace("[provider.runbeam]", "name = \"b\"\nlog_level = \"info\"\n[provider.runbeam]");
+    for key in ["name", "log_level", "a_newer_key"] {
+        for own in [&own, OWN] {
+            let path = format!("proxy.{key}");
+            assert_eq!(rejected(own, &format!("{path} = \"debug\"")), [path.as_str()], "{key}");
+        }
+    }
+    assert_eq!(rejected(OWN, "proxy.jwks_cache_duration_hours = 168"), ["proxy.jwks_cache_duration_hours"]);
+    assert_eq!(merged(OWN, "proxy.jwks_cache_duration_hours = 24"), OWN);
+    assert_eq!(merged(&own, "proxy.name = \"b\"\nproxy.log_level = \"info\""), own);
 }
