@@ -5,7 +5,7 @@ pub(crate) mod directories;
 pub(crate) mod editable;
 pub(crate) mod edits;
 mod encoding;
-mod identity;
+pub(crate) mod identity;
 pub(crate) mod layers;
 mod load;
 mod marks;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::config::Directory;
 use crate::diagnostics::problem::Problems;
-use crate::documents::identity::{Identity, around, directories_of, has_hard_link, within};
+use crate::documents::identity::{Identity, around, directories_of, has_hard_link, real, within};
 
 /// Checks that the directories differ from each other, and that none of them is or contains a directory that config.toml
 /// is read through: the one that it is in, those of the links on the way to it, and that of the file itself.
@@ -108,26 +108,6 @@ pub(crate) fn same_file<'n>(
         return None;
     }
     others.find(|other| *other != name && fs::canonicalize(root.join(other)).is_ok_and(|other| other == file))
-}
-
-/// Returns the path without symbolic links, `.` and `..`. A part that does not exist is used as written.
-pub(crate) fn real(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut real = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                real.pop();
-            }
-            other => real.push(other),
-        }
-        // Resolves one component at a time, because `link/..` is the parent of the link's target.
-        if let Ok(target) = fs::canonicalize(&real) {
-            real = target;
-        }
-    }
-    real
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-
-use crate::documents::directories::real;
+use std::path::{Component, Path, PathBuf};
 
 /// The most links that are followed from a path.
 const MOST_LINKS: usize = 40;
@@ -76,4 +74,24 @@ pub(super) fn has_hard_link(directory: &Path, file: &Path) -> bool {
     entries
         .filter_map(|entry| fs::symlink_metadata(entry.path()).ok())
         .any(|metadata| Identity::read(&metadata) == own)
+}
+
+/// Returns the path without symbolic links, `.` and `..`. A part that does not exist is used as written.
+pub(crate) fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut real = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                real.pop();
+            }
+            other => real.push(other),
+        }
+        // Resolves one component at a time, because `link/..` is the parent of the link's target.
+        if let Ok(target) = fs::canonicalize(&real) {
+            real = target;
+        }
+    }
+    real
 }

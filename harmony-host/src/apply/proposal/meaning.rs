@@ -12,8 +12,8 @@ use crate::config::fragment::Fragment;
 use crate::config::{GatewaySections, ProviderSection};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Source;
-use crate::documents::directories::real;
 use crate::documents::editable;
+use crate::documents::identity::real;
 
 /// The meaning of the guarded settings of a config.toml. Two spellings of the same settings are equal.
 #[derive(Debug, PartialEq)]

@@ -8,8 +8,8 @@ use toml::Value as Meaning;
 use crate::apply::proposal::proposed::Proposed;
 use crate::config::Fragment;
 use crate::diagnostics::source::Source;
-use crate::documents::directories::real;
 use crate::documents::editable;
+use crate::documents::identity::real;
 
 /// Checks the paths of keys and certificates in a change, of whatever kind: a control plane must not have the gateway
 /// read, or trust, another file of the machine. What the configuration has already may be repeated.
