@@ -67,7 +67,7 @@ impl Guarded {
         let default = || i64::try_from(proxy.jwks_cache_duration_hours).unwrap_or_default().into();
         let jwks_cache_duration_hours = written.remove("jwks_cache_duration_hours").unwrap_or_else(default);
         written.retain(|key, value| {
-            !BY_MEANING.iter().any(|known| *known == key) && !value.as_table().is_some_and(Table::is_empty)
+            !BY_MEANING.contains(&key) && !value.as_table().is_some_and(Table::is_empty)
         });
         Some(Self {
             identity: proxy.id.clone(),
