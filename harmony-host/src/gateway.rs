@@ -3,8 +3,10 @@
 mod activation;
 mod address_file;
 mod dispatch;
+mod proof;
 mod running;
 
 pub use activation::Gateway;
 pub(crate) use address_file::{NotServed, ServedApi, api_url};
+pub(crate) use proof::{CHALLENGE, Challenge};
 pub use running::RunningGateway;

@@ -124,8 +124,8 @@ impl Journal {
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn fetch_failed(&self, sequence: u64, now: u64) -> io::Result<()> {
-        self.note(sequence, |entry| entry.fetch_failed(now))
+    pub(crate) fn fetch_failed(&self, sequence: u64, now: u64, error: &str) -> io::Result<()> {
+        self.note(sequence, |entry| entry.fetch_failed(now, error))
     }
 
     /// Records the document of a change.

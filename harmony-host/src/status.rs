@@ -9,7 +9,7 @@ mod overview;
 mod sync;
 mod timestamp;
 
-pub(crate) use board::StatusBoard;
+pub(crate) use board::{JournalSummary, StatusBoard};
 pub use change::{ChangeOutcome, ChangeReport};
 pub use evidence::{AppliedChange, Evidence};
 pub use not_taken::NotTaken;

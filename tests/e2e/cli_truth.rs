@@ -3,6 +3,7 @@
 
 mod escaping;
 mod exit_codes;
+mod proof;
 mod served_address;
 mod status_screen;
 

@@ -169,8 +169,10 @@ async fn the_sync_command_prints_every_verdict() {
     let gateway = InProcessGateway::on_demand(&cloud).await;
     let good = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
     let run = async |command: &str| {
-        let (config, command) = (gateway.dir.config(), command.to_owned());
-        let run = move || Command::new(binary()).args([&command, "--config"]).arg(config).output().unwrap();
+        let (config, state) = (gateway.dir.config(), gateway.dir.path().join("state"));
+        let mut started = Command::new(binary());
+        started.arg(command).arg("--config").arg(config).arg("--state-dir").arg(state);
+        let run = move || started.output().unwrap();
         let output = tokio::task::spawn_blocking(run).await.unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
@@ -180,6 +182,10 @@ async fn the_sync_command_prints_every_verdict() {
     let (code, printed) = run("sync").await;
     assert!(code == 7 && printed.starts_with(&format!("rejected  pipeline {bad} (validate)\n")), "{printed}");
     assert!(printed.contains("pipelines/x.toml:2"), "{printed}");
+    // `sync` and `status` exit with the same code while nothing is pending.
+    let (code, printed) = run("sync").await;
+    assert!(code == 7 && printed.starts_with("nothing is pending\nNOT in sync: "), "{printed}");
+    assert!(printed.contains(&bad), "{printed}");
     let (code, screen) = run("status").await;
     assert!(code == 7 && screen.starts_with("NOT in sync\n") && screen.contains(&bad), "{screen}");
     cloud.stop().await;

@@ -27,8 +27,21 @@ pub(super) struct ApiAddress {
     pub(super) origin: String,
     /// The configuration that the gateway must serve; `None` if any is meant.
     pub(super) expected: Option<ExpectedGateway>,
+    /// The evidence that the program at the URL is the gateway.
+    pub(super) trust: Trust,
     /// The remedies when no gateway answers.
     pub(super) remedies: Vec<String>,
+}
+
+/// The evidence that the program at an address is the gateway, before it has proved anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// The operator gave the address.
+    Given,
+    /// A running gateway has written it to a file that only its user can write.
+    Served,
+    /// None: config.toml names it, and any program can listen there.
+    Configured,
 }
 
 /// The gateway that a configuration belongs to.
@@ -43,7 +56,7 @@ impl ApiAddress {
     /// Returns the address that was given on the command line.
     pub(super) fn given(url: Url, token: Option<Secret>) -> Self {
         let remedies = vec!["start the gateway, or give another --url".to_owned()];
-        Self { url, token, origin: "from --url".to_owned(), expected: None, remedies }
+        Self { url, token, origin: "from --url".to_owned(), expected: None, trust: Trust::Given, remedies }
     }
 
     /// Finds the address of the gateway that runs on `config`: the one that it serves, else the one that config.toml
@@ -60,14 +73,13 @@ impl ApiAddress {
             ExpectedGateway { config: config.clone(), id: gateway.map(|gateway| gateway.proxy.id.clone()) };
         let not_served = match served(&state, &config) {
             Ok(served) => {
-                // A peer on the loopback needs no token. One that is not sent cannot reach a wrong program.
-                let is_loopback = is_loopback(&served.url);
                 let configured = || gateway?.management.as_ref()?.token.clone();
-                let token = if is_loopback { None } else { token.or_else(configured) };
+                let token = token.or_else(configured);
                 let origin = format!("served by process {}", served.process);
                 let remedies =
                     vec!["read the log of that process, or give another address with --url".to_owned()];
-                return Ok(Self { url: served.url, token, origin, expected: Some(expected), remedies });
+                let (url, expected, trust) = (served.url, Some(expected), Trust::Served);
+                return Ok(Self { url, token, origin, expected, trust, remedies });
             }
             Err(not_served) => not_served,
         };
@@ -78,7 +90,8 @@ impl ApiAddress {
             (Some((_, management)), Some(url)) => {
                 let token = token.or_else(|| management.token.clone());
                 let origin = format!("from {}", config.display());
-                Ok(Self { url, token, origin, expected: Some(expected), remedies: running })
+                let (expected, trust) = (Some(expected), Trust::Configured);
+                Ok(Self { url, token, origin, expected, trust, remedies: running })
             }
             _ if loaded.problems.refuse() => {
                 out::eprint(&render(loaded.problems.sorted_errors(), out::colour_of_errors()));
@@ -111,7 +124,7 @@ fn served(state: &Path, config: &Path) -> Result<ServedApi, NotServed> {
     if is_loopback(&served.url) {
         return Ok(served);
     }
-    // Such an address gets the token, so the file must not be one that another user has prepared.
+    // The gateway there is asked for the token, so the file must not be one that another user has prepared.
     let owns = |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.uid() == owner);
     let is_own = tempfile::tempfile().and_then(|file| file.metadata()).is_ok_and(|file| file.uid() == owner);
     if owner != 0 && !is_own && !owns(config) {

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 /// The exit code of a command. Each number has one meaning, whichever command returns it. Scripts depend on the numbers:
 /// a number never changes its meaning, and a new meaning gets a new number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ const CALLING: &[&str] = &["status", "sync"];
 
 /// The table.
 const TABLE: [Row; 11] = [
-    row(Exit::Done, "done", &[], "success; `status`: the gateway is in sync"),
+    row(Exit::Done, "done", &[], "success; `status`, `sync`: the gateway is in sync"),
     row(
         Exit::InvalidConfig,
         "invalid configuration",
@@ -68,7 +70,7 @@ const TABLE: [Row; 11] = [
         Exit::NoGateway,
         "no gateway",
         CALLING,
-        "no gateway of this configuration answers: nothing, another program or another gateway does",
+        "no gateway of this configuration answers: nothing, another program or another gateway does, or one that proves nothing",
     ),
     row(
         Exit::InFlight,
@@ -80,9 +82,9 @@ const TABLE: [Row; 11] = [
         Exit::NotInSync,
         "not in sync",
         CALLING,
-        "the gateway is not in sync; `sync`: a change was rejected or deferred",
+        "the gateway is not in sync; `sync`: or a change was rejected or deferred",
     ),
-    row(Exit::NotKnown, "not known", &["status"], "the gateway answers, but cannot know if it is in sync"),
+    row(Exit::NotKnown, "not known", CALLING, "the gateway answers, but cannot know if it is in sync"),
     row(
         Exit::NoProvider,
         "no provider",
@@ -98,6 +100,15 @@ const TABLE: [Row; 11] = [
 ];
 
 impl Exit {
+    /// Returns the exit code for the status in an answer of a gateway.
+    pub(super) fn of_status(answer: &Value) -> Self {
+        match (answer["in_sync"].as_bool(), answer["unknown"].as_bool()) {
+            (Some(true), _) => Self::Done,
+            (_, Some(true)) => Self::NotKnown,
+            _ => Self::NotInSync,
+        }
+    }
+
     /// Returns the rows of `command` as text for its help, or all rows.
     pub(super) fn help(command: Option<&str>) -> String {
         let is_shown = |row: &&Row| {

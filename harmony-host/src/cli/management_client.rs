@@ -1,11 +1,11 @@
 //! The client for the management API of a running gateway.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
@@ -15,11 +15,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::cli::api_address::{ApiAddress, ExpectedGateway};
+use crate::cli::api_address::{ApiAddress, ExpectedGateway, Trust};
 use crate::cli::config_path::ConfigPath;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::state_dir::StateDir;
+use crate::gateway::{CHALLENGE, Challenge};
 
 /// The address of a running gateway and the token for it.
 #[derive(Debug, Args)]
@@ -39,7 +40,8 @@ pub(super) struct ManagementClient {
 
     /// The management token [default: from the configuration]
     ///
-    /// A gateway on this machine needs none, if it serves its management API on the loopback.
+    /// A gateway on this machine needs none, if it serves its management API on the loopback. Without --url the token is
+    /// sent only to a program that proves that it knows it.
     #[arg(long, value_name = "TOKEN", env = "HARMONY_MANAGEMENT_TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
@@ -61,6 +63,7 @@ fn parse_url(text: &str) -> Result<Url, String> {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: Value,
+    headers: HeaderMap,
 }
 
 /// The maximum size of a response body.
@@ -113,15 +116,18 @@ async fn call(
     };
     let hello = async {
         let mut connection = Connection::open(address).await?;
-        let answer = connection.send(&Method::GET, "config/status").await?;
-        Ok((connection, answer))
+        let (answer, is_proven) = connection.greet().await?;
+        Ok((connection, answer, is_proven))
     };
     let hello: Result<_, String> = timeout(HELLO, hello).await.unwrap_or_else(|_| Err(no_response(HELLO)));
-    let (mut connection, answer) = hello.map_err(unreachable)?;
-    identify(&answer, address)?;
+    let (mut connection, answer, is_proven) = hello.map_err(unreachable)?;
+    if address.trust == Trust::Configured && !is_proven && !is_other_gateway(&answer, address) {
+        return Err(unreachable(unproven(&answer, address)));
+    }
+    identify(&answer, address, connection.sends_token)?;
     let answer = timeout(deadline, connection.send(&method, path)).await;
     let answer = answer.unwrap_or_else(|_| Err(no_response(deadline))).map_err(unreachable)?;
-    check_access(&answer, address)?;
+    check_access(&answer, address, connection.sends_token)?;
     Ok(answer)
 }
 
@@ -134,11 +140,34 @@ fn no_response(deadline: Duration) -> String {
     format!("no response within {}", DisplayDuration(deadline))
 }
 
+/// Returns the configuration and the id of the gateway that answers; `None` for another program.
+fn identity(answer: &Answer) -> Option<(&str, &str)> {
+    Some((answer.body["config_file_path"].as_str()?, answer.body["proxy_id"].as_str()?))
+}
+
+/// Returns whether a response says that it is from a gateway on another configuration.
+fn is_other_gateway(answer: &Answer, address: &ApiAddress) -> bool {
+    let expected = address.expected.as_ref();
+    identity(answer).zip(expected).is_some_and(|((config, _), expected)| !is_expected(expected, config))
+}
+
+/// Returns why the program at a configured address is not taken for the gateway of the configuration.
+fn unproven(answer: &Answer, address: &ApiAddress) -> String {
+    let config = address.expected.as_ref().map(|expected| expected.config.display().to_string());
+    let what = match (identity(answer), &address.token) {
+        (_, Some(_)) => "and does not prove that it knows management.token, so the token was not sent",
+        (Some(_), None) => "as its gateway would, which nothing proves: no management.token is configured",
+        (None, None) => "not as its gateway would",
+    };
+    let config = config.unwrap_or_default();
+    format!("no gateway of {config} is known to run: a program answers {}, {what}", answer.status)
+}
+
 /// Checks that a response came from the expected gateway.
-fn identify(answer: &Answer, address: &ApiAddress) -> Result<(), Failure> {
-    check_access(answer, address)?;
-    let Answer { status, body } = answer;
-    let (Some(config), Some(id)) = (body["config_file_path"].as_str(), body["proxy_id"].as_str()) else {
+fn identify(answer: &Answer, address: &ApiAddress, sent_token: bool) -> Result<(), Failure> {
+    check_access(answer, address, sent_token)?;
+    let Answer { status, body, .. } = answer;
+    let Some((config, id)) = identity(answer) else {
         let message = body["message"].as_str().map_or_else(String::new, |message| format!(": {message}"));
         let failure =
             failed(Exit::NoGateway, address, &format!("this is not a management API: {status}{message}"));
@@ -147,27 +176,35 @@ fn identify(answer: &Answer, address: &ApiAddress) -> Result<(), Failure> {
         ));
     };
     let Some(expected) = &address.expected else { return Ok(()) };
-    match is_expected(expected, config, id) {
+    match is_expected(expected, config) {
         true => Ok(()),
         false => {
-            let ours = expected.id.as_deref().unwrap_or("unknown");
-            let reason = format!("another gateway answers: `{id}`, which serves {config}");
+            let (ours, file) = (expected.id.as_deref().unwrap_or("unknown"), expected.config.display());
+            let reason = format!("another gateway answers: `{id}`, which serves {config}, not {file}");
             Err(failed(Exit::NoGateway, address, &reason)
-                .help(format!("the gateway of {} is `{ours}`", expected.config.display()))
-                .help(format!("give the address of that one with --url, or --config {config}")))
+                .help(format!("the gateway of {file} is `{ours}`"))
+                .help(format!(
+                    "give the address of that one with --url, or --config {config}; in a container the path of the same file may be another"
+                )))
         }
     }
 }
 
-/// Returns whether a gateway that serves `config` as `id` is the expected one. In a container the path may be another.
-fn is_expected(expected: &ExpectedGateway, config: &str, id: &str) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    expected.id.as_deref() == Some(id) || real(&expected.config) == real(Path::new(config))
+/// Returns whether a gateway that serves `config` is the expected one. The id tells nothing: a copy of a configuration has
+/// it too.
+fn is_expected(expected: &ExpectedGateway, config: &str) -> bool {
+    real(&expected.config) == real(Path::new(config))
+}
+
+/// Returns the path without links, also of a file that is missing.
+fn real(path: &Path) -> PathBuf {
+    let in_directory = || Some(std::fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?));
+    std::fs::canonicalize(path).ok().or_else(in_directory).unwrap_or_else(|| path.to_owned())
 }
 
 /// Checks that the gateway did not deny access.
-fn check_access(answer: &Answer, address: &ApiAddress) -> Result<(), Failure> {
-    let Answer { status, body } = answer;
+fn check_access(answer: &Answer, address: &ApiAddress, sent_token: bool) -> Result<(), Failure> {
+    let Answer { status, body, .. } = answer;
     if !matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         return Ok(());
     }
@@ -178,9 +215,15 @@ fn check_access(answer: &Answer, address: &ApiAddress) -> Result<(), Failure> {
     }
     let failure = failed(Exit::Denied, address, &format!("{status}: {message}"));
     Err(match (&address.token, *status) {
-        (Some(_), StatusCode::UNAUTHORIZED) => failure
-            .help("the gateway serves another management.token than this one; give that with --token")
-            .help("config.toml has the served one, unless an edit of it was rejected"),
+        (Some(_), StatusCode::UNAUTHORIZED) => {
+            let failure = match sent_token {
+                true => failure,
+                false => failure.help("the token was not sent, because the gateway did not prove that it knows it"),
+            };
+            failure
+                .help("the gateway serves another management.token than this one; give that with --token")
+                .help("config.toml has the served one, unless an edit of it was rejected")
+        }
         (None, StatusCode::UNAUTHORIZED) => {
             failure.help("give management.token with --token or HARMONY_MANAGEMENT_TOKEN")
         }
@@ -193,6 +236,8 @@ struct Connection<'a> {
     address: &'a ApiAddress,
     authority: String,
     sender: SendRequest<Empty<bytes::Bytes>>,
+    /// Set when the requests carry the token.
+    sends_token: bool,
 }
 
 impl<'a> Connection<'a> {
@@ -208,7 +253,29 @@ impl<'a> Connection<'a> {
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(|error| error.to_string())?;
         tokio::spawn(connection);
-        Ok(Self { address, authority: format!("{host}:{port}"), sender })
+        let sends_token = address.trust == Trust::Given && address.token.is_some();
+        Ok(Self { address, authority: format!("{host}:{port}"), sender, sends_token })
+    }
+
+    /// Asks which gateway answers. Without an address from the operator the first request has a challenge and no token: a
+    /// peer on the loopback needs none, and another program must not get it. Returns also whether the program has
+    /// proved that it knows the token. Then the further requests carry it, if the program asks for it.
+    ///
+    /// # Errors
+    /// A message with the reason.
+    async fn greet(&mut self) -> Result<(Answer, bool), String> {
+        let (method, path) = (&Method::GET, "config/status");
+        let Some(token) = self.address.token.as_ref().filter(|_| !self.sends_token) else {
+            return Ok((self.send(method, path).await?, false));
+        };
+        let challenge = Challenge::new()?;
+        let answer = self.send_with(method, path, Some(&challenge)).await?;
+        let is_proven = challenge.is_met(&answer.headers, token, &self.address.url);
+        if !is_proven || answer.status != StatusCode::UNAUTHORIZED {
+            return Ok((answer, is_proven));
+        }
+        self.sends_token = true;
+        Ok((self.send(method, path).await?, true))
     }
 
     /// Sends a request for `path` below the URL and returns the response.
@@ -216,12 +283,24 @@ impl<'a> Connection<'a> {
     /// # Errors
     /// A message with the reason.
     async fn send(&mut self, method: &Method, path: &str) -> Result<Answer, String> {
+        self.send_with(method, path, None).await
+    }
+
+    async fn send_with(
+        &mut self,
+        method: &Method,
+        path: &str,
+        challenge: Option<&Challenge>,
+    ) -> Result<Answer, String> {
         let mut request = Request::builder()
             .uri(format!("{}/{path}", self.address.url.path().trim_end_matches('/')))
             .header(HOST, &self.authority)
             .header(CONTENT_TYPE, "application/json")
             .method(method);
-        if let Some(token) = &self.address.token {
+        if let Some(challenge) = challenge {
+            request = request.header(CHALLENGE, challenge.as_str());
+        }
+        if let Some(token) = self.address.token.as_ref().filter(|_| self.sends_token) {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
         let request = request.body(Empty::new()).map_err(|error| error.to_string())?;
@@ -231,7 +310,7 @@ impl<'a> Connection<'a> {
         };
         self.sender.ready().await.map_err(failed)?;
         let response = self.sender.send_request(request).await.map_err(failed)?;
-        let status = response.status();
+        let (status, headers) = (response.status(), response.headers().clone());
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or("no content type").to_owned();
         let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
@@ -239,6 +318,6 @@ impl<'a> Connection<'a> {
         let body = serde_json::from_slice(&body).map_err(|_| {
             format!("{status}, {kind}: the answer is not JSON: another program listens there")
         })?;
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, headers })
     }
 }

@@ -34,25 +34,21 @@ const DEADLINE: Duration = Duration::from_secs(5);
 impl Status {
     /// Runs the command and returns the exit code.
     pub(super) async fn run(self) -> Exit {
-        let Answer { status, body: answer } =
+        let Answer { status, body: answer, .. } =
             match self.gateway.request(Method::GET, "provider", DEADLINE).await {
                 Ok(answer) => answer,
                 Err(failure) => return failure.print(),
             };
-        let Some(in_sync) = answer["in_sync"].as_bool().filter(|_| status.is_success()) else {
+        if !status.is_success() || !answer["in_sync"].is_boolean() {
             let message = answer["message"].as_str();
             let message = message.unwrap_or("the answer does not tell if the gateway is in sync");
             return Failure::new(Exit::NoGateway, format!("{status}: {message}")).print();
-        };
+        }
         match self.json {
             true => out::json(&answer),
             false => out::print(&screen(&answer)),
         }
-        match (in_sync, answer["unknown"].as_bool()) {
-            (true, _) => Exit::Done,
-            (false, Some(true)) => Exit::NotKnown,
-            (false, _) => Exit::NotInSync,
-        }
+        Exit::of_status(&answer)
     }
 }
 

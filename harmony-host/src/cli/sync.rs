@@ -35,7 +35,7 @@ impl Sync {
     /// Runs the command and returns the exit code.
     pub(super) async fn run(self) -> Exit {
         let path = if self.accept_fresh { "sync/accept-fresh" } else { "sync" };
-        let Answer { status, body: answer } = match self.gateway.request(Method::POST, path, DEADLINE).await {
+        let Answer { status, body: answer, .. } = match self.gateway.request(Method::POST, path, DEADLINE).await {
             Ok(answer) => answer,
             Err(failure) => return failure.print(),
         };
@@ -43,20 +43,21 @@ impl Sync {
             true => out::json(&answer),
             false => out::print(&lines(&answer, self.accept_fresh)),
         }
-        let is_empty = |list: &str| answer[list].as_array().is_none_or(Vec::is_empty);
         match status.is_success() {
             false => {
                 out::error(answer["message"].as_str().unwrap_or("the gateway could not fetch changes"));
                 Exit::NoProvider
             }
-            true if ["rejected", "held", "not_taken"].into_iter().all(is_empty)
-                && answer["problem"].is_null() =>
-            {
-                Exit::Done
-            }
-            true => Exit::NotInSync,
+            true if has_fault(&answer) => Exit::NotInSync,
+            true => Exit::of_status(&answer),
         }
     }
+}
+
+/// Returns whether the sync has left a change that is not live.
+fn has_fault(answer: &Value) -> bool {
+    let has = |list: &str| answer[list].as_array().is_some_and(|list| !list.is_empty());
+    ["rejected", "held", "not_taken"].into_iter().any(has) || !answer["problem"].is_null()
 }
 
 /// Returns the changes and their verdicts as text.
@@ -94,6 +95,11 @@ fn lines(answer: &Value, accepts: bool) -> String {
     }
     if is_empty && answer["success"].as_bool() == Some(true) {
         screen.line("nothing is pending");
+    }
+    let is_quiet = answer["success"].as_bool() == Some(true) && !has_fault(answer);
+    if let Some(reason) = answer["reason"].as_str().filter(|_| is_quiet) {
+        let is_known = Exit::of_status(answer) != Exit::NotKnown;
+        screen.line(&format!("{}: {reason}", if is_known { "NOT in sync" } else { "NOT KNOWN to be in sync" }));
     }
     screen.finish()
 }

@@ -8,6 +8,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::SetOnce;
 
+use crate::gateway::proof;
 use crate::http::body::Body;
 use crate::http::connection_info::ConnectionInfo;
 use crate::http::respond::problem;
@@ -52,7 +53,12 @@ impl Dispatch {
         let network = snapshot.network_of(connection);
         if Management::claims(&snapshot, network, request.uri().path()) {
             let management = self.management.wait().await;
-            return management.handle(connection.peer, request).await.map(Body::from);
+            let proof = proof::answer(&snapshot, connection.peer.ip(), request.headers());
+            let mut response = management.handle(connection.peer, request).await.map(Body::from);
+            if let Some(proof) = proof {
+                response.headers_mut().insert(proof::NAME, proof);
+            }
+            return response;
         }
         self.proxy.serve(&snapshot, connection, request).await
     }

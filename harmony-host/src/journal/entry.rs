@@ -8,7 +8,7 @@ use provider_api::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::journal::quarantine::{Quarantine, Target, retry_is_due};
+use crate::journal::quarantine::{Quarantine, Target, retry_at, retry_is_due};
 
 /// The record of one change.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub(crate) struct Entry {
     /// The time of the last failed fetch, in seconds since 1970; zero without one.
     #[serde(default, rename = "missed_at")]
     fetch_failed_at: u64,
+    /// The error of the last failed fetch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fetch_error: Option<String>,
     /// The number of times its files were staged. At the limit, a change that ends the process again and again is
     /// rejected.
     #[serde(default)]
@@ -147,6 +150,7 @@ impl Entry {
             kind: head.kind.as_str().to_owned(),
             fetches: 1,
             fetch_failed_at: 0,
+            fetch_error: None,
             tries: 0,
             document: None,
             attachments: Vec::new(),
@@ -167,8 +171,14 @@ impl Entry {
     }
 
     /// Records a failed fetch.
-    pub(super) fn fetch_failed(&mut self, now: u64) {
+    pub(super) fn fetch_failed(&mut self, now: u64, error: &str) {
         self.fetch_failed_at = now;
+        self.fetch_error = Some(error.to_owned());
+    }
+
+    /// Returns when the document is fetched again, in seconds since 1970.
+    pub(crate) fn fetch_due_at(&self) -> u64 {
+        retry_at(self.fetches, self.fetch_failed_at)
     }
 
     /// Returns true when the document is to be fetched now: at once, then 1 minute, 10 minutes and 1 hour after a failure.
@@ -182,6 +192,7 @@ impl Entry {
         self.kind = change.kind.as_str().to_owned();
         self.document = Some(change.document.clone());
         self.attachments = change.attachments.iter().map(|a| (a.name.clone(), a.content.clone())).collect();
+        self.fetch_error = None;
         self.phase = Phase::Fetched;
     }
 

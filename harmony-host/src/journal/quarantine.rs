@@ -106,6 +106,12 @@ pub(super) fn retry_is_due(tried: u32, at: u64, now: u64) -> bool {
     is_due_after(&MACHINE_DELAYS, tried, at, now)
 }
 
+/// Returns when the next attempt is due, in seconds since 1970, with those delays.
+pub(super) fn retry_at(tried: u32, at: u64) -> u64 {
+    let wait = MACHINE_DELAYS.get(tried.saturating_sub(1) as usize).copied();
+    at.saturating_add(wait.unwrap_or_default().as_secs())
+}
+
 fn is_due_after(delays: &[Duration], tried: u32, at: u64, now: u64) -> bool {
     let wait = delays.get(tried.saturating_sub(1) as usize);
     // After a clock was set back the elapsed time is unknown: an early attempt is better than none.

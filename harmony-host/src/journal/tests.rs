@@ -231,7 +231,7 @@ fn failed_fetch_has_fixed_retry_delays() {
         let known = journal.find(&provider(), &ChangeId::new("01A").unwrap());
         if known.is_none_or(|entry| entry.fetch_is_due(now)) {
             let sequence = journal.fetching(&provider(), &head("01A")).unwrap().sequence;
-            journal.fetch_failed(sequence, now).unwrap();
+            journal.fetch_failed(sequence, now, "away").unwrap();
             fetches.push(now);
         }
     }

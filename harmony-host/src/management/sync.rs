@@ -46,6 +46,10 @@ pub(super) async fn sync(snapshot: &Snapshot, control: &Control) -> Response<Ful
         None => format!("{applied} applied, {rejected} rejected, {deferred} deferred"),
         Some(error) => about_the_provider(error, snapshot),
     };
+    let overview = control.status.read();
+    body["in_sync"] = Value::Bool(overview.in_sync());
+    body["unknown"] = Value::Bool(overview.is_unknown());
+    body["reason"] = json!(overview.reason());
     body["success"] = Value::Bool(report.error.is_none());
     body["message"] = Value::String(message);
     if report.error.is_some() {

@@ -12,6 +12,21 @@ use crate::status::sync::{SyncFailure, SyncStatus};
 use crate::status::timestamp;
 use crate::status::{AppliedChange, ChangeOutcome, ChangeReport, NotTaken};
 
+/// The state of a provider's changes in the journal.
+#[derive(Debug, Default)]
+pub(crate) struct JournalSummary {
+    /// The ids of the changes without a verdict.
+    pub(crate) unsettled: Vec<String>,
+    /// The reason for which one of them has no document.
+    pub(crate) unfetched: Option<String>,
+    /// The number of verdicts that the provider has not received.
+    pub(crate) undelivered: usize,
+    /// The number of rejected changes that are tried again.
+    pub(crate) quarantined: usize,
+    /// The rejected change that keeps the gateway out of sync, and the reason.
+    pub(crate) rejected: Option<String>,
+}
+
 /// The current status. The gateway writes it; the management API reads it without a lock.
 #[derive(Debug)]
 pub(crate) struct StatusBoard {
@@ -90,6 +105,13 @@ impl StatusBoard {
     pub(crate) fn record_change(&self, change: &ChangeReport) {
         self.sync(|sync| {
             sync.last_change = Some(change.clone());
+            match (change.verdict, &change.summary) {
+                (ChangeOutcome::Held, Some(why)) => {
+                    let reason = format!("the {} change {} is deferred: {why}", change.kind, change.id);
+                    sync.deferred.insert(change.id.clone(), reason);
+                }
+                _ => drop(sync.deferred.remove(&change.id)),
+            }
             if change.verdict == ChangeOutcome::Applied {
                 let (id, kind, at) = (change.id.clone(), change.kind.clone(), Some(change.at));
                 sync.evidence.last_applied = Some(AppliedChange { id, kind, at });
@@ -116,18 +138,14 @@ impl StatusBoard {
         self.sync(|sync| (sync.not_taken, sync.source_problem) = (not_taken, problem));
     }
 
-    /// Records the counts of the provider's changes in the journal, and the rejected change that keeps the
-    /// gateway out of sync, if any.
-    pub(crate) fn journal(
-        &self,
-        unsettled: usize,
-        undelivered: usize,
-        quarantined: usize,
-        rejected: Option<String>,
-    ) {
+    /// Records the state of the provider's changes in the journal.
+    pub(crate) fn journal(&self, journal: JournalSummary) {
+        let JournalSummary { unsettled, unfetched, undelivered, quarantined, rejected } = journal;
         self.sync(|sync| {
-            (sync.unsettled, sync.undelivered, sync.quarantined) = (unsettled, undelivered, quarantined);
-            sync.rejected = rejected;
+            sync.deferred.retain(|id, _| unsettled.contains(id));
+            sync.unsettled = unsettled.len();
+            (sync.unfetched, sync.rejected) = (unfetched, rejected);
+            (sync.undelivered, sync.quarantined) = (undelivered, quarantined);
         });
     }
 }

@@ -1,11 +1,13 @@
 //! The status of the sync with the provider.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use provider_api::{Cadence, CredentialStatus, DisplayDuration, Provider};
 use serde::Serialize;
 
 use crate::providers::isolate::{cadence_of, credential_details_of, credential_status_of};
-use crate::status::change::{ChangeOutcome, ChangeReport};
+use crate::status::change::ChangeReport;
 use crate::status::evidence::Evidence;
 use crate::status::not_taken::{self, NotTaken};
 use crate::status::timestamp;
@@ -24,6 +26,9 @@ pub struct SyncStatus {
     pub authorized_until: Option<Timestamp>,
     /// The place that the credential in use comes from.
     pub credential_source: Option<String>,
+    /// The id of the gateway that the credential in use is for, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_gateway: Option<String>,
     /// The fault of a credential that is not used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential_problem: Option<String>,
@@ -35,6 +40,12 @@ pub struct SyncStatus {
     pub due_at: Option<Timestamp>,
     /// The number of changes without a verdict.
     pub unsettled: usize,
+    /// The reason for which one of them could not be fetched, and when it is fetched again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfetched: Option<String>,
+    /// The reasons of the deferred changes, by id.
+    #[serde(skip)]
+    pub(super) deferred: BTreeMap<String, String>,
     /// The changes that the provider lists and this gateway has not taken.
     pub not_taken: Vec<NotTaken>,
     /// The problem of the provider's last list, which has changes that are not for this gateway.
@@ -91,11 +102,14 @@ impl SyncStatus {
             authorization: Authorization::None,
             authorized_until: None,
             credential_source: None,
+            credential_gateway: None,
             credential_problem: None,
             heard_at: None,
             failure: None,
             due_at: None,
             unsettled: 0,
+            unfetched: None,
+            deferred: BTreeMap::new(),
             not_taken: Vec::new(),
             source_problem: None,
             undelivered: 0,
@@ -131,7 +145,8 @@ impl SyncStatus {
     /// Updates what is known about the credential.
     fn update_credential(&mut self, provider: &dyn Provider) {
         let details = credential_details_of(provider).unwrap_or_default();
-        (self.credential_source, self.credential_problem) = (details.source, details.problem);
+        (self.credential_source, self.credential_gateway) = (details.source, details.gateway_id);
+        self.credential_problem = details.problem;
     }
 
     /// Returns the words that belong to "in sync".
@@ -179,21 +194,23 @@ impl SyncStatus {
             };
             return Some(format!("the sync with {provider} {times}: {message}"));
         }
-        let held =
-            self.last_change.as_ref().filter(|change| change.verdict == ChangeOutcome::Held).map(|change| {
-                let why = change.summary.as_deref().unwrap_or("no reason is known");
-                format!("the {} change {} is deferred: {why}", change.kind, change.id)
-            });
+        let more = match self.unsettled {
+            0 | 1 => String::new(),
+            n => format!(" ({n} changes have no verdict yet)"),
+        };
+        let deferred = self.deferred.values().next().or(self.unfetched.as_ref());
+        let deferred = deferred.map(|reason| format!("{reason}{more}"));
+        let tried = "tried in the next sync pass, and by `harmony-host sync` at once";
         let waits = match self.unsettled {
             0 => None,
-            1 => Some("1 change has no verdict yet".to_owned()),
-            n => Some(format!("{n} changes have no verdict yet")),
+            1 => Some(format!("1 change has no verdict yet; it is {tried}")),
+            n => Some(format!("{n} changes have no verdict yet; they are {tried}")),
         };
         let not_taken = || not_taken::in_words(&self.not_taken);
         let source = self.source_problem.clone();
         self.rejected
             .clone()
-            .or(held)
+            .or(deferred)
             .or(waits)
             .or_else(not_taken)
             .or(source)

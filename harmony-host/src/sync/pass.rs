@@ -248,8 +248,8 @@ impl SyncPass {
             Ok(_) => Error::invalid("the provider sent another change than the requested one"),
             Err(error) if error.kind() == ErrorKind::Unavailable && !last => {
                 if attempt.counts {
-                    let now = self.clock.unix_now();
-                    note(journal, move |journal| journal.fetch_failed(sequence, now)).await?;
+                    let (now, why) = (self.clock.unix_now(), error_chain(&error));
+                    note(journal, move |journal| journal.fetch_failed(sequence, now, &why)).await?;
                 }
                 tracing::warn!(change = %head.id, error = error_chain(&error), "the change cannot be fetched now");
                 return Ok(Fetched::Unavailable(error));

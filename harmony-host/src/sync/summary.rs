@@ -1,18 +1,21 @@
 //! The summary of the journal in the status.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use provider_api::Provider;
 
 use crate::journal::{Entry, Journal, Phase, Settlement};
-use crate::status::StatusBoard;
+use crate::status::{JournalSummary, StatusBoard, timestamp};
 
 /// Updates the status from the journal entries of a provider.
 pub(super) fn update(journal: &Journal, provider: &Arc<dyn Provider>, status: &StatusBoard) {
     let all = journal.all();
     let ours: Vec<&Arc<Entry>> =
         all.iter().filter(|entry| entry.provider == provider.name().as_str()).collect();
-    let open = ours.iter().filter(|entry| entry.phase != Phase::Settled).count();
+    let unsettled = ours.iter().filter(|entry| entry.phase != Phase::Settled);
+    let unsettled = unsettled.map(|entry| entry.id.clone()).collect();
+    let unfetched = ours.iter().find_map(|entry| unfetched(entry));
     let undelivered = ours.iter().filter(|entry| entry.is_undelivered()).count();
     let quarantined = ours.iter().filter(|entry| entry.quarantine.is_some()).count();
     // A rejected change that is retried has priority over the newest settled change.
@@ -29,5 +32,17 @@ pub(super) fn update(journal: &Journal, provider: &Arc<dyn Provider>, status: &S
     if let Some(applied) = applied {
         status.applied_before(&applied.id, &applied.kind);
     }
-    status.journal(open, undelivered, quarantined, rejected);
+    status.journal(JournalSummary { unsettled, unfetched, undelivered, quarantined, rejected });
+}
+
+/// Returns why a change has no document, and the remedy.
+fn unfetched(entry: &Entry) -> Option<String> {
+    let error = entry.fetch_error.as_ref().filter(|_| entry.phase == Phase::Seen)?;
+    let due = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(entry.fetch_due_at()))?;
+    Some(format!(
+        "the {} change {} could not be fetched: {error}; it is fetched again at {}, and by `harmony-host sync` at once",
+        entry.kind,
+        entry.id,
+        timestamp(due)
+    ))
 }

@@ -54,6 +54,10 @@ pub(crate) struct SyncLoop {
     pass: SyncPass,
     outbox: Arc<Outbox>,
     backoff: Backoff,
+    /// The backoff after refusals of the credential, which are no sign of an unavailable control plane.
+    refusals: Backoff,
+    /// The number of failures in a row, of all kinds.
+    failures: u32,
     schedule: Schedule,
     followed: Option<Arc<dyn Provider>>,
     registry: Registry,
@@ -93,7 +97,9 @@ impl SyncLoop {
             status: parts.status,
             pass,
             outbox,
+            refusals: Backoff::new(parts.random.clone()),
             backoff: Backoff::new(parts.random),
+            failures: 0,
             schedule: Schedule::now(),
             followed: None,
             registry: parts.registry,
@@ -227,8 +233,7 @@ impl SyncLoop {
     }
 
     fn authorized(&mut self) {
-        self.backoff.succeeded();
-        self.unauthorized = false;
+        self.end_failures();
         self.schedule = Schedule::now();
     }
 
@@ -337,29 +342,41 @@ impl SyncLoop {
     }
 
     fn succeeded(&mut self) {
-        if self.backoff.failures() > 0 {
+        if self.failures > 0 {
             tracing::info!("the provider answers again");
         }
-        self.backoff.succeeded();
-        self.unauthorized = false;
+        self.end_failures();
         self.schedule = Schedule::steady(self.backoff.spread());
         self.status.record_pass(None);
         // The provider responds again, so undelivered verdicts are reported now.
         self.outbox.answered();
     }
 
+    /// Forgets the failures.
+    fn end_failures(&mut self) {
+        self.backoff.succeeded();
+        self.refusals.succeeded();
+        (self.failures, self.unauthorized) = (0, false);
+    }
+
     fn failed(&mut self, provider: &Arc<dyn Provider>, error: &Error) {
-        let wait = self.backoff.failed(error.retry_after());
         let credential = credential_status_of(&**provider);
         self.unauthorized =
             credential.is_some_and(|credential| !matches!(credential, CredentialStatus::Valid { .. }));
-        // A refusal is often short: a deployment, a clock, a token in renewal. It is asked about after seconds first, then
-        // ever more slowly, and never as soon as after a lost connection.
-        let least = Backoff::bound(self.backoff.failures()) / 2;
-        let wait = if self.unauthorized { wait.max(least) } else { wait };
+        self.failures = self.failures.saturating_add(1);
+        // A refusal is often short: a deployment, a clock, a token in renewal. It is asked about after seconds first, also
+        // after an outage, then ever more slowly, and never as soon as after a lost connection. Neither count resets
+        // the other: a control plane that fails in turns is not asked every second.
+        let wait = match self.unauthorized {
+            true => {
+                let wait = self.refusals.failed(error.retry_after());
+                wait.max(Backoff::bound(self.refusals.failures()) / 2)
+            }
+            false => self.backoff.failed(error.retry_after()),
+        };
         self.schedule = Schedule::after(wait);
         let message = error_chain(error);
-        let failures = self.backoff.failures();
+        let failures = self.failures;
         let (name, wait) = (provider.name(), DisplayDuration(wait));
         let times =
             if failures == 1 { "failed".to_owned() } else { format!("failed {failures} times in a row") };

@@ -2,7 +2,7 @@
 
 use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};
 use harmony_tests::site::echo;
-use harmony_tests::{InProcessGateway, get};
+use harmony_tests::{InProcessGateway, eventually, get};
 use serde_json::{Value, json};
 
 use super::status;
@@ -119,5 +119,36 @@ async fn entry_that_is_no_change_is_named() {
         cloud.remove_fault(rule);
         gateway.host.sync().await.unwrap();
         assert_eq!(shown(&gateway).await, (true, String::new(), Vec::new()), "{bad}");
+    }
+}
+
+/// A change whose document cannot be fetched now is named with the reason, when it is fetched again, and the remedy.
+#[tokio::test]
+async fn change_that_cannot_be_fetched_is_named() {
+    for fault in [
+        Fault::html(200),
+        Fault::html(503),
+        Fault::status(501),
+        Fault::Redirect("http://127.0.0.1:9/login".to_owned()),
+    ] {
+        let cloud = ControlPlane::start().await;
+        let gateway = InProcessGateway::following(&cloud).await;
+        let rule = cloud.inject(When::call("GET", "/harmony/change/*"), fault.clone());
+        let change = cloud.put_document("edge", "pipeline", &echo("fhir", "/fhir"));
+        let reason = eventually("a pass without a failure follows the failed fetch", || async {
+            let status = gateway.host.status();
+            let sync = status.sync.as_ref().unwrap();
+            match (sync.unsettled, &sync.failure) {
+                (1, None) => Ok(status.reason().unwrap()),
+                _ => Err(format!("{sync:?}")),
+            }
+        })
+        .await;
+        assert!(reason.contains(&change) && reason.contains("pipeline"), "{fault:?}: {reason}");
+        assert!(reason.contains("could not be fetched: ") && reason.contains(cloud.url()), "{fault:?}: {reason}");
+        assert!(reason.contains("again at 20") && reason.contains("`harmony-host sync`"), "{fault:?}: {reason}");
+        cloud.remove_fault(rule);
+        gateway.host.sync().await.unwrap();
+        assert!(gateway.host.status().in_sync(), "{:?}", gateway.host.status().reason());
     }
 }

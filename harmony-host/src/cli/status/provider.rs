@@ -61,7 +61,9 @@ fn authorization(sync: &Value, now: Now, screen: &mut Screen) {
     };
     screen.row("authorized", &shown);
     if let Some(source) = sync["credential_source"].as_str() {
-        screen.row("credential", &format!("from {source}"));
+        let gateway = sync["credential_gateway"].as_str();
+        let gateway = gateway.map_or_else(String::new, |id| format!(", for the gateway {id}"));
+        screen.row("credential", &format!("from {source}{gateway}"));
     }
     // Without any credential its problem is the reason for which the gateway is not in sync.
     if let Some(problem) = sync["credential_problem"].as_str().filter(|_| sync["authorization"] != "missing")

@@ -287,6 +287,33 @@ async fn refused_credential_is_tried_after_seconds_then_minutes() {
     }
 }
 
+/// Refusals count by themselves, also after an outage; a control plane that fails in turns is asked ever later.
+#[tokio::test(start_paused = true)]
+async fn refusals_count_by_themselves() {
+    for outage in [1, 6, 12] {
+        let script = [vec![Answer::Away(None); outage], vec![Answer::Refused; 4]].concat();
+        let provider = Scripted::new(EVERY, script);
+        let _running = follow(&provider, 3);
+        provider.until_asked(outage + 4).await;
+        for (refusals, wait) in (1..).zip(provider.waits().into_iter().skip(outage)) {
+            let most = Backoff::bound(refusals) + Duration::from_millis(200);
+            assert!(wait <= most, "after {outage} failures, refusal {refusals}: {wait:?}");
+        }
+    }
+    let provider = Scripted::new(EVERY, vec![Answer::Refused; 24]);
+    let _running = follow(&provider, 3);
+    for asked in 1..24 {
+        provider.until_asked(asked).await;
+        *provider.standing.lock().unwrap() = valid();
+        // Every second failure is one of another kind.
+        if asked % 2 == 0 {
+            provider.script.lock().unwrap().push(Answer::Away(None));
+        }
+    }
+    let waits = provider.waits();
+    assert!(waits.iter().rev().take(4).any(|wait| *wait > Duration::from_secs(60)), "{waits:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn new_credential_ends_the_long_wait() {
     let provider = Scripted::new(EVERY, [vec![Answer::Refused; 10], vec![Answer::Nothing]].concat());
