@@ -15,6 +15,7 @@ pub(crate) mod keys;
 pub(crate) mod link;
 pub(crate) mod lookup;
 pub(crate) mod management;
+pub(crate) mod management_paths;
 pub(crate) mod membership;
 pub(crate) mod merged;
 pub(crate) mod mesh;

@@ -274,6 +274,19 @@ impl Credentials {
         }
     }
 
+    /// Warns when the token of the environment, which is stored next, is for another gateway than the stored one.
+    fn warn_of_another(&self, credential: &Credential) {
+        let stored = self.state().stored().and_then(|stored| stored.gateway_id.clone());
+        let ids = stored.zip(credential.gateway_id.as_ref());
+        if let Some((before, now)) = ids.filter(|(before, now)| before != *now) {
+            tracing::warn!(
+                before,
+                now,
+                "the machine token in {MACHINE_TOKEN} is for another gateway than the stored one, and replaces it"
+            );
+        }
+    }
+
     fn store(&self) -> Result<&Store> {
         self.0.store.as_ref().map_err(|reason| Error::unavailable(reason.clone()))
     }
@@ -311,6 +324,7 @@ impl Credentials {
         }
         drop(state);
         let Some(credential) = to_store else { return };
+        self.warn_of_another(&credential);
         let credential = (*credential).clone().with_names_of(self.state().stored()).bound_to(&self.0.origin);
         match store.save(&credential, None, now) {
             Ok(stamp) => {

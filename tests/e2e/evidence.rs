@@ -49,7 +49,11 @@ async fn new_state_with_an_older_token_is_unknown() {
             assert!(reason.contains("newer than its token") && reason.contains("--accept-fresh"), "{reason}");
             for command in ["status", "sync"] {
                 let mut run = tokio::process::Command::new(harmony_tests::binary());
-                run.arg(command).arg("--config").arg(dir.config()).arg("--state-dir").arg(dir.path().join("state"));
+                run.arg(command)
+                    .arg("--config")
+                    .arg(dir.config())
+                    .arg("--state-dir")
+                    .arg(dir.path().join("state"));
                 let output = run.output().await.unwrap();
                 assert_eq!(output.status.code(), Some(8), "{command}: {output:?}");
             }

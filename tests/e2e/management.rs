@@ -289,6 +289,35 @@ async fn health_of_a_shared_network_is_below_the_base() {
     assert_eq!(get("/admin/health").await["ready"], true);
 }
 
+/// `/health` is a pipeline's only if it has that path, and `check` tells it, as it does for a path below the API's own.
+#[tokio::test]
+async fn paths_of_the_api_are_warned_about() {
+    for (path, owner, warning) in [
+        ("/a", None, None),
+        ("/", Some("all"), Some("answers `/health`")),
+        ("/health", Some("all"), Some("answers `/health`")),
+        ("/%68ealth/", Some("all"), Some("answers `/health`")),
+        ("/health/deep", None, None),
+        ("/admin", None, Some("gets no request")),
+        ("/admin/info", None, Some("gets no request")),
+        ("/api/reload", None, Some("gets no request")),
+    ] {
+        let base = BASE.replace("network = \"management\"\n", "network = \"public\"\n");
+        let site = Site::with(&format!("{base}{}", echo("all", path)), Workdir::new()).await;
+        let health: Value = client().get(site.url("/health")).send().await.unwrap().json().await.unwrap();
+        assert_eq!(health["pipeline"].as_str(), owner, "{path}: {health}");
+        assert_eq!(health["ready"].as_bool(), owner.is_none().then_some(true), "{path}: {health}");
+        let snapshot = site.host.snapshot();
+        let found: Vec<String> = snapshot.warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found.iter().any(|found| found.contains("the management API")),
+            warning.is_some(),
+            "{found:?}"
+        );
+        assert!(warning.is_none_or(|warning| found.iter().any(|found| found.contains(warning))), "{found:?}");
+    }
+}
+
 /// The case `management_without_network`: 127.0.0.1:9090, and nothing in an application that embeds the host.
 #[tokio::test]
 async fn management_without_network() {

@@ -7,6 +7,7 @@ use provider_api::{Change, RejectionClass};
 
 use crate::apply::proposal;
 use crate::apply::proposal::record::GatewayNames;
+use crate::config::management_paths::owner_of_health;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::directories::leads_out;
@@ -89,6 +90,29 @@ fn links_that_lead_out(files: &Documents, edits: &Edits) -> Option<Rejection> {
     problems.refuse().then(|| Rejection::new(RejectionClass::Validate, problems))
 }
 
+/// Returns the rejection of a change whose pipeline would answer `/health` in place of the management API: load balancers
+/// and orchestrators believe that answer. The operator's own files may do so.
+fn takes_health(served: &Snapshot, candidate: &Snapshot, edits: &Edits) -> Option<Rejection> {
+    let owner = |snapshot: &'_ Snapshot| {
+        let config = &snapshot.config;
+        owner_of_health(config.management.as_ref()?, &config.pipelines).map(|owner| {
+            let (pipeline, place) = (&owner.linked.pipeline, owner.place.clone());
+            (pipeline.name.clone(), pipeline.place.file().to_owned(), place)
+        })
+    };
+    let (name, file, place) = owner(candidate).filter(|_| owner(served).is_none())?;
+    let wrote = |file: &str| edits.iter().any(|(name, _)| name == file);
+    if !wrote(&file) && !wrote(place.file()) {
+        return None;
+    }
+    let mut problems = Problems::default();
+    let message = "this path would answer `/health` on the network of the management API in its place";
+    problems.error(Some(&place), format!("pipelines.{name}"), message).help(
+        "use another network or a longer path; only the operator of this gateway may give `/health` away",
+    );
+    Some(Rejection::new(RejectionClass::Validate, problems))
+}
+
 /// The inputs of a candidate.
 #[derive(Clone)]
 struct Builder {
@@ -142,7 +166,10 @@ impl Builder {
         let surroundings = Surroundings { origins, ..self.surroundings.clone() };
         let built = Snapshot::build(documents, loaded.problems, generation, &surroundings, Some(served));
         match built {
-            Ok(snapshot) => Built::New { files, snapshot: Box::new(snapshot), edits },
+            Ok(snapshot) => match takes_health(served, &snapshot, &edits) {
+                Some(rejection) => self.attribute(rejection, &files, Some(&edits)),
+                None => Built::New { files, snapshot: Box::new(snapshot), edits },
+            },
             Err(rejection) => self.attribute(rejection, &files, Some(&edits)),
         }
     }

@@ -218,7 +218,9 @@ fn check_access(answer: &Answer, address: &ApiAddress, sent_token: bool) -> Resu
         (Some(_), StatusCode::UNAUTHORIZED) => {
             let failure = match sent_token {
                 true => failure,
-                false => failure.help("the token was not sent, because the gateway did not prove that it knows it"),
+                false => {
+                    failure.help("the token was not sent, because the gateway did not prove that it knows it")
+                }
             };
             failure
                 .help("the gateway serves another management.token than this one; give that with --token")

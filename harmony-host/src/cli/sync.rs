@@ -35,10 +35,11 @@ impl Sync {
     /// Runs the command and returns the exit code.
     pub(super) async fn run(self) -> Exit {
         let path = if self.accept_fresh { "sync/accept-fresh" } else { "sync" };
-        let Answer { status, body: answer, .. } = match self.gateway.request(Method::POST, path, DEADLINE).await {
-            Ok(answer) => answer,
-            Err(failure) => return failure.print(),
-        };
+        let Answer { status, body: answer, .. } =
+            match self.gateway.request(Method::POST, path, DEADLINE).await {
+                Ok(answer) => answer,
+                Err(failure) => return failure.print(),
+            };
         match self.json {
             true => out::json(&answer),
             false => out::print(&lines(&answer, self.accept_fresh)),
@@ -99,7 +100,8 @@ fn lines(answer: &Value, accepts: bool) -> String {
     let is_quiet = answer["success"].as_bool() == Some(true) && !has_fault(answer);
     if let Some(reason) = answer["reason"].as_str().filter(|_| is_quiet) {
         let is_known = Exit::of_status(answer) != Exit::NotKnown;
-        screen.line(&format!("{}: {reason}", if is_known { "NOT in sync" } else { "NOT KNOWN to be in sync" }));
+        screen
+            .line(&format!("{}: {reason}", if is_known { "NOT in sync" } else { "NOT KNOWN to be in sync" }));
     }
     screen.finish()
 }

@@ -13,6 +13,7 @@ use crate::config::force_https;
 use crate::config::link::{LinkedPipeline, Linker, misnamed};
 use crate::config::lookup::Lookup;
 use crate::config::management::DEFAULT_NETWORK;
+use crate::config::management_paths;
 use crate::config::membership::LinkedMesh;
 use crate::config::mesh_auth::link::Meshes;
 use crate::config::{Endpoint, Fragment, GatewaySections, LinkedBackend, Management, Mesh, Network, Proxy};
@@ -125,6 +126,9 @@ impl Config {
         found.reword(|problem| variables().find_map(|used| used.hide_in(problem)));
         problems.extend(&found);
         crate::config::conflicts::check(&linked, problems);
+        if let Some(management) = &gateway.management {
+            management_paths::check(management, &linked, problems);
+        }
         Some(Self {
             proxy: gateway.proxy.clone(),
             primary: providers.into_primary(),

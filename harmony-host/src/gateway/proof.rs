@@ -89,7 +89,8 @@ mod tests {
     /// A proof is for one token, one URL and one challenge.
     #[test]
     fn a_proof_is_for_its_address_alone() {
-        let (token, url) = (Secret::new("a".repeat(32)), "http://127.0.0.1:9090/admin".parse::<Url>().unwrap());
+        let (token, url) =
+            (Secret::new("a".repeat(32)), "http://127.0.0.1:9090/admin".parse::<Url>().unwrap());
         let (challenge, other) = (Challenge::new().unwrap(), Challenge::new().unwrap());
         let mut headers = HeaderMap::new();
         assert!(!challenge.is_met(&headers, &token, &url), "no header");
@@ -97,7 +98,9 @@ mod tests {
         assert!(challenge.is_met(&headers, &token, &url));
         assert!(!other.is_met(&headers, &token, &url), "a repeated proof");
         assert!(!challenge.is_met(&headers, &Secret::new("b".repeat(32)), &url), "another token");
-        for elsewhere in ["http://127.0.0.1:9091/admin", "http://127.0.0.2:9090/admin", "http://127.0.0.1:9090/x"] {
+        for elsewhere in
+            ["http://127.0.0.1:9091/admin", "http://127.0.0.2:9090/admin", "http://127.0.0.1:9090/x"]
+        {
             assert!(!challenge.is_met(&headers, &token, &elsewhere.parse().unwrap()), "{elsewhere}");
         }
         headers.insert(NAME, HeaderValue::from_static(""));

@@ -8,7 +8,7 @@ use http_body::Body;
 use http_body_util::Full;
 use provider_api::UrlPath;
 
-use crate::config::LinkedPipeline;
+use crate::config::management_paths::{HEALTH, RELOAD, owner_of_health};
 use crate::host::{Control, Host};
 use crate::http::path::{owned_segments, strip};
 use crate::http::respond::{json, not_allowed, problem};
@@ -27,9 +27,6 @@ use crate::snapshot::Snapshot;
 pub struct Management {
     control: Control,
 }
-
-/// The path `/api/reload`. It does not depend on the base path, because the `runbeam` CLI always uses it.
-const RELOAD: [&str; 2] = ["api", "reload"];
 
 impl Management {
     /// Creates the management API of `host`. It does not keep the host running.
@@ -99,7 +96,7 @@ impl Management {
     }
 
     /// Returns whether a request for `path` on `network` belongs to the management API: `network` is the configured
-    /// one, and `path` is `/api/reload`, below the base path, or `/health` where no pipeline is served.
+    /// one, and `path` is `/api/reload`, below the base path, or `/health` that no pipeline has.
     #[cfg(feature = "gateway")]
     pub(crate) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
         let config = snapshot.config.management.as_ref();
@@ -108,14 +105,12 @@ impl Management {
     }
 }
 
-/// Returns whether `path` is `/health`, and the network of the API has no pipelines that it could belong to.
+/// Returns whether `path` is `/health`, and belongs to no pipeline on the network of the API.
 fn is_root_health(snapshot: &Snapshot, path: &str) -> bool {
     let Some(config) = &snapshot.config.management else { return false };
     let is_health = UrlPath::parse(path)
-        .is_ok_and(|path| strip(&path, &["health".to_owned()]) == Some(path.as_str().len()));
-    let network = &config.network.value;
-    let serves = |linked: &LinkedPipeline| linked.pipeline.networks.iter().any(|at| at.value == *network);
-    is_health && !snapshot.config.pipelines.iter().any(serves)
+        .is_ok_and(|path| strip(&path, &[HEALTH.to_owned()]) == Some(path.as_str().len()));
+    is_health && owner_of_health(config, &snapshot.config.pipelines).is_none()
 }
 
 /// Returns the rest of `path` below the base path, or `reload` for the path `/api/reload`. A path that servers read in two

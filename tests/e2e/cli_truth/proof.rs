@@ -48,7 +48,9 @@ async fn imposter(status: u16, body: String) -> Upstream {
 /// No request to a program that has taken the port of a gateway has the token, whatever it answers.
 #[tokio::test]
 async fn imposter_gets_no_token() {
-    for (status, is_imitation) in [(404, false), (401, false), (403, false), (200, false), (200, true), (401, true)] {
+    for (status, is_imitation) in
+        [(404, false), (401, false), (403, false), (200, false), (200, true), (401, true)]
+    {
         let config = site(free_port(), Some(TOKEN));
         let body = match is_imitation {
             true => json!({ "config_file_path": config.config(), "proxy_id": "site", "in_sync": true }),

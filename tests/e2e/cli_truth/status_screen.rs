@@ -50,6 +50,8 @@ async fn in_sync_has_evidence_and_ages() {
     assert!(row(&screen, "provider").contains(&provider), "{screen}");
     let authorized = row(&screen, "authorized");
     assert!(authorized.contains("yes; ends in ") && authorized.contains(" days"), "{screen}");
+    let gateway_there = format!("for the gateway {}", cloud.gateway_id("edge"));
+    assert!(row(&screen, "credential").contains(&gateway_there), "{screen}");
     for (name, parts) in [
         ("last answer", &[" (20", "Z)", "next poll "][..]),
         ("applied", &["pipeline change ", &change, " (20"]),

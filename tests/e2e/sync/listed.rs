@@ -145,8 +145,14 @@ async fn change_that_cannot_be_fetched_is_named() {
         })
         .await;
         assert!(reason.contains(&change) && reason.contains("pipeline"), "{fault:?}: {reason}");
-        assert!(reason.contains("could not be fetched: ") && reason.contains(cloud.url()), "{fault:?}: {reason}");
-        assert!(reason.contains("again at 20") && reason.contains("`harmony-host sync`"), "{fault:?}: {reason}");
+        assert!(
+            reason.contains("could not be fetched: ") && reason.contains(cloud.url()),
+            "{fault:?}: {reason}"
+        );
+        assert!(
+            reason.contains("again at 20") && reason.contains("`harmony-host sync`"),
+            "{fault:?}: {reason}"
+        );
         cloud.remove_fault(rule);
         gateway.host.sync().await.unwrap();
         assert!(gateway.host.status().in_sync(), "{:?}", gateway.host.status().reason());

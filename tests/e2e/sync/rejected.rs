@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};
 use harmony_tests::site::echo;
-use harmony_tests::{InProcessGateway, InProcessGatewayOptions, OffsetClock};
+use harmony_tests::{InProcessGateway, InProcessGatewayOptions, OffsetClock, get};
 
 use super::status;
 
@@ -227,4 +227,28 @@ async fn body_that_will_not_change_is_rejected_at_once() {
         assert_eq!(cloud.wait_until_settled(&good).await.status, Status::Applied, "{shown}");
         assert_eq!(status(gateway.url("/first")).await, 200);
     }
+}
+
+/// No change takes `/health` from the management API: it answers there, whatever path a pipeline brings.
+#[tokio::test]
+async fn health_of_the_management_network_is_not_taken() {
+    let health = async |gateway: &InProcessGateway| -> serde_json::Value {
+        get(gateway.admin_url("/health")).await.unwrap().json().await.unwrap()
+    };
+    let cloud = ControlPlane::start().await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
+    let on_management = |path: &str| echo("taker", path).replace("[\"public\"]", "[\"management\"]");
+    let url = format!("http://127.0.0.1:{}/health", gateway.admin);
+    let by_url = on_management("/a") + &harmony_tests::site::ingress("taker", "i", &url, "default");
+    for toml in [on_management("/"), on_management("/health"), on_management("/%68ealth"), by_url] {
+        cloud.put_document("edge", "pipeline", &toml);
+        let report = gateway.host.sync().await.unwrap();
+        assert_eq!((report.applied.len(), report.rejected.len()), (0, 1), "{toml}: {report:?}");
+        assert!(format!("{report:?}").contains("/health"), "{report:?}");
+        assert_eq!(health(&gateway).await["live"], true, "{toml}");
+    }
+    cloud.put_document("edge", "pipeline", &on_management("/b"));
+    let report = gateway.host.sync().await.unwrap();
+    assert_eq!(report.applied.len(), 1, "another path of that network: {report:?}");
+    assert_eq!(health(&gateway).await["live"], true);
 }
