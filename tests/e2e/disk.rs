@@ -57,6 +57,38 @@ async fn check_rejected(errno: u8, message: &str) {
     assert_eq!(cloud.view(&change).status, Status::Failed);
 }
 
+/// While the saved configurations cannot be listed none is saved, none gets a number that was used, and `status` says so.
+#[tokio::test]
+async fn an_unlistable_directory_renumbers_no_generation() {
+    let (cloud, mut process) = serving().await;
+    for n in 0..3 {
+        process.dir.replace("pipelines/mine.toml", &echo("mine", &format!("/mine-{n}")));
+        eventually("the edit is saved", || async {
+            process.has_saved(&format!("/mine-{n}")).then_some(()).ok_or(n)
+        })
+        .await;
+    }
+    process.fail_disk("5 /list");
+    process.dir.replace("pipelines/mine.toml", &echo("mine", "/last"));
+    eventually("the failure is reported", || async {
+        let status = process.provider_status().await;
+        let failure = status["last_good"]["failure"].as_str().unwrap_or_default().to_owned();
+        if failure.contains("the disk reports an error") { Ok(()) } else { Err(status["last_good"].clone()) }
+    })
+    .await;
+    assert!(!process.has_saved("/last"));
+    process.heal_disk();
+    eventually("the edit is saved", || async {
+        process.has_saved("/last").then_some(()).ok_or(process.provider_status().await["last_good"].clone())
+    })
+    .await;
+    process.kill().await;
+    process.dir.write("pipelines/mine.toml", "[pipelines.mine\n");
+    process.restart().await;
+    assert_eq!((process.status_code("/last").await, process.status_code("/mine-2").await), (200, 404));
+    assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
+}
+
 #[tokio::test]
 async fn a_full_disk_rejects_a_change() {
     check_rejected(28, "No space left on device").await;

@@ -17,6 +17,59 @@ fn workdir(sections: &str) -> Workdir {
     Workdir::with([("config.toml", config)])
 }
 
+/// Owner, group and mode of a file stay when a change replaces it. A new file, and a new directory, has those of the
+/// directory that it is in; one with a secret is its owner's alone.
+#[tokio::test]
+async fn files_of_changes_have_the_owner_and_mode_of_their_place() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let cloud = ControlPlane::start().await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
+    let root = gateway.dir.path();
+    let at = |name: &str| root.join(name);
+    gateway.dir.write("pipelines/old.toml", &echo("old", "/old"));
+    let mode = |name: &str, mode| fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
+    mode("pipelines", 0o750);
+    mode("pipelines/old.toml", 0o604);
+    mode("", 0o700);
+    // Only root can give files away.
+    let owner = if chown(at("pipelines"), Some(1234), Some(2345)).is_ok() {
+        chown(at("pipelines/old.toml"), Some(3456), Some(4567)).unwrap();
+        Some([(1234, 2345), (3456, 4567)])
+    } else {
+        eprintln!("NOT TESTED: the owner of files, since this user cannot give them away");
+        None
+    };
+    gateway.host.reload().await.unwrap();
+    let secret = mesh("m", "i").replace("[\"i\"]", "[]");
+    for (kind, toml) in [
+        ("pipeline", echo("old", "/moved")),
+        ("pipeline", echo("new", "/new")),
+        ("transform", "[transform.flatten]\ninstructions = '[]'\n".to_owned()),
+        ("mesh", secret),
+    ] {
+        let change = cloud.put_document("edge", kind, &toml);
+        gateway.host.sync().await.unwrap();
+        let view = cloud.wait_until_settled(&change).await;
+        assert_eq!(view.status, Status::Applied, "{:?}", view.error_message);
+    }
+    let found = |name: &str| {
+        let metadata = fs::metadata(at(name)).unwrap();
+        (metadata.mode() & 0o777, (metadata.uid(), metadata.gid()))
+    };
+    for (name, mode) in [
+        ("pipelines/old.toml", 0o604),
+        ("pipelines/new.toml", 0o640),
+        ("transforms", 0o700),
+        ("transforms/flatten.json", 0o600),
+        ("mesh/m.toml", 0o600),
+    ] {
+        assert_eq!(found(name).0, mode, "{name}");
+    }
+    if let Some([directory, file]) = owner {
+        assert_eq!((found("pipelines/new.toml").1, found("pipelines/old.toml").1), (directory, file));
+    }
+}
+
 /// Control characters of a document are escaped in the log and on a terminal: no new line, no escape sequence.
 #[tokio::test]
 async fn control_characters_are_escaped() {

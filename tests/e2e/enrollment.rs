@@ -212,6 +212,42 @@ async fn the_default_provider_section_is_written() {
     );
 }
 
+/// An edit by hand in the moment in which the section is written is in the file, or in a copy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_while_the_provider_section_is_written() {
+    let config = harmony_tests::site::BASE.replace("primary_provider = \"local\"\n", "");
+    let site = Site::with(&config, Workdir::new()).await;
+    let original = site.dir.read("config.toml");
+    let token = json!({ "machine_token": "mt", "expires_at": "2099-01-01T00:00:00Z", "gateway_id": "01H" });
+    for n in 0..10 {
+        let edit = format!("{original}# by hand {n}\n");
+        let (path, new) = (site.dir.config(), site.dir.path().join("new.txt"));
+        std::fs::write(&new, &edit).unwrap();
+        let editor = tokio::task::spawn_blocking(move || {
+            let until = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+            let directory = path.parent().unwrap().to_owned();
+            let before = std::fs::read(&path).unwrap();
+            let is_written = || {
+                let entries = std::fs::read_dir(&directory).unwrap().flatten();
+                let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+                names.any(|name| name.starts_with(".harmony-")) || std::fs::read(&path).unwrap() != before
+            };
+            while !is_written() {
+                assert!(tokio::time::Instant::now() < until, "no section was written");
+                std::thread::yield_now();
+            }
+            std::fs::rename(&new, &path).unwrap();
+        });
+        let (status, answer) = post(site.admin_url("/admin/token"), None, &token).await;
+        assert_eq!(status, 200, "{answer}");
+        editor.await.unwrap();
+        let written = site.dir.read("config.toml");
+        assert!(written.starts_with(&edit), "{n}: the edit is gone: {written}");
+        site.dir.replace("config.toml", &original);
+        site.host.reload().await.unwrap();
+    }
+}
+
 /// `POST update`: the gateway goes with its ULID and transforms with their name, a document that is not taken does not
 /// keep the others, `config_size` is the total, and a poll follows.
 #[tokio::test]

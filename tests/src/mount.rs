@@ -15,12 +15,12 @@ pub enum Mount {
     Writable,
     /// Mounted read-only, as a ConfigMap or with `docker -v conf:/etc/harmony:ro`.
     ReadOnly,
-    /// With config.toml mounted by itself, as with `docker -v config.toml:/etc/harmony/config.toml`.
-    ConfigFile,
+    /// With this file, named relative to the directory, mounted by itself, as with
+    /// `docker -v config.toml:/etc/harmony/config.toml`.
+    File(&'static str),
 }
 
 const READ_ONLY: &str = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\"";
-const CONFIG_FILE: &str = "mount --bind \"$1/config.toml\" \"$1/config.toml\"";
 
 impl Mount {
     /// Returns the command that runs `program` on the configuration in `dir`. `None` if this machine has no mount
@@ -28,8 +28,8 @@ impl Mount {
     pub fn command(self, program: &Path, dir: &Path) -> Option<Command> {
         let mount = match self {
             Self::Writable => return Some(Command::new(program)),
-            Self::ReadOnly => READ_ONLY,
-            Self::ConfigFile => CONFIG_FILE,
+            Self::ReadOnly => READ_ONLY.to_owned(),
+            Self::File(name) => format!("mount --bind \"$1/{name}\" \"$1/{name}\""),
         };
         if !namespaces() {
             return None;

@@ -1,10 +1,11 @@
 //! The commands of the apply task.
 
 use std::fmt;
+use std::io;
 
 use tokio::sync::oneshot;
 
-use crate::apply::{ChangeVerdict, JournaledChange, Verdict};
+use crate::apply::{ChangeVerdict, ConfigEdit, JournaledChange, Verdict};
 
 /// A command to the task that owns the applier. The task runs one command at a time.
 pub(crate) enum Command {
@@ -12,6 +13,8 @@ pub(crate) enum Command {
     Reload(oneshot::Sender<Verdict>),
     /// Applies a change of a provider.
     Change(JournaledChange, oneshot::Sender<ChangeVerdict>),
+    /// Edits config.toml and applies it.
+    Edit(ConfigEdit, oneshot::Sender<io::Result<bool>>),
     /// Stops the task.
     Stop(oneshot::Sender<()>),
 }
@@ -21,6 +24,7 @@ impl fmt::Debug for Command {
         f.write_str(match self {
             Self::Reload(_) => "Reload",
             Self::Change(..) => "Change",
+            Self::Edit(..) => "Edit",
             Self::Stop(_) => "Stop",
         })
     }

@@ -122,10 +122,13 @@ fn write_one(layers: &Layers, file: &Before, text: &str, sensitive: &Sensitive) 
     // The overlay, and a file that holds a secret, are their owner's alone.
     let is_overlay = file.overlay.is_some();
     if let Some(parent) = path.parent() {
-        atomic_file::make_directory(parent, if is_overlay { 0o700 } else { 0o755 })?;
+        match is_overlay {
+            true => atomic_file::make_directory(parent, 0o700)?,
+            false => atomic_file::make_directory_like_parent(parent)?,
+        }
     }
     let is_private = is_overlay || secrecy::holds_secret(&file.name, text, sensitive);
-    let access = if is_private { Access::Private } else { Access::Keep(0o644) };
+    let access = if is_private { Access::Private } else { Access::LikeDirectory };
     match &file.text {
         Some(old) => exchange::replace(&path, text.as_bytes(), access, Some(&|now| now == old.as_bytes())),
         None => exchange::replace(&path, text.as_bytes(), access, None),

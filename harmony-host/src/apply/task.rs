@@ -25,6 +25,12 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
                     let _ = reply.send(verdict);
                     continue;
                 }
+                Some(Command::Edit(edit, reply)) => {
+                    let written = applier.edit_config(edit).await;
+                    watch.update(watch_set(applier.documents(), applier.layers()));
+                    let _ = reply.send(written);
+                    continue;
+                }
                 Some(Command::Stop(reply)) => {
                     let _ = reply.send(());
                     return;

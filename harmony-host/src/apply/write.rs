@@ -128,7 +128,11 @@ impl Applier {
                 if !matches!(error, WriteError::Partial { .. }) {
                     change.journal.rolled_back(change.sequence).map_err(deferred)?;
                 }
-                return Err(error.into());
+                return Err(match &error {
+                    // The next attempt writes it to the overlay.
+                    WriteError::Io { file, error } if layers.found_stuck(file, error) => CommitError::Edited,
+                    _ => error.into(),
+                });
             }
             kill("written");
             if let Err(error) = change.journal.committed(change.sequence) {

@@ -9,6 +9,7 @@ use crate::documents::edits::Edits;
 use crate::documents::overlay::{Overlay, ReadOnly, Write, inside, read_only};
 use crate::documents::read;
 use crate::storage::digest::{Digest, full};
+use crate::storage::io_error::explain;
 use crate::storage::{atomic_file, exchange};
 
 /// The layers of one configuration. A cheap handle.
@@ -27,6 +28,8 @@ struct Inner {
     overlay: Option<Overlay>,
     /// The paths of the base that could not be written when that was examined last.
     read_only: Mutex<Vec<ReadOnly>>,
+    /// The files that could not be replaced although their directory can be written.
+    stuck: Mutex<Vec<ReadOnly>>,
 }
 
 /// The layer that a file is in.
@@ -60,7 +63,7 @@ impl Layers {
     fn new(config_path: &Path, overlay: Option<Overlay>) -> Self {
         let root = config_path.parent().map(Path::to_owned).unwrap_or_default();
         let (config_path, read_only) = (config_path.to_owned(), Mutex::default());
-        Self(Arc::new(Inner { config_path, root, overlay, read_only }))
+        Self(Arc::new(Inner { config_path, root, overlay, read_only, stuck: Mutex::default() }))
     }
 
     /// Returns the path of config.toml in the base.
@@ -85,7 +88,36 @@ impl Layers {
 
     /// Returns the paths of the base that could not be written when that was examined last.
     pub(super) fn read_only(&self) -> Vec<ReadOnly> {
-        self.0.read_only.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut all = self.0.read_only.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stuck = self.0.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(
+            stuck
+                .iter()
+                .filter(|stuck| !all.iter().any(|known| known.path == stuck.path))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        all
+    }
+
+    /// Notes that a file cannot be replaced, if that is what `error` says: it is mounted by itself, where the table of mounts
+    /// does not show it, or it has the attribute that nobody may replace it. Returns whether it is written to the overlay
+    /// from now on.
+    pub(crate) fn found_stuck(&self, name: &str, error: &io::Error) -> bool {
+        /// "Operation not permitted".
+        const EPERM: i32 = 1;
+        let is_stuck = error.kind() == io::ErrorKind::ResourceBusy || error.raw_os_error() == Some(EPERM);
+        if !is_stuck || self.is_stuck(name) || self.overlay_path(name).is_none() {
+            return false;
+        }
+        let stuck = ReadOnly { path: self.base_path(name), reason: explain(error).0 };
+        self.0.stuck.lock().unwrap_or_else(PoisonError::into_inner).push(stuck);
+        true
+    }
+
+    fn is_stuck(&self, name: &str) -> bool {
+        let stuck = self.0.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.iter().any(|stuck| stuck.path == self.base_path(name))
     }
 
     pub(super) fn overlay(&self) -> Option<&Overlay> {
@@ -172,7 +204,8 @@ impl Layers {
     pub(crate) fn place(&self, edits: &mut Edits) {
         let names: Vec<String> = edits.iter().map(|(name, _)| name.to_owned()).collect();
         for name in names.into_iter().filter(|name| self.overlay_path(name).is_some()) {
-            if self.is_overlaid(&name) || read_only(&self.base_path(&name)).is_some() {
+            if self.is_overlaid(&name) || self.is_stuck(&name) || read_only(&self.base_path(&name)).is_some()
+            {
                 edits.overlay(name);
             }
         }

@@ -51,15 +51,13 @@ impl Control {
     ) -> Authorized {
         tracing::info!(gateway = enrolled.gateway_id, provider = %provider.name(), "this gateway is authorized");
         let mut section_error = None;
-        match provider_section::write_missing(snapshot).await {
-            Ok(false) => {}
-            Ok(true) => {
-                self.reload().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the section of the provider could not be written into config.toml");
-                section_error = Some(error.to_string());
-            }
+        let missing = match provider_section::missing(snapshot) {
+            Some(edit) => self.edit_config(edit).await,
+            None => Ok(None),
+        };
+        if let Err(error) = missing {
+            tracing::warn!(%error, "the section of the provider could not be written into config.toml");
+            section_error = Some(error.to_string());
         }
         let _ = self.sync.send(SyncCommand::Authorized).await;
         Authorized { enrolled, section_error }

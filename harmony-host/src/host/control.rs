@@ -6,7 +6,7 @@ use provider_api::{Error, Result};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::apply::{Command, Verdict};
+use crate::apply::{Command, ConfigEdit, Verdict};
 use crate::snapshot::Snapshot;
 use crate::snapshot::feed::Snapshots;
 use crate::status::StatusBoard;
@@ -34,6 +34,18 @@ impl Control {
         let (reply, verdict) = oneshot::channel();
         self.commands.send(Command::Reload(reply)).await.ok()?;
         verdict.await.ok()
+    }
+
+    /// Edits config.toml and applies it. Returns whether it was written; `None` when the host is stopping.
+    ///
+    /// # Errors
+    /// The error of the operating system or of `edit`; the file is then unchanged.
+    pub(super) async fn edit_config(&self, edit: ConfigEdit) -> std::io::Result<Option<bool>> {
+        let (reply, written) = oneshot::channel();
+        if self.commands.send(Command::Edit(edit, reply)).await.is_err() {
+            return Ok(None);
+        }
+        written.await.ok().transpose()
     }
 
     /// Syncs with the primary provider now. Returns `None` when the host is stopping.

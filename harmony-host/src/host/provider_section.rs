@@ -1,44 +1,32 @@
 //! The `[provider.<name>]` section that the host adds to config.toml.
 
 use std::io;
-use std::sync::Arc;
 
 use toml_edit::{DocumentMut, Item, Table, value};
 
+use crate::apply::ConfigEdit;
 use crate::config::DEFAULT_INTERVAL_SECS;
 use crate::documents::editable;
 use crate::documents::overlay::read_only;
 use crate::snapshot::Snapshot;
-use crate::storage::{atomic_file, io_error};
 
-/// Writes `[provider.<name>]` to config.toml if the section is missing and the gateway uses the defaults of its primary
-/// provider, so that the file shows the settings in use. Keeps comments and layout. Returns whether it wrote the file: it
-/// leaves one alone that is read-only or in the overlay.
-///
-/// # Errors
-/// The error of the operating system; the file is then unchanged.
-pub(crate) async fn write_missing(snapshot: &Arc<Snapshot>) -> io::Result<bool> {
+/// Returns the edit that adds `[provider.<name>]` to config.toml, if the section is missing and the gateway uses the
+/// defaults of its primary provider: the file then shows the settings in use. It keeps comments and layout. `None` if there
+/// is nothing to add, or if the file is read-only or in the overlay.
+pub(super) fn missing(snapshot: &Snapshot) -> Option<ConfigEdit> {
     let primary = &snapshot.config.primary;
     if primary.section.is_some() || primary.defaults.is_empty() {
-        return Ok(false);
+        return None;
     }
     let (name, defaults) = (primary.name.to_string(), primary.defaults);
-    let path = snapshot.documents.config_path().to_owned();
+    let path = snapshot.documents.config_path();
     let file = path.file_name().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
     // The section repeats what holds without it. In the overlay it would only hide the operator's file, and in the base it
     // would count as an edit of that.
-    if snapshot.documents.overlay(&file).is_some() || read_only(&path).is_some() {
-        return Ok(false);
+    if snapshot.documents.overlay(&file).is_some() || read_only(path).is_some() {
+        return None;
     }
-    let work = move || {
-        let at = io_error::at(&path);
-        let text = std::fs::read_to_string(&path).map_err(&at)?;
-        match with_section(&text, &name, defaults).map_err(io::Error::other)? {
-            Some(text) => atomic_file::write(&path, text.as_bytes(), 0o600).map_err(at).map(|()| true),
-            None => Ok(false),
-        }
-    };
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    Some(Box::new(move |text| with_section(text, &name, defaults).map_err(io::Error::other)))
 }
 
 /// Returns the text with the section, or `None` if it has the section already.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::last_good::generation::{Generation, decode};
 use crate::storage::atomic_file;
+use crate::storage::failpoints;
 use crate::storage::io_error::{self, Explained};
 use crate::storage::lock::Lock;
 
@@ -31,7 +32,11 @@ impl Ring {
     pub(crate) fn open(directory: PathBuf, lock: Option<Lock>) -> (Self, Option<Generation>) {
         atomic_file::sweep(&directory);
         let mut ring = Self { directory, newest: None, _lock: lock };
-        for number in ring.numbers().into_iter().rev() {
+        let numbers = ring.numbers().unwrap_or_else(|error| {
+            tracing::error!(%error, "the saved configurations cannot be listed; a start with invalid files finds none of them");
+            Vec::new()
+        });
+        for number in numbers.into_iter().rev() {
             match ring.read(number) {
                 Ok(generation) => {
                     ring.newest = Some((number, generation.metadata.digest.clone()));
@@ -49,17 +54,20 @@ impl Ring {
     /// Saves a generation: as a new one when its files differ from the newest, else in its place.
     ///
     /// # Errors
-    /// The error of the operating system; the older generations are then unchanged.
+    /// The error of the operating system; the older generations are then unchanged. A directory that cannot be listed is an
+    /// error, since an older number would then be used again.
     pub(crate) fn save(&mut self, generation: &Generation) -> io::Result<()> {
+        atomic_file::make_directory(&self.directory, 0o700).map_err(io_error::at(&self.directory))?;
+        let there = self.numbers()?.last().copied().unwrap_or(0);
         let number = match &self.newest {
             Some((number, digest)) if *digest == generation.metadata.digest => *number,
-            _ => self.numbers().last().map_or(1, |last| last + 1),
+            Some((number, _)) => there.max(*number) + 1,
+            None => there + 1,
         };
         let path = self.path(number);
-        atomic_file::make_directory(&self.directory, 0o700).map_err(io_error::at(&self.directory))?;
         atomic_file::write(&path, &generation.encode()?, 0o600).map_err(io_error::at(&path))?;
         self.newest = Some((number, generation.metadata.digest.clone()));
-        let numbers = self.numbers();
+        let numbers = self.numbers()?;
         for old in numbers.iter().take(numbers.len().saturating_sub(GENERATIONS)) {
             let path = self.path(*old);
             atomic_file::remove(&path).map_err(io_error::at(&path))?;
@@ -76,14 +84,22 @@ impl Ring {
         decode(&fs::read(&path).map_err(|e| Explained(&e).to_string())?)
     }
 
-    /// Returns the numbers of the generations on the disk, oldest first.
-    fn numbers(&self) -> Vec<u64> {
-        let files = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        let mut numbers: Vec<u64> = files
-            .filter_map(|file| file.file_name().to_str()?.strip_suffix(".generation")?.parse().ok())
-            .collect();
+    /// Returns the numbers of the generations on the disk, oldest first; none for a directory that does not exist.
+    ///
+    /// # Errors
+    /// The error of the operating system.
+    fn numbers(&self) -> io::Result<Vec<u64>> {
+        let at = io_error::at(&self.directory);
+        failpoints::disk(&self.directory.join("list")).map_err(&at)?;
+        let files = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            files => files.map_err(&at)?,
+        };
+        let names = files.map(|file| file.map(|file| file.file_name())).collect::<io::Result<Vec<_>>>();
+        let number = |name: std::ffi::OsString| name.to_str()?.strip_suffix(".generation")?.parse().ok();
+        let mut numbers: Vec<u64> = names.map_err(&at)?.into_iter().filter_map(number).collect();
         numbers.sort_unstable();
-        numbers
+        Ok(numbers)
     }
 
     fn path(&self, number: u64) -> PathBuf {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -16,6 +17,9 @@ pub(super) const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
 pub(crate) enum Access {
     /// A replaced file keeps its permissions; a new file gets this mode, reduced by the umask.
     Keep(u32),
+    /// A replaced file keeps its permissions. A new file gets the owner and the group of its directory, and what they may do
+    /// there, reduced by the umask.
+    LikeDirectory,
     /// Only the owner can read and write the file.
     Private,
 }
@@ -53,21 +57,27 @@ pub(super) fn target_of(path: &Path) -> io::Result<PathBuf> {
 /// The error of the operating system; no file is left then.
 pub(super) fn made(target: &Path, bytes: &[u8], access: Access) -> io::Result<NamedTempFile> {
     let old = fs::metadata(target).ok();
+    let directory = parent_directory(target);
+    let like = (access == Access::LikeDirectory).then(|| fs::metadata(&directory)).transpose()?;
     let mut builder = temporary();
-    // The replaced file may be less readable than `mode`, so the temporary file is readable only by its owner until it
+    // The replaced file may be less readable than a new one, so the temporary file is readable only by its owner until it
     // has the permissions of the replaced one.
-    if let (None, Access::Keep(mode)) = (&old, access) {
-        builder.permissions(permissions(mode));
+    match (&old, access, &like) {
+        (None, Access::Keep(mode), _) => drop(builder.permissions(permissions(mode))),
+        (None, _, Some(like)) => drop(builder.permissions(permissions(like.permissions().mode() & 0o664))),
+        _ => {}
     }
-    let mut file = builder.tempfile_in(parent_directory(target))?;
+    let mut file = builder.tempfile_in(&directory)?;
     failpoints::disk(target)?;
     file.write_all(bytes)?;
     if let Some(old) = old {
         let kept = keep_owner(file.as_file(), &old)?;
         file.as_file().set_permissions(match access {
-            Access::Keep(_) => kept,
+            Access::Keep(_) | Access::LikeDirectory => kept,
             Access::Private => permissions(0o600),
         })?;
+    } else if let Some(like) = like {
+        adopt(file.as_file(), &like)?;
     }
     file.as_file().sync_all()?;
     Ok(file)
@@ -76,7 +86,7 @@ pub(super) fn made(target: &Path, bytes: &[u8], access: Access) -> io::Result<Na
 /// Gives `file` the owner and group of `old`, and returns the permissions that it may have. Only root may give files
 /// away; a group of other members then loses its access rather than a new one gaining it.
 fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<fs::Permissions> {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+    use std::os::unix::fs::{MetadataExt as _, fchown};
     let new = file.metadata()?;
     if (new.uid(), new.gid()) != (old.uid(), old.gid())
         && fchown(file, Some(old.uid()), Some(old.gid())).is_err()
@@ -86,6 +96,13 @@ fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<fs::Permissions> {
         return Ok(permissions(old.permissions().mode() & !0o070));
     }
     Ok(old.permissions())
+}
+
+/// Gives a new file the owner and group of `like`, and takes what a group may do that it does not have.
+fn adopt(new: &File, like: &fs::Metadata) -> io::Result<()> {
+    let allowed = keep_owner(new, like)?.mode() | !0o777;
+    let made = new.metadata()?.permissions().mode();
+    new.set_permissions(permissions(made & allowed))
 }
 
 /// Creates and removes a temporary file in `directory`.
@@ -143,6 +160,26 @@ pub(crate) fn make_directory(directory: &Path, mode: u32) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(mode).create(directory)
 }
 
+/// Creates `directory` and its missing parents, each with the owner, the group and the mode of the one that it is in,
+/// reduced by the umask.
+///
+/// # Errors
+/// The error of the operating system.
+pub(crate) fn make_directory_like_parent(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_directory(directory);
+    make_directory_like_parent(&parent)?;
+    let like = fs::metadata(&parent)?;
+    match fs::DirBuilder::new().mode(like.permissions().mode() & 0o777).create(directory) {
+        Ok(()) => adopt(&File::open(directory)?, &like),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Syncs a directory: without it a rename may be lost in a power cut.
 pub(super) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
@@ -156,14 +193,11 @@ pub(super) fn parent_directory(path: &Path) -> PathBuf {
 }
 
 fn permissions(mode: u32) -> fs::Permissions {
-    use std::os::unix::fs::PermissionsExt as _;
     fs::Permissions::from_mode(mode)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

@@ -147,6 +147,42 @@ async fn used_up_token_is_not_taken_again() {
     }
 }
 
+/// A dead token of the environment does not win by its later end, whatever its form: after a restart the token that a user
+/// has authorized is used, and the status names it.
+#[tokio::test]
+async fn later_end_of_a_dead_token_counts_for_nothing() {
+    let with_end = |end: &str| {
+        json!({ "machine_token": "dead", "expires_at": end, "gateway_id": "01GATEWAY" }).to_string()
+    };
+    for dead in [with_end("2035-01-01T00:00:00Z"), with_end("2199-01-01T00:00:00Z"), "dead".to_owned()] {
+        for status in [401, 403] {
+            let cloud = refusing(status, "dead").await;
+            let first = Gateway::started(environment(&dead));
+            let provider = first.provider(&cloud.url());
+            unavailable(&provider).await;
+            assert_eq!(
+                enrollment(&provider).credential_details().source.as_deref(),
+                Some("RUNBEAM_MACHINE_TOKEN"),
+                "{dead}"
+            );
+            let request = provider_api::EnrollmentRequest { replace: true, ..enrollment_request() };
+            enrollment(&provider).enroll(&request).await.unwrap();
+            let asked = cloud.requests().len();
+            for _ in 0..2 {
+                let later = Gateway::at(Arc::clone(&first.home), environment(&dead));
+                let later = later.provider(&cloud.url());
+                assert_eq!(token_in_use(&later, &cloud).await.as_deref(), Some("enrolled-token"), "{dead}");
+                let details = enrollment(&later).credential_details();
+                assert_eq!(details.source.as_deref(), Some("the stored machine token"), "{dead}");
+                let problem = details.problem.unwrap_or_default();
+                assert!(problem.contains("RUNBEAM_MACHINE_TOKEN is not used"), "{dead}: {problem}");
+            }
+            let sent = cloud.requests();
+            assert!(sent[asked..].iter().all(|sent| sent.bearer.as_deref() != Some("dead")), "{dead}");
+        }
+    }
+}
+
 /// A refusal is remembered over a restart: a stored token that works is not given up for it.
 #[tokio::test]
 async fn refused_variable_does_not_replace_the_store() {

@@ -118,6 +118,97 @@ async fn documents_are_escaped() {
     assert_safe(&missing.1);
 }
 
+/// Starts a control plane that answers with `EVIL` in every text.
+async fn evil_control_plane() -> Upstream {
+    Upstream::with_handler(|request| {
+        let change = json!({ "id": EVIL, "type": EVIL, "kind": EVIL, "status": EVIL, "gateway_id": EVIL,
+                             "created_at": EVIL, "config": EVIL });
+        let (code, body) = match request.uri.path() {
+            path if path.contains("/changes") => (200, json!({ "data": [change], "message": EVIL })),
+            _ => (500, json!({ "message": EVIL, "error": EVIL })),
+        };
+        async move {
+            let mut response = Response::new(full(body.to_string()));
+            *response.status_mut() = http::StatusCode::from_u16(code).unwrap();
+            response.headers_mut().insert("x-note", http::HeaderValue::from_bytes(b"\x9b31m").unwrap());
+            response
+        }
+    })
+    .await
+}
+
+/// Sends requests with bytes that command a terminal in the path, the host and a header.
+async fn send_evil_requests(port: u16) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    for (path, host, value) in [
+        (&b"/\x9b31m"[..], &b"a"[..], &b"b"[..]),
+        (b"/api/%1b[2J%0ain%20sync", b"a\x1b[2J", b"b"),
+        (b"/api", b"a", b"\x9b31m\xe2\x80\xae"),
+        (b"/nowhere%0a%1b", b"x.example", b"\xff\xfe"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let request = [
+            b"GET ",
+            path,
+            b" HTTP/1.1\r\nhost: ",
+            host,
+            b"\r\nauthorization: Bearer ",
+            value,
+            b"\r\nconnection: close\r\n\r\n",
+        ]
+        .concat();
+        stream.write_all(&request).await.unwrap();
+        let mut answer = Vec::new();
+        // A refused connection may be reset.
+        let _ = stream.read_to_end(&mut answer).await;
+    }
+}
+
+/// The log of a running gateway: names of files, texts of a control plane, requests, the subject of a certificate.
+#[tokio::test]
+async fn logs_are_escaped() {
+    let cloud = evil_control_plane().await;
+    for format in ["human", "json"] {
+        let (dir, port, admin) = (Workdir::new(), harmony_tests::free_port(), harmony_tests::free_port());
+        let config = harmony_tests::RUNBEAM_CONFIG.replace("API", &cloud.url()).replace("INTERVAL", "1");
+        dir.write("config.toml", &on_ports(&format!("{config}{}", echo("api", "/api")), port, admin));
+        dir.write(&format!("pipelines/{EVIL}.toml"), &echo("evil", "/evil"));
+        dir.write(&format!("pipelines/{EVIL}.tomll"), "");
+        let mut subject = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        subject.distinguished_name.push(rcgen::DnType::CommonName, EVIL);
+        subject.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        dir.write("tls.crt", &subject.self_signed(&key).unwrap().pem());
+        dir.write("tls.key", &key.serialize_pem());
+        let path = dir.config();
+        let mut command = super::command(dir.path(), &["run", "--log-format", format, "--log", "trace"]);
+        command.arg("--config").arg(&path);
+        let home = dir.path().display().to_string();
+        let environment = [("HOME", &*home), ("RUNBEAM_MACHINE_TOKEN", "7|x"), ("RUST_BACKTRACE", "0")];
+        let mut gateway = harmony_tests::Gateway::spawn_command(command, &path, &environment);
+        gateway.wait_until_ready().await;
+        send_evil_requests(port).await;
+        let tls = format!(
+            "[network.tls.http]\nbind_address = \"127.0.0.1\"\nbind_port = {}\n\
+             cert_path = \"tls.crt\"\nkey_path = \"tls.key\"\n",
+            harmony_tests::free_port()
+        );
+        let text = dir.read("config.toml");
+        dir.replace("config.toml", &format!("{text}{tls}"));
+        dir.write(&format!("mesh/{EVIL}.toml"), "[mesh.broken\n");
+        gateway.wait_for_log("rejected").await;
+        for arguments in [&["status"][..], &["status", "--json"], &["sync"], &["check"], &["check", "--json"]]
+        {
+            let arguments: Vec<&str> =
+                arguments.iter().copied().chain(["--config", path.to_str().unwrap()]).collect();
+            assert_safe(&run(dir.path(), &arguments).await.1);
+        }
+        let log = gateway.log();
+        assert_safe(&log);
+        assert!(log.contains("u{1b}[2J") || log.contains("u001b[2J"), "the names are logged: {log}");
+    }
+}
+
 /// The names and texts of a resource at a control plane are escaped by `resolve`.
 #[tokio::test]
 async fn resources_are_escaped() {

@@ -32,6 +32,41 @@ async fn wait_for(dir: &Workdir, home: &Workdir, text: &str) -> (i32, String) {
     .await
 }
 
+/// The same files are rejected for another cause than before: the screen has the current one.
+#[tokio::test]
+async fn rejection_has_its_current_cause() {
+    let (dir, home, admin) = (Workdir::new(), Workdir::new(), free_port());
+    let config = on_ports(BASE, free_port(), admin);
+    dir.write("config.toml", &config);
+    let mut command = tokio::process::Command::new(harmony_tests::binary());
+    command.arg("run").arg("--config").arg(dir.config());
+    let home_path = home.path().display().to_string();
+    let mut gateway = Gateway::spawn_command(command, &dir.config(), &[("HOME", &home_path)]);
+    gateway.wait_until_ready().await;
+    let occupied = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ports = [occupied(), occupied(), occupied()];
+    let numbers = ports.each_ref().map(|port| port.local_addr().unwrap().port());
+    let network =
+        |n: usize| format!("[network.n{n}.http]\nbind_address = \"127.0.0.1\"\nbind_port = {}\n", numbers[n]);
+    let sections: String = (0..3).map(network).collect();
+    let mut ports = ports.map(Some);
+    dir.replace("config.toml", &format!("{config}{sections}"));
+    for free in 0..3 {
+        // All but one are occupied, each time another one.
+        if free > 0 {
+            ports[free - 1] = Some(std::net::TcpListener::bind(("127.0.0.1", numbers[free - 1])).unwrap());
+        }
+        ports[free] = None;
+        let (shown, hidden) = ((free + 1) % 3, free);
+        eventually("the cause is the current one", || async {
+            let (code, screen) = status(&dir, &home).await;
+            let has = |n: usize| screen.contains(&format!("127.0.0.1:{}", numbers[n]));
+            if code == 7 && has(shown) && !has(hidden) { Ok(()) } else { Err(screen) }
+        })
+        .await;
+    }
+}
+
 /// While the gateway is in sync, the screen has the control plane, the end of the authorization, the evidence, and each time
 /// with its age.
 #[tokio::test]

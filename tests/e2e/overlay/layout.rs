@@ -44,7 +44,8 @@ async fn configuration_mounted_read_only_as_a_config_map() {
 #[tokio::test]
 async fn configuration_mounted_as_one_file() {
     let cloud = ControlPlane::start().await;
-    let mounted = GatewayProcess::mounted(&cloud, free_port(), "", Workdir::new(), Mount::ConfigFile).await;
+    let mounted =
+        GatewayProcess::mounted(&cloud, free_port(), "", Workdir::new(), Mount::File("config.toml")).await;
     let Some(mut process) = mounted else {
         eprintln!("NOT TESTED: this machine has no mount namespaces, so no file can be mounted by itself");
         return;
@@ -63,6 +64,56 @@ async fn configuration_mounted_as_one_file() {
     assert_eq!(overlay["files"].as_array().unwrap().len(), 1, "{overlay:#}");
     let reason = &overlay["read_only"][0]["reason"];
     assert_eq!(reason, "the file is mounted by itself", "{overlay:#}");
+}
+
+/// A pipeline that is mounted by itself: its changes go to the overlay, and an edit of it from outside is newer.
+#[tokio::test]
+async fn one_pipeline_mounted_by_itself() {
+    const FILE: &str = "pipelines/mine.toml";
+    let cloud = ControlPlane::start().await;
+    let dir = Workdir::with([(FILE, echo("mine", "/mine"))]);
+    let Some(mut process) = GatewayProcess::mounted(&cloud, free_port(), "", dir, Mount::File(FILE)).await
+    else {
+        eprintln!("NOT TESTED: this machine has no mount namespaces, so no file can be mounted by itself");
+        return;
+    };
+    applied(&cloud, "pipeline", &echo("mine", "/moved")).await;
+    applied(&cloud, "pipeline", &echo("other", "/other")).await;
+    assert_eq!(process.dir.read(FILE), echo("mine", "/mine"));
+    assert_eq!(process.dir.read("pipelines/other.toml"), echo("other", "/other"));
+    process.kill().await;
+    process.restart().await;
+    assert_eq!((process.status_code("/moved").await, process.status_code("/other").await), (200, 200));
+    process.dir.write(FILE, &echo("mine", "/by-hand"));
+    process.wait_for_sync().await;
+    eventually("the edit is live", || async {
+        let code = process.status_code("/by-hand").await;
+        if code == 200 { Ok(()) } else { Err(code) }
+    })
+    .await;
+    assert_eq!(process.status_code("/moved").await, 404);
+}
+
+/// A file that cannot be replaced, which no table of mounts shows: the change goes to the overlay.
+#[tokio::test]
+async fn a_file_that_is_busy_goes_to_the_overlay() {
+    const FILE: &str = "pipelines/mine.toml";
+    /// "Operation not permitted", as of an immutable file, and "Device or resource busy".
+    const STUCK: [(u8, &str); 2] = [(1, "Operation not permitted"), (16, "busy")];
+    for (errno, words) in STUCK {
+        let cloud = ControlPlane::start().await;
+        let dir = Workdir::with([(FILE, echo("mine", "/mine"))]);
+        let process = GatewayProcess::mounted(&cloud, free_port(), "", dir, Mount::Writable).await.unwrap();
+        process.fail_disk(&format!("{errno} {}", process.dir.path().join(FILE).display()));
+        for n in 0..2 {
+            applied(&cloud, "pipeline", &echo("mine", &format!("/moved-{n}"))).await;
+            assert_eq!(process.status_code(&format!("/moved-{n}")).await, 200, "{words}");
+        }
+        assert_eq!(process.dir.read(FILE), echo("mine", "/mine"), "{words}");
+        let overlay = process.provider_status().await["overlay"].clone();
+        assert!(overlay["read_only"][0]["reason"].as_str().unwrap().contains(words), "{overlay:#}");
+        assert!(overlay["read_only"][0]["path"].as_str().unwrap().ends_with(FILE), "{overlay:#}");
+    }
 }
 
 /// The overlay holds no file outside of the directory of config.toml: a change of one is rejected with the reason.
