@@ -160,11 +160,8 @@ async fn later_end_of_a_dead_token_counts_for_nothing() {
             let first = Gateway::started(environment(&dead));
             let provider = first.provider(&cloud.url());
             unavailable(&provider).await;
-            assert_eq!(
-                enrollment(&provider).credential_details().source.as_deref(),
-                Some("RUNBEAM_MACHINE_TOKEN"),
-                "{dead}"
-            );
+            let source = enrollment(&provider).credential_details().source.unwrap();
+            assert!(source.starts_with("RUNBEAM_MACHINE_TOKEN"), "{dead}: {source}");
             let request = provider_api::EnrollmentRequest { replace: true, ..enrollment_request() };
             enrollment(&provider).enroll(&request).await.unwrap();
             let asked = cloud.requests().len();
