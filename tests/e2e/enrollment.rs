@@ -216,10 +216,10 @@ async fn the_default_provider_section_is_written() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_while_the_provider_section_is_written() {
     let config = harmony_tests::site::BASE.replace("primary_provider = \"local\"\n", "");
-    let site = Site::with(&config, Workdir::new()).await;
-    let original = site.dir.read("config.toml");
     let token = json!({ "machine_token": "mt", "expires_at": "2099-01-01T00:00:00Z", "gateway_id": "01H" });
-    for n in 0..10 {
+    for n in 0..6 {
+        let site = Site::with(&config, Workdir::new()).await;
+        let original = site.dir.read("config.toml");
         let edit = format!("{original}# by hand {n}\n");
         let (path, new) = (site.dir.config(), site.dir.path().join("new.txt"));
         std::fs::write(&new, &edit).unwrap();
@@ -230,7 +230,8 @@ async fn an_edit_while_the_provider_section_is_written() {
             let is_written = || {
                 let entries = std::fs::read_dir(&directory).unwrap().flatten();
                 let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-                names.any(|name| name.starts_with(".harmony-")) || std::fs::read(&path).unwrap() != before
+                names.any(|name| name.starts_with(".harmony-"))
+                    || std::fs::read(&path).ok().as_ref() != Some(&before)
             };
             while !is_written() {
                 assert!(tokio::time::Instant::now() < until, "no section was written");
@@ -243,8 +244,6 @@ async fn an_edit_while_the_provider_section_is_written() {
         editor.await.unwrap();
         let written = site.dir.read("config.toml");
         assert!(written.starts_with(&edit), "{n}: the edit is gone: {written}");
-        site.dir.replace("config.toml", &original);
-        site.host.reload().await.unwrap();
     }
 }
 
