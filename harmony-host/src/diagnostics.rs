@@ -12,3 +12,5 @@ pub(crate) mod secret_names;
 pub(crate) mod secret_values;
 pub(crate) mod sensitive;
 pub(crate) mod source;
+#[cfg(feature = "gateway")]
+pub(crate) mod throttle;

@@ -9,4 +9,8 @@ pub(crate) mod connection_info;
 pub(crate) mod path;
 #[cfg(feature = "management")]
 pub(crate) mod respond;
+#[cfg(feature = "gateway")]
+pub(crate) mod stall;
+#[cfg(feature = "gateway")]
+pub(crate) mod upload;
 pub(crate) mod url_prefix;

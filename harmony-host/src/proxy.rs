@@ -1,6 +1,7 @@
 //! The data plane: admission of a request, and forwarding to its backend.
 
 mod backend_client;
+mod connector;
 mod echo;
 mod error;
 mod exchange;

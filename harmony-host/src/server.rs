@@ -1,12 +1,19 @@
 //! The listeners of the built-in gateway, their connections, and the probe of both.
 
+mod answer;
 mod bind;
+mod client_stream;
 mod connection;
 mod context;
+pub(crate) mod descriptors;
+mod drain;
+mod in_flight;
 mod listeners;
 mod preface;
 mod probe;
+mod room;
 mod service;
+mod streams;
 
 pub(crate) use bind::BindError;
 pub(crate) use listeners::{Bound, Listeners};

@@ -34,6 +34,7 @@ mod mesh_auth;
 mod mesh_bypass;
 mod mesh_lists;
 mod messages;
+mod neglect;
 mod official_cloud;
 mod overlay;
 mod references;

@@ -12,6 +12,7 @@ use crate::cli::log::{Log, Logging};
 use crate::cli::state_dir::StateDir;
 use crate::cli::unknown_keys::UnknownKeys;
 use crate::gateway::RunningGateway;
+use crate::server::descriptors;
 
 /// The arguments of `run`.
 #[derive(Debug, Args)]
@@ -64,6 +65,7 @@ impl Run {
             providers = providers.join(", "),
             "harmony-host starts"
         );
+        descriptors::raise();
         let mut options = self.state.options(&self.config.config, registry);
         options.push_on_start = self.push_on_start;
         options.allow_unknown_keys = self.unknown.allow_unknown_keys;

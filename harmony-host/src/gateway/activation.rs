@@ -15,7 +15,7 @@ use crate::diagnostics::rejection::Rejection;
 use crate::gateway::dispatch::Dispatch;
 use crate::host::Host;
 use crate::management::Management;
-use crate::server::{BindError, Bound, Listeners};
+use crate::server::{BindError, Bound, Listeners, descriptors};
 use crate::snapshot::Snapshot;
 use crate::storage::failpoints::kill;
 
@@ -32,7 +32,9 @@ pub struct Gateway {
 impl Gateway {
     /// Creates a gateway without listeners.
     pub fn new() -> Self {
-        Self { dispatch: Arc::new(Dispatch::new()), listeners: Arc::new(Mutex::new(Listeners::new())) }
+        let connections = descriptors::connections();
+        let (dispatch, listeners) = (Dispatch::new(connections), Listeners::new(connections));
+        Self { dispatch: Arc::new(dispatch), listeners: Arc::new(Mutex::new(listeners)) }
     }
 
     /// Mounts the management API of `host` on the network that `[management]` names. Requests for it wait until it is
@@ -47,11 +49,11 @@ impl Gateway {
         serving.as_ref().map(|serving| serving.listeners.keys().copied().collect()).unwrap_or_default()
     }
 
-    /// Closes the listeners and waits for the requests in flight, at most for `limit`. Returns whether all finished.
+    /// Closes the listeners and waits for the requests in flight, at most for `limit`; then it cuts their connections.
+    /// A connection without requests in flight is closed within 1 s. Returns whether all requests finished.
     pub async fn shut_down(&self, limit: Duration) -> bool {
-        let mut connections = self.listeners.lock().await.close();
-        let finished = async { while connections.join_next().await.is_some() {} };
-        tokio::time::timeout(limit, finished).await.is_ok()
+        let closing = self.listeners.lock().await.close();
+        closing.finish(limit).await
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use tokio::sync::SetOnce;
 
 use crate::gateway::proof;
 use crate::http::body::Body;
 use crate::http::connection_info::ConnectionInfo;
 use crate::http::respond::problem;
+use crate::http::upload::Upload;
 use crate::management::Management;
 use crate::proxy::Proxy;
 use crate::server::{Probe, Service};
@@ -29,11 +29,12 @@ pub(super) struct Dispatch {
 }
 
 impl Dispatch {
-    pub(super) fn new() -> Self {
+    /// Creates the service of listeners with at most `connections` connections; it opens as many to backends.
+    pub(super) fn new(connections: usize) -> Self {
         Self {
             serving: ArcSwapOption::empty(),
             probe: Probe::new(),
-            proxy: Proxy::new(),
+            proxy: Proxy::new(connections),
             management: SetOnce::new(),
         }
     }
@@ -43,7 +44,7 @@ impl Dispatch {
         &self,
         snapshot: Arc<Snapshot>,
         connection: &ConnectionInfo,
-        request: Request<Incoming>,
+        request: Request<Upload>,
     ) -> Response<Body> {
         if *request.method() == Method::OPTIONS
             && let Some(answer) = self.probe.answer(&snapshot, connection, &request)
@@ -69,7 +70,7 @@ impl Service for Dispatch {
         self.serving.load().as_ref()?.listeners.get(&listener).cloned()
     }
 
-    async fn serve(&self, connection: &ConnectionInfo, request: Request<Incoming>) -> Response<Body> {
+    async fn serve(&self, connection: &ConnectionInfo, request: Request<Upload>) -> Response<Body> {
         match self.serving.load_full() {
             Some(snapshot) => self.answer(snapshot, connection, request).await,
             None => {

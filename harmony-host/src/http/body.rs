@@ -1,8 +1,6 @@
-//! Bodies of requests and responses on their way through the proxy.
+//! The body of a response on its way through the proxy.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,7 +8,6 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use std::sync::Mutex;
 use tokio::time::{Instant, Sleep};
 
 /// An error in the middle of a body.
@@ -106,116 +103,6 @@ impl Stream {
     }
 }
 
-/// The body of a request to a backend. Several attempts may share it: a retry is possible while no attempt has read
-/// from it.
-#[derive(Clone, Debug)]
-pub(crate) struct Upload(Arc<UploadState>);
-
-#[derive(Debug)]
-struct UploadState {
-    incoming: Mutex<Incoming>,
-    empty: bool,
-    hint: SizeHint,
-    limit: u64,
-    read: AtomicU64,
-    frames: AtomicU32,
-    finished: AtomicBool,
-}
-
-/// A request body that is larger than `proxy.content_limits.max_body_size` allows.
-#[derive(Debug)]
-pub(crate) struct TooLarge;
-
-impl std::fmt::Display for TooLarge {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the request body is larger than proxy.content_limits.max_body_size")
-    }
-}
-
-impl std::error::Error for TooLarge {}
-
-impl Upload {
-    pub(crate) fn new(incoming: Incoming, limit: Option<u64>) -> Self {
-        let (empty, hint) = (incoming.is_end_stream(), incoming.size_hint());
-        Self(Arc::new(UploadState {
-            incoming: Mutex::new(incoming),
-            empty,
-            hint,
-            limit: limit.unwrap_or(u64::MAX),
-            read: AtomicU64::new(0),
-            frames: AtomicU32::new(0),
-            finished: AtomicBool::new(false),
-        }))
-    }
-
-    /// Returns whether a retry would send the whole body.
-    pub(crate) fn is_unread(&self) -> bool {
-        self.0.empty || self.progress() == 0
-    }
-
-    /// Returns whether the body is empty.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.empty
-    }
-
-    /// Returns the number of frames read so far; it wraps, so compare it for equality only.
-    pub(crate) fn progress(&self) -> u32 {
-        self.0.frames.load(Ordering::Relaxed)
-    }
-
-    /// Returns whether the whole body was read.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.0.empty || self.0.finished.load(Ordering::Relaxed)
-    }
-
-    /// Returns whether the announced length is above the limit, before anything is read.
-    pub(crate) fn too_large(&self) -> bool {
-        self.0.hint.lower() > self.0.limit
-    }
-
-    /// Returns whether more bytes than the limit were read.
-    pub(crate) fn exceeded_limit(&self) -> bool {
-        self.0.read.load(Ordering::Relaxed) > self.0.limit
-    }
-}
-
-impl HttpBody for Upload {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.0.empty {
-            return Poll::Ready(None);
-        }
-        let Ok(mut incoming) = self.0.incoming.lock() else {
-            return Poll::Ready(Some(Err("a panic poisoned the lock of the request body".into())));
-        };
-        let frame = std::task::ready!(Pin::new(&mut *incoming).poll_frame(cx));
-        self.0.frames.fetch_add(1, Ordering::Relaxed);
-        if incoming.is_end_stream() {
-            self.0.finished.store(true, Ordering::Relaxed);
-        }
-        let Some(frame) = frame else { return Poll::Ready(None) };
-        let frame = frame?;
-        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-        if self.0.read.fetch_add(bytes, Ordering::Relaxed) + bytes > self.0.limit {
-            return Poll::Ready(Some(Err(TooLarge.into())));
-        }
-        Poll::Ready(Some(Ok(frame)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.empty || self.0.incoming.lock().is_ok_and(|incoming| incoming.is_end_stream())
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.hint
-    }
-}
-
 /// Waits for `work` while `progress` changes at least once per `idle_timeout`.
 ///
 /// # Errors
@@ -243,6 +130,8 @@ pub(crate) async fn with_idle_timeout<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

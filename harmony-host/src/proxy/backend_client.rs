@@ -1,27 +1,34 @@
 //! The HTTP client for backends, with its connection pools.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::http::body::Upload;
+use crate::diagnostics::throttle::Throttle;
+use crate::http::upload::Upload;
 use crate::plan::Authorities;
+use crate::proxy::connector::Connector;
 use crate::storage::digest::Digest;
 
 /// A pool of connections with TLS.
-type SecurePool = Client<HttpsConnector<HttpConnector>, Upload>;
+type SecurePool = Client<HttpsConnector<Connector>, Upload>;
 /// A pool of connections without TLS.
-type PlainPool = Client<HttpConnector, Upload>;
+type PlainPool = Client<Connector, Upload>;
 
 /// The client for backends. Its pooled connections survive a reload.
 #[derive(Debug)]
 pub(crate) struct BackendClient {
+    connector: Connector,
+    /// The maximum number of idle connections to one backend.
+    max_idle: usize,
+    failures: Throttle,
+    overloads: Throttle,
     plain: PlainPool,
     /// The pool for https, built at the first https request, because reading the system's certificates is slow.
     secure: OnceLock<SecurePool>,
@@ -35,18 +42,23 @@ pub(crate) struct BackendClient {
 /// A pool, and the authorities of the configuration that used it last.
 type OwnPool = (Weak<Authorities>, SecurePool);
 
-/// The deadline for connecting to a backend.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The lifetime of an idle connection. It is shorter than that of common servers: when a server closes the connection
 /// first, a request that was just sent on it fails.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
+/// The part of the connections that one backend may keep idle, as a divisor: the others need some too.
+const IDLE_PART: usize = 8;
+
 impl BackendClient {
-    /// Creates a client without connections.
-    pub(crate) fn new() -> Self {
+    /// Creates a client that opens at most `connections` connections at a time.
+    pub(crate) fn new(connections: usize) -> Self {
+        let (connector, max_idle) = (Connector::new(connections), connections / IDLE_PART);
         Self {
-            plain: pool().build(connector()),
+            plain: pool(max_idle).build(connector.clone()),
+            connector,
+            max_idle,
+            failures: Throttle::default(),
+            overloads: Throttle::default(),
             secure: OnceLock::new(),
             system: OnceLock::new(),
             own: Mutex::default(),
@@ -65,10 +77,41 @@ impl BackendClient {
         if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
             match authorities {
                 Some(authorities) => self.own_pool(authorities).request(request).await,
-                None => self.secure.get_or_init(|| secure_pool(self.system().clone())).request(request).await,
+                None => {
+                    self.secure.get_or_init(|| self.secure_pool(self.system().clone())).request(request).await
+                }
             }
         } else {
             self.plain.request(request).await
+        }
+    }
+
+    /// Creates a pool for https that trusts these certificate authorities.
+    fn secure_pool(&self, roots: RootCertStore) -> SecurePool {
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(roots))
+            .https_only()
+            .enable_all_versions()
+            .wrap_connector(self.connector.clone());
+        pool(self.max_idle).build(connector)
+    }
+
+    /// Logs the error of a backend, at most once a second, and returns a message for the client. Only the log has the cause:
+    /// it may name internal addresses.
+    pub(crate) fn log_failure(&self, backend: &str, error: &hyper_util::client::legacy::Error) -> String {
+        if let Some(unlogged) = self.failures.is_due() {
+            let causes = std::iter::successors(error.source(), |error| (*error).source());
+            let cause = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
+            tracing::warn!(backend, %error, cause, unlogged, "the backend failed");
+        }
+        let failure = if error.is_connect() { "cannot be reached" } else { "closed the connection early" };
+        format!("backend `{backend}` {failure}")
+    }
+
+    /// Logs, at most once a second, that a request found no place for a connection to its backend.
+    pub(crate) fn log_no_place(&self) {
+        if let Some(unlogged) = self.overloads.is_due() {
+            tracing::warn!(unlogged, "all connections to backends are in use; a request was answered 503");
         }
     }
 
@@ -88,18 +131,10 @@ impl BackendClient {
         let mut roots = self.system().clone();
         // Each was accepted when the configuration was built.
         roots.add_parsable_certificates(authorities.certificates.iter().cloned());
-        let pool = secure_pool(roots);
+        let pool = self.secure_pool(roots);
         own.insert(authorities.digest, (Arc::downgrade(authorities), pool.clone()));
         pool
     }
-}
-
-/// Creates the TCP connector.
-fn connector() -> HttpConnector {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    connector
 }
 
 /// Reads the certificate authorities of the system.
@@ -116,33 +151,29 @@ fn system_authorities() -> RootCertStore {
     roots
 }
 
-/// Creates a pool for https that trusts these certificate authorities.
-fn secure_pool(roots: RootCertStore) -> SecurePool {
+/// Creates the TLS settings of a client that trusts these certificate authorities.
+fn tls(roots: RootCertStore) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(rustls::DEFAULT_VERSIONS)
         .map(|builder| builder.with_root_certificates(roots).with_no_client_auth());
-    let config = match config {
+    match config {
         Ok(config) => config,
         // Unreachable with aws-lc: only a crypto provider without cipher suites for the default versions fails here.
         Err(error) => {
             tracing::error!(%error, "TLS cannot be set up");
             ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
         }
-    };
-    let mut plain = connector();
-    plain.enforce_http(false);
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(config)
-        .https_only()
-        .enable_all_versions()
-        .wrap_connector(plain);
-    pool().build(connector)
+    }
 }
 
-/// Creates a pool builder with the idle timeout.
-fn pool() -> Builder {
+/// Creates a pool builder with the limits of idle connections.
+fn pool(max_idle: usize) -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
-    builder.pool_idle_timeout(IDLE_TIMEOUT).pool_timer(TokioTimer::new()).timer(TokioTimer::new());
+    builder
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(max_idle)
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new());
     builder
 }

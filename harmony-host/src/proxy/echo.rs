@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use http::{HeaderName, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 use crate::http::body::Body;
 use crate::http::respond::json;
+use crate::http::upload::{Upload, UploadError};
 use crate::proxy::error::ProxyError;
 use crate::proxy::exchange::Exchange;
 
@@ -24,20 +24,20 @@ const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COO
 /// A body that is too large or ends early.
 pub(super) async fn answer(
     exchange: &Exchange<'_>,
-    request: Request<Incoming>,
+    request: Request<Upload>,
 ) -> Result<Response<Body>, ProxyError> {
     let (parts, mut body) = request.into_parts();
     let limit = exchange.snapshot.config.proxy.max_body_size;
     let mut echoed = Vec::new();
     let mut truncated = false;
-    let mut length = 0;
+    body.set_limit(limit);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ProxyError::BadRequest("the request body ended early"))?;
+        let frame = frame.map_err(|error| match error.downcast_ref() {
+            Some(UploadError::TooLarge) => ProxyError::BodyTooLarge,
+            Some(UploadError::Stalled) => ProxyError::RequestTimeout,
+            _ => ProxyError::BadRequest("the request body ended early"),
+        })?;
         let Some(data) = frame.data_ref() else { continue };
-        length += data.len() as u64;
-        if limit.is_some_and(|limit| length > limit) {
-            return Err(ProxyError::BodyTooLarge);
-        }
         let room = MAX_ECHOED_BYTES - echoed.len();
         echoed.extend_from_slice(&data[..data.len().min(room)]);
         if data.len() > room {

@@ -6,6 +6,7 @@ use provider_api::{Error, ErrorKind};
 
 use crate::http::body::Body;
 use crate::http::respond::problem;
+use crate::http::upload::UploadError;
 use crate::plan::NotSent;
 use crate::snapshot::AdmissionError;
 
@@ -38,6 +39,8 @@ pub(crate) enum ProxyError {
     BadGateway(String),
     /// The backend sent nothing before the timeout.
     GatewayTimeout(String),
+    /// All connections to backends are in use.
+    Overloaded,
     /// The request passed too many gateways, so it is probably in a loop.
     Loop,
     /// The network of the connection is no longer configured.
@@ -102,13 +105,11 @@ impl ProxyError {
                 "this method is not forwarded".to_owned(),
             ),
             Self::BodyTooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", crate::http::body::TooLarge.to_string())
+                (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", UploadError::TooLarge.to_string())
             }
-            Self::RequestTimeout => (
-                StatusCode::REQUEST_TIMEOUT,
-                "request_timeout",
-                "the request body did not arrive in time".to_owned(),
-            ),
+            Self::RequestTimeout => {
+                (StatusCode::REQUEST_TIMEOUT, "request_timeout", UploadError::Stalled.to_string())
+            }
             Self::NotImplemented(missing) => (
                 StatusCode::NOT_IMPLEMENTED,
                 "not_implemented",
@@ -119,6 +120,11 @@ impl ProxyError {
             Self::Provider(error) => Self::provider_parts(error),
             Self::BadGateway(reason) => (StatusCode::BAD_GATEWAY, "bad_gateway", reason.clone()),
             Self::GatewayTimeout(reason) => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", reason.clone()),
+            Self::Overloaded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "all connections of this gateway to backends are in use".to_owned(),
+            ),
             Self::Loop => {
                 (StatusCode::LOOP_DETECTED, "loop", "the request passed too many gateways".to_owned())
             }
@@ -145,7 +151,7 @@ impl ProxyError {
             Self::Provider(error) if error.kind() == ErrorKind::Unavailable => {
                 Some(error.retry_after().map_or(5, |wait| wait.as_secs().max(1)))
             }
-            Self::Closing => Some(1),
+            Self::Closing | Self::Overloaded => Some(1),
             _ => None,
         }
     }

@@ -1,6 +1,5 @@
 //! Forwarding of a request to an HTTP backend, with retries.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -10,9 +9,11 @@ use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Error as ClientError;
 
-use crate::http::body::{Body, Upload, with_idle_timeout};
+use crate::http::body::{Body, with_idle_timeout};
+use crate::http::upload::Upload;
 use crate::plan::{BaseUrl, HttpUpstream};
 use crate::proxy::backend_client::BackendClient;
+use crate::proxy::connector::NoPlace;
 use crate::proxy::error::ProxyError;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::{Sender, append_via, prepare_request, remove_hop_by_hop};
@@ -25,13 +26,14 @@ pub(super) async fn forward(
     client: &BackendClient,
     upstream: &HttpUpstream,
     exchange: &Exchange<'_>,
-    request: Request<Incoming>,
+    request: Request<Upload>,
 ) -> Result<Response<Body>, ProxyError> {
     if upstream.mesh_only && exchange.admitted.mesh().is_none() {
         return Err(ProxyError::NoMeshContext(upstream.refusal()));
     }
-    let (mut parts, body) = request.into_parts();
-    let upload = Upload::new(body, exchange.snapshot.config.proxy.max_body_size);
+    let (mut parts, upload) = request.into_parts();
+    upload.set_limit(exchange.snapshot.config.proxy.max_body_size);
+    upload.remove_idle_timeout();
     if upload.too_large() {
         return Err(ProxyError::BodyTooLarge);
     }
@@ -69,8 +71,12 @@ pub(super) async fn forward(
         if upload.exceeded_limit() {
             return Err(ProxyError::BodyTooLarge);
         }
+        if NoPlace::caused(&error) {
+            client.log_no_place();
+            return Err(ProxyError::Overloaded);
+        }
         if attempt >= upstream.max_retries || !is_retryable(&error, &parts.method, &upload) {
-            return Err(ProxyError::BadGateway(log_failure(upstream, &error)));
+            return Err(ProxyError::BadGateway(client.log_failure(&upstream.backend, &error)));
         }
         tokio::time::sleep(backoff(attempt)).await;
         attempt += 1;
@@ -145,20 +151,6 @@ fn is_retryable(error: &ClientError, method: &Method, upload: &Upload) -> bool {
 /// Returns the backoff before the next attempt: 20, 40, 80, ... up to 320 ms, minus a random jitter of up to half.
 fn backoff(attempt: u32) -> Duration {
     Duration::from_millis(20 << attempt.min(4)).mul_f64(fastrand::f64().mul_add(0.5, 0.5))
-}
-
-/// Logs the error and returns a message for the client. Only the log has the cause: it may name internal addresses.
-fn log_failure(upstream: &HttpUpstream, error: &ClientError) -> String {
-    let mut next = error.source();
-    let mut root = None;
-    while let Some(source) = next {
-        root = Some(source);
-        next = source.source();
-    }
-    let cause = root.map_or_else(|| error.to_string(), ToString::to_string);
-    let failure = if error.is_connect() { "cannot be reached" } else { "closed the connection early" };
-    tracing::warn!(backend = &*upstream.backend, %error, cause, "the backend failed");
-    format!("backend `{}` {failure}", upstream.backend)
 }
 
 #[cfg(test)]

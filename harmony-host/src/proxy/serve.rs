@@ -1,12 +1,12 @@
 //! The entry of the data plane: checks and admits a request, then hands it to its backend.
 
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
 use provider_api::UrlPath;
 
 use crate::http::authority::authority;
 use crate::http::body::Body;
 use crate::http::connection_info::ConnectionInfo;
+use crate::http::upload::Upload;
 use crate::plan::Upstream;
 use crate::proxy::backend_client::BackendClient;
 use crate::proxy::error::{self, ProxyError};
@@ -21,9 +21,9 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Creates a data plane without connections.
-    pub(crate) fn new() -> Self {
-        Self { client: BackendClient::new() }
+    /// Creates a data plane that opens at most `connections` connections to backends at a time.
+    pub(crate) fn new(connections: usize) -> Self {
+        Self { client: BackendClient::new(connections) }
     }
 
     /// Serves a request from `connection`. All decisions use `snapshot`, even if another one is published meanwhile.
@@ -31,7 +31,7 @@ impl Proxy {
         &self,
         snapshot: &Snapshot,
         connection: &ConnectionInfo,
-        request: Request<Incoming>,
+        request: Request<Upload>,
     ) -> Response<Body> {
         match self.exchange(snapshot, connection, request).await {
             Ok(response) => response,
@@ -47,7 +47,7 @@ impl Proxy {
         &self,
         snapshot: &Snapshot,
         connection: &ConnectionInfo,
-        mut request: Request<Incoming>,
+        mut request: Request<Upload>,
     ) -> Result<Response<Body>, ProxyError> {
         check(&request)?;
         let authority = authority(request.uri(), request.headers()).map_err(ProxyError::BadRequest)?;
@@ -79,7 +79,7 @@ impl Proxy {
 }
 
 /// Returns the redirect of a request to the https origin.
-fn redirect(origin: &str, request: &Request<Incoming>) -> ProxyError {
+fn redirect(origin: &str, request: &Request<Upload>) -> ProxyError {
     // Admission has found that the path has a normal form.
     let path = UrlPath::parse(request.uri().path()).map(|path| path.as_str().to_owned()).unwrap_or_default();
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -93,7 +93,7 @@ fn redirect(origin: &str, request: &Request<Incoming>) -> ProxyError {
 ///
 /// # Errors
 /// The reason.
-fn check(request: &Request<Incoming>) -> Result<(), ProxyError> {
+fn check(request: &Request<Upload>) -> Result<(), ProxyError> {
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(ProxyError::MethodNotAllowed);
     }

@@ -1,6 +1,7 @@
-//! A client connection: TLS handshake, HTTP version, requests.
+//! A client connection: TLS handshake, HTTP version, requests, and its end.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +9,24 @@ use std::time::Duration;
 use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::http::connection_info::{ConnectionInfo, ForwardedPeer};
 use crate::http::url_prefix::Scheme;
+use crate::server::answer::answer;
+use crate::server::client_stream::ClientStream;
 use crate::server::context::ListenerContext;
-use crate::server::preface;
+use crate::server::drain::Drain;
+use crate::server::in_flight::Activity;
+use crate::server::preface::FirstBytes;
+use crate::server::room::Place;
 use crate::server::service::Service;
+use crate::server::streams::Streams;
 
 /// The deadline for the head of a request. It limits idle connections as well.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -27,22 +34,66 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// The deadline for a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The time that a connection without requests in flight has to close while its listener drains.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The maximum size of the head of a request.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// The maximum number of concurrent HTTP/2 streams on a connection.
-const MAX_STREAMS: u32 = 256;
+/// The maximum number of concurrent HTTP/2 streams on a connection; RFC 9113 (section 5.1.2) recommends at least 100. Each
+/// can hold a connection to a backend, and some parts of a response that the client does not read.
+const MAX_STREAMS: u32 = 100;
+
+/// The size of the queue of a stream. The next part of the response is read from the backend when it is empty.
+const STREAM_QUEUE_BYTES: usize = 8 * 1024;
+
+/// The windows of HTTP/2: the bytes of request bodies that a client may send before they were read, on one stream and on
+/// the connection.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
 
 /// The interval of HTTP/2 pings, which detect dead clients.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Serves one connection until it closes.
+/// Serves one connection until it closes, or until it must end: its place is needed while it is idle, it stays open without
+/// requests while its listener drains, or the deadline of the drain is over.
 pub(super) async fn serve<S: Service>(
     stream: TcpStream,
     peer: SocketAddr,
     context: ListenerContext<S>,
-    watcher: Watcher,
+    place: Place,
+    mut drain: Drain,
 ) {
+    let activity = place.activity();
+    let mut neglect = drain.clone();
+    let neglected = async {
+        neglect.started().await;
+        activity.idle_for(DRAIN_PATIENCE).await;
+    };
+    let conversation = converse(stream, peer, context, activity, drain.clone());
+    let reason = tokio::select! {
+        ended = conversation => match ended {
+            Ok(()) => return,
+            Err(error) => return tracing::debug!(%peer, error, "the connection ended early"),
+        },
+        () = place.must_leave() => "its place is needed",
+        () = neglected => "it stayed open while its listener drained",
+        () = drain.cut() => "the gateway stops",
+    };
+    tracing::debug!(%peer, reason, "the connection was closed");
+}
+
+/// Serves the requests of one connection.
+///
+/// # Errors
+/// The error that ended the connection.
+async fn converse<S: Service>(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    context: ListenerContext<S>,
+    activity: &Arc<Activity>,
+    drain: Drain,
+) -> Result<(), BoxError> {
     let ListenerContext { address, spec: initial_spec, service } = context;
     let _ = stream.set_nodelay(true);
     // A new connection uses the current listener settings. Each request then uses the snapshot that is current when it
@@ -52,30 +103,29 @@ pub(super) async fn serve<S: Service>(
         let (network, forwarded) = (Arc::clone(&spec.network), ForwardedPeer::new(peer.ip()));
         Arc::new(ConnectionInfo { listener: address, network, scheme, peer, forwarded })
     };
+    let wrap = |stream, first| ClientStream::new(stream, first, Arc::clone(activity));
     match &spec.tls {
         None => {
             let connection = connection(Scheme::Http);
-            match tokio::time::timeout(HEAD_TIMEOUT, preface::version(&stream)).await {
-                Ok(Ok(version)) => http(stream, version, connection, service, watcher).await,
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "the connection ended early"),
-                Err(_) => tracing::debug!(%peer, "the client sent no request in time"),
-            }
+            let (version, first) = FirstBytes::read(&mut stream, HEAD_TIMEOUT).await?;
+            http(wrap(stream, first), version, connection, service, activity, drain).await
         }
         Some(tls) => {
             let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
             let connection = connection(Scheme::Https);
-            match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
-                    http(stream, version, connection, service, watcher).await;
-                }
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
-                Err(_) => tracing::debug!(%peer, "the TLS handshake timed out"),
-            }
+            let handshake = acceptor.accept(wrap(stream, FirstBytes::default()));
+            let Ok(stream) = timeout(HANDSHAKE_TIMEOUT, handshake).await else {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake timed out").into());
+            };
+            let stream = stream?;
+            let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
+            http(stream, version, connection, service, activity, drain).await
         }
     }
 }
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves HTTP on `stream`. The caller detects the version: hyper's own detection waits for the first bytes without a
 /// deadline, so a silent client could keep a connection open forever.
@@ -84,26 +134,37 @@ async fn http<IO, S: Service>(
     version: Version,
     connection: Arc<ConnectionInfo>,
     service: Arc<S>,
-    watcher: Watcher,
-) where
+    activity: &Arc<Activity>,
+    mut drain: Drain,
+) -> Result<(), BoxError>
+where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut builder = Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new(Streams);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(STREAM_QUEUE_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(MAX_HEAD_BYTES as u32)
         .keep_alive_interval(PING_INTERVAL);
     let builder = if version == Version::HTTP_2 { builder.http2_only() } else { builder.http1_only() };
-    let peer = connection.peer;
+    let activity = Arc::clone(activity);
     let handler = service_fn(move |request: Request<Incoming>| {
-        let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
-        async move { Ok::<_, Infallible>(service.serve(&connection, request).await) }
+        let (service, connection, activity) =
+            (Arc::clone(&service), Arc::clone(&connection), Arc::clone(&activity));
+        async move { Ok::<_, Infallible>(answer(&*service, &connection, &activity, request).await) }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), handler);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%peer, error, "the connection ended early");
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), handler));
+    tokio::select! {
+        // The connection first: it must have read a request that has arrived, so that the drain does not drop it.
+        biased;
+        ended = serving.as_mut() => return ended,
+        () = drain.started() => {}
     }
+    serving.as_mut().graceful_shutdown();
+    serving.await
 }

@@ -6,32 +6,41 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use crate::diagnostics::throttle::Throttle;
+use crate::server::bind::{self, BindError};
+use crate::server::connection;
 use crate::server::context::ListenerContext;
+use crate::server::drain::{Deadline, Drainer};
+use crate::server::room::{Entrance, Place, Room};
 use crate::server::service::Service;
 use crate::snapshot::ListenerSpec;
 use crate::storage::io_error::Explained;
 
-use crate::server::bind::{self, BindError};
-use crate::server::connection;
-
-/// The maximum number of open connections, over all listeners. Further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 16_384;
-
-/// The maximum number of open connections on the management network. They have a limit of their own, so that a flood
-/// on the data plane cannot lock operators out.
+/// The maximum number of open connections on the management network. They have places of their own, so that a flood on the
+/// data plane cannot lock operators out.
 const MANAGEMENT_CONNECTIONS: usize = 64;
 
 /// The open listeners.
 #[derive(Debug)]
 pub(crate) struct Listeners {
     open: BTreeMap<SocketAddr, OpenListener>,
-    permits: Arc<Semaphore>,
-    management_permits: Arc<Semaphore>,
+    room: Room,
+    management_room: Room,
+    errors: Arc<Throttle>,
+    deadline: Deadline,
+    tasks: JoinSet<()>,
+}
+
+/// Listeners that close. Dropping it ends their connections.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    rooms: [Room; 2],
+    deadline: Deadline,
     tasks: JoinSet<()>,
 }
 
@@ -67,12 +76,15 @@ impl fmt::Debug for Bound {
 }
 
 impl Listeners {
-    /// Creates an empty set.
-    pub(crate) fn new() -> Self {
+    /// Creates an empty set for at most `connections` connections, besides those of the management network. When all are
+    /// open, the one that is idle for the longest time is closed for a new one.
+    pub(crate) fn new(connections: usize) -> Self {
         Self {
             open: BTreeMap::new(),
-            permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-            management_permits: Arc::new(Semaphore::new(MANAGEMENT_CONNECTIONS)),
+            room: Room::new(connections),
+            management_room: Room::new(MANAGEMENT_CONNECTIONS),
+            errors: Arc::default(),
+            deadline: Deadline::new(),
             tasks: JoinSet::new(),
         }
     }
@@ -109,10 +121,12 @@ impl Listeners {
         for (address, listener, socket, spec) in bound.0 {
             let (control, inbox) = mpsc::channel(4);
             tracing::info!(%address, network = &*spec.network, tls = spec.tls.is_some(), "listening");
-            let permits = if spec.management { &self.management_permits } else { &self.permits };
+            let room = if spec.management { &self.management_room } else { &self.room };
             let context =
                 ListenerContext { address, spec: Arc::new(spec.clone()), service: Arc::clone(service) };
-            self.tasks.spawn(listen(listener, context, Arc::clone(permits), inbox));
+            let (entrance, errors) = (room.entrance(), Arc::clone(&self.errors));
+            let door = Door { address, listener, entrance, errors, waiting: None };
+            self.tasks.spawn(listen(door, context, self.deadline.receiver(), inbox));
             self.open.insert(address, OpenListener { spec, control, socket });
         }
     }
@@ -141,65 +155,120 @@ impl Listeners {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    /// Closes all listeners. Returns their tasks, which end when the requests in flight have finished.
-    pub(crate) fn close(&mut self) -> JoinSet<()> {
+    /// Closes all listeners.
+    pub(crate) fn close(&mut self) -> Closing {
         self.open.clear();
-        std::mem::take(&mut self.tasks)
+        Closing {
+            rooms: [self.room.clone(), self.management_room.clone()],
+            deadline: std::mem::replace(&mut self.deadline, Deadline::new()),
+            tasks: std::mem::take(&mut self.tasks),
+        }
     }
+}
+
+/// The time for connections to end once the deadline is over. It is only the time of a few polls.
+const ENDING_TIME: Duration = Duration::from_secs(1);
+
+impl Closing {
+    /// Waits until the requests in flight have finished, at most for `limit`, and then ends their connections. Returns
+    /// whether all finished.
+    pub(crate) async fn finish(mut self, limit: Duration) -> bool {
+        if timeout(limit, ended(&mut self.tasks)).await.is_ok() {
+            return true;
+        }
+        let in_flight: usize = self.rooms.iter().map(Room::requests).sum();
+        self.deadline.cut();
+        let _ = timeout(ENDING_TIME, ended(&mut self.tasks)).await;
+        in_flight == 0
+    }
+}
+
+async fn ended(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
 }
 
 /// The wait after a failed accept. The usual reason is that no file descriptor is free, and a retry at once would
 /// spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The wait for a place, for connections that the operating system has accepted for a listener that closes.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// The socket of a listener, and the entrance to its places.
+struct Door {
+    address: SocketAddr,
+    listener: TcpListener,
+    entrance: Entrance,
+    errors: Arc<Throttle>,
+    /// A connection that waits for a place.
+    waiting: Option<(TcpStream, SocketAddr)>,
+}
+
+impl Door {
+    /// Returns the next connection. After a failed accept it waits, logs the error and returns `None`. Cancel safe.
+    async fn next(&mut self) -> Option<(TcpStream, SocketAddr, Place)> {
+        if self.waiting.is_none() {
+            match self.listener.accept().await {
+                Ok(accepted) => self.waiting = Some(accepted),
+                Err(error) => {
+                    if let Some(unlogged) = self.errors.is_due() {
+                        let (address, error) = (self.address, Explained(&error));
+                        tracing::warn!(%address, %error, unlogged, "the listener could not accept a connection");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        let place = self.waiting.is_some().then(|| self.entrance.enter())?.await;
+        self.waiting.take().map(|(stream, peer)| (stream, peer, place))
+    }
+}
+
 /// Accepts connections until the control channel closes, then drains.
 async fn listen<S: Service>(
-    listener: TcpListener,
+    mut door: Door,
     context: ListenerContext<S>,
-    permits: Arc<Semaphore>,
+    cut: watch::Receiver<bool>,
     mut inbox: mpsc::Receiver<Control>,
 ) {
-    let address = context.address;
-    let mut graceful = GracefulShutdown::new();
-    let mut draining = JoinSet::new();
+    let mut drainer = Drainer::new();
+    let mut draining: Vec<Drainer> = Vec::new();
     loop {
-        let accepted = tokio::select! {
+        let next = tokio::select! {
             biased;
             control = inbox.recv() => match control {
                 Some(Control::Drain) => {
-                    draining.spawn(std::mem::take(&mut graceful).shutdown());
+                    drainer.start();
+                    draining.retain(|drainer| !drainer.is_finished());
+                    draining.push(std::mem::replace(&mut drainer, Drainer::new()));
                     continue;
                 }
                 None => break,
             },
-            accepted = async {
-                let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
-                Some((listener.accept().await, permit))
-            } => accepted,
+            next = door.next() => next,
         };
-        while draining.try_join_next().is_some() {}
-        match accepted {
-            Some((Ok((stream, peer)), permit)) => {
-                let serving = connection::serve(stream, peer, context.clone(), graceful.watcher());
-                tokio::spawn(async move {
-                    serving.await;
-                    drop(permit);
-                });
-            }
-            Some((Err(error), _)) => {
-                let error = Explained(&error);
-                tracing::warn!(%address, %error, "the listener could not accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-            None => break,
+        if let Some((stream, peer, place)) = next {
+            tokio::spawn(connection::serve(stream, peer, context.clone(), place, drainer.drain(&cut)));
         }
     }
     // The operating system has completed the handshake of connections in the backlog. Closing the socket would reset
     // them, so they are served as well.
-    while let Ok(Ok((stream, peer))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
-        tokio::spawn(connection::serve(stream, peer, context.clone(), graceful.watcher()));
+    loop {
+        let is_waiting = door.waiting.is_some();
+        let wait = if is_waiting { LAST_WAIT } else { Duration::ZERO };
+        match timeout(wait, door.next()).await {
+            Ok(Some((stream, peer, place))) => {
+                tokio::spawn(connection::serve(stream, peer, context.clone(), place, drainer.drain(&cut)));
+            }
+            // A connection was accepted, and waits for a place.
+            Err(_) if !is_waiting && door.waiting.is_some() => {}
+            _ => break,
+        }
     }
-    drop(listener);
-    graceful.shutdown().await;
-    while draining.join_next().await.is_some() {}
+    drop(door);
+    drainer.start();
+    drainer.finished().await;
+    for drainer in draining {
+        drainer.finished().await;
+    }
 }

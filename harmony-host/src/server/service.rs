@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use crate::http::body::Body;
 use crate::http::connection_info::ConnectionInfo;
+use crate::http::upload::Upload;
 use crate::snapshot::ListenerSpec;
 
 /// The handler of all requests. It is all that listeners know of the gateway behind them.
@@ -18,6 +18,6 @@ pub(crate) trait Service: Send + Sync + 'static {
     fn serve(
         &self,
         connection: &ConnectionInfo,
-        request: Request<Incoming>,
+        request: Request<Upload>,
     ) -> impl Future<Output = Response<Body>> + Send;
 }

@@ -1,0 +1,339 @@
+//! The body of a request on its way to a backend.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::sync::Notify;
+use tokio::time::{Sleep, timeout};
+
+use crate::http::body::BodyError;
+
+/// The longest gap in a body, unless the reader has a deadline of its own.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The limits for dropping the rest of a body that nobody reads, so that the connection can serve another request.
+const DROPPED_BYTES: u64 = 64 * 1024;
+const DROPPING_TIME: Duration = Duration::from_millis(100);
+
+/// The body of a request. Clones share it: several attempts of a request may read it, one after the other, and the
+/// connection can end it. A retry is possible while no attempt has read from it.
+#[derive(Clone, Debug)]
+pub(crate) struct Upload(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    source: Mutex<Source>,
+    empty: bool,
+    hint: SizeHint,
+    limit: AtomicU64,
+    read: AtomicU64,
+    frames: AtomicU32,
+    finished: AtomicBool,
+    /// Notified when the whole body was read.
+    end: Notify,
+}
+
+/// The body on its connection.
+#[derive(Debug)]
+struct Source {
+    /// `None` after the body was abandoned. The connection cannot serve another request then.
+    incoming: Option<Incoming>,
+    idle_timeout: Option<Duration>,
+    /// The timer of the idle timeout. It exists only while no data arrives, so a flowing body costs no timer.
+    timer: Option<Pin<Box<Sleep>>>,
+    reader: Option<Waker>,
+}
+
+/// The reason why a request body ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UploadError {
+    /// The body is larger than `proxy.content_limits.max_body_size` allows.
+    TooLarge,
+    /// The client sent nothing for too long.
+    Stalled,
+    /// The response ended before the body did.
+    Abandoned,
+}
+
+impl fmt::Display for UploadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the request body is larger than proxy.content_limits.max_body_size",
+            Self::Stalled => "the request body did not arrive in time",
+            Self::Abandoned => "the response ended before the request body did",
+        })
+    }
+}
+
+impl std::error::Error for UploadError {}
+
+impl Upload {
+    /// Wraps a body, with an idle timeout of 30 s and without a size limit.
+    pub(crate) fn new(incoming: Incoming) -> Self {
+        let (empty, hint) = (incoming.is_end_stream(), incoming.size_hint());
+        let idle_timeout = Some(IDLE_TIMEOUT);
+        Self(Arc::new(Shared {
+            source: Mutex::new(Source { incoming: Some(incoming), idle_timeout, timer: None, reader: None }),
+            empty,
+            hint,
+            limit: AtomicU64::new(u64::MAX),
+            read: AtomicU64::new(0),
+            frames: AtomicU32::new(0),
+            finished: AtomicBool::new(empty),
+            end: Notify::new(),
+        }))
+    }
+
+    /// Sets the size limit in bytes; `None` for no limit.
+    pub(crate) fn set_limit(&self, limit: Option<u64>) {
+        self.0.limit.store(limit.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Removes the idle timeout, for a reader with a deadline of its own.
+    pub(crate) fn remove_idle_timeout(&self) {
+        let mut source = self.source();
+        (source.idle_timeout, source.timer) = (None, None);
+    }
+
+    /// Returns whether a retry would send the whole body.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.0.empty || self.progress() == 0
+    }
+
+    /// Returns whether the body is empty.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.empty
+    }
+
+    /// Returns the number of frames read so far; it wraps, so compare it for equality only.
+    pub(crate) fn progress(&self) -> u32 {
+        self.0.frames.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the whole body was read.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.0.finished.load(Ordering::Acquire)
+    }
+
+    /// Returns whether the announced length is above the limit, before anything is read.
+    pub(crate) fn too_large(&self) -> bool {
+        self.0.hint.lower() > self.limit()
+    }
+
+    /// Returns whether more bytes than the limit were read.
+    pub(crate) fn exceeded_limit(&self) -> bool {
+        self.0.read.load(Ordering::Relaxed) > self.limit()
+    }
+
+    /// Returns whether another clone exists, such as that of a connection to a backend.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    /// Waits until another reader has read the whole body, at most for the time in which [`drop_rest`](Self::drop_rest)
+    /// would drop it. Returns whether it has.
+    pub(crate) async fn is_finished_soon(&self) -> bool {
+        let finished = async {
+            let mut end = std::pin::pin!(self.0.end.notified());
+            end.as_mut().enable();
+            if !self.is_finished() {
+                end.await;
+            }
+        };
+        timeout(DROPPING_TIME, finished).await.is_ok()
+    }
+
+    /// Reads the rest of the body and drops it: at most 64 KiB in at most 100 ms. Returns whether that was all of it.
+    pub(crate) async fn drop_rest(&mut self) -> bool {
+        let before = self.0.read.load(Ordering::Relaxed);
+        if self.0.hint.lower().saturating_sub(before) > DROPPED_BYTES {
+            return false;
+        }
+        self.set_limit(Some(before.saturating_add(DROPPED_BYTES)));
+        let dropping = async { while let Some(Ok(_)) = self.frame().await {} };
+        let _ = timeout(DROPPING_TIME, dropping).await;
+        self.is_finished()
+    }
+
+    /// Ends the body for every reader. Its connection closes after the response, unless the whole body was read.
+    pub(crate) fn abandon(&self) {
+        let mut source = self.source();
+        source.incoming = None;
+        if let Some(reader) = source.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn limit(&self) -> u64 {
+        self.0.limit.load(Ordering::Relaxed)
+    }
+
+    fn source(&self) -> MutexGuard<'_, Source> {
+        self.0.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn finish(&self) {
+        self.0.finished.store(true, Ordering::Release);
+        self.0.end.notify_waiters();
+    }
+}
+
+impl Source {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(Some(Err(UploadError::Abandoned.into())));
+        };
+        if let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) {
+            self.timer = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        match &mut self.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            reader => *reader = Some(cx.waker().clone()),
+        }
+        let Some(idle_timeout) = self.idle_timeout else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_timeout)));
+        timer.as_mut().poll(cx).map(|()| {
+            self.incoming = None;
+            Some(Err(UploadError::Stalled.into()))
+        })
+    }
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.0.empty {
+            return Poll::Ready(None);
+        }
+        let mut source = self.source();
+        let frame = std::task::ready!(source.poll(cx));
+        self.0.frames.fetch_add(1, Ordering::Relaxed);
+        if frame.is_none() || source.incoming.as_ref().is_some_and(HttpBody::is_end_stream) {
+            self.finish();
+        }
+        drop(source);
+        let Some(frame) = frame else { return Poll::Ready(None) };
+        let frame = frame?;
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        if self.0.read.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit() {
+            return Poll::Ready(Some(Err(UploadError::TooLarge.into())));
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.empty || self.source().incoming.as_ref().is_some_and(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// Sends `request` to a server, and returns the client's half and the body.
+    async fn receive(request: &str) -> (DuplexStream, Upload) {
+        let (mut client, server) = duplex(256 * 1024);
+        let (sender, mut uploads) = mpsc::channel(1);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let sender = sender.clone();
+            async move {
+                sender.send(Upload::new(request.into_body())).await.unwrap();
+                std::future::pending::<()>().await;
+                Ok::<_, Infallible>(Response::new(http_body_util::Empty::<Bytes>::new()))
+            }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service));
+        client.write_all(request.as_bytes()).await.unwrap();
+        (client, uploads.recv().await.unwrap())
+    }
+
+    fn post(framing: &str) -> String {
+        format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}")
+    }
+
+    fn error_of(frame: Option<Result<Frame<Bytes>, BodyError>>) -> UploadError {
+        *frame.unwrap().unwrap_err().downcast().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gap_is_limited() {
+        let (mut client, mut upload) = receive(&post("Content-Length: 100\r\n\r\nx")).await;
+        assert_eq!(upload.frame().await.unwrap().unwrap().into_data().unwrap(), "x");
+        assert!(timeout(IDLE_TIMEOUT - DROPPING_TIME, upload.frame()).await.is_err());
+        client.write_all(b"y").await.unwrap();
+        assert_eq!(upload.frame().await.unwrap().unwrap().into_data().unwrap(), "y");
+        assert_eq!(error_of(upload.frame().await), UploadError::Stalled);
+        assert!(!upload.is_finished());
+        let (_client, mut upload) = receive(&post("Content-Length: 100\r\n\r\n")).await;
+        upload.remove_idle_timeout();
+        assert!(timeout(100 * IDLE_TIMEOUT, upload.frame()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_abandoned_body_ends_for_its_reader() {
+        let (_client, upload) = receive(&post("Content-Length: 100\r\n\r\n")).await;
+        let mut read = upload.clone();
+        let reading = tokio::spawn(async move { error_of(read.frame().await) });
+        tokio::task::yield_now().await;
+        assert!(upload.is_shared());
+        upload.abandon();
+        assert_eq!(reading.await.unwrap(), UploadError::Abandoned);
+        assert!(!upload.is_shared());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_rest_is_dropped() {
+        let chunk = "x".repeat(1000);
+        for (framing, is_finished) in [
+            ("Content-Length: 9\r\n\r\nnot read.".to_owned(), true),
+            ("Content-Length: 10\r\n\r\nnot read.".to_owned(), false),
+            (format!("Content-Length: 100000\r\n\r\n{}", "x".repeat(100_000)), false),
+            ("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n".to_owned(), true),
+            ("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n".to_owned(), false),
+            (
+                format!("Transfer-Encoding: chunked\r\n\r\n{}", format!("3e8\r\n{chunk}\r\n").repeat(100)),
+                false,
+            ),
+        ] {
+            let (_client, mut upload) = receive(&post(&framing)).await;
+            assert_eq!(upload.drop_rest().await, is_finished, "{}", &framing[..40]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_reader_may_finish_soon() {
+        let (mut client, upload) = receive(&post("Content-Length: 3\r\n\r\nab")).await;
+        let mut read = upload.clone();
+        tokio::spawn(async move { while let Some(Ok(_)) = read.frame().await {} });
+        assert!(!upload.is_finished_soon().await);
+        client.write_all(b"c").await.unwrap();
+        assert!(upload.is_finished_soon().await && upload.is_finished());
+    }
+}

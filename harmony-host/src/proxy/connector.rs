@@ -1,0 +1,176 @@
+//! The connector for backends: at most as many connections as the process has descriptors for, and small reads.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tower_service::Service;
+
+use crate::http::stall::Stall;
+
+/// The deadline for connecting to a backend.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The wait for a place, if all connections are in use.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The maximum size of one read. A client that does not read its response holds two of them: hyper reads one ahead.
+const READ_BYTES: usize = 16 * 1024;
+
+/// A TCP connector with a limit on the number of open connections. Clones share the limit.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    http: HttpConnector,
+    places: Arc<Semaphore>,
+}
+
+impl Connector {
+    /// Creates a connector for at most `connections` open connections.
+    pub(super) fn new(connections: usize) -> Self {
+        let mut http = HttpConnector::new();
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        // TLS is above this connector.
+        http.enforce_http(false);
+        Self { http, places: Arc::new(Semaphore::new(connections)) }
+    }
+}
+
+/// The error of a connection that got no place.
+#[derive(Debug)]
+pub(super) struct NoPlace;
+
+impl NoPlace {
+    /// Returns whether this is the cause of `error`.
+    pub(super) fn caused(error: &(dyn StdError + 'static)) -> bool {
+        std::iter::successors(Some(error), |error| (*error).source()).any(|error| error.is::<Self>())
+    }
+}
+
+impl fmt::Display for NoPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("all connections to backends are in use")
+    }
+}
+
+impl StdError for NoPlace {}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<BackendStream>;
+    type Error = Box<dyn StdError + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.http.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (connecting, places) = (self.http.call(uri), Arc::clone(&self.places));
+        Box::pin(async move {
+            let Ok(Ok(place)) = timeout(PLACE_TIMEOUT, places.acquire_owned()).await else {
+                return Err(NoPlace.into());
+            };
+            let io = connecting.await?.into_inner();
+            Ok(TokioIo::new(BackendStream { io, stall: Stall::default(), _place: place }))
+        })
+    }
+}
+
+/// A connection to a backend.
+#[derive(Debug)]
+pub(super) struct BackendStream {
+    io: TcpStream,
+    stall: Stall,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection for BackendStream {
+    fn connected(&self) -> Connected {
+        self.io.connected()
+    }
+}
+
+impl AsyncRead for BackendStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buffer.remaining() <= READ_BYTES {
+            return Pin::new(&mut self.io).poll_read(cx, buffer);
+        }
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(READ_BYTES));
+        let read = Pin::new(&mut self.io).poll_read(cx, &mut part);
+        let count = part.filled().len();
+        buffer.advance(count);
+        read
+    }
+}
+
+impl AsyncWrite for BackendStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.stall.check(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.stall.check(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_waits_for_a_place() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let uri: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let mut connector = Connector::new(1);
+        let first = connector.call(uri.clone()).await.unwrap();
+        let second = tokio::spawn(connector.call(uri));
+        listener.accept().await.unwrap();
+        let early = timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(early.is_err(), "there is one place");
+        drop(first);
+        second.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_place_is_an_error_of_its_own() {
+        let uri: Uri = "http://127.0.0.1:1".parse().unwrap();
+        let error = Connector::new(0).call(uri).await.err().unwrap();
+        assert!(NoPlace::caused(&*error));
+        assert!(!NoPlace::caused(&io::Error::other("another")));
+    }
+}

@@ -1,0 +1,139 @@
+//! A response on its way to the client, and the end of the request with it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, EXPECT};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::runtime::Handle;
+
+use crate::http::body::{Body, BodyError};
+use crate::http::connection_info::ConnectionInfo;
+use crate::http::upload::Upload;
+use crate::server::in_flight::{Activity, InFlight};
+use crate::server::service::Service;
+use crate::server::streams::{Progress, Waiting};
+
+/// The time for the rest of a request body once the whole response was sent. A backend may answer before it has read all
+/// of a body.
+const REST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Answers a request. The request is in flight until the response was sent.
+pub(super) async fn answer<S: Service>(
+    service: &S,
+    connection: &ConnectionInfo,
+    activity: &Arc<Activity>,
+    request: Request<Incoming>,
+) -> Response<Answer> {
+    let in_flight = activity.begin();
+    let version = request.version();
+    let waits_for_continue = waits_for_continue(request.headers());
+    let request = request.map(Upload::new);
+    let mut upload = request.body().clone();
+    let mut response = service.serve(connection, request).await;
+    let is_shared = upload.is_shared();
+    let is_over = if upload.is_finished() {
+        true
+    } else if is_shared {
+        // A backend still reads the body. An error says that it needs no more of it.
+        let is_error = response.status().is_client_error() || response.status().is_server_error();
+        !is_error || upload.is_finished_soon().await
+    } else if waits_for_continue && upload.is_unread() {
+        // Reading would ask the client for the body.
+        false
+    } else {
+        upload.drop_rest().await
+    };
+    if !is_over && version < Version::HTTP_2 {
+        // The client may be sending the body still, so that the next request cannot be found behind it.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let rest = is_shared.then_some(Rest { upload, is_over });
+    let (in_flight, progress) = (Arc::new(in_flight), Progress::current());
+    response.map(|body| Answer { body, _rest: rest, in_flight, progress })
+}
+
+/// Returns whether the client sends the body only when the gateway asks for it (RFC 9110, section 10.1.1).
+fn waits_for_continue(headers: &HeaderMap) -> bool {
+    headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// The body of a response. The request is in flight while it, or a part of it, exists.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Body,
+    _rest: Option<Rest>,
+    in_flight: Arc<InFlight>,
+    /// Set for HTTP/2, which queues the parts of a response until the client permits them.
+    progress: Option<Arc<Progress>>,
+}
+
+/// The rest of a request body that a backend still reads when the response begins.
+#[derive(Debug)]
+struct Rest {
+    upload: Upload,
+    /// False if the response has announced that the connection closes after it.
+    is_over: bool,
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        if self.upload.is_finished() {
+            return;
+        }
+        let upload = self.upload.clone();
+        match Handle::try_current() {
+            Ok(runtime) if self.is_over => drop(runtime.spawn(async move {
+                tokio::time::sleep(REST_TIMEOUT).await;
+                if !upload.is_finished() {
+                    upload.abandon();
+                }
+            })),
+            _ => upload.abandon(),
+        }
+    }
+}
+
+/// A part of a response in the queue of HTTP/2.
+struct Part {
+    bytes: Bytes,
+    _in_flight: Arc<InFlight>,
+    _waiting: Waiting,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let Some(progress) = &self.progress else { return Poll::Ready(frame) };
+        let queue = |bytes| {
+            let (in_flight, waiting) = (Arc::clone(&self.in_flight), progress.wait());
+            Bytes::from_owner(Part { bytes, _in_flight: in_flight, _waiting: waiting })
+        };
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(queue))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

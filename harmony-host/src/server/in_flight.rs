@@ -1,0 +1,141 @@
+//! The requests in flight on a connection, and the time since there were none.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The activity of one connection.
+///
+/// A connection is idle while it has no request in flight and no part of a response that its socket does not take. A
+/// connection whose client has not sent a whole head is idle too.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// The time from which `idle_since` counts. All connections of a listener have the same.
+    origin: Instant,
+    requests: AtomicUsize,
+    write_blocked: AtomicBool,
+    /// The time of the last change to idle, in milliseconds.
+    idle_since: AtomicU64,
+    became_idle: Notify,
+}
+
+/// A request in flight. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Activity>);
+
+impl Activity {
+    /// Creates the activity of a connection that is idle from now on.
+    pub(super) fn new(origin: Instant) -> Self {
+        Self {
+            origin,
+            requests: AtomicUsize::new(0),
+            write_blocked: AtomicBool::new(false),
+            idle_since: AtomicU64::new(millis_since(origin)),
+            became_idle: Notify::new(),
+        }
+    }
+
+    /// Begins a request.
+    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    /// Returns the number of requests in flight.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Notes if the socket takes no more of a response. The server drops a response that it has buffered, so the number
+    /// of requests alone does not say that the client has all of it.
+    pub(super) fn set_write_blocked(&self, blocked: bool) {
+        if self.write_blocked.load(Ordering::Relaxed) != blocked {
+            self.write_blocked.store(blocked, Ordering::Relaxed);
+            self.note_if_idle();
+        }
+    }
+
+    /// Returns the time since which the connection is idle, in milliseconds; `None` while it is not.
+    pub(super) fn idle_since(&self) -> Option<u64> {
+        let is_idle = self.requests() == 0 && !self.write_blocked.load(Ordering::Relaxed);
+        is_idle.then(|| self.idle_since.load(Ordering::Relaxed))
+    }
+
+    /// Waits until the connection has been idle for `wait`, counted from this call at the earliest. Cancel safe.
+    pub(super) async fn idle_for(&self, wait: Duration) {
+        loop {
+            let mut became_idle = std::pin::pin!(self.became_idle.notified());
+            became_idle.as_mut().enable();
+            match self.idle_since() {
+                Some(since) => {
+                    tokio::time::sleep(wait).await;
+                    if self.idle_since() == Some(since) {
+                        return;
+                    }
+                }
+                None => became_idle.await,
+            }
+        }
+    }
+
+    fn note_if_idle(&self) {
+        if self.idle_since().is_some() {
+            self.idle_since.store(millis_since(self.origin), Ordering::Relaxed);
+            self.became_idle.notify_waiters();
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        self.0.note_if_idle();
+    }
+}
+
+/// Returns the milliseconds since `origin`.
+pub(super) fn millis_since(origin: Instant) -> u64 {
+    u64::try_from(origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_and_blocked_writes_are_not_idle() {
+        let activity = Arc::new(Activity::new(Instant::now()));
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(activity.idle_since(), Some(0));
+        let [one, other] = [activity.begin(), activity.begin()];
+        drop(one);
+        assert_eq!((activity.idle_since(), activity.requests()), (None, 1));
+        activity.set_write_blocked(true);
+        drop(other);
+        assert_eq!(activity.idle_since(), None);
+        activity.set_write_blocked(false);
+        assert_eq!(activity.idle_since(), Some(1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idleness_is_waited_for() {
+        let activity = Arc::new(Activity::new(Instant::now()));
+        activity.idle_for(SECOND).await;
+        let request = activity.begin();
+        assert!(timeout(100 * SECOND, activity.idle_for(SECOND)).await.is_err());
+        let ending = async {
+            tokio::time::sleep(5 * SECOND).await;
+            drop(request);
+        };
+        let ended = Instant::now() + 6 * SECOND;
+        tokio::join!(activity.idle_for(SECOND), ending);
+        assert!(Instant::now() >= ended);
+    }
+}
