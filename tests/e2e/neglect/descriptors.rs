@@ -8,7 +8,7 @@ use harmony_tests::site::{echo, forward, on_ports};
 use harmony_tests::{RUNBEAM_CONFIG, RawServer, Workdir, eventually, free_port};
 use http::Request;
 use http_body_util::Empty;
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -123,7 +123,7 @@ async fn requests_in_flight_leave_descriptors() {
 /// The soft limit is raised, and the log says what was found.
 #[tokio::test]
 async fn the_soft_limit_is_raised() {
-    let process = Process::with(&echo("api", "/api"), "ulimit -Hn 900 && ulimit -Sn 256", &[]).await;
+    let process = Process::with(&echo("api", "/api"), "ulimit -Sn 256 && ulimit -Hn 900", &[]).await;
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.gateway.pid())).unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(line.split_whitespace().nth(3), Some("900"), "{line}");

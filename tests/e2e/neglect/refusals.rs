@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 async fn site() -> Site {
     let base = BASE.replace(
         "network = \"management\"\n",
-        "network = \"management\"\ntoken = \"a-long-token-of-the-operator\"\n",
+        "network = \"management\"\ntoken = \"a-token-of-the-operator-with-32-characters-or-more\"\n",
     );
     let config = format!("{base}[proxy.content_limits]\nmax_body_size = 1000000\n{}", echo("api", "/api"))
         + &ingress("api", "api", "http://api.example.com/r4", "mesh")

@@ -97,11 +97,12 @@ async fn a_small_rest_keeps_the_connection() {
 /// A limit in the middle of a body is an error of the request, also for the echo.
 #[tokio::test]
 async fn the_echo_keeps_to_the_size_limit() {
-    let config = format!("{BASE}[proxy.content_limits]\nmax_body_size = 10\n{}", echo("api", "/api"));
+    let config = format!("{BASE}[proxy.content_limits]\nmax_body_size = 1024\n{}", echo("api", "/api"));
     let site = Site::with(&config, harmony_tests::Workdir::new()).await;
+    let body = "x".repeat(2000);
     for framing in [
-        "Content-Length: 20\r\n\r\n01234567890123456789",
-        "Transfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n",
+        format!("Content-Length: 2000\r\n\r\n{body}"),
+        format!("Transfer-Encoding: chunked\r\n\r\n7d0\r\n{body}\r\n0\r\n\r\n"),
     ] {
         let request = format!("POST /api HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{framing}");
         assert_eq!(Raw::send(site.port, request).await.status(), 413, "{framing}");
