@@ -15,6 +15,10 @@ use crate::server::in_flight::{Activity, millis_since};
 /// the others. At most a quarter of all places is kept free this way.
 const KEPT_PER_LISTENER: usize = 16;
 
+/// The time for which a connection is not idle after it was accepted, or after its last request, in milliseconds. A client
+/// that has just connected is about to send its request.
+const GRACE_MILLIS: u64 = 100;
+
 /// The wait before a full room is searched again for an idle connection, if none gave way.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -107,6 +111,7 @@ impl Entrance {
     pub(super) async fn enter(&self) -> Place {
         let _waiting = Waiting::new(&self.room);
         loop {
+            let mut wait = SEARCH_INTERVAL;
             let mut freed = std::pin::pin!(self.room.0.freed.notified());
             freed.as_mut().enable();
             {
@@ -114,11 +119,14 @@ impl Entrance {
                 if state.has_room(self.room.0.limit, self.listener) {
                     return self.place(&mut state);
                 }
-                if state.leaving < state.waiting {
-                    state.tell_one_to_leave(self.room.0.limit, self.listener, self.room.now());
+                if state.leaving < state.waiting
+                    && let Some(grace) =
+                        state.tell_one_to_leave(self.room.0.limit, self.listener, self.room.now())
+                {
+                    wait = grace;
                 }
             }
-            let _ = timeout(SEARCH_INTERVAL, freed).await;
+            let _ = timeout(wait, freed).await;
         }
     }
 
@@ -155,7 +163,9 @@ impl State {
     }
 
     /// Tells the connection that is idle for the longest time to give way to one of the listener `own`, if there is one.
-    fn tell_one_to_leave(&mut self, limit: usize, own: u64, now: u64) {
+    /// Returns the rest of its grace if it must not be told yet.
+    fn tell_one_to_leave(&mut self, limit: usize, own: u64, now: u64) -> Option<Duration> {
+        let mut grace = None;
         let kept = self.kept(limit);
         let mut passed = Vec::new();
         while let Some(((key, _), guest)) = self.by_idle_time.pop_first() {
@@ -164,7 +174,13 @@ impl State {
                 // It can be idle from now on at the earliest.
                 None => passed.push((now, guest)),
                 Some(since) if since > key => self.put(since, guest),
-                Some(_) if guest.listener == own || open > kept => {
+                Some(since) if guest.listener == own || open > kept => {
+                    let end = since + GRACE_MILLIS;
+                    if now < end {
+                        grace = Some(Duration::from_millis(end - now));
+                        passed.push((key, guest));
+                        break;
+                    }
                     self.leaving += 1;
                     guest.told_to_leave.notify_one();
                     break;
@@ -175,6 +191,7 @@ impl State {
         for (key, guest) in passed {
             self.put(key, guest);
         }
+        grace
     }
 
     fn put(&mut self, key: u64, guest: Arc<Guest>) {

@@ -12,7 +12,8 @@ async fn site() -> Site {
         "network = \"management\"\n",
         "network = \"management\"\ntoken = \"a-token-of-the-operator-with-32-characters-or-more\"\n",
     );
-    let config = format!("{base}[proxy.content_limits]\nmax_body_size = 1000000\n{}", echo("api", "/api"))
+    let config = format!("{base}[proxy.content_limits]\nmax_body_size = 1000000\n{}", echo("open", "/open"))
+        + &echo("api", "/api")
         + &ingress("api", "api", "http://api.example.com/r4", "mesh")
         + &mesh("clinic", "api");
     Site::with(&config, Workdir::new()).await
@@ -56,7 +57,11 @@ async fn every_client_reads_its_refusal() {
         (site.port, "POST /api/%zz HTTP/1.1\r\nHost: localhost\r\n", 400),
         (site.port, &large_head, 431),
         (site.admin, "POST /admin/reload HTTP/1.1\r\nHost: localhost\r\nVia: 1.1 x\r\n", 401),
-        (site.admin, "POST /admin/none HTTP/1.1\r\nHost: localhost\r\n", 404),
+        (
+            site.admin,
+            "POST /admin/none HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n",
+            404,
+        ),
     ];
     let mut clients = JoinSet::new();
     for (port, head, status) in cases {
@@ -81,7 +86,8 @@ async fn a_body_above_the_limit_is_read_no_further() {
     let mut clients = JoinSet::new();
     for _ in 0..50 {
         let port = site.port;
-        clients.spawn(async move { ask(port, "POST /api HTTP/1.1\r\nHost: localhost\r\n", 1_000_001).await });
+        clients
+            .spawn(async move { ask(port, "POST /open HTTP/1.1\r\nHost: localhost\r\n", 1_000_001).await });
     }
     while let Some(asked) = clients.join_next().await {
         let answer = asked.unwrap().unwrap().to_lowercase();

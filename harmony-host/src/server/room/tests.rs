@@ -74,6 +74,22 @@ async fn a_new_request_keeps_the_place() {
     assert_eq!(told(&places[1..]).await, [0]);
 }
 
+/// A client that has just connected has time to send its request.
+#[tokio::test(start_paused = true)]
+async fn new_connections_have_a_grace() {
+    let entrance = Room::new(1).entrance();
+    let place = entrance.enter().await;
+    let start = Instant::now();
+    let leaving = async {
+        place.must_leave().await;
+        let idle = start.elapsed();
+        drop(place);
+        idle
+    };
+    let (idle, _next) = tokio::join!(leaving, entrance.enter());
+    assert_eq!(idle.as_millis() as u64, GRACE_MILLIS);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_leaves_for_each_that_waits() {
     let entrance = Room::new(8).entrance();
