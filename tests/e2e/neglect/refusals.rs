@@ -87,7 +87,7 @@ async fn a_body_above_the_limit_is_read_no_further() {
     for _ in 0..50 {
         let port = site.port;
         clients
-            .spawn(async move { ask(port, "POST /open HTTP/1.1\r\nHost: localhost\r\n", 1_000_001).await });
+            .spawn(async move { ask(port, "POST /open HTTP/1.1\r\nHost: localhost\r\n", 1_500_000).await });
     }
     while let Some(asked) = clients.join_next().await {
         let answer = asked.unwrap().unwrap().to_lowercase();

@@ -9,9 +9,9 @@ use http_body_util::BodyExt as _;
 use super::Process;
 use super::descriptors::{get, http2};
 
-/// The memory that 100 responses on one connection may hold: each holds two reads of 8 KiB, with the state of two
-/// connections.
-const KIB_PER_CONNECTION: u64 = 6 * 1024;
+/// The memory that 100 responses on one connection may hold: each holds two reads of at most 16 KiB, and the state of a
+/// request and of a connection to a backend, which is large without optimization.
+const KIB_PER_CONNECTION: u64 = 10 * 1024;
 
 /// Responses over HTTP/2 that the client does not read, or not any further, hold little memory.
 #[tokio::test]
@@ -51,7 +51,6 @@ async fn unread_responses_hold_little_memory() {
         .await;
         let grown = now.saturating_sub(before) / CONNECTIONS;
         assert!(grown < KIB_PER_CONNECTION, "{grown} KiB for a connection with the window {window}");
-        eprintln!("{grown} KiB for a connection with the window {window}");
         drop(unread);
         process.wait_for_descriptors(60).await;
     }
