@@ -88,7 +88,7 @@ async fn the_echo_leaves_no_upload_behind() {
 #[tokio::test]
 async fn a_small_rest_keeps_the_connection() {
     let site = Site::serving(&echo("api", "/api")).await;
-    let refused = format!("POST /none HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nnot read.");
+    let refused = "POST /none HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nnot read.";
     let last = "GET /api HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let answers = Raw::send(site.port, format!("{refused}{refused}{last}")).await;
     assert_eq!(answers.statuses(), [404, 404, 200]);
