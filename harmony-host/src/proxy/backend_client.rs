@@ -1,7 +1,6 @@
 //! The HTTP client for backends, with its connection pools.
 
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -27,7 +26,6 @@ pub(crate) struct BackendClient {
     connector: Connector,
     /// The maximum number of idle connections to one backend.
     max_idle: usize,
-    failures: Throttle,
     overloads: Throttle,
     plain: PlainPool,
     /// The pool for https, built at the first https request, because reading the system's certificates is slow.
@@ -57,7 +55,6 @@ impl BackendClient {
             plain: pool(max_idle).build(connector.clone()),
             connector,
             max_idle,
-            failures: Throttle::default(),
             overloads: Throttle::default(),
             secure: OnceLock::new(),
             system: OnceLock::new(),
@@ -94,18 +91,6 @@ impl BackendClient {
             .enable_all_versions()
             .wrap_connector(self.connector.clone());
         pool(self.max_idle).build(connector)
-    }
-
-    /// Logs the error of a backend, at most once a second, and returns a message for the client. Only the log has the cause:
-    /// it may name internal addresses.
-    pub(crate) fn log_failure(&self, backend: &str, error: &hyper_util::client::legacy::Error) -> String {
-        if let Some(unlogged) = self.failures.is_due() {
-            let causes = std::iter::successors(error.source(), |error| (*error).source());
-            let cause = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
-            tracing::warn!(backend, %error, cause, unlogged, "the backend failed");
-        }
-        let failure = if error.is_connect() { "cannot be reached" } else { "closed the connection early" };
-        format!("backend `{backend}` {failure}")
     }
 
     /// Logs, at most once a second, that a request found no place for a connection to its backend.

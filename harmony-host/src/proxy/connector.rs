@@ -26,7 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The maximum size of one read. A client that does not read its response holds two of them: hyper reads one ahead.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 8 * 1024;
 
 /// A TCP connector with a limit on the number of open connections. Clones share the limit.
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! Forwarding of a request to an HTTP backend, with retries.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -76,7 +77,7 @@ pub(super) async fn forward(
             return Err(ProxyError::Overloaded);
         }
         if attempt >= upstream.max_retries || !is_retryable(&error, &parts.method, &upload) {
-            return Err(ProxyError::BadGateway(client.log_failure(&upstream.backend, &error)));
+            return Err(ProxyError::BadGateway(log_failure(upstream, &error)));
         }
         tokio::time::sleep(backoff(attempt)).await;
         attempt += 1;
@@ -151,6 +152,20 @@ fn is_retryable(error: &ClientError, method: &Method, upload: &Upload) -> bool {
 /// Returns the backoff before the next attempt: 20, 40, 80, ... up to 320 ms, minus a random jitter of up to half.
 fn backoff(attempt: u32) -> Duration {
     Duration::from_millis(20 << attempt.min(4)).mul_f64(fastrand::f64().mul_add(0.5, 0.5))
+}
+
+/// Logs the error and returns a message for the client. Only the log has the cause: it may name internal addresses.
+fn log_failure(upstream: &HttpUpstream, error: &ClientError) -> String {
+    let mut next = error.source();
+    let mut root = None;
+    while let Some(source) = next {
+        root = Some(source);
+        next = source.source();
+    }
+    let cause = root.map_or_else(|| error.to_string(), ToString::to_string);
+    let failure = if error.is_connect() { "cannot be reached" } else { "closed the connection early" };
+    tracing::warn!(backend = &*upstream.backend, %error, cause, "the backend failed");
+    format!("backend `{}` {failure}", upstream.backend)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use super::Process;
 use super::descriptors::{get, http2};
 
-/// The memory that 100 responses on one connection may hold: each holds two reads of at most 16 KiB, and the state of a
+/// The memory that 100 responses on one connection may hold: each holds two reads of at most 8 KiB, and the state of a
 /// request and of a connection to a backend, which is large without optimization.
 const KIB_PER_CONNECTION: u64 = 10 * 1024;
 
