@@ -4,6 +4,8 @@ pub(crate) mod authority;
 pub(crate) mod base_url;
 #[cfg(feature = "gateway")]
 pub(crate) mod body;
+#[cfg(feature = "management")]
+pub(crate) mod claims;
 #[cfg(feature = "gateway")]
 pub(crate) mod connection_info;
 pub(crate) mod path;
@@ -11,6 +13,8 @@ pub(crate) mod path;
 pub(crate) mod respond;
 #[cfg(feature = "gateway")]
 pub(crate) mod stall;
+#[cfg(feature = "gateway")]
+pub(crate) mod trailers;
 #[cfg(feature = "gateway")]
 pub(crate) mod upload;
 pub(crate) mod url_prefix;

@@ -1,6 +1,7 @@
 //! The data plane: admission of a request, and forwarding to its backend.
 
 mod backend_client;
+mod chains;
 mod connector;
 mod echo;
 mod error;

@@ -44,6 +44,7 @@ mod same_path;
 mod sdk;
 mod security_table;
 mod single_edits;
+mod spoofing;
 mod swapping;
 mod switching;
 mod sync;

@@ -75,7 +75,8 @@ fn is_complete(request: &str) -> bool {
     let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
     let head = head.to_ascii_lowercase();
     if head.contains("transfer-encoding: chunked") {
-        return body.ends_with("0\r\n\r\n");
+        // Trailers may follow the last chunk.
+        return body.ends_with("\r\n\r\n") && (body.starts_with("0\r\n") || body.contains("\r\n0\r\n"));
     }
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     body.len() >= length.and_then(|text| text.parse().ok()).unwrap_or(0)

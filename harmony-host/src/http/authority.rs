@@ -1,32 +1,79 @@
 //! The authority of a request: its host and port.
 
 use http::header::HOST;
-use http::{HeaderMap, Uri};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderValue, Uri, Version};
 
-/// Returns the host and port that the request is for (RFC 9110, section 7.2; RFC 9113, section 8.3.1).
+/// Returns the host and port that the request is for (RFC 9110, section 7.2; RFC 9112, section 3.2; RFC 9113, section
+/// 8.3.1). The Host header is checked also beside a URI with a host: a server behind the gateway may go by it.
 ///
 /// # Errors
 /// A message, if the request names no valid host.
-pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, &'static str> {
+pub(crate) fn authority(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<String, &'static str> {
     const MISSING: &str = "the request names no host";
-    // RFC 9112, section 3.2: more than one Host header is a bad request, also beside a URI with a host.
     let mut hosts = headers.get_all(HOST).iter();
     let (first, None) = (hosts.next(), hosts.next()) else {
         return Err("the request has more than one Host header");
     };
-    if let Some(authority) = uri.authority() {
-        return match authority.as_str().contains('@') {
-            true => Err("the request names a user in its host"),
-            false => Ok(authority.as_str().to_owned()),
-        };
+    let host = first.map(host).transpose()?;
+    let Some(authority) = uri.authority() else {
+        return host.map(str::to_owned).ok_or(MISSING);
+    };
+    let authority = authority.as_str();
+    if authority.contains('@') {
+        return Err("the request names a user in its host");
     }
-    let host = first.ok_or(MISSING)?.to_str().map_err(|_| MISSING)?;
+    if !is_valid(authority) {
+        return Err("the host in the URI of the request is not a valid host");
+    }
+    match host {
+        None if version == Version::HTTP_11 => Err("an HTTP/1.1 request must have a Host header"),
+        Some(host) if version == Version::HTTP_2 && !is_same(host, authority, uri.scheme()) => {
+            Err("the Host header and :authority differ")
+        }
+        _ => Ok(authority.to_owned()),
+    }
+}
+
+/// Checks that a request is for a resource of a web server: its target is a path, or a URL of http or https (RFC 9112,
+/// section 3.2). `*` is left to the caller.
+///
+/// # Errors
+/// The message for the sender.
+pub(crate) fn check_target(uri: &Uri) -> Result<(), &'static str> {
+    match (uri.scheme(), uri.authority()) {
+        (Some(scheme), Some(_)) if *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS => Ok(()),
+        (Some(_), _) => Err("the gateway forwards requests for http and https only"),
+        // `b.example:80` is the form of CONNECT.
+        (None, Some(_)) => Err("the target of the request is neither a path nor a URL"),
+        (None, None) => match uri.path_and_query().is_some_and(|at| at.as_str().starts_with(['/', '*'])) {
+            true => Ok(()),
+            false => Err("the path of a request must start with /"),
+        },
+    }
+}
+
+/// Returns the value of a Host header.
+fn host(value: &HeaderValue) -> Result<&str, &'static str> {
+    let host = value.to_str().ok().filter(|host| is_valid(host));
+    host.ok_or("the Host header is not a valid host")
+}
+
+fn is_valid(host: &str) -> bool {
     let plain = |b: u8| {
         b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%' | b'~')
     };
-    match !host.is_empty() && host.bytes().all(plain) {
-        true => Ok(host.to_owned()),
-        false => Err("the Host header is not a valid host"),
+    host.bytes().all(plain) && split_port(host).is_some_and(|(host, _)| !host.is_empty())
+}
+
+/// Returns whether two authorities name the same host and port.
+fn is_same(one: &str, other: &str, scheme: Option<&Scheme>) -> bool {
+    let default = if scheme == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    match (split_port(one), split_port(other)) {
+        (Some((one, port)), Some((other, another))) => {
+            one.eq_ignore_ascii_case(other) && port.unwrap_or(default) == another.unwrap_or(default)
+        }
+        _ => false,
     }
 }
 
@@ -52,18 +99,44 @@ pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 mod tests {
     use super::*;
 
+    fn of(version: Version, uri: &str, hosts: &[&str]) -> Result<String, &'static str> {
+        let hosts = hosts.iter().map(|host| (HOST, HeaderValue::from_str(host).unwrap()));
+        authority(version, &uri.parse().unwrap(), &hosts.collect())
+    }
+
     #[test]
     fn two_hosts_are_a_bad_request() {
-        let host = |name: &'static str| (HOST, http::HeaderValue::from_static(name));
-        let two: HeaderMap = [host("a.example"), host("b.example")].into_iter().collect();
-        let mut same = HeaderMap::from_iter([host("a.example")]);
         for uri in ["/x", "http://a.example/x"] {
-            let uri: Uri = uri.parse().unwrap();
-            assert_eq!(authority(&uri, &same).as_deref(), Ok("a.example"));
-            assert!(authority(&uri, &two).is_err(), "{uri}");
+            assert_eq!(of(Version::HTTP_11, uri, &["a.example"]).as_deref(), Ok("a.example"));
+            for two in [["a.example", "b.example"], ["a.example", "a.example"]] {
+                assert!(of(Version::HTTP_11, uri, &two).is_err(), "{uri} {two:?}");
+            }
         }
-        same.append(HOST, http::HeaderValue::from_static("a.example"));
-        assert!(authority(&Uri::from_static("/x"), &same).is_err());
+    }
+
+    #[test]
+    fn a_host_beside_a_url_is_checked() {
+        let url = "http://a.example/x";
+        assert_eq!(of(Version::HTTP_11, url, &["other.example:81"]).as_deref(), Ok("a.example"));
+        assert_eq!(of(Version::HTTP_2, url, &["A.example:80"]).as_deref(), Ok("a.example"));
+        for version in [Version::HTTP_10, Version::HTTP_2] {
+            assert_eq!(of(version, url, &[]).as_deref(), Ok("a.example"));
+        }
+        assert!(of(Version::HTTP_11, url, &[]).is_err());
+        assert!(of(Version::HTTP_2, url, &["other.example"]).is_err());
+        for bad in ["", "a b", "a/x", "u@a", "a:http", "a,b", ":80", "a:65536"] {
+            assert!(of(Version::HTTP_11, url, &[bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn targets_are_paths_or_web_urls() {
+        for good in ["/", "/x?q", "*", "http://a", "https://a:1/x", "HTTP://a/"] {
+            assert_eq!(check_target(&good.parse().unwrap()), Ok(()), "{good}");
+        }
+        for bad in ["b.example:80", "b.example", "ftp://a/x", "ws://a/", "gopher://a", "?x"] {
+            assert!(check_target(&bad.parse().unwrap()).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::http::trailers;
+
 /// An error in the middle of a body.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -87,7 +89,7 @@ impl Stream {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.timer = None;
-                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+                Poll::Ready(frame.map(|frame| frame.map(trailers::checked).map_err(Into::into)))
             }
             Poll::Pending => {
                 let idle_timeout = self.idle_timeout;

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::{Sleep, timeout};
 
 use crate::http::body::BodyError;
+use crate::http::trailers;
 
 /// The longest gap in a body, unless the reader has a deadline of its own.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -227,7 +228,7 @@ impl HttpBody for Upload {
         }
         drop(source);
         let Some(frame) = frame else { return Poll::Ready(None) };
-        let frame = frame?;
+        let frame = trailers::checked(frame?);
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
         if self.0.read.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit() {
             return Poll::Ready(Some(Err(UploadError::TooLarge.into())));

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
 
 use crate::config::Management;
 use crate::http::authority::split_port;
+use crate::http::claims::is_claim;
 
 /// The header for management.token in a request whose bearer token belongs to a user.
 pub(super) const MANAGEMENT_TOKEN: &str = "Management-Token";
@@ -54,7 +55,7 @@ pub(super) fn repeated_header(headers: &HeaderMap) -> Option<&'static str> {
 
 /// Checks that a request to the management API is allowed.
 ///
-/// * A peer on the loopback needs no token, unless it forwards for another client (Via, Forwarded).
+/// * A peer on the loopback needs no token, unless it forwards for another client (Via, Forwarded and the like).
 /// * Every other peer must send `management.token`, as a bearer token or in the header `Management-Token`; without a configured token the guard rejects it.
 /// * Without the token the Host must be an IP address or `localhost`. This stops DNS rebinding: a web page that points
 ///   its own name to this machine sends that name as the Host.
@@ -97,9 +98,7 @@ pub(super) fn check(
 
 /// Returns whether the client is on this machine, and not behind a proxy on it.
 fn is_local(request: &GuardRequest<'_>) -> bool {
-    let is_forwarded = [VIA.as_str(), FORWARDED.as_str(), "x-forwarded-for", "x-real-ip"]
-        .iter()
-        .any(|name| request.headers.contains_key(*name));
+    let is_forwarded = request.headers.keys().any(|name| is_claim(name.as_str()));
     request.peer.to_canonical().is_loopback() && !is_forwarded
 }
 

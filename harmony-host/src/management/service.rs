@@ -10,6 +10,7 @@ use provider_api::UrlPath;
 
 use crate::config::management_paths::{HEALTH, RELOAD, owner_of_health};
 use crate::host::{Control, Host};
+use crate::http::authority::{authority, check_target};
 use crate::http::path::{owned_segments, strip};
 use crate::http::respond::{json, not_allowed, problem};
 use crate::management::enroll::EnrollmentCall;
@@ -55,6 +56,9 @@ impl Management {
                 "bad_request",
                 &format!("the request has more than one {name} header"),
             );
+        }
+        if let Err(message) = check_uri(&request) {
+            return problem(StatusCode::BAD_REQUEST, "bad_request", message);
         }
         let path = request.uri().path();
         let route = match is_root_health(&snapshot, path) {
@@ -102,6 +106,18 @@ impl Management {
         let config = snapshot.config.management.as_ref();
         config.is_some_and(|config| config.network.value == network)
             && (below_base(snapshot, path).is_some() || is_root_health(snapshot, path))
+    }
+}
+
+/// Checks the target of a request, and its hosts if the target has one.
+///
+/// # Errors
+/// The message for the sender.
+fn check_uri<B>(request: &Request<B>) -> Result<(), &'static str> {
+    check_target(request.uri())?;
+    match request.uri().authority() {
+        Some(_) => authority(request.version(), request.uri(), request.headers()).map(drop),
+        None => Ok(()),
     }
 }
 

@@ -17,7 +17,9 @@ use crate::proxy::backend_client::BackendClient;
 use crate::proxy::connector::NoPlace;
 use crate::proxy::error::ProxyError;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::headers::{Sender, append_via, prepare_request, remove_hop_by_hop};
+use crate::proxy::headers::{
+    Sender, append_via, is_plainly_framed, merge_lengths, prepare_request, remove_hop_by_hop,
+};
 
 /// Sends a request to the backend and returns its response. Both bodies are streams.
 ///
@@ -60,7 +62,7 @@ pub(super) async fn forward(
             })
             .await;
         let error = match sent {
-            Ok(Ok(response)) => return Ok(client_response(response, upstream.timeout)),
+            Ok(Ok(response)) => return client_response(response, upstream),
             Ok(Err(error)) => error,
             Err(()) if !upload.is_finished() => return Err(ProxyError::RequestTimeout),
             Err(()) => {
@@ -125,19 +127,31 @@ fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyErro
     Uri::from_parts(parts).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))
 }
 
-/// Converts the response of a backend to the response for the client. `idle_timeout` limits a gap in its body.
-fn client_response(response: Response<Incoming>, idle_timeout: Duration) -> Response<Body> {
+/// Converts the response of a backend to the response for the client. The timeout limits a gap in its body.
+///
+/// # Errors
+/// `BadGateway` for a transfer coding that the gateway does not decode.
+fn client_response(
+    response: Response<Incoming>,
+    upstream: &HttpUpstream,
+) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
-    if parts.headers.contains_key(TRANSFER_ENCODING) {
-        // RFC 9112, section 6.3: Transfer-Encoding overrides Content-Length. A client that saw the length would cut
-        // the body there.
+    // Transfer-Encoding is hop-by-hop: the client would get the coded body without the header that names the coding.
+    if !is_plainly_framed(&parts.headers) {
+        let message =
+            format!("backend `{}` sent a transfer coding that it was not asked for", upstream.backend);
+        return Err(ProxyError::BadGateway(message));
+    }
+    // RFC 9112, section 6.3: Transfer-Encoding overrides Content-Length. A client that saw the length would cut the body
+    // there. hyper checks no length where there is no body, as in the response to a HEAD.
+    if parts.headers.contains_key(TRANSFER_ENCODING) || merge_lengths(&mut parts.headers).is_err() {
         parts.headers.remove(CONTENT_LENGTH);
     }
     remove_hop_by_hop(&mut parts.headers);
     append_via(&mut parts.headers, parts.version);
     parts.version = Version::default();
     parts.extensions.clear();
-    Response::from_parts(parts, Body::streaming(body, idle_timeout))
+    Ok(Response::from_parts(parts, Body::streaming(body, upstream.timeout)))
 }
 
 /// Returns whether a retry is safe: the connection failed before the backend received anything, or the method is

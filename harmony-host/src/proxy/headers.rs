@@ -1,25 +1,22 @@
 //! The headers of forwarded requests and responses: hop-by-hop, Forwarded, Via.
 
 use http::header::{
-    CONNECTION, COOKIE, EXPECT, FORWARDED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
-    UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
+use crate::http::claims::{is_claim, is_disguised};
 use crate::http::connection_info::ForwardedPeer;
 use crate::http::url_prefix::Scheme;
+use crate::proxy::chains::{X_FORWARDED_FOR, append_sender};
 
-/// The header of a probe: the secret in the request, and the result in the response.
-pub(crate) const PROBE_HEADER: &str = "x-harmony-probe";
+pub(super) use crate::proxy::chains::{append_via, is_loop};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-/// The maximum number of Via entries. A request with more is treated as a loop.
-const MAX_HOPS: usize = 16;
 
 /// Removes the headers that are for this connection only (RFC 9110, section 7.6.1).
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
@@ -27,9 +24,9 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         let listed: Vec<HeaderName> = headers
             .get_all(CONNECTION)
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
+            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+            // An option that is no name of a header hides no other one.
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
             .collect();
         for name in listed {
             headers.remove(name);
@@ -43,20 +40,22 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 const HOP_BY_HOP: [HeaderName; 7] =
     [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE];
 
-/// The headers of a client that the gateway does not forward: it sets them itself, or only a proxy may set them.
-const NOT_FORWARDED: [HeaderName; 6] = [
-    EXPECT,
-    // It holds the probe secret of a gateway; a backend must not see it.
-    HeaderName::from_static(PROBE_HEADER),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-server"),
-    HeaderName::from_static("x-real-ip"),
-];
+/// The headers of proxies that the gateway extends or replaces.
+const OWN: [HeaderName; 5] = [FORWARDED, VIA, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
+
+/// Returns whether the gateway does not forward a header of a client: only a proxy may set it, or it is a disguise of
+/// another one.
+fn is_withheld(name: &HeaderName) -> bool {
+    *name == EXPECT || (!OWN.contains(name) && (is_claim(name.as_str()) || is_disguised(name.as_str())))
+}
 
 /// Removes the headers in `names`. One pass over the present headers is faster than a lookup for each name.
 fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {
-    let found: Vec<HeaderName> = headers.keys().filter(|name| names.contains(name)).cloned().collect();
+    remove_where(headers, |name| names.contains(name));
+}
+
+fn remove_where(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderName) -> bool) {
+    let found: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name)).cloned().collect();
     for name in found {
         headers.remove(name);
     }
@@ -76,66 +75,58 @@ pub(crate) struct Sender<'a> {
 /// X-Forwarded-Host and X-Forwarded-Proto with what it received.
 pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender: &Sender<'_>) {
     remove_hop_by_hop(headers);
-    remove_all(headers, &NOT_FORWARDED);
+    remove_where(headers, is_withheld);
     if version == Version::HTTP_2 {
         join_cookies(headers);
     }
     headers.reserve(6);
-    append(headers, X_FORWARDED_FOR, &sender.peer.address);
+    append_sender(headers, sender);
     put(headers, X_FORWARDED_HOST, sender.authority);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(sender.scheme.as_str()));
-    append_forwarded(headers, sender);
     append_via(headers, version);
 }
 
-/// Appends this hop to Forwarded (RFC 7239, section 4).
-fn append_forwarded(headers: &mut HeaderMap, sender: &Sender<'_>) {
-    let (node, host, proto) = (&sender.peer.node, sender.authority, sender.scheme.as_str());
-    // The host is a quoted string: these characters could end it and forge another parameter.
-    if !host.contains(['"', '\\']) {
-        append(headers, FORWARDED, &format!("for={node};host=\"{host}\";proto={proto}"));
-    }
-}
-
-/// Appends to a list header. Several lines of it become one.
-fn append(headers: &mut HeaderMap, name: HeaderName, element: &str) {
-    if !headers.contains_key(&name) {
-        return put(headers, name, element);
-    }
-    let lines = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok());
-    let whole = lines.chain([element]).collect::<Vec<_>>().join(", ");
-    put(headers, name, &whole);
-}
-
-/// Returns whether the body has no transfer coding other than chunked (RFC 9112, section 6.1).
+/// Returns whether the body has no transfer coding other than chunked (RFC 9112, section 6.1). Old servers send `identity`,
+/// which is none.
 pub(crate) fn is_plainly_framed(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => true,
-        (Some(only), None) => only.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(only), None) => {
+            let is = |coding: &[u8]| only.as_bytes().eq_ignore_ascii_case(coding);
+            is(b"chunked") || is(b"identity")
+        }
         _ => false,
     }
 }
 
-/// Appends this hop to Via (RFC 9110, section 7.6.3).
-pub(crate) fn append_via(headers: &mut HeaderMap, version: Version) {
-    let via = match version {
-        Version::HTTP_2 => HeaderValue::from_static("2 harmony"),
-        Version::HTTP_10 => HeaderValue::from_static("1.0 harmony"),
-        _ => HeaderValue::from_static("1.1 harmony"),
-    };
-    headers.append(VIA, via);
+/// Makes one Content-Length of several. hyper checks them on HTTP/1.1; on HTTP/2 it goes by the first one only, and would
+/// send all of them on.
+///
+/// # Errors
+/// `Err(())` if they are not the same number.
+pub(crate) fn merge_lengths(headers: &mut HeaderMap) -> Result<(), ()> {
+    let mut lengths =
+        headers.get_all(CONTENT_LENGTH).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    let Some(first) = lengths.next() else { return Ok(()) };
+    let length = number(first).ok_or(())?;
+    let mut is_single = true;
+    for other in lengths {
+        is_single = false;
+        if number(other) != Some(length) {
+            return Err(());
+        }
+    }
+    if !is_single {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(())
 }
 
-/// Returns whether the request passed more than [`MAX_HOPS`] gateways.
-pub(crate) fn is_loop(headers: &HeaderMap) -> bool {
-    headers.contains_key(VIA)
-        && headers
-            .get_all(VIA)
-            .iter()
-            .map(|value| value.as_bytes().split(|b| *b == b',').count())
-            .sum::<usize>()
-            > MAX_HOPS
+fn number(digits: &[u8]) -> Option<u64> {
+    let digits = digits.trim_ascii();
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
 /// Joins the Cookie headers. HTTP/2 may split them; HTTP/1.1 may not (RFC 9113, section 8.2.3).
@@ -206,9 +197,37 @@ mod tests {
     }
 
     #[test]
-    fn too_many_hops_are_a_loop() {
-        let list = ["1.1 x"; 9].join(", ");
-        assert!(!is_loop(&headers(&[("via", &list)])));
-        assert!(is_loop(&headers(&[("via", &list), ("via", &list)])));
+    fn an_option_that_is_no_name_hides_no_other() {
+        for option in [&b"x-hop, \xe9"[..], b"\xe9,x-hop", b"x-hop,", b"\"a, x-hop , b\"", b"close;x, X-HOP"]
+        {
+            let mut map = headers(&[("x-hop", "1"), ("x-kept", "1")]);
+            map.insert(CONNECTION, HeaderValue::from_bytes(option).unwrap());
+            remove_hop_by_hop(&mut map);
+            assert_eq!(map.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"], "{option:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_merged_or_refused() {
+        for (lengths, merged) in [
+            (&["4"][..], Ok(Some("4"))),
+            (&["4", "4"], Ok(Some("4"))),
+            (&["4, 4"], Ok(Some("4"))),
+            (&[], Ok(None)),
+            (&["4", "5"], Err(())),
+            (&["4, 5"], Err(())),
+            (&["+4"], Err(())),
+            (&["4", ""], Err(())),
+            (&["18446744073709551616"], Err(())),
+        ] {
+            let pairs: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
+            let mut map = headers(&pairs);
+            let found = merge_lengths(&mut map).map(|()| {
+                let all: Vec<_> = map.get_all(CONTENT_LENGTH).iter().collect();
+                assert!(all.len() < 2, "{lengths:?}");
+                all.first().map(|value| value.to_str().unwrap().to_owned())
+            });
+            assert_eq!(found, merged.map(|length: Option<&str>| length.map(str::to_owned)), "{lengths:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use http::{Method, Request, Response};
 use provider_api::UrlPath;
 
-use crate::http::authority::authority;
+use crate::http::authority::{authority, check_target};
 use crate::http::body::Body;
 use crate::http::connection_info::ConnectionInfo;
 use crate::http::upload::Upload;
@@ -49,8 +49,9 @@ impl Proxy {
         connection: &ConnectionInfo,
         mut request: Request<Upload>,
     ) -> Result<Response<Body>, ProxyError> {
-        check(&request)?;
-        let authority = authority(request.uri(), request.headers()).map_err(ProxyError::BadRequest)?;
+        check(&mut request)?;
+        let authority = authority(request.version(), request.uri(), request.headers());
+        let authority = authority.map_err(ProxyError::BadRequest)?;
         let head = RequestHead {
             network: snapshot.network_of(connection),
             scheme: connection.scheme,
@@ -89,16 +90,20 @@ fn redirect(origin: &str, request: &Request<Upload>) -> ProxyError {
     ProxyError::Redirect(format!("{origin}/{path}{query}"), is_read)
 }
 
-/// Rejects a request that a gateway never forwards, whatever its route.
+/// Rejects a request that a gateway never forwards, whatever its route, and makes one Content-Length of equal ones.
 ///
 /// # Errors
 /// The reason.
-fn check(request: &Request<Upload>) -> Result<(), ProxyError> {
+fn check(request: &mut Request<Upload>) -> Result<(), ProxyError> {
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(ProxyError::MethodNotAllowed);
     }
     if request.uri().path() == "*" {
         return Err(ProxyError::BadRequest("the gateway does not forward requests for `*`"));
+    }
+    check_target(request.uri()).map_err(ProxyError::BadRequest)?;
+    if headers::merge_lengths(request.headers_mut()).is_err() {
+        return Err(ProxyError::BadRequest("the request has no valid Content-Length, or more than one"));
     }
     // Transfer-Encoding is hop-by-hop: the backend would get a coded body without the header that names the coding.
     if !headers::is_plainly_framed(request.headers()) {

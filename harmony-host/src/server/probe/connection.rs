@@ -12,7 +12,7 @@ use provider_api::Secret;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::proxy::headers::PROBE_HEADER;
+use crate::http::claims::PROBE_HEADER;
 use crate::server::probe::request::ProbeRequest;
 
 /// An HTTP/1.1 connection to a listener. Dropping it closes it.

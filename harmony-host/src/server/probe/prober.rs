@@ -13,9 +13,9 @@ use tokio::time::timeout;
 
 use crate::http::authority::{authority, split_port};
 use crate::http::body::Body;
+use crate::http::claims::PROBE_HEADER;
 use crate::http::connection_info::ConnectionInfo;
 use crate::plan::route_table::RouteQuery;
-use crate::proxy::headers::PROBE_HEADER;
 use crate::server::probe::connection::Connection;
 use crate::server::probe::request::{ProbeRequest, requests};
 use crate::snapshot::{ListenerSpec, Snapshot};
@@ -132,7 +132,7 @@ impl Probe {
         if self.secret.is_empty() || !self.secret.matches(given) {
             return None;
         }
-        let authority = authority(request.uri(), request.headers()).ok()?;
+        let authority = authority(request.version(), request.uri(), request.headers()).ok()?;
         let (host, port) = split_port(&authority)?;
         let (scheme, path) = (connection.scheme, request.uri().path());
         let normal = UrlPath::parse(path).ok()?;

@@ -1,0 +1,102 @@
+//! Headers by which a client could speak for a proxy or for the gateway, in every spelling that a server takes for them.
+
+use std::borrow::Cow;
+
+/// The header of a probe: the secret in the request, and the result in the response.
+pub(crate) const PROBE_HEADER: &str = "x-harmony-probe";
+
+/// The headers in which a proxy tells about the client, the host, the scheme or the path of a request. All names that begin
+/// with `x-forwarded` belong to them. Servers believe them, so the gateway forwards none that it did not set or check.
+const CLAIMS: [&str; 27] = [
+    "forwarded",
+    "via",
+    "forwarded-for",
+    "forwarded-host",
+    "forwarded-proto",
+    "x-real-ip",
+    "x-real-port",
+    "x-client-ip",
+    "client-ip",
+    "true-client-ip",
+    "x-true-client-ip",
+    "x-cluster-client-ip",
+    "x-originating-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "front-end-https",
+    "x-scheme",
+    "x-url-scheme",
+    "x-original-host",
+    // A server that takes the path from these would serve another one than the gateway has admitted.
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+    // CGI programs read it as the variable HTTP_PROXY, the proxy for their own requests.
+    "proxy",
+    "x-script-name",
+    // It holds the probe secret of a gateway; a backend must not see it.
+    PROBE_HEADER,
+];
+
+/// Headers that decide about framing, routing or authentication. In another spelling they are forwarded to nobody.
+const DECISIVE: [&str; 14] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "proxy-authorization",
+    "proxy-connection",
+    "script-name",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Returns whether a server could take the header for one in which a proxy speaks.
+pub(crate) fn is_claim(name: &str) -> bool {
+    let name = canonical(name);
+    name.starts_with("x-forwarded") || CLAIMS.contains(&&*name)
+}
+
+/// Returns whether the name is another spelling of a header that servers decide by, such as `content_length`.
+pub(crate) fn is_disguised(name: &str) -> bool {
+    match canonical(name) {
+        Cow::Borrowed(_) => false,
+        Cow::Owned(name) => DECISIVE.contains(&&*name) || is_claim(&name),
+    }
+}
+
+/// Returns the name as servers look it up that put headers into variables, as CGI, WSGI and Rack do: `X_Real_IP`,
+/// `X-Real-IP` and with some `X.Real.IP` become the same variable (RFC 3875, section 4.1.18). `name` is in lower case.
+fn canonical(name: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    match name.chars().all(is_plain) {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_found_in_every_spelling() {
+        for name in
+            ["x-real-ip", "x_real_ip", "x.real.ip", "x-forwarded-anything", "x_forwarded-for", "proxy"]
+        {
+            assert!(is_claim(name), "{name}");
+        }
+        for name in ["x-request-id", "accept", "proxy-support", "realm", "x-real", "forward"] {
+            assert!(!is_claim(name) && !is_disguised(name), "{name}");
+        }
+        assert!(is_disguised("content_length") && is_disguised("x~real-ip"));
+        assert!(!is_disguised("content-length") && !is_disguised("x_request_id"));
+    }
+}

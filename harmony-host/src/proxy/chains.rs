@@ -1,0 +1,200 @@
+//! The chains of proxies: Forwarded, X-Forwarded-For and Via, each with an element per hop.
+
+use http::header::{FORWARDED, VIA};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+
+use crate::proxy::headers::Sender;
+
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The maximum number of Via entries. A request with more is treated as a loop.
+const MAX_HOPS: usize = 16;
+
+/// Appends the sender to Forwarded (RFC 7239, section 4) and X-Forwarded-For.
+///
+/// An element of a client that does not end, such as `for="`, would swallow the appended one. Lines with such an element
+/// are dropped, with all that precede them.
+pub(super) fn append_sender(headers: &mut HeaderMap, sender: &Sender<'_>) {
+    append(headers, X_FORWARDED_FOR, is_list_of_addresses, Some(&sender.peer.address));
+    let (node, host, proto) = (&sender.peer.node, sender.authority, sender.scheme.as_str());
+    // The host is a quoted string: these characters could end it and forge another parameter.
+    let element = (!host.contains(['"', '\\'])).then(|| format!("for={node};host=\"{host}\";proto={proto}"));
+    append(headers, FORWARDED, is_list_of_elements, element.as_deref());
+}
+
+/// Appends this hop to Via (RFC 9110, section 7.6.3).
+pub(super) fn append_via(headers: &mut HeaderMap, version: Version) {
+    let via = match version {
+        Version::HTTP_2 => "2 harmony",
+        Version::HTTP_10 => "1.0 harmony",
+        _ => "1.1 harmony",
+    };
+    let is_open = headers.get_all(VIA).iter().any(|line| !has_closed_comments(line.as_bytes()));
+    if is_open {
+        return append(headers, VIA, has_closed_comments, Some(via));
+    }
+    headers.append(VIA, HeaderValue::from_static(via));
+}
+
+/// Returns whether the request passed more than [`MAX_HOPS`] gateways.
+pub(super) fn is_loop(headers: &HeaderMap) -> bool {
+    headers.contains_key(VIA)
+        && headers
+            .get_all(VIA)
+            .iter()
+            .map(|value| value.as_bytes().split(|b| *b == b',').count())
+            .sum::<usize>()
+            > MAX_HOPS
+}
+
+/// Appends to a list header. Several lines of it become one, of the lines after the last one that is not well-formed.
+fn append(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    is_wellformed: fn(&[u8]) -> bool,
+    element: Option<&str>,
+) {
+    let mut whole: Vec<u8> = Vec::new();
+    for line in headers.get_all(&name) {
+        match is_wellformed(line.as_bytes()) {
+            true => join(&mut whole, line.as_bytes()),
+            false => whole.clear(),
+        }
+    }
+    join(&mut whole, element.unwrap_or_default().as_bytes());
+    match HeaderValue::from_bytes(&whole) {
+        Ok(value) if !whole.is_empty() => drop(headers.insert(name, value)),
+        _ => drop(headers.remove(name)),
+    }
+}
+
+fn join(whole: &mut Vec<u8>, element: &[u8]) {
+    if !whole.is_empty() && !element.is_empty() {
+        whole.extend_from_slice(b", ");
+    }
+    whole.extend_from_slice(element);
+}
+
+/// Returns whether a line of X-Forwarded-For has nothing in it that could hide what follows it.
+fn is_list_of_addresses(line: &[u8]) -> bool {
+    line.iter().all(|b| b.is_ascii_alphanumeric() || b" \t,.:;-_[]%/".contains(b))
+}
+
+/// Returns whether each element of a line of Forwarded ends where it seems to: a value is a token or a whole quoted string.
+/// Values with colons and brackets are permitted without quotes, as many proxies write them.
+fn is_list_of_elements(line: &[u8]) -> bool {
+    let mut rest = line;
+    let mut after_equals = false;
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match first {
+            b'"' if after_equals => {
+                let Some(end) = end_of_string(rest) else { return false };
+                rest = rest.get(end..).unwrap_or_default().trim_ascii_start();
+                if !matches!(rest.first(), None | Some(b',' | b';')) {
+                    return false;
+                }
+                after_equals = false;
+            }
+            b'"' | b'\\' | b'(' | b')' => return false,
+            b'=' => after_equals = true,
+            b' ' | b'\t' => {}
+            _ if first.is_ascii_graphic() => after_equals = false,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Returns the length of a quoted string, after its first quote.
+fn end_of_string(text: &[u8]) -> Option<usize> {
+    let mut escaped = false;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return Some(at + 1),
+            b' '..=b'~' => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Returns whether each comment of a line of Via ends in it.
+fn has_closed_comments(line: &[u8]) -> bool {
+    let (mut depth, mut escaped) = (0_usize, false);
+    for byte in line {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if depth > 0 => escaped = true,
+            b'(' => depth += 1,
+            b')' if depth == 0 => return false,
+            b')' => depth -= 1,
+            b'"' if depth == 0 => return false,
+            _ => {}
+        }
+    }
+    depth == 0 && !escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::connection_info::ForwardedPeer;
+    use crate::http::url_prefix::Scheme;
+
+    fn appended(lines: &[(&'static str, &'static str)], name: &str) -> String {
+        let lines = lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let mut headers: HeaderMap = lines.collect();
+        let peer = ForwardedPeer::new("::ffff:10.0.0.1".parse().unwrap());
+        append_sender(&mut headers, &Sender { peer: &peer, scheme: Scheme::Http, authority: "a:80" });
+        append_via(&mut headers, Version::HTTP_11);
+        let all: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
+        all.join(" | ")
+    }
+
+    #[test]
+    fn wellformed_chains_are_kept() {
+        let own = "for=10.0.0.1;host=\"a:80\";proto=http";
+        for line in [
+            "for=203.0.113.7",
+            "for=\"[2001:db8::1]:80\";by=_x",
+            "for=203.0.113.7:80;proto=https, for=[::1]",
+            "for=\"a\\\"b\" ; host=\"x,y\"",
+        ] {
+            let line: &'static str = line;
+            assert_eq!(appended(&[("forwarded", line)], "forwarded"), format!("{line}, {own}"));
+        }
+        assert_eq!(appended(&[("via", "1.0 fred (a \"b)")], "via"), "1.0 fred (a \"b) | 1.1 harmony");
+    }
+
+    /// What precedes an element that does not end is not the client's last word, and what follows it may be a proxy's.
+    #[test]
+    fn open_elements_are_dropped() {
+        let own = "for=10.0.0.1;host=\"a:80\";proto=http";
+        for line in ["for=\"", "for=\"a", "for=\"a\\\"", "for=\"a\"b", "a\"", "for=a(", "for=1, for=\"x;by="]
+        {
+            let line: &'static str = line;
+            assert_eq!(appended(&[("forwarded", line)], "forwarded"), own, "{line}");
+            let lines = [("forwarded", "for=1"), ("forwarded", line), ("forwarded", "for=2")];
+            assert_eq!(appended(&lines, "forwarded"), format!("for=2, {own}"), "{line}");
+        }
+        assert_eq!(appended(&[("x-forwarded-for", "\"1")], "x-forwarded-for"), "10.0.0.1");
+        for line in ["1.1 x (", "1.1 \"x", "1.1 x (\\)", "1.1 x (()"] {
+            let line: &'static str = line;
+            assert_eq!(appended(&[("via", line)], "via"), "1.1 harmony", "{line}");
+        }
+    }
+
+    #[test]
+    fn too_many_hops_are_a_loop() {
+        let list: HeaderValue = ["1.1 x"; 9].join(", ").parse().unwrap();
+        let mut headers = HeaderMap::from_iter([(VIA, list.clone())]);
+        assert!(!is_loop(&headers));
+        headers.append(VIA, list);
+        assert!(is_loop(&headers));
+    }
+}
