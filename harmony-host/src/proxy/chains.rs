@@ -3,9 +3,19 @@
 use http::header::{FORWARDED, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
-use crate::proxy::headers::Sender;
+use crate::http::connection_info::ForwardedPeer;
+use crate::http::url_prefix::Scheme;
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The sender of a request, as Forwarded and X-Forwarded-* report it to the backend.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender<'a> {
+    pub(crate) peer: &'a ForwardedPeer,
+    pub(crate) scheme: Scheme,
+    /// The host and port, as the client sent them.
+    pub(crate) authority: &'a str,
+}
 
 /// The maximum number of Via entries. A request with more is treated as a loop.
 const MAX_HOPS: usize = 16;
@@ -141,8 +151,6 @@ fn has_closed_comments(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::connection_info::ForwardedPeer;
-    use crate::http::url_prefix::Scheme;
 
     fn appended(lines: &[(&'static str, &'static str)], name: &str) -> String {
         let lines = lines

@@ -7,11 +7,9 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use crate::http::claims::{is_claim, is_disguised};
-use crate::http::connection_info::ForwardedPeer;
-use crate::http::url_prefix::Scheme;
 use crate::proxy::chains::{X_FORWARDED_FOR, append_sender};
 
-pub(super) use crate::proxy::chains::{append_via, is_loop};
+pub(super) use crate::proxy::chains::{Sender, append_via, is_loop};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -59,15 +57,6 @@ fn remove_where(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderName) -> boo
     for name in found {
         headers.remove(name);
     }
-}
-
-/// The sender of a request, as Forwarded and X-Forwarded-* report it to the backend.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sender<'a> {
-    pub(crate) peer: &'a ForwardedPeer,
-    pub(crate) scheme: Scheme,
-    /// The host and port, as the client sent them.
-    pub(crate) authority: &'a str,
 }
 
 /// Converts the headers of a client's request to those of the request to the backend. This gateway appends itself to
@@ -151,6 +140,8 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::connection_info::ForwardedPeer;
+    use crate::http::url_prefix::Scheme;
 
     fn headers(list: &[(&str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
