@@ -8,6 +8,8 @@ pub(crate) mod body;
 pub(crate) mod claims;
 #[cfg(feature = "gateway")]
 pub(crate) mod connection_info;
+#[cfg(feature = "gateway")]
+pub(crate) mod limits;
 pub(crate) mod path;
 #[cfg(feature = "management")]
 pub(crate) mod respond;

@@ -1,5 +1,6 @@
 //! The data plane: admission of a request, and forwarding to its backend.
 
+mod answer_head;
 mod backend_client;
 mod chains;
 mod connector;
@@ -9,5 +10,6 @@ mod exchange;
 mod forward;
 pub(crate) mod headers;
 mod serve;
+mod watching;
 
 pub(crate) use serve::Proxy;

@@ -1,6 +1,7 @@
 //! Forwarding: the request that reaches the upstream, and the response that returns.
 
 mod failures;
+mod repaired;
 mod streams;
 
 use harmony_tests::site::{echo, forward, pipeline};

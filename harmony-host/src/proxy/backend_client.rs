@@ -10,15 +10,18 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::diagnostics::throttle::Throttle;
+use crate::http::limits::{MAX_HEADER_LIST_BYTES, MAX_HEADERS};
 use crate::http::upload::Upload;
 use crate::plan::Authorities;
+use crate::proxy::answer_head::InvalidFraming;
 use crate::proxy::connector::Connector;
+use crate::proxy::watching::Watching;
 use crate::storage::digest::Digest;
 
 /// A pool of connections with TLS.
-type SecurePool = Client<HttpsConnector<Connector>, Upload>;
+type SecurePool = Client<Watching<HttpsConnector<Connector>>, Upload>;
 /// A pool of connections without TLS.
-type PlainPool = Client<Connector, Upload>;
+type PlainPool = Client<Watching<Connector>, Upload>;
 
 /// The client for backends. Its pooled connections survive a reload.
 #[derive(Debug)]
@@ -52,7 +55,7 @@ impl BackendClient {
     pub(crate) fn new(connections: usize) -> Self {
         let (connector, max_idle) = (Connector::new(connections), connections / IDLE_PART);
         Self {
-            plain: pool(max_idle).build(connector.clone()),
+            plain: pool(max_idle).build(Watching(connector.clone())),
             connector,
             max_idle,
             overloads: Throttle::default(),
@@ -90,7 +93,7 @@ impl BackendClient {
             .https_only()
             .enable_all_versions()
             .wrap_connector(self.connector.clone());
-        pool(self.max_idle).build(connector)
+        pool(self.max_idle).build(Watching(connector))
     }
 
     /// Logs, at most once a second, that a request found no place for a connection to its backend.
@@ -119,6 +122,20 @@ impl BackendClient {
         let pool = self.secure_pool(roots);
         own.insert(authorities.digest, (Arc::downgrade(authorities), pool.clone()));
         pool
+    }
+}
+
+/// Describes the failure of a backend for the client.
+pub(crate) fn failure(error: &hyper_util::client::legacy::Error) -> &'static str {
+    let hyper = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
+    match hyper {
+        _ if error.is_connect() => "cannot be reached",
+        _ if InvalidFraming::caused(error) => "sent an invalid line about the length of its response",
+        Some(hyper) if hyper.is_parse_too_large() => {
+            "sent a head that is too large or has more than 500 headers"
+        }
+        Some(hyper) if hyper.is_parse() => "sent a response that is no valid HTTP",
+        _ => "closed the connection early",
     }
 }
 
@@ -152,7 +169,8 @@ fn tls(roots: RootCertStore) -> ClientConfig {
     }
 }
 
-/// Creates a pool builder with the limits of idle connections.
+/// Creates a pool builder with the limits of idle connections. What a proxy may repair in a response is repaired (RFC 9112,
+/// section 5); [`Watching`] ends the connection where a line about the framing would be left out.
 fn pool(max_idle: usize) -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
     builder
@@ -160,5 +178,11 @@ fn pool(max_idle: usize) -> Builder {
         .pool_max_idle_per_host(max_idle)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new());
+    builder
+        .http1_max_headers(MAX_HEADERS)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http2_max_header_list_size(MAX_HEADER_LIST_BYTES);
     builder
 }

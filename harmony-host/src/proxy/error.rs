@@ -5,6 +5,7 @@ use http::{HeaderValue, Response, StatusCode};
 use provider_api::{Error, ErrorKind};
 
 use crate::http::body::Body;
+use crate::http::limits::MAX_HEADERS;
 use crate::http::respond::problem;
 use crate::http::upload::UploadError;
 use crate::plan::NotSent;
@@ -25,6 +26,8 @@ pub(crate) enum ProxyError {
     MethodNotAllowed,
     /// The body exceeds the configured limit.
     BodyTooLarge,
+    /// The request has more headers than the gateway takes.
+    TooManyHeaders,
     /// The client stopped sending its body.
     RequestTimeout,
     /// The pipeline needs a service or middleware that this host does not have.
@@ -110,6 +113,11 @@ impl ProxyError {
             Self::RequestTimeout => {
                 (StatusCode::REQUEST_TIMEOUT, "request_timeout", UploadError::Stalled.to_string())
             }
+            Self::TooManyHeaders => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "too_many_headers",
+                format!("the request has more than {MAX_HEADERS} headers"),
+            ),
             Self::NotImplemented(missing) => (
                 StatusCode::NOT_IMPLEMENTED,
                 "not_implemented",

@@ -11,9 +11,10 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Error as ClientError;
 
 use crate::http::body::{Body, with_idle_timeout};
+use crate::http::limits::MAX_HEADERS;
 use crate::http::upload::Upload;
 use crate::plan::{BaseUrl, HttpUpstream};
-use crate::proxy::backend_client::BackendClient;
+use crate::proxy::backend_client::{BackendClient, failure};
 use crate::proxy::connector::NoPlace;
 use crate::proxy::error::ProxyError;
 use crate::proxy::exchange::Exchange;
@@ -136,6 +137,10 @@ fn client_response(
     upstream: &HttpUpstream,
 ) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
+    if parts.headers.len() > MAX_HEADERS {
+        let message = format!("backend `{}` sent more than {MAX_HEADERS} headers", upstream.backend);
+        return Err(ProxyError::BadGateway(message));
+    }
     // Transfer-Encoding is hop-by-hop: the client would get the coded body without the header that names the coding.
     if !is_plainly_framed(&parts.headers) {
         let message =
@@ -177,9 +182,8 @@ fn log_failure(upstream: &HttpUpstream, error: &ClientError) -> String {
         next = source.source();
     }
     let cause = root.map_or_else(|| error.to_string(), ToString::to_string);
-    let failure = if error.is_connect() { "cannot be reached" } else { "closed the connection early" };
     tracing::warn!(backend = &*upstream.backend, %error, cause, "the backend failed");
-    format!("backend `{}` {failure}", upstream.backend)
+    format!("backend `{}` {}", upstream.backend, failure(error))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use provider_api::UrlPath;
 use crate::http::authority::{authority, check_target};
 use crate::http::body::Body;
 use crate::http::connection_info::ConnectionInfo;
+use crate::http::limits::MAX_HEADERS;
 use crate::http::upload::Upload;
 use crate::plan::Upstream;
 use crate::proxy::backend_client::BackendClient;
@@ -102,6 +103,10 @@ fn check(request: &mut Request<Upload>) -> Result<(), ProxyError> {
         return Err(ProxyError::BadRequest("the gateway does not forward requests for `*`"));
     }
     check_target(request.uri()).map_err(ProxyError::BadRequest)?;
+    // Over HTTP/1 the parser counts; over HTTP/2 nothing does.
+    if request.headers().len() > MAX_HEADERS {
+        return Err(ProxyError::TooManyHeaders);
+    }
     if headers::merge_lengths(request.headers_mut()).is_err() {
         return Err(ProxyError::BadRequest("the request has no valid Content-Length, or more than one"));
     }

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::http::connection_info::{ConnectionInfo, ForwardedPeer};
+use crate::http::limits::{MAX_HEAD_BYTES, MAX_HEADER_LIST_BYTES, MAX_HEADERS};
 use crate::http::url_prefix::Scheme;
 use crate::server::answer::answer;
 use crate::server::client_stream::ClientStream;
@@ -36,9 +37,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The time that a connection without requests in flight has to close while its listener drains.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
-
-/// The maximum size of the head of a request.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// The maximum number of concurrent HTTP/2 streams on a connection; RFC 9113 (section 5.1.2) recommends at least 100. Each
 /// can hold a connection to a backend, and some parts of a response that the client does not read.
@@ -141,7 +139,8 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = Builder::new(Streams);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder.http1().max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -149,7 +148,7 @@ where
         .max_send_buf_size(STREAM_QUEUE_BYTES)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .max_header_list_size(MAX_HEADER_LIST_BYTES)
         .keep_alive_interval(PING_INTERVAL);
     let builder = if version == Version::HTTP_2 { builder.http2_only() } else { builder.http1_only() };
     let activity = Arc::clone(activity);

@@ -1,0 +1,273 @@
+//! A watch over the heads of responses: which invalid lines hyper may leave out.
+//!
+//! A proxy may repair a response (RFC 9112, section 5): hyper joins folded lines, removes spaces before a colon and leaves
+//! out lines that are no headers. An invalid line about the framing must not be left out, since the server has framed the
+//! body by it: the connection ends instead.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+
+/// The maximum size of one read within a head.
+const READ_BYTES: usize = 8 * 1024;
+
+/// The letters and digits that are kept of an invalid line, enough for the names of the framing headers.
+const KEPT: usize = 256;
+
+/// The names of the framing headers, by their letters.
+const FRAMING: [&[u8]; 2] = [b"contentlength", b"transferencoding"];
+
+/// The error of a connection whose response has an invalid line about its framing.
+#[derive(Debug)]
+pub(super) struct InvalidFraming;
+
+impl InvalidFraming {
+    /// Returns whether this is the cause of `error`.
+    pub(super) fn caused(error: &(dyn StdError + 'static)) -> bool {
+        let is_this = |error: &(dyn StdError + 'static)| {
+            let io = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            error.is::<Self>() || io.is_some_and(|inner| inner.is::<Self>())
+        };
+        std::iter::successors(Some(error), |error| (*error).source()).any(is_this)
+    }
+}
+
+impl fmt::Display for InvalidFraming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the response has an invalid Content-Length or Transfer-Encoding line")
+    }
+}
+
+impl StdError for InvalidFraming {}
+
+/// A connection to a backend whose responses are watched.
+#[derive(Debug)]
+pub(super) struct Watched<T> {
+    io: T,
+    /// `None` on HTTP/2, which has no lines.
+    head: Option<Head>,
+}
+
+impl<T: Connection> Watched<T> {
+    pub(super) fn new(io: T) -> Self {
+        let head = (!io.connected().is_negotiated_h2()).then(Head::default);
+        Self { io, head }
+    }
+}
+
+impl<T: Connection> Connection for Watched<T> {
+    fn connected(&self) -> Connected {
+        self.io.connected()
+    }
+}
+
+impl<T: Read + Unpin> Read for Watched<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let Some(head) = this.head.as_mut().filter(|head| head.is_open) else {
+            return Pin::new(&mut this.io).poll_read(cx, buffer);
+        };
+        let mut bytes = [0; READ_BYTES];
+        let size = buffer.remaining().min(READ_BYTES);
+        let mut part = ReadBuf::new(bytes.get_mut(..size).unwrap_or_default());
+        ready!(Pin::new(&mut this.io).poll_read(cx, part.unfilled()))?;
+        head.read(part.filled()).map_err(io::Error::other)?;
+        buffer.put_slice(part.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Write + Unpin> Write for Watched<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        expect_head(&mut this.head);
+        Pin::new(&mut this.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        expect_head(&mut this.head);
+        Pin::new(&mut this.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
+
+/// Notes that what is read next is a head: hyper sends a request only when the response before it is complete.
+fn expect_head(head: &mut Option<Head>) {
+    if let Some(head) = head.as_mut().filter(|head| !head.is_open) {
+        *head = Head { is_open: true, ..Head::default() };
+    }
+}
+
+/// The state of a head while it is read.
+#[derive(Debug, Default)]
+struct Head {
+    is_open: bool,
+    /// Set after the status line.
+    has_status: bool,
+    /// Set in the head of an informational response; another head follows it.
+    is_informational: bool,
+    line: Line,
+    /// Set while the header that the last line belongs to is about the framing.
+    is_framing: bool,
+}
+
+/// The line that is being read.
+#[derive(Debug, Default)]
+struct Line {
+    length: usize,
+    /// The first bytes of a status line.
+    start: [u8; 12],
+    is_folded: bool,
+    has_colon: bool,
+    /// Set after a space in the name, which hyper removes only before the colon.
+    has_space: bool,
+    is_invalid: bool,
+    /// The letters and digits of the name, in lower case.
+    name: Vec<u8>,
+}
+
+impl Head {
+    /// Reads bytes of a connection up to the end of the head.
+    ///
+    /// # Errors
+    /// [`InvalidFraming`] if hyper would leave out a line about the framing.
+    fn read(&mut self, bytes: &[u8]) -> Result<(), InvalidFraming> {
+        for byte in bytes {
+            if !self.is_open {
+                break;
+            }
+            match byte {
+                b'\n' => self.end_line()?,
+                b'\r' => {}
+                byte => self.line.push(*byte),
+            }
+        }
+        Ok(())
+    }
+
+    fn end_line(&mut self) -> Result<(), InvalidFraming> {
+        let line = std::mem::take(&mut self.line);
+        match (line.length, self.has_status) {
+            // hyper skips empty lines before a response.
+            (0, false) => {}
+            (0, true) if self.is_informational => *self = Self { is_open: true, ..Self::default() },
+            (0, true) => self.is_open = false,
+            (_, false) => {
+                self.has_status = true;
+                self.is_informational =
+                    line.start.get(8..10) == Some(b" 1") && !line.start.ends_with(b" 101");
+            }
+            (_, true) => {
+                let is_framing =
+                    FRAMING.iter().any(|name| line.name.windows(name.len()).any(|part| part == *name));
+                if line.is_folded {
+                    // What a folded line means has depended on the server.
+                    return if self.is_framing || is_framing { Err(InvalidFraming) } else { Ok(()) };
+                }
+                if is_framing && (line.is_invalid || !line.has_colon) {
+                    return Err(InvalidFraming);
+                }
+                self.is_framing = FRAMING.contains(&&*line.name);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Line {
+    fn push(&mut self, byte: u8) {
+        if let Some(at) = self.start.get_mut(self.length) {
+            *at = byte;
+        }
+        let is_space = matches!(byte, b' ' | b'\t');
+        self.is_folded |= self.length == 0 && is_space;
+        self.length += 1;
+        if self.has_colon {
+            self.is_invalid |= byte.is_ascii_control() && byte != b'\t';
+        } else if byte == b':' {
+            self.has_colon = true;
+        } else {
+            let is_token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            self.is_invalid |= !(is_token || is_space) || (self.has_space && !is_space);
+            self.has_space |= is_space;
+            if byte.is_ascii_alphanumeric() && self.name.len() < KEPT {
+                self.name.push(byte.to_ascii_lowercase());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a head in pieces of every size, and returns whether it is accepted and ends where it should.
+    fn accepts(lines: &str) -> bool {
+        let text = format!(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n{lines}\r\n\r\nTransfer-Encoding\x01: chunked\r\n"
+        );
+        let results = [1, 2, 7, 1000].map(|size| {
+            let mut head = Head { is_open: true, ..Head::default() };
+            let result = text.as_bytes().chunks(size).try_for_each(|part| head.read(part));
+            assert!(result.is_err() || !head.is_open);
+            result.is_ok()
+        });
+        assert!(results.iter().all(|result| *result == results[0]), "{lines:?}");
+        results[0]
+    }
+
+    #[test]
+    fn invalid_lines_about_framing_are_found() {
+        for lines in [
+            "Content-Length: 2",
+            "Content-Length : 2",
+            "X-Content-Length: 2\r\nX: \x01",
+            "X-Bad\x01: 1\r\nno colon\r\n: empty\r\nN\u{e4}me: 1",
+            "X-Long: a\r\n b\r\n\tc",
+            "Transfer-Encoding: chunked",
+            "Via: Content-Length\x01",
+        ] {
+            assert!(accepts(lines), "{lines:?}");
+        }
+        for lines in [
+            "Content-Length\x01: 2",
+            "Content Length: 2",
+            "\x0bTransfer-Encoding: chunked",
+            "Transfer-Encoding: chunked\x01",
+            "Transfer-Encoding",
+            "X: 1\r\n Transfer-Encoding: chunked",
+            " Content-Length: 2",
+            "Transfer-Encoding:\r\n chunked",
+            "Content-Length: 1\r\n 0",
+            "(Content-Length): 2",
+            "X: \x01\r\n content-length: 2",
+        ] {
+            assert!(!accepts(lines), "{lines:?}");
+        }
+    }
+}
