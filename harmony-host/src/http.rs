@@ -11,6 +11,8 @@ pub(crate) mod connection_info;
 #[cfg(feature = "gateway")]
 pub(crate) mod limits;
 pub(crate) mod path;
+#[cfg(feature = "gateway")]
+pub(crate) mod query;
 #[cfg(feature = "management")]
 pub(crate) mod respond;
 #[cfg(feature = "gateway")]

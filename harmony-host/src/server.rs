@@ -14,6 +14,7 @@ mod probe;
 mod room;
 mod service;
 mod streams;
+mod targets;
 
 pub(crate) use bind::BindError;
 pub(crate) use listeners::{Bound, Listeners};

@@ -12,6 +12,7 @@ use hyper_util::client::legacy::Error as ClientError;
 
 use crate::http::body::{Body, with_idle_timeout};
 use crate::http::limits::MAX_HEADERS;
+use crate::http::query::escaped;
 use crate::http::upload::Upload;
 use crate::plan::{BaseUrl, HttpUpstream};
 use crate::proxy::backend_client::{BackendClient, failure};
@@ -117,7 +118,7 @@ fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyErro
     let mut path = base.join(rest);
     if let Some(query) = query {
         path.push('?');
-        path.push_str(query);
+        path.push_str(&escaped(query));
     }
     let path =
         PathAndQuery::try_from(path).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))?;

@@ -7,6 +7,7 @@ use crate::http::authority::{authority, check_target};
 use crate::http::body::Body;
 use crate::http::connection_info::ConnectionInfo;
 use crate::http::limits::MAX_HEADERS;
+use crate::http::query::escaped;
 use crate::http::upload::Upload;
 use crate::plan::Upstream;
 use crate::proxy::backend_client::BackendClient;
@@ -84,7 +85,7 @@ impl Proxy {
 fn redirect(origin: &str, request: &Request<Upload>) -> ProxyError {
     // Admission has found that the path has a normal form.
     let path = UrlPath::parse(request.uri().path()).map(|path| path.as_str().to_owned()).unwrap_or_default();
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = request.uri().query().map(|query| format!("?{}", escaped(query))).unwrap_or_default();
     // An empty path and one that starts with two slashes would make another URL of the origin.
     let path = path.trim_start_matches('/');
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);

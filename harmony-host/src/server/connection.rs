@@ -28,6 +28,7 @@ use crate::server::preface::FirstBytes;
 use crate::server::room::Place;
 use crate::server::service::Service;
 use crate::server::streams::Streams;
+use crate::server::targets::Targets;
 
 /// The deadline for the head of a request. It limits idle connections as well.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -157,6 +158,7 @@ where
             (Arc::clone(&service), Arc::clone(&connection), Arc::clone(&activity));
         async move { Ok::<_, Infallible>(answer(&*service, &connection, &activity, request).await) }
     });
+    let stream = Targets::new(stream, version != Version::HTTP_2);
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), handler));
     tokio::select! {
         // The connection first: it must have read a request that has arrived, so that the drain does not drop it.
