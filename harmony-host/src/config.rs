@@ -31,6 +31,7 @@ pub(crate) mod proxy;
 pub(crate) mod section;
 #[cfg(test)]
 pub(crate) mod test_registry;
+pub(crate) mod trusted_proxies;
 pub(crate) mod variables;
 pub(crate) mod weak_secret;
 

@@ -52,3 +52,4 @@ mod takeover;
 mod tls;
 mod token_audience;
 mod token_destination;
+mod trusted_proxies;

@@ -1,6 +1,7 @@
 //! The section `[proxy]`.
 
 use crate::config::section::Section;
+use crate::config::trusted_proxies::TrustedProxies;
 use crate::config::variables;
 use crate::diagnostics::bare::name_length;
 use crate::diagnostics::problem::Problems;
@@ -25,6 +26,8 @@ pub(crate) struct Proxy {
     pub(crate) max_body_size: Option<u64>,
     /// The value of `primary_provider`, if configured.
     pub(crate) primary_provider: Option<Spanned<String>>,
+    /// The proxies in front of the gateway whose headers it believes: none unless configured.
+    pub(crate) trusted_proxies: TrustedProxies,
     /// The environment variables that documents of a control plane may use: none unless configured.
     pub(crate) remote_env_vars: Vec<String>,
     /// The environment variables that must be set.
@@ -96,6 +99,7 @@ impl Proxy {
                 .and_then(|limits| limits.integer("max_body_size", 1024..=u64::MAX, problems))
                 .map(|bytes| bytes.value),
             primary_provider: section.text("primary_provider", problems),
+            trusted_proxies: TrustedProxies::read(&section, problems),
             remote_env_vars: variable_names(&section, "remote_env_vars", problems)
                 .into_iter()
                 .map(|name| name.value)

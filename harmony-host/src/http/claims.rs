@@ -40,6 +40,9 @@ const CLAIMS: [&str; 27] = [
     PROBE_HEADER,
 ];
 
+/// Headers that no proxy in front of the gateway may set either: they replace what the gateway has admitted.
+const NEVER: [&str; 5] = ["proxy", PROBE_HEADER, "x-original-url", "x-original-uri", "x-rewrite-url"];
+
 /// Headers that decide about framing, routing or authentication. In another spelling they are forwarded to nobody.
 const DECISIVE: [&str; 14] = [
     "authorization",
@@ -62,6 +65,11 @@ const DECISIVE: [&str; 14] = [
 pub(crate) fn is_claim(name: &str) -> bool {
     let name = canonical(name);
     name.starts_with("x-forwarded") || CLAIMS.contains(&&*name)
+}
+
+/// Returns whether a trusted proxy may set the header.
+pub(crate) fn is_claim_of_proxy(name: &str) -> bool {
+    is_claim(name) && !is_disguised(name) && !NEVER.contains(&name)
 }
 
 /// Returns whether the name is another spelling of a header that servers decide by, such as `content_length`.

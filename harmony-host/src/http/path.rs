@@ -48,6 +48,18 @@ pub(crate) fn rest(path: &UrlPath<'_>, end: usize, matched: usize) -> String {
     rest
 }
 
+/// Returns the part of `path` up to `end`, where the prefix of the endpoint ends, with one slash before each segment: the
+/// prefix that clients see and a backend does not.
+pub(crate) fn taken(path: &UrlPath<'_>, end: usize) -> String {
+    let mut taken = String::new();
+    let segments = path.as_str().get(..end).unwrap_or_default().split('/');
+    for segment in segments.filter(|segment| !segment.is_empty()) {
+        taken.push('/');
+        taken.push_str(segment);
+    }
+    taken
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

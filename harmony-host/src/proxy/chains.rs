@@ -15,6 +15,20 @@ pub(crate) struct Sender<'a> {
     pub(crate) scheme: Scheme,
     /// The host and port, as the client sent them.
     pub(crate) authority: &'a str,
+    /// The prefix of the path that the backend does not get; empty, or it starts with `/`.
+    pub(crate) prefix: &'a str,
+    pub(crate) trust: Trust,
+}
+
+/// How far the headers of a sender about other clients are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The sender is a trusted proxy: what it says is passed on.
+    Proxy,
+    /// No proxy is trusted: chains are passed on, since their last element is the gateway's; nothing else is.
+    Chains,
+    /// Others are trusted, but not the sender: nothing is passed on.
+    Nobody,
 }
 
 /// The maximum number of Via entries. A request with more is treated as a loop.
@@ -25,6 +39,10 @@ const MAX_HOPS: usize = 16;
 /// An element of a client that does not end, such as `for="`, would swallow the appended one. Lines with such an element
 /// are dropped, with all that precede them.
 pub(super) fn append_sender(headers: &mut HeaderMap, sender: &Sender<'_>) {
+    if sender.trust == Trust::Nobody {
+        headers.remove(X_FORWARDED_FOR);
+        headers.remove(FORWARDED);
+    }
     append(headers, X_FORWARDED_FOR, is_list_of_addresses, Some(&sender.peer.address));
     let (node, host, proto) = (&sender.peer.node, sender.authority, sender.scheme.as_str());
     // The host is a quoted string: these characters could end it and forge another parameter.
@@ -158,7 +176,8 @@ mod tests {
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let mut headers: HeaderMap = lines.collect();
         let peer = ForwardedPeer::new("::ffff:10.0.0.1".parse().unwrap());
-        append_sender(&mut headers, &Sender { peer: &peer, scheme: Scheme::Http, authority: "a:80" });
+        let (scheme, trust) = (Scheme::Http, Trust::Chains);
+        append_sender(&mut headers, &Sender { peer: &peer, scheme, authority: "a:80", prefix: "", trust });
         append_via(&mut headers, Version::HTTP_11);
         let all: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
         all.join(" | ")

@@ -20,7 +20,7 @@ use crate::proxy::connector::NoPlace;
 use crate::proxy::error::ProxyError;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::{
-    Sender, append_via, is_plainly_framed, merge_lengths, prepare_request, remove_hop_by_hop,
+    Sender, Trust, append_via, is_plainly_framed, merge_lengths, prepare_request, remove_hop_by_hop,
 };
 
 /// Sends a request to the backend and returns its response. Both bodies are streams.
@@ -47,6 +47,8 @@ pub(super) async fn forward(
         peer: &exchange.connection.forwarded,
         scheme: exchange.connection.scheme,
         authority: &exchange.authority,
+        prefix: &exchange.admitted.taken,
+        trust: trust(exchange),
     };
     prepare_request(&mut parts.headers, version, &sender);
     let bases = upstream.base_urls(&exchange.snapshot.providers).await?;
@@ -85,6 +87,16 @@ pub(super) async fn forward(
         }
         tokio::time::sleep(backoff(attempt)).await;
         attempt += 1;
+    }
+}
+
+/// Returns how far the headers of the client about others are believed.
+fn trust(exchange: &Exchange<'_>) -> Trust {
+    let proxies = &exchange.snapshot.config.proxy.trusted_proxies;
+    match proxies.contains(exchange.connection.peer.ip()) {
+        true => Trust::Proxy,
+        false if proxies.is_empty() => Trust::Chains,
+        false => Trust::Nobody,
     }
 }
 

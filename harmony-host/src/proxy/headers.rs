@@ -6,14 +6,17 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
-use crate::http::claims::{is_claim, is_disguised};
+use provider_api::UrlPath;
+
+use crate::http::claims::{is_claim, is_claim_of_proxy, is_disguised};
 use crate::proxy::chains::{X_FORWARDED_FOR, append_sender};
 
-pub(super) use crate::proxy::chains::{Sender, append_via, is_loop};
+pub(super) use crate::proxy::chains::{Sender, Trust, append_via, is_loop};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Removes the headers that are for this connection only (RFC 9110, section 7.6.1).
@@ -61,17 +64,20 @@ fn remove_where(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderName) -> boo
 
 /// Converts the headers of a client's request to those of the request to the backend. This gateway appends itself to
 /// Forwarded, X-Forwarded-For and Via; it never trusts their entries, since a client can forge them. It replaces
-/// X-Forwarded-Host and X-Forwarded-Proto with what it received.
+/// X-Forwarded-Host and X-Forwarded-Proto with what it received, and X-Forwarded-Prefix with the prefix that it has taken
+/// off, which links in responses need. What a trusted proxy says is kept, and its prefix comes first.
 pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender: &Sender<'_>) {
     remove_hop_by_hop(headers);
-    remove_where(headers, is_withheld);
+    let is_believed = |name: &HeaderName| sender.trust == Trust::Proxy && is_claim_of_proxy(name.as_str());
+    remove_where(headers, |name| is_withheld(name) && !is_believed(name));
     if version == Version::HTTP_2 {
         join_cookies(headers);
     }
     headers.reserve(6);
     append_sender(headers, sender);
-    put(headers, X_FORWARDED_HOST, sender.authority);
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(sender.scheme.as_str()));
+    set(headers, X_FORWARDED_HOST, sender.authority, sender.trust);
+    set(headers, X_FORWARDED_PROTO, sender.scheme.as_str(), sender.trust);
+    put_prefix(headers, sender.prefix);
     append_via(headers, version);
 }
 
@@ -129,6 +135,31 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// Sets a header, unless a trusted proxy has set it.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str, trust: Trust) {
+    let is_said =
+        headers.get_all(&name).iter().count() == 1 && headers.get(&name).is_some_and(|v| !v.is_empty());
+    if trust != Trust::Proxy || !is_said {
+        put(headers, name, value);
+    }
+}
+
+/// Sets X-Forwarded-Prefix to the prefix that clients see: that of a trusted proxy, if it is a path, and the own one.
+fn put_prefix(headers: &mut HeaderMap, own: &str) {
+    let mut outer = headers.get_all(X_FORWARDED_PREFIX).iter().map(HeaderValue::to_str);
+    let prefix = match (outer.next(), outer.next()) {
+        (Some(Ok(outer)), None) if outer.starts_with('/') && !outer.contains(',') => UrlPath::parse(outer)
+            .map(|path| path.as_str().trim_end_matches('/').to_owned())
+            .unwrap_or_default(),
+        _ => String::new(),
+    };
+    let prefix = prefix + own;
+    match prefix.is_empty() {
+        true => drop(headers.remove(X_FORWARDED_PREFIX)),
+        false => put(headers, X_FORWARDED_PREFIX, &prefix),
+    }
+}
+
 /// Sets a header, or removes it if the value is not allowed in one.
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
@@ -176,7 +207,8 @@ mod tests {
             ("cookie", "b=2"),
         ]);
         let peer = ForwardedPeer::new("::ffff:10.0.0.1".parse().unwrap());
-        let sender = Sender { peer: &peer, scheme: Scheme::Http, authority: "a:8080" };
+        let (scheme, trust) = (Scheme::Http, Trust::Chains);
+        let sender = Sender { peer: &peer, scheme, authority: "a:8080", prefix: "", trust };
         prepare_request(&mut map, Version::HTTP_2, &sender);
         assert_eq!(map["x-forwarded-for"], "203.0.113.7, 10.0.0.1");
         assert_eq!(map["x-forwarded-proto"], "http");

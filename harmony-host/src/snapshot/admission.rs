@@ -50,6 +50,8 @@ impl<'a> RequestHead<'a> {
 pub struct Admitted<'s> {
     pub(crate) route: &'s Route,
     pub(crate) rest: String,
+    /// The prefix of the path that `rest` does not have: empty, or it starts with `/`.
+    pub(crate) taken: String,
     pub(crate) mesh: Option<MeshContext>,
 }
 
@@ -124,7 +126,8 @@ impl Snapshot {
         let rest = path::rest(&path, end, found.end);
         let below = path.as_str().get(found.end..).unwrap_or_default();
         let mesh = mesh_context(&route.admission, &self.providers, headers, below).await?;
-        Ok(Admitted { route, rest, mesh })
+        let taken = path::taken(&path, end);
+        Ok(Admitted { route, rest, taken, mesh })
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize as _;
 use toml::Table;
 
 use crate::config::fragment::Fragment;
+use crate::config::trusted_proxies::TrustedProxies;
 use crate::config::{GatewaySections, ProviderSection};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Source;
@@ -30,6 +31,7 @@ pub(super) struct Guarded {
     jwks_cache_duration_hours: toml::Value,
     /// `remote_env_vars`, `required_env_vars` and `sensitive_field_patterns`.
     secrecy: [Vec<String>; 3],
+    trusted_proxies: TrustedProxies,
     /// The base path, network and token of the management API, if it is enabled.
     pub(super) management: Option<(String, String, Option<String>)>,
     /// The network of the management API.
@@ -84,6 +86,7 @@ impl Guarded {
                 proxy.required_env_vars.clone(),
                 proxy.sensitive_field_patterns.clone(),
             ],
+            trusted_proxies: proxy.trusted_proxies.clone(),
             management: management.map(|management| {
                 let token = management.token.as_ref().map(|token| token.expose().to_owned());
                 (management.base_path.clone(), management.network.value.clone(), token)

@@ -98,6 +98,12 @@ const PROXY: &[Key] = &[
     )
     .guards()
     .local(SECRECY),
+    texts(
+        "trusted_proxies",
+        "Addresses and networks of proxies whose headers about clients (X-Forwarded-*, Forwarded) are believed; default: none.",
+    )
+    .guards()
+    .local("a change may not set which proxies the gateway believes"),
     texts("sensitive_field_patterns", "Further patterns of keys whose values are masked and never pushed.")
         .guards()
         .local(SECRECY),

@@ -32,6 +32,7 @@ fn other_meaning_is_rejected() {
         ("proxy.transforms_path = \"mesh\"", "proxy.transforms_path"),
         ("proxy.mesh_path = \"$HOME\"", "proxy.mesh_path"),
         ("proxy.remote_env_vars = [\"HOME\"]", "proxy.remote_env_vars"),
+        ("proxy.trusted_proxies = [\"0.0.0.0/0\"]", "proxy.trusted_proxies"),
         ("management.enabled = false", "management.enabled"),
         ("management.base_path = \"other\"", "management.base_path"),
         ("management.network = \"n\"", "management.network"),
