@@ -20,5 +20,7 @@ pub(crate) mod stall;
 #[cfg(feature = "gateway")]
 pub(crate) mod trailers;
 #[cfg(feature = "gateway")]
+pub(crate) mod tunnel;
+#[cfg(feature = "gateway")]
 pub(crate) mod upload;
 pub(crate) mod url_prefix;

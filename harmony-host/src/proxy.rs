@@ -10,6 +10,7 @@ mod exchange;
 mod forward;
 pub(crate) mod headers;
 mod serve;
+mod upgrade;
 mod watching;
 
 pub(crate) use serve::Proxy;

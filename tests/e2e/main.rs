@@ -53,3 +53,4 @@ mod tls;
 mod token_audience;
 mod token_destination;
 mod trusted_proxies;
+mod upgrades;

@@ -29,6 +29,8 @@ pub(crate) struct Backend {
     pub(crate) connection: Connection,
     /// The timeout and retries. They override those of the target.
     pub(crate) timing: Timing,
+    /// The protocols that clients may switch to.
+    pub(crate) upgrades: Vec<String>,
     /// The name of the `[authentications.*]` for the sent requests.
     pub(crate) authentication: Option<Spanned<String>>,
     /// The options that this host does not support: they change the sent request.
@@ -128,11 +130,38 @@ impl Backend {
             target_ref: section.text("target_ref", problems),
             connection,
             timing,
+            upgrades: upgrades(section, problems),
             authentication: section.text("authentication", problems),
             unserved_options,
         };
         Some(backend)
     }
+}
+
+/// Reads the protocols that clients may switch to.
+fn upgrades(section: &Section<'_>, problems: &mut Problems) -> Vec<String> {
+    const KEY: &str = "upgrades";
+    if !section.has(KEY) {
+        return vec!["websocket".to_owned()];
+    }
+    let mut names = Vec::new();
+    for name in section.texts(KEY, problems) {
+        let lower = name.value.to_ascii_lowercase();
+        let is_token = !lower.is_empty()
+            && lower.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/".contains(&b));
+        let product = lower.split('/').next().unwrap_or_default();
+        let message = if !is_token {
+            "expected the name of a protocol, such as `websocket`"
+        } else if matches!(product, "h2c" | "h2" | "http" | "tls") {
+            // Each request in such a tunnel would pass the gateway without being routed and admitted.
+            "requests in a tunnel of this protocol would not be admitted by this gateway"
+        } else {
+            names.push(name.value);
+            continue;
+        };
+        problems.error(Some(&name.place), section.key(KEY), message);
+    }
+    names
 }
 
 impl Target {

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::http::tunnel::TunnelSlot;
 use crate::http::url_prefix::Scheme;
 
 /// The connection on which a request arrived.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ConnectionInfo {
     /// The address of the listener.
     pub(crate) listener: SocketAddr,
@@ -15,6 +16,8 @@ pub(crate) struct ConnectionInfo {
     pub(crate) scheme: Scheme,
     pub(crate) peer: SocketAddr,
     pub(crate) forwarded: ForwardedPeer,
+    /// The tunnel that follows a response 101.
+    pub(crate) tunnel: TunnelSlot,
 }
 
 /// The address of a client as the forwarding headers write it, formatted once per connection.

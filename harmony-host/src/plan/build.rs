@@ -157,6 +157,7 @@ impl<'a> Planner<'a> {
             authorities,
             timeout: backend.timing.timeout(),
             max_retries: backend.timing.max_retries(),
+            upgrades: backend.backend.upgrades.clone(),
             egress,
             other_meshes,
             mesh_only: linked.mesh_only,

@@ -37,6 +37,8 @@ pub(crate) struct HttpUpstream {
     /// The longest time without a byte from the server.
     pub(crate) timeout: Duration,
     pub(crate) max_retries: u32,
+    /// The protocols that clients may switch to.
+    pub(crate) upgrades: Vec<String>,
     /// The meshes that the egresses of this backend belong to.
     pub(crate) egress: Vec<Arc<MeshPlan>>,
     /// The other meshes that have destinations: a request to one of those carries a token, whichever name or URL the

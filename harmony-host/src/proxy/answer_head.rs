@@ -118,7 +118,7 @@ impl<T: Write + Unpin> Write for Watched<T> {
 
 /// Notes that what is read next is a head: hyper sends a request only when the response before it is complete.
 fn expect_head(head: &mut Option<Head>) {
-    if let Some(head) = head.as_mut().filter(|head| !head.is_open) {
+    if let Some(head) = head.as_mut().filter(|head| !head.is_open && !head.is_last) {
         *head = Head { is_open: true, ..Head::default() };
     }
 }
@@ -129,6 +129,8 @@ struct Head {
     is_open: bool,
     /// Set after the status line.
     has_status: bool,
+    /// Set after a response 101: what follows is another protocol.
+    is_last: bool,
     /// Set in the head of an informational response; another head follows it.
     is_informational: bool,
     line: Line,
@@ -179,8 +181,8 @@ impl Head {
             (0, true) => self.is_open = false,
             (_, false) => {
                 self.has_status = true;
-                self.is_informational =
-                    line.start.get(8..10) == Some(b" 1") && !line.start.ends_with(b" 101");
+                self.is_last = line.start.ends_with(b" 101");
+                self.is_informational = line.start.get(8..10) == Some(b" 1") && !self.is_last;
             }
             (_, true) => {
                 let is_framing =

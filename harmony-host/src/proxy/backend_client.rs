@@ -31,13 +31,14 @@ pub(crate) struct BackendClient {
     max_idle: usize,
     overloads: Throttle,
     plain: PlainPool,
-    /// The pool for https, built at the first https request, because reading the system's certificates is slow.
-    secure: OnceLock<SecurePool>,
+    /// The pools for https, without and with HTTP/2. Each is built at its first request, because reading the system's
+    /// certificates is slow.
+    secure: [OnceLock<SecurePool>; 2],
     /// The certificate authorities of the system.
     system: OnceLock<RootCertStore>,
     /// The pools for backends with authorities of their own, by the digest of these. No backend uses the connections of
     /// another one's trust.
-    own: Mutex<HashMap<Digest, OwnPool>>,
+    own: Mutex<HashMap<(Digest, bool), OwnPool>>,
 }
 
 /// A pool, and the authorities of the configuration that used it last.
@@ -59,13 +60,13 @@ impl BackendClient {
             connector,
             max_idle,
             overloads: Throttle::default(),
-            secure: OnceLock::new(),
+            secure: [OnceLock::new(), OnceLock::new()],
             system: OnceLock::new(),
             own: Mutex::default(),
         }
     }
 
-    /// Sends one request; `authorities` are trusted besides those of the system.
+    /// Sends one request; `authorities` are trusted besides those of the system. An upgrade is possible only over HTTP/1.1.
     ///
     /// # Errors
     /// The error of the connection.
@@ -73,12 +74,16 @@ impl BackendClient {
         &self,
         request: http::Request<Upload>,
         authorities: Option<&Arc<Authorities>>,
+        is_upgrade: bool,
     ) -> Result<http::Response<hyper::body::Incoming>, hyper_util::client::legacy::Error> {
         if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
             match authorities {
-                Some(authorities) => self.own_pool(authorities).request(request).await,
+                Some(authorities) => self.own_pool(authorities, !is_upgrade).request(request).await,
                 None => {
-                    self.secure.get_or_init(|| self.secure_pool(self.system().clone())).request(request).await
+                    let [http1, http2] = &self.secure;
+                    let pool = if is_upgrade { http1 } else { http2 };
+                    let new = || self.secure_pool(self.system().clone(), !is_upgrade);
+                    pool.get_or_init(new).request(request).await
                 }
             }
         } else {
@@ -87,12 +92,13 @@ impl BackendClient {
     }
 
     /// Creates a pool for https that trusts these certificate authorities.
-    fn secure_pool(&self, roots: RootCertStore) -> SecurePool {
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(roots))
-            .https_only()
-            .enable_all_versions()
-            .wrap_connector(self.connector.clone());
+    fn secure_pool(&self, roots: RootCertStore, http2: bool) -> SecurePool {
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls(roots)).https_only();
+        let connector = self.connector.clone();
+        let connector = match http2 {
+            true => builder.enable_all_versions().wrap_connector(connector),
+            false => builder.enable_http1().wrap_connector(connector),
+        };
         pool(self.max_idle).build(Watching(connector))
     }
 
@@ -109,9 +115,9 @@ impl BackendClient {
 
     /// Returns the pool of a backend with authorities of its own. The pools of those that no configuration has any more
     /// are dropped when a new one is built.
-    fn own_pool(&self, authorities: &Arc<Authorities>) -> SecurePool {
+    fn own_pool(&self, authorities: &Arc<Authorities>, http2: bool) -> SecurePool {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((owner, pool)) = own.get_mut(&authorities.digest) {
+        if let Some((owner, pool)) = own.get_mut(&(authorities.digest, http2)) {
             *owner = Arc::downgrade(authorities);
             return pool.clone();
         }
@@ -119,8 +125,8 @@ impl BackendClient {
         let mut roots = self.system().clone();
         // Each was accepted when the configuration was built.
         roots.add_parsable_certificates(authorities.certificates.iter().cloned());
-        let pool = self.secure_pool(roots);
-        own.insert(authorities.digest, (Arc::downgrade(authorities), pool.clone()));
+        let pool = self.secure_pool(roots, http2);
+        own.insert((authorities.digest, http2), (Arc::downgrade(authorities), pool.clone()));
         pool
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Error as ClientError;
 
@@ -22,6 +22,7 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::{
     Sender, Trust, append_via, is_plainly_framed, merge_lengths, prepare_request, remove_hop_by_hop,
 };
+use crate::proxy::upgrade::{Tunnels, unasked};
 
 /// Sends a request to the backend and returns its response. Both bodies are streams.
 ///
@@ -29,13 +30,15 @@ use crate::proxy::headers::{
 /// A body that is too large or stops, a provider that fails, or a backend that is unreachable or silent.
 pub(super) async fn forward(
     client: &BackendClient,
+    tunnels: &Tunnels,
     upstream: &HttpUpstream,
     exchange: &Exchange<'_>,
-    request: Request<Upload>,
+    mut request: Request<Upload>,
 ) -> Result<Response<Body>, ProxyError> {
     if upstream.mesh_only && exchange.admitted.mesh().is_none() {
         return Err(ProxyError::NoMeshContext(upstream.refusal()));
     }
+    let asked = tunnels.asked(&mut request, upstream)?;
     let (mut parts, upload) = request.into_parts();
     upload.set_limit(exchange.snapshot.config.proxy.max_body_size);
     upload.remove_idle_timeout();
@@ -51,6 +54,9 @@ pub(super) async fn forward(
         trust: trust(exchange),
     };
     prepare_request(&mut parts.headers, version, &sender);
+    if let Some(asked) = &asked {
+        asked.prepare(&mut parts.headers);
+    }
     let bases = upstream.base_urls(&exchange.snapshot.providers).await?;
     let urls = bases.as_slice();
     let mut attempt = 0;
@@ -60,12 +66,13 @@ pub(super) async fn forward(
             .authorization(&bases, base, exchange.admitted.rest(), &exchange.snapshot.providers)
             .await?;
         let request = backend_request(&parts, base, authorization, exchange, upload.clone())?;
-        let sent =
-            with_idle_timeout(client.send(request, upstream.authorities.as_ref()), upstream.timeout, || {
-                upload.progress()
-            })
-            .await;
+        let sending = client.send(request, upstream.authorities.as_ref(), asked.is_some());
+        let sent = with_idle_timeout(sending, upstream.timeout, || upload.progress()).await;
         let error = match sent {
+            Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                let asked = asked.ok_or_else(|| unasked(upstream))?;
+                return asked.accept(response, upstream, &exchange.connection.tunnel);
+            }
             Ok(Ok(response)) => return client_response(response, upstream),
             Ok(Err(error)) => error,
             Err(()) if !upload.is_finished() => return Err(ProxyError::RequestTimeout),

@@ -13,6 +13,7 @@ use crate::plan::Upstream;
 use crate::proxy::backend_client::BackendClient;
 use crate::proxy::error::{self, ProxyError};
 use crate::proxy::exchange::Exchange;
+use crate::proxy::upgrade::Tunnels;
 use crate::proxy::{echo, forward, headers};
 use crate::snapshot::{AdmissionError, RequestHead, Snapshot};
 
@@ -20,12 +21,13 @@ use crate::snapshot::{AdmissionError, RequestHead, Snapshot};
 #[derive(Debug)]
 pub(crate) struct Proxy {
     client: BackendClient,
+    tunnels: Tunnels,
 }
 
 impl Proxy {
     /// Creates a data plane that opens at most `connections` connections to backends at a time.
     pub(crate) fn new(connections: usize) -> Self {
-        Self { client: BackendClient::new(connections) }
+        Self { client: BackendClient::new(connections), tunnels: Tunnels::new() }
     }
 
     /// Serves a request from `connection`. All decisions use `snapshot`, even if another one is published meanwhile.
@@ -73,7 +75,9 @@ impl Proxy {
         let exchange = Exchange { snapshot, connection, authority, admitted };
         match upstream {
             Upstream::Echo => echo::answer(&exchange, request).await,
-            Upstream::Http(upstream) => forward::forward(&self.client, upstream, &exchange, request).await,
+            Upstream::Http(upstream) => {
+                forward::forward(&self.client, &self.tunnels, upstream, &exchange, request).await
+            }
             Upstream::Application | Upstream::None => {
                 Err(ProxyError::NotImplemented("a backend for this pipeline".to_owned()))
             }

@@ -3,14 +3,15 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Version};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::http::connection_info::{ConnectionInfo, ForwardedPeer};
 use crate::http::limits::{MAX_HEAD_BYTES, MAX_HEADER_LIST_BYTES, MAX_HEADERS};
+use crate::http::tunnel::TunnelSlot;
 use crate::http::url_prefix::Scheme;
 use crate::server::answer::answer;
 use crate::server::client_stream::ClientStream;
@@ -100,7 +102,14 @@ async fn converse<S: Service>(
     let spec = service.spec(address).map_or(initial_spec, Arc::new);
     let connection = |scheme| {
         let (network, forwarded) = (Arc::clone(&spec.network), ForwardedPeer::new(peer.ip()));
-        Arc::new(ConnectionInfo { listener: address, network, scheme, peer, forwarded })
+        Arc::new(ConnectionInfo {
+            listener: address,
+            network,
+            scheme,
+            peer,
+            forwarded,
+            tunnel: TunnelSlot::default(),
+        })
     };
     let wrap = |stream, first| ClientStream::new(stream, first, Arc::clone(activity));
     match &spec.tls {
@@ -126,8 +135,8 @@ async fn converse<S: Service>(
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves HTTP on `stream`. The caller detects the version: hyper's own detection waits for the first bytes without a
-/// deadline, so a silent client could keep a connection open forever.
+/// Serves HTTP on `stream`, and then the tunnel that its last response has announced. The caller detects the version: hyper's
+/// own detection waits for the first bytes without a deadline, so a silent client could keep a connection open forever.
 async fn http<IO, S: Service>(
     stream: IO,
     version: Version,
@@ -139,33 +148,57 @@ async fn http<IO, S: Service>(
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut builder = Builder::new(Streams);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder.http1().max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_send_buf_size(STREAM_QUEUE_BYTES)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_header_list_size(MAX_HEADER_LIST_BYTES)
-        .keep_alive_interval(PING_INTERVAL);
-    let builder = if version == Version::HTTP_2 { builder.http2_only() } else { builder.http1_only() };
-    let activity = Arc::clone(activity);
+    let (of_request, of_handler) = (Arc::clone(&connection), Arc::clone(activity));
     let handler = service_fn(move |request: Request<Incoming>| {
         let (service, connection, activity) =
-            (Arc::clone(&service), Arc::clone(&connection), Arc::clone(&activity));
+            (Arc::clone(&service), Arc::clone(&of_request), Arc::clone(&of_handler));
         async move { Ok::<_, Infallible>(answer(&*service, &connection, &activity, request).await) }
     });
-    let stream = Targets::new(stream, version != Version::HTTP_2);
-    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), handler));
+    let stream = TokioIo::new(Targets::new(stream, version != Version::HTTP_2));
+    if version == Version::HTTP_2 {
+        let mut builder = http2::Builder::new(Streams);
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_send_buf_size(STREAM_QUEUE_BYTES)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_header_list_size(MAX_HEADER_LIST_BYTES)
+            .keep_alive_interval(PING_INTERVAL);
+        let serving = builder.serve_connection(stream, handler);
+        return serve_until_drained(serving, http2::Connection::graceful_shutdown, &mut drain).await;
+    }
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS);
+    let serving = builder.serve_connection(stream, handler).with_upgrades();
+    serve_until_drained(serving, http1::UpgradeableConnection::graceful_shutdown, &mut drain).await?;
+    if let Some(tunnel) = connection.tunnel.take() {
+        let _in_flight = activity.begin();
+        tunnel.await;
+    }
+    Ok(())
+}
+
+/// Runs `serving` to its end. When the drain starts, `finish` tells it to end after the requests in flight.
+async fn serve_until_drained<C>(
+    serving: C,
+    finish: impl FnOnce(Pin<&mut C>),
+    drain: &mut Drain,
+) -> Result<(), BoxError>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut serving = std::pin::pin!(serving);
     tokio::select! {
         // The connection first: it must have read a request that has arrived, so that the drain does not drop it.
         biased;
-        ended = serving.as_mut() => return ended,
+        ended = serving.as_mut() => return ended.map_err(Into::into),
         () = drain.started() => {}
     }
-    serving.as_mut().graceful_shutdown();
-    serving.await
+    finish(serving.as_mut());
+    serving.await.map_err(Into::into)
 }

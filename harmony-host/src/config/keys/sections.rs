@@ -294,6 +294,11 @@ const BACKEND: &[Key] = &[
         10,
         "The maximum number of retries of a request that is safe to repeat; default: 3.",
     ),
+    texts(
+        "upgrades",
+        "Protocols that clients may switch to over HTTP/1.1; default: `websocket`. An empty list permits none.",
+    )
+    .guards(),
     table("connection", "The server; its keys override those of the target."),
     text("connection.host", "A host name or address, or a whole URL."),
     integer("connection.port", 1, 65535, "The port; default: that of the protocol."),

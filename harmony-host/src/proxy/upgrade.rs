@@ -1,0 +1,190 @@
+//! Upgrades: requests to switch to another protocol, and the tunnels after them (RFC 9110, section 7.8).
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::http::body::{Body, with_idle_timeout};
+use crate::http::tunnel::TunnelSlot;
+use crate::http::upload::Upload;
+use crate::plan::HttpUpstream;
+use crate::proxy::error::ProxyError;
+use crate::proxy::headers::{append_via, remove_hop_by_hop};
+
+/// The maximum number of tunnels. A tunnel holds two connections for as long as its client likes.
+const MAX_TUNNELS: usize = 1024;
+
+/// The longest time in which no byte passes a tunnel. WebSockets send a ping at least once a minute usually.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The deadline for both sides to have switched, after the response 101.
+const SWITCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The limit on tunnels.
+#[derive(Debug)]
+pub(super) struct Tunnels(Arc<Semaphore>);
+
+/// A request of a client for another protocol, which its backend may be asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    protocol: HeaderValue,
+    client: OnUpgrade,
+    place: OwnedSemaphorePermit,
+}
+
+impl Tunnels {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_TUNNELS)))
+    }
+
+    /// Returns the upgrade that a request asks for and the backend permits; `None` for other requests, which are forwarded
+    /// without it. An upgrade is possible only over HTTP/1.1, and here only for a GET without a body.
+    ///
+    /// # Errors
+    /// `Overloaded` if there are as many tunnels as possible.
+    pub(super) fn asked(
+        &self,
+        request: &mut Request<Upload>,
+        upstream: &HttpUpstream,
+    ) -> Result<Option<Asked>, ProxyError> {
+        let is_possible = request.version() == Version::HTTP_11
+            && request.method() == Method::GET
+            && request.body().is_empty();
+        if !is_possible || !has_option(request.headers(), CONNECTION, b"upgrade") {
+            return Ok(None);
+        }
+        let permitted = |name: &&String| has_option(request.headers(), UPGRADE, name.as_bytes());
+        let protocol = upstream.upgrades.iter().find(permitted).and_then(|name| name.parse().ok());
+        let Some(protocol) = protocol else { return Ok(None) };
+        let place = Arc::clone(&self.0).try_acquire_owned().map_err(|_| ProxyError::Overloaded)?;
+        Ok(Some(Asked { protocol, client: hyper::upgrade::on(request), place }))
+    }
+}
+
+impl Asked {
+    /// Sets the headers of the request to the backend.
+    pub(super) fn prepare(&self, headers: &mut HeaderMap) {
+        set_protocol(headers, &self.protocol);
+    }
+
+    /// Returns the response 101 for the client, and sets the tunnel that follows it.
+    ///
+    /// # Errors
+    /// `BadGateway` if the backend has switched to another protocol.
+    pub(super) fn accept(
+        self,
+        mut response: Response<Incoming>,
+        upstream: &HttpUpstream,
+        slot: &TunnelSlot,
+    ) -> Result<Response<Body>, ProxyError> {
+        let mut protocols = response.headers().get_all(UPGRADE).iter();
+        let is_same = |name: &HeaderValue| name.as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes());
+        if !matches!((protocols.next(), protocols.next()), (Some(only), None) if is_same(only)) {
+            return Err(unasked(upstream));
+        }
+        let backend = hyper::upgrade::on(&mut response);
+        let (mut parts, _) = response.into_parts();
+        remove_hop_by_hop(&mut parts.headers);
+        parts.headers.remove(CONTENT_LENGTH);
+        append_via(&mut parts.headers, parts.version);
+        set_protocol(&mut parts.headers, &self.protocol);
+        parts.version = Version::default();
+        parts.extensions.clear();
+        let name = Arc::clone(&upstream.backend);
+        slot.put(Box::pin(async move {
+            tracing::debug!(backend = &*name, "a tunnel begins");
+            tunnel(self.client, backend).await;
+            drop(self.place);
+            tracing::debug!(backend = &*name, "a tunnel has ended");
+        }));
+        Ok(Response::from_parts(parts, Body::Empty))
+    }
+}
+
+/// Returns the error for a backend that switched to a protocol that it was not asked for.
+pub(super) fn unasked(upstream: &HttpUpstream) -> ProxyError {
+    let status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
+    ProxyError::BadGateway(format!(
+        "backend `{}` answered {status} and was not asked for that protocol",
+        upstream.backend
+    ))
+}
+
+/// Returns whether a list header has an element.
+fn has_option(headers: &HeaderMap, name: HeaderName, option: &[u8]) -> bool {
+    let mut all = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    all.any(|found| found.trim_ascii().eq_ignore_ascii_case(option))
+}
+
+fn set_protocol(headers: &mut HeaderMap, protocol: &HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol.clone());
+}
+
+/// Passes bytes in both directions until both sides have ended, one fails, or nothing passes for [`IDLE_TIMEOUT`].
+async fn tunnel(client: OnUpgrade, backend: OnUpgrade) {
+    let switched = timeout(SWITCH_TIMEOUT, async { tokio::try_join!(client, backend) }).await;
+    let Ok(Ok((client, backend))) = switched else { return };
+    let passed = Arc::new(AtomicU32::new(0));
+    let counted = |io| Counted { io: TokioIo::new(io), passed: Arc::clone(&passed) };
+    let (mut client, mut backend) = (counted(client), counted(backend));
+    let passing = copy_bidirectional(&mut client, &mut backend);
+    let _ = with_idle_timeout(passing, IDLE_TIMEOUT, || passed.load(Ordering::Relaxed)).await;
+}
+
+/// One side of a tunnel, which counts its reads.
+#[derive(Debug)]
+struct Counted {
+    io: TokioIo<Upgraded>,
+    passed: Arc<AtomicU32>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        self.passed.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
