@@ -1,6 +1,7 @@
 //! The HTTP client for backends, with its connection pools.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
