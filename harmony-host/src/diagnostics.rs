@@ -9,6 +9,7 @@ pub(crate) mod redaction;
 pub(crate) mod rejection;
 pub(crate) mod render;
 pub(crate) mod secret_names;
+mod secret_paths;
 pub(crate) mod secret_values;
 pub(crate) mod sensitive;
 pub(crate) mod source;

@@ -6,6 +6,7 @@ pub(crate) mod editable;
 pub(crate) mod edits;
 mod encoding;
 pub(crate) mod identity;
+mod json;
 pub(crate) mod layers;
 mod load;
 mod marks;

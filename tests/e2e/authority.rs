@@ -161,7 +161,7 @@ fn checked(config: &std::path::Path, script: &str) -> Option<(bool, String)> {
 async fn directories_are_apart_whatever_leads_there() {
     let cloud = ControlPlane::start().await;
     let gateway = GatewayProcess::following(&cloud).await;
-    for directory in ["mesh", "state/harmony", "elsewhere"] {
+    for directory in ["pipelines", "mesh", "state/harmony", "elsewhere"] {
         std::fs::create_dir_all(gateway.dir.path().join(directory)).expect("a directory");
     }
     let config = gateway.dir.config();
@@ -197,6 +197,7 @@ async fn a_change_never_writes_to_the_file_of_config_toml() {
     let gateway = GatewayProcess::following(&cloud).await;
     let root = gateway.dir.path().to_owned();
     let own = gateway.dir.read("config.toml");
+    gateway.dir.write("pipelines/a.toml", &echo("a", "/a"));
     std::fs::rename(root.join("config.toml"), root.join("pipelines/config.toml")).expect("a rename");
     std::os::unix::fs::symlink("pipelines/config.toml", root.join("config.toml")).expect("a link");
     gateway.wait_for_reason(&["proxy.pipelines_path", "the file that config.toml is a link to"]).await;

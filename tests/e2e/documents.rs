@@ -145,6 +145,86 @@ async fn pushing_configuration_up() {
     assert!(returned.contains("id = ") && returned.contains(&format!("canary-8{SECRET}")), "{returned}");
 }
 
+/// Nothing that looks like a secret is pushed, whatever its name and wherever it is. A transform with one, or one that
+/// cannot be read to its end, is not pushed at all.
+#[tokio::test]
+async fn secrets_of_many_names_are_not_pushed() {
+    let names = [
+        "pass",
+        "pw",
+        "userpass",
+        "admin_pw",
+        "pw_hash",
+        "hmac",
+        "licence_key",
+        "privkey",
+        "private",
+        "conn_str",
+        "db_url",
+        "dsn",
+        "auth_header",
+        "jwt",
+        "sessionid",
+        "totp_seed",
+        "seed",
+        "otp",
+    ];
+    let keys: String = names.iter().map(|name| format!("{name} = \"canary-{name}\"\n")).collect();
+    let sections = echo("records", "/records")
+        + "[authentications.basic]\nkey = \"canary-1\"\nusers = [{ name = \"u\", pass = \"canary-2\" }]\n\
+           [services.s]\nargs = [\"--pw\", \"canary-3\"]\nheaders = [\"X-Api-Key\", \"canary-4\"]\n\
+           nested.pass.value = \"canary-5\"\nhook = \"https://hooks.slack.com/services/T0/B0/canary-6\"\n"
+        + &keys;
+    let cloud = ControlPlane::start().await;
+    let options = InProcessGatewayOptions { sections, interval: 0, ..InProcessGatewayOptions::default() };
+    let gateway = InProcessGateway::with(&cloud, options).await;
+    let deep = format!("{}{{\"a\":\"Bearer canary\"}}{}", "[".repeat(200), "]".repeat(200));
+    let transforms = [
+        &*deep,
+        r#"[{"spec":{"pass":"canary"}}]"#,
+        r#"[{"headers":["X-Api-Key","canary"]}]"#,
+        r#"[{"name":"X-Api-Key","value":"canary"}]"#,
+        r#"[{"spec":{"password":"canary"},"spec":1}]"#,
+        r#"[{"Bearer canary":1}]"#,
+    ];
+    for (n, transform) in transforms.iter().enumerate() {
+        gateway.dir.write(&format!("transforms/t{n}.json"), transform);
+    }
+    gateway.dir.write("transforms/plain.json", r#"[{"operation":"shift","spec":{"id":"patient.id"}}]"#);
+    gateway.host.reload().await.expect("a verdict");
+    let report = gateway.host.push().await.expect("pushed");
+    assert_eq!((report.transform_count, report.kept_count), (1, transforms.len()), "{report}");
+    assert!(report.to_string().contains("0 pipelines, 1 transform, 0 meshes"), "{report}");
+    let sent = format!("{:?}", cloud.requests());
+    assert!(sent.contains("[services.s]") && !sent.contains("canary"), "{sent}");
+}
+
+/// A change that brings a secret is written for its owner only, by whatever name the secret goes.
+#[tokio::test]
+async fn secrets_of_many_names_are_the_owners() {
+    let cloud = ControlPlane::start().await;
+    let gateway = InProcessGateway::following(&cloud).await;
+    for (n, line) in ["pass = \"x\"", "pw = \"x\"", "args = [\"--pass\", \"x\"]"].iter().enumerate() {
+        let name = format!("p{n}");
+        let toml = echo(&name, &format!("/{name}")) + &format!("[services.{name}]\n{line}\n");
+        let change = cloud.change("edge", "pipeline", &toml);
+        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);
+        let file = gateway.dir.path().join(format!("pipelines/{name}.toml"));
+        let mode = std::fs::metadata(&file).expect("the file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{line}");
+    }
+}
+
+/// The management API answers below its base path, also where a pipeline on its network has that path: a warning says so.
+#[tokio::test]
+async fn paths_of_the_management_api_are_warned_about() {
+    for (path, warned) in [("/admin", true), ("/admin/x", true), ("/administrator", false), ("/", false)] {
+        let dir = workdir(&echo("a", path).replace("\"public\"", "\"management\""));
+        let shown = checked(&dir, 0);
+        assert_eq!(shown.contains("the management API answers"), warned, "{path}: {shown}");
+    }
+}
+
 /// A variable that is set and blank counts as unset: the gateway starts, and the CLI uses the token of the configuration.
 #[tokio::test]
 async fn a_blank_variable_is_unset() {
@@ -233,14 +313,28 @@ async fn files_beside_the_known_ones_are_named() {
         "mesh/y.TOML",
         "pipelines/old.toml.bak",
         "pipelines/.z.toml",
+        "pipelines/one/two/x.toml",
+        "pipeline/x.toml",
+        "meshes/x.toml",
+        "Transforms/x.json",
+        "transform/notes.txt",
+        "other/x.toml",
     ] {
         dir.write(name, "");
     }
     let shown = checked(&dir, 0);
-    for name in ["pipelines/x.tml", "pipelines/sub/x.toml", "mesh/y.TOML"] {
+    for name in [
+        "pipelines/x.tml",
+        "pipelines/sub/x.toml",
+        "mesh/y.TOML",
+        "pipelines/one/two/x.toml",
+        "pipeline/x.toml",
+        "meshes/x.toml",
+        "Transforms/x.json",
+    ] {
         assert!(shown.contains(&format!("{name}: this file is not read")), "{name}: {shown}");
     }
-    assert_eq!(shown.matches("this file is not read").count(), 3, "{shown}");
+    assert_eq!(shown.matches("this file is not read").count(), 7, "{shown}");
     let gateway = Gateway::start(&dir.config()).await;
     dir.write("pipelines/b.toml", "");
     gateway.wait_for_log("a pipeline is gone").await;

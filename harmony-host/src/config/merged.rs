@@ -9,6 +9,7 @@ use provider_api::{ProviderName, Registry};
 use crate::config::active_providers::{ActiveProviders, Primary};
 use crate::config::addresses;
 use crate::config::capabilities::Capabilities;
+use crate::config::conflicts;
 use crate::config::force_https;
 use crate::config::link::{LinkedPipeline, Linker, misnamed};
 use crate::config::lookup::Lookup;
@@ -125,7 +126,7 @@ impl Config {
         found.retain(|problem| !variables().any(|used| used.failed && used.is_at(problem)));
         found.reword(|problem| variables().find_map(|used| used.hide_in(problem)));
         problems.extend(&found);
-        crate::config::conflicts::check(&linked, problems);
+        conflicts::check(&linked, problems);
         if let Some(management) = &gateway.management {
             management_paths::check(management, &linked, problems);
         }

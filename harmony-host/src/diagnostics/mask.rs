@@ -6,7 +6,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostics::bare::{lex, variable};
-use crate::diagnostics::secret_names::{looks_secret, names_next};
+use crate::diagnostics::secret_names::{
+    is_named_value, looks_secret, named_items, names_a_value, names_next,
+};
 use crate::diagnostics::secret_values::{is_secret_value, secret_parts, url_parts};
 use crate::diagnostics::sensitive::Sensitive;
 
@@ -48,16 +50,15 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     fn table<'d>(&mut self, table: &'d DeTable<'_>, path: &mut Vec<&'d str>, all: bool) {
-        let names_secret = ["name", "key", "header"]
-            .iter()
-            .filter_map(|key| table.get(*key)?.get_ref().as_str())
-            .any(looks_secret);
+        let names_secret = table.iter().any(|(key, value)| {
+            names_a_value(key.get_ref()) && value.get_ref().as_str().is_some_and(looks_secret)
+        });
         for (key, value) in table {
             let key: &str = key.get_ref();
             path.push(key);
             let secret = all
                 || self.sensitive.is_secret(path, self.is_section(value))
-                || names_secret && key.eq_ignore_ascii_case("value");
+                || names_secret && is_named_value(key);
             self.value(value, path, secret);
             path.pop();
         }
@@ -67,10 +68,10 @@ impl Finder<'_> {
         match value.get_ref() {
             DeValue::Table(table) => self.table(table, path, secret),
             DeValue::Array(items) => {
-                let mut named = false;
-                for item in items {
+                let texts: Vec<Option<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+                let named = named_items(path.last().copied().unwrap_or_default(), &texts);
+                for (item, named) in items.iter().zip(named) {
                     self.value(item, path, secret || named);
-                    named = item.get_ref().as_str().is_some_and(|text| names_next(text, false));
                     if let Some([name, value]) = item.get_ref().as_array().map(|pair| &pair[..])
                         && name.get_ref().as_str().is_some_and(|name| names_next(name, true))
                     {

@@ -1,7 +1,7 @@
 //! Names that look like those of secrets.
 
 /// Parts of the names of keys and headers with secret values, without `_`, `-` and case.
-const WORDS: [&str; 19] = [
+const WORDS: [&str; 30] = [
     "secret",
     "password",
     "passphrase",
@@ -21,11 +21,53 @@ const WORDS: [&str; 19] = [
     "bearer",
     "cookie",
     "hs256",
+    "privkey",
+    "licencekey",
+    "licensekey",
+    "connectionstring",
+    "connstr",
+    "databaseurl",
+    "dburl",
+    "authheader",
+    "sessionid",
+    "sessid",
+    "sessionkey",
 ];
+
+/// Words of which one anywhere in a name makes it that of a secret, as in `pw_hash` or `admin_pw`.
+const ANY_WORDS: [&str; 9] = ["pass", "passes", "pw", "pws", "hmac", "dsn", "totp", "otp", "mnemonic"];
+
+/// The last words of names that have a word of [`ANY_WORDS`] and say something about the secret, not what it is.
+const ABOUT: [&str; 20] = [
+    "path",
+    "file",
+    "type",
+    "kind",
+    "algorithm",
+    "alg",
+    "policy",
+    "enabled",
+    "required",
+    "length",
+    "min",
+    "max",
+    "ttl",
+    "secs",
+    "seconds",
+    "minutes",
+    "hours",
+    "through",
+    "rate",
+    "count",
+];
+
+/// The words that end in `pass` and are not of passwords.
+const NOT_PASS: [&str; 8] =
+    ["compass", "bypass", "surpass", "trespass", "overpass", "underpass", "encompass", "outpass"];
 
 /// The last words of further names with secret values: words that say something else within a name, as in `auth_type`
 /// or `client_key_path`.
-const LAST_WORDS: [&str; 15] = [
+const LAST_WORDS: [&str; 21] = [
     "psk",
     "pin",
     "pins",
@@ -38,9 +80,15 @@ const LAST_WORDS: [&str; 15] = [
     "sig",
     "signature",
     "signing",
-    "otp",
-    "totp",
     "pat",
+    "jwt",
+    "jwts",
+    "jwk",
+    "priv",
+    "private",
+    "privates",
+    "seed",
+    "seeds",
 ];
 
 /// The last two words of further names, in one.
@@ -53,8 +101,8 @@ const LAST_PAIRS: [&str; 10] = [
     "servicekey",
     "tlskey",
     "sshkey",
-    "connectionstring",
-    "connstring",
+    "signkey",
+    "cipherkey",
 ];
 
 /// Returns whether a name looks like that of a secret.
@@ -69,9 +117,9 @@ pub(super) fn has_secret_part(name: &str) -> bool {
     WORDS.iter().any(|word| plain.contains(word))
 }
 
-/// Returns whether the last one or two words of a name are those of a secret. A word ends at a separator or before a
-/// capital letter, as in `clientKey`.
-fn ends_secret(name: &str) -> bool {
+/// Returns the words of a name, in small letters. A word ends at a separator or before a capital letter, as in
+/// `clientKey`.
+fn words(name: &str) -> Vec<String> {
     let (mut words, mut small) = (vec![String::new()], false);
     for c in name.chars() {
         let separates = matches!(c, '_' | '-' | '.' | ' ');
@@ -84,11 +132,72 @@ fn ends_secret(name: &str) -> bool {
         }
     }
     words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Returns whether the last one or two words of a name, or any of [`ANY_WORDS`], are those of a secret.
+fn ends_secret(name: &str) -> bool {
+    let words = words(name);
     let last = |count: usize| words.get(words.len().saturating_sub(count)..).unwrap_or_default().concat();
     let (word, pair) = (last(1), last(2));
     LAST_WORDS.contains(&word.as_str())
         || [&word, &pair].into_iter().any(|name| LAST_PAIRS.contains(&name.as_str()))
+        || words.iter().any(|word| is_pass(word)) && !ABOUT.contains(&word.as_str())
 }
+
+/// Returns whether a word is one of [`ANY_WORDS`], or a longer one for a password: `userpass`, `pwhash`, `adminpw`.
+fn is_pass(word: &str) -> bool {
+    ANY_WORDS.contains(&word)
+        || word.starts_with("pw")
+        || word.ends_with("pw")
+        || word.ends_with("pass") && !NOT_PASS.contains(&word)
+}
+
+/// Returns whether the key at `path` is one of an authentication that has nothing in its name but `key`.
+pub(super) fn is_key_of_authentication(path: &[&str]) -> bool {
+    let is_key = |name: &&str| matches!(name.to_ascii_lowercase().as_str(), "key" | "keys");
+    let is_authentication = |name: &&str| {
+        let name = name.to_ascii_lowercase();
+        name.starts_with("authentication") || name == "auth"
+    };
+    path.split_last().is_some_and(|(name, above)| is_key(name) && above.iter().any(is_authentication))
+}
+
+/// Returns whether a member of a table names what its value is for.
+pub(crate) fn names_a_value(key: &str) -> bool {
+    ["name", "key", "header", "field", "param", "parameter", "variable", "env", "id"]
+        .iter()
+        .any(|known| key.eq_ignore_ascii_case(known))
+}
+
+/// Returns whether a member of a table has the value that another one names.
+pub(crate) fn is_named_value(key: &str) -> bool {
+    ["value", "values", "val", "content", "contents", "default", "text", "data"]
+        .iter()
+        .any(|known| key.eq_ignore_ascii_case(known))
+}
+
+/// Returns which items of a list are secrets because of the item before them: the value of an option of a command, and
+/// that of a header in a list of names and values. The list itself is at the key `list`.
+pub(crate) fn named_items(list: &str, items: &[Option<&str>]) -> Vec<bool> {
+    let about_names = words(list).iter().any(|word| NAMES.contains(&word.as_str()));
+    let is_listed = items.len().is_multiple_of(2) && !about_names;
+    (0..items.len())
+        .map(|at| {
+            let Some(name) = at.checked_sub(1).and_then(|before| *items.get(before)?) else { return false };
+            // Two names of secrets in a row are a list of names.
+            let is_name =
+                items[at].is_some_and(|item| looks_secret(item) && !item.contains(char::is_numeric));
+            names_next(name, false) || is_listed && at % 2 == 1 && !is_name && names_next(name, true)
+        })
+        .collect()
+}
+
+/// Words in the keys of lists that have names only.
+const NAMES: [&str; 18] = [
+    "redact", "mask", "remove", "strip", "drop", "allow", "deny", "expose", "forward", "names", "fields",
+    "keys", "patterns", "required", "vars", "exclude", "include", "scopes",
+];
 
 /// Returns whether the item of a list after `name` is a secret: the value of an option, or the second one of a pair.
 pub(crate) fn names_next(name: &str, is_pair: bool) -> bool {
@@ -112,6 +221,35 @@ mod tests {
             "basic_auth",
             "sas",
             "Api-Key",
+            "pass",
+            "userpass",
+            "user.pass",
+            "pw",
+            "pw_hash",
+            "adminPw",
+            "admin_pw",
+            "--pw",
+            "hmac",
+            "licence_key",
+            "LicenseKey",
+            "priv",
+            "private",
+            "privkey",
+            "conn_str",
+            "connection-string",
+            "dsn",
+            "sentryDsn",
+            "db_url",
+            "DATABASE_URL",
+            "auth_header",
+            "jwt",
+            "user_jwt",
+            "sessionid",
+            "session_id",
+            "PHPSESSID",
+            "totp_seed",
+            "seed",
+            "otp",
         ] {
             assert!(looks_secret(name), "{name}");
         }
@@ -127,11 +265,63 @@ mod tests {
             "sass",
             "signature_algorithm",
             "key",
+            "compass",
+            "bypass",
+            "pass_through",
+            "passive",
+            "passenger",
+            "pw_file",
+            "hmac_algorithm",
+            "otp_length",
+            "jwt_issuer",
+            "private_network",
+            "session",
+            "connection",
+            "base_url",
+            "licence",
+            "seeding",
+            "option",
         ] {
             assert!(!looks_secret(name), "{name}");
         }
         assert!(
             names_next("--password", false) && names_next("password", true) && !names_next("password", false)
         );
+    }
+
+    #[test]
+    fn values_of_names_in_lists() {
+        let named = |list: &str, items: &[&str]| {
+            let items: Vec<Option<&str>> = items.iter().map(|item| Some(*item)).collect();
+            named_items(list, &items).iter().filter(|named| **named).count()
+        };
+        for (list, items) in [
+            ("args", vec!["--pw", "x"]),
+            ("args", vec!["run", "--pass", "x"]),
+            ("headers", vec!["X-Api-Key", "x"]),
+            ("headers", vec!["Accept", "y", "Authorization", "x"]),
+            ("h", vec!["pass", "hunter"]),
+        ] {
+            assert_eq!(named(list, &items), 1, "{items:?}");
+        }
+        for (list, items) in [
+            ("redact_headers", vec!["authorization", "accept"]),
+            ("headers", vec!["authorization", "cookie"]),
+            ("remove", vec!["password", "name"]),
+            ("headers", vec!["accept", "x"]),
+            ("headers", vec!["authorization"]),
+        ] {
+            assert_eq!(named(list, &items), 0, "{items:?}");
+        }
+    }
+
+    #[test]
+    fn keys_of_authentications() {
+        for path in [["authentications", "a", "key"], ["x", "authentication", "Keys"], ["x", "auth", "key"]] {
+            assert!(is_key_of_authentication(&path), "{path:?}");
+        }
+        for path in [["storage", "s3", "key"], ["authentications", "key", "method"]] {
+            assert!(!is_key_of_authentication(&path), "{path:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::diagnostics::bare::variable;
 use crate::diagnostics::secret_names::looks_secret;
+use crate::diagnostics::secret_paths::hook_parts;
 
 /// The first characters of tokens that say of themselves what they are.
 const TOKENS: [&str; 22] = [
@@ -105,9 +106,10 @@ fn joined(mut parts: Vec<Range<usize>>) -> Vec<Range<usize>> {
     joined
 }
 
-/// Returns the parts of the URLs in a text that are secret: their user information, and parameters with such names.
+/// Returns the parts of the URLs in a text that are secret: their user information, parameters with such names, and the
+/// paths of hooks.
 pub(crate) fn url_parts(text: &str) -> Vec<Range<usize>> {
-    let mut parts = Vec::new();
+    let mut parts = hook_parts(text);
     let mut from = 0;
     while let Some(found) = text[from..].find("://") {
         let start = from + found + 3;
@@ -130,7 +132,7 @@ pub(crate) fn url_parts(text: &str) -> Vec<Range<usize>> {
         }
         from = authority;
     }
-    parts
+    joined(parts)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The decision which values of a document are secret.
 
-use crate::diagnostics::secret_names::{has_secret_part, looks_secret};
+use crate::diagnostics::secret_names::{has_secret_part, is_key_of_authentication, looks_secret};
 
 /// The entry of a key in a table of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,9 @@ impl Sensitive {
             Known::Secret => true,
             Known::Section if is_table => false,
             Known::Public => self.is_in_patterns(key),
-            Known::Section | Known::Unknown => looks_secret(key) || self.is_in_patterns(key),
+            Known::Section | Known::Unknown => {
+                looks_secret(key) || is_key_of_authentication(path) || self.is_in_patterns(key)
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use crate::diagnostics::source::{Place, Source, Spanned};
 use crate::documents::edits::Edits;
 use crate::documents::encoding::{self, NotText};
 use crate::documents::layers::{Layers, Listed};
-use crate::documents::neighbours::{check_access, check_strays, is_secret};
+use crate::documents::neighbours::{check_access, check_misnamed, check_strays, is_secret};
 use crate::documents::tree::{Unreadable, UnreadableFile};
 use crate::documents::{Content, Document, Documents, directories};
 use crate::storage::digest::Digest;
@@ -127,6 +127,10 @@ impl<'a> Loader<'a> {
                 ("transforms_path", transforms.clone()),
             ];
             directories::check(self.layers.config_path(), &all, &mut self.problems);
+            if self.saved.is_none() {
+                let named = [(&*pipelines.path, "toml"), (&*mesh.path, "toml"), (&*transforms.path, "json")];
+                check_misnamed(self.layers.root(), named, &mut self.problems);
+            }
             let [old_pipelines, old_mesh, old_transforms] =
                 previous.map_or_else(Default::default, |all| all.map(Some));
             let part = |loader: &mut Self, name: &str| loader.toml(name, Fragment::part);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostics::mask::holds_secrets;
 use crate::diagnostics::problem::Problems;
@@ -10,6 +10,9 @@ use crate::documents::{Content, Document, secrecy};
 
 /// The most files that are named in one directory.
 const MOST: usize = 20;
+
+/// The depth of subdirectories that are looked into.
+const DEPTH: usize = 3;
 
 /// Returns whether a file holds a secret: a private key, or a value of a document.
 pub(super) fn is_secret(document: &Document) -> bool {
@@ -35,23 +38,14 @@ pub(super) fn check_access(path: &Path, name: &str, problems: &mut Problems) {
         .help(format!("`chmod 600 {}`", path.display()));
 }
 
-/// Adds a warning for each file that looks like a document and is not read: a file with a misspelled extension, or in a
-/// subdirectory. Ignores hidden files and copies such as `a.toml.bak`.
+/// Adds a warning for each file that looks like a document and is not read: a file with a misspelled extension, in a
+/// subdirectory, or in a directory with a misspelled name. Ignores hidden files and copies such as `a.toml.bak`.
 pub(super) fn check_strays(root: &Path, directory: &str, extension: &str, problems: &mut Problems) {
     let mut strays = Vec::new();
-    for entry in fs::read_dir(root.join(directory)).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let Some(name) =
-            path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.'))
-        else {
-            continue;
-        };
+    for path in shown(&root.join(directory)) {
+        let name = name_of(&path);
         if path.is_dir() {
-            let below = fs::read_dir(&path).into_iter().flatten().flatten();
-            let mut files = below.filter_map(|entry| entry.file_name().into_string().ok());
-            if let Some(file) = files.find(|file| {
-                !file.starts_with('.') && Path::new(file).extension().is_some_and(|found| found == extension)
-            }) {
+            if let Some(file) = first_below(&path, extension, DEPTH) {
                 strays.push((format!("{name}/{file}"), "only files directly in this directory are read"));
             }
         } else if path
@@ -73,6 +67,66 @@ pub(super) fn check_strays(root: &Path, directory: &str, extension: &str, proble
             directory.trim_end_matches('/')
         ));
     }
+}
+
+/// Adds a warning for each directory beside config.toml that has documents and a name that is nearly that of a directory
+/// of a kind.
+pub(super) fn check_misnamed(root: &Path, directories: [(&str, &str); 3], problems: &mut Problems) {
+    let named: Vec<&str> = directories.iter().map(|(name, _)| name.trim_end_matches('/')).collect();
+    for path in shown(root) {
+        let name = name_of(&path);
+        if named.contains(&name) || KINDS.contains(&name) {
+            continue;
+        }
+        let meant =
+            directories.iter().find(|(directory, _)| is_misnamed(name, directory.trim_end_matches('/')));
+        let Some((directory, extension)) = meant.filter(|_| path.is_dir()) else { continue };
+        if let Some(file) = first_below(&path, extension, 1) {
+            problems
+                .warn(
+                    None,
+                    format!("{name}/{file}"),
+                    "this file is not read: its directory is none of the gateway's",
+                )
+                .help(format!("move it to {}/", directory.trim_end_matches('/')));
+        }
+    }
+}
+
+/// The names that the directories of kinds have unless they are configured.
+const KINDS: [&str; 3] = ["pipelines", "mesh", "transforms"];
+
+/// Returns whether a name differs from that of a directory by a letter, its case or its number.
+fn is_misnamed(name: &str, directory: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.strip_prefix(directory).is_some_and(|rest| rest == "es" || rest.is_empty())
+        || directory.len() > 3 && strsim::damerau_levenshtein(&name, directory) <= 1
+}
+
+/// Returns the name of the first document in a directory, or in those below it to a depth.
+fn first_below(directory: &Path, extension: &str, depth: usize) -> Option<String> {
+    let mut all = shown(directory);
+    all.sort();
+    let is_document =
+        |path: &&PathBuf| path.extension().is_some_and(|found| found == extension) && path.is_file();
+    if let Some(file) = all.iter().find(is_document) {
+        return Some(name_of(file).to_owned());
+    }
+    let below =
+        |path: &PathBuf| Some(format!("{}/{}", name_of(path), first_below(path, extension, depth - 1)?));
+    (depth > 1).then(|| all.iter().filter(|path| path.is_dir()).find_map(below))?
+}
+
+/// Returns the entries of a directory that are not hidden.
+fn shown(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| !name_of(path).is_empty()).collect()
+}
+
+/// Returns the name of a file; nothing for a hidden one, or one that is not UTF-8.
+fn name_of(path: &Path) -> &str {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.filter(|name| !name.starts_with('.')).unwrap_or_default()
 }
 
 fn is_near(found: &str, extension: &str) -> bool {

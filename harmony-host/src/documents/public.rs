@@ -3,7 +3,9 @@
 use provider_api::Registry;
 use toml_edit::{Array, ArrayOfTables, Decor, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
-use crate::diagnostics::secret_names::{looks_secret, names_next};
+use crate::diagnostics::secret_names::{
+    is_named_value, looks_secret, named_items, names_a_value, names_next,
+};
 use crate::diagnostics::secret_values::{is_secret_value, secret_parts};
 use crate::diagnostics::sensitive::Sensitive;
 use crate::documents::editable;
@@ -110,14 +112,14 @@ impl Redaction<'_> {
     /// Removes the secret members of a table; `all` are when the table itself is secret.
     fn members(&self, table: &mut dyn TableLike, path: &mut Vec<String>, all: bool) {
         let names_secret =
-            ["name", "key", "header"].iter().filter_map(|key| table.get(key)?.as_str()).any(looks_secret);
+            table.iter().any(|(key, item)| names_a_value(key) && item.as_str().is_some_and(looks_secret));
         let mut removed = Vec::new();
         for (key, item) in table.iter_mut() {
             path.push(key.get().to_owned());
             let shown: Vec<&str> = path.iter().map(String::as_str).collect();
             let secret = all
                 || self.sensitive.is_secret(&shown, is_section(item))
-                || names_secret && key.get().eq_ignore_ascii_case("value");
+                || names_secret && is_named_value(key.get());
             if !self.item(item, path, secret) {
                 removed.push(key.get().to_owned());
             }
@@ -171,10 +173,11 @@ impl Redaction<'_> {
     fn array(&self, items: &mut Array, path: &mut Vec<String>) {
         let trailing = self.comments(items.trailing().as_str().unwrap_or_default());
         items.set_trailing(trailing);
-        let mut named = false;
+        let texts: Vec<Option<&str>> = items.iter().map(Value::as_str).collect();
+        let list = path.last().map(String::as_str).unwrap_or_default();
+        let mut named = named_items(list, &texts).into_iter();
         items.retain(|item| {
-            let secret =
-                std::mem::replace(&mut named, item.as_str().is_some_and(|text| names_next(text, false)));
+            let secret = named.next().unwrap_or_default();
             let is_pair =
                 item.as_array().filter(|pair| pair.len() == 2).and_then(|pair| pair.get(0)?.as_str());
             let mut probe = item.clone();
@@ -277,6 +280,11 @@ mod tests {
             "[services.s]\nclient_key = \"hunter2\"\npsk = \"hunter2\"\npin = \"hunter2\"\ncreds = \"hunter2\"\nauth = { a = \"hunter2\" }\nsas = \"hunter2\"\nsalt = \"hunter2\"",
             "[services.s]\nconnection = \"Server=x;Pwd=hunter2;Port=1\"\nurl = \"https://h/x?a=1&sig=hunter2\"",
             "[services.s]\nargs = [\"--password\", \"hunter2\", \"--token=hunter2\"]\npairs = [[\"password\", \"hunter2\"]]",
+            "[authentications.x]\nusers = [{ name = \"u\", pass = \"hunter2\" }]\nkey = \"hunter2\"",
+            "[services.s]\nnested.pass.value = \"hunter2\"\npw = \"hunter2\"\nhmac = \"hunter2\"\ndsn = \"hunter2\"\njwt = \"hunter2\"",
+            "[services.s]\nargs = [\"--pw\", \"hunter2\"]\nheaders = [\"X-Api-Key\", \"hunter2\"]",
+            "[services.s]\nenv = [{ variable = \"DB_PASS\", content = \"hunter2\" }]",
+            "[services.s]\nurl = \"https://hooks.slack.com/services/T0/B0/hunter2\"\nother = \"https://a.example/hooks/hunter2hunter2\"",
             "[services.s]\na = \"ghp_hunter2hunter2\"\nb = [\"xoxb-hunter2\"] # AKIA0123456789ABCDEF hunter2, psk = hunter2",
         ] {
             let shown = public(text);
@@ -291,7 +299,8 @@ mod tests {
     fn the_rest_is_unchanged() {
         let text = "# the gateway\n[proxy]\nid = \"a\" # ours\n[network.n.http]\nbind_port = $PORT\n\
                     [mesh.token-exchange]\njwt_private_key_path = \"keys/a.pem\"\ningress = [\n  \"i\", # one\n]\n\
-                    [pipelines.secret]\nnetworks = [\"n\"]\n[backends.b]\noptions.base_url = \"https://$HOST/x?y=1\"\n";
+                    [pipelines.secret]\nnetworks = [\"n\"]\n[backends.b]\noptions.base_url = \"https://$HOST/x?y=1\"\n\
+                    [middleware.l]\noptions.redact_headers = [\"authorization\", \"x-api-key\"]\n";
         assert_eq!(public(text), text);
         assert_eq!(
             public("[mesh.m]\nid = \"i\"\njwt_secret = \"hunter2\" # x\ningress = []\n"),

@@ -7,6 +7,7 @@ use provider_api::{DocumentKind, Error, ErrorKind, Publication, Publisher, Regis
 use serde::Serialize;
 use toml_edit::DocumentMut;
 
+use crate::diagnostics::logged::counted;
 use crate::documents::{public, secrecy};
 use crate::providers::isolate::{error_chain, isolated};
 use crate::snapshot::Snapshot;
@@ -75,8 +76,7 @@ pub(super) async fn push(
         }
     }
     for (name, instructions) in snapshot.documents.transforms() {
-        let json = serde_json::from_str(instructions).unwrap_or_default();
-        if secrecy::json_holds_secret(&json, &decision) {
+        if secrecy::json_holds_secret(instructions, &decision) {
             tracing::warn!(transform = name, "the transform is not pushed: it may hold a secret");
             push.report.kept_count += 1;
             continue;
@@ -141,7 +141,10 @@ impl fmt::Display for PushReport {
         let Self { config_size, pipeline_count, transform_count, mesh_count, kept_count, failed } = self;
         write!(
             f,
-            "{config_size} bytes: {pipeline_count} pipelines, {transform_count} transforms, {mesh_count} meshes"
+            "{config_size} bytes: {}, {}, {}",
+            counted(*pipeline_count, "pipeline"),
+            counted(*transform_count, "transform"),
+            counted(*mesh_count, "mesh")
         )?;
         if *kept_count > 0 {
             write!(f, "; {kept_count} with secrets were not pushed")?;
