@@ -103,7 +103,9 @@ impl Upstream {
                         let handler = handler.clone();
                         async move { Ok::<_, Infallible>(handler(request).await) }
                     });
-                    let builder = auto::Builder::new(TokioExecutor::new());
+                    let mut builder = auto::Builder::new(TokioExecutor::new());
+                    // More than the gateway forwards.
+                    builder.http1().max_headers(1000);
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
