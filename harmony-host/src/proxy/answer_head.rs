@@ -89,7 +89,7 @@ impl<T: Read + Unpin> Read for Watched<T> {
 impl<T: Write + Unpin> Write for Watched<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        expect_head(&mut this.head);
+        expect_head(&mut this.head, bytes);
         Pin::new(&mut this.io).poll_write(cx, bytes)
     }
 
@@ -99,7 +99,7 @@ impl<T: Write + Unpin> Write for Watched<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        expect_head(&mut this.head);
+        expect_head(&mut this.head, slices.iter().find(|part| !part.is_empty()).map_or(&[], |part| part));
         Pin::new(&mut this.io).poll_write_vectored(cx, slices)
     }
 
@@ -116,11 +116,18 @@ impl<T: Write + Unpin> Write for Watched<T> {
     }
 }
 
-/// Notes that what is read next is a head: hyper sends a request only when the response before it is complete.
-fn expect_head(head: &mut Option<Head>) {
-    if let Some(head) = head.as_mut().filter(|head| !head.is_open && !head.is_last) {
+/// Notes that what is read next is a head, if `written` begins with that of a request: hyper sends one only when the response
+/// before it is complete. Other parts of a request may follow the head of an early response.
+fn expect_head(head: &mut Option<Head>, written: &[u8]) {
+    let method = written.iter().take_while(|byte| is_token(**byte)).count();
+    let is_request = method > 0 && written.get(method..).is_some_and(|rest| rest.starts_with(b" /"));
+    if let Some(head) = head.as_mut().filter(|head| is_request && !head.is_last) {
         *head = Head { is_open: true, ..Head::default() };
     }
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// The state of a head while it is read.
@@ -214,8 +221,7 @@ impl Line {
         } else if byte == b':' {
             self.has_colon = true;
         } else {
-            let is_token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-            self.is_invalid |= !(is_token || is_space) || (self.has_space && !is_space);
+            self.is_invalid |= !(is_token(byte) || is_space) || (self.has_space && !is_space);
             self.has_space |= is_space;
             if byte.is_ascii_alphanumeric() && self.name.len() < KEPT {
                 self.name.push(byte.to_ascii_lowercase());
@@ -241,6 +247,19 @@ mod tests {
         });
         assert!(results.iter().all(|result| *result == results[0]), "{lines:?}");
         results[0]
+    }
+
+    #[test]
+    fn heads_follow_requests() {
+        let opens = |written: &[u8]| {
+            let mut head = Some(Head::default());
+            expect_head(&mut head, written);
+            head.is_some_and(|head| head.is_open)
+        };
+        assert!(opens(b"GET / HTTP/1.1\r\n") && opens(b"PROPFIND /x HTTP/1.1\r\n"));
+        for part in [&b"5\r\nhello\r\n"[..], b"", b"\0\0", b"text and / more", b" / HTTP/1.1"] {
+            assert!(!opens(part), "{part:?}");
+        }
     }
 
     #[test]
