@@ -86,8 +86,10 @@ pub(super) fn check_response(message: &Message) -> Result<(), String> {
 }
 
 fn check_names(message: &Message) -> Result<(), String> {
-    // A response 426 names the protocols that the server would speak.
-    let allowed = |name: &str| name == "upgrade" && message.status() == 426;
+    // A response 426 names the protocols that the server would speak; a request is passed on with its own connection option.
+    let asked = message.values("connection").any(|value| value.eq_ignore_ascii_case(b"upgrade"));
+    let is_request = message.status() == 0;
+    let allowed = |name: &str| name == "upgrade" && (message.status() == 426 || (is_request && asked));
     for (name, value) in &message.headers {
         require(!HOP_BY_HOP.contains(&&**name) || allowed(name), || format!("the hop-by-hop field {name}"))?;
         let plain = name.replace('_', "-");

@@ -16,7 +16,8 @@ use crate::site::forward;
 const PREFIX: &str = "/app";
 
 /// The fields that the gateway sets itself, beside X-Forwarded-*, whatever the client sends.
-const SET_BY_GATEWAY: [&str; 5] = ["content-length", "forwarded", "host", "transfer-encoding", "via"];
+const SET_BY_GATEWAY: [&str; 6] =
+    ["content-length", "forwarded", "host", "transfer-encoding", "upgrade", "via"];
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const HEAD_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
