@@ -221,7 +221,7 @@ impl Line {
         } else if byte == b':' {
             self.has_colon = true;
         } else {
-            self.is_invalid |= !(is_token(byte) || is_space) || (self.has_space && !is_space);
+            self.is_invalid |= !is_space && (self.has_space || !is_token(byte));
             self.has_space |= is_space;
             if byte.is_ascii_alphanumeric() && self.name.len() < KEPT {
                 self.name.push(byte.to_ascii_lowercase());
