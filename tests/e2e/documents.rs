@@ -215,16 +215,6 @@ async fn secrets_of_many_names_are_the_owners() {
     }
 }
 
-/// The management API answers below its base path, also where a pipeline on its network has that path: a warning says so.
-#[tokio::test]
-async fn paths_of_the_management_api_are_warned_about() {
-    for (path, warned) in [("/admin", true), ("/admin/x", true), ("/administrator", false), ("/", false)] {
-        let dir = workdir(&echo("a", path).replace("\"public\"", "\"management\""));
-        let shown = checked(&dir, 0);
-        assert_eq!(shown.contains("the management API answers"), warned, "{path}: {shown}");
-    }
-}
-
 /// A variable that is set and blank counts as unset: the gateway starts, and the CLI uses the token of the configuration.
 #[tokio::test]
 async fn a_blank_variable_is_unset() {
