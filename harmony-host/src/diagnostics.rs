@@ -1,9 +1,11 @@
 //! Configuration problems: their places in files, collecting and rendering them, and masking secrets.
 
 pub(crate) mod bare;
+mod broken;
 pub(crate) mod escape;
 pub(crate) mod logged;
 pub(crate) mod mask;
+mod near_secret;
 pub(crate) mod problem;
 pub(crate) mod redaction;
 pub(crate) mod rejection;

@@ -6,6 +6,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostics::bare::{lex, variable};
+use crate::diagnostics::broken::broken_values;
+use crate::diagnostics::near_secret::has_random;
 use crate::diagnostics::secret_names::{
     is_named_value, looks_secret, named_items, names_a_value, names_next,
 };
@@ -19,10 +21,14 @@ pub(crate) fn mask_secrets(text: &str, sensitive: &Sensitive) -> String {
     // Text that is not valid TOML can only be masked line by line. Nested values and keys with escapes are only found
     // by parsing. So both are done.
     let (toml, _) = lex(text);
-    let (document, _) = DeTable::parse_recoverable(&toml);
-    let mut finder = Finder { sensitive, text: &toml, spans: Vec::new() };
+    let (document, mistakes) = DeTable::parse_recoverable(&toml);
+    let mut finder = Finder { sensitive, text: &toml, spans: Vec::new(), near: true };
     finder.table(document.get_ref(), &mut Vec::new(), false);
-    for span in finder.spans {
+    let mut spans = finder.spans;
+    if !mistakes.is_empty() {
+        spans.extend(broken_values(text, sensitive));
+    }
+    for span in spans {
         let value = bytes.get_mut(span).unwrap_or_default();
         value.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b'*');
     }
@@ -33,7 +39,7 @@ pub(crate) fn mask_secrets(text: &str, sensitive: &Sensitive) -> String {
 pub(crate) fn holds_secrets(text: &str, sensitive: &Sensitive) -> bool {
     let (toml, _) = lex(text);
     let (document, _) = DeTable::parse_recoverable(&toml);
-    let mut finder = Finder { sensitive, text: &toml, spans: Vec::new() };
+    let mut finder = Finder { sensitive, text: &toml, spans: Vec::new(), near: false };
     finder.table(document.get_ref(), &mut Vec::new(), false);
     finder.spans.into_iter().any(|span| {
         let written = toml.get(span).unwrap_or_default().trim_matches(['"', '\'']);
@@ -46,6 +52,8 @@ struct Finder<'a> {
     sensitive: &'a Sensitive,
     text: &'a str,
     spans: Vec<Range<usize>>,
+    /// Set to find also the values of names near those of secrets, and values that look random.
+    near: bool,
 }
 
 impl Finder<'_> {
@@ -58,6 +66,7 @@ impl Finder<'_> {
             path.push(key);
             let secret = all
                 || self.sensitive.is_secret(path, self.is_section(value))
+                || self.near && self.sensitive.is_near(path, self.is_section(value))
                 || names_secret && is_named_value(key);
             self.value(value, path, secret);
             path.pop();
@@ -83,7 +92,7 @@ impl Finder<'_> {
             DeValue::String(text) => {
                 // The parts of a URL are masked in the line; other parts may be written with escapes.
                 let assigns = || secret_parts(text) != url_parts(text);
-                if secret || is_secret_value(text) || assigns() {
+                if secret || is_secret_value(text) || assigns() || self.near && has_random(text) {
                     self.spans.push(value.span());
                 }
             }
@@ -202,6 +211,34 @@ mod tests {
             assert!(!hidden.contains("hunter2"), "{hidden}");
             assert!(hidden.ends_with("b = 2\n"), "{hidden}");
         }
+    }
+
+    /// A misspelled name of a secret, and a name of something else, show no secret.
+    #[test]
+    fn values_of_names_near_secrets_are_masked() {
+        let random = "q8Zr5TnXw2Lk9PvB7cYdM4aG";
+        for (key, value) in [
+            ("jwt_secrt", "hunter2"),
+            ("jwt_scret", "hunter2"),
+            ("tokn", "hunter2"),
+            ("toke", "hunter2"),
+            ("nested.passwrd", "hunter2"),
+            ("x.tken.value", "hunter2"),
+            ("ingress", random),
+            ("jwt_private_key_path", random),
+            ("anything", random),
+        ] {
+            for text in [format!("{key} = \"{value}\"\n"), format!("{key} = [\"{value}\"]\n")] {
+                let hidden = masked(&format!("[mesh.m]\n{text}type = \"http\"\n"));
+                assert!(!hidden.contains(value) && hidden.ends_with("type = \"http\"\n"), "{hidden}");
+            }
+        }
+        let plain = "[mesh.m]\nmode = \"mesh\"\nid = \"01HZZZZZZZZZZZZZZZZZZZZZZZ\"\nheader = \"X-A\"\n";
+        assert_eq!(masked(plain), plain);
+        assert!(!holds_secrets(
+            "[mesh.m]\ningress = [\"q8Zr5TnXw2Lk9PvB7cYdM4aG\"]\n",
+            &Sensitive::default()
+        ));
     }
 
     #[test]

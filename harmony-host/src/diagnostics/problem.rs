@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::diagnostics::escape::escape;
+use crate::diagnostics::near_secret::without_random;
 use crate::diagnostics::redaction::redact;
 use crate::diagnostics::source::Place;
 
@@ -98,10 +99,8 @@ impl Problems {
     /// Adds a problem. Its texts are escaped here, once for every output: keys and messages repeat text of documents.
     pub(crate) fn add(&mut self, mut problem: Problem) {
         escape_in(&mut problem.key);
-        escape_in(&mut problem.message);
-        if let Some(help) = &mut problem.help {
-            escape_in(help);
-        }
+        problem.message = printed(&problem.message);
+        problem.help = problem.help.as_deref().map(printed);
         self.list.push(problem);
     }
 
@@ -218,14 +217,15 @@ impl Entry<'_> {
 
 /// Makes a text fit for every output: no values of variables, no control characters.
 fn escape_in(text: &mut String) {
-    let shown = printed(text);
+    let shown = escape(&redact(text)).into_owned();
     if shown != *text {
         *text = shown;
     }
 }
 
+/// Makes a text that quotes values fit for every output: a secret may be where a name or a path should be.
 fn printed(text: &str) -> String {
-    escape(&redact(text)).into_owned()
+    escape(&without_random(&redact(text))).into_owned()
 }
 
 #[cfg(test)]

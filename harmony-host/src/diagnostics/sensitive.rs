@@ -1,5 +1,6 @@
 //! The decision which values of a document are secret.
 
+use crate::diagnostics::near_secret::is_near_secret;
 use crate::diagnostics::secret_names::{has_secret_part, is_key_of_authentication, looks_secret};
 
 /// The entry of a key in a table of keys.
@@ -49,6 +50,21 @@ impl Sensitive {
                 looks_secret(key) || is_key_of_authentication(path) || self.is_in_patterns(key)
             }
         }
+    }
+
+    /// Returns whether the value at `path` is probably a secret, though its key is not known: its name is near that of one.
+    pub(crate) fn is_near(&self, path: &[&str], is_table: bool) -> bool {
+        let is_unknown = match (self.table)(path) {
+            Known::Secret | Known::Unknown => true,
+            Known::Section => !is_table,
+            Known::Public => false,
+        };
+        is_unknown && path.last().is_some_and(|key| is_near_secret(key))
+    }
+
+    /// Returns whether a word of a broken document may be the name of a secret.
+    pub(crate) fn is_near_word(&self, word: &str) -> bool {
+        is_near_secret(word) || self.is_in_patterns(word)
     }
 
     /// Returns whether a line of a broken document, or of a comment, may hold a secret.
