@@ -7,6 +7,7 @@ pub(crate) mod backend;
 pub(crate) mod capabilities;
 pub(crate) mod conflicts;
 pub(crate) mod connection;
+mod duplicate;
 pub(crate) mod endpoint;
 pub(crate) mod force_https;
 pub(crate) mod fragment;

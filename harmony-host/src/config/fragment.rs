@@ -6,6 +6,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::config::backend::{Backend, Target};
+use crate::config::duplicate::{Duplicate, explain};
 use crate::config::endpoint::Endpoint;
 use crate::config::keys::{self, UnknownKey};
 use crate::config::lookup::SYNTAX_BROKEN;
@@ -96,15 +97,31 @@ impl Fragment {
         // on a line is the mistake.
         let mut innermost = BTreeMap::new();
         for error in syntax {
+            let explained = error.span().and_then(|span| explain(error.message(), source.text(), span));
+            if explained == Some(Duplicate::OfDuplicate) {
+                continue;
+            }
             let place = error.span().map(|span| Place::new(source, span));
             let line = place.as_ref().map(Place::line);
             let start = place.as_ref().map(|place| place.span().start);
             let known = innermost.get(&line).map(|(known, _, _)| *known);
             if known.is_none_or(|known| start >= known) {
-                innermost.insert(line, (start, place, without_values(error.message())));
+                let message = match explained {
+                    Some(Duplicate::Explained(message)) => Err(message),
+                    _ => Ok(without_values(error.message())),
+                };
+                innermost.insert(line, (start, place, message));
             }
         }
         for (_, place, message) in innermost.into_values() {
+            let message = match message {
+                Ok(message) => message,
+                Err(duplicate) => {
+                    let entry = problems.error(place.as_ref(), source.name(), duplicate);
+                    entry.help("merge the two, or delete one");
+                    continue;
+                }
+            };
             let has_no_end = message.contains(NO_END);
             problems.error(place.as_ref(), source.name(), message);
             // What follows a string without an end is read as part of something else.

@@ -255,6 +255,15 @@ impl Check<'_> {
             self.problems.error(Some(&Place::new(self.source, value.span())), shown, message);
             return;
         }
+        if let DeValue::String(text) = value.get_ref()
+            && names_no_file(key, text)
+        {
+            let message = match text.trim().is_empty() {
+                true => "expected the path of a file, found an empty text",
+                false => "expected the path of a file, found that of a directory",
+            };
+            self.problems.error(Some(&Place::new(self.source, value.span())), shown, message);
+        }
         let DeValue::Array(items) = value.get_ref() else { return };
         for item in items.iter().filter(|item| key.kind != Kind::Tables && !item.get_ref().is_str()) {
             let message = format!("expected a string in the list, found {}", describe(item.get_ref()));
@@ -287,6 +296,13 @@ fn is_section_prefix(path: &[&str]) -> bool {
         let own: Vec<&str> = section.path.split('.').collect();
         own.len() >= path.len() && own.iter().zip(path).all(|(own, given)| own == given)
     })
+}
+
+/// Returns whether a value is no path of a file, though the key is one of certificates and keys.
+fn names_no_file(key: &Key, text: &str) -> bool {
+    let is_file = key.name.ends_with("cert_path") || key.name.ends_with("key_path");
+    let last = text.trim().rsplit('/').next().unwrap_or_default();
+    is_file && key.effect == Effect::Served && matches!(last, "" | "." | "..")
 }
 
 /// Returns the service or type that the options of a section are of, and whether this host reads them.
@@ -453,6 +469,26 @@ mod tests {
                 !unknown.is_empty() && unknown.iter().all(|unknown| unknown.guards),
                 "{line}: {unknown:?}"
             );
+        }
+    }
+
+    /// A path that can be no file is an error at its key.
+    #[test]
+    fn paths_of_files_are_no_directories() {
+        for (section, key) in [
+            ("network.n.http", "cert_path"),
+            ("network.n.tcp_config", "key_path"),
+            ("backends.b", "connection.ca_cert_path"),
+            ("mesh.m", "jwt_private_key_path"),
+            ("mesh.m", "jwt_public_key_path"),
+        ] {
+            for value in ["", " ", ".", "..", "certs/", "a/."] {
+                let (_, wrong) = checked(&format!("[{section}]\n{key} = \"{value}\"\n"));
+                let expected = format!("config.toml:2: {section}.{key}: expected the path of a file");
+                assert!(wrong.len() == 1 && wrong[0].starts_with(&expected), "{value}: {wrong:?}");
+            }
+            let (_, wrong) = checked(&format!("[{section}]\n{key} = \"certs/a.pem\"\n"));
+            assert_eq!(wrong, [""; 0]);
         }
     }
 
