@@ -134,7 +134,7 @@ mod tests {
         for good in ["/", "/x?q", "*", "http://a", "https://a:1/x", "HTTP://a/"] {
             assert_eq!(check_target(&good.parse().unwrap()), Ok(()), "{good}");
         }
-        for bad in ["b.example:80", "b.example", "ftp://a/x", "ws://a/", "gopher://a", "?x"] {
+        for bad in ["b.example:80", "b.example", "ftp://a/x", "ws://a/", "gopher://a"] {
             assert!(check_target(&bad.parse().unwrap()).is_err(), "{bad}");
         }
     }
