@@ -5,6 +5,7 @@ mod broken;
 pub(crate) mod escape;
 pub(crate) mod logged;
 pub(crate) mod mask;
+pub(crate) mod named_values;
 mod near_secret;
 pub(crate) mod problem;
 pub(crate) mod redaction;

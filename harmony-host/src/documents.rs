@@ -7,6 +7,7 @@ pub(crate) mod edits;
 mod encoding;
 pub(crate) mod identity;
 mod json;
+mod key_files;
 pub(crate) mod layers;
 mod load;
 mod marks;

@@ -188,7 +188,7 @@ async fn lines_that_a_slow_reader_missed_are_counted() {
     }
 }
 
-/// What a start is refused for is written before the process ends, and no log keeps the process from ending.
+/// The reasons of a refused start are written before the process ends, and no log keeps the process from ending.
 #[tokio::test]
 async fn a_refused_start_ends_with_its_reasons() {
     let wrong = || Workdir::with([("config.toml", "[network.public]\nnonsense = 1\n".to_owned())]);

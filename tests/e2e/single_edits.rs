@@ -525,19 +525,57 @@ fn moves(lines: &[&str], at: usize) -> Vec<String> {
         .collect()
 }
 
+/// The files of the configuration, and the edits that are tried on them.
+const FILES: [(&str, &str); 3] =
+    [("config.toml", CONFIG), ("mesh/m.toml", MESHES), ("pipelines/p.toml", PIPELINES)];
+
+/// The number of threads that share the edits.
+const THREADS: usize = 4;
+
+/// What became of some of the edits.
+#[derive(Default)]
+struct Tried {
+    all: usize,
+    rejected: usize,
+    opened: Vec<String>,
+}
+
 /// Every one-letter mistake, every other type and every cut word, in every line of a configuration that closes routes in
 /// all the ways there are: it is rejected, or what was refused stays refused.
-#[tokio::test]
-async fn no_single_edit_opens_a_closed_route() {
-    let identity = Identity::new();
-    let (private, public) = rsa_pair();
-    let files = [("config.toml", CONFIG), ("mesh/m.toml", MESHES), ("pipelines/p.toml", PIPELINES)];
-    let dir = Workdir::with(files.map(|(name, text)| (name, text.to_owned())));
+#[test]
+fn no_single_edit_opens_a_closed_route() {
+    let (identity, rsa) = (Identity::new(), rsa_pair());
+    let tried = std::thread::scope(|scope| {
+        let start = |part| {
+            let (identity, rsa) = (&identity, &rsa);
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(edits_of_part(part, identity, rsa))
+            })
+        };
+        let threads: Vec<_> = (0..THREADS).map(start).collect();
+        threads.into_iter().fold(Tried::default(), |mut tried, thread| {
+            let Tried { all, rejected, opened } = thread.join().expect("a thread ends without a panic");
+            tried.all += all;
+            tried.rejected += rejected;
+            tried.opened.extend(opened);
+            tried
+        })
+    });
+    let Tried { all, rejected, mut opened } = tried;
+    opened.dedup_by_key(|text| text.split(": (").next().map(str::to_owned));
+    assert!(opened.is_empty(), "{} of {all} edits:\n{}", opened.len(), opened.join("\n"));
+    assert!(all > 5000 && rejected * 2 > all, "{rejected} of {all} were rejected");
+}
+
+/// Tries the edits of every [`THREADS`]th line, from the line `part` on, in a directory of its own.
+async fn edits_of_part(part: usize, identity: &Identity, (private, public): &(String, String)) -> Tried {
+    let dir = Workdir::with(FILES.map(|(name, text)| (name, text.to_owned())));
     for (name, text) in [
         ("cert.pem", &identity.cert),
         ("key.pem", &identity.key),
-        ("private.pem", &private),
-        ("public.pem", &public),
+        ("private.pem", private),
+        ("public.pem", public),
     ] {
         dir.write(name, text);
     }
@@ -549,10 +587,10 @@ async fn no_single_edit_opens_a_closed_route() {
     let open = served(&before, &requests).await;
     let open_paths: BTreeSet<_> = open.iter().map(|at| (requests[*at].0, requests[*at].3.as_str())).collect();
     assert_eq!(open_paths, BTreeSet::from([("public", "/open/x")]), "everything else is refused");
-    let (mut all, mut rejected, mut opened) = (0, 0, Vec::new());
-    for (name, text) in files {
+    let mut tried = Tried::default();
+    for (name, text) in FILES {
         let lines: Vec<&str> = text.lines().collect();
-        for (at, line) in lines.iter().enumerate() {
+        for (at, line) in lines.iter().enumerate().filter(|(at, _)| at % THREADS == part) {
             let with = |edited: String| {
                 let mut changed = lines.clone();
                 changed[at] = &edited;
@@ -565,21 +603,19 @@ async fn no_single_edit_opens_a_closed_route() {
             for (allow, (text, edited)) in strict.chain(respelled).chain(moved) {
                 dir.write(name, &text);
                 options.allow_unknown_keys = allow;
-                all += 1;
+                tried.all += 1;
                 let Ok(snapshot) = harmony_host::check(&options, capabilities.clone()).await else {
-                    rejected += 1;
+                    tried.rejected += 1;
                     continue;
                 };
                 let now = served(&snapshot, &requests).await;
                 for at in now.difference(&open) {
                     let shown = edited.lines().rev().take(2).collect::<Vec<_>>().join(" in ");
-                    opened.push(format!("{name}: {line} -> {shown}: {:?}", requests[*at]));
+                    tried.opened.push(format!("{name}: {line} -> {shown}: {:?}", requests[*at]));
                 }
             }
         }
         dir.write(name, text);
     }
-    opened.dedup_by_key(|text| text.split(": (").next().map(str::to_owned));
-    assert!(opened.is_empty(), "{} of {all} edits:\n{}", opened.len(), opened.join("\n"));
-    assert!(all > 5000 && rejected * 2 > all, "{rejected} of {all} were rejected");
+    tried
 }

@@ -13,6 +13,7 @@ mod round;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod world;
 
 pub use answer::answer;
 pub use request::request;

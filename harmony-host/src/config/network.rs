@@ -31,6 +31,8 @@ pub(crate) struct Listen {
 /// The PEM files of a TLS listener.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsFiles {
+    /// The name of the section: `http` or `tcp_config`.
+    pub(crate) section: &'static str,
     /// The certificate chain, leaf first.
     pub(crate) cert: Spanned<String>,
     /// The private key.
@@ -84,7 +86,7 @@ impl Network {
         let force_https = section.flag("force_https", problems).filter(|on| on.value && cert.is_none());
         let force_https = force_https.map(|on| Spanned::new(name, on.place));
         let tls = match (cert, key) {
-            (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+            (Some(cert), Some(key)) => Some(TlsFiles { section: name, cert, key }),
             (None, None) => None,
             (cert, key) => {
                 let (set, missing) =

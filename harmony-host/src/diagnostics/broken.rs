@@ -27,16 +27,10 @@ pub(super) fn broken_values(text: &str, sensitive: &Sensitive) -> Vec<Range<usiz
         if is_header(trimmed) {
             continue;
         }
-        let behind = if is_value { Some(0) } else { end_of_name(line, sensitive) };
-        let Some(behind) = behind else {
-            let is_in_word = |c: char| !c.is_whitespace() && !matches!(c, '"' | '\'' | '`');
-            spans.extend(
-                words(line, is_in_word)
-                    .filter(|word| has_random(&line[word.clone()]))
-                    .map(|word| whole.start + word.start..whole.start + word.end),
-            );
-            continue;
-        };
+        let is_in_word = |c: char| !c.is_whitespace() && !QUOTES.contains(&c) && c != '`';
+        let random = words(line, is_in_word).filter(|word| has_random(&line[word.clone()]));
+        spans.extend(random.map(|word| whole.start + word.start..whole.start + word.end));
+        let Some(behind) = (if is_value { Some(0) } else { end_of_name(line, sensitive) }) else { continue };
         if let (Some(first), Some(last)) = (line[..behind].find(QUOTES), line[..behind].rfind(QUOTES)) {
             spans.push(whole.start + first..whole.start + last);
         }
@@ -58,10 +52,14 @@ fn is_header(line: &str) -> bool {
     line.starts_with('[') && line.ends_with(']') && !line.contains(['"', '\'', '=', ',', ' '])
 }
 
-/// Returns the offset behind the first word in a line that may be the name of a secret.
+/// Returns the offset behind the first word in a line that may be the name of a secret; the one before it, if it is a text
+/// in quotes with something before it. Then it is rather a value, with the name of a secret in it.
 fn end_of_name(line: &str, sensitive: &Sensitive) -> Option<usize> {
     let is_in_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-    words(line, is_in_word).find(|word| sensitive.is_near_word(&line[word.clone()])).map(|word| word.end)
+    let word = words(line, is_in_word).find(|word| sensitive.is_near_word(&line[word.clone()]))?;
+    let before = &line[..word.start];
+    let is_value = before.ends_with(QUOTES) && before.contains(['=', ':']);
+    Some(if is_value { word.start } else { word.end })
 }
 
 /// Returns the spans of the words of a line.
@@ -111,6 +109,16 @@ mod tests {
                     assert!(!hidden.contains("hunter2"), "{text}{hidden}");
                 }
             }
+        }
+    }
+
+    /// A secret may have a word of the name of one in it.
+    #[test]
+    fn values_are_no_names() {
+        for value in ["SUPERSECRETVALUE1234567890abcdefgh", "my-secret-hunter2", "token_hunter2"] {
+            let text = format!("[mesh.m]\nprovider = \"local\"\nprovider = \"{value}\"\n");
+            let hidden = mask_secrets(&text, &Sensitive::default());
+            assert!(hidden.contains("provider = \"local\"") && !hidden.contains(value), "{hidden}");
         }
     }
 

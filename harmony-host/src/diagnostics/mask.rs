@@ -7,10 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostics::bare::{lex, variable};
 use crate::diagnostics::broken::broken_values;
+use crate::diagnostics::named_values::{is_named_value, named_items, names_a_value, names_next};
 use crate::diagnostics::near_secret::has_random;
-use crate::diagnostics::secret_names::{
-    is_named_value, looks_secret, named_items, names_a_value, names_next,
-};
+use crate::diagnostics::secret_names::looks_secret;
 use crate::diagnostics::secret_values::{is_secret_value, secret_parts, url_parts};
 use crate::diagnostics::sensitive::Sensitive;
 

@@ -119,7 +119,7 @@ pub(super) fn has_secret_part(name: &str) -> bool {
 
 /// Returns the words of a name, in small letters. A word ends at a separator or before a capital letter, as in
 /// `clientKey`.
-fn words(name: &str) -> Vec<String> {
+pub(super) fn words(name: &str) -> Vec<String> {
     let (mut words, mut small) = (vec![String::new()], false);
     for c in name.chars() {
         let separates = matches!(c, '_' | '-' | '.' | ' ');
@@ -161,47 +161,6 @@ pub(super) fn is_key_of_authentication(path: &[&str]) -> bool {
         name.starts_with("authentication") || name == "auth"
     };
     path.split_last().is_some_and(|(name, above)| is_key(name) && above.iter().any(is_authentication))
-}
-
-/// Returns whether a member of a table names what its value is for.
-pub(crate) fn names_a_value(key: &str) -> bool {
-    ["name", "key", "header", "field", "param", "parameter", "variable", "env", "id"]
-        .iter()
-        .any(|known| key.eq_ignore_ascii_case(known))
-}
-
-/// Returns whether a member of a table has the value that another one names.
-pub(crate) fn is_named_value(key: &str) -> bool {
-    ["value", "values", "val", "content", "contents", "default", "text", "data"]
-        .iter()
-        .any(|known| key.eq_ignore_ascii_case(known))
-}
-
-/// Returns which items of a list are secrets because of the item before them: the value of an option of a command, and
-/// that of a header in a list of names and values. The list itself is at the key `list`.
-pub(crate) fn named_items(list: &str, items: &[Option<&str>]) -> Vec<bool> {
-    let about_names = words(list).iter().any(|word| NAMES.contains(&word.as_str()));
-    let is_listed = items.len().is_multiple_of(2) && !about_names;
-    (0..items.len())
-        .map(|at| {
-            let Some(name) = at.checked_sub(1).and_then(|before| *items.get(before)?) else { return false };
-            // Two names of secrets in a row are a list of names.
-            let is_name =
-                items[at].is_some_and(|item| looks_secret(item) && !item.contains(char::is_numeric));
-            names_next(name, false) || is_listed && at % 2 == 1 && !is_name && names_next(name, true)
-        })
-        .collect()
-}
-
-/// Words in the keys of lists that have names only.
-const NAMES: [&str; 18] = [
-    "redact", "mask", "remove", "strip", "drop", "allow", "deny", "expose", "forward", "names", "fields",
-    "keys", "patterns", "required", "vars", "exclude", "include", "scopes",
-];
-
-/// Returns whether the item of a list after `name` is a secret: the value of an option, or the second one of a pair.
-pub(crate) fn names_next(name: &str, is_pair: bool) -> bool {
-    (is_pair || name.starts_with('-')) && !name.contains('=') && looks_secret(name)
 }
 
 #[cfg(test)]
@@ -283,35 +242,6 @@ mod tests {
             "option",
         ] {
             assert!(!looks_secret(name), "{name}");
-        }
-        assert!(
-            names_next("--password", false) && names_next("password", true) && !names_next("password", false)
-        );
-    }
-
-    #[test]
-    fn values_of_names_in_lists() {
-        let named = |list: &str, items: &[&str]| {
-            let items: Vec<Option<&str>> = items.iter().map(|item| Some(*item)).collect();
-            named_items(list, &items).iter().filter(|named| **named).count()
-        };
-        for (list, items) in [
-            ("args", vec!["--pw", "x"]),
-            ("args", vec!["run", "--pass", "x"]),
-            ("headers", vec!["X-Api-Key", "x"]),
-            ("headers", vec!["Accept", "y", "Authorization", "x"]),
-            ("h", vec!["pass", "hunter"]),
-        ] {
-            assert_eq!(named(list, &items), 1, "{items:?}");
-        }
-        for (list, items) in [
-            ("redact_headers", vec!["authorization", "accept"]),
-            ("headers", vec!["authorization", "cookie"]),
-            ("remove", vec!["password", "name"]),
-            ("headers", vec!["accept", "x"]),
-            ("headers", vec!["authorization"]),
-        ] {
-            assert_eq!(named(list, &items), 0, "{items:?}");
         }
     }
 

@@ -11,9 +11,10 @@ use crate::config::keys::secrets::known;
 use crate::config::{Directory, Fragment};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::sensitive::Sensitive;
-use crate::diagnostics::source::{Place, Source, Spanned};
+use crate::diagnostics::source::{Place, Source};
 use crate::documents::edits::Edits;
 use crate::documents::encoding::{self, NotText};
+use crate::documents::key_files::{KeyFile, key_files};
 use crate::documents::layers::{Layers, Listed};
 use crate::documents::neighbours::{check_access, check_misnamed, check_strays, is_secret};
 use crate::documents::tree::{Unreadable, UnreadableFile};
@@ -237,14 +238,14 @@ impl<'a> Loader<'a> {
     fn read(
         &mut self,
         name: &str,
-        named_at: Option<&Spanned<String>>,
+        named_at: Option<&KeyFile>,
         parse: impl FnOnce(Vec<u8>, Option<Arc<Path>>) -> Result<Content, Unparsed>,
     ) {
         if let Some(known) = self.files.get(name) {
             if let (Some(at), false) = (named_at, matches!(known.content, Content::Pem(_))) {
                 self.problems.error(
-                    Some(&at.place),
-                    name,
+                    Some(&at.path.place),
+                    &at.key,
                     "this is a configuration file, not a key or certificate",
                 );
             }
@@ -254,14 +255,15 @@ impl<'a> Loader<'a> {
             self.files.insert(name.to_owned(), same);
             return;
         }
-        let place = named_at.map(|at| &at.place);
+        let place = named_at.map(|at| &at.path.place);
+        let key = named_at.map_or(name, |at| &at.key);
         let (bytes, overlay) = match self.bytes(name) {
             Ok(read) => read,
             Err(e) => {
                 let reason = io_error::explain(&e).0;
                 let there = Digest::of(reason.as_bytes());
                 if !self.isolated(name, named_at.is_some(), reason, there) {
-                    self.unreadable(place, name, name, "file", &e);
+                    self.unreadable(place, key, name, "file", &e);
                 }
                 return;
             }
@@ -288,7 +290,7 @@ impl<'a> Loader<'a> {
                     Some(_) => format!("{name}: {}", wrong.reason),
                     None => wrong.reason,
                 };
-                self.problems.error(place.or(at.as_ref()), name, reason).help(wrong.remedy);
+                self.problems.error(place.or(at.as_ref()), key, reason).help(wrong.remedy);
             }
             Err(Unparsed::NotJson(error)) => {
                 // The position of the parser is in the message, but a tool reads the line of the place.
@@ -367,24 +369,13 @@ impl<'a> Loader<'a> {
 
     /// Reads the certificates and keys that the files read so far name.
     fn key_files(&mut self) {
-        let mut named: Vec<Spanned<String>> = Vec::new();
-        for file in self.files.values() {
-            let Content::Toml(fragment) = &file.content else { continue };
-            for network in fragment.gateway.iter().flat_map(|g| &g.networks) {
-                if let Some(tls) = network.listen.as_ref().and_then(|listen| listen.tls.as_ref()) {
-                    named.extend([tls.cert.clone(), tls.key.clone()]);
-                }
-            }
-            let connections = fragment.backends.iter().map(|backend| &backend.connection);
-            let targets = fragment.targets.iter().map(|target| &target.connection);
-            named.extend(connections.chain(targets).filter_map(|connection| connection.ca_cert.clone()));
-            for mesh in fragment.meshes.iter().filter(|mesh| mesh.enabled) {
-                named.extend(mesh.jwt_private_key_path.clone());
-                named.extend(mesh.jwt_public_key_path.clone());
-            }
-        }
-        for path in named {
-            self.read(&path.value, Some(&path), |bytes, _| {
+        let fragments = self.files.values().filter_map(|file| match &file.content {
+            Content::Toml(fragment) => Some(fragment),
+            Content::Transform(_) | Content::Pem(_) => None,
+        });
+        let named: Vec<KeyFile> = fragments.flat_map(|fragment| key_files(fragment)).collect();
+        for file in named {
+            self.read(&file.path.value, Some(&file), |bytes, _| {
                 Ok(Content::Pem(Secret::new(encoding::text(bytes)?)))
             });
         }

@@ -3,9 +3,8 @@
 use provider_api::Registry;
 use toml_edit::{Array, ArrayOfTables, Decor, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
-use crate::diagnostics::secret_names::{
-    is_named_value, looks_secret, named_items, names_a_value, names_next,
-};
+use crate::diagnostics::named_values::{is_named_value, named_items, names_a_value, names_next};
+use crate::diagnostics::secret_names::looks_secret;
 use crate::diagnostics::secret_values::{is_secret_value, secret_parts};
 use crate::diagnostics::sensitive::Sensitive;
 use crate::documents::editable;

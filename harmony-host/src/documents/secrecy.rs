@@ -1,7 +1,8 @@
 //! The decision which documents hold a secret: they are written for their owner only, and transforms are not pushed.
 
 use crate::diagnostics::mask::holds_secrets;
-use crate::diagnostics::secret_names::{is_named_value, looks_secret, named_items, names_a_value};
+use crate::diagnostics::named_values::{is_named_value, named_items, names_a_value};
+use crate::diagnostics::secret_names::looks_secret;
 use crate::diagnostics::secret_values::{is_secret_value, secret_parts};
 use crate::diagnostics::sensitive::Sensitive;
 use crate::documents::editable;

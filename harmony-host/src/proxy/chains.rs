@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(appended(&[("via", "1.0 fred (a \"b)")], "via"), "1.0 fred (a \"b) | 1.1 harmony");
     }
 
-    /// What precedes an element that does not end is not the client's last word, and what follows it may be a proxy's.
+    /// An element that does not end could swallow the elements of proxies behind it.
     #[test]
     fn open_elements_are_dropped() {
         let own = "for=10.0.0.1;host=\"a:80\";proto=http";

@@ -1,6 +1,6 @@
 //! Upgrades: requests to switch to another protocol, and the tunnels after them (RFC 9110, section 7.8).
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,9 +10,9 @@ use std::time::Duration;
 use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
+use tokio::io::{AsyncRead, ReadBuf, copy_bidirectional, join, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -138,53 +138,30 @@ async fn tunnel(client: OnUpgrade, backend: OnUpgrade) {
     let switched = timeout(SWITCH_TIMEOUT, async { tokio::try_join!(client, backend) }).await;
     let Ok(Ok((client, backend))) = switched else { return };
     let passed = Arc::new(AtomicU32::new(0));
-    let counted = |io| Counted { io: TokioIo::new(io), passed: Arc::clone(&passed) };
+    let counted = |io| {
+        let (reader, writer) = split(TokioIo::new(io));
+        join(Counted { reader, passed: Arc::clone(&passed) }, writer)
+    };
     let (mut client, mut backend) = (counted(client), counted(backend));
     let passing = copy_bidirectional(&mut client, &mut backend);
     let _ = with_idle_timeout(passing, IDLE_TIMEOUT, || passed.load(Ordering::Relaxed)).await;
 }
 
-/// One side of a tunnel, which counts its reads.
+/// The reading half of one side of a tunnel, which counts its reads.
 #[derive(Debug)]
-struct Counted {
-    io: TokioIo<Upgraded>,
+struct Counted<R> {
+    reader: R,
     passed: Arc<AtomicU32>,
 }
 
-impl AsyncRead for Counted {
+impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        ready!(Pin::new(&mut self.reader).poll_read(cx, buffer))?;
         self.passed.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -78,7 +78,7 @@ async fn number_as_a_key_id_is_its_digits() {
     verify(&cloud.provider, &token).await.unwrap();
 }
 
-/// What is not needed has any type; an id may be a number; `type`, `enabled` and `mode` have no second reading.
+/// Fields that are not needed may have any type, and an id may be a number. `type`, `enabled` and `mode` have no second reading.
 #[tokio::test]
 async fn resource_with_odd_fields() {
     let good = json!({ "type": "ingress", "id": "01R", "name": "fhir", "urls": ["https://a.example/", "https://b.example/"] });

@@ -7,40 +7,20 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
-use tokio::runtime::Runtime;
 
 use super::backend::{Answer, Backend};
 use super::client::Client;
 use super::fields::check_response;
 use super::message::{Kind, Message, parse};
-use super::stage::{Activity, runtime};
-use crate::Site;
+use super::stage::Activity;
+use super::world::World;
 use crate::site::forward;
 
 /// The body of the second response, by which the client recognizes it.
 const MARKER: &[u8] = b"the second response";
 
-struct World {
-    backend: Backend,
-    site: Site,
-    activity: Activity,
-    runtime: Runtime,
-}
-
 thread_local! {
-    static WORLD: RefCell<World> = RefCell::new(World::start());
-}
-
-impl World {
-    fn start() -> Self {
-        let (runtime, activity) = (runtime(), Activity::default());
-        let (backend, site) = runtime.block_on(async {
-            let backend = Backend::start(&activity).await;
-            let all = forward("all", "/", &format!("http://{}", backend.address));
-            (backend, Site::serving(&all).await)
-        });
-        Self { backend, site, activity, runtime }
-    }
+    static WORLD: RefCell<World> = RefCell::new(World::start(|url| forward("all", "/", url)));
 }
 
 /// The request of the client, chosen by the first byte of the input.

@@ -2,14 +2,11 @@
 
 use std::cell::RefCell;
 
-use tokio::runtime::Runtime;
-
-use super::backend::{Answer, Backend, Recorded};
+use super::backend::{Answer, Recorded};
 use super::client::Client;
 use super::fields::{check_request, check_response};
 use super::message::{Kind, Message, parse};
-use super::stage::{Activity, runtime};
-use crate::Site;
+use super::world::World;
 use crate::site::forward;
 
 /// The prefix that the gateway takes off the path of requests.
@@ -22,32 +19,18 @@ const SET_BY_GATEWAY: [&str; 6] =
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const HEAD_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
 
-struct World {
-    backend: Backend,
-    site: Site,
-    activity: Activity,
-    runtime: Runtime,
-}
-
 thread_local! {
-    static WORLD: RefCell<World> = RefCell::new(World::start());
+    static WORLD: RefCell<World> = RefCell::new(start());
 }
 
-impl World {
-    fn start() -> Self {
-        let (runtime, activity) = (runtime(), Activity::default());
-        let (backend, site) = runtime.block_on(async {
-            let backend = Backend::start(&activity).await;
-            let url = format!("http://{}", backend.address);
-            let sections = forward("root", "/", &url) + &forward("app", PREFIX, &format!("{url}/base"));
-            (backend, Site::serving(&sections).await)
-        });
-        backend.script(|request| {
-            let to_head = request.start.starts_with(b"HEAD ");
-            Answer { bytes: if to_head { HEAD_ANSWER } else { ANSWER }.to_vec(), close: false }
-        });
-        Self { backend, site, activity, runtime }
-    }
+fn start() -> World {
+    let world =
+        World::start(|url| forward("root", "/", url) + &forward("app", PREFIX, &format!("{url}/base")));
+    world.backend.script(|request| {
+        let to_head = request.start.starts_with(b"HEAD ");
+        Answer { bytes: if to_head { HEAD_ANSWER } else { ANSWER }.to_vec(), close: false }
+    });
+    world
 }
 
 /// Sends `bytes` to a gateway that forwards everything. A backend with a strict parser understands each request that

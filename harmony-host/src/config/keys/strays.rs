@@ -252,7 +252,7 @@ mod tests {
         }
     }
 
-    /// What the sections of Harmony have stays, and what protects nothing.
+    /// Keys of Harmony's own sections stay, and so do keys that protect nothing.
     #[test]
     fn keys_of_others_stay() {
         for text in [
