@@ -3,8 +3,10 @@
 
 pub(crate) mod active_providers;
 pub(crate) mod addresses;
+mod alternatives;
 pub(crate) mod backend;
 pub(crate) mod capabilities;
+pub(crate) mod carried;
 pub(crate) mod conflicts;
 pub(crate) mod connection;
 mod duplicate;
@@ -17,6 +19,7 @@ pub(crate) mod link;
 pub(crate) mod lookup;
 pub(crate) mod management;
 pub(crate) mod management_paths;
+mod marks;
 pub(crate) mod membership;
 pub(crate) mod merged;
 pub(crate) mod mesh;
@@ -25,6 +28,7 @@ pub(crate) mod middleware;
 pub(crate) mod name;
 pub(crate) mod named;
 pub(crate) mod network;
+pub(crate) mod patched;
 pub(crate) mod peer;
 pub(crate) mod pipeline;
 pub(crate) mod provider;

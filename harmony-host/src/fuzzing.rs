@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use provider_api::{Change, ChangeId, DocumentKind, ProviderName, Registry, SystemClock};
 
-use crate::apply::proposal;
 use crate::apply::proposal::record::GatewayNames;
+use crate::apply::proposal::{self, Base};
 use crate::config::Capabilities;
 use crate::diagnostics::problem::Problem;
 use crate::diagnostics::{mask, render};
@@ -14,7 +14,8 @@ use crate::documents::edits::Edits;
 use crate::documents::layers::Layers;
 use crate::documents::origins::Origins;
 use crate::documents::{Documents, Loaded};
-use crate::journal::{Journal, Settlement};
+use crate::journal::log::line_of;
+use crate::journal::{Journal, Settlement, Verdict};
 use crate::last_good::decode;
 use crate::providers::Surroundings;
 use crate::providers::resolutions::Resolutions;
@@ -81,7 +82,8 @@ pub fn change(bytes: &[u8]) {
     files.insert("config.toml", CONFIG);
     let kind = DocumentKind::from(kind);
     let change = Change { id, kind: kind.clone(), document: document.to_owned(), attachments: Vec::new() };
-    match proposal::edits(&change, &load(&files).documents, &REGISTRY, &GatewayNames::default()) {
+    let (documents, names) = (load(&files).documents, GatewayNames::default());
+    match proposal::edits(&change, &Base::new(&documents, &REGISTRY, &names)) {
         Ok(edits) => edits.iter().for_each(|(name, text)| {
             let directory = match kind {
                 DocumentKind::Gateway => return assert_own_settings_stay(name, text),
@@ -129,25 +131,34 @@ fn assert_own_settings_stay(name: &str, text: &str) {
     assert_eq!(before.ok().as_ref().map(own), after.ok().as_ref().map(own), "{text}");
 }
 
-/// Reads a journal file and a saved configuration from any bytes, once unchanged and once below a matching checksum. A
-/// journal file is read, renamed as damaged, or refused. A change that was read can be settled, and is read again the same.
+/// Reads a log of the journal, notes of earlier versions and a saved configuration from any bytes, once unchanged and once
+/// with a matching checksum. A journal is read, left out as damaged, or refused. A change that was read can be settled, and
+/// is read again the same.
 pub fn note(bytes: &[u8]) {
-    let Ok(directory) = tempfile::tempdir() else { return };
     let mut sealed = format!("{:#}\n", Digest::of(bytes)).into_bytes();
     sealed.extend_from_slice(bytes);
     sealed.push(b'\n');
     for kept in [sealed.as_slice(), bytes].into_iter().filter_map(|kept| decode(kept).ok()) {
         let _ = (Documents::from_saved(Path::new(NOWHERE), &kept.files), format!("{kept:?}"));
     }
-    for (name, note) in [("000000000001.note", sealed.as_slice()), ("000000000002.note", bytes)] {
-        if std::fs::write(directory.path().join(name), note).is_err() {
+    let line = line_of(bytes);
+    reopen(&[("000000000001.note", &sealed), ("000000000002.note", bytes)]);
+    reopen(&[("journal.log", &line), ("000000000001.note", &sealed)]);
+    reopen(&[("journal.log", bytes)]);
+}
+
+fn reopen(files: &[(&str, &[u8])]) {
+    let Ok(directory) = tempfile::tempdir() else { return };
+    for (name, content) in files {
+        if std::fs::write(directory.path().join(name), content).is_err() {
             return;
         }
     }
     let Ok(journal) = Journal::open(directory.path()) else { return };
     for entry in journal.all() {
         let _ = (entry.change(), entry.status(), format!("{entry:?}"));
-        if journal.settle(entry.sequence, Settlement::Applied, None).is_err() {
+        let applied = Verdict { sequence: entry.sequence, settlement: Settlement::Applied, quarantine: None };
+        if journal.settle(vec![applied]).is_err() {
             return;
         }
     }

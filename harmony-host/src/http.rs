@@ -10,6 +10,8 @@ pub(crate) mod claims;
 pub(crate) mod connection_info;
 #[cfg(feature = "gateway")]
 pub(crate) mod limits;
+#[cfg(feature = "gateway")]
+pub(crate) mod pace;
 pub(crate) mod path;
 #[cfg(feature = "gateway")]
 pub(crate) mod query;

@@ -1,26 +1,32 @@
 //! The journal: a durable record of each change of a provider. The provider lists a change until the gateway
 //! acknowledges it; from then on the journal is the only record.
 
+mod draft;
 mod entry;
+pub(crate) mod log;
+mod notes;
 mod quarantine;
-pub(crate) mod store;
+mod queries;
+mod state;
 
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use provider_api::{Change, ChangeHead, ChangeId, ProviderName};
+use provider_api::{Change, ChangeHead, ChangeId};
 
 pub(crate) use entry::{Before, Delivery, Entry, OverBase, Phase, Settlement};
 pub(crate) use quarantine::{Attempt, Quarantine, TRIES, Target};
 
-use crate::storage::digest::Digest;
+use crate::providers::SourceId;
 use crate::storage::replaced;
-use store::Store;
+use draft::Draft;
+use log::{Log, Record};
+use state::State;
 
-/// The journal of one gateway: one file per change, called a note. Methods that write block until the note is durable.
+/// The journal of one gateway. Methods that write block until everything they record is durable: each takes many changes, and
+/// costs one durable write.
 ///
 /// A change passes through these phases, and goes back only when it is rolled back:
 ///
@@ -38,49 +44,45 @@ use store::Store;
 /// The verdict is then delivered to the provider. After a kill, a change that was staged, committed or activating is
 /// rolled back and tried again; one that was activated is settled as applied.
 pub(crate) struct Journal {
-    store: Store,
-    /// Locked while a note is written. Separate from `state`, so that a slow disk does not block readers.
-    writing: Mutex<()>,
+    directory: PathBuf,
+    /// Locked while records are written. Separate from `state`, so that a slow disk does not block readers.
+    log: Mutex<Log>,
     state: Mutex<State>,
 }
 
-/// The entries, and their sequence numbers by provider and change.
-#[derive(Default)]
-struct State {
-    entries: BTreeMap<u64, Arc<Entry>>,
-    by_change: HashMap<(String, String), u64>,
+/// A verdict to record.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) sequence: u64,
+    pub(crate) settlement: Settlement,
+    /// Set if the rejected change is tried again.
+    pub(crate) quarantine: Option<Quarantine>,
 }
 
-impl State {
-    fn insert(&mut self, entry: Arc<Entry>) {
-        self.by_change.insert((entry.provider.clone(), entry.id.clone()), entry.sequence);
-        self.entries.insert(entry.sequence, entry);
-    }
-
-    fn remove(&mut self, entry: &Entry) {
-        self.entries.remove(&entry.sequence);
-        let key = (entry.provider.clone(), entry.id.clone());
-        if self.by_change.get(&key) == Some(&entry.sequence) {
-            self.by_change.remove(&key);
-        }
-    }
+/// A verdict that a provider got, or refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivered {
+    pub(crate) sequence: u64,
+    pub(crate) reported: Option<Settlement>,
+    pub(crate) delivery: Delivery,
 }
 
 /// The number of delivered verdicts in the journal, so that a change that is listed again is recognized.
 const DELIVERED: usize = 1_000;
 
 impl Journal {
-    /// Opens the journal in `directory`, which is created when it is missing. A damaged note is renamed, with an error in
+    /// Opens the journal in `directory`, which is created when it is missing. A damaged record is left out, with an error in
     /// the log.
     ///
     /// # Errors
-    /// `WouldBlock` when another gateway uses the journal; else an intact note that cannot be read now, or the error of
+    /// `WouldBlock` when another gateway uses the journal; else an intact journal that cannot be read now, or the error of
     /// the operating system.
     pub(crate) fn open(directory: &Path) -> io::Result<Arc<Self>> {
-        let store = Store::open(directory)?;
+        let (log, entries) = Log::open(directory)?;
         let mut state = State::default();
-        store.read()?.into_iter().for_each(|entry| state.insert(Arc::new(entry)));
-        Ok(Arc::new(Self { store, writing: Mutex::new(()), state: Mutex::new(state) }))
+        entries.into_values().for_each(|entry| state.insert(Arc::new(entry)));
+        let directory = log.directory().to_owned();
+        Ok(Arc::new(Self { directory, log: Mutex::new(log), state: Mutex::new(state) }))
     }
 
     /// Runs `note`, which writes to the journal, on a thread for blocking work: the threads that serve requests must not
@@ -103,62 +105,90 @@ impl Journal {
     }
 
     /// Returns the entry of a change.
-    pub(crate) fn find(&self, provider: &ProviderName, id: &ChangeId) -> Option<Arc<Entry>> {
+    pub(crate) fn find(&self, source: &SourceId, id: &ChangeId) -> Option<Arc<Entry>> {
         let state = self.lock();
-        let sequence = state.by_change.get(&(provider.to_string(), id.to_string()))?;
-        state.entries.get(sequence).cloned()
+        let key = (source.provider.to_string(), Some(source.store.to_string()), id.to_string());
+        state.entries.get(state.by_change.get(&key)?).cloned()
     }
 
-    /// Records an attempt to fetch a change; the first attempt creates its entry.
+    /// Takes the changes of an earlier version of this gateway, which did not note their source, for changes of `source`:
+    /// it is the one that is followed when the new version starts.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn adopt(&self, source: &SourceId) -> io::Result<()> {
+        let is_unknown =
+            |entry: &Arc<Entry>| entry.store.is_none() && entry.provider == source.provider.as_str();
+        let unknown: Vec<u64> =
+            self.all().into_iter().filter(is_unknown).map(|entry| entry.sequence).collect();
+        self.change(&unknown, |entry| entry.store = Some(source.store.to_string()))
+    }
+
+    /// Records attempts to fetch changes; the first attempt creates the entry. Returns the entries, in that order.
     ///
     /// # Errors
     /// The error of the operating system; nothing was recorded then.
-    pub(crate) fn fetching(&self, provider: &ProviderName, head: &ChangeHead) -> io::Result<Arc<Entry>> {
-        match self.find(provider, &head.id) {
-            Some(known) => self.change(known.sequence, Entry::fetching),
-            None => self.add(|sequence| Entry::seen(sequence, provider, head)),
-        }
+    pub(crate) fn fetching(&self, source: &SourceId, heads: &[ChangeHead]) -> io::Result<Vec<Arc<Entry>>> {
+        let sequences = self.commit(|draft| {
+            let mut sequences = Vec::new();
+            for head in heads {
+                sequences.push(match self.find(source, &head.id) {
+                    Some(known) => draft.change(known.sequence, Entry::fetching),
+                    None => draft.add(|sequence| Entry::seen(sequence, source, head)),
+                });
+            }
+            sequences
+        })?;
+        Ok(self.entries(sequences.into_iter().flatten()))
     }
 
-    /// Records that the fetch failed at `now`, in seconds since 1970.
+    /// Records that attempts to fetch were not made.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn fetch_failed(&self, sequence: u64, now: u64, error: &str) -> io::Result<()> {
-        self.note(sequence, |entry| entry.fetch_failed(now, error))
+    pub(crate) fn not_fetched(&self, sequences: &[u64]) -> io::Result<()> {
+        self.change(sequences, Entry::not_fetched)
     }
 
-    /// Records the document of a change.
+    /// Records that fetches failed at `now`, in seconds since 1970, each with the error.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn fetched(&self, sequence: u64, change: &Change) -> io::Result<Arc<Entry>> {
-        self.change(sequence, |entry| entry.fetched(change))
+    pub(crate) fn fetch_failed(&self, failed: &[(u64, String)], now: u64) -> io::Result<()> {
+        self.commit(|draft| {
+            for (sequence, error) in failed {
+                draft.change(*sequence, |entry| entry.fetch_failed(now, error));
+            }
+        })
     }
 
-    fn add(&self, make: impl FnOnce(u64) -> Entry) -> io::Result<Arc<Entry>> {
-        let _guard = self.lock_for_write();
-        let sequence = self.lock().entries.keys().next_back().map_or(1, |last| last + 1);
-        let entry = Arc::new(make(sequence));
-        self.store.write(&entry)?;
-        self.lock().insert(Arc::clone(&entry));
-        Ok(entry)
-    }
-
-    /// Records that the change is about to be acknowledged: after a kill, the provider may or may not have received that.
+    /// Records the documents of changes.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn announcing(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, |entry| entry.announced = true)
+    pub(crate) fn fetched(&self, fetched: &[(u64, Change)]) -> io::Result<Vec<Arc<Entry>>> {
+        self.commit(|draft| {
+            for (sequence, change) in fetched {
+                draft.change(*sequence, |entry| entry.fetched(change));
+            }
+        })?;
+        Ok(self.entries(fetched.iter().map(|(sequence, _)| *sequence)))
     }
 
-    /// Records that the provider knows that the change was received.
+    /// Records that changes are about to be acknowledged: after a kill, the provider may or may not have received that.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn acknowledged(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, |entry| {
+    pub(crate) fn announcing(&self, sequences: &[u64]) -> io::Result<()> {
+        self.change(sequences, |entry| entry.announced = true)
+    }
+
+    /// Records that the provider knows that the changes were received.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn acknowledged(&self, sequences: &[u64]) -> io::Result<()> {
+        self.change(sequences, |entry| {
             entry.acknowledged = true;
             if entry.phase == Phase::Fetched {
                 entry.phase = Phase::Acknowledged;
@@ -166,130 +196,144 @@ impl Journal {
         })
     }
 
-    /// Records the old content of the files that the change is about to write.
+    /// Records the old content of the files that each change is about to write.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching); the files must not be written then.
-    pub(crate) fn staged(&self, sequence: u64, before: Vec<Before>) -> io::Result<()> {
-        self.note(sequence, |entry| {
-            entry.tries = entry.tries.saturating_add(1);
-            entry.phase = Phase::Staged { before };
+    pub(crate) fn staged(&self, staged: &[(u64, Vec<Before>)]) -> io::Result<()> {
+        self.commit(|draft| {
+            for (sequence, before) in staged {
+                draft.change(*sequence, |entry| {
+                    entry.tries = entry.tries.saturating_add(1);
+                    entry.phase = Phase::Staged { before: before.clone() };
+                });
+            }
         })
     }
 
-    /// Records that the files of the change are written.
+    /// Records that the files of the changes are written.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn committed(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, |entry| entry.phase.advance(|before| Phase::Committed { before }))
+    pub(crate) fn committed(&self, sequences: &[u64]) -> io::Result<()> {
+        self.change(sequences, |entry| entry.phase.advance(|before| Phase::Committed { before }))
     }
 
-    /// Records that the application is about to make the change live.
+    /// Records that the application is about to make the changes live.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn activating(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, |entry| entry.phase.advance(|before| Phase::Activating { before }))
+    pub(crate) fn activating(&self, sequences: &[u64]) -> io::Result<()> {
+        self.change(sequences, |entry| entry.phase.advance(|before| Phase::Activating { before }))
     }
 
-    /// Records that the change was live.
+    /// Records that the changes were live.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn activated(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, Entry::activated)
+    pub(crate) fn activated(&self, sequences: &[u64]) -> io::Result<()> {
+        self.change(sequences, Entry::activated)
     }
 
-    /// Records the files that already had the content that the change would have written.
+    /// Records the files that already had the content that each change would have written.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn found_identical(&self, sequence: u64, files: Vec<Target>) -> io::Result<()> {
-        self.note(sequence, |entry| entry.wrote = files)
+    pub(crate) fn found_identical(&self, found: &[(u64, Vec<Target>)]) -> io::Result<()> {
+        self.commit(|draft| {
+            for (sequence, files) in found {
+                draft.change(*sequence, |entry| entry.wrote.clone_from(files));
+            }
+        })
     }
 
-    /// Records that the files have their old content again.
+    /// Records, after a kill, that the files have their old content again.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn rolled_back(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, Entry::rolled_back)
+    pub(crate) fn rolled_back(&self, sequences: &[u64]) -> io::Result<()> {
+        self.change(sequences, Entry::rolled_back)
     }
 
-    /// Records the verdict. A change in quarantine is tried again. Older changes in quarantine that would write one of its
+    /// Records that an attempt ended in order, and the files have their old content again.
+    ///
+    /// # Errors
+    /// As [`fetching`](Self::fetching).
+    pub(crate) fn restored(&self, sequences: &[u64]) -> io::Result<()> {
+        self.change(sequences, Entry::restored)
+    }
+
+    /// Records verdicts. A change in quarantine is tried again. Older changes in quarantine that would write one of its
     /// files are released: the newer change supersedes them.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn settle(
-        &self,
-        sequence: u64,
-        settlement: Settlement,
-        quarantine: Option<Quarantine>,
-    ) -> io::Result<()> {
-        if let Some(newer) = &quarantine {
-            for older in self.quarantined().iter().filter(|older| older.sequence < sequence) {
-                if older.quarantine.as_ref().is_some_and(|older| older.overlaps(newer)) {
-                    self.release(older.sequence)?;
+    pub(crate) fn settle(&self, verdicts: Vec<Verdict>) -> io::Result<()> {
+        self.commit(|draft| {
+            for Verdict { sequence, settlement, quarantine } in verdicts {
+                if let Some(newer) = &quarantine {
+                    for older in self.quarantined().iter().filter(|older| older.sequence < sequence) {
+                        let older = draft.entry(older.sequence);
+                        let older = older.filter(|older| {
+                            older.quarantine.as_ref().is_some_and(|quarantine| quarantine.overlaps(newer))
+                        });
+                        if let Some(older) = older {
+                            draft.change(older.sequence, Entry::release);
+                        }
+                    }
                 }
+                draft.change(sequence, |entry| entry.settle(settlement, quarantine));
             }
-        }
-        self.note(sequence, |entry| entry.settle(settlement, quarantine))
+        })
     }
 
-    /// Records that a change in quarantine is superseded and not tried again.
+    /// Records that changes in quarantine are superseded and not tried again.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn release(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, Entry::release)
+    pub(crate) fn release(&self, sequences: &[u64]) -> io::Result<()> {
+        self.change(sequences, Entry::release)
     }
 
-    /// Records the delivery of the verdict `reported`. A newer verdict that was recorded meanwhile stays undelivered.
+    /// Records the delivery of verdicts. A newer verdict that was recorded meanwhile stays undelivered.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn delivered(
-        &self,
-        sequence: u64,
-        reported: Option<&Settlement>,
-        delivery: Delivery,
-    ) -> io::Result<()> {
-        self.note(sequence, |entry| {
-            if entry.settlement.as_ref() == reported {
-                entry.delivery = delivery;
+    pub(crate) fn delivered(&self, delivered: Vec<Delivered>) -> io::Result<()> {
+        self.commit(|draft| {
+            for Delivered { sequence, reported, delivery } in delivered {
+                draft.change(sequence, |entry| {
+                    if entry.settlement == reported {
+                        entry.delivery = delivery;
+                    }
+                });
             }
-        })?;
-        let done: Vec<u64> =
-            self.all().iter().filter(|entry| entry.is_done()).map(|entry| entry.sequence).collect();
-        for sequence in done.iter().take(done.len().saturating_sub(DELIVERED)) {
-            self.forget(*sequence)?;
-        }
-        Ok(())
+            let done = |entry: &Arc<Entry>| draft.entry(entry.sequence).is_some_and(|entry| entry.is_done());
+            let done: Vec<u64> =
+                self.all().iter().filter(|entry| done(entry)).map(|entry| entry.sequence).collect();
+            for sequence in done.iter().take(done.len().saturating_sub(DELIVERED)) {
+                draft.remove(*sequence);
+            }
+        })
     }
 
-    /// Schedules another delivery of the verdict: the provider lists the change again, so it has lost the verdict.
+    /// Schedules another delivery of verdicts: the provider lists the changes again, so it has lost them.
     ///
     /// # Errors
     /// As [`fetching`](Self::fetching).
-    pub(crate) fn redeliver(&self, sequence: u64) -> io::Result<()> {
-        self.note(sequence, |entry| {
+    pub(crate) fn redeliver(&self, sequences: &[u64]) -> io::Result<()> {
+        self.change(sequences, |entry| {
             entry.acknowledged = false;
             entry.delivery = Delivery::Waiting;
         })
     }
 
-    /// Removes a change that the provider withdrew before it was applied.
+    /// Removes changes that the provider withdrew before they were applied.
     ///
     /// # Errors
     /// The error of the operating system.
-    pub(crate) fn forget(&self, sequence: u64) -> io::Result<()> {
-        let _guard = self.lock_for_write();
-        let Some(entry) = self.lock().entries.get(&sequence).cloned() else { return Ok(()) };
-        self.store.remove(&entry)?;
-        self.lock().remove(&entry);
-        Ok(())
+    pub(crate) fn forget(&self, sequences: &[u64]) -> io::Result<()> {
+        self.commit(|draft| sequences.iter().for_each(|sequence| draft.remove(*sequence)))
     }
 
     /// Saves a file that was edited by hand and that a change is about to replace; only the owner can read the copy. The
@@ -298,59 +342,7 @@ impl Journal {
     /// # Errors
     /// As [`fetching`](Self::fetching); the file must not be replaced then.
     pub(crate) fn save_replaced(&self, sequence: u64, name: &str, edit: &[u8]) -> io::Result<PathBuf> {
-        replaced::save(self.store.directory(), sequence, name, edit)
-    }
-
-    /// Returns those of the files that were edited by hand: their content is not what the last change wrote.
-    pub(crate) fn edited_by_hand<'a>(&self, files: &'a [Before]) -> Vec<&'a Before> {
-        let all = self.all();
-        let last_written = |name: &str| {
-            let mut wrote = all.iter().rev().flat_map(|entry| &entry.wrote);
-            wrote.find(|file| file.name == name).and_then(|file| file.digest.as_deref())
-        };
-        let hex = |text: &str| format!("{:#}", Digest::of(text.as_bytes()));
-        let differs = |file: &&Before| {
-            file.text.as_ref().is_some_and(|text| last_written(&file.name) != Some(&hex(text)))
-        };
-        files.iter().filter(differs).collect()
-    }
-
-    /// Finds a newer change that is live and has written one of these files. Returns the file and the id of the change.
-    pub(crate) fn superseded_by(&self, sequence: u64, files: &[Target]) -> Option<(String, String)> {
-        let all = self.all();
-        // Two changes may share a transform; that alone does not mean that one supersedes the other.
-        let transforms_only = files.iter().all(|file| file.name.ends_with(".json"));
-        let counts = |name: &str| transforms_only || !name.ends_with(".json");
-        let mut wrote = all
-            .iter()
-            .filter(|entry| entry.sequence > sequence && entry.is_live())
-            .flat_map(|entry| entry.wrote.iter().map(|file| (file.name.as_str(), entry.id.as_str())));
-        let (name, id) =
-            wrote.find(|(name, _)| counts(name) && files.iter().any(|file| file.name == *name))?;
-        Some((name.to_owned(), id.to_owned()))
-    }
-
-    /// Returns the changes that were fetched and have no verdict, oldest first.
-    pub(crate) fn unsettled(&self) -> Vec<Arc<Entry>> {
-        let open = |entry: &Arc<Entry>| !matches!(entry.phase, Phase::Settled | Phase::Seen);
-        self.all().into_iter().filter(open).collect()
-    }
-
-    /// Returns the changes of a provider that were not fetched yet, oldest first.
-    pub(crate) fn without_body(&self, provider: &ProviderName) -> Vec<Arc<Entry>> {
-        let seen = |entry: &Arc<Entry>| entry.phase == Phase::Seen && entry.provider == provider.as_str();
-        self.all().into_iter().filter(seen).collect()
-    }
-
-    /// Returns the rejected changes that are tried again, oldest first.
-    pub(crate) fn quarantined(&self) -> Vec<Arc<Entry>> {
-        let waits = |entry: &Arc<Entry>| entry.phase == Phase::Settled && entry.quarantine.is_some();
-        self.all().into_iter().filter(waits).collect()
-    }
-
-    /// Returns the verdicts that were not delivered, oldest first.
-    pub(crate) fn undelivered(&self) -> Vec<Arc<Entry>> {
-        self.all().into_iter().filter(|entry| entry.is_undelivered()).collect()
+        replaced::save(&self.directory, sequence, name, edit)
     }
 
     /// Returns all entries, oldest first.
@@ -358,29 +350,55 @@ impl Journal {
         self.lock().entries.values().cloned().collect()
     }
 
-    fn note(&self, sequence: u64, change: impl FnOnce(&mut Entry)) -> io::Result<()> {
-        self.change(sequence, change).map(drop)
+    fn entries(&self, sequences: impl Iterator<Item = u64>) -> Vec<Arc<Entry>> {
+        let state = self.lock();
+        sequences.filter_map(|sequence| state.entries.get(&sequence).cloned()).collect()
     }
 
-    fn change(&self, sequence: u64, change: impl FnOnce(&mut Entry)) -> io::Result<Arc<Entry>> {
-        let _guard = self.lock_for_write();
-        let known = self.lock().entries.get(&sequence).cloned();
-        let known = known.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, "the journal has no entry for this change")
-        })?;
-        let mut entry = Entry::clone(&known);
-        change(&mut entry);
-        let entry = Arc::new(entry);
-        self.store.write(&entry)?;
-        self.lock().insert(Arc::clone(&entry));
-        Ok(entry)
+    /// Changes entries; those that the journal does not have are left out.
+    fn change(&self, sequences: &[u64], mut change: impl FnMut(&mut Entry)) -> io::Result<()> {
+        self.commit(|draft| {
+            for sequence in sequences {
+                draft.change(*sequence, &mut change);
+            }
+        })
     }
 
-    fn lock_for_write(&self) -> std::sync::MutexGuard<'_, ()> {
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Records everything that `make` drafts, with one durable write.
+    fn commit<T>(&self, make: impl FnOnce(&mut Draft<'_>) -> T) -> io::Result<T> {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut draft = Draft::new(&self.state);
+        let made = make(&mut draft);
+        let changed = draft.into_changed();
+        let records: Vec<Record<'_>> = changed
+            .iter()
+            .map(|(sequence, (before, now))| match now {
+                Some(now) => Record::Put(now, before.as_deref()),
+                None => Record::Remove(*sequence),
+            })
+            .collect();
+        log.append(&records)?;
+        let mut state = self.lock();
+        for (before, now) in changed.into_values() {
+            if let Some(before) = before {
+                state.remove(&before);
+            }
+            if let Some(now) = now {
+                state.insert(now);
+            }
+        }
+        if log.is_long() {
+            let live: Vec<Arc<Entry>> = state.entries.values().cloned().collect();
+            drop(state);
+            // The log goes on as it is if that fails.
+            if let Err(error) = log.compact(live.iter().map(|entry| &**entry)) {
+                tracing::warn!(%error, "the journal cannot be compacted");
+            }
+        }
+        Ok(made)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

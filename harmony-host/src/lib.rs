@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod cache;
 #[cfg(feature = "gateway")]
 pub mod cli;
 mod config;
@@ -25,6 +26,9 @@ mod last_good;
 #[cfg(feature = "management")]
 mod management;
 mod plan;
+#[cfg(feature = "failpoints")]
+#[doc(hidden)]
+pub mod power_cut;
 mod providers;
 #[cfg(feature = "gateway")]
 mod proxy;

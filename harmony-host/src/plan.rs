@@ -7,10 +7,14 @@ mod build;
 mod destination;
 mod guard;
 mod mesh;
+mod planned;
+mod planner;
+mod plans;
 mod reference_cache;
 mod route;
 pub(crate) mod route_table;
 mod target;
+pub(crate) mod terms;
 mod token_cache;
 mod upstream;
 
@@ -18,10 +22,15 @@ mod upstream;
 pub(crate) use authorities::Authorities;
 #[cfg(feature = "gateway")]
 pub(crate) use base_url::BaseUrl;
-pub(crate) use build::{Plans, build_plans};
+pub(crate) use build::{Before, Inputs, build_plans};
 pub(crate) use mesh::MeshPlan;
+pub(crate) use plans::Plans;
 pub(crate) use route::{Accepted, Admission, Route};
+pub(crate) use target::Target;
+pub(crate) use token_cache::Sender;
 pub use token_cache::VerifiedTokens;
 #[cfg(feature = "gateway")]
 pub(crate) use upstream::HttpUpstream;
+#[cfg(all(test, feature = "local"))]
+pub(crate) use upstream::Location;
 pub(crate) use upstream::{NotSent, Upstream};

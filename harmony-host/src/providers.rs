@@ -3,9 +3,11 @@
 mod builtin;
 pub(crate) mod inventory;
 pub(crate) mod isolate;
+mod primary;
 pub(crate) mod resolutions;
 mod set;
 
 pub use builtin::registry;
+pub(crate) use primary::{PrimaryProvider, SourceId};
 pub use set::Providers;
 pub(crate) use set::Surroundings;

@@ -13,4 +13,5 @@ mod serve;
 mod upgrade;
 mod watching;
 
+pub(crate) use connector::MakeWay;
 pub(crate) use serve::Proxy;

@@ -15,7 +15,7 @@ use crate::diagnostics::rejection::Rejection;
 use crate::documents::layers::Layers;
 use crate::documents::origins::Origins;
 use crate::documents::{Documents, Touched};
-use crate::journal::{Entry, Journal, Phase, Settlement, TRIES};
+use crate::journal::{Entry, Journal, Phase, Settlement, TRIES, Verdict};
 use crate::last_good::{self, Generation, Ring};
 use crate::storage::atomic_file;
 use crate::storage::digest::Digest;
@@ -116,7 +116,7 @@ fn recover_once(config_path: &Path, state: &Path) -> io::Result<Recovered> {
 }
 
 fn proxy_of(documents: &Documents) -> Option<&Proxy> {
-    documents.fragments().find_map(|fragment| fragment.gateway.as_ref()).map(|gateway| &gateway.proxy)
+    documents.gateway().map(|gateway| &gateway.proxy)
 }
 
 /// Opens the journal, when it exists, and settles or rolls back what was interrupted.
@@ -134,40 +134,57 @@ fn replay(layers: &Layers, state: &Path, proxy: &Proxy) -> io::Result<Option<Arc
     }
     let journal = Journal::open(&directory)?;
     let origins = Origins::open(state, layers.config_path());
-    for entry in journal.all() {
-        let sequence = entry.sequence;
-        let recorded = match (&entry.phase, entry.phase.before()) {
-            (Phase::Activated, _) => {
-                tracing::info!(
-                    change = entry.id,
-                    "a change was live before its verdict was recorded; it is applied"
-                );
-                journal.settle(sequence, Settlement::Applied, None)
-            }
-            (_, Some(before)) => {
-                tracing::info!(
-                    change = entry.id,
-                    "a change without a verdict is rolled back and applied again"
-                );
-                commit::complete(layers, before);
-                let edited = commit::edited(layers, before);
-                let save = |name: &str, edit: &[u8]| journal.save_replaced(sequence, name, edit);
-                match commit::restore_with_origins(layers, before, &origins, &entry.id, &save) {
-                    true => journal
-                        .rolled_back(sequence)
-                        .and_then(|()| reject_if_final(&journal, &entry, &edited)),
-                    false => Ok(()),
-                }
-            }
-            _ => Ok(()),
-        };
-        if let Err(error) = recorded {
-            tracing::error!(%error, "the journal cannot be written");
-        }
-        kill("recovered");
+    if let Err(error) = settle_live(&journal).and_then(|()| roll_back(layers, &journal, &origins)) {
+        tracing::error!(%error, "the journal cannot be written");
     }
     save_left(layers, &directories, &journal);
     Ok(Some(journal))
+}
+
+/// Settles the changes that were live.
+fn settle_live(journal: &Journal) -> io::Result<()> {
+    let all = journal.all();
+    let live: Vec<&Arc<Entry>> = all.iter().filter(|entry| entry.phase == Phase::Activated).collect();
+    if live.is_empty() {
+        return Ok(());
+    }
+    for entry in &live {
+        tracing::info!(change = entry.id, "a change was live before its verdict was recorded; it is applied");
+    }
+    let applied = live.into_iter().map(|entry| Verdict {
+        sequence: entry.sequence,
+        settlement: Settlement::Applied,
+        quarantine: None,
+    });
+    journal.settle(applied.collect())?;
+    kill("recovered");
+    Ok(())
+}
+
+/// Restores the files of the changes that were never live, and then records that. A kill between the two repeats it.
+fn roll_back(layers: &Layers, journal: &Journal, origins: &Origins) -> io::Result<()> {
+    let all = journal.all();
+    let mut restored = Vec::new();
+    for entry in &all {
+        let Some(before) = entry.phase.before() else { continue };
+        tracing::info!(change = entry.id, "a change without a verdict is rolled back and applied again");
+        commit::complete(layers, before);
+        let edited = commit::edited(layers, before);
+        let save = |name: &str, edit: &[u8]| journal.save_replaced(entry.sequence, name, edit);
+        if commit::restore_with_origins(layers, &[(entry.id.as_str(), before)], origins, &save) {
+            restored.push((entry, edited));
+        }
+        kill("restored");
+    }
+    if restored.is_empty() {
+        return Ok(());
+    }
+    let sequences: Vec<u64> = restored.iter().map(|(entry, _)| entry.sequence).collect();
+    journal.rolled_back(&sequences)?;
+    kill("recovered");
+    let rejected: Vec<Verdict> =
+        restored.iter().filter_map(|(entry, edited)| final_rejection(entry, edited)).collect();
+    if rejected.is_empty() { Ok(()) } else { journal.settle(rejected) }
 }
 
 /// Removes the files that a change displaced, and that no change in the journal puts back. A copy of each is saved: it may
@@ -186,28 +203,26 @@ fn save_left(layers: &Layers, directories: &[&str], journal: &Journal) {
     }
 }
 
-/// Rejects a change that must not be tried again: one of its files was edited by hand after the kill, and the newest
-/// edit wins; or the process has ended [`TRIES`] times while it applied the change, so the change may be the cause.
-fn reject_if_final(journal: &Journal, entry: &Entry, edited: &[String]) -> io::Result<()> {
+/// Returns the rejection of a change that must not be tried again: one of its files was edited by hand after the kill, and
+/// the newest edit wins; or the process has ended [`TRIES`] times while it applied the change, so the change may be the
+/// cause.
+fn final_rejection(entry: &Entry, edited: &[String]) -> Option<Verdict> {
     let rejected = |class, summary: String| {
         let rejection = RejectionReport { class, summary, problems: Vec::new() };
-        journal.settle(entry.sequence, rejection.into(), None)
+        Some(Verdict { sequence: entry.sequence, settlement: rejection.into(), quarantine: None })
     };
     if entry.settlement.is_some() {
-        return Ok(());
+        return None;
     }
     if let Some(file) = edited.first() {
         let summary =
             format!("{file} was edited by hand after the process ended while it applied the change");
         return rejected(RejectionClass::Superseded, summary);
     }
-    match entry.tries >= TRIES {
-        true => rejected(
-            RejectionClass::Build,
-            format!("the process ended {TRIES} times while it applied the change"),
-        ),
-        false => Ok(()),
+    if entry.tries < TRIES {
+        return None;
     }
+    rejected(RejectionClass::Build, format!("the process ended {TRIES} times while it applied the change"))
 }
 
 #[cfg(test)]

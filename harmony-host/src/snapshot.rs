@@ -12,6 +12,9 @@ mod listen;
 #[cfg(feature = "gateway")]
 mod network;
 pub(crate) mod published;
+pub(crate) mod refresh;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod view;
 

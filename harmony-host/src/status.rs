@@ -15,5 +15,7 @@ pub use evidence::{AppliedChange, Evidence};
 pub use not_taken::NotTaken;
 pub use overlay::{DisplacedFile, OverlaidFile, OverlayStatus, ReadOnlyPath};
 pub use overview::{AttemptVerdict, Attempted, Desired, Effective, LastGoodStatus, ProblemReport, Status};
+#[cfg(feature = "management")]
+pub(crate) use sync::in_words as cadence_in_words;
 pub use sync::{Authorization, SyncFailure, SyncStatus};
 pub(crate) use timestamp::timestamp;

@@ -1,18 +1,24 @@
 //! Syncing with the primary provider: polling for changes, applying them, reporting the verdicts.
 
-mod apply_change;
+mod acknowledge;
+mod apply_ready;
 mod backoff;
+mod call;
+mod caller;
 mod command;
 mod expiry;
+mod fetch;
 mod first_contact;
 mod lazy_journal;
 mod listing;
 mod outbox;
 mod pass;
 mod push;
+mod question;
 mod rejection;
 mod report;
 mod schedule;
+mod steps;
 mod summary;
 mod sync_loop;
 

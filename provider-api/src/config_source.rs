@@ -1,5 +1,6 @@
 //! The source of configuration changes.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,10 +12,10 @@ use crate::{Change, ChangeHead, ChangeId, ChangeStatus, Result};
 /// The host repeats this cycle:
 ///
 /// 1. It calls [`pending`](Self::pending) at the [`cadence`](Self::cadence).
-/// 2. It [fetches](Self::fetch) every change that it does not know yet, oldest first, and writes it to its
-///    journal.
+/// 2. It [fetches](Self::fetch) every change that it does not know yet, in the order of the list and at most
+///    [`parallelism`](Self::parallelism) at a time, and writes it to its journal.
 /// 3. It [reports](Self::report) the change as [`Received`](ChangeStatus::Received).
-/// 4. It applies the change and reports the verdict, [`Applied`](ChangeStatus::Applied) or
+/// 4. It applies what is ready together and reports the verdict of each change, [`Applied`](ChangeStatus::Applied) or
 ///    [`Rejected`](ChangeStatus::Rejected).
 ///
 /// The host owns the order, retries, backoff and the record of known changes. An implementation makes one
@@ -61,6 +62,12 @@ pub trait ConfigSource: Send + Sync {
     /// Returns the schedule on which the host calls [`pending`](Self::pending). Always the configured one.
     fn cadence(&self) -> Cadence;
 
+    /// Returns the largest number of calls of [`fetch`](Self::fetch) and [`report`](Self::report) that the host has under
+    /// way at the same time, for different changes. The default is one: the calls come one after the other.
+    fn parallelism(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
+
     /// Returns the problem of the last list, in one sentence without secrets, if changes of it are withheld because they
     /// are not for this gateway. The host shows it and does not count as in sync. Does no I/O.
     fn problem(&self) -> Option<String> {
@@ -85,8 +92,9 @@ pub enum Cadence {
     Every(Duration),
     /// On an explicit command only, such as `harmony-host sync`.
     OnDemand,
-    /// Again as soon as the last call has returned: the provider does long polling, and
-    /// [`ConfigSource::pending`] itself waits for a change or for a time limit.
+    /// Again as soon as the last call has returned, but at most once a second: the provider does long polling, and
+    /// [`ConfigSource::pending`] itself waits for a change or for a time limit below 30 minutes, the deadline of the
+    /// host. It returns at once while a change is pending. The host drops the call when the settings change.
     Waits,
 }
 

@@ -40,6 +40,12 @@ pub trait ProviderFactory: Send + Sync + 'static {
 
     /// Returns the facts about the settings that a host needs before it builds a provider.
     fn profile(&self) -> SettingsProfile;
+
+    /// Returns whether its providers read the resources of their inventory; true unless implemented. A provider that does
+    /// not is kept over an edit of pipelines, and its inventory has none.
+    fn uses_resources(&self) -> bool {
+        true
+    }
 }
 
 /// The environment of a new provider.

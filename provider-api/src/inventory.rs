@@ -1,6 +1,8 @@
 //! The resources and meshes that a configuration declares.
 
-use std::sync::Arc;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
 
 use crate::{MeshIdentity, ProviderName, Resource, Secret};
 
@@ -9,10 +11,54 @@ use crate::{MeshIdentity, ProviderName, Resource, Secret};
 /// A provider may keep its inventory: a new configuration builds a new provider.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
-    /// All resources that a local reference can name.
-    pub resources: Vec<Resource>,
+    /// All resources that a local reference can name. Empty for a provider whose factory
+    /// [uses no resources](crate::ProviderFactory::uses_resources).
+    pub resources: Resources,
     /// All enabled meshes.
     pub meshes: Vec<MeshDefinition>,
+}
+
+/// The resources of an inventory. They are made when they are read first: most configurations change without anybody
+/// reading them.
+///
+/// A list of resources converts into it.
+#[derive(Clone)]
+pub struct Resources(Arc<LazyLock<Vec<Resource>, Make>>);
+
+type Make = Box<dyn FnOnce() -> Vec<Resource> + Send>;
+
+impl Resources {
+    /// Creates resources that `make` returns. It is called at most once, by the thread that reads them first.
+    pub fn lazy(make: impl FnOnce() -> Vec<Resource> + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(make))))
+    }
+}
+
+impl From<Vec<Resource>> for Resources {
+    fn from(resources: Vec<Resource>) -> Self {
+        Self::lazy(|| resources)
+    }
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self::lazy(Vec::new)
+    }
+}
+
+impl Deref for Resources {
+    type Target = [Resource];
+
+    fn deref(&self) -> &[Resource] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Resources {
+    /// Omits the resources: showing them would make them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resources").finish_non_exhaustive()
+    }
 }
 
 /// A mesh of the configuration.

@@ -1,5 +1,11 @@
 //! The lease: a cached value that expires, with at most one fetch in flight.
 
+mod entry;
+mod flight;
+mod per_thread;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,37 +14,44 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+pub use self::entry::Valid;
+use self::entry::{Entry, MAX_LIFETIME};
+use self::flight::{Flight, FlightSlot, Outcome, Waiter};
+pub use self::per_thread::{PerThread, Shared};
 use crate::{Error, ErrorKind};
 
 /// The result of a fetch: a value and the time for which it is valid, counted from the end of the fetch.
 ///
-/// A lease caps that time at 30 days. A value with a time of zero goes only to the call that fetched it.
+/// A lease caps that time at 30 days. A value with a time of zero goes only to the calls that waited for its fetch.
 pub type Fetched<V> = Result<(V, Duration), Error>;
 
 /// A future that fetches a value for a lease.
 ///
-/// The future is `'static`: a background refresh outlives the call that started it.
+/// The future is `'static`: it runs in a task of its own and outlives the call that started it.
 pub type Fetch<V> = Pin<Box<dyn Future<Output = Fetched<V>> + Send>>;
 
 /// A cache for one remote value that expires: a token, a key set, a resolved reference.
 ///
-/// * **Valid values are returned at once**, without a lock and without an allocation.
+/// * **Valid values are returned at once**, without a lock, without an allocation, and without a reference count that all
+///   threads write.
 /// * **Refresh ahead of expiry.** Between 50 % and 75 % of the lifetime of a value, the next call starts a
 ///   fetch in the background. The exact moment is random, so that gateways that started together do not send
 ///   their requests together. A failed refresh does not remove the valid value. The lease waits before it
 ///   tries again: 5 % to 15 % of the remaining lifetime, at least 500 ms, and at least the
 ///   [`retry_after`](Error::retry_after) of the error.
-/// * **Single flight.** At most one fetch runs at a time. All callers that wait for it get its result.
+/// * **Single flight.** At most one fetch runs at a time. All callers that wait for it get its result. The fetch does not
+///   end with the call that started it: when that caller has given up, the next one gets the result.
 /// * **Errors are not cached.** A call after a failed fetch starts a new one. [`newer`](Self::newer) is the
 ///   exception: its cooldown applies to failed fetches as well.
 ///
 /// All times are on tokio's clock: a step of the wall clock neither expires nor prolongs a value. That clock can stand still
 /// while the machine is suspended, so a value with an end on the wall clock is checked against it with
 /// [`get_if`](Self::get_if).
-/// Dropping the lease does not stop a background refresh; its result is then discarded.
+/// Dropping the lease does not stop a fetch; its result is then discarded. A fetch that takes more than 2 minutes is
+/// dropped and fails with [`Unavailable`](ErrorKind::Unavailable), so that a source that never answers does not close the
+/// lease for good.
 ///
 /// # Examples
 ///
@@ -67,10 +80,7 @@ pub type Fetch<V> = Pin<Box<dyn Future<Output = Fetched<V>> + Send>>;
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 /// ```
 pub struct Lease<V> {
-    current: ArcSwapOption<Entry<V>>,
-    /// The number of fetches that have ended. A caller compares it before and after it waited for the lock,
-    /// to tell whether the stored error is the result of the fetch it waited for.
-    fetches_ended: AtomicU64,
+    current: ArcSwapOption<PerThread<Shared<Entry<V>>>>,
     /// The earliest moment of the next background refresh, in milliseconds since `created_at`. Later than
     /// now only after a refresh that failed.
     refresh_not_before: AtomicU64,
@@ -80,36 +90,12 @@ pub struct Lease<V> {
     fetch_ended: AtomicU64,
     /// The origin of the moments above: an `Instant` does not fit into an atomic.
     created_at: Instant,
-    /// Held by the one call that fetches. Its content is the error of the last fetch, if that failed.
-    flight: Mutex<Option<Arc<Error>>>,
+    flight: Arc<FlightSlot<V>>,
 }
 
-#[derive(Debug)]
-struct Entry<V> {
-    value: V,
-    refresh_at: Instant,
-    expires_at: Instant,
-    /// True for a value that may be out of date, see [`Lease::hold_for_now`].
-    stale: bool,
-}
-
-/// A value of a lease that was valid when the call returned it.
-///
-/// Dereferences to the value, and keeps it alive when the lease replaces it.
-#[derive(Debug)]
-pub struct Valid<V>(Arc<Entry<V>>);
-
-impl<V> std::ops::Deref for Valid<V> {
-    type Target = V;
-
-    fn deref(&self) -> &V {
-        &self.0.value
-    }
-}
-
-/// The upper limit of every lifetime and every delay. Also keeps `Instant + Duration` from overflowing on a
-/// value that a control plane sent.
-const MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest time that a fetch may take. A provider has deadlines of its own; this one is for those that do not keep
+/// them, since nobody else would end the fetch.
+const LONGEST_FLIGHT: Duration = Duration::from_secs(120);
 
 /// The longest delay after a failed refresh of a stale value. Shorter than for other values, since a stale
 /// value should be replaced soon.
@@ -124,34 +110,33 @@ impl<V: Send + Sync + 'static> Lease<V> {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             current: ArcSwapOption::empty(),
-            fetches_ended: AtomicU64::new(0),
             refresh_not_before: AtomicU64::new(0),
             fetch_started: AtomicU64::new(0),
             fetch_ended: AtomicU64::new(0),
             created_at: Instant::now(),
-            flight: Mutex::new(None),
+            flight: FlightSlot::new(),
         })
     }
 
     /// Returns the cached value while it is valid, and the result of `fetch` otherwise.
     ///
-    /// Without a valid value, one call fetches; concurrent calls wait for it and share its result. With a
+    /// Without a valid value, one fetch runs; all concurrent calls wait for it and share its result. With a
     /// valid value the call never waits: it starts a background refresh when one is due. `fetch` is not
     /// called while no fetch is due.
     ///
-    /// The lease has no deadline of its own. Put one on the I/O inside `fetch`.
-    ///
     /// # Errors
-    /// The error of the fetch that this call made or waited for. Never an error while a valid value is
-    /// cached.
+    /// The error of the fetch that this call started or waited for; Unavailable when it panicked or took more than 2
+    /// minutes. Never an error while a valid value is cached.
     ///
     /// # Panics
-    /// Panics outside a Tokio runtime when a background refresh is due.
+    /// Panics outside a Tokio runtime when a fetch is due.
     ///
     /// # Cancel safety
-    /// Cancel safe. Dropping the call that fetches drops its fetch, and the next waiting call fetches. A
-    /// background refresh is a task of its own and continues.
-    pub async fn get(self: &Arc<Self>, fetch: impl FnOnce() -> Fetch<V>) -> Result<Valid<V>, Arc<Error>> {
+    /// Cancel safe. A fetch is a task of its own: it continues when the call is dropped, and its result is stored.
+    pub async fn get(
+        self: &Arc<Self>,
+        fetch: impl FnOnce() -> Fetch<V> + Send,
+    ) -> Result<Valid<V>, Arc<Error>> {
         self.get_if(|_| true, fetch).await
     }
 
@@ -159,49 +144,36 @@ impl<V: Send + Sync + 'static> Lease<V> {
     ///
     /// The same as [`get`](Self::get), with one more condition on the cached value. A value that is not usable counts as
     /// expired for this call, and stays cached until the fetch succeeds. The result of a fetch is returned without the
-    /// condition.
+    /// condition. `usable` must be quick and must not call the lease.
     ///
     /// # Errors
-    /// The error of the fetch that this call made or waited for. Never an error while a usable valid value is cached.
+    /// As [`get`](Self::get). Never an error while a usable valid value is cached.
     ///
     /// # Panics
-    /// Panics outside a Tokio runtime when a background refresh is due.
+    /// Panics outside a Tokio runtime when a fetch is due.
     ///
     /// # Cancel safety
     /// Cancel safe, as [`get`](Self::get) is.
     pub async fn get_if(
         self: &Arc<Self>,
-        usable: impl Fn(&V) -> bool,
-        fetch: impl FnOnce() -> Fetch<V>,
+        usable: impl Fn(&V) -> bool + Send + Sync,
+        fetch: impl FnOnce() -> Fetch<V> + Send,
     ) -> Result<Valid<V>, Arc<Error>> {
         let now = Instant::now();
-        if let Some(entry) = self.valid(now).filter(|entry| usable(&entry.value)) {
-            if now >= entry.refresh_at && self.millis(now) >= self.refresh_not_before.load(Ordering::Relaxed)
-            {
-                self.refresh(&entry, fetch);
+        if let Some(valid) = self.valid(now).filter(|valid| usable(valid)) {
+            if now >= valid.0.refresh_at && self.may_refresh(now) {
+                self.refresh(&valid.0, fetch);
             }
-            return Ok(Valid(entry));
+            return Ok(valid);
         }
-        let ended = self.fetches_ended.load(Ordering::Acquire);
-        let mut failure = self.flight.lock().await;
-        // The call that had the lock may have fetched: check again before fetching.
-        if let Some(entry) = self.valid(Instant::now()).filter(|entry| usable(&entry.value)) {
-            return Ok(Valid(entry));
-        }
-        if self.fetches_ended.load(Ordering::Acquire) != ended
-            && let Some(error) = &*failure
-        {
-            return Err(Arc::clone(error));
-        }
-        let outcome = self.finish(self.start(fetch).await);
-        *failure = outcome.as_ref().err().cloned();
-        outcome.map(Valid)
+        let cached = || self.valid(Instant::now()).filter(|valid| usable(valid)).map(Ok);
+        self.fetched(fetch, |_| cached()).await
     }
 
-    /// Returns a value that was fetched less than `cooldown` ago, else the result of `fetch`.
+    /// Returns a value that was fetched less than `cooldown` ago, else the result of a fetch.
     ///
     /// Use it when the cached value is valid but lacks something that a newer one may contain, such as a key
-    /// with an unknown id. However many calls come, at most one fetch per `cooldown` runs to its end, whether
+    /// with an unknown id. However many calls come, at most one fetch per `cooldown` runs, whether
     /// it succeeds or fails. This protects the source against a flood of requests with invented key ids.
     ///
     /// A failed fetch does not remove a valid value: this call, and the calls during the cooldown, return it.
@@ -209,42 +181,40 @@ impl<V: Send + Sync + 'static> Lease<V> {
     /// # Errors
     /// The error of the last fetch, when no valid value is cached.
     ///
+    /// # Panics
+    /// Panics outside a Tokio runtime when a fetch is due.
+    ///
     /// # Cancel safety
-    /// Cancel safe. Dropping the call that fetches drops its fetch; the cooldown counts from its start.
+    /// Cancel safe, as [`get`](Self::get) is. The cooldown counts from the start of the fetch.
     pub async fn newer(
         self: &Arc<Self>,
         cooldown: Duration,
-        fetch: impl FnOnce() -> Fetch<V>,
+        fetch: impl FnOnce() -> Fetch<V> + Send,
     ) -> Result<Valid<V>, Arc<Error>> {
+        let valid = || self.valid(Instant::now());
         if self.is_within(&self.fetch_ended, cooldown)
-            && let Some(entry) = self.valid(Instant::now())
+            && let Some(valid) = valid()
         {
-            return Ok(Valid(entry));
+            return Ok(valid);
         }
-        let mut failure = self.flight.lock().await;
-        if self.is_within(&self.fetch_started, cooldown) {
-            match (self.valid(Instant::now()), &*failure) {
-                (Some(entry), _) => return Ok(Valid(entry)),
-                (None, Some(error)) => return Err(Arc::clone(error)),
-                // The last fetch was cancelled, or its value has expired: there is nothing to return.
-                (None, None) => {}
-            }
-        }
-        let outcome = self.finish(self.start(fetch).await);
-        *failure = outcome.as_ref().err().cloned();
-        outcome.or_else(|error| self.valid(Instant::now()).ok_or(error)).map(Valid)
+        let recent = |failure: Option<&Arc<Error>>| match self.is_within(&self.fetch_started, cooldown) {
+            // Neither when the value has expired since: there is nothing to return.
+            true => valid().map(Ok).or_else(|| Some(Err(Arc::clone(failure?)))),
+            false => None,
+        };
+        self.fetched(fetch, recent).await.or_else(|error| valid().ok_or(error))
     }
 
     /// Returns the cached value if it is valid. Never fetches.
     pub fn held(&self) -> Option<Valid<V>> {
-        self.valid(Instant::now()).map(Valid)
+        self.valid(Instant::now())
     }
 
     /// Stores a value that was obtained in another way, valid for `fresh` from now (at most 30 days).
     ///
     /// Replaces the cached value.
     pub fn hold(&self, value: V, fresh: Duration) {
-        self.current.store(Some(new_entry(value, fresh)));
+        self.current.store(Some(Arc::new(Entry::fresh(value, fresh))));
     }
 
     /// Stores a value that may be out of date, because its source is unreachable now.
@@ -257,23 +227,149 @@ impl<V: Send + Sync + 'static> Lease<V> {
     /// * a refresh fails with another kind than [`Unavailable`](ErrorKind::Unavailable): the source has
     ///   answered, and the value does not exist any more or is denied.
     pub fn hold_for_now(&self, value: V, longest: Duration) {
-        let now = Instant::now();
-        let expires_at = now + longest.min(MAX_LIFETIME);
-        self.current.store(Some(Arc::new(Entry { value, refresh_at: now, expires_at, stale: true })));
+        self.current.store(Some(Arc::new(Entry::stale(value, longest))));
     }
 
     /// Removes the cached value and ends the cooldown of [`newer`](Self::newer). The next call fetches.
     ///
-    /// A fetch that is in flight is not cancelled; its result is stored when it ends.
+    /// A fetch that is in flight ends for the calls that wait for it already; its result is not stored.
     pub fn clear(&self) {
+        let mut state = self.flight.lock();
+        self.flight.detach(&mut state);
         self.current.store(None);
-        self.fetch_started.store(0, Ordering::Relaxed);
-        self.fetch_ended.store(0, Ordering::Relaxed);
+        for moment in [&self.fetch_started, &self.fetch_ended, &self.refresh_not_before] {
+            moment.store(0, Ordering::Relaxed);
+        }
     }
 
-    fn start(&self, fetch: impl FnOnce() -> Fetch<V>) -> Fetch<V> {
+    /// Waits for the flight that runs, or for a new one. `known` gets the failure of the last flight and returns an answer
+    /// that needs no fetch; it is called when no flight runs, under the lock.
+    async fn fetched(
+        self: &Arc<Self>,
+        fetch: impl FnOnce() -> Fetch<V> + Send,
+        known: impl Fn(Option<&Arc<Error>>) -> Option<Result<Valid<V>, Arc<Error>>> + Send,
+    ) -> Result<Valid<V>, Arc<Error>> {
+        let mut fetch = Some(fetch);
+        let mut has_joined_orphan = false;
+        loop {
+            let mut waiter = match self.join(&mut fetch, &known) {
+                Ok(waiter) => waiter,
+                Err(known) => return known,
+            };
+            let starter = fetch.is_none().then(|| waiter.starter());
+            let outcome = waiter.outcome().await;
+            let is_orphan = starter.is_none() && waiter.is_orphan();
+            // A call that ends leaves no orphan: those that wait share its result.
+            if let Some(starter) = starter {
+                starter.end();
+            }
+            match outcome {
+                // The call that started the fetch has given up since, as hosts do when a source is silent. The source may
+                // answer by now: this call tries its own fetch once, or joins the next one.
+                Some(Err(error))
+                    if is_orphan && !has_joined_orphan && error.kind() == ErrorKind::Unavailable =>
+                {
+                    has_joined_orphan = true;
+                }
+                Some(outcome) => return outcome.map(|entry| Valid(entry.get().clone())),
+                // Another call's fetch ended without a result. This call tries its own, once.
+                None => {}
+            }
+        }
+    }
+
+    /// Joins the flight that runs, or starts one.
+    ///
+    /// # Errors
+    /// An answer that needs no flight.
+    fn join(
+        self: &Arc<Self>,
+        fetch: &mut Option<impl FnOnce() -> Fetch<V> + Send>,
+        known: impl Fn(Option<&Arc<Error>>) -> Option<Result<Valid<V>, Arc<Error>>>,
+    ) -> Result<Waiter<V>, Result<Valid<V>, Arc<Error>>> {
+        let mut state = self.flight.lock();
+        if let Some(waiter) = state.join() {
+            return Ok(waiter);
+        }
+        // A flight may have ended since the caller looked.
+        if let Some(known) = known(state.failure.as_ref()) {
+            return Err(known);
+        }
+        let Some(fetch) = fetch.take() else {
+            return Err(Err(Arc::new(Error::unavailable("a fetch ended without a result"))));
+        };
+        let (flight, waiter) = self.flight.begin(&mut state);
+        drop(state);
+        self.start(flight, fetch, None);
+        Ok(waiter)
+    }
+
+    /// Starts the background refresh of an entry, unless a flight runs.
+    fn refresh(self: &Arc<Self>, entry: &Entry<V>, fetch: impl FnOnce() -> Fetch<V> + Send) {
+        let mut state = self.flight.lock();
+        // Another refresh may have begun, or ended, since the caller looked.
+        if state.join().is_some() || !self.is_current(entry.expires_at) {
+            return;
+        }
+        let (flight, _) = self.flight.begin(&mut state);
+        drop(state);
+        self.start(flight, fetch, Some((entry.expires_at, entry.stale)));
+    }
+
+    /// Runs a fetch in a task of its own. `refreshed` is the end of the entry that it refreshes in the background, and
+    /// whether that is stale.
+    fn start(
+        self: &Arc<Self>,
+        flight: Flight<V>,
+        fetch: impl FnOnce() -> Fetch<V> + Send,
+        refreshed: Option<(Instant, bool)>,
+    ) {
         self.stamp(&self.fetch_started);
-        fetch()
+        let (lease, fetch) = (Arc::clone(self), fetch());
+        tokio::spawn(async move {
+            let fetched = tokio::time::timeout(LONGEST_FLIGHT, fetch).await.unwrap_or_else(|_| {
+                let seconds = LONGEST_FLIGHT.as_secs();
+                Err(Error::unavailable(format!("a fetch did not end within {seconds} s")))
+            });
+            let outcome =
+                fetched.map_err(Arc::new).map(|(value, fresh)| Arc::new(Entry::fresh(value, fresh)));
+            flight.end(outcome, |outcome| lease.record(outcome, refreshed));
+        });
+    }
+
+    fn record(&self, outcome: &Outcome<V>, refreshed: Option<(Instant, bool)>) {
+        match (outcome, refreshed) {
+            (Ok(entry), _) => {
+                self.current.store(Some(Arc::clone(entry)));
+                self.refresh_not_before.store(0, Ordering::Relaxed);
+            }
+            (Err(error), Some((expires_at, stale))) => self.defer_refresh(error, expires_at, stale),
+            (Err(_), None) => {}
+        }
+        self.stamp(&self.fetch_ended);
+    }
+
+    /// Sets the delay after a failed refresh, and removes a stale value after a definite answer of its source.
+    fn defer_refresh(&self, error: &Error, expires_at: Instant, stale: bool) {
+        let now = Instant::now();
+        // About a tenth of the remaining lifetime, with jitter: a source that is down gets few requests,
+        // and there are still several attempts before the value expires.
+        let tenth = expires_at.saturating_duration_since(now).mul_f64(fastrand::f64().mul_add(0.1, 0.05));
+        let tenth = if stale { tenth.min(MAX_STALE_RETRY_DELAY) } else { tenth };
+        let retry_after = error.retry_after().unwrap_or_default().min(MAX_LIFETIME);
+        let delay = tenth.max(MIN_RETRY_DELAY).max(retry_after);
+        if stale && error.kind() != ErrorKind::Unavailable && self.is_current(expires_at) {
+            self.current.store(None);
+        }
+        self.refresh_not_before.store(self.millis(now + delay), Ordering::Relaxed);
+    }
+
+    fn may_refresh(&self, now: Instant) -> bool {
+        !self.flight.is_busy() && self.millis(now) >= self.refresh_not_before.load(Ordering::Relaxed)
+    }
+
+    fn is_current(&self, expires_at: Instant) -> bool {
+        self.current.load().as_ref().is_some_and(|current| current.get().expires_at == expires_at)
     }
 
     fn stamp(&self, moment: &AtomicU64) {
@@ -288,248 +384,20 @@ impl<V: Send + Sync + 'static> Lease<V> {
         }
     }
 
-    fn valid(&self, now: Instant) -> Option<Arc<Entry<V>>> {
-        self.current.load().as_ref().filter(|entry| now < entry.expires_at).cloned()
+    fn valid(&self, now: Instant) -> Option<Valid<V>> {
+        let current = self.current.load();
+        let entry = current.as_ref()?.get();
+        (now < entry.expires_at).then(|| Valid(entry.clone()))
     }
 
     fn millis(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.created_at).as_millis()).unwrap_or(u64::MAX)
     }
-
-    fn refresh(self: &Arc<Self>, entry: &Entry<V>, fetch: impl FnOnce() -> Fetch<V>) {
-        let lease = Arc::clone(self);
-        let (expires_at, stale) = (entry.expires_at, entry.stale);
-        // A locked flight means that a fetch is running. Without this check, every request during a slow
-        // refresh would spawn a task.
-        if self.flight.try_lock().is_err() {
-            return;
-        }
-        let fetch = self.start(fetch);
-        tokio::spawn(async move {
-            let Ok(mut failure) = lease.flight.try_lock() else { return };
-            // Another refresh may have ended between the check above and this lock.
-            if lease.current.load().as_ref().is_some_and(|now| now.expires_at != expires_at) {
-                return;
-            }
-            let outcome = lease.finish(fetch.await);
-            *failure = outcome.err();
-            if let Some(error) = &*failure {
-                lease.defer_refresh(error, expires_at, stale);
-            }
-        });
-    }
-
-    /// Sets the delay after a failed refresh, and removes a stale value after a definite answer of its source.
-    fn defer_refresh(&self, error: &Error, expires_at: Instant, stale: bool) {
-        let now = Instant::now();
-        // About a tenth of the remaining lifetime, with jitter: a source that is down gets few requests,
-        // and there are still several attempts before the value expires.
-        let tenth = expires_at.saturating_duration_since(now).mul_f64(fastrand::f64().mul_add(0.1, 0.05));
-        let tenth = if stale { tenth.min(MAX_STALE_RETRY_DELAY) } else { tenth };
-        let retry_after = error.retry_after().unwrap_or_default().min(MAX_LIFETIME);
-        let delay = tenth.max(MIN_RETRY_DELAY).max(retry_after);
-        if stale && error.kind() != ErrorKind::Unavailable {
-            self.current.store(None);
-        }
-        self.refresh_not_before.store(self.millis(now + delay), Ordering::Relaxed);
-    }
-
-    fn finish(&self, fetched: Fetched<V>) -> Result<Arc<Entry<V>>, Arc<Error>> {
-        let outcome = fetched.map_err(Arc::new).map(|(value, fresh)| {
-            let entry = new_entry(value, fresh);
-            self.current.store(Some(Arc::clone(&entry)));
-            entry
-        });
-        self.stamp(&self.fetch_ended);
-        self.fetches_ended.fetch_add(1, Ordering::AcqRel);
-        outcome
-    }
-}
-
-fn new_entry<V>(value: V, fresh: Duration) -> Arc<Entry<V>> {
-    let fresh = fresh.min(MAX_LIFETIME);
-    let now = Instant::now();
-    // In the third quarter of the lifetime: late enough to use the value, early enough for retries. Random,
-    // so that gateways that fetched together do not refresh together.
-    let share = fastrand::f64().mul_add(0.25, 0.5);
-    Arc::new(Entry { value, refresh_at: now + fresh.mul_f64(share), expires_at: now + fresh, stale: false })
 }
 
 impl<V> fmt::Debug for Lease<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the value: it may be a token.
         f.debug_struct("Lease").field("filled", &self.current.load().is_some()).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicUsize;
-
-    use super::*;
-
-    #[derive(Default)]
-    struct Upstream {
-        requests: AtomicUsize,
-        down: std::sync::atomic::AtomicBool,
-    }
-
-    impl Upstream {
-        fn fetch(self: &Arc<Self>, fresh: u64) -> Fetch<usize> {
-            let upstream = Arc::clone(self);
-            Box::pin(async move {
-                let n = upstream.requests.fetch_add(1, Ordering::SeqCst) + 1;
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                match upstream.down.load(Ordering::SeqCst) {
-                    true => Err(Error::unavailable("down")),
-                    false => Ok((n, Duration::from_secs(fresh))),
-                }
-            })
-        }
-
-        fn requests(&self) -> usize {
-            self.requests.load(Ordering::SeqCst)
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn concurrent_calls_share_one_fetch() {
-        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
-        let calls: Vec<_> = (0..10_000)
-            .map(|_| {
-                let (lease, upstream) = (Arc::clone(&lease), Arc::clone(&upstream));
-                tokio::spawn(async move { lease.get(|| upstream.fetch(60)).await.map(|v| *v) })
-            })
-            .collect();
-        for call in calls {
-            assert_eq!(call.await.unwrap().unwrap(), 1);
-        }
-        assert_eq!(upstream.requests(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_unusable_value_is_fetched_once() {
-        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
-        assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 1);
-        let calls: Vec<_> = (0..1_000)
-            .map(|_| {
-                let (lease, upstream) = (Arc::clone(&lease), Arc::clone(&upstream));
-                tokio::spawn(async move { *lease.get_if(|n| *n > 1, || upstream.fetch(60)).await.unwrap() })
-            })
-            .collect();
-        for call in calls {
-            assert_eq!(call.await.unwrap(), 2);
-        }
-        assert_eq!(upstream.requests(), 2);
-        upstream.down.store(true, Ordering::SeqCst);
-        assert!(lease.get_if(|_| false, || upstream.fetch(60)).await.is_err());
-        assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 2, "a failed fetch removes nothing");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_error_is_shared_but_not_cached() {
-        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
-        upstream.down.store(true, Ordering::SeqCst);
-        let calls: Vec<_> = (0..100)
-            .map(|_| {
-                let (lease, upstream) = (Arc::clone(&lease), Arc::clone(&upstream));
-                tokio::spawn(async move { lease.get(|| upstream.fetch(60)).await.is_err() })
-            })
-            .collect();
-        for call in calls {
-            assert!(call.await.unwrap());
-        }
-        assert_eq!(upstream.requests(), 1);
-        upstream.down.store(false, Ordering::SeqCst);
-        assert!(lease.get(|| upstream.fetch(60)).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_failed_refresh_keeps_the_valid_value() {
-        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
-        lease.get(|| upstream.fetch(100)).await.unwrap();
-        upstream.down.store(true, Ordering::SeqCst);
-        tokio::time::advance(Duration::from_secs(80)).await;
-        let before = Instant::now();
-        assert_eq!(*lease.get(|| upstream.fetch(100)).await.unwrap(), 1);
-        assert_eq!(Instant::now(), before);
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(upstream.requests(), 2);
-        for _ in 0..1_000 {
-            assert_eq!(*lease.get(|| upstream.fetch(100)).await.unwrap(), 1);
-        }
-        assert_eq!(upstream.requests(), 2, "a failed refresh is not repeated at once");
-        tokio::time::advance(Duration::from_secs(60)).await;
-        assert!(lease.get(|| upstream.fetch(100)).await.is_err(), "an expired value is not returned");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stale_value_is_refreshed() {
-        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
-        upstream.down.store(true, Ordering::SeqCst);
-        lease.hold_for_now(7, Duration::from_secs(86_400));
-        for _ in 0..100 {
-            let before = Instant::now();
-            assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 7);
-            assert_eq!(Instant::now(), before);
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        assert!((8..=60).contains(&upstream.requests()), "{}", upstream.requests());
-        // Let the running refresh end before the upstream recovers.
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        upstream.down.store(false, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_secs(20)).await;
-        assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 7);
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), upstream.requests());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stale_value_is_removed_on_not_found() {
-        let lease = Lease::new();
-        lease.hold_for_now(7, Duration::from_secs(86_400));
-        let gone = || -> Fetch<usize> { Box::pin(async { Err(Error::not_found("gone")) }) };
-        assert_eq!(*lease.get(gone).await.unwrap(), 7);
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(lease.get(gone).await.is_err());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn after_a_cancelled_fetch_the_next_fetches() {
-        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
-        let first = tokio::time::timeout(Duration::from_millis(10), lease.get(|| upstream.fetch(60))).await;
-        assert!(first.is_err());
-        assert_eq!(*lease.get(|| upstream.fetch(60)).await.unwrap(), 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn newer_fetches_once_per_cooldown() {
-        let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
-        let cooldown = Duration::from_secs(30);
-        assert_eq!(*lease.get(|| upstream.fetch(1_000)).await.unwrap(), 1);
-        for _ in 0..1_000 {
-            assert_eq!(*lease.newer(cooldown, || upstream.fetch(1_000)).await.unwrap(), 1);
-        }
-        tokio::time::advance(cooldown).await;
-        let calls: Vec<_> = (0..1_000)
-            .map(|_| {
-                let (lease, upstream) = (Arc::clone(&lease), Arc::clone(&upstream));
-                tokio::spawn(async move { *lease.newer(cooldown, || upstream.fetch(1_000)).await.unwrap() })
-            })
-            .collect();
-        for call in calls {
-            assert_eq!(call.await.unwrap(), 2);
-        }
-        upstream.down.store(true, Ordering::SeqCst);
-        tokio::time::advance(cooldown).await;
-        for _ in 0..1_000 {
-            assert_eq!(*lease.newer(cooldown, || upstream.fetch(1_000)).await.unwrap(), 2);
-        }
-        assert_eq!(upstream.requests(), 3);
-        tokio::time::advance(Duration::from_secs(2_000)).await;
-        for _ in 0..1_000 {
-            assert!(lease.newer(cooldown, || upstream.fetch(1_000)).await.is_err());
-        }
-        assert_eq!(upstream.requests(), 4);
     }
 }

@@ -42,9 +42,9 @@ pub use enrollment::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use factory::{BuildContext, ProviderFactory};
-pub use inventory::{Inventory, MeshDefinition, MeshKeys};
+pub use inventory::{Inventory, MeshDefinition, MeshKeys, Resources};
 #[cfg(feature = "lease")]
-pub use lease::{Fetch, Fetched, Lease, Valid};
+pub use lease::{Fetch, Fetched, Lease, PerThread, Shared, Valid};
 pub use mesh_auth::{Claims, Expected, MeshAuth, MeshIdentity, MeshToken, TokenRequest};
 pub use name::{InvalidName, ProviderName};
 pub use provider::Provider;

@@ -26,6 +26,8 @@ trait ErasedFactory: Send + Sync {
     ) -> Result<Arc<dyn Provider>, BuildError>;
 
     fn profile(&self) -> SettingsProfile;
+
+    fn uses_resources(&self) -> bool;
 }
 
 impl<F: ProviderFactory> ErasedFactory for F {
@@ -41,6 +43,10 @@ impl<F: ProviderFactory> ErasedFactory for F {
 
     fn profile(&self) -> SettingsProfile {
         ProviderFactory::profile(self)
+    }
+
+    fn uses_resources(&self) -> bool {
+        ProviderFactory::uses_resources(self)
     }
 }
 
@@ -70,6 +76,12 @@ impl Registry {
     /// Returns the settings profile of `provider_type`, or `None` when the type is not registered.
     pub fn profile(&self, provider_type: &str) -> Option<SettingsProfile> {
         self.factories.get(provider_type).map(|factory| factory.profile())
+    }
+
+    /// Returns whether providers of `provider_type` read the resources of their inventory; false when the type is not
+    /// registered.
+    pub fn uses_resources(&self, provider_type: &str) -> bool {
+        self.factories.get(provider_type).is_some_and(|factory| factory.uses_resources())
     }
 
     /// Decodes `settings`, a section `[provider.<name>]`, and builds a provider of `provider_type` from it.

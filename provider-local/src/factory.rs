@@ -23,7 +23,8 @@ impl ProviderFactory for LocalFactory {
     const TYPE: &'static str = "local";
     type Settings = LocalSettings;
 
-    /// Builds the provider: indexes the resources and parses the keys of the local meshes.
+    /// Builds the provider: parses the keys of the local meshes. The resources are indexed when a reference is resolved
+    /// first.
     ///
     /// # Errors
     /// [`Invalid`](provider_api::ErrorKind::Invalid) when a key of a local mesh is blank or cannot be

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use provider_api::{Error, Inventory, Reference, Resource, ResourceKey, ResourceType, Result};
 
@@ -15,6 +15,13 @@ const MAX_LISTED: usize = 5;
 /// The resources of an inventory, indexed by name and by id.
 pub(crate) struct ResourceIndex {
     inventory: Arc<Inventory>,
+    /// Made when a reference is resolved first: most gateways have no local references, and each edit of one builds a new
+    /// provider.
+    index: OnceLock<Index>,
+}
+
+#[derive(Default)]
+struct Index {
     /// Positions in the inventory.
     by_name: HashMap<String, Vec<usize>>,
     /// Positions in the inventory.
@@ -24,12 +31,12 @@ pub(crate) struct ResourceIndex {
     known: HashMap<Option<ResourceType>, String>,
 }
 
-impl ResourceIndex {
-    pub(crate) fn new(inventory: Arc<Inventory>) -> Self {
+impl Index {
+    fn of(resources: &[Resource]) -> Self {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         let mut by_id: HashMap<String, Vec<usize>> = HashMap::new();
         let mut names: HashMap<Option<ResourceType>, BTreeSet<&str>> = HashMap::new();
-        for (position, resource) in inventory.resources.iter().enumerate() {
+        for (position, resource) in resources.iter().enumerate() {
             by_name.entry(resource.name.clone()).or_default().push(position);
             by_id.entry(resource.id.clone()).or_default().push(position);
             for kind in [None, Some(resource.kind)] {
@@ -40,7 +47,17 @@ impl ResourceIndex {
             .into_iter()
             .map(|(kind, names)| (kind, list(names.into_iter().map(|name| format!("`{name}`")))))
             .collect();
-        Self { inventory, by_name, by_id, known }
+        Self { by_name, by_id, known }
+    }
+}
+
+impl ResourceIndex {
+    pub(crate) fn new(inventory: Arc<Inventory>) -> Self {
+        Self { inventory, index: OnceLock::new() }
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::of(&self.inventory.resources))
     }
 
     /// Returns the resource that matches `reference`. The team is ignored: all resources have one owner.
@@ -69,11 +86,11 @@ impl ResourceIndex {
     }
 
     fn with_name(&self, name: &str) -> impl Iterator<Item = &Resource> {
-        self.resources_at(self.by_name.get(name))
+        self.resources_at(self.index().by_name.get(name))
     }
 
     fn with_id(&self, id: &str) -> impl Iterator<Item = &Resource> {
-        self.resources_at(self.by_id.get(id))
+        self.resources_at(self.index().by_id.get(id))
     }
 
     fn resources_at<'a>(&'a self, positions: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Resource> {
@@ -85,7 +102,7 @@ impl ResourceIndex {
         let hint = match reference.key() {
             _ if !of_other_types.is_empty() => format!("; there is {}", self.candidates(of_other_types)),
             ResourceKey::Id(_) => String::new(),
-            ResourceKey::Name(_) => match self.known.get(&reference.resource_type()) {
+            ResourceKey::Name(_) => match self.index().known.get(&reference.resource_type()) {
                 Some(names) => format!("; known: {names}"),
                 None => "; there are none".to_owned(),
             },
@@ -136,6 +153,6 @@ fn list(mut items: impl ExactSizeIterator<Item = String>) -> String {
 impl fmt::Debug for ResourceIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The inventory also holds the keys of the meshes, so it is not shown.
-        f.debug_struct("ResourceIndex").field("resources", &self.inventory.resources.len()).finish()
+        f.debug_struct("ResourceIndex").finish_non_exhaustive()
     }
 }

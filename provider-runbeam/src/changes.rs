@@ -1,5 +1,6 @@
 //! Pending changes: the list, one change with its transforms, and reports.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, PoisonError};
 
 use provider_api::{
@@ -21,6 +22,12 @@ use crate::wire::{ChangeDetail, ChangeList, TransformAnswer};
 
 /// The maximum number of pages of a list, against a control plane whose pages link to each other in a loop.
 const MAX_PAGES: usize = 100;
+
+/// The number of calls that are under way at the same time. A control plane 40 ms away then takes 800 calls a second.
+const PARALLELISM: NonZeroUsize = match NonZeroUsize::new(32) {
+    Some(calls) => calls,
+    None => NonZeroUsize::MIN,
+};
 
 /// The maximum number of transforms of one pipeline.
 const MAX_TRANSFORMS: usize = 64;
@@ -52,6 +59,10 @@ impl ConfigSource for Runbeam {
 
     fn cadence(&self) -> Cadence {
         self.cadence
+    }
+
+    fn parallelism(&self) -> NonZeroUsize {
+        PARALLELISM
     }
 
     fn problem(&self) -> Option<String> {

@@ -18,7 +18,7 @@ const NAMED: usize = 3;
 /// The reason why it cannot be taken as a change. A `created_at` that is not text counts as absent; a `gateway_id` that
 /// cannot be read must not make the change ours.
 pub(crate) fn read(entry: &Value) -> Result<Listed, &'static str> {
-    let fields = entry.as_object().ok_or("it is not an object")?;
+    let fields = entry.as_object().ok_or("it is no object, or has a value that cannot be read")?;
     let field = |name: &str| fields.get(name).filter(|value| !value.is_null());
     let id = as_text(field("id").ok_or("it has no `id`")?).ok_or("its `id` is not text")?;
     let id = ChangeId::new(id).ok_or("its `id` is not 1 to 64 characters of A-Z, a-z, 0-9, _ and -")?;

@@ -138,6 +138,11 @@ impl ProviderFactory for RunbeamFactory {
             .with_keys(&["api", "allow_insecure", "accept_invalid_certs"])
             .with_address_key("api")
     }
+
+    /// References go to the control plane.
+    fn uses_resources(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The interner: a concurrent map that returns one shared value per key.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -21,10 +22,9 @@ impl<K: Eq + Hash, V> Interner<K, V> {
     /// `make` runs without a lock, so it may use any map, this one included. When two threads request a new key at the
     /// same time, both call `make`, and both get the value that was inserted first.
     pub(crate) fn get(&self, key: K, make: impl FnOnce() -> V) -> Arc<V> {
-        // `get` takes a shared lock on one shard, `entry` would take an exclusive one. The verification of every mesh
-        // token calls this.
-        if let Some(value) = self.0.get(&key) {
-            return Arc::clone(&value);
+        // `get` takes a shared lock on one shard, `entry` would take an exclusive one.
+        if let Some(value) = self.find(&key) {
+            return value;
         }
         let made = Arc::new(make());
         let value = Arc::clone(self.0.entry(key).or_insert(made).value());
@@ -34,6 +34,14 @@ impl<K: Eq + Hash, V> Interner<K, V> {
             self.0.retain(|_, value| Arc::strong_count(value) > 1);
         }
         value
+    }
+
+    /// Returns the value of `key`, if there is one. Needs no owned key, unlike [`get`](Self::get).
+    pub(crate) fn find<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.get(key).map(|value| Arc::clone(&value))
     }
 
     /// Returns a copy of every entry. The caller uses them without a lock.

@@ -44,8 +44,10 @@ const MAX_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct KeySets {
     api: Arc<Api>,
-    /// Key sets by `jwks_url`; `None` is the key set of the control plane.
-    sets: Interner<Option<String>, KeySet>,
+    /// The key set of the control plane.
+    own: Arc<KeySet>,
+    /// The others, by `jwks_url`.
+    others: Interner<String, KeySet>,
 }
 
 /// A published key set. It is fetched when it is first needed and again before its lifetime ends. Keys past their
@@ -69,20 +71,23 @@ pub(crate) struct PublishedKeys {
 
 impl KeySets {
     pub(crate) fn new(api: Arc<Api>) -> Self {
-        Self { api, sets: Interner::default() }
+        let own = Arc::new(KeySet::new(Arc::clone(&api), None));
+        Self { api, own, others: Interner::default() }
     }
 
     /// Returns the key set at `url`, or the one of the control plane.
     pub(crate) fn get(&self, url: Option<&str>) -> Arc<KeySet> {
-        self.sets.get(url.map(str::to_owned), || KeySet::new(Arc::clone(&self.api), url))
+        let Some(url) = url else { return Arc::clone(&self.own) };
+        let new = || KeySet::new(Arc::clone(&self.api), Some(url));
+        // Every verification of a token comes here.
+        self.others.find(url).unwrap_or_else(|| self.others.get(url.to_owned(), new))
     }
 
     /// Returns the fetched sets as they were published, sorted by URL.
     pub(crate) fn published(&self) -> Vec<(Option<String>, PublishedKeys)> {
-        let mut all: Vec<_> = self
-            .sets
-            .entries()
-            .into_iter()
+        let others = self.others.entries().into_iter().map(|(url, set)| (Some(url), set));
+        let mut all: Vec<_> = std::iter::once((None, Arc::clone(&self.own)))
+            .chain(others)
             .filter_map(|(url, set)| Some((url, set.lock().clone()?)))
             .collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -6,6 +6,7 @@
 use provider_api::Resource;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::texts;
 
@@ -13,10 +14,18 @@ use crate::texts;
 #[derive(Debug, Deserialize)]
 pub(crate) struct ChangeList {
     /// The entries as they are: each is read by itself (`entry`).
+    #[serde(deserialize_with = "items")]
     pub(crate) data: Vec<Value>,
     /// The link to the next page, `next` of `links`.
     #[serde(default, rename = "links", deserialize_with = "next_page")]
     pub(crate) next: Option<String>,
+}
+
+/// Decodes the items of a list, each by itself. One that is valid JSON and nothing that can be read (half of a surrogate pair,
+/// a number out of range, a nesting too deep) is null.
+fn items<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<Value>, D::Error> {
+    let items = Vec::<Box<RawValue>>::deserialize(list)?;
+    Ok(items.iter().map(|item| serde_json::from_str(item.get()).unwrap_or_default()).collect())
 }
 
 /// Decodes the links between pages. Frameworks write an empty object as an empty list, and no link as null, false or an
@@ -139,6 +148,7 @@ pub(crate) struct MeshTokenAnswer {
 /// The response to `GET api/.well-known/jwks.json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Jwks {
+    #[serde(deserialize_with = "items")]
     pub(crate) keys: Vec<serde_json::Value>,
 }
 

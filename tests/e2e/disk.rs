@@ -168,7 +168,12 @@ async fn no_verdict_until_the_files_are_rolled_back() {
     drop(pipe);
     process.gateway.wait_for_log("the files of an earlier attempt cannot be restored").await;
     assert_eq!(cloud.view(&change).status, Status::Acknowledged);
-    assert_eq!((process.status_code("/first").await, process.status_code("/later").await), (200, 404));
+    // Each later attempt with the remaining file is live while it is probed.
+    let withdrawn = || async {
+        let codes = (process.status_code("/first").await, process.status_code("/later").await);
+        if codes == (200, 404) { Ok(()) } else { Err(codes) }
+    };
+    eventually("the change is withdrawn", withdrawn).await;
     process.wait_for_reason(&["injected probe failure"]).await;
     process.heal_disk();
     let view = cloud.wait_until_settled(&change).await;

@@ -211,6 +211,32 @@ async fn responses_without_a_body_keep_their_headers() {
     }
 }
 
+/// A response that the gateway itself makes has no body for HEAD, over HTTP/2 either, where the client's library refuses one.
+#[tokio::test]
+async fn no_response_to_head_has_a_body() {
+    let upstream = RawServer::writing(|_| Some("nonsense\r\n\r\n".to_owned())).await;
+    let sections = echo("echo", "/echo") + &forward("broken", "/broken", &upstream.url());
+    let site = Site::serving(&sections).await;
+    let admin = |path: &str| format!("http://127.0.0.1:{}{path}", site.admin);
+    let (old, new) = (client(), http2());
+    for url in [
+        site.url("/echo"),
+        site.url("/none"),
+        site.url("/broken"),
+        admin("/admin/health"),
+        admin("/admin/none"),
+    ] {
+        let got = old.get(&url).send().await.unwrap();
+        let status = got.status();
+        for client in [&old, &new] {
+            let answer = client.head(&url).send().await.unwrap();
+            assert_eq!(answer.status(), status, "{url}");
+            assert!(answer.headers().contains_key("content-length"), "{url}: {answer:?}");
+            assert_eq!(answer.bytes().await.unwrap(), "", "{url}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_get_with_a_chunked_body_is_forwarded() {
     let upstream = Upstream::with_body("answered").await;

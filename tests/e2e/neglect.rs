@@ -4,6 +4,7 @@ mod descriptors;
 mod goodbye;
 mod refusals;
 mod silent;
+mod slow;
 mod unread;
 mod uploads;
 

@@ -532,7 +532,7 @@ const FILES: [(&str, &str); 3] =
 /// The number of threads that share the edits.
 const THREADS: usize = 4;
 
-/// What became of some of the edits.
+/// The results of some of the edits.
 #[derive(Default)]
 struct Tried {
     all: usize,

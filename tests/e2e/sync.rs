@@ -4,6 +4,7 @@
 mod away;
 mod beside;
 mod by_hand;
+mod carried;
 mod cold;
 mod late;
 mod listed;
@@ -38,18 +39,22 @@ async fn a_change_is_live_before_it_is_reported() {
     assert!(cloud.violations().is_empty(), "{:?}", cloud.violations());
 }
 
-/// Changes are applied oldest first, over several pages of the list.
+/// Of the changes of one document the newest is applied, over several pages of the list; the older ones are superseded.
 #[tokio::test]
-async fn changes_are_applied_oldest_first() {
+async fn newest_change_of_a_document_counts() {
     let cloud = ControlPlane::builder().per_page(3).start().await.unwrap();
     let gateway = InProcessGateway::on_demand(&cloud).await;
     let changes: Vec<String> =
         (0..10).map(|n| cloud.put_document("edge", "pipeline", &echo("fhir", &format!("/v{n}")))).collect();
     let report = gateway.host.sync().await.unwrap();
+    let (last, older) = changes.split_last().unwrap();
     let applied: Vec<&String> = report.applied.iter().map(|change| &change.id).collect();
-    assert_eq!(applied, changes.iter().collect::<Vec<_>>());
-    for change in &changes {
-        assert_eq!(cloud.wait_until_settled(change).await.status, Status::Applied);
+    assert_eq!(applied, [last]);
+    assert_eq!(cloud.wait_until_settled(last).await.status, Status::Applied);
+    for change in older {
+        let view = cloud.wait_until_settled(change).await;
+        assert_eq!(view.status, Status::Failed);
+        assert!(view.error_message.unwrap_or_default().starts_with("superseded: "));
     }
     assert_eq!((status(gateway.url("/v9")).await, status(gateway.url("/v8")).await), (200, 404));
 }

@@ -26,6 +26,16 @@ pub fn faulty_binary() -> PathBuf {
     BINARY.get_or_init(|| build("faulty-gateway", &selection)).clone()
 }
 
+/// Builds the program that tries power cuts and returns its path.
+///
+/// # Panics
+/// Panics if the build fails.
+pub fn power_cut_binary() -> PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let selection = ["--package", "harmony-tests", "--features", "failpoints"];
+    BINARY.get_or_init(|| build("power-cut", &selection)).clone()
+}
+
 fn build(name: &str, selection: &[&str]) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--bin", name]).args(selection);

@@ -21,6 +21,8 @@ mod null_activation;
 mod official_names;
 mod offset_clock;
 mod ports;
+#[cfg(feature = "failpoints")]
+pub mod power_cut;
 mod raw;
 mod raw_server;
 pub mod site;
@@ -28,7 +30,7 @@ mod token;
 mod upstream;
 mod workdir;
 
-pub use binary::{binary, binary_path, faulty_binary};
+pub use binary::{binary, binary_path, faulty_binary, power_cut_binary};
 pub use client::{client, get};
 pub use eventually::eventually;
 pub use gateway::Gateway;

@@ -1,6 +1,6 @@
 //! A gateway in the test's process on local files, and snippets of configuration.
 
-use harmony_host::{HostOptions, RunningGateway, registry};
+use harmony_host::{HostOptions, RunningGateway, Verdict, registry};
 
 use crate::{Workdir, free_port};
 
@@ -108,4 +108,10 @@ pub fn mesh(name: &str, ingress: &str) -> String {
          ingress = [\"{ingress}\"]\n",
         crate::SECRET
     )
+}
+
+/// Returns whether a reload has left the files live. The watch of the files may have been faster: then nothing was left to
+/// apply.
+pub fn is_live(verdict: Option<&Verdict>) -> bool {
+    matches!(verdict, Some(Verdict::Applied { .. } | Verdict::Unchanged { .. }))
 }

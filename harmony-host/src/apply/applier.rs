@@ -9,6 +9,7 @@ use provider_api::RejectionClass;
 use crate::apply::activator::Activator;
 use crate::apply::build::{Built, build};
 use crate::apply::{JournaledChange, Prepared, Trigger, Verdict};
+use crate::config::LinkedPipeline;
 use crate::diagnostics::logged::{SHOWN, counted, log_errors, log_warnings};
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::layers::Layers;
@@ -76,7 +77,7 @@ impl Applier {
             return Verdict::Rejected(rejection);
         }
         let live = match self.activator.prepare(&candidate, Some(&serving)).await {
-            Ok(prepared) => self.go_live(prepared, &candidate, None).await,
+            Ok(prepared) => self.go_live(prepared, &candidate, &[]).await,
             Err(rejection) => Err(rejection),
         };
         match live {
@@ -111,14 +112,14 @@ impl Applier {
         &mut self,
         prepared: Box<dyn Prepared>,
         candidate: &Arc<Snapshot>,
-        change: Option<&JournaledChange>,
+        changes: &[JournaledChange],
     ) -> Result<(), Rejection> {
-        record_step(change, Journal::activating).await;
+        record_step(changes, Journal::activating).await;
         let activated = self.activator.activate(prepared, candidate).await?;
-        if let Some(change) = change {
-            self.settle_displaced(change).await;
+        if !changes.is_empty() {
+            self.settle_displaced(changes).await;
         }
-        record_step(change, Journal::activated).await;
+        record_step(changes, Journal::activated).await;
         kill("probed");
         self.published.publish(Arc::clone(candidate));
         self.activator.commit(activated).await;
@@ -211,10 +212,17 @@ impl Applier {
 
 /// Logs the pipelines and meshes that the previous configuration had and this one has not.
 pub(super) fn log_removed(candidate: &Snapshot, before: &Snapshot) {
-    let now: HashSet<&str> =
-        candidate.config.pipelines.iter().map(|linked| linked.pipeline.name.as_str()).collect();
-    let pipelines = before.config.pipelines.iter().map(|linked| &linked.pipeline);
-    let gone: Vec<_> = pipelines.filter(|pipeline| !now.contains(pipeline.name.as_str())).collect();
+    // Both are in the order of their names, and share most pipelines.
+    let mut now = candidate.config.pipelines.iter().peekable();
+    let is_gone = |old: &&Arc<LinkedPipeline>| {
+        if now.next_if(|new| Arc::ptr_eq(new, old)).is_some() {
+            return false;
+        }
+        while now.next_if(|new| new.pipeline.name < old.pipeline.name).is_some() {}
+        now.next_if(|new| new.pipeline.name == old.pipeline.name).is_none()
+    };
+    let gone: Vec<_> =
+        before.config.pipelines.iter().filter(is_gone).map(|linked| &linked.pipeline).collect();
     for pipeline in gone.iter().take(SHOWN) {
         let file = pipeline.place.file();
         let emptied = candidate.documents.text(file).is_some_and(|text| text.trim().is_empty());
@@ -233,12 +241,12 @@ fn log_new_warnings(candidate: &Snapshot, before: &Snapshot) {
     log_warnings(&warnings.filter(|warning| !known.contains(warning)).collect::<Vec<_>>());
 }
 
-/// Records the progress of a change in the journal. A failure is only logged: recovery after a kill then starts from
-/// the step recorded before, which restores the files and applies the change again.
-async fn record_step(change: Option<&JournaledChange>, step: fn(&Journal, u64) -> std::io::Result<()>) {
-    let Some(change) = change else { return };
-    let sequence = change.sequence;
-    if let Err(error) = change.journal.write(move |journal| step(journal, sequence)).await {
+/// Records the progress of changes in the journal. A failure is only logged: recovery after a kill then starts from
+/// the step recorded before, which restores the files and applies the changes again.
+async fn record_step(changes: &[JournaledChange], step: fn(&Journal, &[u64]) -> std::io::Result<()>) {
+    let Some(first) = changes.first() else { return };
+    let sequences: Vec<u64> = changes.iter().map(|change| change.sequence).collect();
+    if let Err(error) = first.journal.write(move |journal| step(journal, &sequences)).await {
         tracing::warn!(%error, "the journal cannot be written");
     }
 }

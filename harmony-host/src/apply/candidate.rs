@@ -1,12 +1,15 @@
-//! The candidate: the files with a change applied to them, built beside the live configuration.
+//! The candidate: the files with changes applied to them, built beside the live configuration.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use provider_api::{Change, RejectionClass};
+use provider_api::RejectionClass;
 
-use crate::apply::proposal;
+use crate::apply::JournaledChange;
 use crate::apply::proposal::record::GatewayNames;
+use crate::apply::proposal::{self, Base};
+use crate::config::Primary;
 use crate::config::management_paths::owner_of_health;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::rejection::Rejection;
@@ -20,50 +23,31 @@ use crate::providers::isolate::credential_details_of;
 use crate::snapshot::Snapshot;
 use crate::storage::digest::{Digest, full};
 
-/// The result of building a candidate.
-pub(super) enum Built {
+/// A change with the files that it would write.
+#[derive(Debug)]
+pub(super) struct Proposal {
+    pub(super) change: JournaledChange,
+    pub(super) edits: Edits,
+    /// The files to write, with the checksums of their current text.
+    pub(super) targets: Vec<Target>,
+}
+
+/// The result of a look at a change, before any candidate is built.
+pub(super) enum Proposed {
+    /// A candidate is built with it.
+    Ready(Proposal),
     /// The live configuration has these files of the change already.
-    Unchanged(Vec<Target>),
-    /// A new snapshot. `files` are the documents without the change.
-    New { files: Arc<Documents>, snapshot: Box<Snapshot>, edits: Edits },
-    /// The change is invalid. The attempt is set if the change may be valid with another configuration.
-    Rejected(Rejection, Option<Attempt>),
+    Identical(JournaledChange, Vec<Target>),
+    /// The change is invalid by itself.
+    Rejected(JournaledChange, Rejection),
     /// A target file was edited after the change was rejected.
-    Superseded,
-    /// The files are invalid without the change.
-    Deferred(String),
+    Superseded(JournaledChange),
+    /// The change waits.
+    Deferred(JournaledChange, String),
 }
 
-/// Reads the current files and builds a snapshot from them with the change applied.
-pub(super) async fn build(
-    layers: Layers,
-    surroundings: Surroundings,
-    read: Arc<Documents>,
-    served: Arc<Snapshot>,
-    change: Arc<Change>,
-    expected: &[Target],
-) -> Built {
-    let builder = Builder { layers, surroundings, served, expected: Arc::from(expected) };
-    let work = {
-        let builder = builder.clone();
-        move || builder.build(&read, &change)
-    };
-    let built = match tokio::task::spawn_blocking(work).await {
-        Ok(built) => built,
-        Err(_) => {
-            let message = "a provider panicked while it was built";
-            Built::Rejected(Rejection::of(RejectionClass::Build, "provider", message), None)
-        }
-    };
-    let Built::New { files, mut snapshot, edits } = built else { return built };
-    match snapshot.check_local_references().await {
-        Ok(()) => Built::New { files, snapshot, edits },
-        Err(rejection) => builder.attribute(rejection, &files, Some(&edits)),
-    }
-}
-
-/// Returns the files that the change would write, with the checksums of their current text.
-pub(super) fn targets(files: &Documents, edits: &Edits) -> Vec<Target> {
+/// Returns the files that a change would write, with the checksums of their current text.
+fn targets(files: &Documents, edits: &Edits) -> Vec<Target> {
     let checksum = |name: &str| files.text(name).map(|text| full(Digest::of(text.as_bytes())));
     edits.iter().map(|(name, _)| Target { name: name.to_owned(), digest: checksum(name) }).collect()
 }
@@ -113,15 +97,6 @@ fn takes_health(served: &Snapshot, candidate: &Snapshot, edits: &Edits) -> Optio
     Some(Rejection::new(RejectionClass::Validate, problems))
 }
 
-/// The inputs of a candidate.
-#[derive(Clone)]
-struct Builder {
-    layers: Layers,
-    surroundings: Surroundings,
-    served: Arc<Snapshot>,
-    expected: Arc<[Target]>,
-}
-
 /// Returns the id, code and name of this gateway at the control plane of its primary provider, where known.
 fn names_there(served: &Snapshot) -> GatewayNames {
     let details = served.providers().primary().and_then(|primary| credential_details_of(&**primary));
@@ -129,69 +104,181 @@ fn names_there(served: &Snapshot) -> GatewayNames {
     GatewayNames { id: details.gateway_id, code: details.gateway_code, name: details.gateway_name }
 }
 
+/// Builds candidates from the current files and changes. A cheap handle.
+#[derive(Clone, Debug)]
+pub(super) struct Builder(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    layers: Layers,
+    surroundings: Surroundings,
+    served: Arc<Snapshot>,
+    /// The files without the changes.
+    files: Arc<Documents>,
+    problems: Problems,
+    /// The first problem of the files without the changes, if they are invalid.
+    own_fault: OnceLock<Option<String>>,
+}
+
 impl Builder {
-    /// Builds the candidate; blocks on file I/O.
-    fn build(&self, read: &Arc<Documents>, change: &Change) -> Built {
-        let (layers, served) = (&self.layers, &self.served);
+    /// Reads the current files. Blocks on file I/O.
+    pub(super) fn read(
+        layers: Layers,
+        surroundings: Surroundings,
+        read: &Documents,
+        served: Arc<Snapshot>,
+    ) -> Self {
         let serving = Some(&*served.documents);
-        let Loaded { documents, problems } = Documents::load_isolated(layers, Some(read), serving, None);
-        let files = Arc::new(documents);
-        let names = names_there(served);
-        let mut edits = match proposal::edits(change, &files, &self.surroundings.registry, &names) {
+        let Loaded { documents, problems } = Documents::load_isolated(&layers, Some(read), serving, None);
+        let (files, own_fault) = (Arc::new(documents), OnceLock::new());
+        Self(Arc::new(Inner { layers, surroundings, served, files, problems, own_fault }))
+    }
+
+    /// Returns the files without the changes.
+    pub(super) fn files(&self) -> &Arc<Documents> {
+        &self.0.files
+    }
+
+    /// Returns the snapshot that is served.
+    pub(super) fn served(&self) -> &Arc<Snapshot> {
+        &self.0.served
+    }
+
+    /// Returns whether the files have an edit that is not live: then the edit or a change may be at fault.
+    pub(super) fn has_edit(&self) -> bool {
+        self.0.files.digest() != self.0.served.documents.digest()
+    }
+
+    /// Returns the files that each change would write. Blocks on file I/O.
+    pub(super) fn propose(&self, changes: Vec<JournaledChange>) -> Vec<Proposed> {
+        let primary = self.primary();
+        let names = names_there(&self.0.served);
+        let base = Base::new(&self.0.files, &self.0.surroundings.registry, &names);
+        changes.into_iter().map(|change| self.propose_one(change, primary.as_deref(), &base)).collect()
+    }
+
+    fn propose_one(&self, change: JournaledChange, primary: Option<&str>, base: &Base<'_>) -> Proposed {
+        let Inner { layers, files, problems, .. } = &*self.0;
+        // An edit of `api` may not be live yet: what the former control plane sent must not become live with it.
+        if !problems.refuse() && primary.is_some_and(|primary| *primary != *change.instance) {
+            let reason =
+                "config.toml names another provider, or other settings of it, than the change came from";
+            return Proposed::Deferred(change, reason.to_owned());
+        }
+        let mut edits = match proposal::edits(&change.change, base) {
             Ok(edits) => edits,
-            Err(rejection) if problems.refuse() => return self.attribute(rejection, &files, None),
+            Err(rejection) if problems.refuse() => match self.own_fault() {
+                Some(fault) => return Proposed::Deferred(change, fault),
+                None => return Proposed::Rejected(change, rejection),
+            },
             // Invalid by itself: no other configuration makes it valid, so there is no attempt to repeat.
-            Err(rejection) => return Built::Rejected(rejection, None),
+            Err(rejection) => return Proposed::Rejected(change, rejection),
         };
-        if let Some((name, reason)) = edits.iter().find_map(|(name, _)| Some((name, files.unreadable(name)?)))
-        {
-            return Built::Deferred(format!("{name} cannot be read, so it is not replaced: {reason}"));
+        let unreadable = edits.iter().find_map(|(name, _)| Some((name, files.unreadable(name)?)));
+        if let Some((name, reason)) = unreadable {
+            let reason = format!("{name} cannot be read, so it is not replaced: {reason}");
+            return Proposed::Deferred(change, reason);
         }
-        let superseded = !edits.is_empty() && !self.expected.is_empty();
-        if superseded && targets(&files, &edits) != *self.expected {
-            return Built::Superseded;
+        let targets = targets(files, &edits);
+        if !edits.is_empty() && !change.targets.is_empty() && targets != change.targets {
+            return Proposed::Superseded(change);
         }
-        let is_live = files.digest() == served.documents.digest();
-        if edits.is_empty() && is_live && !problems.refuse() {
-            return Built::Unchanged(unchanged_targets(&files, &edits));
+        if edits.is_empty() && !self.has_edit() && !problems.refuse() {
+            return Proposed::Identical(change, unchanged_targets(files, &edits));
         }
         layers.place(&mut edits);
-        if let Some(rejection) = links_that_lead_out(&files, &edits) {
-            return Built::Rejected(rejection, None);
-        }
-        let loaded = Documents::load_isolated(layers, Some(&files), serving, Some(&edits));
-        let documents = Arc::new(loaded.documents);
-        let generation = served.generation + 1;
-        let origins = self.surroundings.origins.with(&edits);
-        let surroundings = Surroundings { origins, ..self.surroundings.clone() };
-        let built = Snapshot::build(documents, loaded.problems, generation, &surroundings, Some(served));
-        match built {
-            Ok(snapshot) => match takes_health(served, &snapshot, &edits) {
-                Some(rejection) => self.attribute(rejection, &files, Some(&edits)),
-                None => Built::New { files, snapshot: Box::new(snapshot), edits },
-            },
-            Err(rejection) => self.attribute(rejection, &files, Some(&edits)),
+        match links_that_lead_out(files, &edits) {
+            Some(rejection) => Proposed::Rejected(change, rejection),
+            None => Proposed::Ready(Proposal { change, edits, targets }),
         }
     }
 
-    /// Attributes a rejection to the change if the files are valid without it, otherwise to the files. Only a rejection
-    /// of the change itself is reported to the control plane.
-    fn attribute(&self, rejection: Rejection, files: &Arc<Documents>, edits: Option<&Edits>) -> Built {
-        let against = self.served.documents.digest();
-        let attempt = edits.map(|edits| Attempt::new(rejection.class, full(against), targets(files, edits)));
-        if files.digest() == against {
-            return Built::Rejected(rejection, attempt);
-        }
-        let Loaded { documents, problems } =
-            Documents::load_isolated(&self.layers, Some(files), Some(&self.served.documents), None);
-        let without_change =
-            Snapshot::build(Arc::new(documents), problems, 0, &self.surroundings, Some(&self.served));
-        match without_change {
-            Ok(_) => Built::Rejected(rejection, attempt),
-            Err(own) => {
-                let first = own.first();
-                Built::Deferred(format!("the files of this gateway are invalid without the change: {first}"))
-            }
+    /// Returns the identity of the provider that is primary in the files; `None` if they choose none.
+    fn primary(&self) -> Option<String> {
+        let gateway = self.0.files.gateway()?;
+        let Surroundings { registry, default_provider, .. } = &self.0.surroundings;
+        Some(Primary::of(gateway, registry, default_provider).identity())
+    }
+
+    /// Builds a snapshot of the files with these changes.
+    ///
+    /// # Errors
+    /// The problems of the candidate.
+    pub(super) async fn build(&self, proposals: &[Arc<Proposal>]) -> Result<Arc<Snapshot>, Rejection> {
+        let (builder, edits) = (self.clone(), merged(proposals));
+        let built = tokio::task::spawn_blocking(move || builder.build_blocking(&edits)).await;
+        let mut snapshot = built.unwrap_or_else(|_| {
+            let message = "a provider panicked while it was built";
+            Err(Rejection::of(RejectionClass::Build, "provider", message))
+        })?;
+        snapshot.check_local_references().await?;
+        Ok(Arc::new(snapshot))
+    }
+
+    fn build_blocking(&self, edits: &Edits) -> Result<Snapshot, Rejection> {
+        let Inner { layers, surroundings, served, files, .. } = &*self.0;
+        let loaded = Documents::load_isolated(layers, Some(files), Some(&served.documents), Some(edits));
+        let origins = surroundings.origins.with(edits);
+        let surroundings = Surroundings { origins, ..surroundings.clone() };
+        let (documents, generation) = (Arc::new(loaded.documents), served.generation + 1);
+        let snapshot = Snapshot::build(documents, loaded.problems, generation, &surroundings, Some(served))?;
+        match takes_health(served, &snapshot, edits) {
+            Some(rejection) => Err(rejection),
+            None => Ok(snapshot),
         }
     }
+
+    /// Returns the first problem of the files without the changes, in words, if they are invalid: a rejection is then not
+    /// the fault of a change. Blocks.
+    pub(super) fn own_fault(&self) -> Option<String> {
+        let fault = || {
+            if !self.has_edit() {
+                return None;
+            }
+            let own = self.build_blocking(&Edits::default()).err()?;
+            Some(format!("the files of this gateway are invalid without the change: {}", own.first()))
+        };
+        self.0.own_fault.get_or_init(fault).clone()
+    }
+}
+
+impl Proposal {
+    /// Returns the attempt to apply the change while the configuration with this digest was served.
+    pub(super) fn attempt(&self, class: RejectionClass, against: Digest) -> Attempt {
+        Attempt::new(class, full(against), self.targets.clone())
+    }
+
+    /// Returns whether a rejection has its places in the files of this change.
+    pub(super) fn is_in(&self, rejection: &Rejection) -> bool {
+        rejection.problems.errors().any(|problem| {
+            let file = problem.place.as_ref().map_or(problem.key.as_str(), |place| place.file());
+            self.edits.get(file).is_some()
+        })
+    }
+
+    /// Returns whether a rejection mentions a file of this change.
+    pub(super) fn is_mentioned_in(&self, rejection: &Rejection) -> bool {
+        self.is_in(rejection)
+            || rejection
+                .problems
+                .errors()
+                .any(|problem| self.edits.iter().any(|(name, _)| problem.message.contains(name)))
+    }
+
+    /// Returns the documents that the change replaces: its files without the transforms, which several pipelines may share,
+    /// or the transform that it is.
+    pub(super) fn documents(&self) -> BTreeSet<&str> {
+        let names: BTreeSet<&str> = self.edits.names().collect();
+        let only_transforms = names.iter().all(|name| name.ends_with(".json"));
+        names.into_iter().filter(|name| only_transforms || !name.ends_with(".json")).collect()
+    }
+}
+
+/// Returns the edits of all changes together. Of two changes of one file the newer counts.
+pub(super) fn merged(proposals: &[Arc<Proposal>]) -> Edits {
+    let mut ordered: Vec<&Arc<Proposal>> = proposals.iter().collect();
+    ordered.sort_by_key(|proposal| proposal.change.sequence);
+    let mut edits = Edits::default();
+    ordered.iter().for_each(|proposal| edits.merge(&proposal.edits));
+    edits
 }

@@ -5,14 +5,14 @@ use std::io;
 
 use tokio::sync::oneshot;
 
-use crate::apply::{ChangeVerdict, ConfigEdit, JournaledChange, Verdict};
+use crate::apply::{ConfigEdit, JournaledChange, Verdict, Verdicts};
 
 /// A command to the task that owns the applier. The task runs one command at a time.
 pub(crate) enum Command {
     /// Reads the files and applies them.
     Reload(oneshot::Sender<Verdict>),
-    /// Applies a change of a provider.
-    Change(JournaledChange, oneshot::Sender<ChangeVerdict>),
+    /// Applies changes of a provider. The verdicts end when the sender of them is dropped.
+    Changes(Vec<JournaledChange>, Verdicts),
     /// Edits config.toml and applies it.
     Edit(ConfigEdit, oneshot::Sender<io::Result<bool>>),
     /// Stops the task.
@@ -23,7 +23,7 @@ impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Reload(_) => "Reload",
-            Self::Change(..) => "Change",
+            Self::Changes(..) => "Changes",
             Self::Edit(..) => "Edit",
             Self::Stop(_) => "Stop",
         })

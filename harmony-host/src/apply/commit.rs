@@ -208,22 +208,25 @@ pub(crate) fn complete(layers: &Layers, before: &[Before]) {
     }
 }
 
-/// Restores the files, and the record of what came from a control plane. A file that an operator edited after the change
-/// wrote it stays recorded. Returns whether none of the written text is left.
+/// Restores the files of changes, and the record of what came from a control plane. A file that an operator edited after a
+/// change wrote it stays recorded. Returns whether none of the written text is left.
 pub(crate) fn restore_with_origins(
     layers: &Layers,
-    before: &[Before],
+    changes: &[(&str, &[Before])],
     origins: &Origins,
-    change: &str,
     save: Save<'_>,
 ) -> bool {
-    let edited = edited(layers, before);
-    let restored = restore(layers, before, save);
-    if restored {
-        let names = before.iter().map(|file| file.name.as_str());
-        origins.unmark(change, names.filter(|name| !edited.iter().any(|edited| edited == name)));
+    let left_alone: Vec<Vec<String>> = changes.iter().map(|(_, before)| edited(layers, before)).collect();
+    let restored: Vec<bool> = changes.iter().map(|(_, before)| restore(layers, before, save)).collect();
+    let all = restored.iter().all(|restored| *restored);
+    if all {
+        let unmarked = changes.iter().zip(&left_alone).map(|((change, before), edited)| {
+            let names = before.iter().map(|file| file.name.as_str());
+            (*change, names.filter(|name| !edited.iter().any(|edited| edited == name)).collect())
+        });
+        origins.unmark(&unmarked.collect::<Vec<_>>());
     }
-    restored
+    all
 }
 
 /// Returns the files that an operator edited: those with neither the earlier nor the written text, and those in the

@@ -1,5 +1,6 @@
 //! The proposal of a change: the files that it would write.
 
+mod base;
 mod definition;
 mod gateway;
 mod layout;
@@ -12,36 +13,24 @@ mod own_files;
 mod proposed;
 pub(crate) mod record;
 
-use provider_api::{Change, DocumentKind, Registry, RejectionClass};
+use provider_api::{Change, DocumentKind, RejectionClass};
 
+pub(crate) use crate::apply::proposal::base::Base;
 use crate::apply::proposal::proposed::Proposed;
-use crate::apply::proposal::record::GatewayNames;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::rejection::Rejection;
 use crate::diagnostics::source::Source;
+use crate::documents::MAX_FILE_BYTES;
 use crate::documents::edits::Edits;
-use crate::documents::{Documents, MAX_FILE_BYTES};
 
-/// Returns the files that `change` would write, compared with the current `documents`. Files that have the proposed
-/// text already are left out.
+/// Returns the files that `change` would write, compared with the current ones. Files that have the proposed text already
+/// are left out.
 ///
 /// # Errors
 /// All problems: documents with a wrong syntax, names that are not allowed as file names, and settings that a remote
-/// control plane may not change. `names` are those of this gateway at its control plane.
-pub(crate) fn edits(
-    change: &Change,
-    documents: &Documents,
-    registry: &Registry,
-    names: &GatewayNames,
-) -> Result<Edits, Rejection> {
-    let mut proposed = Proposed {
-        change,
-        documents,
-        registry,
-        names,
-        edits: Edits::default(),
-        problems: Problems::default(),
-    };
+/// control plane may not change.
+pub(crate) fn edits(change: &Change, base: &Base<'_>) -> Result<Edits, Rejection> {
+    let mut proposed = Proposed { change, base, edits: Edits::default(), problems: Problems::default() };
     let class = propose(&mut proposed);
     if proposed.problems.refuse() {
         return Err(Rejection::new(class, proposed.problems));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
-use crate::apply::watch::{Notice, Watch, WatchSet};
+use crate::apply::watch::{Notice, Watch, WatchSet, is_named_as_document};
 use crate::apply::{Applier, Command, Trigger, Verdict};
 use crate::documents::layers::Layers;
 use crate::documents::{Documents, Touched};
@@ -19,10 +19,9 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
             biased;
             command = inbox.recv() => match command {
                 Some(Command::Reload(reply)) => (Touched::Everything, Trigger::Requested, Some(reply)),
-                Some(Command::Change(change, reply)) => {
-                    let verdict = applier.apply_change(&change).await;
+                Some(Command::Changes(changes, verdicts)) => {
+                    applier.apply_changes(changes, &verdicts).await;
                     watch.update(watch_set(applier.documents(), applier.layers()));
-                    let _ = reply.send(verdict);
                     continue;
                 }
                 Some(Command::Edit(edit, reply)) => {
@@ -55,10 +54,21 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
 /// Returns the files and directories to watch for a configuration.
 fn watch_set(documents: &Documents, layers: &Layers) -> WatchSet {
     let root = layers.root().to_owned();
-    let mut files: HashSet<PathBuf> = documents.files().map(|(name, _)| root.join(name)).collect();
-    let mut directories: HashSet<PathBuf> =
-        files.iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
-    for gateway in documents.fragments().filter_map(|fragment| fragment.gateway.as_ref()) {
+    let mut files = HashSet::new();
+    let mut directories: HashSet<PathBuf> = HashSet::new();
+    let mut last = None;
+    for (name, _) in documents.files() {
+        // Others are of the configuration by their names.
+        if !is_named_as_document(Path::new(name)) {
+            files.insert(root.join(name));
+        }
+        let parent = Path::new(name).parent();
+        if last != Some(parent) {
+            directories.extend(root.join(name).parent().map(Path::to_owned));
+            last = Some(parent);
+        }
+    }
+    if let Some(gateway) = documents.gateway() {
         let proxy = &gateway.proxy;
         for directory in [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path] {
             directories.insert(root.join(&directory.path));

@@ -1,7 +1,7 @@
 //! The watch for edits: events from the operating system, and polling for edits without events.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
@@ -45,7 +45,7 @@ pub(crate) struct Watch {
 pub(crate) struct WatchSet {
     /// The directories of the files, including those that do not exist yet.
     pub(crate) directories: HashSet<PathBuf>,
-    /// The files that were read last.
+    /// The files that were read last and do not belong to the configuration by their names.
     pub(crate) files: HashSet<PathBuf>,
 }
 
@@ -159,14 +159,18 @@ impl WatchSet {
             if self.directories.contains(&path) || name.starts_with("..") {
                 return Some(Touched::Everything);
             }
-            let is_config =
-                path.extension().is_some_and(|e| e == "toml" || e == "json") && !name.starts_with('.');
-            if is_config || self.files.contains(&path) {
+            if is_named_as_document(&path) || self.files.contains(&path) {
                 files.insert(path);
             }
         }
         (!files.is_empty()).then_some(Touched::Files(files))
     }
+}
+
+/// Returns whether a file in a directory of the configuration belongs to it by its name.
+pub(super) fn is_named_as_document(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !is_hidden && path.extension().is_some_and(|extension| extension == "toml" || extension == "json")
 }
 
 /// Returns the union of two edits.

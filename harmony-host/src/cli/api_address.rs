@@ -68,7 +68,7 @@ impl ApiAddress {
         let config = absolute(config);
         let state = state.options(&config, Registry::new()).state_dir;
         let loaded = Documents::load(&Layers::open(&state, &config), None, None, &Touched::Everything);
-        let gateway = loaded.documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
+        let gateway = loaded.documents.gateway();
         let expected =
             ExpectedGateway { config: config.clone(), id: gateway.map(|gateway| gateway.proxy.id.clone()) };
         let not_served = match served(&state, &config) {

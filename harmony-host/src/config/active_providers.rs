@@ -6,10 +6,12 @@ use provider_api::{ProviderName, Reference, Registry};
 use serde::Deserialize as _;
 use url::Url;
 
+use crate::config::alternatives::join_names;
 use crate::config::keys::nearest;
-use crate::config::lookup::join_names;
+use crate::config::keys::secrets::known;
 use crate::config::{GatewaySections, ProviderSection};
 use crate::diagnostics::problem::Problems;
+use crate::diagnostics::sensitive::Sensitive;
 use crate::diagnostics::source::{Place, Spanned};
 use crate::storage::digest::Digest;
 
@@ -29,6 +31,11 @@ pub(crate) struct Primary {
 }
 
 impl Primary {
+    /// Returns the primary provider that the sections of a config.toml choose. `default` is primary if they choose none.
+    pub(crate) fn of(gateway: &GatewaySections, registry: &Registry, default: &ProviderName) -> Self {
+        ActiveProviders::of(gateway, registry, default, &mut Problems::default()).into_primary()
+    }
+
     /// Returns the provider type.
     pub(crate) fn provider_type(&self) -> &str {
         self.section.as_ref().map_or(self.name.as_str(), |section| &section.provider_type)
@@ -50,13 +57,41 @@ impl Primary {
     /// Returns the identity of the provider: equal for two configurations whose primary provider has the same type and
     /// settings. The poll interval is no part of it, because it does not change the control plane.
     pub(crate) fn identity(&self) -> String {
+        self.digest(&serde_json::to_string(&self.own_settings()).unwrap_or_default())
+    }
+
+    /// Returns the identity of the source of changes: the URL of the control plane, or, for a provider without one, all
+    /// settings but secrets. A new token does not make it another source.
+    pub(crate) fn store(&self) -> String {
+        if let Some(address) = &self.address {
+            return self.digest(address);
+        }
+        let sensitive = Sensitive::new(known, &[]);
+        let mut settings = self.own_settings();
+        settings.retain(|key, value| {
+            !sensitive.is_secret(&["provider", self.name.as_str(), key], value.is_table())
+        });
+        self.digest(&serde_json::to_string(&settings).unwrap_or_default())
+    }
+
+    fn digest(&self, settings: &str) -> String {
+        let provider_type = self.provider_type();
+        format!("{:#}", Digest::of(format!("{provider_type}\n{settings}").as_bytes()))
+    }
+
+    /// Returns the settings without those of the host.
+    fn own_settings(&self) -> toml::Table {
         let mut settings = self.settings();
         for key in ["type", "poll_interval_secs", "enabled"] {
             settings.remove(key);
         }
-        let provider_type = self.provider_type();
-        let text = serde_json::to_string(&settings).unwrap_or_default();
-        format!("{:#}", Digest::of(format!("{provider_type}\n{text}").as_bytes()))
+        settings
+    }
+
+    /// Returns the digest of the type and all settings, those of the host among them.
+    pub(crate) fn settings_digest(&self) -> Digest {
+        let text = serde_json::to_string(&self.settings()).unwrap_or_default();
+        Digest::of(format!("{}\n{text}", self.provider_type()).as_bytes())
     }
 
     /// Returns the URL of the control plane; `None` for a provider without one.
@@ -272,14 +307,33 @@ mod tests {
     use crate::config::test_registry::test_registry;
     use crate::diagnostics::source::Source;
 
-    fn identity(text: &str) -> String {
+    fn primary(text: &str) -> Primary {
         let source = Source::new("config.toml", format!("[proxy]\nid = \"a\"\n{text}"));
         let fragment = Fragment::gateway(&source);
         let default = "runbeam".parse().unwrap();
-        let (registry, mut problems) = (test_registry(), Problems::default());
-        ActiveProviders::of(fragment.gateway.as_ref().unwrap(), &registry, &default, &mut problems)
-            .primary
-            .identity()
+        Primary::of(fragment.gateway.as_deref().unwrap(), &test_registry(), &default)
+    }
+
+    fn identity(text: &str) -> String {
+        primary(text).identity()
+    }
+
+    #[test]
+    fn source_means_the_control_plane() {
+        let one = primary("[provider.runbeam]\napi = \"https://one.example\"\n").store();
+        for (text, same) in [
+            ("[provider.runbeam]\napi = \"https://one.example/\"\npoll_interval_secs = 5\n", true),
+            ("[provider.runbeam]\napi = \"https://two.example\"\n", false),
+            ("[provider.runbeam]\ntype = \"other\"\napi = \"https://one.example\"\n", false),
+        ] {
+            assert_eq!(primary(text).store() == one, same, "{text}");
+        }
+        // A type without a URL of its own: all settings but secrets.
+        let other = |more: &str| {
+            primary(&format!("primary_provider = \"inbox\"\n[provider.inbox]\n{more}\n")).store()
+        };
+        assert_eq!(other("path = \"a\"\ntoken = \"1\""), other("path = \"a\"\ntoken = \"2\""));
+        assert_ne!(other("path = \"a\""), other("path = \"b\""));
     }
 
     #[test]
@@ -308,7 +362,7 @@ mod tests {
         let (registry, mut problems) = (test_registry(), Problems::default());
         let default = "runbeam".parse().unwrap();
         let active =
-            ActiveProviders::of(fragment.gateway.as_ref().unwrap(), &registry, &default, &mut problems);
+            ActiveProviders::of(fragment.gateway.as_deref().unwrap(), &registry, &default, &mut problems);
         (active.into_primary().name.to_string(), problems)
     }
 

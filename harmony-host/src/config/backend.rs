@@ -1,5 +1,6 @@
 //! The sections `[backends.*]` and `[targets.*]`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::connection::Connection;
@@ -26,7 +27,7 @@ pub(crate) struct Backend {
     /// The name of a `[targets.*]`, or a resource reference.
     pub(crate) target_ref: Option<Spanned<String>>,
     /// The connection settings. They override those of the target.
-    pub(crate) connection: Connection,
+    pub(crate) connection: Arc<Connection>,
     /// The timeout and retries. They override those of the target.
     pub(crate) timing: Timing,
     /// The protocols that clients may switch to.
@@ -45,7 +46,7 @@ pub(crate) struct Target {
     /// The place of the definition.
     pub(crate) place: Place,
     /// The connection settings.
-    pub(crate) connection: Connection,
+    pub(crate) connection: Arc<Connection>,
     /// The timeout and retries.
     pub(crate) timing: Timing,
     /// The name of the `[authentications.*]` for the sent requests.
@@ -128,7 +129,7 @@ impl Backend {
             base_url,
             path_prefix,
             target_ref: section.text("target_ref", problems),
-            connection,
+            connection: connection.shared(),
             timing,
             upgrades: upgrades(section, problems),
             authentication: section.text("authentication", problems),
@@ -178,7 +179,7 @@ impl Target {
         Self {
             name,
             place: section.place().clone(),
-            connection,
+            connection: connection.shared(),
             timing: Timing::read(section, problems),
             authentication: section.text("authentication", problems),
             enabled: enabled(section, problems),

@@ -1,28 +1,27 @@
 //! The check for paths and URLs that two pipelines claim.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::config::link::LinkedPipeline;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
-use crate::http::path::owned_segments;
 use crate::http::url_prefix::{Scheme, UrlPrefix};
 
 /// A path prefix on a network.
-type PathKey<'a> = (&'a str, Vec<String>);
+type PathKey<'a> = (&'a str, &'a [String]);
 /// An ingress URL on a network.
 type UrlKey<'a> = (&'a str, Scheme, &'a str, u16, &'a [String]);
 
 /// Adds an error for every path on a network, and every ingress URL, that two pipelines claim.
-pub(crate) fn check(pipelines: &[LinkedPipeline], problems: &mut Problems) {
-    let mut paths: HashMap<PathKey<'_>, (&str, &Place)> = HashMap::new();
+pub(crate) fn check(pipelines: &[Arc<LinkedPipeline>], problems: &mut Problems) {
+    let mut paths: HashMap<PathKey<'_>, (&str, &Place)> = HashMap::with_capacity(pipelines.len());
     let mut urls: HashMap<UrlKey<'_>, (&str, &str, &Place)> = HashMap::new();
     for linked in pipelines {
         let name = linked.pipeline.name.as_str();
         for network in &linked.pipeline.networks {
             let network = network.value.as_str();
-            for prefix in linked.endpoints.iter().filter_map(|endpoint| endpoint.path_prefix.as_ref()) {
-                let Ok(segments) = owned_segments(&prefix.value) else { continue };
+            for (segments, prefix) in linked.endpoints.iter().filter_map(|endpoint| endpoint.path()) {
                 let (owner, place) = *paths.entry((network, segments)).or_insert((name, &prefix.place));
                 if owner != name {
                     let what = format!("the path `{}` on network `{network}`", prefix.value);

@@ -1,5 +1,7 @@
 //! The connection settings of a backend or target.
 
+use std::sync::{Arc, LazyLock};
+
 use provider_api::UrlPath;
 use url::Url;
 
@@ -36,6 +38,12 @@ impl Connection {
             base_path: connection.text("base_path", problems),
             ca_cert: connection.text("ca_cert_path", problems),
         }
+    }
+
+    /// Returns these keys behind a pointer: most backends have none, and share one.
+    pub(crate) fn shared(self) -> Arc<Self> {
+        static NONE: LazyLock<Arc<Connection>> = LazyLock::new(Arc::default);
+        if self.is_set() { Arc::new(self) } else { Arc::clone(&NONE) }
     }
 
     /// Returns these keys, with the keys of `fallback` where these are absent.

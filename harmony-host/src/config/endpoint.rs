@@ -1,5 +1,7 @@
 //! The sections `[endpoints.*]`.
 
+use std::sync::Arc;
+
 use crate::config::pipeline::optional;
 use crate::config::section::Section;
 use crate::diagnostics::problem::Problems;
@@ -19,6 +21,8 @@ pub(crate) struct Endpoint {
     pub(crate) service: Spanned<String>,
     /// The prefix of the paths that the endpoint receives.
     pub(crate) path_prefix: Option<Spanned<String>>,
+    /// The segments of the prefix; `None` without a prefix, or for one that no request can have.
+    pub(crate) segments: Option<Arc<[String]>>,
     /// The name of the `[authentications.*]` that requests must satisfy.
     pub(crate) authentication: Option<Spanned<String>>,
     /// The name of the `[peers.*]` that requests come from.
@@ -42,6 +46,7 @@ impl Endpoint {
             id: optional(section, "id", problems),
             place: section.place().clone(),
             service: service?,
+            segments: path_prefix.as_ref().and_then(|at| owned_segments(&at.value).ok()).map(Arc::from),
             path_prefix,
             authentication: section.text("authentication", problems),
             peer_ref: section.text("peer_ref", problems),
@@ -50,6 +55,11 @@ impl Endpoint {
             endpoint.check_path(problems);
         }
         Some(endpoint)
+    }
+
+    /// Returns the segments of its path, and where the path is written.
+    pub(crate) fn path(&self) -> Option<(&[String], &Spanned<String>)> {
+        self.segments.as_deref().zip(self.path_prefix.as_ref())
     }
 
     fn is_routed(&self) -> bool {

@@ -30,7 +30,7 @@ pub(crate) struct Fragment {
     /// The file.
     pub(crate) source: Arc<Source>,
     /// The sections that are only read from config.toml.
-    pub(crate) gateway: Option<GatewaySections>,
+    pub(crate) gateway: Option<Box<GatewaySections>>,
     /// `[pipelines.*]`
     pub(crate) pipelines: Vec<Arc<Pipeline>>,
     /// `[endpoints.*]`
@@ -88,6 +88,15 @@ impl Fragment {
         Self::read(source, false)
     }
 
+    /// Returns whether the file has anything that concerns the configuration beyond its definitions: problems, unknown keys,
+    /// variables or the sections of the gateway.
+    pub(crate) fn is_remarkable(&self) -> bool {
+        self.gateway.is_some()
+            || !self.unknown_keys.is_empty()
+            || !self.variables.is_empty()
+            || !self.problems.is_empty()
+    }
+
     fn read(source: &Arc<Source>, is_gateway: bool) -> Self {
         let mut problems = Problems::default();
         let (mut document, syntax) = DeTable::parse_recoverable(source.toml());
@@ -141,7 +150,7 @@ impl Fragment {
                 root.named("network", p).into_iter().map(|(name, s)| Network::read(name, &s, p)).collect();
             let management = Management::read(&root, p);
             networks.extend(management.as_ref().and_then(Management::default_network));
-            proxy.map(|proxy| GatewaySections { proxy, providers, networks, management })
+            proxy.map(|proxy| Box::new(GatewaySections { proxy, providers, networks, management }))
         } else {
             for key in GATEWAY_ONLY.into_iter().filter(|key| root.has(key)) {
                 p.error(
@@ -164,6 +173,7 @@ impl Fragment {
                         None => invalid_sections.push(format!("{}.{name}", $key)),
                     }
                 }
+                all.shrink_to_fit();
                 all
             }};
         }

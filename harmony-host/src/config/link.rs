@@ -11,16 +11,17 @@ use provider_api::{Mode, Reference};
 use url::Url;
 
 use crate::config::active_providers::ActiveProviders;
+use crate::config::alternatives::alternatives;
 use crate::config::capabilities::{Capabilities, HOST_MIDDLEWARE};
-use crate::config::lookup::{Lookup, alternatives};
+use crate::config::lookup::Lookup;
 use crate::config::mesh_auth::{Direction, MeshAuth, TokenRule};
 use crate::config::{Backend, Endpoint, Middleware, Peer, Pipeline, Target, Timing};
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::Spanned;
+use crate::diagnostics::source::{Place, Spanned};
 use crate::http::url_prefix::UrlPrefix;
 
 /// A pipeline with the definitions that it names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LinkedPipeline {
     /// The pipeline.
     pub(crate) pipeline: Arc<Pipeline>,
@@ -34,7 +35,7 @@ pub(crate) struct LinkedPipeline {
     pub(crate) egress: Vec<LinkedEgress>,
     /// Set when an egress that uses the backend, enabled or not, has `mode = "mesh"`.
     pub(crate) mesh_only: bool,
-    /// The `mesh_auth` middleware, until it is linked with the meshes.
+    /// The `mesh_auth` middleware, from which the two rules follow once the meshes are known.
     pub(crate) mesh_auth: Vec<Arc<MeshAuth>>,
     /// The rule of its `mesh_auth` for the requests that come in; `None` without one.
     pub(crate) ingress_auth: Option<TokenRule>,
@@ -45,10 +46,12 @@ pub(crate) struct LinkedPipeline {
     /// The features that the pipeline needs and this host does not have. Such a pipeline answers 501; it is never
     /// served without them, since one of them may be its authentication.
     pub(crate) unserved: Option<String>,
+    /// The problems that linking it has found; only warnings once the configuration is accepted.
+    pub(crate) problems: Problems,
 }
 
 /// A backend with its destination.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LinkedBackend {
     /// The backend.
     pub(crate) backend: Arc<Backend>,
@@ -76,7 +79,7 @@ pub(crate) enum Destination {
 }
 
 /// An ingress with its URLs and endpoint.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LinkedIngress {
     /// The name.
     pub(crate) name: String,
@@ -89,7 +92,7 @@ pub(crate) struct LinkedIngress {
 }
 
 /// An egress that requests can use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LinkedEgress {
     /// The name.
     pub(crate) name: String,
@@ -97,13 +100,57 @@ pub(crate) struct LinkedEgress {
     pub(crate) mode: Mode,
 }
 
+impl LinkedPipeline {
+    /// Returns whether requests are sent by this backend.
+    pub(crate) fn sends_by(&self, backend: &Arc<Backend>) -> bool {
+        self.backend.as_ref().is_some_and(|linked| Arc::ptr_eq(&linked.backend, backend))
+    }
+
+    /// Returns whether the pipeline belongs to no mesh, has no middleware, and every definition that it names is in its own file.
+    pub(crate) fn is_alone(&self) -> bool {
+        let Pipeline { middleware, ingress, egress, .. } = &*self.pipeline;
+        middleware.is_empty() && ingress.is_empty() && egress.is_empty() && !self.depends_on_others()
+    }
+
+    fn depends_on_others(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| !self.is_own(&endpoint.place))
+            || self.backend.as_ref().is_some_and(|linked| !self.is_own(&linked.backend.place))
+            || self.pipeline.backends.len() > 1
+    }
+
+    /// Returns whether another file that defines some of these endpoints and backends, or no longer does, may concern the
+    /// pipeline. A definition in its own file comes first.
+    pub(crate) fn depends_on(&self, sorted_names: &[&str]) -> bool {
+        let is_named = |name: &str| sorted_names.binary_search(&name).is_ok();
+        self.names().any(is_named)
+            && (self.depends_on_others()
+                || !self.pipeline.egress.is_empty()
+                || !self.pipeline.ingress.is_empty())
+    }
+
+    fn is_own(&self, place: &Place) -> bool {
+        Arc::ptr_eq(place.source(), self.pipeline.place.source())
+    }
+
+    /// Returns every name by which the pipeline, or a definition that it names, refers to a definition.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let Pipeline { endpoints, middleware, backends, ingress, egress, .. } = &*self.pipeline;
+        let listed = endpoints.iter().chain(middleware).chain(backends);
+        let of_ingress = ingress.iter().filter_map(|ingress| ingress.endpoint.as_ref());
+        let of_egress = egress.iter().filter_map(|egress| egress.backend.as_ref());
+        let peers = self.endpoints.iter().filter_map(|endpoint| endpoint.peer_ref.as_ref());
+        let target = self.backend.iter().filter_map(|linked| linked.backend.target_ref.as_ref());
+        listed.chain(of_ingress).chain(of_egress).chain(peers).chain(target).map(|at| at.value.as_str())
+    }
+}
+
 /// Resolves the names in pipelines to definitions.
 pub(crate) struct Linker<'a> {
-    pub(crate) endpoints: Lookup<Endpoint>,
-    pub(crate) backends: Lookup<Backend>,
-    pub(crate) targets: Lookup<Target>,
-    pub(crate) peers: Lookup<Peer>,
-    pub(crate) middleware: Lookup<Middleware>,
+    pub(crate) endpoints: Lookup<'a, Endpoint>,
+    pub(crate) backends: Lookup<'a, Backend>,
+    pub(crate) targets: Lookup<'a, Target>,
+    pub(crate) peers: Lookup<'a, Peer>,
+    pub(crate) middleware: Lookup<'a, Middleware>,
     pub(crate) middleware_types: HashSet<&'a str>,
     pub(crate) authentications: HashSet<&'a str>,
     pub(crate) open_authentications: HashSet<&'a str>,
@@ -114,7 +161,9 @@ pub(crate) struct Linker<'a> {
 
 impl Linker<'_> {
     /// Links one pipeline.
-    pub(crate) fn pipeline(&self, pipeline: &Arc<Pipeline>, problems: &mut Problems) -> LinkedPipeline {
+    pub(crate) fn pipeline(&self, pipeline: &Arc<Pipeline>) -> LinkedPipeline {
+        let mut found = Problems::default();
+        let problems = &mut found;
         let key = format!("pipelines.{}", pipeline.name);
         let mut missing: Vec<String> = Vec::new();
         self.networks_of(pipeline, &key, problems);
@@ -141,10 +190,11 @@ impl Linker<'_> {
                     .to_owned(),
             );
         }
+        let own: HashSet<_> = endpoints.iter().map(Arc::as_ptr).collect();
         let mut ingress = Vec::new();
         for one in &pipeline.ingress {
             // One that is disabled is checked too: the rules of its endpoint stay.
-            let linked = self.ingress(pipeline, one, &endpoints, problems);
+            let linked = self.ingress(pipeline, one, &endpoints, &own, problems);
             ingress.extend(linked.filter(|_| one.enabled));
         }
         let mut egress = Vec::new();
@@ -155,7 +205,13 @@ impl Linker<'_> {
             mesh_only |= linked.as_ref().is_some_and(|linked| linked.mode == Mode::Mesh);
             egress.extend(linked.filter(|_| one.enabled));
         }
-        let linked = LinkedPipeline {
+        let unserved = (!missing.is_empty()).then(|| missing.join(", "));
+        if let Some(missing) = &unserved {
+            let message =
+                format!("this host does not have {missing}; requests to this pipeline are answered 501");
+            problems.warn(Some(&pipeline.place), key, message);
+        }
+        LinkedPipeline {
             ingress,
             egress,
             mesh_only,
@@ -166,14 +222,9 @@ impl Linker<'_> {
             ingress_auth: None,
             egress_auth: None,
             closed,
-            unserved: (!missing.is_empty()).then(|| missing.join(", ")),
-        };
-        if let Some(missing) = &linked.unserved {
-            let message =
-                format!("this host does not have {missing}; requests to this pipeline are answered 501");
-            problems.warn(Some(&pipeline.place), key, message);
+            unserved,
+            problems: found,
         }
-        linked
     }
 
     /// Checks the networks of a pipeline, and that it can receive requests.
@@ -249,7 +300,7 @@ impl Linker<'_> {
                 || self.middleware_types.contains(name.value.as_str());
             let defined = self.middleware.get(&name.value, name.place.source());
             let found = match defined {
-                Err([]) if bare => None,
+                Err(none) if none.is_empty() && bare => None,
                 _ => match self.middleware.find(name, &format!("{key}.middleware"), problems) {
                     Some(found) => Some(found),
                     None => continue,

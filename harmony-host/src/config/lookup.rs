@@ -1,14 +1,17 @@
 //! Lookup of definitions by name.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::config::keys::nearest;
+use crate::config::alternatives::KnownNames;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Source, Spanned};
 
 /// The entry of `invalid_sections` that stands for all sections that a syntax error may hide.
 pub(crate) const SYNTAX_BROKEN: &str = "*";
+
+/// The number of places that a message about several definitions names.
+const PLACES: usize = 12;
 
 /// A definition with a name.
 pub(crate) trait Named {
@@ -26,30 +29,45 @@ pub(crate) trait Named {
 /// its own pipelines. So a name first means the definition in the file that uses it, and otherwise the only definition
 /// in another file.
 #[derive(Debug)]
-pub(crate) struct Lookup<T> {
-    by_name: HashMap<String, Vec<Arc<T>>>,
+pub(crate) struct Lookup<'a, T> {
+    by_name: HashMap<&'a str, Candidates<'a, T>>,
+    /// The names, for the remedies of unknown ones. Made when the first one is unknown.
+    names: OnceLock<KnownNames>,
     /// The names of definitions that could not be read.
     invalid: HashSet<String>,
     /// Set if a syntax error may hide definitions.
     syntax_broken: bool,
 }
 
-impl<T: Named> Lookup<T> {
+/// The definitions of a name: almost always one.
+#[derive(Debug)]
+struct Candidates<'a, T> {
+    first: &'a Arc<T>,
+    others: Vec<&'a Arc<T>>,
+}
+
+impl<'a, T> Candidates<'a, T> {
+    fn all(&self) -> impl Iterator<Item = &'a Arc<T>> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
+    }
+}
+
+impl<'a, T: Named> Lookup<'a, T> {
     /// Creates a lookup of all definitions.
-    pub(crate) fn new<'a>(all: impl Iterator<Item = &'a Arc<T>>) -> Self
-    where
-        T: 'a,
-    {
-        let mut by_name: HashMap<String, Vec<Arc<T>>> = HashMap::new();
+    pub(crate) fn new(all: impl Iterator<Item = &'a Arc<T>>) -> Self {
+        let mut by_name: HashMap<&str, Candidates<'_, T>> = HashMap::new();
         for item in all {
-            by_name.entry(item.name().to_owned()).or_default().push(Arc::clone(item));
+            by_name
+                .entry(item.name())
+                .and_modify(|same| same.others.push(item))
+                .or_insert_with(|| Candidates { first: item, others: Vec::new() });
         }
-        Self { by_name, invalid: HashSet::new(), syntax_broken: false }
+        Self { by_name, names: OnceLock::new(), invalid: HashSet::new(), syntax_broken: false }
     }
 
     /// Adds sections that exist but could not be read, given as `endpoints.x`.
     #[must_use]
-    pub(crate) fn with_invalid<'a>(mut self, sections: impl Iterator<Item = &'a String>) -> Self {
+    pub(crate) fn with_invalid<'s>(mut self, sections: impl Iterator<Item = &'s String>) -> Self {
         for section in sections {
             self.syntax_broken |= section == SYNTAX_BROKEN;
             let own = section.strip_prefix(T::SECTION).and_then(|name| name.strip_prefix('.'));
@@ -59,17 +77,10 @@ impl<T: Named> Lookup<T> {
     }
 
     /// Creates a lookup of definitions whose names must be unique in all files; adds an error for each duplicate.
-    pub(crate) fn unique<'a>(all: impl Iterator<Item = &'a Arc<T>>, problems: &mut Problems) -> Self
-    where
-        T: 'a,
-    {
+    pub(crate) fn unique(all: impl Iterator<Item = &'a Arc<T>>, problems: &mut Problems) -> Self {
         let lookup = Self::new(all);
         for same in lookup.by_name.values() {
-            for second in same.iter().skip(1) {
-                let key = format!("{}.{}", T::SECTION, second.name());
-                let message = format!("this name is already used at {}", same[0].place());
-                problems.error(Some(second.place()), key, message).help("rename or delete one of the two");
-            }
+            same.others.iter().for_each(|second| report_duplicate(&**same.first, &**second, problems));
         }
         lookup
     }
@@ -85,19 +96,24 @@ impl<T: Named> Lookup<T> {
         match self.get(&name.value, file) {
             Ok(found) => Some(found),
             // The problem of the section itself is already reported.
-            Err([]) if self.syntax_broken || self.invalid.contains(&name.value) => None,
+            Err(none) if none.is_empty() && (self.syntax_broken || self.invalid.contains(&name.value)) => {
+                None
+            }
             Err(candidates) => {
                 let section = T::SECTION;
                 let what = name.value.escape_debug();
                 if candidates.is_empty() {
-                    let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+                    let known = self.names.get_or_init(|| KnownNames::new(self.by_name.keys().copied()));
                     problems
                         .error(Some(&name.place), used_by, format!("there is no [{section}.{what}]"))
-                        .help(alternatives(&name.value, &known));
+                        .help(known.alternatives(&name.value));
                 } else {
-                    let places: Vec<String> = candidates.iter().map(|c| c.place().to_string()).collect();
+                    let places: Vec<String> =
+                        candidates.iter().take(PLACES).map(|c| c.place().to_string()).collect();
+                    let more = candidates.len() - places.len();
+                    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                     let message = format!(
-                        "[{section}.{what}] is defined in several other files: {}",
+                        "[{section}.{what}] is defined in several other files: {}{more}",
                         places.join(", ")
                     );
                     problems
@@ -110,42 +126,32 @@ impl<T: Named> Lookup<T> {
     }
 
     /// Returns the definition of `name` for `file`, or all candidates if there is not exactly one.
-    pub(crate) fn get(&self, name: &str, file: &Arc<Source>) -> Result<Arc<T>, &[Arc<T>]> {
-        let all = self.by_name.get(name).map_or(&[][..], Vec::as_slice);
-        let own = all.iter().find(|item| Arc::ptr_eq(item.place().source(), file));
-        match (own, all) {
-            (Some(own), _) => Ok(Arc::clone(own)),
-            (None, [only]) => Ok(Arc::clone(only)),
-            (None, several) => Err(several),
+    pub(crate) fn get(&self, name: &str, file: &Arc<Source>) -> Result<Arc<T>, Vec<&'a Arc<T>>> {
+        let Some(all) = self.by_name.get(name) else { return Err(Vec::new()) };
+        let is_own = |item: &&Arc<T>| Arc::ptr_eq(item.place().source(), file);
+        // Many files may define the same name. After config.toml, which is the first, they are in the order of their names.
+        let at = all.others.partition_point(|item| item.place().source().name() < file.name());
+        let own = Some(all.first).filter(is_own).or_else(|| all.others.get(at).copied().filter(is_own));
+        match own.or(Some(all.first).filter(|_| all.others.is_empty())) {
+            Some(found) => Ok(Arc::clone(found)),
+            None => Err(all.all().collect()),
         }
     }
 
+    /// Returns true if no file defines `name`.
+    pub(crate) fn is_undefined(&self, name: &str) -> bool {
+        !self.by_name.contains_key(name)
+    }
+
     /// Returns all definitions.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.by_name.values().flatten()
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'a Arc<T>> {
+        self.by_name.values().flat_map(Candidates::all)
     }
 }
 
-/// Returns the remedy for an unknown name: the nearest known one, and those that are defined, the nearest first.
-pub(crate) fn alternatives(name: &str, known: &[&str]) -> String {
-    let mut sorted = known.to_vec();
-    // A name from a document may be long, and the distance takes time.
-    let start: String = name.chars().take(64).collect();
-    sorted.sort_by_cached_key(|known| (strsim::damerau_levenshtein(&start, known), (*known).to_owned()));
-    sorted.dedup();
-    let defined = format!("defined are: {}", join_names(&sorted));
-    match nearest(name, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`? {defined}"),
-        None => defined,
-    }
-}
-
-/// Joins names for a message, at most 12 of them.
-pub(crate) fn join_names(names: &[&str]) -> String {
-    const SHOWN: usize = 12;
-    match names {
-        [] => "none".to_owned(),
-        few if few.len() <= SHOWN => few.join(", "),
-        many => format!("{} and {} more", many[..SHOWN].join(", "), many.len() - SHOWN),
-    }
+/// Adds the error for the second definition of a name that must be unique.
+pub(crate) fn report_duplicate<T: Named>(first: &T, second: &T, problems: &mut Problems) {
+    let key = format!("{}.{}", T::SECTION, second.name());
+    let message = format!("this name is already used at {}", first.place());
+    problems.error(Some(second.place()), key, message).help("rename or delete one of the two");
 }

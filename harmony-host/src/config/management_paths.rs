@@ -1,5 +1,7 @@
 //! The paths of the management API on its network, and the pipelines that have the same ones.
 
+use std::sync::Arc;
+
 use crate::config::link::LinkedPipeline;
 use crate::config::management::Management;
 use crate::diagnostics::problem::Problems;
@@ -15,7 +17,7 @@ pub(crate) const RELOAD: [&str; 2] = ["api", "reload"];
 /// A pipeline on the network of the management API, with a path or an ingress URL there.
 pub(crate) struct Neighbour<'a> {
     pub(crate) linked: &'a LinkedPipeline,
-    segments: Vec<String>,
+    segments: &'a [String],
     /// The place of the path or the URL.
     pub(crate) place: &'a Place,
 }
@@ -23,7 +25,7 @@ pub(crate) struct Neighbour<'a> {
 impl Neighbour<'_> {
     /// Returns whether requests for `/health` belong to this path.
     fn has_health(&self) -> bool {
-        matches!(self.segments.as_slice(), [] | [_]) && self.segments.iter().all(|segment| segment == HEALTH)
+        matches!(self.segments, [] | [_]) && self.segments.iter().all(|segment| segment == HEALTH)
     }
 
     /// Returns whether every request for this path belongs to the management API.
@@ -35,16 +37,16 @@ impl Neighbour<'_> {
 /// Returns the paths and ingress URLs of pipelines on the network of the management API.
 fn neighbours<'a>(
     management: &'a Management,
-    pipelines: &'a [LinkedPipeline],
+    pipelines: &'a [Arc<LinkedPipeline>],
 ) -> impl Iterator<Item = Neighbour<'a>> {
-    let is_on = |linked: &&LinkedPipeline| {
+    let is_on = |linked: &&Arc<LinkedPipeline>| {
         linked.pipeline.networks.iter().any(|network| network.value == management.network.value)
     };
     pipelines.iter().filter(is_on).flat_map(|linked| {
-        let paths = linked.endpoints.iter().filter_map(|endpoint| endpoint.path_prefix.as_ref());
-        let paths = paths.filter_map(|path| Some((owned_segments(&path.value).ok()?, &path.place)));
+        let paths = linked.endpoints.iter().filter_map(|endpoint| endpoint.path());
+        let paths = paths.map(|(segments, at)| (segments, &at.place));
         let urls = linked.ingress.iter().flat_map(|ingress| &ingress.urls);
-        let urls = urls.map(|url| (url.value.segments().to_vec(), &url.place));
+        let urls = urls.map(|url| (url.value.segments(), &url.place));
         paths.chain(urls).map(move |(segments, place)| Neighbour { linked, segments, place })
     })
 }
@@ -53,14 +55,14 @@ fn neighbours<'a>(
 /// management API answers them.
 pub(crate) fn owner_of_health<'a>(
     management: &'a Management,
-    pipelines: &'a [LinkedPipeline],
+    pipelines: &'a [Arc<LinkedPipeline>],
 ) -> Option<Neighbour<'a>> {
     neighbours(management, pipelines).find(Neighbour::has_health)
 }
 
 /// Adds a warning for each path that the management API answers instead of its pipeline, and for the pipeline that
 /// answers `/health`.
-pub(crate) fn check(management: &Management, pipelines: &[LinkedPipeline], problems: &mut Problems) {
+pub(crate) fn check(management: &Management, pipelines: &[Arc<LinkedPipeline>], problems: &mut Problems) {
     let (network, base) = (&management.network.value, &management.base_path);
     let segments = owned_segments(base).unwrap_or_default();
     for neighbour in neighbours(management, pipelines).filter(|neighbour| neighbour.is_below(&segments)) {

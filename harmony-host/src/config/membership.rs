@@ -1,14 +1,16 @@
 //! Meshes with their members: the ingresses and egresses that they name.
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use provider_api::{MeshIdentity, MeshKeys, ProviderName, Reference, ResourceType};
 use url::Url;
 
 use crate::config::active_providers::ActiveProviders;
+use crate::config::alternatives::KnownNames;
 use crate::config::link::LinkedPipeline;
-use crate::config::lookup::{Lookup, alternatives};
+use crate::config::lookup::Lookup;
 use crate::config::{Mesh, RemoteIngress, jwks_url};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
@@ -44,25 +46,39 @@ type Index<'a> = HashMap<&'a str, Vec<(&'a str, &'a [Spanned<UrlPrefix>])>>;
 struct Members<'a> {
     ingress: Index<'a>,
     egress: Index<'a>,
-    remote: &'a Lookup<RemoteIngress>,
+    /// The names of the ingresses and of the egresses, for the remedies of unknown ones.
+    names: [OnceCell<KnownNames>; 2],
+    remote: &'a Lookup<'a, RemoteIngress>,
     providers: &'a ActiveProviders,
 }
 
 impl LinkedMesh {
+    /// Returns whether another mesh has the same ingresses and egresses of this gateway.
+    pub(crate) fn has_same_members(&self, other: &Self) -> bool {
+        self.mesh.name == other.mesh.name && self.ingress == other.ingress && self.egress == other.egress
+    }
+
     /// Links all enabled meshes, sorted by name.
     pub(crate) fn all(
-        meshes: &Lookup<Mesh>,
-        remote: &Lookup<RemoteIngress>,
-        pipelines: &[LinkedPipeline],
+        meshes: &Lookup<'_, Mesh>,
+        remote: &Lookup<'_, RemoteIngress>,
+        pipelines: &[Arc<LinkedPipeline>],
         providers: &ActiveProviders,
         problems: &mut Problems,
     ) -> Vec<Self> {
-        let mut members = Members { ingress: HashMap::new(), egress: HashMap::new(), remote, providers };
+        let mut members = Members {
+            ingress: HashMap::new(),
+            egress: HashMap::new(),
+            names: Default::default(),
+            remote,
+            providers,
+        };
         for linked in pipelines {
             let pipeline = linked.pipeline.name.as_str();
+            let enabled: HashMap<_, _> =
+                linked.ingress.iter().rev().map(|one| (one.name.as_str(), &*one.urls)).collect();
             for ingress in &linked.pipeline.ingress {
-                let urls =
-                    linked.ingress.iter().find(|l| l.name == ingress.name).map_or(&[][..], |l| &l.urls);
+                let urls = enabled.get(ingress.name.as_str()).copied().unwrap_or_default();
                 members.ingress.entry(&ingress.name).or_default().push((pipeline, urls));
             }
             for egress in &linked.pipeline.egress {
@@ -96,8 +112,9 @@ impl Members<'_> {
         for at in &mesh.ingress {
             self.ingress(at, &format!("{key}.ingress"), &mut linked, problems);
         }
+        let mut known: HashSet<Reference> = linked.remote.iter().cloned().collect();
         for at in &mesh.egress {
-            self.egress(at, &format!("{key}.egress"), &mut linked, problems);
+            self.egress(at, &format!("{key}.egress"), &mut linked, &mut known, problems);
         }
         let provider = mesh.provider.as_ref()?;
         match provider.value.parse::<ProviderName>() {
@@ -145,24 +162,32 @@ impl Members<'_> {
                 }
             }
         } else if !self.ingress.contains_key(name) {
-            let mut known: Vec<&str> = self.ingress.keys().copied().collect();
-            known.extend(self.remote.all().map(|remote| remote.name.as_str()));
+            let remote = self.remote.all().map(|remote| remote.name.as_str());
+            let known = || KnownNames::new(self.ingress.keys().copied().chain(remote));
             problems
                 .error(
                     Some(&at.place),
                     key,
                     format!("there is no ingress and no [remote_ingress.*] called `{name}`"),
                 )
-                .help(alternatives(name, &known));
+                .help(self.names[0].get_or_init(known).alternatives(name));
         }
     }
 
-    fn egress(&self, at: &Spanned<String>, key: &str, linked: &mut LinkedMesh, problems: &mut Problems) {
+    /// Links an entry of the list `egress`. `known` are the remote ingresses so far.
+    fn egress(
+        &self,
+        at: &Spanned<String>,
+        key: &str,
+        linked: &mut LinkedMesh,
+        known: &mut HashSet<Reference>,
+        problems: &mut Problems,
+    ) {
         let Some(reference) = self.providers.reference(at, key, problems) else { return };
         if !reference.provider().is_local() {
             // An ingress in this list is a destination of the mesh: requests to it carry a token of the mesh.
             if reference.resource_type() == Some(ResourceType::Ingress) {
-                if !linked.remote.contains(&reference) {
+                if known.insert(reference.clone()) {
                     linked.remote.push(reference.clone());
                 }
                 linked.destinations.push(reference);
@@ -176,10 +201,10 @@ impl Members<'_> {
         if let Some((pipeline, _)) = find_one(&self.egress, name, at, key, problems) {
             linked.egress.push((pipeline.to_owned(), name.to_owned()));
         } else if !self.egress.contains_key(name) {
-            let known: Vec<&str> = self.egress.keys().copied().collect();
+            let known = || KnownNames::new(self.egress.keys().copied());
             problems
                 .error(Some(&at.place), key, format!("there is no egress called `{name}`"))
-                .help(alternatives(name, &known));
+                .help(self.names[1].get_or_init(known).alternatives(name));
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) struct MeshAuth {
 }
 
 /// The rule of all `mesh_auth` of a pipeline for one side.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct TokenRule {
     /// Set when a request without a token is refused.
     pub(crate) required: bool,

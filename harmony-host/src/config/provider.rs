@@ -42,8 +42,6 @@ pub(crate) struct ProviderSection {
     pub(crate) provider_type: String,
     /// The value of `enabled`, `true` unless configured.
     pub(crate) enabled: bool,
-    /// The poll interval in seconds; 30 unless configured, 0 for manual sync.
-    pub(crate) poll_interval_secs: u64,
     settings: Settings,
 }
 
@@ -63,7 +61,7 @@ pub(crate) const DEFAULT_INTERVAL_SECS: u64 = 30;
 /// The default primary provider.
 pub(crate) const DEFAULT_PRIMARY: &str = "runbeam";
 
-/// The key of the poll interval. The host reads it, not the provider.
+/// The key of the poll interval.
 const INTERVAL: &str = "poll_interval_secs";
 /// The allowed poll intervals, in seconds.
 const INTERVALS: std::ops::RangeInclusive<u64> = 0..=3600;
@@ -138,7 +136,6 @@ impl ProviderSections {
             place: section.place().clone(),
             provider_type: provider_type.to_owned(),
             enabled: true,
-            poll_interval_secs: interval,
             settings: Settings::Translated { text: settings.to_string(), keys: written },
         };
         let primary = if enabled { name.clone() } else { ProviderName::local() };
@@ -164,12 +161,12 @@ fn check_legacy_keys(section: &Section<'_>, legacy: &LegacySection, problems: &m
 impl ProviderSection {
     fn read(name: &str, section: &Section<'_>, source: &Arc<Source>, problems: &mut Problems) -> Self {
         let provider_type = section.text("type", problems).map_or_else(|| name.to_owned(), |at| at.value);
-        let interval = section.integer(INTERVAL, INTERVALS, problems);
+        // The provider reads it; the host checks it.
+        section.integer(INTERVAL, INTERVALS, problems);
         Self {
             place: section.place().clone(),
             provider_type,
             enabled: section.flag("enabled", problems).is_none_or(|flag| flag.value),
-            poll_interval_secs: interval.map_or(DEFAULT_INTERVAL_SECS, |at| at.value),
             settings: Settings::InFile { source: Arc::clone(source), name: name.to_owned() },
         }
     }
@@ -251,7 +248,6 @@ mod tests {
         assert_eq!(problems.warnings().count(), 1);
         let legacy = legacy.unwrap();
         assert_eq!(legacy.primary.as_str(), "runbeam");
-        assert_eq!(legacy.section.poll_interval_secs, 0);
         let settings = legacy.section.with_settings(|settings| toml::Table::deserialize(settings).unwrap());
         assert_eq!(settings["api"].as_str(), Some("https://cloud.example/\""));
         assert_eq!(

@@ -161,6 +161,7 @@ impl<'a> Section<'a> {
                 }
             }
         }
+        texts.shrink_to_fit();
         texts
     }
 

@@ -1,13 +1,18 @@
 //! Rendering of problems as readable text, with an excerpt of the file.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::diagnostics::escape::{escape, is_unsafe};
 use crate::diagnostics::mask::mask_secrets;
 use crate::diagnostics::problem::{Problem, Severity};
 use crate::diagnostics::source::Source;
+
+/// The longest line of which an excerpt is shown, in bytes. The library reads the whole line for each problem, and a line of a
+/// generated file may have thousands.
+const LONGEST_LINE: usize = 4096;
 
 /// Renders problems with an excerpt of the file, as `harmony-host check` prints them.
 ///
@@ -59,12 +64,22 @@ fn draw(problem: &Problem, text: &str, renderer: &Renderer) -> String {
     let title = format!("{}: {}", problem.key, problem.message);
     let mut group = Group::with_title(level.primary_title(&title));
     if let Some(place) = &problem.place {
-        let span = first_line(text, place.span());
-        group = group.element(
-            Snippet::source(text)
-                .path(path_of(place.source()))
-                .annotation(AnnotationKind::Primary.span(span)),
-        );
+        let (source, span) = (place.source(), place.span());
+        // Only the line: the library reads all it is given, for each problem of the file.
+        let line = source.line_range(span.start);
+        let excerpt = text.get(line.clone()).unwrap_or_default();
+        group = match excerpt.len() {
+            0..=LONGEST_LINE => {
+                let span = within(&line, span);
+                group.element(
+                    Snippet::source(excerpt)
+                        .line_start(place.line())
+                        .path(path_of(source))
+                        .annotation(AnnotationKind::Primary.span(span)),
+                )
+            }
+            _ => group.element(Origin::path(path_of(source)).line(place.line())),
+        };
     }
     if let Some(help) = &problem.help {
         group = group.element(Level::HELP.message(help.as_str()));
@@ -72,11 +87,10 @@ fn draw(problem: &Problem, text: &str, renderer: &Renderer) -> String {
     renderer.render(&[group])
 }
 
-/// Returns the part of `span` on its first line: the span of a table covers many lines.
-fn first_line(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
-    let start = span.start.min(text.len());
-    let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
-    start..span.end.clamp(start, line_end)
+/// Returns the part of `span` on `line`, counted from its start: the span of a table covers many lines.
+fn within(line: &Range<usize>, span: Range<usize>) -> Range<usize> {
+    let start = span.start.clamp(line.start, line.end);
+    start - line.start..span.end.clamp(start, line.end) - line.start
 }
 
 #[cfg(test)]
@@ -92,6 +106,27 @@ mod tests {
         let drawn = render([&Problem { severity: Severity::Error, place, key, message, help: None }], false);
         assert!(!drawn.contains(|c: char| is_unsafe(c) && c != '\n'), "{drawn:?}");
         assert!(drawn.contains("?[2J"), "{drawn}");
+    }
+
+    fn drawn(text: &str, span: Range<usize>) -> String {
+        let place = Some(Place::new(&Source::new("a.toml", text), span));
+        let (key, message) = ("k".to_owned(), "wrong".to_owned());
+        render([&Problem { severity: Severity::Error, place, key, message, help: None }], false)
+    }
+
+    #[test]
+    fn excerpts_show_the_line() {
+        let second = drawn("a = 1\nbé = [2,\n3]\n", 12..18);
+        assert_eq!(
+            second, "error: k: wrong\n --> a.toml:2:6\n  |\n2 | bé = [2,\n  |      ^^^\n\n",
+            "{second}"
+        );
+        for at in [0, 6, 19, 1_000] {
+            assert!(drawn("a = 1\nb = 2\n", at..at + 1).contains("a.toml:"), "{at}");
+        }
+        assert!(drawn("", 0..0).contains("a.toml:1"));
+        let long = drawn(&format!("a = 1\nb = \"{}\"\n", "x".repeat(LONGEST_LINE)), 10..14);
+        assert!(long.contains("a.toml:2") && long.len() < 100, "{long}");
     }
 
     #[test]

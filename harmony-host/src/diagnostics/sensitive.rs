@@ -24,6 +24,13 @@ pub(crate) struct Sensitive {
     patterns: Vec<String>,
 }
 
+impl PartialEq for Sensitive {
+    /// Two decisions are the same if they have the same table and patterns.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.table, other.table) && self.patterns == other.patterns
+    }
+}
+
 impl Default for Sensitive {
     /// Decides by names only.
     fn default() -> Self {

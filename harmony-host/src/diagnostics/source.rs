@@ -56,8 +56,10 @@ impl Source {
     }
 
     /// Sets which values of the file are secret: it depends on the rest of the configuration.
-    pub(crate) fn set_sensitive(&self, sensitive: Arc<Sensitive>) {
-        *self.sensitive.write().unwrap_or_else(PoisonError::into_inner) = sensitive;
+    pub(crate) fn set_sensitive(&self, sensitive: &Arc<Sensitive>) {
+        if !Arc::ptr_eq(&self.sensitive.read().unwrap_or_else(PoisonError::into_inner), sensitive) {
+            *self.sensitive.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(sensitive);
+        }
     }
 
     /// Returns the decision which values are secret.
@@ -89,6 +91,13 @@ impl Source {
         self.starts().partition_point(|start| *start <= offset).max(1)
     }
 
+    /// Returns the range of the line with a byte offset, without its end. Does not read the line.
+    pub(crate) fn line_range(&self, offset: usize) -> Range<usize> {
+        let (line, starts) = (self.line(offset), self.starts());
+        let start = starts.get(line - 1).copied().unwrap_or_default();
+        start..starts.get(line).map_or(self.text.len(), |next| next - 1)
+    }
+
     fn starts(&self) -> &[usize] {
         self.line_starts.get_or_init(|| {
             std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect()
@@ -106,13 +115,16 @@ impl fmt::Debug for Source {
 #[derive(Clone, Debug)]
 pub struct Place {
     source: Arc<Source>,
-    span: Range<usize>,
+    /// A file has at most 4 MiB.
+    start: u32,
+    end: u32,
 }
 
 impl Place {
     /// Creates the place of the bytes `span` in `source`.
     pub(crate) fn new(source: &Arc<Source>, span: Range<usize>) -> Self {
-        Self { source: Arc::clone(source), span }
+        let bounded = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        Self { source: Arc::clone(source), start: bounded(span.start), end: bounded(span.end) }
     }
 
     /// Returns the file.
@@ -122,19 +134,19 @@ impl Place {
 
     /// Returns whether `other` is the same range of the same file.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.source, &other.source) && self.span == other.span
+        Arc::ptr_eq(&self.source, &other.source) && self.span() == other.span()
     }
 
     /// Returns whether the range starts in the header of a section.
     pub(crate) fn is_in_header(&self) -> bool {
-        let before = self.source.text.get(..self.span.start).unwrap_or_default();
+        let before = self.source.text.get(..self.span().start).unwrap_or_default();
         let line = before.rfind('\n').map_or(0, |at| at + 1);
         self.source.text.get(line..).is_some_and(|line| line.trim_start().starts_with('['))
     }
 
     /// Returns the range of bytes.
     pub(crate) fn span(&self) -> Range<usize> {
-        self.span.clone()
+        self.start as usize..self.end as usize
     }
 
     /// Returns the name of the file, relative to the directory of config.toml.
@@ -144,7 +156,7 @@ impl Place {
 
     /// Returns the line on which the range starts, counted from 1.
     pub fn line(&self) -> usize {
-        self.source.line(self.span.start)
+        self.source.line(self.span().start)
     }
 }
 
@@ -189,5 +201,9 @@ mod tests {
     fn lines_count_from_one() {
         let source = Source::new("a.toml", "é = 1\nb = 2\n");
         assert_eq!([0, 3, 7, 10_000].map(|offset| source.line(offset)), [1, 1, 2, 3]);
+        assert_eq!(
+            [0, 3, 6, 7, 10_000].map(|offset| source.line_range(offset)),
+            [0..6, 0..6, 0..6, 7..12, 13..13]
+        );
     }
 }

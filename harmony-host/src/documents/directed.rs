@@ -1,7 +1,10 @@
 //! The values that a control plane directs: those of the sections that it set a part of.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::config::keys::is_named_section;
-use crate::config::{Backend, Fragment, Target};
+use crate::config::{Fragment, Target};
 use crate::documents::Documents;
 use crate::documents::marks::Mark;
 
@@ -31,11 +34,19 @@ pub(super) fn is_within(key: &str, above: &str) -> bool {
 /// Returns the sections that a control plane directs from another one, each with the key there: it set the connection of
 /// a backend whose path is that of a local target, or the target of a local backend.
 pub(super) fn by_name(documents: &Documents, is_remote: impl Fn(&str, &str) -> bool) -> Vec<(Mark, String)> {
+    let mut targets: HashMap<&str, Vec<(&Fragment, &Target)>> = HashMap::new();
+    for holder in documents.fragments() {
+        for target in &holder.targets {
+            targets.entry(&target.name).or_default().push((holder, target));
+        }
+    }
     let mut directed = Vec::new();
     for user in documents.fragments() {
         for backend in &user.backends {
+            let named = backend.target_ref.as_ref().and_then(|name| targets.get(name.value.as_str()));
+            let Some(named) = named else { continue };
             let own = format!("backends.{}", backend.name);
-            for (holder, target) in targets_of(documents, user, backend) {
+            for (holder, target) in meant_by(user, named) {
                 let named = format!("targets.{}", target.name);
                 let (user, holder) = (user.source.name(), holder.source.name());
                 let mut add = |file: &str, key: &str, by: &str| {
@@ -56,19 +67,13 @@ pub(super) fn by_name(documents: &Documents, is_remote: impl Fn(&str, &str) -> b
     directed
 }
 
-/// Returns the targets that a backend may mean, with their files.
-fn targets_of<'d>(
-    documents: &'d Documents,
-    user: &'d Fragment,
-    backend: &'d Backend,
-) -> Vec<(&'d Fragment, &'d Target)> {
-    let Some(name) = &backend.target_ref else { return Vec::new() };
-    let of = |fragment: &'d Fragment| {
-        let named = fragment.targets.iter().filter(|target| target.name == name.value);
-        named.map(move |target| (fragment, &**target))
-    };
-    let own: Vec<_> = of(user).collect();
-    if own.is_empty() { documents.fragments().flat_map(of).collect() } else { own }
+/// Returns the targets of a name that a backend in the file `user` may mean, with their files.
+fn meant_by<'d>(user: &Fragment, named: &[(&'d Fragment, &'d Target)]) -> Vec<(&'d Fragment, &'d Target)> {
+    let is_own = |(holder, _): &&(&Fragment, &Target)| Arc::ptr_eq(&holder.source, &user.source);
+    match named.iter().find(is_own) {
+        Some(own) => vec![*own],
+        None => named.to_vec(),
+    }
 }
 
 #[cfg(test)]

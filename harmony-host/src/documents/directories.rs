@@ -159,6 +159,19 @@ mod tests {
         assert_eq!(errors(&root, ["new", "x/../new", "new/."]).len(), 2, "also what does not exist yet");
     }
 
+    /// A backup of hard links elsewhere is no fault, also where a directory does not exist.
+    #[test]
+    fn hard_links_elsewhere_are_allowed() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("gateway");
+        fs::create_dir_all(root.join("pipelines")).unwrap();
+        fs::write(root.join("config.toml"), "").unwrap();
+        fs::hard_link(root.join("config.toml"), dir.path().join("backup.toml")).unwrap();
+        assert_eq!(errors(&root, ["pipelines", "mesh", "transforms"]), [""; 0]);
+        fs::hard_link(root.join("config.toml"), root.join("pipelines/own.toml")).unwrap();
+        assert!(errors(&root, ["pipelines", "mesh", "transforms"])[0].contains("a hard link to config.toml"));
+    }
+
     /// The file of config.toml may be elsewhere: no change may write where it is, or where a link on the way to it is.
     #[test]
     fn the_file_of_config_toml_is_apart() {

@@ -70,6 +70,25 @@ impl Edits {
         })
     }
 
+    /// Adds the edits of a newer proposal: for each file the newer one counts, also if it leaves the file as it is.
+    pub(crate) fn merge(&mut self, newer: &Self) {
+        for name in newer.files.keys().chain(&newer.same) {
+            self.files.remove(name);
+            self.same.remove(name);
+            self.keys.remove(name);
+            self.overlaid.remove(name);
+        }
+        self.files.extend(newer.files.iter().map(|(name, text)| (name.clone(), text.clone())));
+        self.same.extend(newer.same.iter().cloned());
+        self.keys.extend(newer.keys.iter().map(|(name, keys)| (name.clone(), keys.clone())));
+        self.overlaid.extend(newer.overlaid.iter().cloned());
+    }
+
+    /// Returns the names of all files of the proposal: those to write, and those that have its content already.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().chain(&self.same).map(String::as_str)
+    }
+
     /// Returns whether there is no file to write.
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()

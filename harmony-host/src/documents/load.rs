@@ -5,18 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use provider_api::Secret;
-
-use crate::config::keys::secrets::known;
 use crate::config::{Directory, Fragment};
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::sensitive::Sensitive;
 use crate::diagnostics::source::{Place, Source};
 use crate::documents::edits::Edits;
 use crate::documents::encoding::{self, NotText};
-use crate::documents::key_files::{KeyFile, key_files};
+use crate::documents::findings::Findings;
+use crate::documents::key_files::KeyFile;
 use crate::documents::layers::{Layers, Listed};
-use crate::documents::neighbours::{check_access, check_misnamed, check_strays, is_secret};
+use crate::documents::neighbours::{check_misnamed, check_strays};
 use crate::documents::tree::{Unreadable, UnreadableFile};
 use crate::documents::{Content, Document, Documents, directories};
 use crate::storage::digest::Digest;
@@ -41,32 +38,38 @@ pub(crate) struct Loaded {
 }
 
 /// The state of one pass over the files.
-struct Loader<'a> {
-    layers: &'a Layers,
-    previous: Option<&'a Documents>,
+pub(super) struct Loader<'a> {
+    pub(super) layers: &'a Layers,
+    pub(super) previous: Option<&'a Documents>,
     served: Option<&'a Documents>,
-    touched: &'a Touched,
-    proposed: Option<&'a Edits>,
+    pub(super) touched: &'a Touched,
+    pub(super) proposed: Option<&'a Edits>,
     /// Saved files, read instead of the files on disk.
-    saved: Option<&'a BTreeMap<String, String>>,
-    files: BTreeMap<String, Arc<Document>>,
-    unreadable: Unreadable,
+    pub(super) saved: Option<&'a BTreeMap<String, String>>,
+    pub(super) files: BTreeMap<String, Arc<Document>>,
+    pub(super) unreadable: Unreadable,
     /// Set to do without the files that cannot be read.
     isolates: bool,
-    problems: Problems,
+    /// The names of the files that were read again, if all others are those of the previous tree.
+    pub(super) again: Option<BTreeSet<String>>,
+    pub(super) findings: Findings,
+    pub(super) problems: Problems,
 }
 
 impl Documents {
     /// Reads a configuration. Blocks on the file system.
     ///
-    /// A file of `previous`, the tree read last, is only read again if `touched` names it. A directory that has files
-    /// in `served` and no longer exists is an error, never an empty configuration: it may be an unmounted volume.
+    /// A file of `previous`, the tree read last, is only read again if `touched` names it, or if `previous` is not wholly what
+    /// was on the disk. A directory that has files in `served` and no longer exists is an error, never an empty configuration:
+    /// it may be an unmounted volume.
     pub(crate) fn load(
         layers: &Layers,
         previous: Option<&Self>,
         served: Option<&Self>,
         touched: &Touched,
     ) -> Loaded {
+        let is_known = previous.is_some_and(Self::is_of_disk);
+        let touched = if is_known { touched } else { &Touched::Everything };
         Loader::new(layers, previous, served, touched).load()
     }
 
@@ -110,18 +113,32 @@ impl<'a> Loader<'a> {
             files: BTreeMap::new(),
             unreadable: Unreadable::default(),
             isolates: false,
+            again: None,
+            findings: Findings::default(),
             problems: Problems::default(),
         }
     }
 
-    /// Reads config.toml first: it names the directories.
     fn load(mut self) -> Loaded {
+        let name = self.config_name();
+        match self.edited(&name) {
+            Some(edited) => self.read_again(&name, &edited),
+            None => self.read_all(&name),
+        }
+        self.finish(&name)
+    }
+
+    fn config_name(&self) -> String {
+        let name = self.layers.config_path().file_name();
+        name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
+    /// Reads config.toml and the files of the directories that it names.
+    fn read_all(&mut self, name: &str) {
         let served = self.served;
-        let config_path = self.layers.config_path();
-        let name = config_path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        self.toml(&name, Fragment::gateway);
-        if let Some([pipelines, mesh, transforms]) = self.files.get(&name).and_then(directories_of) {
-            let previous = served.and_then(|served| served.files.get(&name)).and_then(directories_of);
+        self.toml(name, Fragment::gateway);
+        if let Some([pipelines, mesh, transforms]) = self.files.get(name).and_then(directories_of) {
+            let previous = served.and_then(|served| served.files.get(name)).and_then(directories_of);
             let all = [
                 ("pipelines_path", pipelines.clone()),
                 ("mesh_path", mesh.clone()),
@@ -138,37 +155,6 @@ impl<'a> Loader<'a> {
             self.directory(&pipelines, old_pipelines, "toml", part);
             self.directory(&mesh, old_mesh, "toml", part);
             self.directory(&transforms, old_transforms, "json", Loader::transform);
-        }
-        self.key_files();
-        let patterns = self.files.get(&name).and_then(|config| match &config.content {
-            Content::Toml(fragment) => {
-                Some(fragment.gateway.as_ref()?.proxy.sensitive_field_patterns.as_slice())
-            }
-            _ => None,
-        });
-        let sensitive = Arc::new(Sensitive::new(known, patterns.unwrap_or_default()));
-        for file in self.files.values() {
-            match &file.content {
-                Content::Toml(fragment) => {
-                    fragment.source.set_sensitive(Arc::clone(&sensitive));
-                    self.problems.extend(&fragment.problems);
-                }
-                Content::Transform(source) => source.set_sensitive(Arc::clone(&sensitive)),
-                Content::Pem(_) => {}
-            }
-        }
-        if self.saved.is_none() {
-            let proposed = |name: &str| self.proposed.is_some_and(|edits| edits.get(name).is_some());
-            for (name, file) in self.files.iter().filter(|(name, file)| is_secret(file) && !proposed(name)) {
-                let path =
-                    file.overlay.as_deref().map_or_else(|| self.layers.base_path(name), Path::to_owned);
-                check_access(&path, name, &mut self.problems);
-            }
-        }
-        let saved = self.saved.is_some();
-        Loaded {
-            documents: Documents::new(config_path.to_owned(), self.files, saved, self.unreadable),
-            problems: self.problems,
         }
     }
 
@@ -222,7 +208,6 @@ impl<'a> Loader<'a> {
     fn reusable(&self, name: &str) -> Option<Arc<Document>> {
         match self.touched {
             Touched::Everything => None,
-            Touched::Files(_) if self.previous?.unreadable(name).is_some() => None,
             Touched::Files(_) if self.proposed.is_some_and(|edits| edits.get(name).is_some()) => None,
             Touched::Files(paths) if paths.contains(&self.layers.base_path(name)) => None,
             Touched::Files(paths)
@@ -235,7 +220,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads a file. The document of the previous tree is shared if the bytes are the same.
-    fn read(
+    pub(super) fn read(
         &mut self,
         name: &str,
         named_at: Option<&KeyFile>,
@@ -276,7 +261,7 @@ impl<'a> Loader<'a> {
         }
         match parse(bytes, overlay.clone()) {
             Ok(content) => {
-                self.files.insert(name.to_owned(), Arc::new(Document { digest, overlay, content }));
+                self.files.insert(name.to_owned(), Arc::new(Document::new(digest, overlay, content)));
             }
             Err(unparsed) if self.isolated(name, named_at.is_some(), unparsed.reason(), digest) => {}
             Err(Unparsed::NotText(wrong)) => {
@@ -353,44 +338,30 @@ impl<'a> Loader<'a> {
         Ok(Listed { base: Some(named.map(str::to_owned).collect()), overlay: Vec::new() })
     }
 
-    fn toml(&mut self, name: &str, parse: impl FnOnce(&Arc<Source>) -> Fragment) {
+    pub(super) fn toml(&mut self, name: &str, parse: impl FnOnce(&Arc<Source>) -> Fragment) {
         self.read(name, None, |bytes, overlay| {
             Ok(Content::Toml(Box::new(parse(&Source::in_layer(name, overlay, encoding::text(bytes)?)))))
         });
     }
 
-    fn transform(&mut self, name: &str) {
+    pub(super) fn transform(&mut self, name: &str) {
         self.read(name, None, |bytes, overlay| {
             let text = encoding::text(bytes)?;
             serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(Unparsed::NotJson)?;
             Ok(Content::Transform(Source::in_layer(name, overlay, text)))
         });
     }
-
-    /// Reads the certificates and keys that the files read so far name.
-    fn key_files(&mut self) {
-        let fragments = self.files.values().filter_map(|file| match &file.content {
-            Content::Toml(fragment) => Some(fragment),
-            Content::Transform(_) | Content::Pem(_) => None,
-        });
-        let named: Vec<KeyFile> = fragments.flat_map(|fragment| key_files(fragment)).collect();
-        for file in named {
-            self.read(&file.path.value, Some(&file), |bytes, _| {
-                Ok(Content::Pem(Secret::new(encoding::text(bytes)?)))
-            });
-        }
-    }
 }
 
 /// Returns the directories of pipelines, meshes and transforms that config.toml names.
-fn directories_of(config: &Arc<Document>) -> Option<[Directory; 3]> {
+pub(super) fn directories_of(config: &Arc<Document>) -> Option<[Directory; 3]> {
     let Content::Toml(fragment) = &config.content else { return None };
-    let proxy = &fragment.gateway.as_ref()?.proxy;
+    let proxy = &fragment.gateway.as_deref()?.proxy;
     Some([proxy.pipelines_path.clone(), proxy.mesh_path.clone(), proxy.transforms_path.clone()])
 }
 
 /// The reason for which the bytes of a file are no document.
-enum Unparsed {
+pub(super) enum Unparsed {
     NotText(NotText),
     NotJson(serde_json::Error),
 }
@@ -417,76 +388,4 @@ fn blank_line(name: &str, overlay: Option<Arc<Path>>, line: usize) -> Place {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    fn write(root: &Path, name: &str, text: &str) {
-        let path = root.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn tree() -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), "config.toml", "[proxy]\nid = \"a\"\npipelines_path = \"pipelines\"\n");
-        write(dir.path(), "pipelines/one.toml", "[pipelines.one]\n");
-        write(dir.path(), "pipelines/two.toml", "[pipelines.two]\n");
-        write(dir.path(), "pipelines/.hidden.toml", "no toml at all");
-        dir
-    }
-
-    #[test]
-    fn unchanged_files_are_shared() {
-        let dir = tree();
-        let config = dir.path().join("config.toml");
-        let before = Documents::load(&Layers::base_only(&config), None, None, &Touched::Everything);
-        assert!(!before.problems.refuse(), "{:?}", before.problems);
-        write(dir.path(), "pipelines/one.toml", "[pipelines.uno]\n");
-        let touched = Touched::Files(HashSet::from([dir.path().join("pipelines/one.toml")]));
-        let after =
-            Documents::load(&Layers::base_only(&config), Some(&before.documents), None, &touched).documents;
-        assert_ne!(after.digest(), before.documents.digest());
-        let same = |name: &str| Arc::ptr_eq(&after.files[name], &before.documents.files[name]);
-        assert!(same("pipelines/two.toml") && same("config.toml") && !same("pipelines/one.toml"));
-    }
-
-    #[test]
-    fn a_vanished_directory_is_an_error() {
-        let dir = tree();
-        let config = dir.path().join("config.toml");
-        let before = Documents::load(&Layers::base_only(&config), None, None, &Touched::Everything);
-        fs::remove_dir_all(dir.path().join("pipelines")).unwrap();
-        let after =
-            Documents::load(&Layers::base_only(&config), None, Some(&before.documents), &Touched::Everything);
-        assert!(
-            after.problems.errors().any(|p| p.message.contains("no such directory")),
-            "{:?}",
-            after.problems
-        );
-    }
-
-    #[test]
-    fn unreadable_files_are_reported() {
-        let dir = tree();
-        write(
-            dir.path(),
-            "mesh/m.toml",
-            "[mesh.m]\nprovider = \"local\"\njwt_public_key_path = \"keys/pub.pem\"\n",
-        );
-        fs::write(dir.path().join("pipelines/bad.toml"), [0xff, 0xfe]).unwrap();
-        let loaded = Documents::load(
-            &Layers::base_only(&dir.path().join("config.toml")),
-            None,
-            None,
-            &Touched::Everything,
-        );
-        let errors: Vec<String> = loaded.problems.errors().map(ToString::to_string).collect();
-        assert!(errors.iter().any(|e| e.contains("pipelines/bad.toml") && e.contains("UTF-8")), "{errors:?}");
-        assert!(
-            errors.iter().any(|e| e.contains("mesh/m.toml:3") && e.contains("keys/pub.pem")),
-            "{errors:?}"
-        );
-    }
-}
+mod tests;

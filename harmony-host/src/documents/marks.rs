@@ -52,6 +52,11 @@ struct SavedJoined {
 }
 
 impl Marks {
+    /// Returns true if nothing came from a control plane.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Adds what a change is about to write. A mark that is there already keeps its change.
     pub(super) fn add(&mut self, change: &str, edits: &Edits) {
         for (name, _) in edits.iter() {

@@ -4,26 +4,13 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostics::mask::holds_secrets;
 use crate::diagnostics::problem::Problems;
-use crate::documents::{Content, Document, secrecy};
 
 /// The most files that are named in one directory.
 const MOST: usize = 20;
 
 /// The depth of subdirectories that are looked into.
 const DEPTH: usize = 3;
-
-/// Returns whether a file holds a secret: a private key, or a value of a document.
-pub(super) fn is_secret(document: &Document) -> bool {
-    match &document.content {
-        Content::Toml(fragment) => holds_secrets(fragment.source.text(), &fragment.source.sensitive()),
-        Content::Pem(pem) => pem.expose().contains("PRIVATE KEY-----"),
-        Content::Transform(source) => {
-            secrecy::holds_secret(source.name(), source.text(), &source.sensitive())
-        }
-    }
-}
 
 /// Adds a warning if others than its owner can read a file that holds a secret.
 pub(super) fn check_access(path: &Path, name: &str, problems: &mut Problems) {

@@ -63,23 +63,27 @@ impl Origins {
         Arc::new(Self { path: None, record: Mutex::new(record) })
     }
 
-    /// Records, durably, what a change is about to write.
+    /// Records, durably, what changes are about to write.
     ///
     /// # Errors
-    /// The error of the operating system; the change must then not be written.
-    pub(crate) fn mark(&self, change: &str, edits: &Edits) -> io::Result<()> {
-        self.update(|record| record.add(change, edits))
+    /// The error of the operating system; the changes must then not be written.
+    pub(crate) fn mark<'e>(&self, changes: impl Iterator<Item = (&'e str, &'e Edits)>) -> io::Result<()> {
+        self.update(|record| changes.for_each(|(change, edits)| record.add(change, edits)))
     }
 
-    /// Removes what only `change` recorded about these files: they are again what they were before it.
-    pub(crate) fn unmark<'n>(&self, change: &str, files: impl Iterator<Item = &'n str> + Clone) {
+    /// Removes what only each change recorded about its files: they are again what they were before it.
+    pub(crate) fn unmark(&self, changes: &[(&str, Vec<&str>)]) {
         let restored = self.update(|record| {
             if let Record::Known(marks) = record {
-                marks.remove(change, files.clone());
+                changes.iter().for_each(|(change, files)| marks.remove(change, files.iter().copied()));
             }
         });
         if let Err(error) = restored {
-            tracing::error!(change, %error, "the record of what came from a control plane cannot be written");
+            let changes: Vec<&str> = changes.iter().map(|(change, _)| *change).take(10).collect();
+            tracing::error!(
+                changes = changes.join(", "), %error,
+                "the record of what came from a control plane cannot be written"
+            );
         }
     }
 
@@ -115,12 +119,16 @@ impl Origins {
     /// nothing of the variable itself: a control plane must not learn which ones are set.
     pub(crate) fn check(&self, documents: &Documents, problems: &mut Problems) {
         let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-        let gateway = documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
+        // Most configurations are the operator's alone, or use no variables.
+        if record.is_empty() || documents.remarkable().all(|fragment| fragment.variables.is_empty()) {
+            return;
+        }
+        let gateway = documents.gateway();
         let permitted = gateway.map(|gateway| gateway.proxy.remote_env_vars.as_slice()).unwrap_or_default();
         let named = directed::by_name(documents, |file, key| {
             record.sets_part_of(file, key, documents.may_be_overlaid(file))
         });
-        for fragment in documents.fragments() {
+        for fragment in documents.remarkable() {
             let file = fragment.source.name();
             for used in fragment.variables.iter().filter(|used| !permitted.contains(&used.name)) {
                 let elsewhere = named.iter().find(|(directed, _)| {
@@ -162,6 +170,10 @@ enum Origin {
 }
 
 impl Record {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Known(marks) if marks.is_empty())
+    }
+
     fn add(&mut self, change: &str, edits: &Edits) {
         if let Self::Known(marks) = self {
             marks.add(change, edits);
@@ -210,10 +222,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let open = || Origins::open(dir.path(), Path::new("/c/config.toml"));
         let origins = open();
-        origins.mark("one", &edits("pipelines/a.toml")).unwrap();
+        origins.mark([("one", &edits("pipelines/a.toml"))].into_iter()).unwrap();
         let mut config = edits("config.toml");
         config.set_keys("config.toml", vec!["network.n".to_owned()]);
-        origins.mark("two", &config).unwrap();
+        origins.mark([("two", &config)].into_iter()).unwrap();
         let again = open();
         assert!(is_remote(&again, "pipelines/a.toml", "any"));
         assert!(
@@ -221,10 +233,10 @@ mod tests {
                 && !is_remote(&again, "config.toml", "network.nn")
         );
         // A later change that is rolled back does not make the file local.
-        again.mark("three", &edits("pipelines/a.toml")).unwrap();
-        again.unmark("three", ["pipelines/a.toml"].into_iter());
+        again.mark([("three", &edits("pipelines/a.toml"))].into_iter()).unwrap();
+        again.unmark(&[("three", vec!["pipelines/a.toml"])]);
         assert!(is_remote(&open(), "pipelines/a.toml", "any"));
-        again.unmark("two", ["config.toml"].into_iter());
+        again.unmark(&[("two", vec!["config.toml"])]);
         assert!(!is_remote(&open(), "config.toml", "network.n.http"));
     }
 
@@ -239,23 +251,19 @@ mod tests {
         let is_base_remote = || is_remote(&open(), "pipelines/a.toml", "any");
         let mut overlaid = edits("pipelines/a.toml");
         overlaid.overlay("pipelines/a.toml");
-        open().mark("one", &overlaid).unwrap();
+        open().mark([("one", &overlaid)].into_iter()).unwrap();
         assert_eq!((is_overlaid_remote(), is_base_remote()), (true, false));
         open().leave_overlay(|file| file == "pipelines/a.toml", false).unwrap();
         assert_eq!((is_overlaid_remote(), is_base_remote()), (false, false));
         // A base with the text of the overlay has what the control plane wrote.
-        open().mark("two", &overlaid).unwrap();
+        open().mark([("two", &overlaid)].into_iter()).unwrap();
         open().leave_overlay(|file| file == "pipelines/a.toml", true).unwrap();
         assert_eq!((is_overlaid_remote(), is_base_remote()), (true, true));
         // A change that is rolled back leaves no mark in either layer.
-        open()
-            .mark("three", &{
-                let mut other = edits("pipelines/b.toml");
-                other.overlay("pipelines/b.toml");
-                other
-            })
-            .unwrap();
-        open().unmark("three", ["pipelines/b.toml"].into_iter());
+        let mut other = edits("pipelines/b.toml");
+        other.overlay("pipelines/b.toml");
+        open().mark([("three", &other)].into_iter()).unwrap();
+        open().unmark(&[("three", vec!["pipelines/b.toml"])]);
         let left = open();
         let left = left.record.lock().unwrap();
         assert!(matches!(left.origin_of("pipelines/b.toml", "any", true), Origin::Local));
@@ -265,7 +273,7 @@ mod tests {
     fn a_damaged_record_trusts_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let open = || Origins::open(dir.path(), Path::new("/c/config.toml"));
-        open().mark("one", &edits("pipelines/a.toml")).unwrap();
+        open().mark([("one", &edits("pipelines/a.toml"))].into_iter()).unwrap();
         let path = open().path.clone().unwrap();
         fs::write(&path, "damaged").unwrap();
         assert!(is_remote(&open(), "pipelines/b.toml", "any"));

@@ -58,9 +58,16 @@ impl Overlay {
         Some(path)
     }
 
-    /// Returns the path of a file of the overlay, if there is one.
+    /// Returns the path of a file of the overlay, if there is one. One that cannot be looked at counts: it is not removed, and
+    /// reading it reports why it cannot be read.
     pub(super) fn existing(&self, inside: &str) -> Option<PathBuf> {
-        self.path(inside).filter(|path| path.is_file())
+        self.path(inside).filter(|path| match fs::metadata(path) {
+            Ok(metadata) => metadata.is_file(),
+            Err(error) => {
+                use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
+                !matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
+            }
+        })
     }
 
     /// Returns the checksum of the base that a file was written over; `None` if that is not recorded.
@@ -148,21 +155,26 @@ impl Overlay {
 
     /// Removes the temporary files that killed processes left.
     pub(super) fn sweep(&self) {
-        let copies = self.directory.join(replaced::DIRECTORY);
-        let files =
-            self.names().into_iter().filter_map(|inside| Some(self.path(&inside)?.parent()?.to_owned()));
-        let mut all: Vec<PathBuf> = files.chain([self.directory.clone(), self.files(), copies]).collect();
-        all.sort();
-        all.dedup();
-        all.iter().for_each(|directory| atomic_file::sweep(directory));
+        atomic_file::sweep(&self.directory);
+        atomic_file::sweep(&self.directory.join(replaced::DIRECTORY));
+        self.walk(atomic_file::sweep, |_| ());
     }
 
     /// Returns the names of the files that exist, sorted.
     pub(super) fn names(&self) -> Vec<String> {
-        let (root, mut names) = (self.files(), Vec::new());
+        let mut names = Vec::new();
+        self.walk(|_| (), |name| names.push(name.to_owned()));
+        names.sort();
+        names
+    }
+
+    /// Calls `directory` with each directory of the files, and `file` with the name of each file.
+    fn walk(&self, directory: impl Fn(&Path), mut file: impl FnMut(&str)) {
+        let root = self.files();
         let mut directories = vec![root.clone()];
-        while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        while let Some(next) = directories.pop() {
+            directory(&next);
+            for entry in fs::read_dir(next).into_iter().flatten().flatten() {
                 let (path, kind) = (entry.path(), entry.file_type());
                 if kind.as_ref().is_ok_and(fs::FileType::is_dir) {
                     directories.push(path);
@@ -171,12 +183,10 @@ impl Overlay {
                 } else if kind.is_ok_and(|kind| kind.is_file())
                     && let Some(name) = path.strip_prefix(&root).ok().and_then(Path::to_str)
                 {
-                    names.push(name.to_owned());
+                    file(name);
                 }
             }
         }
-        names.sort();
-        names
     }
 }
 
@@ -224,5 +234,16 @@ mod tests {
         assert_eq!(overlay.path("pipelines/a.toml"), None);
         assert_eq!(overlay.path("config.toml"), None);
         assert!(overlay.names().is_empty());
+    }
+
+    #[test]
+    fn temporary_files_are_swept_from_every_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let overlay = Overlay::open(dir.path().to_owned());
+        let left = overlay.files().join("pipelines/.harmony-x.tmp");
+        fs::create_dir_all(left.parent().unwrap()).unwrap();
+        fs::write(&left, "").unwrap();
+        overlay.sweep();
+        assert!(!left.exists());
     }
 }

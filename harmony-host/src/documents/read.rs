@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 /// The size limit of a file, in bytes: a mistake such as a log file in the directory must not exhaust the memory.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -21,14 +23,11 @@ const ATTEMPTS: usize = 8;
 /// at the last attempt.
 pub(super) fn stable(path: &Path) -> io::Result<Vec<u8>> {
     for _ in 0..ATTEMPTS {
-        // This check comes before `open`, because opening a named pipe blocks until another process writes to it.
-        let kind = fs::metadata(path)?.file_type();
-        if !kind.is_file() {
-            let message = format!("this is {}, not a regular file", name_of(kind));
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-        }
-        let mut file = fs::File::open(path)?;
+        // Before it is opened: opening a device can have effects.
+        regular(&fs::metadata(path)?)?;
+        let mut file = open(path)?;
         let before = file.metadata()?;
+        regular(&before)?;
         let mut bytes = Vec::new();
         (&mut file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
@@ -39,10 +38,26 @@ pub(super) fn stable(path: &Path) -> io::Result<Vec<u8>> {
         }
         let after = file.metadata()?;
         if before.modified()? == after.modified()? && after.len() == bytes.len() as u64 {
+            bytes.shrink_to_fit();
             return Ok(bytes);
         }
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, "the file keeps changing while it is read"))
+}
+
+/// Opens a file without waiting: a named pipe may have taken its place, and files of /proc have content only now and then.
+fn open(path: &Path) -> io::Result<fs::File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+fn regular(metadata: &fs::Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    let message = format!("this is {}, not a regular file", name_of(kind));
+    Err(io::Error::new(io::ErrorKind::InvalidData, message))
 }
 
 /// Returns the size of a file that is too large in MiB, with one decimal.
@@ -92,4 +107,20 @@ pub(super) fn list(directory: &Path, extension: &str) -> io::Result<Option<Vec<S
     }
     names.sort();
     Ok(Some(names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pipe can take the place of a file between the two looks at it.
+    #[test]
+    fn a_named_pipe_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("a.toml");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let opened = open(&pipe).unwrap().metadata().unwrap();
+        assert!(regular(&opened).unwrap_err().to_string().contains("a named pipe"));
+        assert!(stable(&pipe).unwrap_err().to_string().contains("a named pipe"));
+    }
 }

@@ -1,12 +1,38 @@
 //! The decision which documents hold a secret: they are written for their owner only, and transforms are not pushed.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::diagnostics::mask::holds_secrets;
 use crate::diagnostics::named_values::{is_named_value, named_items, names_a_value};
 use crate::diagnostics::secret_names::looks_secret;
 use crate::diagnostics::secret_values::{is_secret_value, secret_parts};
 use crate::diagnostics::sensitive::Sensitive;
+use crate::diagnostics::source::Source;
 use crate::documents::editable;
 use crate::documents::json::Json;
+
+/// The answer whether a text holds a secret. The text is read once for each decision about what is one.
+#[derive(Debug, Default)]
+pub(crate) struct Secrecy(Mutex<Option<(Arc<Sensitive>, bool)>>);
+
+impl Secrecy {
+    /// Returns whether a document holds a secret, by the decision that its source has.
+    pub(crate) fn of(&self, source: &Source) -> bool {
+        let sensitive = source.sensitive();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((by, found)) = &*known
+            && Arc::ptr_eq(by, &sensitive)
+        {
+            return *found;
+        }
+        let found = match source.name().ends_with(".json") {
+            true => json_holds_secret(source.text(), &sensitive),
+            false => holds_secrets(source.text(), &sensitive),
+        };
+        *known = Some((sensitive, found));
+        found
+    }
+}
 
 /// Returns whether the file `name` with this text holds a secret, by the detection that also masks and leaves out. A
 /// document that cannot be read to its end, for its depth, may hold one.

@@ -139,7 +139,7 @@ impl Layers {
 
     /// Examines which directories and files of the base cannot be written.
     pub(crate) fn examine_base(&self, documents: &Documents) {
-        let gateway = documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
+        let gateway = documents.gateway();
         let directories = gateway.into_iter().flat_map(|gateway| {
             let proxy = &gateway.proxy;
             [&proxy.pipelines_path, &proxy.mesh_path, &proxy.transforms_path]

@@ -1,5 +1,6 @@
 //! The tree of configuration files.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,9 +9,11 @@ use std::sync::Arc;
 use provider_api::Secret;
 use toml::de::DeTable;
 
-use crate::config::Fragment;
+use crate::config::{Fragment, GatewaySections};
 use crate::diagnostics::sensitive::Sensitive;
 use crate::diagnostics::source::{Place, Source};
+use crate::documents::findings::Findings;
+use crate::documents::secrecy::Secrecy;
 use crate::storage::digest::Digest;
 
 /// All files of a configuration as read at one moment. The tree is immutable: a new tree shares the unchanged files
@@ -22,6 +25,7 @@ pub(crate) struct Documents {
     /// Set for a saved configuration, of which it is not known which files were in the overlay.
     saved: bool,
     unreadable: Unreadable,
+    pub(super) findings: Findings,
 }
 
 /// A file that cannot be read.
@@ -51,6 +55,7 @@ pub(crate) struct Document {
     pub(crate) overlay: Option<Arc<Path>>,
     /// The content.
     pub(crate) content: Content,
+    secrecy: Secrecy,
 }
 
 /// The content of a file.
@@ -62,6 +67,29 @@ pub(crate) enum Content {
     Transform(Arc<Source>),
     /// A certificate chain or a key, PEM.
     Pem(Secret),
+}
+
+impl Document {
+    /// Returns the sections of the file, if it has any.
+    pub(crate) fn fragment(&self) -> Option<&Fragment> {
+        match &self.content {
+            Content::Toml(fragment) => Some(fragment),
+            Content::Transform(_) | Content::Pem(_) => None,
+        }
+    }
+
+    pub(super) fn new(digest: Digest, overlay: Option<Arc<Path>>, content: Content) -> Self {
+        Self { digest, overlay, content, secrecy: Secrecy::default() }
+    }
+
+    /// Returns whether the file holds a secret: a private key, or a value of a document.
+    pub(super) fn is_secret(&self) -> bool {
+        match &self.content {
+            Content::Toml(fragment) => self.secrecy.of(&fragment.source),
+            Content::Transform(source) => self.secrecy.of(source),
+            Content::Pem(pem) => pem.expose().contains("PRIVATE KEY-----"),
+        }
+    }
 }
 
 impl fmt::Debug for Documents {
@@ -79,6 +107,7 @@ impl Documents {
         files: BTreeMap<String, Arc<Document>>,
         saved: bool,
         unreadable: Unreadable,
+        findings: Findings,
     ) -> Self {
         // A file that cannot be read is a part of what is on the disk, and not of a tree that does without it.
         let files_there = unreadable.files.iter().filter(|(_, file)| !file.isolated);
@@ -89,12 +118,18 @@ impl Documents {
         let lost: Vec<(String, Digest)> = lost.collect();
         let read = files.iter().map(|(name, file)| (name.as_str(), file.digest));
         let digest = Digest::of_tree(read.chain(lost.iter().map(|(name, digest)| (name.as_str(), *digest))));
-        Self { config_path, files, digest, saved, unreadable }
+        Self { config_path, files, digest, saved, unreadable, findings }
     }
 
     /// Returns the reason for which the file `name` cannot be read.
     pub(crate) fn unreadable(&self, name: &str) -> Option<&str> {
         self.unreadable.files.get(name).map(|file| file.reason.as_str())
+    }
+
+    /// Returns whether every file of the tree is what was on the disk when it was read, and every file of the disk is in it.
+    pub(super) fn is_of_disk(&self) -> bool {
+        let Unreadable { files, directories } = &self.unreadable;
+        !self.saved && files.is_empty() && directories.is_empty()
     }
 
     /// Returns whether the tree has a served version instead of a file that cannot be read, or does without it.
@@ -122,6 +157,17 @@ impl Documents {
         self.digest
     }
 
+    /// Returns the sections that are only read from config.toml; `None` if they cannot be read.
+    pub(crate) fn gateway(&self) -> Option<&GatewaySections> {
+        let name = self.config_path.file_name()?.to_str()?;
+        self.files.get(name)?.fragment()?.gateway.as_deref()
+    }
+
+    /// Returns the parsed files that are more than definitions without a problem, sorted by name.
+    pub(crate) fn remarkable(&self) -> impl Iterator<Item = &Fragment> {
+        self.findings.remarkable.iter().filter_map(|name| self.files.get(name)?.fragment())
+    }
+
     /// Returns all parsed files: config.toml first, then the others sorted by name.
     pub(crate) fn fragments(&self) -> impl Iterator<Item = &Fragment> {
         let rank = |fragment: &&Fragment| fragment.gateway.is_none();
@@ -135,6 +181,44 @@ impl Documents {
             .collect();
         all.sort_by_key(rank);
         all.into_iter()
+    }
+
+    /// Returns the files that differ from those of `before`, which shares the others with this tree.
+    pub(crate) fn changed_since<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (Option<&'a Document>, Option<&'a Document>)> {
+        let (mut old, mut new) = (before.files.iter().peekable(), self.files.iter().peekable());
+        let mut next = move || {
+            let order = match (old.peek(), new.peek()) {
+                // Faster than a look at the names.
+                (Some((_, old)), Some((_, new))) if Arc::ptr_eq(old, new) => Ordering::Equal,
+                (Some((old, _)), Some((new, _))) => old.cmp(new),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return None,
+            };
+            let old = old.next_if(|_| order.is_le()).map(|(_, file)| file);
+            let new = new.next_if(|_| order.is_ge()).map(|(_, file)| file);
+            Some((old, new))
+        };
+        let is_same = |old: Option<&Arc<Document>>, new: Option<&Arc<Document>>| {
+            old.zip(new).is_some_and(|(old, new)| Arc::ptr_eq(old, new))
+        };
+        std::iter::from_fn(move || {
+            loop {
+                let (old, new) = next()?;
+                if !is_same(old, new) {
+                    return Some((old.map(|file| &**file), new.map(|file| &**file)));
+                }
+            }
+        })
+    }
+
+    /// Returns whether a certificate or key is the same as in `before`.
+    pub(crate) fn has_same_pem(&self, path: &str, before: &Self) -> bool {
+        let files = self.files.get(path).zip(before.files.get(path));
+        files.is_some_and(|(new, old)| Arc::ptr_eq(new, old))
     }
 
     /// Returns a certificate or key, by its path as the configuration has it.
@@ -156,7 +240,8 @@ impl Documents {
 
     /// Returns the decision which values of the files are secret.
     pub(crate) fn sensitive(&self) -> Arc<Sensitive> {
-        self.fragments().next().map(|fragment| fragment.source.sensitive()).unwrap_or_default()
+        let first = self.files.values().find_map(|file| file.fragment());
+        first.map(|fragment| fragment.source.sensitive()).unwrap_or_default()
     }
 
     /// Returns the TOML file `name`.

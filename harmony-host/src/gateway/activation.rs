@@ -33,7 +33,8 @@ impl Gateway {
     /// Creates a gateway without listeners.
     pub fn new() -> Self {
         let connections = descriptors::connections();
-        let (dispatch, listeners) = (Dispatch::new(connections), Listeners::new(connections));
+        let listeners = Listeners::new(connections);
+        let dispatch = Dispatch::new(connections, Arc::new(listeners.make_way()));
         Self { dispatch: Arc::new(dispatch), listeners: Arc::new(Mutex::new(listeners)) }
     }
 

@@ -13,7 +13,7 @@ use crate::http::connection_info::ConnectionInfo;
 use crate::http::respond::problem;
 use crate::http::upload::Upload;
 use crate::management::Management;
-use crate::proxy::Proxy;
+use crate::proxy::{MakeWay, Proxy};
 use crate::server::{Probe, Service};
 use crate::snapshot::{ListenerSpec, Snapshot};
 
@@ -29,12 +29,13 @@ pub(super) struct Dispatch {
 }
 
 impl Dispatch {
-    /// Creates the service of listeners with at most `connections` connections; it opens as many to backends.
-    pub(super) fn new(connections: usize) -> Self {
+    /// Creates the service of listeners with at most `connections` connections. It opens as many to backends, and calls
+    /// `make_way` while it needs more.
+    pub(super) fn new(connections: usize, make_way: MakeWay) -> Self {
         Self {
             serving: ArcSwapOption::empty(),
             probe: Probe::new(),
-            proxy: Proxy::new(connections),
+            proxy: Proxy::new(connections, make_way),
             management: SetOnce::new(),
         }
     }

@@ -50,6 +50,8 @@ impl Control {
         enrolled: Enrolled,
     ) -> Authorized {
         tracing::info!(gateway = enrolled.gateway_id, provider = %provider.name(), "this gateway is authorized");
+        // Another credential may be of another team.
+        self.snapshot().plans.forget_credential();
         let mut section_error = None;
         let missing = match provider_section::missing(snapshot) {
             Some(edit) => self.edit_config(edit).await,

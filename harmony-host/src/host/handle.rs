@@ -18,6 +18,7 @@ use crate::providers::resolutions::Resolutions;
 use crate::recovery::{self, Recovered};
 use crate::snapshot::Snapshot;
 use crate::snapshot::feed::Snapshots;
+use crate::snapshot::refresh::resolve_again;
 use crate::status::{Status, StatusBoard};
 use crate::sync::{PushReport, SyncLoop, SyncParts, SyncReport};
 
@@ -42,6 +43,7 @@ struct Tasks {
     applying: JoinHandle<()>,
     following: JoinHandle<()>,
     saving: JoinHandle<()>,
+    resolving: JoinHandle<()>,
 }
 
 /// The time limit of the last save, when the host stops.
@@ -93,6 +95,7 @@ impl Host {
             applying: tokio::spawn(apply::run(applier, inbox)),
             following: tokio::spawn(SyncLoop::new(parts).run()),
             saving: tokio::spawn(Arc::clone(&last_good).run()),
+            resolving: tokio::spawn(resolve_again(snapshots.restarted())),
         };
         let control = Control { snapshots, status, commands, sync, started: Instant::now() };
         Ok(Self(Arc::new(Inner { control, last_good, tasks: Mutex::new(Some(tasks)) })))
@@ -169,6 +172,7 @@ impl Host {
         let Some(mut tasks) = tasks else { return };
         tasks.following.abort();
         tasks.saving.abort();
+        tasks.resolving.abort();
         let last_good = Arc::clone(&self.0.last_good);
         let saved = tokio::task::spawn_blocking(move || last_good.save());
         let (reply, stopped) = oneshot::channel();
@@ -184,6 +188,7 @@ impl Host {
             let _ = saved.await;
             let _ = (&mut tasks.following).await;
             let _ = (&mut tasks.saving).await;
+            let _ = (&mut tasks.resolving).await;
             let _ = (&mut tasks.applying).await;
         };
         let _ = timeout(SAVING, ended).await;
@@ -200,5 +205,6 @@ impl Drop for Tasks {
         self.applying.abort();
         self.following.abort();
         self.saving.abort();
+        self.resolving.abort();
     }
 }

@@ -1,6 +1,7 @@
 //! The body of a response on its way through the proxy.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -30,17 +31,30 @@ pub(crate) enum Body {
 #[derive(Debug)]
 pub(crate) struct Stream {
     incoming: Incoming,
+    /// The name of the backend, for the log.
+    backend: Arc<str>,
+    /// Set from the first poll.
+    begun: bool,
+    /// The error that the next poll returns.
+    failed: Option<BodyError>,
     idle_timeout: Duration,
     /// The timer of the idle timeout. It exists only while no data arrives, so a flowing body costs no timer.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Body {
-    pub(crate) fn streaming(incoming: Incoming, idle_timeout: Duration) -> Self {
+    pub(crate) fn streaming(incoming: Incoming, backend: Arc<str>, idle_timeout: Duration) -> Self {
         if incoming.is_end_stream() {
             Self::Empty
         } else {
-            Self::Streaming(Stream { incoming, idle_timeout, timer: None })
+            Self::Streaming(Stream {
+                incoming,
+                backend,
+                begun: false,
+                failed: None,
+                idle_timeout,
+                timer: None,
+            })
         }
     }
 }
@@ -86,22 +100,31 @@ impl HttpBody for Body {
 
 impl Stream {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let is_first = !std::mem::replace(&mut self.begun, true);
+        let error = match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Err(error))) => error.into(),
             Poll::Ready(frame) => {
                 self.timer = None;
-                Poll::Ready(frame.map(|frame| frame.map(trailers::checked).map_err(Into::into)))
+                return Poll::Ready(frame.map(|frame| frame.map(trailers::checked).map_err(Into::into)));
             }
             Poll::Pending => {
                 let idle_timeout = self.idle_timeout;
                 let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_timeout)));
-                match timer.as_mut().poll(cx) {
-                    Poll::Ready(()) => Poll::Ready(Some(Err(
-                        "the backend sent nothing for too long in the middle of its response".into(),
-                    ))),
-                    Poll::Pending => Poll::Pending,
-                }
+                std::task::ready!(timer.as_mut().poll(cx));
+                BodyError::from("the backend sent nothing for too long in the middle of its response")
             }
+        };
+        tracing::warn!(backend = &*self.backend, %error, "the answer of the backend ended early");
+        if is_first {
+            // hyper drops a head that it has not sent when the body fails. The client would get nothing at all.
+            self.failed = Some(error);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        Poll::Ready(Some(Err(error)))
     }
 }
 

@@ -7,7 +7,7 @@ pub(crate) const PROBE_HEADER: &str = "x-harmony-probe";
 
 /// The headers in which a proxy tells about the client, the host, the scheme or the path of a request. All names that begin
 /// with `x-forwarded` belong to them. Servers believe them, so the gateway forwards none that it did not set or check.
-const CLAIMS: [&str; 27] = [
+const CLAIMS: [&str; 30] = [
     "forwarded",
     "via",
     "forwarded-for",
@@ -25,6 +25,9 @@ const CLAIMS: [&str; 27] = [
     "x-remote-addr",
     "cf-connecting-ip",
     "fastly-client-ip",
+    "x-original-forwarded-for",
+    "x-proxyuser-ip",
+    "x-envoy-external-address",
     "front-end-https",
     "x-scheme",
     "x-url-scheme",

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::{Sleep, timeout};
 
 use crate::http::body::BodyError;
+use crate::http::pace::Pace;
 use crate::http::trailers;
 
 /// The longest gap in a body, unless the reader has a deadline of its own.
@@ -38,6 +39,8 @@ struct Shared {
     read: AtomicU64,
     frames: AtomicU32,
     finished: AtomicBool,
+    /// Set when the client broke off or sent a body that is no valid HTTP.
+    broken: AtomicBool,
     /// Notified when the whole body was read.
     end: Notify,
 }
@@ -51,6 +54,8 @@ struct Source {
     /// The timer of the idle timeout. It exists only while no data arrives, so a flowing body costs no timer.
     timer: Option<Pin<Box<Sleep>>>,
     reader: Option<Waker>,
+    /// The pace of the client; `None` once the response has begun, from which on the backend sets the pace.
+    pace: Option<Arc<Pace>>,
 }
 
 /// The reason why a request body ended early.
@@ -77,18 +82,25 @@ impl fmt::Display for UploadError {
 impl std::error::Error for UploadError {}
 
 impl Upload {
-    /// Wraps a body, with an idle timeout of 30 s and without a size limit.
-    pub(crate) fn new(incoming: Incoming) -> Self {
+    /// Wraps a body, with an idle timeout of 30 s and without a size limit. `pace` is that of its client.
+    pub(crate) fn new(incoming: Incoming, pace: Arc<Pace>) -> Self {
         let (empty, hint) = (incoming.is_end_stream(), incoming.size_hint());
         let idle_timeout = Some(IDLE_TIMEOUT);
         Self(Arc::new(Shared {
-            source: Mutex::new(Source { incoming: Some(incoming), idle_timeout, timer: None, reader: None }),
+            source: Mutex::new(Source {
+                incoming: Some(incoming),
+                idle_timeout,
+                timer: None,
+                reader: None,
+                pace: Some(pace),
+            }),
             empty,
             hint,
             limit: AtomicU64::new(u64::MAX),
             read: AtomicU64::new(0),
             frames: AtomicU32::new(0),
             finished: AtomicBool::new(empty),
+            broken: AtomicBool::new(false),
             end: Notify::new(),
         }))
     }
@@ -102,6 +114,16 @@ impl Upload {
     pub(crate) fn remove_idle_timeout(&self) {
         let mut source = self.source();
         (source.idle_timeout, source.timer) = (None, None);
+    }
+
+    /// Notes that the response begins: the client need not send faster from now on.
+    pub(crate) fn note_response(&self) {
+        if self.0.empty {
+            return;
+        }
+        if let Some(pace) = self.source().pace.take() {
+            pace.reset();
+        }
     }
 
     /// Returns whether a retry would send the whole body.
@@ -132,6 +154,11 @@ impl Upload {
     /// Returns whether more bytes than the limit were read.
     pub(crate) fn exceeded_limit(&self) -> bool {
         self.0.read.load(Ordering::Relaxed) > self.limit()
+    }
+
+    /// Returns whether the client broke off or sent a body that is no valid HTTP.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.0.broken.load(Ordering::Relaxed)
     }
 
     /// Returns whether another clone exists, such as that of a connection to a backend.
@@ -194,11 +221,21 @@ impl Source {
         };
         if let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) {
             self.timer = None;
+            if let Some(pace) = &self.pace {
+                let data = match &frame {
+                    Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+                    _ => 0,
+                };
+                pace.advance(data, false);
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         match &mut self.reader {
             Some(reader) => reader.clone_from(cx.waker()),
             reader => *reader = Some(cx.waker().clone()),
+        }
+        if let Some(pace) = &self.pace {
+            pace.wait();
         }
         let Some(idle_timeout) = self.idle_timeout else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_timeout)));
@@ -228,6 +265,9 @@ impl HttpBody for Upload {
         }
         drop(source);
         let Some(frame) = frame else { return Poll::Ready(None) };
+        if matches!(&frame, Err(error) if error.is::<hyper::Error>()) {
+            self.0.broken.store(true, Ordering::Relaxed);
+        }
         let frame = trailers::checked(frame?);
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
         if self.0.read.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit() {
@@ -265,7 +305,7 @@ mod tests {
         let service = service_fn(move |request: Request<Incoming>| {
             let sender = sender.clone();
             async move {
-                sender.send(Upload::new(request.into_body())).await.unwrap();
+                sender.send(Upload::new(request.into_body(), Arc::new(Pace::new()))).await.unwrap();
                 std::future::pending::<()>().await;
                 Ok::<_, Infallible>(Response::new(http_body_util::Empty::<Bytes>::new()))
             }

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use provider_api::{
-    Attachment, Change, ChangeHead, ChangeId, ChangeStatus, DocumentKind, ProviderName, RejectionClass,
-    RejectionReport,
+    Attachment, Change, ChangeHead, ChangeId, ChangeStatus, DocumentKind, RejectionClass, RejectionReport,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::journal::quarantine::{Quarantine, Target, retry_at, retry_is_due};
+use crate::providers::SourceId;
 
 /// The record of one change.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub(crate) struct Entry {
     /// The number of the change at this gateway: the order of arrival.
     pub(crate) sequence: u64,
     pub(crate) provider: String,
+    /// The identity of the provider's source of changes; `None` in a note of an earlier version until it is adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) store: Option<String>,
     pub(crate) id: String,
     pub(crate) kind: String,
     /// The number of attempts to fetch its document.
@@ -133,6 +136,15 @@ impl Phase {
         }
     }
 
+    fn before_mut(&mut self) -> Option<&mut Vec<Before>> {
+        match self {
+            Self::Staged { before } | Self::Committed { before } | Self::Activating { before } => {
+                Some(before)
+            }
+            _ => None,
+        }
+    }
+
     /// Advances a change whose files are being written.
     pub(super) fn advance(&mut self, next: fn(Vec<Before>) -> Self) {
         let before = self.before().map(<[Before]>::to_vec).unwrap_or_default();
@@ -142,10 +154,11 @@ impl Phase {
 
 impl Entry {
     /// Creates the entry of a change before the first attempt to fetch it.
-    pub(super) fn seen(sequence: u64, provider: &ProviderName, head: &ChangeHead) -> Self {
+    pub(super) fn seen(sequence: u64, source: &SourceId, head: &ChangeHead) -> Self {
         Self {
             sequence,
-            provider: provider.to_string(),
+            provider: source.provider.to_string(),
+            store: Some(source.store.to_string()),
             id: head.id.to_string(),
             kind: head.kind.as_str().to_owned(),
             fetches: 1,
@@ -163,6 +176,11 @@ impl Entry {
             wrote: Vec::new(),
             delivery: Delivery::Waiting,
         }
+    }
+
+    /// Returns true when the change came from this source.
+    pub(crate) fn is_from(&self, source: &SourceId) -> bool {
+        self.provider == source.provider.as_str() && self.store.as_deref() == Some(&*source.store)
     }
 
     /// Counts another attempt to fetch the document.
@@ -233,6 +251,17 @@ impl Entry {
         }
     }
 
+    /// Returns to the phase before an attempt that ended in order: it does not count.
+    pub(super) fn restored(&mut self) {
+        self.tries = self.tries.saturating_sub(1);
+        self.rolled_back();
+    }
+
+    /// Takes back an attempt to fetch that was not made.
+    pub(super) fn not_fetched(&mut self) {
+        self.fetches = self.fetches.saturating_sub(1);
+    }
+
     /// Returns to the phase before the attempt.
     pub(super) fn rolled_back(&mut self) {
         self.phase = match (&self.settlement, self.acknowledged) {
@@ -240,6 +269,56 @@ impl Entry {
             (None, true) => Phase::Acknowledged,
             (None, false) => Phase::Fetched,
         };
+        self.ensure_document();
+    }
+
+    pub(super) fn has_document(&self) -> bool {
+        self.document.is_some()
+    }
+
+    pub(super) fn has_document_of(&self, other: &Self) -> bool {
+        self.document == other.document && self.attachments == other.attachments
+    }
+
+    /// Returns the entry without what a record of the log does not repeat.
+    pub(super) fn without(&self, document: bool, before: bool) -> Self {
+        let mut slim = self.clone();
+        if document {
+            (slim.document, slim.attachments) = (None, Vec::new());
+        }
+        if before && let Some(files) = slim.phase.before_mut() {
+            files.clear();
+        }
+        slim
+    }
+
+    /// Adds what the record did not repeat.
+    pub(super) fn complete(&mut self, earlier: &Self, document: bool, before: bool) {
+        if document {
+            self.document.clone_from(&earlier.document);
+            self.attachments.clone_from(&earlier.attachments);
+        }
+        if before && let (Some(files), Some(earlier)) = (self.phase.before_mut(), earlier.phase.before()) {
+            *files = earlier.to_vec();
+        }
+    }
+
+    /// Ends an attempt whose document was in a damaged record. The provider lists a change that it does not know to be
+    /// received, so that one is fetched again; another one is rejected, since no list has it any more. A change whose files
+    /// were being written keeps its phase: recovery restores them first.
+    pub(super) fn ensure_document(&mut self) {
+        if self.document.is_some() || !matches!(self.phase, Phase::Fetched | Phase::Acknowledged) {
+            return;
+        }
+        if self.acknowledged || self.announced {
+            let summary =
+                "the record of the change in the journal of the gateway is damaged; send it again".to_owned();
+            let class = RejectionClass::Fetch.to_string();
+            self.settle(Settlement::Rejected { class, summary, problems: Vec::new() }, None);
+        } else {
+            self.phase = Phase::Seen;
+            self.fetch_failed_at = 0;
+        }
     }
 
     /// Returns true when the change was live.

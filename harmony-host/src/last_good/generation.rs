@@ -17,13 +17,13 @@ const SCHEMA: u32 = 1;
 /// resolutions are used for at most [`MAX_STALE`](crate::providers::resolutions::MAX_STALE); a provider checks the age
 /// of its own data. Mesh tokens and the machine token are never saved here.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Generation {
+pub(crate) struct Generation<F = BTreeMap<String, String>> {
     schema: u32,
     /// The time of the save, in seconds since 1970.
     #[serde(rename = "kept_at")]
     saved_at: u64,
     /// The files by name, keys and certificates included.
-    pub(crate) files: BTreeMap<String, String>,
+    pub(crate) files: F,
     #[serde(flatten)]
     pub(crate) metadata: Metadata,
 }
@@ -50,20 +50,18 @@ impl Metadata {
     }
 }
 
-impl Generation {
-    pub(crate) fn of(snapshot: &Snapshot, metadata: Metadata, now: SystemTime) -> Self {
+impl<'a> Generation<BTreeMap<&'a str, &'a str>> {
+    pub(crate) fn of(snapshot: &'a Snapshot, metadata: Metadata, now: SystemTime) -> Self {
         Self {
             schema: SCHEMA,
             saved_at: now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            files: snapshot
-                .documents
-                .texts()
-                .map(|(name, text)| (name.to_owned(), text.to_owned()))
-                .collect(),
+            files: snapshot.documents.texts().collect(),
             metadata,
         }
     }
+}
 
+impl<F: Serialize> Generation<F> {
     /// Encodes the file: a first line with the SHA-256 of the rest, then JSON.
     pub(super) fn encode(&self) -> std::io::Result<Vec<u8>> {
         seal(self)

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use crate::last_good::generation::{Generation, decode};
 use crate::storage::atomic_file;
 use crate::storage::failpoints;
@@ -56,7 +58,7 @@ impl Ring {
     /// # Errors
     /// The error of the operating system; the older generations are then unchanged. A directory that cannot be listed is an
     /// error, since an older number would then be used again.
-    pub(crate) fn save(&mut self, generation: &Generation) -> io::Result<()> {
+    pub(crate) fn save<F: Serialize>(&mut self, generation: &Generation<F>) -> io::Result<()> {
         atomic_file::make_directory(&self.directory, 0o700).map_err(io_error::at(&self.directory))?;
         let there = self.numbers()?.last().copied().unwrap_or(0);
         let number = match &self.newest {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use provider_api::Clock;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::last_good::{Generation, Metadata, Ring};
 use crate::providers::resolutions::Resolutions;
@@ -16,6 +17,10 @@ use crate::storage::failpoints::kill;
 
 /// The interval at which new resolutions and provider data are saved.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The pause after a save, as a multiple of its time. A save writes the whole configuration, so that of many edits in a row only
+/// some are saved. A slow disk delays the next one by [`INTERVAL`] at most.
+const PAUSE: u32 = 4;
 
 /// Returns the directory of a configuration's generations. It depends on the path of config.toml, not on its content,
 /// which may be damaged when the directory is needed.
@@ -59,8 +64,9 @@ impl LastGood {
     pub(crate) async fn run(self: Arc<Self>) {
         loop {
             let _ = tokio::time::timeout(INTERVAL, self.work.notified()).await;
-            let saver = Arc::clone(&self);
+            let (saver, began) = (Arc::clone(&self), Instant::now());
             let _ = tokio::task::spawn_blocking(move || saver.save()).await;
+            tokio::time::sleep((began.elapsed() * PAUSE).min(INTERVAL)).await;
         }
     }
 

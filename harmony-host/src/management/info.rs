@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use crate::snapshot::Snapshot;
 use crate::status::Status;
+use crate::storage::syncs;
 
-/// Returns the version, the platform, the gateway id, the uptime in seconds, and the end of the credential.
+/// Returns the version, the platform, the gateway id, the uptime in seconds, the end of the credential, and how often a file
+/// or a directory was synced.
 pub(super) fn info(snapshot: &Snapshot, status: &Status, uptime: Duration) -> Value {
     let sync = status.sync.as_ref();
     json!({
@@ -18,5 +20,6 @@ pub(super) fn info(snapshot: &Snapshot, status: &Status, uptime: Duration) -> Va
         "os": std::env::consts::OS,
         "arch": std::env::consts::ARCH,
         "id": snapshot.config.proxy.id,
+        "disk_syncs": syncs::total(),
     })
 }

@@ -8,7 +8,7 @@ use crate::snapshot::Snapshot;
 
 /// Returns the pipelines. An unserved one has the reason in `not_served`.
 pub(super) fn pipelines(snapshot: &Snapshot) -> Value {
-    let pipelines: Vec<Value> = snapshot.config.pipelines.iter().map(pipeline).collect();
+    let pipelines: Vec<Value> = snapshot.config.pipelines.iter().map(|linked| pipeline(linked)).collect();
     json!({ "pipelines": pipelines })
 }
 

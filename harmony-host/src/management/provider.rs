@@ -2,16 +2,15 @@
 
 use serde_json::{Value, json};
 
+use crate::providers::isolate::cadence_of;
 use crate::snapshot::Snapshot;
 use crate::snapshot::certificates::CertificateEnd;
-use crate::status::{Status, timestamp};
+use crate::status::{Status, cadence_in_words, timestamp};
 
 /// Returns the primary provider, its abilities, and the status of the gateway.
 pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
     let primary = &snapshot.config.primary;
-    let interval = primary.section.as_ref().map_or(0, |section| section.poll_interval_secs);
     let built = snapshot.providers.primary();
-    let has_source = built.is_some_and(|provider| provider.source().is_some());
     let abilities: Vec<&str> = built.map_or_else(Vec::new, |provider| {
         [
             ("sync", provider.source().is_some()),
@@ -19,16 +18,15 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
             ("mesh_auth", provider.mesh_auth().is_some()),
             ("enroll", provider.enrollment().is_some()),
             ("publish", provider.publisher().is_some()),
+            ("retention", provider.retention().is_some()),
         ]
         .into_iter()
         .filter_map(|(name, has)| has.then_some(name))
         .collect()
     });
-    let polling = match (has_source, interval) {
-        (false, _) => json!("disabled"),
-        (true, 0) => json!("on demand"),
-        (true, seconds) => json!(format!("every {seconds} s")),
-    };
+    // Of the provider, not of the section: a source that waits for changes has an interval that nothing uses.
+    let cadence = built.and_then(|provider| cadence_of(&**provider));
+    let polling = cadence.map_or_else(|| "disabled".to_owned(), |cadence| cadence_in_words(Some(cadence)));
     json!({
         "now": timestamp(snapshot.providers.now()),
         "gateway": snapshot.config.proxy.id,

@@ -10,7 +10,8 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 /// Returns the routes: endpoint paths and ingress URLs, sorted.
 pub(super) fn routes(snapshot: &Snapshot) -> Value {
-    let mut routes: Vec<Value> = snapshot.config.pipelines.iter().flat_map(pipeline_routes).collect();
+    let mut routes: Vec<Value> =
+        snapshot.config.pipelines.iter().flat_map(|linked| pipeline_routes(linked)).collect();
     routes.sort_by(|a, b| a["path"].as_str().cmp(&b["path"].as_str()));
     json!({ "routes": routes })
 }

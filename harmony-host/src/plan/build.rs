@@ -3,322 +3,121 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use provider_api::{Mode, Reference};
+use provider_api::Inventory;
 
-use crate::config::{
-    Config, Destination, LinkedBackend, LinkedIngress, LinkedMesh, LinkedPipeline, TokenRule,
-};
+use crate::config::Config;
 use crate::diagnostics::problem::Problems;
 use crate::documents::Documents;
-use crate::plan::authorities::Authorities;
-use crate::plan::base_url::BaseUrl;
-use crate::plan::guard::{Auth, Guard, accept, endpoint_route, join, prefix};
-use crate::plan::mesh::MeshPlan;
+use crate::plan::planned::PlannedPipeline;
+use crate::plan::planner::Planner;
+use crate::plan::plans::Plans;
 use crate::plan::reference_cache::ReferenceCache;
-use crate::plan::route::{Accepted, Admission, PipelinePlan, Route, Tables};
 use crate::plan::route_table::RouteTable;
-use crate::plan::target::Target;
-use crate::plan::upstream::{HttpUpstream, Location, Upstream};
-use crate::providers::resolutions::{ProviderResolutions, Resolutions};
+use crate::plan::terms::Terms;
+use crate::providers::resolutions::Resolutions;
 
-struct Planner<'a> {
-    sender: Arc<str>,
-    /// The cached resolutions of the primary provider: the only one that is not local.
-    resolutions: ProviderResolutions,
-    /// One target per reference, shared by all backends that use it: one fetch serves them all.
-    targets: HashMap<Reference, Arc<Target>>,
-    meshes: Vec<(&'a LinkedMesh, Arc<MeshPlan>)>,
-    documents: &'a Documents,
-    /// The certificate authorities of backends, by file.
-    authorities: HashMap<&'a str, Option<Arc<Authorities>>>,
-    problems: &'a mut Problems,
+/// The inputs of plans.
+pub(crate) struct Inputs<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) documents: &'a Documents,
+    pub(crate) inventory: &'a Arc<Inventory>,
+    pub(crate) resolutions: &'a Arc<Resolutions>,
+    /// The previous snapshot. What has the same inputs is taken over, with its caches.
+    pub(crate) before: Option<Before<'a>>,
 }
 
-/// The plans of a configuration.
-#[derive(Debug)]
-pub(crate) struct Plans {
-    /// The routes of every network.
-    pub(crate) tables: Tables,
-    /// The targets of the references in the configuration.
-    pub(crate) targets: HashMap<Reference, Arc<Target>>,
-    /// Every enabled mesh.
-    pub(crate) meshes: Vec<Arc<MeshPlan>>,
-    /// The targets of other references, which the embedding application resolves.
-    pub(crate) references: ReferenceCache,
+/// The plans of the previous snapshot, and what they were made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Before<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) documents: &'a Documents,
+    pub(crate) plans: &'a Plans,
 }
 
 /// Builds the plans of a configuration.
-pub(crate) fn build_plans(
-    config: &Config,
-    documents: &Documents,
-    resolutions: &Arc<Resolutions>,
-    problems: &mut Problems,
-) -> Plans {
+pub(crate) fn build_plans(inputs: &Inputs<'_>, problems: &mut Problems) -> Plans {
+    let Inputs { config, documents, inventory, resolutions, before } = *inputs;
+    let terms = Terms::of(config);
+    let same_terms = before.filter(|before| before.plans.terms == terms);
     let mut planner = Planner {
         sender: Arc::from(config.proxy.id.as_str()),
-        resolutions: resolutions.for_provider(&config.primary.identity()),
+        before: same_terms.map(|before| before.plans),
+        resolutions: resolutions.for_provider(terms.identity()),
         targets: HashMap::new(),
         meshes: Vec::new(),
+        of_ingress: HashMap::new(),
+        of_egress: HashMap::new(),
         documents,
         authorities: HashMap::new(),
-        problems,
+        problems: Problems::default(),
     };
-    for linked in &config.meshes {
-        let plan = MeshPlan::new(linked, &planner.sender.clone(), |reference| planner.target(reference));
-        planner.meshes.push((linked, Arc::new(plan)));
+    for linked in config.meshes.iter() {
+        let same = before.and_then(|before| before.plans.mesh(&linked.mesh.name, &terms, inventory));
+        planner.mesh(linked, same);
     }
-    let mut tables: Tables = config
-        .networks
-        .iter()
-        .map(|network| (Arc::from(network.name.as_str()), Default::default()))
-        .collect();
-    for linked in &config.pipelines {
-        let plan = planner.pipeline(linked);
-        planner.routes(linked, &plan, &mut tables);
-    }
+    let carried = same_terms.filter(|before| {
+        let meshes = || planner.meshes.iter().map(|(_, plan)| plan);
+        meshes().map(Arc::as_ptr).eq(before.plans.meshes.iter().map(Arc::as_ptr))
+            && config
+                .meshes
+                .iter()
+                .zip(before.config.meshes.iter())
+                .all(|(new, old)| new.has_same_members(old))
+            && network_names(config).eq(network_names(before.config))
+    });
+    let (tables, pipelines) = match carried {
+        Some(before) => {
+            let kept = Kept::of(config, documents, before, &mut planner);
+            let mut tables = before.plans.tables.clone();
+            kept.gone.iter().for_each(|gone| gone.leave(&mut tables));
+            planner.pipelines(config, kept.pipelines, tables)
+        }
+        None => {
+            let tables = network_names(config).map(|name| (Arc::from(name), RouteTable::default())).collect();
+            let none = vec![None; config.pipelines.len()];
+            planner.pipelines(config, none, tables)
+        }
+    };
+    pipelines.iter().for_each(|planned| problems.extend(&planned.problems));
     let meshes = planner.meshes.into_iter().map(|(_, plan)| plan).collect();
-    Plans { tables, targets: planner.targets, meshes, references: ReferenceCache::new(planner.resolutions) }
+    let references = ReferenceCache::new(planner.resolutions);
+    if let Some(before) = planner.before {
+        references.carry(&before.references);
+    }
+    let (targets, inventory) = (planner.targets, Arc::clone(inventory));
+    Plans { tables, targets, pipelines, meshes, references, terms, inventory }
 }
 
-impl<'a> Planner<'a> {
-    fn target(&mut self, reference: &Reference) -> Arc<Target> {
-        let target = self.targets.entry(reference.clone());
-        let resolutions = &self.resolutions;
-        Arc::clone(target.or_insert_with(|| Arc::new(Target::new(reference.clone(), resolutions))))
-    }
+fn network_names(config: &Config) -> impl Iterator<Item = &str> {
+    config.networks.iter().map(|network| network.name.as_str())
+}
 
-    /// Returns the certificate authorities of a backend; adds an error for a file without any.
-    fn authorities(&mut self, linked: &'a LinkedBackend) -> Option<Arc<Authorities>> {
-        let at = linked.ca_cert.as_ref()?;
-        // A file that cannot be read was reported when the documents were loaded.
-        let pem = self.documents.pem(&at.value)?;
-        if let Some(known) = self.authorities.get(at.value.as_str()) {
-            return known.clone();
+/// The division of the plans before: those that are taken over, and the others.
+struct Kept<'a> {
+    /// For each pipeline of the configuration its plan before, if that is taken over.
+    pipelines: Vec<Option<&'a Arc<PlannedPipeline>>>,
+    /// The plans that are not taken over.
+    gone: Vec<&'a PlannedPipeline>,
+}
+
+impl<'a> Kept<'a> {
+    fn of(config: &Config, documents: &Documents, before: Before<'a>, planner: &mut Planner<'_>) -> Self {
+        let mut old = before.plans.pipelines.iter().peekable();
+        let (mut pipelines, mut gone) = (Vec::with_capacity(config.pipelines.len()), Vec::new());
+        for linked in &config.pipelines {
+            // The names are only looked at where the pipeline is another: almost none of an edit is.
+            let is_same = |old: &Arc<PlannedPipeline>| Arc::ptr_eq(&old.linked, linked);
+            while let Some(other) =
+                old.next_if(|old| !is_same(old) && old.linked.pipeline.name < linked.pipeline.name)
+            {
+                gone.push(&**other);
+            }
+            let named = old.next_if(|old| is_same(old) || old.linked.pipeline.name == linked.pipeline.name);
+            let kept = named.filter(|old| is_same(old) && planner.keeps(old, documents, before.documents));
+            gone.extend(named.filter(|_| kept.is_none()).map(|old| &**old));
+            pipelines.push(kept);
         }
-        let parsed = Authorities::parse(pem.expose());
-        let authorities = match parsed {
-            Ok(authorities) => Some(Arc::new(authorities)),
-            Err(message) => {
-                let key = format!("backends.{}.ca_cert_path", linked.backend.name);
-                self.problems.error(Some(&at.place), key, message);
-                None
-            }
-        };
-        self.authorities.insert(&at.value, authorities.clone());
-        authorities
-    }
-
-    fn pipeline(&mut self, linked: &'a LinkedPipeline) -> Arc<PipelinePlan> {
-        Arc::new(PipelinePlan {
-            name: Arc::from(linked.pipeline.name.as_str()),
-            unserved: linked.unserved.clone(),
-            upstream: self.upstream(linked),
-        })
-    }
-
-    fn upstream(&mut self, linked: &'a LinkedPipeline) -> Upstream {
-        let Some(backend) = &linked.backend else { return Upstream::None };
-        let location = match &backend.destination {
-            Destination::Echo => return Upstream::Echo,
-            Destination::Application => return Upstream::Application,
-            Destination::Unserved => return Upstream::None,
-            Destination::Resource(reference) => Location::Resource(self.target(reference)),
-            Destination::Url(url) => match BaseUrl::new(url) {
-                Ok(base) => Location::Url(base),
-                Err(message) => {
-                    let key = format!("backends.{}", backend.backend.name);
-                    self.problems.error(Some(&backend.backend.place), key, message);
-                    return Upstream::None;
-                }
-            },
-        };
-        let (egress, other_meshes) = self.meshes_of_upstream(linked);
-        let authorities = self.authorities(backend);
-        let rule = linked.egress_auth.as_ref();
-        if rule.is_some_and(|rule| rule.required) {
-            let all = || egress.iter().chain(&other_meshes);
-            let reaches = |base: &BaseUrl| all().any(|mesh| mesh.may_reach(&base.prefix));
-            let possible = match &location {
-                Location::Url(base) => reaches(base),
-                Location::Resource(_) => all().next().is_some(),
-            };
-            if !possible {
-                let message = format!(
-                    "mesh_auth requires a token for every request that leaves, and no enabled mesh has the destination of backend `{}`: every request is refused",
-                    backend.backend.name
-                );
-                let key = format!("pipelines.{}", linked.pipeline.name);
-                self.problems.warn(Some(&linked.pipeline.place), key, message);
-            }
-        }
-        Upstream::Http(Box::new(HttpUpstream {
-            backend: Arc::from(backend.backend.name.as_str()),
-            location,
-            authorities,
-            timeout: backend.timing.timeout(),
-            max_retries: backend.timing.max_retries(),
-            upgrades: backend.backend.upgrades.clone(),
-            egress,
-            other_meshes,
-            mesh_only: linked.mesh_only,
-            token_only: rule.is_some_and(|rule| rule.required),
-            only_below: rule.map_or_else(Vec::new, |rule| rule.destinations.clone()),
-        }))
-    }
-
-    /// Returns the meshes that the egresses of a pipeline belong to, and the others that have destinations, as far as its
-    /// `mesh_auth` accepts their tokens.
-    fn meshes_of_upstream(&self, linked: &LinkedPipeline) -> (Vec<Arc<MeshPlan>>, Vec<Arc<MeshPlan>>) {
-        let pipeline = &linked.pipeline.name;
-        let belongs = |mesh: &LinkedMesh| {
-            let named = |name: &str| mesh.egress.iter().any(|(p, egress)| p == pipeline && egress == name);
-            linked.egress.iter().any(|egress| named(&egress.name))
-        };
-        let (own, others): (Vec<_>, Vec<_>) = self.meshes.iter().partition(|(mesh, _)| belongs(mesh));
-        let plans = |meshes: Vec<&(&LinkedMesh, Arc<MeshPlan>)>| {
-            meshes.into_iter().map(|(_, plan)| Arc::clone(plan)).collect::<Vec<_>>()
-        };
-        let (mut own, mut others) = (plans(own), plans(others));
-        others.retain(|mesh| mesh.has_destinations());
-        let rule = linked.egress_auth.as_ref();
-        let Some((rule, mut chosen)) = rule.and_then(|rule| Some((rule, self.chosen(rule)?))) else {
-            return (own, others);
-        };
-        let is_chosen = |mesh: &Arc<MeshPlan>| chosen.iter().any(|one| Arc::ptr_eq(one, mesh));
-        match (rule.required, rule.own) {
-            (true, true) => {
-                own.retain(is_chosen);
-                others.retain(is_chosen);
-                (own, others)
-            }
-            (true, false) => (chosen, Vec::new()),
-            (false, _) => {
-                others.retain(|mesh| !is_chosen(mesh));
-                join(&mut chosen, &own);
-                (chosen, others)
-            }
-        }
-    }
-
-    /// Returns the enabled meshes that a `mesh_auth` chooses by name or id.
-    fn chosen(&self, rule: &TokenRule) -> Option<Vec<Arc<MeshPlan>>> {
-        let named = rule.named.as_ref()?;
-        let chosen = self.meshes.iter().filter(|(mesh, _)| named.contains(&mesh.mesh.name));
-        Some(chosen.map(|(_, plan)| Arc::clone(plan)).collect())
-    }
-
-    /// Returns the meshes that an ingress of a pipeline belongs to, with its URLs.
-    fn meshes_of(&self, pipeline: &str, ingress: &LinkedIngress) -> Vec<Accepted> {
-        let belongs =
-            |mesh: &LinkedMesh| mesh.ingress.iter().any(|(p, i)| p == pipeline && *i == ingress.name);
-        let accepted = |mesh: &Arc<MeshPlan>| Accepted::new(mesh, ingress.urls.iter().map(|at| &at.value));
-        self.meshes.iter().filter(|(mesh, _)| belongs(mesh)).map(|(_, plan)| accepted(plan)).collect()
-    }
-
-    /// Returns true for a mesh whose tokens all name the URL that they are for.
-    fn has_audience(&self, plan: &Arc<MeshPlan>) -> bool {
-        let linked = self.meshes.iter().find(|(_, mesh)| Arc::ptr_eq(mesh, plan));
-        linked.is_some_and(|(mesh, _)| !mesh.provider.is_local() || mesh.mesh.token_audience.is_some())
-    }
-
-    /// Adds the URLs to the meshes that a `mesh_auth` chooses: those of the pipeline's ingresses that belong to the mesh,
-    /// else those of all its ingresses.
-    fn accepted(chosen: &[Arc<MeshPlan>], linked: &LinkedPipeline, own: &[Accepted]) -> Vec<Accepted> {
-        let all = linked.ingress.iter().flat_map(|ingress| &ingress.urls).map(|at| &at.value);
-        let member = |mesh: &Arc<MeshPlan>| own.iter().find(|one| one.is(mesh)).cloned();
-        let accepted =
-            |mesh: &Arc<MeshPlan>| member(mesh).unwrap_or_else(|| Accepted::new(mesh, all.clone()));
-        chosen.iter().map(accepted).collect()
-    }
-
-    /// Adds the routes of a pipeline to the tables of its networks.
-    fn routes(&mut self, linked: &LinkedPipeline, plan: &Arc<PipelinePlan>, tables: &mut Tables) {
-        let guard = self.guard(linked);
-        for network in &linked.pipeline.networks {
-            let Some(table) = tables.get_mut(network.value.as_str()) else { continue };
-            for ingress in &linked.ingress {
-                self.ingress_routes(ingress, linked, &guard, plan, table);
-            }
-            for endpoint in &linked.endpoints {
-                endpoint_route(endpoint, linked, &guard, plan, table);
-            }
-        }
-    }
-
-    /// Builds the rules for requests that reach the endpoints of a pipeline by path.
-    ///
-    /// Such a request must satisfy the strictest ingress of the endpoint. Otherwise a client could get around
-    /// `mode = "mesh"` with another Host header.
-    fn guard<'l>(&mut self, linked: &'l LinkedPipeline) -> Guard<'l> {
-        let pipeline = linked.pipeline.name.as_str();
-        let mut guard = Guard::default();
-        for ingress in &linked.ingress {
-            let meshes = self.meshes_of(pipeline, ingress);
-            let admission = guard.direct.entry(ingress.endpoint.name.as_str()).or_default();
-            admission.required |= ingress.mode == Mode::Mesh;
-            accept(&mut admission.meshes, &meshes);
-            accept(&mut guard.meshes, &meshes);
-            if ingress.mode == Mode::Mesh && meshes.is_empty() {
-                let message = "this ingress has `mode = \"mesh\"` and belongs to no enabled mesh: every request is refused";
-                let place = linked.pipeline.ingress.iter().find(|i| i.name == ingress.name).map(|i| &i.place);
-                let key = format!("pipelines.{pipeline}.mesh.ingress.{}", ingress.name);
-                self.problems.warn(place, key, message).help("name it in the `ingress` list of a mesh");
-            }
-        }
-        // Disabling a mesh-only ingress must not open its endpoint to everybody: mesh context stays required.
-        for off in linked.pipeline.ingress.iter().filter(|i| !i.enabled && i.mode == Mode::Mesh) {
-            let first = linked.endpoints.first().map(|endpoint| endpoint.name.as_str());
-            if let Some(endpoint) = off.endpoint.as_ref().map(|at| at.value.as_str()).or(first) {
-                guard.direct.entry(endpoint).or_default().required = true;
-            }
-        }
-        if let Some(rule) = &linked.ingress_auth {
-            let chosen = self.chosen(rule).map(|chosen| Self::accepted(&chosen, linked, &guard.meshes));
-            let has_own = !rule.own || !guard.meshes.is_empty();
-            if rule.required && !(has_own && chosen.as_ref().is_none_or(|chosen| !chosen.is_empty())) {
-                let message = "mesh_auth is required and no ingress of this pipeline belongs to an enabled mesh whose tokens it accepts: every request is refused";
-                self.problems.warn(Some(&linked.pipeline.place), format!("pipelines.{pipeline}"), message);
-            }
-            if linked.ingress.is_empty() && chosen.iter().flatten().any(|one| self.has_audience(&one.mesh)) {
-                let message = "this pipeline has no ingress, so no URL that the tokens of the mesh of its mesh_auth may be for: they are refused";
-                let key = format!("pipelines.{pipeline}");
-                self.problems
-                    .warn(Some(&linked.pipeline.place), key, message)
-                    .help("add an ingress with the URL that senders use");
-            }
-            guard.auth = Some(Auth { required: rule.required, own: rule.own, chosen });
-        }
-        guard
-    }
-
-    /// Adds a route for each URL of an ingress.
-    fn ingress_routes(
-        &self,
-        ingress: &LinkedIngress,
-        linked: &LinkedPipeline,
-        guard: &Guard<'_>,
-        plan: &Arc<PipelinePlan>,
-        table: &mut RouteTable<Route>,
-    ) {
-        let meshes = self.meshes_of(&linked.pipeline.name, ingress);
-        let mut admission = Admission { meshes, required: ingress.mode == Mode::Mesh };
-        if let Some(auth) = &guard.auth {
-            auth.restrict(&mut admission, &[]);
-        }
-        let prefix = prefix(ingress.endpoint.path_prefix.as_ref().map(|at| at.value.as_str()));
-        for url in &ingress.urls {
-            for accepted in &mut admission.meshes {
-                accepted.urls = vec![Arc::from(url.value.as_str())];
-            }
-            let route = Route {
-                pipeline: Arc::clone(plan),
-                endpoint: Arc::from(ingress.endpoint.name.as_str()),
-                endpoint_prefix: Arc::clone(&prefix),
-                ingress: Some(Arc::from(ingress.name.as_str())),
-                closed: linked.closed.get(&ingress.endpoint.name).map(|reason| Arc::from(reason.as_str())),
-                admission: admission.clone(),
-            };
-            table.add_ingress(&url.value, route);
-        }
+        gone.extend(old.map(|other| &**other));
+        Self { pipelines, gone }
     }
 }

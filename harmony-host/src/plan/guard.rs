@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::{Endpoint, LinkedPipeline};
-use crate::http::path::owned_segments;
 use crate::plan::mesh::MeshPlan;
+use crate::plan::planned::PlannedRoute;
 use crate::plan::route::{Accepted, Admission, PipelinePlan, Route};
-use crate::plan::route_table::RouteTable;
 
 /// The rules for requests that reach the endpoints of a pipeline by path.
 #[derive(Default)]
@@ -53,18 +52,33 @@ impl Auth {
     }
 }
 
-/// Adds the route of an endpoint's path. Endpoints with the same path share the strictest rule.
+/// Groups the endpoints of a pipeline that have a path by it. The groups, and the endpoints in each, are in the order of the
+/// pipeline.
+pub(super) fn by_path(linked: &LinkedPipeline) -> Vec<(Arc<[String]>, Vec<&Endpoint>)> {
+    let mut positions: HashMap<Arc<[String]>, usize> = HashMap::new();
+    let mut groups: Vec<(Arc<[String]>, Vec<&Endpoint>)> = Vec::new();
+    for endpoint in &linked.endpoints {
+        let Some(path) = endpoint.segments.clone() else { continue };
+        let position = *positions.entry(Arc::clone(&path)).or_insert(groups.len());
+        match groups.get_mut(position) {
+            Some((_, group)) => group.push(endpoint),
+            None => groups.push((path, vec![endpoint])),
+        }
+    }
+    groups
+}
+
+/// Returns the route of a path. The endpoints that have it share the strictest rule; the first of them names the route.
 pub(super) fn endpoint_route(
-    endpoint: &Endpoint,
+    (prefix, endpoints): &(Arc<[String]>, Vec<&Endpoint>),
     linked: &LinkedPipeline,
     guard: &Guard<'_>,
     plan: &Arc<PipelinePlan>,
-    table: &mut RouteTable<Route>,
-) {
-    let Some(path) = &endpoint.path_prefix else { return };
+) -> Option<PlannedRoute> {
+    let first = endpoints.first()?;
     let mut admission = Admission::default();
     let mut closed = None;
-    for same in linked.endpoints.iter().filter(|other| same_path(other, endpoint)) {
+    for same in endpoints {
         closed = closed.or_else(|| linked.closed.get(&same.name));
         if let Some(theirs) = guard.direct.get(same.name.as_str()) {
             admission.required |= theirs.required;
@@ -74,30 +88,22 @@ pub(super) fn endpoint_route(
     if let Some(auth) = &guard.auth {
         auth.restrict(&mut admission, &guard.meshes);
     }
-    let prefix = prefix(Some(&path.value));
     let route = Route {
         pipeline: Arc::clone(plan),
-        endpoint: Arc::from(endpoint.name.as_str()),
-        endpoint_prefix: Arc::clone(&prefix),
+        endpoint: Arc::from(first.name.as_str()),
+        endpoint_prefix: Arc::clone(prefix),
         ingress: None,
         closed: closed.map(|reason| Arc::from(reason.as_str())),
         admission,
     };
-    table.add_endpoint(&prefix, route);
-}
-
-/// Returns true when both endpoints have the same path.
-fn same_path(a: &Endpoint, b: &Endpoint) -> bool {
-    let path =
-        |endpoint: &Endpoint| endpoint.path_prefix.as_ref().and_then(|at| owned_segments(&at.value).ok());
-    path(a) == path(b)
+    Some(PlannedRoute::Endpoint(Arc::new(route)))
 }
 
 /// Adds meshes; one that is there gets the further URLs.
 pub(super) fn accept(into: &mut Vec<Accepted>, more: &[Accepted]) {
     for accepted in more {
         match into.iter_mut().find(|known| known.is(&accepted.mesh)) {
-            Some(known) => known.urls.extend(accepted.urls.iter().cloned()),
+            Some(known) => Arc::make_mut(&mut known.urls).extend(accepted.urls.iter().cloned()),
             None => into.push(accepted.clone()),
         }
     }
@@ -120,9 +126,4 @@ pub(super) fn join(into: &mut Vec<Arc<MeshPlan>>, more: &[Arc<MeshPlan>]) {
             into.push(Arc::clone(mesh));
         }
     }
-}
-
-/// Splits a path into segments. One with dot segments, which `Config::merge` has rejected, matches nothing.
-pub(super) fn prefix(path: Option<&str>) -> Arc<[String]> {
-    path.and_then(|path| owned_segments(path).ok()).unwrap_or_default().into()
 }

@@ -1,18 +1,22 @@
 //! Meshes: their members, and the caches of issued and verified tokens.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use dashmap::DashMap;
 use http::HeaderValue;
-use provider_api::{Error, ErrorKind, Expected, Fetch, Lease, MeshIdentity, ProviderName, TokenRequest};
+use provider_api::{
+    Error, ErrorKind, Expected, Fetch, Lease, MeshIdentity, PerThread, ProviderName, Reference, TokenRequest,
+};
 
+use crate::cache::{BoundedCache, Cached};
 use crate::config::LinkedMesh;
 use crate::http::url_prefix::UrlPrefix;
 use crate::plan::destination::Destination;
 use crate::plan::target::Target;
-use crate::plan::token_cache::VerifiedTokens;
+use crate::plan::token_cache::{Sender, VerifiedTokens};
 use crate::providers::Providers;
 use crate::providers::isolate::isolated;
 
@@ -26,11 +30,11 @@ pub(crate) struct MeshPlan {
     /// The ingresses that are references.
     pub(crate) remote: Vec<Arc<Target>>,
     /// The references in the list `egress`: requests of every pipeline to them carry a token of this mesh.
-    destinations: Vec<Destination>,
+    destinations: Vec<Arc<Destination>>,
     /// The ingresses that references resolved to, by URL. Each mesh has its own: a token is for one mesh.
-    resolved: DashMap<UrlPrefix, Arc<Member>>,
+    resolved: Arc<BoundedCache<UrlPrefix, Member>>,
     /// The verified tokens of its members.
-    pub(crate) verified: VerifiedTokens,
+    pub(crate) verified: Arc<VerifiedTokens>,
     sender: Arc<str>,
 }
 
@@ -42,10 +46,29 @@ pub(crate) struct Member {
 
 /// An issued token as a header.
 struct Issued {
-    header: HeaderValue,
+    /// Counted per thread, since every request to the member clones it.
+    header: PerThread<HeaderValue>,
     /// The moment on the wall clock from which it is no longer used. The clock of the lease stands still while the machine
     /// is suspended.
     until: SystemTime,
+}
+
+/// A member of a mesh: one of the configuration, or one that a reference resolved to.
+#[derive(Debug)]
+pub(crate) enum MemberRef<'a> {
+    Configured(&'a Member),
+    Resolved(Cached<UrlPrefix, Member>),
+}
+
+impl Deref for MemberRef<'_> {
+    type Target = Member;
+
+    fn deref(&self) -> &Member {
+        match self {
+            Self::Configured(member) => member,
+            Self::Resolved(member) => member,
+        }
+    }
 }
 
 /// The time before its expiry from which a token is no longer used: the request must reach the other gateway before it.
@@ -55,21 +78,69 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 const MAX_RESOLVED: usize = 1024;
 
 impl MeshPlan {
+    /// Creates the plan of a mesh. `before` is the plan of the same mesh in the previous snapshot, if its tokens are as good
+    /// in this one: they are taken over, and so is the whole plan if the mesh has the same ingresses and destinations.
     pub(crate) fn new(
         linked: &LinkedMesh,
         sender: &Arc<str>,
-        mut remote: impl FnMut(&provider_api::Reference) -> Arc<Target>,
-    ) -> Self {
-        Self {
+        mut target: impl FnMut(&Reference) -> Arc<Target>,
+        before: Option<&Arc<Self>>,
+    ) -> Arc<Self> {
+        let remote: Vec<_> = linked.remote.iter().map(&mut target).collect();
+        let destinations: Vec<_> = linked.destinations.iter().map(&mut target).collect();
+        let Some(before) = before else {
+            return Arc::new(Self {
+                identity: Arc::clone(&linked.identity),
+                provider: linked.provider.clone(),
+                members: linked.urls.iter().cloned().map(Member::new).map(Arc::new).collect(),
+                remote,
+                destinations: destinations.into_iter().map(Destination::new).map(Arc::new).collect(),
+                resolved: Arc::new(BoundedCache::new(MAX_RESOLVED)),
+                verified: Arc::default(),
+                sender: Arc::clone(sender),
+            });
+        };
+        if before.has(&linked.urls, &remote, &destinations) {
+            return Arc::clone(before);
+        }
+        let members: HashMap<_, _> = before.members.iter().map(|member| (&member.url, member)).collect();
+        let member = |url: &UrlPrefix| match members.get(url) {
+            Some(member) => Arc::clone(member),
+            None => Arc::new(Member::new(url.clone())),
+        };
+        let known: HashMap<_, _> =
+            before.destinations.iter().map(|known| (Arc::as_ptr(known.target()), known)).collect();
+        let destination = |target: Arc<Target>| match known.get(&Arc::as_ptr(&target)) {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(Destination::new(target)),
+        };
+        Arc::new(Self {
             identity: Arc::clone(&linked.identity),
             provider: linked.provider.clone(),
-            members: linked.urls.iter().cloned().map(Member::new).map(Arc::new).collect(),
-            remote: linked.remote.iter().map(&mut remote).collect(),
-            destinations: linked.destinations.iter().map(|of| Destination::new(remote(of))).collect(),
-            resolved: DashMap::new(),
-            verified: VerifiedTokens::new(),
+            members: linked.urls.iter().map(member).collect(),
+            remote,
+            destinations: destinations.into_iter().map(destination).collect(),
+            resolved: Arc::clone(&before.resolved),
+            verified: Arc::clone(&before.verified),
             sender: Arc::clone(sender),
-        }
+        })
+    }
+
+    /// Returns true if the mesh has these ingresses and destinations, in this order.
+    fn has(&self, urls: &[UrlPrefix], remote: &[Arc<Target>], destinations: &[Arc<Target>]) -> bool {
+        self.members.iter().map(|member| &member.url).eq(urls)
+            && self.remote.iter().map(Arc::as_ptr).eq(remote.iter().map(Arc::as_ptr))
+            && self
+                .destinations
+                .iter()
+                .map(|destination| Arc::as_ptr(destination.target()))
+                .eq(destinations.iter().map(Arc::as_ptr))
+    }
+
+    /// Forgets the tokens that were issued to this gateway: it has another credential.
+    pub(crate) fn forget_issued(&self) {
+        self.members.iter().for_each(|member| member.token.clear());
+        self.resolved.for_each(|member| member.token.clear());
     }
 
     /// Finds the ingress of this mesh that a request to `path` below `base` reaches: the most specific one in the
@@ -82,10 +153,10 @@ impl MeshPlan {
         base: &UrlPrefix,
         path: &str,
         providers: &Providers,
-    ) -> Result<Option<Arc<Member>>, Arc<Error>> {
+    ) -> Result<Option<MemberRef<'_>>, Arc<Error>> {
         let covering = self.members.iter().filter(|member| member.url.covers(base, path));
         if let Some(known) = covering.max_by_key(|member| member.url.segments().len()) {
-            return Ok(Some(Arc::clone(known)));
+            return Ok(Some(MemberRef::Configured(known)));
         }
         self.resolved_member(self.remote.iter(), base, path, providers).await
     }
@@ -110,8 +181,9 @@ impl MeshPlan {
         base: &UrlPrefix,
         path: &str,
         providers: &Providers,
-    ) -> Result<Option<Arc<Member>>, Arc<Error>> {
-        self.resolved_member(self.destinations.iter().map(Destination::target), base, path, providers).await
+    ) -> Result<Option<MemberRef<'_>>, Arc<Error>> {
+        let targets = self.destinations.iter().map(|destination| destination.target());
+        self.resolved_member(targets, base, path, providers).await
     }
 
     /// Finds the same among the destinations whose URLs are known: a backend with a URL of its own is served while a
@@ -121,7 +193,7 @@ impl MeshPlan {
         base: &UrlPrefix,
         path: &str,
         providers: &Providers,
-    ) -> Option<Arc<Member>> {
+    ) -> Option<MemberRef<'_>> {
         for destination in &self.destinations {
             let known = destination.known(providers).await;
             if let Some(url) = known.as_deref().and_then(|resolved| resolved.covering(base, path)) {
@@ -137,7 +209,7 @@ impl MeshPlan {
         base: &UrlPrefix,
         path: &str,
         providers: &Providers,
-    ) -> Result<Option<Arc<Member>>, Arc<Error>> {
+    ) -> Result<Option<MemberRef<'_>>, Arc<Error>> {
         let mut unknown = None;
         for target in targets {
             match target.resolve(providers).await {
@@ -157,18 +229,10 @@ impl MeshPlan {
         unknown.map_or(Ok(None), Err)
     }
 
-    /// Returns the member at a resolved URL. A full cache evicts an arbitrary member; its token is issued again later.
-    fn resolved(&self, url: &UrlPrefix) -> Arc<Member> {
-        if let Some(member) = self.resolved.get(url) {
-            return Arc::clone(&member);
-        }
-        if self.resolved.len() >= MAX_RESOLVED {
-            // The guard of the iterator ends before the map is changed: both lock the same shard.
-            let other = self.resolved.iter().next().map(|entry| entry.key().clone());
-            other.map(|other| self.resolved.remove(&other));
-        }
-        let member = self.resolved.entry(url.clone()).or_insert_with(|| Arc::new(Member::new(url.clone())));
-        Arc::clone(&member)
+    /// Returns the member at a resolved URL. A full cache evicts one that was not used for long; its token is issued again
+    /// later.
+    fn resolved(&self, url: &UrlPrefix) -> MemberRef<'_> {
+        MemberRef::Resolved(self.resolved.get_or_insert(url, || Member::new(url.clone())))
     }
 
     /// Verifies a token for a request to `rest` below `url`, an ingress URL of this gateway, and returns its sender. A
@@ -183,7 +247,7 @@ impl MeshPlan {
         token: &str,
         url: &str,
         rest: &str,
-    ) -> Result<Arc<str>, Error> {
+    ) -> Result<Sender, Error> {
         let provider = &self.provider;
         let auth = providers
             .mesh_auth(provider)
@@ -193,11 +257,11 @@ impl MeshPlan {
         // Without a URL of its own this gateway is no audience, whatever the path.
         let requested = if url.is_empty() { String::new() } else { format!("{url}{rest}") };
         let claims = check(&requested).await?;
-        let sender = Arc::from(claims.subject);
+        let sender: Arc<str> = Arc::from(claims.subject);
         if requested == url || check(url).await.is_ok() {
             self.verified.remember(token, url, &sender, claims.expires_at, providers.now());
         }
-        Ok(sender)
+        Ok(Sender::from(sender))
     }
 
     /// Returns the Authorization header for a request to `member`.
@@ -211,7 +275,7 @@ impl MeshPlan {
     ) -> Result<HeaderValue, Arc<Error>> {
         let is_usable = |issued: &Issued| providers.now() < issued.until;
         let valid = member.token.get_if(is_usable, || self.issue(member, providers)).await?;
-        Ok(valid.header.clone())
+        Ok(valid.header.get().clone())
     }
 
     fn issue(&self, member: &Member, providers: &Providers) -> Fetch<Issued> {
@@ -227,16 +291,25 @@ impl MeshPlan {
             })?;
             let issued = auth.issue(&request).await?;
             let until = issued.expires_at.checked_sub(EXPIRY_MARGIN).unwrap_or(SystemTime::UNIX_EPOCH);
-            let mut header =
-                HeaderValue::try_from(format!("Bearer {}", issued.token.expose())).map_err(|_| {
-                    Error::unavailable(format!(
-                        "the provider `{provider}` issued a token that is no HTTP header value"
-                    ))
-                })?;
+            let mut header = HeaderValue::from_str(&format!("Bearer {}", issued.token.expose()));
+            let header = header.as_mut().map_err(|_| {
+                Error::unavailable(format!(
+                    "the provider `{provider}` issued a token that is no HTTP header value"
+                ))
+            })?;
             header.set_sensitive(true);
+            // Copies of the bytes: clones of one header share its count.
+            let header = PerThread::new(|| sensitive_copy(header));
             Ok((Issued { header, until }, providers.time_until(until)))
         }))
     }
+}
+
+/// Copies the bytes of a header.
+fn sensitive_copy(header: &HeaderValue) -> HeaderValue {
+    let mut copy = HeaderValue::from_bytes(header.as_bytes()).unwrap_or_else(|_| header.clone());
+    copy.set_sensitive(true);
+    copy
 }
 
 impl Member {

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use dashmap::DashMap;
 use provider_api::Reference;
 
+use crate::cache::{BoundedCache, Cached};
 use crate::plan::target::Target;
 use crate::providers::resolutions::ProviderResolutions;
 
 /// The targets of references that no pipeline uses and that the embedding application resolves.
 pub(crate) struct ReferenceCache {
     resolutions: ProviderResolutions,
-    targets: DashMap<Reference, Arc<Target>>,
+    targets: BoundedCache<Reference, Arc<Target>>,
 }
 
 /// The most targets in the cache: an application may resolve references that come from requests.
@@ -20,21 +20,34 @@ const MAX: usize = 4096;
 
 impl ReferenceCache {
     pub(crate) fn new(resolutions: ProviderResolutions) -> Self {
-        Self { resolutions, targets: DashMap::new() }
+        Self { resolutions, targets: BoundedCache::new(MAX) }
     }
 
-    /// Returns the target of `reference`, the same one for all callers. A full cache evicts an arbitrary target.
-    pub(crate) fn target(&self, reference: &Reference) -> Arc<Target> {
-        if let Some(target) = self.targets.get(reference) {
-            return Arc::clone(&target);
-        }
-        if self.targets.len() >= MAX {
-            // The guard of the iterator ends before the map is changed: both lock the same shard.
-            let other = self.targets.iter().next().map(|entry| entry.key().clone());
-            other.map(|other| self.targets.remove(&other));
-        }
+    /// Takes over the targets of remote references from `before`. A local one may be another resource now.
+    pub(crate) fn carry(&self, before: &Self) {
+        before.targets.for_each(|target| {
+            if !target.reference.provider().is_local() {
+                self.targets.insert(target.reference.clone(), Arc::clone(target), |_| false);
+            }
+        });
+    }
+
+    /// Returns the target of `reference` if it is in the cache.
+    pub(crate) fn get(&self, reference: &Reference) -> Option<Arc<Target>> {
+        self.targets.get(reference).map(|target| Arc::clone(&target))
+    }
+
+    /// Returns all targets in the cache.
+    pub(crate) fn all(&self) -> Vec<Arc<Target>> {
+        let mut all = Vec::with_capacity(self.targets.len());
+        self.targets.for_each(|target| all.push(Arc::clone(target)));
+        all
+    }
+
+    /// Returns the target of `reference`, the same one for all callers. A full cache evicts one that was not used for long.
+    pub(crate) fn target(&self, reference: &Reference) -> Cached<Reference, Arc<Target>> {
         let new = || Arc::new(Target::new(reference.clone(), &self.resolutions));
-        Arc::clone(&self.targets.entry(reference.clone()).or_insert_with(new))
+        self.targets.get_or_insert(reference, new)
     }
 }
 
@@ -56,7 +69,7 @@ mod tests {
         let cache =
             ReferenceCache::new(Resolutions::new(Arc::new(SystemClock), Vec::new()).for_provider("one"));
         let reference = |n: usize| format!("runbeam.a.ingress.name.n{n}").parse().unwrap();
-        assert!(Arc::ptr_eq(&cache.target(&reference(0)), &cache.target(&reference(0))));
+        assert!(std::ptr::eq(&*cache.target(&reference(0)), &*cache.target(&reference(0))));
         for n in 0..MAX + 5 {
             cache.target(&reference(n));
         }

@@ -8,7 +8,7 @@ use crate::plan::route_table::RouteTable;
 use crate::plan::upstream::Upstream;
 
 /// The routes of every network.
-pub(crate) type Tables = std::collections::HashMap<Arc<str>, RouteTable<Route>>;
+pub(crate) type Tables = std::collections::HashMap<Arc<str>, RouteTable<Arc<Route>>>;
 
 /// The route of the requests that match an ingress URL or an endpoint path.
 #[derive(Debug)]
@@ -41,8 +41,8 @@ pub(crate) struct Admission {
 #[derive(Clone, Debug)]
 pub(crate) struct Accepted {
     pub(crate) mesh: Arc<MeshPlan>,
-    /// At least one. An empty one is below no audience; it is there if the pipeline has no ingress.
-    pub(crate) urls: Vec<Arc<str>>,
+    /// At least one; shared by the routes that accept the same ones. An empty one is below no audience; it is there if the pipeline has no ingress.
+    pub(crate) urls: Arc<Vec<Arc<str>>>,
 }
 
 impl Accepted {
@@ -52,7 +52,7 @@ impl Accepted {
         if urls.is_empty() {
             urls.push(Arc::from(""));
         }
-        Self { mesh: Arc::clone(mesh), urls }
+        Self { mesh: Arc::clone(mesh), urls: Arc::new(urls) }
     }
 
     /// Returns true for the same mesh.

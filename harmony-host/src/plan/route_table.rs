@@ -1,6 +1,7 @@
 //! The route table of a network.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use provider_api::UrlPath;
 
@@ -25,8 +26,9 @@ pub(crate) struct Match<'t, T> {
 }
 
 /// The routes of one network: ingress URLs first, then the path prefixes of endpoints. In both the longest prefix wins.
-/// The time of a lookup depends on the number of segments in the path, not on the number of routes.
-#[derive(Debug)]
+/// The time of a lookup depends on the number of segments in the path, not on the number of routes. A copy shares the branches
+/// that are not changed in it.
+#[derive(Clone, Debug)]
 pub(crate) struct RouteTable<T> {
     ingress: HashMap<String, Vec<(Scheme, u16, Trie<T>)>>,
     endpoints: Trie<T>,
@@ -38,7 +40,7 @@ impl<T> Default for RouteTable<T> {
     }
 }
 
-impl<T> RouteTable<T> {
+impl<T: Clone> RouteTable<T> {
     pub(crate) fn add_ingress(&mut self, url: &UrlPrefix, route: T) {
         let origins = self.ingress.entry(url.host().to_owned()).or_default();
         let at = origins.iter().position(|(scheme, port, _)| (*scheme, *port) == (url.scheme(), url.port()));
@@ -55,6 +57,25 @@ impl<T> RouteTable<T> {
         self.endpoints.insert(prefix, route);
     }
 
+    pub(crate) fn remove_ingress(&mut self, url: &UrlPrefix) {
+        let Some(origins) = self.ingress.get_mut(url.host()) else { return };
+        origins.retain_mut(|(scheme, port, trie)| {
+            if (*scheme, *port) == (url.scheme(), url.port()) {
+                trie.remove(url.segments());
+            }
+            !trie.is_empty()
+        });
+        if origins.is_empty() {
+            self.ingress.remove(url.host());
+        }
+    }
+
+    pub(crate) fn remove_endpoint(&mut self, prefix: &[String]) {
+        self.endpoints.remove(prefix);
+    }
+}
+
+impl<T> RouteTable<T> {
     /// Finds the route of a request.
     ///
     /// # Errors
@@ -90,11 +111,27 @@ impl<T> RouteTable<T> {
     }
 }
 
+#[cfg(all(test, feature = "local"))]
+impl<T> RouteTable<T> {
+    /// Returns the number of nodes of all tries.
+    pub(crate) fn branches(&self) -> usize {
+        let tries = self.ingress.values().flatten().map(|(_, _, trie)| trie);
+        tries.chain([&self.endpoints]).map(Trie::branches).sum()
+    }
+}
+
+#[cfg(all(test, feature = "local"))]
+impl<T> Trie<T> {
+    fn branches(&self) -> usize {
+        1 + self.below.values().map(|below| below.branches()).sum::<usize>()
+    }
+}
+
 /// A map from path prefixes to values, by whole segments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Trie<T> {
     value: Option<T>,
-    below: HashMap<String, Self>,
+    below: HashMap<Arc<str>, Arc<Self>>,
 }
 
 impl<T> Default for Trie<T> {
@@ -103,14 +140,34 @@ impl<T> Default for Trie<T> {
     }
 }
 
-impl<T> Trie<T> {
+impl<T: Clone> Trie<T> {
     /// Inserts a value. The first one for a prefix wins; `Config::merge` has rejected prefixes of two pipelines.
     fn insert(&mut self, prefix: &[String], value: T) {
         let mut node = self;
         for segment in prefix {
-            node = node.below.entry(segment.clone()).or_default();
+            node = Arc::make_mut(node.below.entry(Arc::from(segment.as_str())).or_default());
         }
         node.value.get_or_insert(value);
+    }
+
+    /// Removes the value of a prefix, and the branch that leads to nothing without it.
+    fn remove(&mut self, prefix: &[String]) {
+        let Some((first, rest)) = prefix.split_first() else {
+            self.value = None;
+            return;
+        };
+        let Some(below) = self.below.get_mut(first.as_str()) else { return };
+        let node = Arc::make_mut(below);
+        node.remove(rest);
+        if node.is_empty() {
+            self.below.remove(first.as_str());
+        }
+    }
+}
+
+impl<T> Trie<T> {
+    fn is_empty(&self) -> bool {
+        self.value.is_none() && self.below.is_empty()
     }
 
     /// Finds the value of the longest prefix of `path`.

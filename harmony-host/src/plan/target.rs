@@ -7,6 +7,8 @@ use provider_api::{
     Error, ErrorKind, Fetch, Fetched, Freshness, Lease, Mode, Reference, ResourceType, Valid,
 };
 
+use tokio::time::Instant;
+
 use crate::http::url_prefix::UrlPrefix;
 use crate::plan::base_url::BaseUrl;
 use crate::providers::Providers;
@@ -82,18 +84,43 @@ impl Target {
         self.lease.get(|| self.fetch(providers)).await.ok()
     }
 
+    /// Returns true for a reference of a remote provider whose resolution is cached.
+    pub(crate) fn is_held(&self) -> bool {
+        self.resolutions.is_some() && self.lease.held().is_some()
+    }
+
+    /// Resolves the reference again, unless it was resolved after the moment `changed`. A cached resolution stays if the
+    /// provider is unavailable, and ends if the provider no longer has the resource or denies it.
+    pub(crate) async fn resolve_again(&self, providers: &Providers, changed: Instant) {
+        if !self.is_held() {
+            return;
+        }
+        let outcome = self.lease.newer(changed.elapsed(), || self.fetch(providers)).await;
+        if let Err(error) = outcome {
+            tracing::debug!(reference = %self.reference, %error, "a reference was not resolved again");
+        }
+    }
+
+    /// Forgets the resolution, except for the time in which the provider is unavailable.
+    pub(crate) fn forget(&self) {
+        if self.resolutions.is_some() {
+            self.lease.clear();
+        }
+    }
+
     fn fetch(&self, providers: &Providers) -> Fetch<ResolvedTarget> {
         let (reference, providers) = (self.reference.clone(), providers.clone());
-        let resolutions = self.resolutions.clone();
+        let (resolutions, lease) = (self.resolutions.clone(), Arc::clone(&self.lease));
         Box::pin(isolated(async move {
             let fetched = fetch(&reference, &providers).await;
             match (&fetched, resolutions) {
                 (Ok((resolved, _)), Some(resolutions)) => {
                     resolutions.record(&reference, resolved.normalized.to_vec(), resolved.mode)
                 }
-                // The provider answered: an old resolution must not outlive its "not found" or "denied".
+                // The provider answered: an old resolution must not outlive its "not found" or "denied", whoever asked.
                 (Err(error), Some(resolutions)) if error.kind() != ErrorKind::Unavailable => {
                     resolutions.forget(&reference);
+                    lease.clear();
                 }
                 _ => {}
             }

@@ -1,34 +1,43 @@
 //! The cache of verified mesh tokens.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
 use tokio::time::Instant;
+
+use crate::cache::{BoundedCache, Cached};
 
 /// The verified tokens of one mesh. The next request with the same token needs no signature check.
 ///
 /// Only verified tokens are inserted, and a token is found only when all its bytes are equal. An entry means that the
 /// token is valid for a URL and, by the contract of providers, for every URL below it. Invalid tokens are not cached:
-/// an attacker could fill the cache with them. Reading takes no lock and allocates nothing.
+/// an attacker could fill the cache with them. Reading takes no lock and allocates nothing. A full cache evicts a token that
+/// has expired, or one that was not used for long.
 pub struct VerifiedTokens {
-    known: ArcSwap<HashMap<Tail, Arc<Verified>>>,
-    writing: Mutex<()>,
+    known: BoundedCache<Box<str>, Verified>,
+    seed: [u64; 2],
 }
 
-/// The end of a token. It belongs to the signature, so it is as good as random, and it hashes faster than the whole.
-type Tail = [u8; 32];
-
+#[derive(Debug)]
 struct Verified {
-    token: Box<str>,
     urls: Vec<Box<str>>,
     sender: Arc<str>,
     until: Instant,
     /// The same moment on the wall clock. The other clock stands still while the machine is suspended, and does not know
     /// when the wall clock is set.
     expires_at: SystemTime,
+}
+
+/// The sender of a verified token. Dereferences to its name.
+#[derive(Clone)]
+pub struct Sender(Name);
+
+#[derive(Clone)]
+enum Name {
+    Cached(Cached<Box<str>, Verified>),
+    Own(Arc<str>),
 }
 
 /// The most URLs that are cached for one token.
@@ -49,16 +58,16 @@ impl Default for VerifiedTokens {
 impl VerifiedTokens {
     /// Creates an empty cache.
     pub fn new() -> Self {
-        Self { known: ArcSwap::default(), writing: Mutex::new(()) }
+        let known = BoundedCache::new(MAX);
+        Self { seed: [known.hash(&0), known.hash(&1)], known }
     }
 
     /// Returns the sender of a token that is cached as valid for `url`, an ingress URL as the configuration has it. `now` is
     /// the time of the wall clock.
-    pub fn sender(&self, token: &str, url: &str, now: SystemTime) -> Option<Arc<str>> {
-        let known = self.known.load();
-        let verified = known.get(&tail(token)?)?;
-        let same = *verified.token == *token && verified.urls.iter().any(|known| **known == *url);
-        (same && verified.is_valid(now)).then(|| Arc::clone(&verified.sender))
+    pub fn sender(&self, token: &str, url: &str, now: SystemTime) -> Option<Sender> {
+        let known = self.find(token)?;
+        let found = known.urls.iter().any(|known| **known == *url) && known.is_valid(now);
+        found.then_some(Sender(Name::Cached(known)))
     }
 
     /// Caches a token of `sender` as valid for `url`, until `expires_at` but at most for 5 minutes. `now` is the time of the
@@ -71,32 +80,35 @@ impl VerifiedTokens {
         expires_at: SystemTime,
         now: SystemTime,
     ) {
-        let Some(tail) = tail(token) else { return };
+        let Some(hash) = self.hash(token) else { return };
         let left = expires_at.duration_since(now).unwrap_or_default().min(LONGEST);
         if left.is_zero() {
             return;
         }
-        let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut known = HashMap::clone(&self.known.load());
         let (until, expires_at) = (Instant::now() + left, now + left);
-        let urls = match known.get(&tail) {
-            Some(before) if *before.token == *token => before.urls.clone(),
-            _ => Vec::new(),
-        };
-        let mut verified =
-            Verified { token: token.into(), urls, sender: Arc::clone(sender), until, expires_at };
-        if verified.urls.len() >= MAX_URLS {
-            verified.urls.clear();
+        let mut urls = self.find(token).map(|known| known.urls.clone()).unwrap_or_default();
+        urls.retain(|known| **known != *url);
+        if urls.len() >= MAX_URLS {
+            // The one that was verified first.
+            urls.remove(0);
         }
-        verified.urls.push(url.into());
-        if known.len() >= MAX {
-            known.retain(|_, verified| verified.is_valid(now));
-        }
-        if known.len() >= MAX {
-            known.clear();
-        }
-        known.insert(tail, Arc::new(verified));
-        self.known.store(Arc::new(known));
+        urls.push(url.into());
+        let verified = Verified { urls, sender: Arc::clone(sender), until, expires_at };
+        let is_over = |verified: &Verified| !verified.is_valid(now);
+        self.known.put(hash, token.into(), verified, true, is_over);
+    }
+
+    fn find(&self, token: &str) -> Option<Cached<Box<str>, Verified>> {
+        self.known.find(self.hash(token)?, |known| **known == *token)
+    }
+
+    /// Returns a hash of the end of a token. That belongs to the signature, so it is as good as random; the seed is for a
+    /// member that signs until two tokens end alike. A general hash of the whole would take longer than the lookup.
+    fn hash(&self, token: &str) -> Option<u64> {
+        let tail = u128::from_le_bytes(*token.as_bytes().last_chunk()?);
+        let [low, high] = [tail as u64 ^ self.seed[0], (tail >> 64) as u64 ^ self.seed[1]];
+        let product = u128::from(low) * u128::from(high);
+        Some(product as u64 ^ (product >> 64) as u64)
     }
 }
 
@@ -106,13 +118,32 @@ impl Verified {
     }
 }
 
-fn tail(token: &str) -> Option<Tail> {
-    token.as_bytes().last_chunk().copied()
+impl From<Arc<str>> for Sender {
+    fn from(name: Arc<str>) -> Self {
+        Self(Name::Own(name))
+    }
+}
+
+impl Deref for Sender {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Name::Cached(verified) => &verified.sender,
+            Name::Own(name) => name,
+        }
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        str::fmt(self, f)
+    }
 }
 
 impl fmt::Debug for VerifiedTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedTokens").field("known", &self.known.load().len()).finish_non_exhaustive()
+        f.debug_struct("VerifiedTokens").field("known", &self.known.len()).finish_non_exhaustive()
     }
 }
 
@@ -164,7 +195,7 @@ mod tests {
         for n in 0..MAX + 10 {
             tokens.remember(&token(n), "http://a.example", &sender, end, NOW);
         }
-        assert!(tokens.known.load().len() <= MAX);
+        assert_eq!(tokens.known.len(), MAX, "one goes for each that comes");
         let last = token(MAX + 9);
         assert!(tokens.sender(&last, "http://a.example", NOW).is_some());
         tokio::time::advance(LONGEST).await;

@@ -26,6 +26,19 @@ pub(crate) enum Upstream {
     None,
 }
 
+impl Upstream {
+    /// Returns the resource that requests are sent to, if it is named by a reference.
+    pub(super) fn target(&self) -> Option<&Arc<Target>> {
+        match self {
+            Self::Http(upstream) => match &upstream.location {
+                Location::Resource(target) => Some(target),
+                Location::Url(_) => None,
+            },
+            Self::Echo | Self::Application | Self::None => None,
+        }
+    }
+}
+
 /// An HTTP server, and how requests are sent to it.
 #[derive(Debug)]
 pub(crate) struct HttpUpstream {

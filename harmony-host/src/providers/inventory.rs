@@ -3,22 +3,29 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use provider_api::{Inventory, MeshDefinition, MeshKeys, Resource, ResourceType};
+use provider_api::{Inventory, MeshDefinition, MeshKeys, Resource, ResourceType, Resources};
 
 use crate::config::{
     Config, Destination, Egress, Endpoint, Ingress, LinkedBackend, LinkedMesh, LinkedPipeline, Mesh,
 };
 use crate::documents::Documents;
 
-/// Returns the resources and meshes that the configuration declares.
-pub(crate) fn inventory(config: &Config, documents: &Documents) -> Inventory {
+/// Returns the resources and meshes that the configuration declares. The resources are made when a provider reads them.
+pub(crate) fn inventory(config: &Arc<Config>, documents: &Arc<Documents>) -> Inventory {
+    let meshes = config.meshes.iter().map(|linked| definition(linked, documents)).collect();
+    let (config, documents) = (Arc::clone(config), Arc::clone(documents));
+    Inventory { resources: Resources::lazy(move || resources(&config, &documents)), meshes }
+}
+
+fn resources(config: &Config, documents: &Documents) -> Vec<Resource> {
     let mut resources = Vec::new();
     for linked in &config.pipelines {
         resources.push(pipeline(linked));
         resources.extend(linked.pipeline.ingress.iter().map(|i| ingress(linked, i)));
         resources.extend(linked.pipeline.egress.iter().map(|e| egress(linked, e)));
     }
-    resources.extend(config.endpoints.iter().map(|declared| endpoint(declared)));
+    let endpoints = documents.fragments().flat_map(|fragment| &fragment.endpoints);
+    resources.extend(endpoints.map(|declared| endpoint(declared)));
     // Pipelines may share a backend; it is still one resource.
     let mut seen = HashSet::new();
     let used = config.pipelines.iter().filter_map(|linked| linked.backend.as_ref());
@@ -30,8 +37,33 @@ pub(crate) fn inventory(config: &Config, documents: &Documents) -> Inventory {
         resource.gateway_id = Some(config.proxy.id.clone());
         resource.provider = Some("local".to_owned());
     }
-    let meshes = config.meshes.iter().map(|linked| definition(linked, documents)).collect();
-    Inventory { resources, meshes }
+    resources
+}
+
+/// Returns true for two inventories with the same meshes.
+pub(crate) fn has_same_meshes(a: &Inventory, b: &Inventory) -> bool {
+    let same = |(a, b): (&MeshDefinition, &MeshDefinition)| is_same_mesh(a, b);
+    a.meshes.len() == b.meshes.len() && a.meshes.iter().zip(&b.meshes).all(same)
+}
+
+/// Returns true for two definitions of the same mesh with the same keys. The patterns name every field, so that a new one
+/// cannot be left out.
+pub(crate) fn is_same_mesh(a: &MeshDefinition, b: &MeshDefinition) -> bool {
+    let MeshDefinition { identity, provider, keys, token_audience, jwks_url } = a;
+    let same_keys = match (keys, &b.keys) {
+        (None, None) => true,
+        (Some(MeshKeys::Shared(a)), Some(MeshKeys::Shared(b))) => a == b,
+        (
+            Some(MeshKeys::Rsa { private_pem, public_pem }),
+            Some(MeshKeys::Rsa { private_pem: private, public_pem: public }),
+        ) => private_pem == private && public_pem == public,
+        _ => false,
+    };
+    same_keys
+        && *identity == b.identity
+        && *provider == b.provider
+        && *token_audience == b.token_audience
+        && *jwks_url == b.jwks_url
 }
 
 /// Returns a resource; the name replaces a missing `id`.

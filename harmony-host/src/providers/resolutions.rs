@@ -1,12 +1,13 @@
 //! The last known URLs of references, used while their provider is unavailable.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use provider_api::{Clock, Mode, Reference};
 use serde::{Deserialize, Serialize};
+
+use crate::cache::BoundedCache;
 
 /// The longest time that a resolution is used while its provider is unavailable. Routing may use stale data;
 /// authorization may not. A newer response replaces it at once.
@@ -35,7 +36,7 @@ pub(crate) struct CachedResolution {
 /// The resolutions of all providers. They outlive a configuration and, saved with the last good one, a restart.
 pub(crate) struct Resolutions {
     clock: Arc<dyn Clock>,
-    cached: Mutex<HashMap<Reference, Cached>>,
+    cached: BoundedCache<Reference, Cached>,
 }
 
 struct Cached {
@@ -47,11 +48,12 @@ struct Cached {
 impl Resolutions {
     /// Creates the cache with the resolutions that the previous process saved.
     pub(crate) fn new(clock: Arc<dyn Clock>, saved: Vec<CachedResolution>) -> Arc<Self> {
-        let cached = saved.into_iter().take(MAX).map(|resolution| {
+        let cached = BoundedCache::new(MAX);
+        for resolution in saved.into_iter().take(MAX) {
             let reference = resolution.reference.clone();
-            (reference, Cached { resolution, from_previous_process: true })
-        });
-        Arc::new(Self { clock, cached: Mutex::new(cached.collect()) })
+            cached.insert(reference, Cached { resolution, from_previous_process: true }, |_| false);
+        }
+        Arc::new(Self { clock, cached })
     }
 
     /// Returns the resolutions of the provider whose settings have this identity.
@@ -70,14 +72,10 @@ impl Resolutions {
 
     /// Returns all resolutions, ordered by reference: a stable order, since saved generations are compared.
     pub(crate) fn all(&self) -> Vec<CachedResolution> {
-        let mut all: Vec<CachedResolution> =
-            self.lock().values().map(|cached| cached.resolution.clone()).collect();
+        let mut all: Vec<CachedResolution> = Vec::with_capacity(self.cached.len());
+        self.cached.for_each(|cached| all.push(cached.resolution.clone()));
         all.sort_by(|a, b| a.reference.cmp(&b.reference));
         all
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Reference, Cached>> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,26 +88,21 @@ pub(crate) struct ProviderResolutions {
 }
 
 impl ProviderResolutions {
-    /// Records a resolution. A full cache evicts the oldest one.
+    /// Records a resolution. A full cache evicts one that is too old to be used, or that was not used for long.
     pub(crate) fn record(&self, reference: &Reference, urls: Vec<String>, mode: Option<Mode>) {
         let (reference, identity) = (reference.clone(), self.identity.to_string());
         let resolved_at = self.resolutions.clock.unix_now();
         let resolution = CachedResolution { reference: reference.clone(), identity, urls, mode, resolved_at };
-        let mut all = self.resolutions.lock();
-        if all.len() >= MAX && !all.contains_key(&reference) {
-            let oldest = all.values().map(|cached| &cached.resolution).min_by_key(|one| one.resolved_at);
-            let oldest = oldest.map(|oldest| oldest.reference.clone());
-            oldest.map(|oldest| all.remove(&oldest));
-        }
-        all.insert(reference, Cached { resolution, from_previous_process: false });
+        let cached = Cached { resolution, from_previous_process: false };
+        let is_too_old = |cached: &Cached| {
+            resolved_at.saturating_sub(cached.resolution.resolved_at) >= MAX_STALE.as_secs()
+        };
+        self.resolutions.cached.insert(reference, cached, is_too_old);
     }
 
     /// Removes a reference that its provider no longer resolves.
     pub(crate) fn forget(&self, reference: &Reference) {
-        let mut all = self.resolutions.lock();
-        if all.get(reference).is_some_and(|cached| self.owns(cached)) {
-            all.remove(reference);
-        }
+        self.resolutions.cached.remove(reference, |cached| self.owns(cached));
     }
 
     /// Returns the resolution of a reference and the time for which it may still be used.
@@ -130,8 +123,8 @@ impl ProviderResolutions {
         reference: &Reference,
         wanted: impl FnOnce(&Cached) -> bool,
     ) -> Option<(CachedResolution, Duration)> {
-        let all = self.resolutions.lock();
-        let cached = all.get(reference).filter(|cached| self.owns(cached) && wanted(cached))?;
+        let cached = self.resolutions.cached.get(reference);
+        let cached = cached.filter(|cached| self.owns(cached) && wanted(cached))?;
         self.resolutions.usable(&cached.resolution)
     }
 
@@ -142,7 +135,7 @@ impl ProviderResolutions {
 
 impl fmt::Debug for Resolutions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolutions").field("cached", &self.lock().len()).finish_non_exhaustive()
+        f.debug_struct("Resolutions").field("cached", &self.cached.len()).finish_non_exhaustive()
     }
 }
 

@@ -15,8 +15,10 @@ use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Place;
 use crate::documents::Documents;
 use crate::documents::origins::Origins;
+use crate::providers::inventory::has_same_meshes;
 use crate::providers::isolate::error_chain;
 use crate::providers::resolutions::Resolutions;
+use crate::storage::digest::Digest;
 
 /// The providers of one configuration: `local`, and the primary one when that is another.
 #[derive(Clone, Debug)]
@@ -25,6 +27,17 @@ pub struct Providers {
     primary: Option<Arc<dyn Provider>>,
     primary_name: ProviderName,
     clock: Arc<dyn Clock>,
+    inputs: Inputs,
+}
+
+/// The inputs of the providers. Those of the next configuration with equal inputs are the same objects.
+#[derive(Clone, Debug)]
+struct Inputs {
+    /// The digest of the type and all settings of the primary provider.
+    settings: Digest,
+    gateway: String,
+    key_lifetime: Duration,
+    inventory: Arc<Inventory>,
 }
 
 /// The parts of the host that a configuration is built with.
@@ -46,41 +59,74 @@ pub(crate) struct Surroundings {
 }
 
 impl Providers {
-    /// Builds the active providers. Does no I/O. Adds an error for each setting that a provider rejects.
+    /// Builds the active providers. Takes over the primary one of `before` if its inputs are the same; the local one is built
+    /// for every configuration, since its resources are the configuration. Does no I/O. Adds an error for each setting that a
+    /// provider rejects.
     pub(crate) fn build(
         config: &Config,
         documents: &Documents,
-        inventory: &Arc<Inventory>,
+        inventory: Inventory,
         surroundings: &Surroundings,
+        before: Option<&Self>,
         problems: &mut Problems,
     ) -> Self {
-        let context = |name: ProviderName| BuildContext {
+        let registry = &surroundings.registry;
+        let provider_type = config.primary.provider_type();
+        let uses_resources = !config.primary.name.is_local() && registry.uses_resources(provider_type);
+        let same = before.filter(|before| {
+            let old = &before.inputs.inventory;
+            before.primary_name == config.primary.name
+                && before.inputs.has(config)
+                && has_same_meshes(old, &inventory)
+                && (!uses_resources || *old.resources == *inventory.resources)
+        });
+        let inputs = Inputs {
+            settings: config.primary.settings_digest(),
+            gateway: config.proxy.id.clone(),
+            key_lifetime: key_lifetime(config),
+            inventory: Arc::new(inventory),
+        };
+        let context = |name: ProviderName, inventory: Arc<Inventory>| BuildContext {
             name,
             gateway: config.proxy.id.clone(),
-            inventory: Arc::clone(inventory),
+            inventory,
             state_dir: surroundings.state_dir.clone(),
             clock: Arc::clone(&surroundings.clock),
-            key_lifetime: Duration::from_secs(config.proxy.jwks_cache_duration_hours * 3600),
+            key_lifetime: inputs.key_lifetime,
         };
-        let registry = &surroundings.registry;
         let name = ProviderName::local();
         // A gateway without the local provider compiled in has no local references and no local meshes.
         let local = registry.knows(name.as_str()).then(|| {
-            with_no_settings(|settings| registry.build(name.as_str(), context(name.clone()), settings))
+            let context = context(name.clone(), Arc::clone(&inputs.inventory));
+            with_no_settings(|settings| registry.build(name.as_str(), context, settings))
         });
         let local = local.and_then(|built| accept(built, &name, config, documents, problems));
         let Primary { name, section, .. } = &config.primary;
-        let primary = (!name.is_local()).then(|| {
-            let provider_type = config.primary.provider_type();
-            match section {
-                Some(section) => {
-                    section.with_settings(|s| registry.build(provider_type, context(name.clone()), s))
+        let build = || {
+            // Without the resources, a provider that outlives this configuration does not keep it in memory.
+            let inventory = match uses_resources {
+                true => Arc::clone(&inputs.inventory),
+                false => {
+                    Arc::new(Inventory { meshes: inputs.inventory.meshes.clone(), ..Inventory::default() })
                 }
-                None => with_no_settings(|s| registry.build(provider_type, context(name.clone()), s)),
+            };
+            let context = context(name.clone(), inventory);
+            match section {
+                Some(section) => section.with_settings(|s| registry.build(provider_type, context, s)),
+                None => with_no_settings(|s| registry.build(provider_type, context, s)),
             }
-        });
-        let primary = primary.and_then(|built| accept(built, name, config, documents, problems));
-        Self { local, primary, primary_name: name.clone(), clock: Arc::clone(&surroundings.clock) }
+        };
+        let primary = match same {
+            _ if name.is_local() => None,
+            Some(same) => same.primary.clone(),
+            None => accept(build(), name, config, documents, problems),
+        };
+        Self { local, primary, primary_name: name.clone(), clock: Arc::clone(&surroundings.clock), inputs }
+    }
+
+    /// Returns the resources and meshes that the providers were built with.
+    pub(crate) fn inventory(&self) -> &Arc<Inventory> {
+        &self.inputs.inventory
     }
 
     /// Returns the active provider called `name`.
@@ -120,6 +166,19 @@ impl Providers {
     pub fn mesh_auth(&self, name: &ProviderName) -> Option<&dyn MeshAuth> {
         self.get(name)?.mesh_auth()
     }
+}
+
+impl Inputs {
+    /// Returns true if the settings are those of `config`.
+    fn has(&self, config: &Config) -> bool {
+        self.gateway == config.proxy.id
+            && self.key_lifetime == key_lifetime(config)
+            && self.settings == config.primary.settings_digest()
+    }
+}
+
+fn key_lifetime(config: &Config) -> Duration {
+    Duration::from_secs(config.proxy.jwks_cache_duration_hours * 3600)
 }
 
 /// Returns the provider, or adds the errors of its factory to the problems.

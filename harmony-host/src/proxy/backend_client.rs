@@ -15,7 +15,7 @@ use crate::http::limits::{MAX_HEADER_LIST_BYTES, MAX_HEADERS};
 use crate::http::upload::Upload;
 use crate::plan::Authorities;
 use crate::proxy::answer_head::InvalidFraming;
-use crate::proxy::connector::Connector;
+use crate::proxy::connector::{Connector, MakeWay};
 use crate::proxy::watching::Watching;
 use crate::storage::digest::Digest;
 
@@ -53,9 +53,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 const IDLE_PART: usize = 8;
 
 impl BackendClient {
-    /// Creates a client that opens at most `connections` connections at a time.
-    pub(crate) fn new(connections: usize) -> Self {
-        let (connector, max_idle) = (Connector::new(connections), connections / IDLE_PART);
+    /// Creates a client that opens at most `connections` connections at a time, and calls `make_way` while it needs more.
+    pub(crate) fn new(connections: usize, make_way: MakeWay) -> Self {
+        let (connector, max_idle) = (Connector::new(connections, make_way), connections / IDLE_PART);
         Self {
             plain: pool(max_idle).build(Watching(connector.clone())),
             connector,

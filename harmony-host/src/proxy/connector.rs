@@ -25,25 +25,54 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The wait for a place, if all connections are in use.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The interval in which slow exchanges are asked to give way meanwhile.
+const ASK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The maximum size of one read. A client that does not read its response holds two of them: hyper reads one ahead.
 const READ_BYTES: usize = 8 * 1024;
 
+/// A function that asks the slowest exchange to give way, so that its connection to a backend becomes free.
+pub(crate) type MakeWay = Arc<dyn Fn() + Send + Sync>;
+
 /// A TCP connector with a limit on the number of open connections. Clones share the limit.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Connector {
     http: HttpConnector,
     places: Arc<Semaphore>,
+    make_way: MakeWay,
 }
 
 impl Connector {
-    /// Creates a connector for at most `connections` open connections.
-    pub(super) fn new(connections: usize) -> Self {
+    /// Creates a connector for at most `connections` open connections. It calls `make_way` while a request waits for one.
+    pub(super) fn new(connections: usize, make_way: MakeWay) -> Self {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         // TLS is above this connector.
         http.enforce_http(false);
-        Self { http, places: Arc::new(Semaphore::new(connections)) }
+        Self { http, places: Arc::new(Semaphore::new(connections)), make_way }
+    }
+}
+
+impl Connector {
+    /// Waits for a place, at most for [`PLACE_TIMEOUT`].
+    async fn place(&self) -> Result<OwnedSemaphorePermit, NoPlace> {
+        let acquiring = timeout(PLACE_TIMEOUT, Arc::clone(&self.places).acquire_owned());
+        let mut acquiring = std::pin::pin!(acquiring);
+        let mut wait = Duration::ZERO;
+        loop {
+            if let Ok(acquired) = timeout(wait, &mut acquiring).await {
+                return acquired.ok().and_then(Result::ok).ok_or(NoPlace);
+            }
+            (self.make_way)();
+            wait = ASK_INTERVAL;
+        }
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("places", &self.places).finish_non_exhaustive()
     }
 }
 
@@ -76,28 +105,52 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, places) = (self.http.call(uri), Arc::clone(&self.places));
+        let (connecting, this) = (self.http.call(uri), self.clone());
         Box::pin(async move {
-            let Ok(Ok(place)) = timeout(PLACE_TIMEOUT, places.acquire_owned()).await else {
-                return Err(NoPlace.into());
-            };
+            let place = this.place().await?;
             let io = connecting.await?.into_inner();
-            Ok(TokioIo::new(BackendStream { io, stall: Stall::default(), _place: place }))
+            let stall = Stall::default();
+            Ok(TokioIo::new(BackendStream { io, stall, takes_no_more: false, _place: place }))
         })
     }
 }
 
 /// A connection to a backend.
+///
+/// A backend may answer and close before it has read the whole request, with a 401 or a 413. The rest of the request is then
+/// dropped, and the answer is read: an error of the write would hide it.
 #[derive(Debug)]
 pub(super) struct BackendStream {
     io: TcpStream,
     stall: Stall,
+    /// Set when the backend has closed the connection for what is written.
+    takes_no_more: bool,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connection for BackendStream {
     fn connected(&self) -> Connected {
         self.io.connected()
+    }
+}
+
+impl BackendStream {
+    /// Returns the result of a write of `count` bytes.
+    fn note(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Err(error))
+                if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
+            {
+                self.takes_no_more = true;
+                Poll::Ready(Ok(count))
+            }
+            written => self.stall.check(cx, written),
+        }
     }
 }
 
@@ -120,8 +173,11 @@ impl AsyncRead for BackendStream {
 
 impl AsyncWrite for BackendStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.takes_no_more {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.stall.check(cx, written)
+        self.note(cx, written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -129,8 +185,12 @@ impl AsyncWrite for BackendStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let count = slices.iter().map(|slice| slice.len()).sum();
+        if self.takes_no_more {
+            return Poll::Ready(Ok(count));
+        }
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.stall.check(cx, written)
+        self.note(cx, written, count)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -156,7 +216,7 @@ mod tests {
     async fn a_connection_waits_for_a_place() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let uri: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let mut connector = Connector::new(1);
+        let mut connector = Connector::new(1, Arc::new(|| ()));
         let first = connector.call(uri.clone()).await.unwrap();
         let second = tokio::spawn(connector.call(uri));
         listener.accept().await.unwrap();
@@ -169,7 +229,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_place_is_an_error_of_its_own() {
         let uri: Uri = "http://127.0.0.1:1".parse().unwrap();
-        let error = Connector::new(0).call(uri).await.err().unwrap();
+        let error = Connector::new(0, Arc::new(|| ())).call(uri).await.err().unwrap();
         assert!(NoPlace::caused(&*error));
         assert!(!NoPlace::caused(&io::Error::other("another")));
     }

@@ -8,7 +8,7 @@ use crate::http::body::Body;
 use crate::http::limits::MAX_HEADERS;
 use crate::http::respond::problem;
 use crate::http::upload::UploadError;
-use crate::plan::NotSent;
+use crate::plan::{HttpUpstream, NotSent};
 use crate::snapshot::AdmissionError;
 
 /// The reason why the data plane did not serve a request.
@@ -182,4 +182,9 @@ pub(crate) fn respond(error: &ProxyError) -> Response<Body> {
         response.headers_mut().insert(ALLOW, allowed);
     }
     response
+}
+/// Logs why the answer of a backend is not passed on, and returns the error for the client.
+pub(super) fn invalid_answer(upstream: &HttpUpstream, reason: &str) -> ProxyError {
+    tracing::warn!(backend = &*upstream.backend, reason, "the answer of the backend was not passed on");
+    ProxyError::BadGateway(format!("backend `{}` {reason}", upstream.backend))
 }

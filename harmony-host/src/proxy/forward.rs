@@ -1,6 +1,7 @@
 //! Forwarding of a request to an HTTP backend, with retries.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -17,7 +18,7 @@ use crate::http::upload::Upload;
 use crate::plan::{BaseUrl, HttpUpstream};
 use crate::proxy::backend_client::{BackendClient, failure};
 use crate::proxy::connector::NoPlace;
-use crate::proxy::error::ProxyError;
+use crate::proxy::error::{ProxyError, invalid_answer};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::{
     Sender, Trust, append_via, is_plainly_framed, merge_lengths, prepare_request, remove_hop_by_hop,
@@ -84,6 +85,9 @@ pub(super) async fn forward(
         };
         if upload.exceeded_limit() {
             return Err(ProxyError::BodyTooLarge);
+        }
+        if upload.is_broken() {
+            return Err(ProxyError::BadRequest("the request body is no valid HTTP, or ended early"));
         }
         if NoPlace::caused(&error) {
             client.log_no_place();
@@ -158,14 +162,11 @@ fn client_response(
 ) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
     if parts.headers.len() > MAX_HEADERS {
-        let message = format!("backend `{}` sent more than {MAX_HEADERS} headers", upstream.backend);
-        return Err(ProxyError::BadGateway(message));
+        return Err(invalid_answer(upstream, &format!("sent more than {MAX_HEADERS} headers")));
     }
     // Transfer-Encoding is hop-by-hop: the client would get the coded body without the header that names the coding.
     if !is_plainly_framed(&parts.headers) {
-        let message =
-            format!("backend `{}` sent a transfer coding that it was not asked for", upstream.backend);
-        return Err(ProxyError::BadGateway(message));
+        return Err(invalid_answer(upstream, "sent a transfer coding that it was not asked for"));
     }
     // RFC 9112, section 6.3: Transfer-Encoding overrides Content-Length. A client that saw the length would cut the body
     // there. hyper checks no length where there is no body, as in the response to a HEAD.
@@ -176,7 +177,7 @@ fn client_response(
     append_via(&mut parts.headers, parts.version);
     parts.version = Version::default();
     parts.extensions.clear();
-    Ok(Response::from_parts(parts, Body::streaming(body, upstream.timeout)))
+    Ok(Response::from_parts(parts, Body::streaming(body, Arc::clone(&upstream.backend), upstream.timeout)))
 }
 
 /// Returns whether a retry is safe: the connection failed before the backend received anything, or the method is

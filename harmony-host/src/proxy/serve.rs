@@ -11,6 +11,7 @@ use crate::http::query::escaped;
 use crate::http::upload::Upload;
 use crate::plan::Upstream;
 use crate::proxy::backend_client::BackendClient;
+use crate::proxy::connector::MakeWay;
 use crate::proxy::error::{self, ProxyError};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::upgrade::Tunnels;
@@ -25,9 +26,10 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Creates a data plane that opens at most `connections` connections to backends at a time.
-    pub(crate) fn new(connections: usize) -> Self {
-        Self { client: BackendClient::new(connections), tunnels: Tunnels::new() }
+    /// Creates a data plane that opens at most `connections` connections to backends at a time, and calls
+    /// `make_way` while it needs more.
+    pub(crate) fn new(connections: usize, make_way: MakeWay) -> Self {
+        Self { client: BackendClient::new(connections, make_way), tunnels: Tunnels::new(connections) }
     }
 
     /// Serves a request from `connection`. All decisions use `snapshot`, even if another one is published meanwhile.

@@ -20,7 +20,7 @@ use crate::http::body::{Body, with_idle_timeout};
 use crate::http::tunnel::TunnelSlot;
 use crate::http::upload::Upload;
 use crate::plan::HttpUpstream;
-use crate::proxy::error::ProxyError;
+use crate::proxy::error::{ProxyError, invalid_answer};
 use crate::proxy::headers::{append_via, remove_hop_by_hop};
 
 /// The maximum number of tunnels. A tunnel holds two connections for as long as its client likes.
@@ -45,8 +45,9 @@ pub(super) struct Asked {
 }
 
 impl Tunnels {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_TUNNELS)))
+    /// Permits tunnels on at most half of `connections`.
+    pub(super) fn new(connections: usize) -> Self {
+        Self(Arc::new(Semaphore::new(MAX_TUNNELS.min(connections / 2))))
     }
 
     /// Returns the upgrade that a request asks for and the backend permits; `None` for other requests, which are forwarded
@@ -116,10 +117,7 @@ impl Asked {
 /// Returns the error for a backend that switched to a protocol that it was not asked for.
 pub(super) fn unasked(upstream: &HttpUpstream) -> ProxyError {
     let status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
-    ProxyError::BadGateway(format!(
-        "backend `{}` answered {status} and was not asked for that protocol",
-        upstream.backend
-    ))
+    invalid_answer(upstream, &format!("answered {status} and was not asked for that protocol"))
 }
 
 /// Returns whether a list header has an element.

@@ -6,14 +6,13 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use provider_api::{
-    Change, ChangeHead, ChangeId, DocumentKind, ProviderName, RejectionClass, RejectionReport,
-};
+use provider_api::{Change, ChangeHead, ChangeId, DocumentKind, RejectionClass, RejectionReport};
 
 use super::*;
 use crate::documents::edits::Edits;
 use crate::documents::overlay;
 use crate::journal::{Attempt, Before, Entry, Quarantine};
+use crate::providers::SourceId;
 
 /// The step after which the process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +71,7 @@ struct World {
     dir: tempfile::TempDir,
     /// The expected files.
     model: BTreeMap<String, String>,
-    provider: ProviderName,
+    source: SourceId,
 }
 
 impl World {
@@ -82,7 +81,8 @@ impl World {
         fs::write(dir.path().join("config.toml"), config).unwrap();
         fs::create_dir(dir.path().join("pipelines")).unwrap();
         let model = BTreeMap::from([("config.toml".to_owned(), config.to_owned())]);
-        Self { dir, model, provider: "runbeam".parse().unwrap() }
+        let source = SourceId { provider: "runbeam".parse().unwrap(), store: "one".into() };
+        Self { dir, model, source }
     }
 
     fn config(&self) -> PathBuf {
@@ -158,26 +158,26 @@ impl World {
     /// Runs a change until it is killed or done. Returns true when it was killed.
     fn until_killed(&mut self, journal: &Journal, n: usize, life: &Life, edits: &Edits) -> bool {
         let killed = |at: Killed| life.killed == at;
-        let known = journal.find(&self.provider, &id(n)).filter(|entry| entry.change().is_some());
+        let known = journal.find(&self.source, &id(n)).filter(|entry| entry.change().is_some());
         let sequence = match known {
             Some(known) => known.sequence,
             None => {
                 let head = ChangeHead { id: id(n), kind: DocumentKind::Pipeline, created_at: None };
-                let sequence = journal.fetching(&self.provider, &head).unwrap().sequence;
+                let sequence = journal.fetching(&self.source, &[head]).unwrap()[0].sequence;
                 if killed(Killed::Seen) {
                     return true;
                 }
                 let document = "x".to_owned();
                 let change =
                     Change { id: id(n), kind: DocumentKind::Pipeline, document, attachments: Vec::new() };
-                journal.fetched(sequence, &change).unwrap();
+                journal.fetched(&[(sequence, change)]).unwrap();
                 sequence
             }
         };
         if killed(Killed::Fetched) {
             return true;
         }
-        journal.acknowledged(sequence).unwrap();
+        journal.acknowledged(&[sequence]).unwrap();
         if killed(Killed::Acknowledged) {
             return true;
         }
@@ -185,7 +185,7 @@ impl World {
         let origins = Origins::open(&self.state(), &self.config());
         layers.clear(edits.iter().map(|(name, _)| name), &origins, Timestamp::UNIX_EPOCH);
         let before = commit::before(&layers, &self.documents(), edits).unwrap();
-        journal.staged(sequence, before.clone()).unwrap();
+        journal.staged(&[(sequence, before.clone())]).unwrap();
         if killed(Killed::Staged) {
             return true;
         }
@@ -203,26 +203,26 @@ impl World {
         }
         let save = |name: &str, edit: &[u8]| journal.save_replaced(sequence, name, edit);
         commit::write(&layers, edits, &before, &Default::default(), &save).unwrap();
-        journal.committed(sequence).unwrap();
+        journal.committed(&[sequence]).unwrap();
         if killed(Killed::Committed) {
             return true;
         }
-        journal.activating(sequence).unwrap();
+        journal.activating(&[sequence]).unwrap();
         if killed(Killed::Published) {
             return true;
         }
         if life.good {
             commit::settle_displaced(&layers, &before, &save).unwrap();
-            journal.activated(sequence).unwrap();
+            journal.activated(&[sequence]).unwrap();
             self.take(edits);
             if killed(Killed::Probed) {
                 return true;
             }
-            journal.settle(sequence, Settlement::Applied, None).unwrap();
+            journal.settle(vec![verdict(sequence, Settlement::Applied, None)]).unwrap();
         } else {
             assert!(commit::restore(&layers, &before, &save));
             let attempt = Attempt::new(RejectionClass::Probe, "digest".to_owned(), Vec::new());
-            journal.settle(sequence, rejected(), Quarantine::after(None, attempt, 0)).unwrap();
+            journal.settle(vec![verdict(sequence, rejected(), Quarantine::after(None, attempt, 0))]).unwrap();
         }
         false
     }
@@ -257,7 +257,7 @@ impl World {
     }
 
     fn entry(&self, journal: &Journal, n: usize) -> Arc<Entry> {
-        journal.find(&self.provider, &id(n)).unwrap()
+        journal.find(&self.source, &id(n)).unwrap()
     }
 
     fn take(&mut self, edits: &Edits) {
@@ -291,6 +291,10 @@ fn name(file: usize) -> String {
 
 fn id(n: usize) -> ChangeId {
     ChangeId::new(format!("{n:04}")).unwrap()
+}
+
+fn verdict(sequence: u64, settlement: Settlement, quarantine: Option<Quarantine>) -> Verdict {
+    Verdict { sequence, settlement, quarantine }
 }
 
 fn rejected() -> Settlement {

@@ -33,16 +33,17 @@ fn locked_journal_is_not_replayed() {
     let dir = tempfile::tempdir().unwrap();
     let (config, state) = (gateway(dir.path()), dir.path().join("state"));
     let journal = Journal::open(&journal_directory(&state, "edge")).unwrap();
+    let source = crate::providers::SourceId { provider: "runbeam".parse().unwrap(), store: "one".into() };
     let head =
         ChangeHead { id: ChangeId::new("01A").unwrap(), kind: DocumentKind::Pipeline, created_at: None };
-    let sequence = journal.fetching(&"runbeam".parse().unwrap(), &head).unwrap().sequence;
+    let sequence = journal.fetching(&source, &[head]).unwrap()[0].sequence;
     let before = crate::journal::Before {
         name: "a.toml".to_owned(),
         overlay: None,
         text: None,
         written: format!("{:#}", Digest::of(b"theirs")),
     };
-    journal.staged(sequence, vec![before]).unwrap();
+    journal.staged(&[(sequence, vec![before])]).unwrap();
     fs::write(dir.path().join("a.toml"), "theirs").unwrap();
     let second = recover_once(&config, &state).unwrap();
     assert!(second.journal.is_none() && second.journal_error.as_ref().is_some_and(is_locked));

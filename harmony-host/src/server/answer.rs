@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT};
-use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
@@ -32,10 +32,14 @@ pub(super) async fn answer<S: Service>(
 ) -> Response<Answer> {
     let in_flight = activity.begin();
     let version = request.version();
+    let to_head = request.method() == Method::HEAD;
     let waits_for_continue = waits_for_continue(request.headers());
-    let request = request.map(Upload::new);
+    let progress = Progress::current();
+    let pace = progress.as_ref().map_or_else(|| activity.pace(), |progress| progress.pace());
+    let request = request.map(|body| Upload::new(body, Arc::clone(pace)));
     let mut upload = request.body().clone();
     let mut response = service.serve(connection, request).await;
+    upload.note_response();
     let is_shared = upload.is_shared();
     let is_over = if upload.is_finished() {
         true
@@ -53,9 +57,20 @@ pub(super) async fn answer<S: Service>(
         // The client may be sending the body still, so that the next request cannot be found behind it.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    if to_head && version == Version::HTTP_2 {
+        drop_body(&mut response);
+    }
     let rest = is_shared.then_some(Rest { upload, is_over });
-    let (in_flight, progress) = (Arc::new(in_flight), Progress::current());
+    let in_flight = Arc::new(in_flight);
     response.map(|body| Answer { body, _rest: rest, in_flight, progress })
+}
+
+/// Drops the body of a response to HEAD, and keeps its length (RFC 9110, section 9.3.2). The server does it for HTTP/1 only.
+fn drop_body(response: &mut Response<Body>) {
+    if let Some(length) = response.body().size_hint().exact().filter(|length| *length > 0) {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    *response.body_mut() = Body::Empty;
 }
 
 /// Returns whether the client sends the body only when the gateway asks for it (RFC 9110, section 10.1.1).
@@ -122,8 +137,8 @@ impl HttpBody for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         let Some(progress) = &self.progress else { return Poll::Ready(frame) };
-        let queue = |bytes| {
-            let (in_flight, waiting) = (Arc::clone(&self.in_flight), progress.wait());
+        let queue = |bytes: Bytes| {
+            let (in_flight, waiting) = (Arc::clone(&self.in_flight), progress.wait(bytes.len()));
             Bytes::from_owner(Part { bytes, _in_flight: in_flight, _waiting: waiting })
         };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(queue))))

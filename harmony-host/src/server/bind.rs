@@ -13,6 +13,11 @@ use crate::storage::io_error::explain;
 /// The maximum number of connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
+/// The bytes of responses that the operating system takes before it could send them. A larger queue would hide the pace of
+/// a client, and needs memory for each one that is slow.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 128 * 1024;
+
 /// An address that could not be bound.
 #[derive(Debug)]
 pub(crate) struct BindError {
@@ -76,12 +81,26 @@ pub(super) fn bind<'a>(
     socket.set_reuse_address(true)?;
     let shared: Vec<&Socket> = overlapping.collect();
     let bound = share(&shared, &socket, true)
+        .and_then(|()| limit_unsent(&socket))
         .and_then(|()| socket.bind(&address.into()))
         .and_then(|()| socket.listen(BACKLOG));
     share(&shared, &socket, false)?;
     bound?;
     let handle = socket.try_clone()?;
     Ok((TcpListener::from_std(socket.into())?, handle))
+}
+
+/// Limits the queue of unsent bytes of each connection that is accepted.
+#[cfg(target_os = "linux")]
+fn limit_unsent(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)
+}
+
+/// Other systems have no such option, or not for all connections of a listener.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
+fn limit_unsent(_: &Socket) -> io::Result<()> {
+    Ok(())
 }
 
 /// Sets or clears SO_REUSEPORT on `shared` and `own`.

@@ -32,7 +32,8 @@ pub(super) struct ClientStream<IO> {
     linger: Option<Linger>,
 }
 
-/// A close in progress.
+/// A close in progress. The connection is idle from its beginning: it keeps its place as an idle one does, so that the client
+/// can read its response, but a flood of clients that do not close takes no places from others.
 #[derive(Debug)]
 struct Linger {
     timer: Pin<Box<Sleep>>,
@@ -45,8 +46,12 @@ impl<IO> ClientStream<IO> {
         Self { io, first, activity, stall: Stall::default(), ended: false, linger: None }
     }
 
-    fn note<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn note(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.activity.set_write_blocked(written.is_pending());
+        match &written {
+            Poll::Pending => self.activity.pace().wait(),
+            Poll::Ready(written) => self.activity.pace().advance(*written.as_ref().unwrap_or(&0), false),
+        }
         self.stall.check(cx, written)
     }
 }
@@ -97,9 +102,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<IO> {
         if me.linger.is_none() {
             ready!(Pin::new(&mut me.io).poll_shutdown(cx))?;
         }
-        let linger = me
-            .linger
-            .get_or_insert_with(|| Linger { timer: Box::pin(tokio::time::sleep(LINGER_TIME)), dropped: 0 });
+        let activity = &me.activity;
+        let linger = me.linger.get_or_insert_with(|| {
+            activity.close();
+            Linger { timer: Box::pin(tokio::time::sleep(LINGER_TIME)), dropped: 0 }
+        });
         let mut some = [0; 8192];
         while !me.ended && linger.dropped < LINGER_BYTES && linger.timer.as_mut().poll(cx).is_pending() {
             let mut buffer = ReadBuf::new(&mut some);
@@ -169,6 +176,16 @@ mod tests {
         let start = Instant::now();
         stream.shutdown().await.unwrap();
         assert_eq!(start.elapsed().as_secs(), 2);
+    }
+
+    /// Others can have the place of a client that does not close. It has as long as an idle one to read its response.
+    #[tokio::test(start_paused = true)]
+    async fn a_close_is_idle_from_its_beginning() {
+        let (_client, mut stream, activity) = pair(b"").await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(activity.idle_since(), Some(0));
+        assert!(timeout(Duration::from_secs(1), stream.shutdown()).await.is_err());
+        assert_eq!(activity.idle_since(), Some(3000));
     }
 
     #[tokio::test(start_paused = true)]

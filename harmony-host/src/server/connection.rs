@@ -78,6 +78,7 @@ pub(super) async fn serve<S: Service>(
             Err(error) => return tracing::debug!(%peer, error, "the connection ended early"),
         },
         () = place.must_leave() => "its place is needed",
+        () = activity.pace().must_end() => "its client is slow, and its place is needed",
         () = neglected => "it stayed open while its listener drained",
         () = drain.cut() => "the gateway stops",
     };
@@ -156,7 +157,7 @@ where
     });
     let stream = TokioIo::new(Targets::new(stream, version != Version::HTTP_2));
     if version == Version::HTTP_2 {
-        let mut builder = http2::Builder::new(Streams);
+        let mut builder = http2::Builder::new(Streams(Arc::clone(activity)));
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)

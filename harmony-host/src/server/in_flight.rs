@@ -1,11 +1,14 @@
 //! The requests in flight on a connection, and the time since there were none.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::http::pace::{PATIENCE, Pace};
 
 /// The activity of one connection.
 ///
@@ -20,6 +23,26 @@ pub(super) struct Activity {
     /// The time of the last change to idle, in milliseconds.
     idle_since: AtomicU64,
     became_idle: Notify,
+    /// Set when an exchange has ended.
+    has_served: AtomicBool,
+    is_closing: AtomicBool,
+    /// The pace of the client at the socket, and in the exchange of HTTP/1.
+    pace: Arc<Pace>,
+    streams: Mutex<StreamPaces>,
+}
+
+/// The paces of the client on the streams of HTTP/2.
+#[derive(Debug, Default)]
+struct StreamPaces {
+    next_id: u64,
+    open: BTreeMap<u64, Arc<Pace>>,
+}
+
+/// A stream of HTTP/2. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct OpenStream {
+    activity: Arc<Activity>,
+    id: u64,
 }
 
 /// A request in flight. It ends when this is dropped.
@@ -35,6 +58,10 @@ impl Activity {
             write_blocked: AtomicBool::new(false),
             idle_since: AtomicU64::new(millis_since(origin)),
             became_idle: Notify::new(),
+            has_served: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
+            pace: Arc::new(Pace::new()),
+            streams: Mutex::default(),
         }
     }
 
@@ -42,6 +69,57 @@ impl Activity {
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(self))
+    }
+
+    /// Begins a stream of HTTP/2, on which the client has `pace`.
+    pub(super) fn open_stream(self: &Arc<Self>, pace: Arc<Pace>) -> OpenStream {
+        let mut streams = self.streams();
+        let id = streams.next_id;
+        streams.next_id += 1;
+        streams.open.insert(id, pace);
+        OpenStream { activity: Arc::clone(self), id }
+    }
+
+    /// Returns the pace of the client at the socket, and in the exchange of HTTP/1.
+    pub(super) fn pace(&self) -> &Arc<Pace> {
+        &self.pace
+    }
+
+    /// Returns true for a client that has made a request and may make another one.
+    pub(super) fn is_regular(&self) -> bool {
+        let has_requests = self.requests() > 0 || self.has_served.load(Ordering::Relaxed);
+        has_requests && !self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the connection takes no more requests, and is idle from now on.
+    pub(super) fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+        self.note_if_idle();
+    }
+
+    /// Returns the exchanges whose client is so far behind that they can give way.
+    pub(super) fn slow_exchanges(&self) -> Vec<Arc<Pace>> {
+        if self.pace.behind() >= PATIENCE {
+            return self.pace.can_give_way().then(|| Arc::clone(&self.pace)).into_iter().collect();
+        }
+        self.streams().open.values().filter(|pace| pace.can_give_way()).map(Arc::clone).collect()
+    }
+
+    /// Returns the time by which the client is behind in all of its exchanges. They can all give way if that is long enough.
+    pub(super) fn behind(&self) -> Duration {
+        let streams = self.streams().open.values().map(|pace| pace.behind()).min();
+        self.pace.behind().max(streams.unwrap_or_default())
+    }
+
+    /// Tells the exchanges that can give way to end.
+    pub(super) fn end_slow_exchanges(&self) {
+        for pace in self.slow_exchanges() {
+            pace.end();
+        }
+    }
+
+    fn streams(&self) -> MutexGuard<'_, StreamPaces> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the number of requests in flight.
@@ -83,6 +161,8 @@ impl Activity {
 
     fn note_if_idle(&self) {
         if self.idle_since().is_some() {
+            // Nothing is waited for; what the client was behind with is over.
+            self.pace.reset();
             self.idle_since.store(millis_since(self.origin), Ordering::Relaxed);
             self.became_idle.notify_waiters();
         }
@@ -91,8 +171,15 @@ impl Activity {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        self.0.has_served.store(true, Ordering::Relaxed);
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
         self.0.note_if_idle();
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.activity.streams().open.remove(&self.id);
     }
 }
 

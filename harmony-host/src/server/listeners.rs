@@ -77,7 +77,7 @@ impl fmt::Debug for Bound {
 
 impl Listeners {
     /// Creates an empty set for at most `connections` connections, besides those of the management network. When all are
-    /// open, the one that is idle for the longest time is closed for a new one.
+    /// open, one that is idle, or whose client is slow, is closed for a new one.
     pub(crate) fn new(connections: usize) -> Self {
         Self {
             open: BTreeMap::new(),
@@ -87,6 +87,12 @@ impl Listeners {
             deadline: Deadline::new(),
             tasks: JoinSet::new(),
         }
+    }
+
+    /// Returns a function that ends the exchange whose client is the furthest behind, if there is one that can give way.
+    pub(crate) fn make_way(&self) -> impl Fn() + Send + Sync + use<> {
+        let room = self.room.clone();
+        move || room.end_slowest()
     }
 
     /// Binds the addresses of `wanted` that are not open. Open listeners do not change.

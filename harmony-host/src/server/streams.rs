@@ -7,8 +7,9 @@ use std::time::Duration;
 use hyper::rt::Executor;
 use tokio::time::Instant;
 
+use crate::http::pace::Pace;
 use crate::http::stall::STALL_TIMEOUT;
-use crate::server::in_flight::millis_since;
+use crate::server::in_flight::{Activity, millis_since};
 
 tokio::task_local! {
     /// The progress of the response on the stream of this task.
@@ -24,15 +25,24 @@ pub(super) struct Progress {
     waiting: AtomicUsize,
     /// The time of the last change of `waiting`, in milliseconds since `created`.
     changed: AtomicU64,
+    pace: Arc<Pace>,
 }
 
 /// A part of a response that waits for the client, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Waiting(Arc<Progress>);
+pub(super) struct Waiting {
+    progress: Arc<Progress>,
+    bytes: usize,
+}
 
 impl Progress {
     fn new() -> Self {
-        Self { created: Instant::now(), waiting: AtomicUsize::new(0), changed: AtomicU64::new(0) }
+        Self {
+            created: Instant::now(),
+            waiting: AtomicUsize::new(0),
+            changed: AtomicU64::new(0),
+            pace: Arc::new(Pace::new()),
+        }
     }
 
     /// Returns the progress of the stream that this task serves; `None` outside of HTTP/2.
@@ -40,11 +50,17 @@ impl Progress {
         PROGRESS.try_with(Arc::clone).ok()
     }
 
-    /// Notes a part.
-    pub(super) fn wait(self: &Arc<Self>) -> Waiting {
+    /// Returns the pace of the client on this stream.
+    pub(super) fn pace(&self) -> &Arc<Pace> {
+        &self.pace
+    }
+
+    /// Notes a part of `bytes` bytes.
+    pub(super) fn wait(self: &Arc<Self>, bytes: usize) -> Waiting {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.change();
-        Waiting(Arc::clone(self))
+        self.pace.wait();
+        Waiting { progress: Arc::clone(self), bytes }
     }
 
     fn change(&self) {
@@ -67,14 +83,15 @@ impl Progress {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.0.change();
+        let others = self.progress.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
+        self.progress.change();
+        self.progress.pace.advance(self.bytes, others > 0);
     }
 }
 
-/// The executor of the streams of HTTP/2 connections.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Streams;
+/// The executor of the streams of one HTTP/2 connection.
+#[derive(Clone, Debug)]
+pub(super) struct Streams(pub(super) Arc<Activity>);
 
 impl<F> Executor<F> for Streams
 where
@@ -83,11 +100,14 @@ where
     fn execute(&self, stream: F) {
         let progress = Arc::new(Progress::new());
         let watched = Arc::clone(&progress);
+        let open = self.0.open_stream(Arc::clone(&progress.pace));
         let serving = async move {
+            let _open = open;
             // Dropping the stream resets it.
             tokio::select! {
                 _ = stream => {}
                 () = watched.stalled() => tracing::debug!("a client takes nothing of its response; the stream is reset"),
+                () = watched.pace.must_end() => tracing::debug!("a slow stream is reset, since its place is needed"),
             }
         };
         tokio::spawn(PROGRESS.scope(progress, serving));
@@ -104,12 +124,12 @@ mod tests {
     /// Executes a stream and returns the receiver of what its end sends.
     fn execute(parts: usize, interval: Duration) -> oneshot::Receiver<()> {
         let (ended, end) = oneshot::channel();
-        Streams.execute(async move {
+        Streams(Arc::new(Activity::new(Instant::now()))).execute(async move {
             let _ended = ended;
             let progress = Progress::current().unwrap();
             let mut waiting = None;
             for _ in 0..parts {
-                waiting = Some(progress.wait());
+                waiting = Some(progress.wait(1));
                 tokio::time::sleep(interval).await;
             }
             let _waiting = waiting;

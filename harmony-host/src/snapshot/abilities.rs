@@ -6,7 +6,7 @@ use crate::providers::Providers;
 
 /// Adds an error for each ability that the configuration needs and its provider does not have.
 pub(super) fn check_abilities(config: &Config, providers: &Providers, problems: &mut Problems) {
-    for linked in &config.meshes {
+    for linked in config.meshes.iter() {
         let Some(provider) = providers.get(&linked.provider) else { continue };
         if provider.mesh_auth().is_none() {
             let place = linked.mesh.provider.as_ref().map(|at| &at.place);

@@ -11,7 +11,7 @@ use crate::http::authority::split_port;
 use crate::http::path;
 use crate::http::url_prefix::Scheme;
 use crate::plan::route_table::RouteQuery;
-use crate::plan::{Accepted, Admission, MeshPlan, NotSent, Route};
+use crate::plan::{Accepted, Admission, MeshPlan, NotSent, Route, Sender};
 use crate::providers::Providers;
 use crate::snapshot::Snapshot;
 
@@ -52,14 +52,14 @@ pub struct Admitted<'s> {
     pub(crate) rest: String,
     /// The prefix of the path that `rest` does not have: empty, or it starts with `/`.
     pub(crate) taken: String,
-    pub(crate) mesh: Option<MeshContext>,
+    pub(crate) mesh: Option<MeshContext<'s>>,
 }
 
 /// The mesh that a request came in from.
 #[derive(Clone, Debug)]
-pub struct MeshContext {
-    mesh: Arc<MeshPlan>,
-    sender: Arc<str>,
+pub struct MeshContext<'s> {
+    mesh: &'s MeshPlan,
+    sender: Sender,
 }
 
 /// The reason for which a request may not pass.
@@ -154,12 +154,12 @@ impl<'s> Admitted<'s> {
     }
 
     /// Returns the mesh that the request came in from.
-    pub fn mesh(&self) -> Option<&MeshContext> {
+    pub fn mesh(&self) -> Option<&MeshContext<'s>> {
         self.mesh.as_ref()
     }
 }
 
-impl MeshContext {
+impl MeshContext<'_> {
     /// Returns the name of the mesh.
     pub fn mesh(&self) -> &str {
         &self.mesh.identity.name
@@ -240,12 +240,12 @@ impl From<NotSent> for AdmissionError {
 /// # Errors
 /// `NoMeshContext` when mesh context is required and the request has none; `Provider` when the token cannot be verified
 /// now.
-async fn mesh_context(
-    admission: &Admission,
+async fn mesh_context<'s>(
+    admission: &'s Admission,
     providers: &Providers,
     headers: &HeaderMap,
     below: &str,
-) -> Result<Option<MeshContext>, AdmissionError> {
+) -> Result<Option<MeshContext<'s>>, AdmissionError> {
     let token = bearer(headers);
     let mut reason = match token {
         None => "the request has no bearer token".to_owned(),
@@ -256,13 +256,13 @@ async fn mesh_context(
         let now = providers.now();
         for Accepted { mesh, urls } in &admission.meshes {
             if let Some(sender) = urls.iter().find_map(|url| mesh.verified.sender(token, url, now)) {
-                return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender }));
+                return Ok(Some(MeshContext { mesh, sender }));
             }
         }
         for Accepted { mesh, urls } in &admission.meshes {
-            for url in urls {
+            for url in urls.iter() {
                 match mesh.verify(providers, token, url, below).await {
-                    Ok(sender) => return Ok(Some(MeshContext { mesh: Arc::clone(mesh), sender })),
+                    Ok(sender) => return Ok(Some(MeshContext { mesh, sender })),
                     Err(error) if error.kind() == ErrorKind::Unavailable => unavailable = Some(error),
                     Err(error) => reason = error.to_string(),
                 }

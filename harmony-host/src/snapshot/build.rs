@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use provider_api::{ErrorKind, ProviderName, RejectionClass};
 
+use crate::config::carried::{Carried, Edited};
+use crate::config::patched::Edit;
 use crate::config::{Config, Destination, MergeContext};
 use crate::diagnostics::problem::{Problem, Problems};
 use crate::diagnostics::rejection::Rejection;
 use crate::diagnostics::source::Place;
-use crate::documents::{Documents, directories};
-use crate::plan::{Plans, build_plans};
+use crate::documents::{Document, Documents, directories};
+use crate::plan::{Before, Inputs, Plans, build_plans};
 use crate::providers::inventory::inventory;
 use crate::providers::{Providers, Surroundings};
 use crate::snapshot::abilities::check_abilities;
@@ -25,7 +27,7 @@ use crate::snapshot::view::{File, Network, Pipeline};
 pub struct Snapshot {
     pub(crate) generation: u64,
     pub(crate) documents: Arc<Documents>,
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     pub(crate) providers: Providers,
     pub(crate) plans: Plans,
     pub(crate) listeners: BTreeMap<SocketAddr, ListenerSpec>,
@@ -43,6 +45,33 @@ impl std::fmt::Debug for Snapshot {
             .field("primary", self.providers.primary_name())
             .finish_non_exhaustive()
     }
+}
+
+/// Merges the files. Of the configuration before, what has the same inputs is taken over.
+fn merge(
+    documents: &Documents,
+    context: &MergeContext<'_>,
+    before: Option<&Snapshot>,
+    problems: &mut Problems,
+) -> Option<Config> {
+    let Some(before) = before else {
+        return Config::merge(&documents.fragments().collect::<Vec<_>>(), context, None, problems);
+    };
+    let changed = documents.changed_since(&before.documents);
+    let files: Vec<Edited<'_>> = changed
+        .map(|(before, after)| Edited {
+            before: before.and_then(Document::fragment),
+            after: after.and_then(Document::fragment),
+        })
+        .collect();
+    let patched = documents.gateway().and_then(|gateway| {
+        let edit = Edit { before: &before.config, gateway, files: &files };
+        Config::patched(&edit, documents.remarkable(), context, problems)
+    });
+    patched.or_else(|| {
+        let carried = Carried::after(&before.config.pipelines, &files);
+        Config::merge(&documents.fragments().collect::<Vec<_>>(), context, carried, problems)
+    })
 }
 
 impl Snapshot {
@@ -65,7 +94,6 @@ impl Snapshot {
             return Err(Rejection::new(RejectionClass::Validate, forbidden));
         }
         let class = if problems.refuse() { RejectionClass::Parse } else { RejectionClass::Validate };
-        let fragments: Vec<_> = documents.fragments().collect();
         let root = documents.config_path().parent().map(Path::to_owned).unwrap_or_default();
         let context = MergeContext {
             registry: &surroundings.registry,
@@ -74,20 +102,34 @@ impl Snapshot {
             root: &root,
             allow_unknown_keys: surroundings.allow_unknown_keys,
         };
-        if let Some(gateway) = fragments.iter().find_map(|fragment| fragment.gateway.as_ref()) {
+        if let Some(gateway) = documents.gateway() {
             let all = gateway.proxy.directories();
             directories::check_state(&root, &surroundings.state_dir, all, &mut problems);
         }
-        let Some(config) = Config::merge(&fragments, &context, &mut problems) else {
+        let Some(config) = merge(&documents, &context, before, &mut problems) else {
             problems.dedup();
             return Err(Rejection::new(class, problems));
         };
+        let config = Arc::new(config);
         let class = if problems.refuse() { class } else { RejectionClass::Build };
-        let inventory = Arc::new(inventory(&config, &documents));
-        let providers = Providers::build(&config, &documents, &inventory, surroundings, &mut problems);
+        let inventory = inventory(&config, &documents);
+        let providers = before.map(|before| &before.providers);
+        let providers =
+            Providers::build(&config, &documents, inventory, surroundings, providers, &mut problems);
         check_abilities(&config, &providers, &mut problems);
         let listeners = listeners(&config, &documents, before.map(|before| &before.listeners), &mut problems);
-        let plans = build_plans(&config, &documents, &surroundings.resolutions, &mut problems);
+        let inputs = Inputs {
+            config: &config,
+            documents: &documents,
+            inventory: providers.inventory(),
+            resolutions: &surroundings.resolutions,
+            before: before.map(|before| Before {
+                config: &before.config,
+                documents: &before.documents,
+                plans: &before.plans,
+            }),
+        };
+        let plans = build_plans(&inputs, &mut problems);
         let certificates = CertificateEnd::all(&config, &documents);
         certificates.iter().for_each(|end| end.warn(surroundings.clock.now(), &mut problems));
         problems.dedup();
@@ -159,7 +201,7 @@ impl Snapshot {
 
     /// Returns the pipelines, ordered by name.
     pub fn pipelines(&self) -> impl Iterator<Item = Pipeline<'_>> {
-        self.config.pipelines.iter().map(Pipeline::new)
+        self.config.pipelines.iter().map(|linked| Pipeline::new(linked))
     }
 
     /// The networks, in the order of their names.

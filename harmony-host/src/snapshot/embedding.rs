@@ -31,9 +31,10 @@ impl Snapshot {
             let message = format!("no active provider `{}` resolves references", reference.provider());
             return Err(Arc::new(Error::invalid(message)));
         }
-        let configured = self.plans.targets.get(reference).map(Arc::clone);
-        let target = configured.unwrap_or_else(|| self.plans.references.target(reference));
-        let resolved = target.resolve(&self.providers).await?;
+        let resolved = match self.plans.targets.get(reference) {
+            Some(configured) => configured.resolve(&self.providers).await?,
+            None => self.plans.references.target(reference).resolve(&self.providers).await?,
+        };
         Ok(Arc::clone(&resolved.normalized))
     }
 

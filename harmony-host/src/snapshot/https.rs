@@ -1,5 +1,6 @@
 //! Redirects from cleartext to https.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -54,9 +55,11 @@ impl HttpsRedirect {
 
 /// Returns the redirects of a configuration. Its certificates have been checked.
 pub(super) fn redirects(config: &Config, documents: &Documents) -> HttpsRedirects {
-    let ingress =
-        config.pipelines.iter().flat_map(|linked| &linked.ingress).flat_map(|ingress| &ingress.urls);
-    let hosts = Arc::new(ingress.map(|url| url.value.host().to_owned()).collect::<BTreeSet<_>>());
+    let hosts = LazyCell::new(|| {
+        let ingress = config.pipelines.iter().flat_map(|linked| &linked.ingress);
+        let urls = ingress.flat_map(|ingress| &ingress.urls);
+        Arc::new(urls.map(|url| url.value.host().to_owned()).collect::<BTreeSet<_>>())
+    });
     let mut redirects = HttpsRedirects::new();
     for network in &config.networks {
         let Some(listen) = network.listen.as_ref().filter(|listen| listen.force_https.is_some()) else {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use provider_api::Provider;
 use tokio::sync::watch;
 
+use crate::providers::PrimaryProvider;
 use crate::snapshot::Snapshot;
 use crate::snapshot::feed::Snapshots;
 
@@ -14,12 +14,12 @@ use crate::snapshot::feed::Snapshots;
 #[derive(Debug)]
 pub(crate) struct Published {
     snapshot: watch::Sender<Arc<Snapshot>>,
-    primary: watch::Sender<Option<Arc<dyn Provider>>>,
+    primary: watch::Sender<Option<PrimaryProvider>>,
 }
 
 impl Published {
     pub(crate) fn new(snapshot: Arc<Snapshot>) -> Self {
-        let primary = watch::Sender::new(snapshot.providers.primary().cloned());
+        let primary = watch::Sender::new(primary_of(&snapshot));
         Self { snapshot: watch::Sender::new(snapshot), primary }
     }
 
@@ -30,7 +30,7 @@ impl Published {
 
     /// Publishes the next snapshot.
     pub(crate) fn publish(&self, snapshot: Arc<Snapshot>) {
-        self.primary.send_replace(snapshot.providers.primary().cloned());
+        self.primary.send_replace(primary_of(&snapshot));
         self.snapshot.send_replace(snapshot);
     }
 
@@ -40,7 +40,11 @@ impl Published {
     }
 
     /// Subscribes to the primary provider.
-    pub(crate) fn follow_primary(&self) -> watch::Receiver<Option<Arc<dyn Provider>>> {
+    pub(crate) fn follow_primary(&self) -> watch::Receiver<Option<PrimaryProvider>> {
         self.primary.subscribe()
     }
+}
+
+fn primary_of(snapshot: &Snapshot) -> Option<PrimaryProvider> {
+    Some(PrimaryProvider::new(snapshot.providers.primary()?, &snapshot.config.primary))
 }

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use provider_api::Provider;
 use tokio::time::Instant;
 
+use crate::providers::{PrimaryProvider, SourceId};
 use crate::status::overview::{Desired, Status};
 use crate::status::sync::{SyncFailure, SyncStatus};
 use crate::status::timestamp;
@@ -68,14 +68,12 @@ impl StatusBoard {
         });
     }
 
-    /// Records the provider that the gateway syncs with.
-    pub(crate) fn following(&self, provider: Option<&dyn Provider>) {
-        self.change(|status| match (provider, &mut status.sync) {
+    /// Records the provider that the gateway syncs with. What another source has answered says nothing about it.
+    pub(crate) fn following(&self, primary: Option<&PrimaryProvider>) {
+        self.change(|status| match (primary, &mut status.sync) {
             (None, sync) => *sync = None,
-            (Some(provider), Some(sync)) if sync.provider == provider.name().as_str() => {
-                sync.update(provider)
-            }
-            (Some(provider), sync) => *sync = Some(SyncStatus::new(provider)),
+            (Some(primary), Some(sync)) if sync.source == primary.source => sync.update(&*primary.provider),
+            (Some(primary), sync) => *sync = Some(SyncStatus::new(primary)),
         });
     }
 
@@ -138,10 +136,18 @@ impl StatusBoard {
         self.sync(|sync| (sync.not_taken, sync.source_problem) = (not_taken, problem));
     }
 
-    /// Records the state of the provider's changes in the journal.
-    pub(crate) fn journal(&self, journal: JournalSummary) {
+    /// Records why the source of changes is asked less often than it answers; `None` when it is not.
+    pub(crate) fn busy(&self, busy: Option<String>) {
+        self.sync(|sync| sync.busy = busy);
+    }
+
+    /// Records the state of the changes of a source in the journal, if it is the one that is followed.
+    pub(crate) fn journal(&self, source: &SourceId, journal: JournalSummary) {
         let JournalSummary { unsettled, unfetched, undelivered, quarantined, rejected } = journal;
         self.sync(|sync| {
+            if sync.source != *source {
+                return;
+            }
             sync.deferred.retain(|id, _| unsettled.contains(id));
             sync.unsettled = unsettled.len();
             (sync.unfetched, sync.rejected) = (unfetched, rejected);

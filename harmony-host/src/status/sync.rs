@@ -7,6 +7,7 @@ use provider_api::{Cadence, CredentialStatus, DisplayDuration, Provider};
 use serde::Serialize;
 
 use crate::providers::isolate::{cadence_of, credential_details_of, credential_status_of};
+use crate::providers::{PrimaryProvider, SourceId};
 use crate::status::change::ChangeReport;
 use crate::status::evidence::Evidence;
 use crate::status::not_taken::{self, NotTaken};
@@ -18,8 +19,15 @@ use crate::status::timestamp;
 pub struct SyncStatus {
     /// The name of the provider.
     pub provider: String,
-    /// The schedule of sync passes: `every 30 s`, `on demand`, `all the time` or `never`.
+    /// The source of its changes.
+    #[serde(skip)]
+    pub(super) source: SourceId,
+    /// The schedule of sync passes: `every 30 s`, `on demand`, `waiting` (the source answers when it has a change) or
+    /// `never`.
     pub cadence: String,
+    /// The reason for which a source that should wait for changes is asked once a second instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy: Option<String>,
     /// The state of the gateway's credential there.
     pub authorization: Authorization,
     /// The time at which the credential expires or has expired.
@@ -94,11 +102,24 @@ pub struct SyncFailure {
     pub since: Timestamp,
 }
 
+/// Returns the schedule of sync passes in words.
+pub(crate) fn in_words(cadence: Option<Cadence>) -> String {
+    match cadence {
+        Some(Cadence::Every(interval)) => format!("every {}", DisplayDuration(interval)),
+        Some(Cadence::OnDemand) => "on demand".to_owned(),
+        Some(Cadence::Waits) => "waiting".to_owned(),
+        None => "never".to_owned(),
+    }
+}
+
 impl SyncStatus {
-    pub(super) fn new(provider: &dyn Provider) -> Self {
+    pub(super) fn new(primary: &PrimaryProvider) -> Self {
+        let provider = &*primary.provider;
         let mut status = Self {
             provider: provider.name().to_string(),
+            source: primary.source.clone(),
             cadence: String::new(),
+            busy: None,
             authorization: Authorization::None,
             authorized_until: None,
             credential_source: None,
@@ -124,12 +145,7 @@ impl SyncStatus {
 
     /// Updates the schedule and the authorization from the provider.
     pub(super) fn update(&mut self, provider: &dyn Provider) {
-        self.cadence = match cadence_of(provider) {
-            Some(Cadence::Every(interval)) => format!("every {}", DisplayDuration(interval)),
-            Some(Cadence::OnDemand) => "on demand".to_owned(),
-            Some(Cadence::Waits) => "all the time".to_owned(),
-            None => "never".to_owned(),
-        };
+        self.cadence = in_words(cadence_of(provider));
         (self.authorization, self.authorized_until) = match credential_status_of(provider) {
             None => (Authorization::None, None),
             Some(CredentialStatus::Missing) => (Authorization::Missing, None),

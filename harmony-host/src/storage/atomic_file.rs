@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::storage::failpoints;
+use crate::storage::operations::{self, Operation, perform};
+use crate::storage::syncs;
+use crate::storage::{acl, failpoints};
 
 /// Prefix and suffix of temporary file names.
 pub(super) const TEMPORARY: (&str, &str) = (".harmony-", ".tmp");
@@ -35,7 +37,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let target = target_of(path)?;
     let file = made(&target, bytes, Access::Keep(mode))?;
     failpoints::kill("file-made");
-    file.persist(&target).map_err(|e| e.error)?;
+    let from = file.path().to_owned();
+    perform(|| file.persist(&target).map_err(|e| e.error), |_| Operation::Rename(from, target.clone()))?;
     failpoints::kill("file-renamed");
     sync(&parent_directory(&target))
 }
@@ -67,19 +70,25 @@ pub(super) fn made(target: &Path, bytes: &[u8], access: Access) -> io::Result<Na
         (None, _, Some(like)) => drop(builder.permissions(permissions(like.permissions().mode() & 0o664))),
         _ => {}
     }
-    let mut file = builder.tempfile_in(&directory)?;
+    let mut file =
+        perform(|| builder.tempfile_in(&directory), |file| Operation::Create(file.path().to_owned()))?;
     failpoints::disk(target)?;
-    file.write_all(bytes)?;
+    let path = file.path().to_owned();
+    perform(|| file.write_all(bytes), |()| Operation::Write(path.clone(), bytes.to_vec()))?;
     if let Some(old) = old {
         let kept = keep_owner(file.as_file(), &old)?;
-        file.as_file().set_permissions(match access {
-            Access::Keep(_) | Access::LikeDirectory => kept,
-            Access::Private => permissions(0o600),
-        })?;
+        match access {
+            Access::Keep(_) | Access::LikeDirectory if kept == old.permissions() => {
+                acl::keep(file.as_file(), target, kept)?;
+            }
+            Access::Keep(_) | Access::LikeDirectory => file.as_file().set_permissions(kept)?,
+            Access::Private => file.as_file().set_permissions(permissions(0o600))?,
+        }
     } else if let Some(like) = like {
         adopt(file.as_file(), &like)?;
     }
-    file.as_file().sync_all()?;
+    perform(|| file.as_file().sync_all(), |()| Operation::Sync(path))?;
+    syncs::count();
     Ok(file)
 }
 
@@ -93,7 +102,7 @@ fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<fs::Permissions> {
         && new.gid() != old.gid()
         && fchown(file, None, Some(old.gid())).is_err()
     {
-        return Ok(permissions(old.permissions().mode() & !0o070));
+        return Ok(acl::without_group(&old.permissions()));
     }
     Ok(old.permissions())
 }
@@ -132,7 +141,7 @@ fn temporary() -> tempfile::Builder<'static, 'static> {
 /// The error of the operating system.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     failpoints::disk(path)?;
-    match fs::remove_file(path) {
+    match operations::remove_file(path) {
         Ok(()) => sync(&parent_directory(path)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),
@@ -145,19 +154,32 @@ pub(crate) fn sweep(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
-        if name.starts_with(prefix) && name.ends_with(suffix) && fs::remove_file(entry.path()).is_ok() {
+        if name.starts_with(prefix)
+            && name.ends_with(suffix)
+            && operations::remove_file(&entry.path()).is_ok()
+        {
             tracing::info!(file = %entry.path().display(), "removed a temporary file of an interrupted write");
         }
     }
 }
 
-/// Creates `directory` and its missing parents with the given mode.
+/// Creates `directory` and its missing parents with the given mode, and syncs the parents of those that are new: without it
+/// a power cut may take a new directory with all the files that were synced in it.
 ///
 /// # Errors
 /// The error of the operating system.
 pub(crate) fn make_directory(directory: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(mode).create(directory)
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_directory(directory);
+    make_directory(&parent, mode)?;
+    match operations::make_directory(fs::DirBuilder::new().mode(mode), directory) {
+        Ok(()) => sync(&parent),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Creates `directory` and its missing parents, each with the owner, the group and the mode of the one that it is in,
@@ -173,8 +195,12 @@ pub(crate) fn make_directory_like_parent(directory: &Path) -> io::Result<()> {
     let parent = parent_directory(directory);
     make_directory_like_parent(&parent)?;
     let like = fs::metadata(&parent)?;
-    match fs::DirBuilder::new().mode(like.permissions().mode() & 0o777).create(directory) {
-        Ok(()) => adopt(&File::open(directory)?, &like),
+    let mode = like.permissions().mode() & 0o777;
+    match operations::make_directory(fs::DirBuilder::new().mode(mode), directory) {
+        Ok(()) => {
+            adopt(&File::open(directory)?, &like)?;
+            sync(&parent)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
@@ -182,7 +208,9 @@ pub(crate) fn make_directory_like_parent(directory: &Path) -> io::Result<()> {
 
 /// Syncs a directory: without it a rename may be lost in a power cut.
 pub(super) fn sync(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    syncs::count();
+    let opened = File::open(directory)?;
+    perform(|| opened.sync_all(), |()| Operation::SyncDirectory(directory.to_owned()))
 }
 
 pub(super) fn parent_directory(path: &Path) -> PathBuf {

@@ -16,13 +16,21 @@ impl Digest {
 
     /// Returns the digest of named contents, in the given order.
     pub(crate) fn of_tree<'a>(entries: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
+        /// The size from which gathered input is hashed, in bytes: each call of the hash function has a cost of its own.
+        const BLOCK: usize = 8 * 1024;
         let mut context = Context::new(&SHA256);
+        let mut block = Vec::with_capacity(2 * BLOCK);
         for (name, digest) in entries {
             // The length separates name and digest, so no two trees have the same input.
-            context.update(&(name.len() as u64).to_be_bytes());
-            context.update(name.as_bytes());
-            context.update(&digest.0);
+            block.extend_from_slice(&(name.len() as u64).to_be_bytes());
+            block.extend_from_slice(name.as_bytes());
+            block.extend_from_slice(&digest.0);
+            if block.len() >= BLOCK {
+                context.update(&block);
+                block.clear();
+            }
         }
+        context.update(&block);
         Self::from_slice(context.finish().as_ref())
     }
 

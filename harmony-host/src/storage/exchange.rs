@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::storage::atomic_file::{self, Access, TEMPORARY, parent_directory, sync, target_of};
 use crate::storage::digest::Digest;
 use crate::storage::failpoints::{self, kill};
+use crate::storage::operations::{remove_file, rename};
 use crate::storage::renames::{exchange, place};
 
 /// The decision if a content is the expected one.
@@ -54,18 +55,18 @@ pub(crate) fn replace(
         return Ok(if placed { Outcome::Done } else { Outcome::Edited });
     };
     // After a kill, this name says that the file may be an edit, which must not be swept away.
-    fs::rename(file.path(), &aside)?;
+    rename(file.path(), &aside)?;
     kill("exchanging");
     let outcome = match swap(&aside, &target, expected) {
         Err(error) if error.kind() == ErrorKind::Unsupported => {
-            fs::rename(&aside, file.path())?;
+            rename(&aside, file.path())?;
             swap_by_moves(Some(file.path()), &target, &aside, expected)?
         }
         swapped => swapped?,
     };
     kill("file-renamed");
     if outcome == Outcome::Edited && content(&aside)?.is_some_and(|content| content == bytes) {
-        fs::remove_file(&aside)?;
+        remove_file(&aside)?;
     }
     sync(&parent_directory(&target))?;
     Ok(outcome)
@@ -84,7 +85,7 @@ pub(crate) fn put_back(path: &Path, written: Matches<'_>) -> io::Result<Option<O
     }
     let outcome = match swap(&aside, &target, written) {
         Ok(Outcome::Done) => {
-            fs::remove_file(&aside)?;
+            remove_file(&aside)?;
             Outcome::Done
         }
         Err(error) if error.kind() == ErrorKind::Unsupported => {
@@ -154,7 +155,7 @@ pub(crate) fn settle(
                 save(&content)?;
             }
         }
-        fs::remove_file(&aside)?;
+        remove_file(&aside)?;
     }
     Ok(())
 }
@@ -226,7 +227,7 @@ fn swap_by_moves(
     expected: Matches<'_>,
 ) -> io::Result<Outcome> {
     free(aside)?;
-    match fs::rename(target, aside) {
+    match rename(target, aside) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Edited),
         Err(error) => return Err(error),
@@ -266,7 +267,7 @@ fn exists(path: &Path) -> bool {
 
 fn remove_if(path: &Path, written: Matches<'_>) -> io::Result<()> {
     match content(path)?.as_deref().is_some_and(written) {
-        true => fs::remove_file(path),
+        true => remove_file(path),
         false => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::storage::failpoints;
+use crate::storage::operations::{Operation, hard_link, perform, remove_file, rename};
 
 /// Exchanges two files. Afterwards each has the name of the other, and no moment is without one of them.
 ///
@@ -16,7 +17,7 @@ pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     if failpoints::no_exchange() {
         return Err(ErrorKind::Unsupported.into());
     }
-    flagged::exchange(one, other)
+    perform(|| flagged::exchange(one, other), |()| Operation::Exchange(one.to_owned(), other.to_owned()))
 }
 
 /// Moves a file to a name that is free. Returns false, and changes nothing, if there is a file with that name.
@@ -24,7 +25,8 @@ pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
 /// # Errors
 /// The error of the operating system.
 pub(super) fn place(from: &Path, to: &Path) -> io::Result<bool> {
-    let moved = match flagged::no_replace(from, to) {
+    let renamed = |(): &()| Operation::Rename(from.to_owned(), to.to_owned());
+    let moved = match perform(|| flagged::no_replace(from, to), renamed) {
         Err(error) if error.kind() == ErrorKind::Unsupported => linked(from, to),
         moved => moved,
     };
@@ -38,12 +40,12 @@ pub(super) fn place(from: &Path, to: &Path) -> io::Result<bool> {
 /// Moves a file by a second link, as a file system without the rename can. One without links, such as FAT, only leaves
 /// the check before a rename.
 fn linked(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::hard_link(from, to) {
-        Ok(()) => fs::remove_file(from),
+    match hard_link(from, to) {
+        Ok(()) => remove_file(from),
         Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
             match fs::symlink_metadata(to) {
                 Ok(_) => Err(ErrorKind::AlreadyExists.into()),
-                Err(_) => fs::rename(from, to),
+                Err(_) => rename(from, to),
             }
         }
         Err(error) => Err(error),

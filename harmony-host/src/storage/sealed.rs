@@ -12,8 +12,14 @@ use crate::storage::digest::{Digest, full};
 /// # Errors
 /// A value that JSON cannot express.
 pub(crate) fn seal(value: &impl Serialize) -> io::Result<Vec<u8>> {
-    let body = serde_json::to_string(value).map_err(io::Error::other)?;
-    Ok(format!("{}\n{body}\n", full(Digest::of(body.as_bytes()))).into_bytes())
+    let mut sealed = full(Digest::of(b"")).into_bytes();
+    let length = sealed.len();
+    sealed.push(b'\n');
+    serde_json::to_writer(&mut sealed, value).map_err(io::Error::other)?;
+    let checksum = full(Digest::of(&sealed[length + 1..]));
+    sealed[..length].copy_from_slice(checksum.as_bytes());
+    sealed.push(b'\n');
+    Ok(sealed)
 }
 
 /// Verifies the checksum and returns the text below it. Never panics, whatever the bytes.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use provider_api::{ChangeHead, ProviderName};
+use provider_api::ChangeHead;
 
 use crate::journal::{Delivery, Entry, Journal, Phase};
+use crate::providers::SourceId;
 use crate::status::NotTaken;
 
 /// The changes of the last list that stay pending at the provider.
@@ -21,7 +22,7 @@ impl Listing {
     /// verdict is not counted: it is sent at once.
     pub(super) fn settled(
         journal: &Journal,
-        provider: &ProviderName,
+        source: &SourceId,
         is_repeated: impl Fn(u64) -> bool,
     ) -> HashSet<String> {
         let told = |entry: &Entry| match entry.delivery {
@@ -30,8 +31,7 @@ impl Listing {
             Delivery::Refused(_) => true,
         };
         let all = journal.all();
-        let ours =
-            all.iter().filter(|entry| entry.provider == provider.as_str() && entry.phase == Phase::Settled);
+        let ours = all.iter().filter(|entry| entry.phase == Phase::Settled && entry.is_from(source));
         ours.filter(|entry| told(entry)).map(|entry| entry.id.clone()).collect()
     }
 

@@ -4,313 +4,264 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use provider_api::{
-    ChangeHead, Clock, ConfigSource, Error, ErrorKind, Pending, Provider, RejectionClass, RejectionReport,
-    Result,
-};
-use tokio::sync::{mpsc, watch};
+use provider_api::{Pending, Result};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::apply::Command;
-use crate::journal::{Delivery, Entry, Journal, Phase, TRIES};
-use crate::providers::isolate::{error_chain, isolated, source_problem_of};
-use crate::status::StatusBoard;
+use crate::journal::{Delivery, Entry, Journal, Phase};
+use crate::providers::PrimaryProvider;
+use crate::providers::isolate::{error_chain, source_problem_of};
 use crate::storage::failpoints::kill;
-use crate::sync::lazy_journal::{LazyJournal, note};
+use crate::sync::apply_ready::Others;
+use crate::sync::caller::Caller;
+use crate::sync::lazy_journal::note;
 use crate::sync::listing::Listing;
-use crate::sync::outbox::Outbox;
 use crate::sync::report::SyncReport;
+use crate::sync::steps::{FetchAttempt, Fresh, Outcome, SyncPass};
 use crate::sync::summary;
-
-/// The state of sync passes, from one to the next.
-pub(super) struct SyncPass {
-    pub(super) apply: mpsc::Sender<Command>,
-    pub(super) primary: watch::Receiver<Option<Arc<dyn Provider>>>,
-    pub(super) journal: LazyJournal,
-    pub(super) outbox: Arc<Outbox>,
-    pub(super) status: Arc<StatusBoard>,
-    /// The changes of the last list whose bodies are not in the journal. `Unchanged` means that the list is still valid.
-    pub(super) listed: Vec<ChangeHead>,
-    /// The repeats of each verdict whose change the provider still lists, and the earliest time of the next one.
-    pub(super) repeated: HashMap<u64, (u32, Instant)>,
-    /// The changes that stay pending at the provider.
-    pub(super) listing: Listing,
-    pub(super) clock: Arc<dyn Clock>,
-}
-
-/// The maximum number of fetches of one change, also over restarts: at once, then 1 minute, 10 minutes and 1 hour after
-/// the previous failure. Then the change is rejected.
-const FETCHES: u32 = TRIES;
-
-/// The number of consecutive failed fetches after which the provider counts as unavailable.
-const MISSES: u32 = 3;
 
 /// The wait between two repeats of a verdict. It doubles each time, up to the cap.
 const REPEAT: Duration = Duration::from_secs(60);
 /// The longest wait between two repeats of a verdict.
 const REPEAT_CAP: Duration = Duration::from_secs(6 * 3600);
 
-/// A fetch of the body of a change.
-struct FetchAttempt {
-    entry: Arc<Entry>,
-    /// Set when the fetch counts toward [`FETCHES`]. A fetch that an operator requests before it is due does not count.
-    counts: bool,
-}
-
-/// The result of a fetch.
-enum Fetched {
-    /// The body is saved in the journal.
-    Saved(Arc<Entry>),
-    /// The change is rejected: no retry can fetch its body.
-    Rejected,
-    /// The body cannot be fetched now; a later pass retries.
-    Unavailable(Error),
-}
-
 impl SyncPass {
-    /// Finishes the changes of the journal, then applies those that the provider lists, oldest first. A `requested` pass
-    /// also retries failed fetches before they are due, because an operator waits for the result.
+    /// Opens the journal for the source that is followed.
+    pub(super) async fn open(&mut self, primary: &PrimaryProvider) -> Result<Arc<Journal>> {
+        let journal = self.journal.get().await?;
+        let source = primary.source.clone();
+        note(&journal, move |journal| journal.adopt(&source)).await?;
+        Ok(journal)
+    }
+
+    /// Returns the changes whose verdict the provider has, before it is asked for a list.
+    pub(super) fn settled(&self, journal: &Journal, primary: &PrimaryProvider) -> HashSet<String> {
+        Listing::settled(journal, &primary.source, |sequence| self.repeated.contains_key(&sequence))
+    }
+
+    /// Returns whether a list has a change that the journal does not have.
+    pub(super) fn is_news(&self, primary: &PrimaryProvider, list: &Pending) -> bool {
+        let (Pending::Changes(heads), Some(journal)) = (list, &self.journal.open) else { return false };
+        heads.iter().any(|head| journal.find(&primary.source, &head.id).is_none())
+    }
+
+    /// Takes a new list, if there is one, and applies its changes, oldest first. A `requested` pass also retries failed
+    /// fetches before they are due, because an operator waits for the result.
     pub(super) async fn run(
         &mut self,
-        provider: &Arc<dyn Provider>,
+        primary: &PrimaryProvider,
+        list: Option<(Pending, HashSet<String>)>,
         requested: bool,
+        report: SyncReport,
     ) -> (SyncReport, Result<()>) {
-        let mut report = SyncReport::default();
-        let result = match provider.source() {
-            Some(source) => self.open_and_sync(provider, source, requested, &mut report).await,
-            None => Err(Error::invalid("the provider has no source of changes")),
-        };
+        let outcome = Outcome::new(report);
+        let result = self.sync_with(primary, list, requested, &outcome).await;
+        let (mut report, failure) = outcome.into_parts();
+        let result = result.and_then(|()| failure.map_or(Ok(()), Err));
+        if self.is_primary(primary) {
+            let not_taken = self.listing().not_taken();
+            report.not_taken.clone_from(&not_taken);
+            report.problem = source_problem_of(&*primary.provider);
+            self.status.listed(not_taken, report.problem.clone());
+            self.summarize(primary);
+        }
         report.error = result.as_ref().err().map(error_chain);
         (report, result)
     }
 
     /// Finishes the changes of the journal, without a request for new ones.
-    pub(super) async fn finish(&mut self, provider: &Arc<dyn Provider>) -> Result<()> {
-        let Some(source) = provider.source() else { return Ok(()) };
-        let mut report = SyncReport::default();
-        let journal = self.journal.get().await?;
-        let finished = self.finish_unsettled(provider, source, &journal, &mut report).await;
-        summary::update(&journal, provider, &self.status);
-        finished
+    pub(super) async fn finish(&mut self, primary: &PrimaryProvider) -> Result<()> {
+        let (journal, outcome) = (self.open(primary).await?, Outcome::default());
+        let open = unsettled(&journal, primary);
+        self.take(primary, &journal, open, Vec::new(), Others::MayBeMissing, &outcome).await?;
+        self.retry_quarantined(primary, &journal, &outcome).await?;
+        self.summarize(primary);
+        outcome.into_parts().1.map_or(Ok(()), Err)
     }
 
-    async fn finish_unsettled(
+    /// Finishes the changes that the journal has without a verdict, before the provider is asked. One that is refused is tried
+    /// again with what the provider lists: it may need a change that an interrupted pass has not fetched.
+    pub(super) async fn finish_unsettled(
         &mut self,
-        provider: &Arc<dyn Provider>,
-        source: &dyn ConfigSource,
+        primary: &PrimaryProvider,
         journal: &Arc<Journal>,
         report: &mut SyncReport,
     ) -> Result<()> {
-        for entry in journal.unsettled() {
-            if entry.provider == provider.name().as_str() && self.is_primary(provider) {
-                self.process(source, journal, &entry, report).await?;
-            }
-        }
+        let outcome = Outcome::new(std::mem::take(report));
+        let open = unsettled(journal, primary);
+        let result = self.take(primary, journal, open, Vec::new(), Others::NotKnown, &outcome).await;
+        let (done, failure) = outcome.into_parts();
+        *report = done;
+        self.unfinished = failure;
+        self.refused = result?.iter().map(|entry| entry.sequence).collect();
         Ok(())
     }
 
-    async fn open_and_sync(
-        &mut self,
-        provider: &Arc<dyn Provider>,
-        source: &dyn ConfigSource,
-        requested: bool,
-        report: &mut SyncReport,
-    ) -> Result<()> {
-        let journal = self.journal.get().await?;
-        let synced = self.sync_with(provider, source, requested, &journal, report).await;
-        let not_taken = self.listing.not_taken();
-        report.not_taken.clone_from(&not_taken);
-        report.problem = source_problem_of(&**provider);
-        self.status.listed(not_taken, report.problem.clone());
-        summary::update(&journal, provider, &self.status);
-        synced
+    fn summarize(&self, primary: &PrimaryProvider) {
+        if let Some(journal) = &self.journal.open {
+            summary::update(journal, &primary.source, &self.status);
+        }
     }
 
     async fn sync_with(
         &mut self,
-        provider: &Arc<dyn Provider>,
-        source: &dyn ConfigSource,
+        primary: &PrimaryProvider,
+        list: Option<(Pending, HashSet<String>)>,
         requested: bool,
-        journal: &Arc<Journal>,
-        report: &mut SyncReport,
+        outcome: &Outcome,
     ) -> Result<()> {
-        self.finish_unsettled(provider, source, journal, report).await?;
-        if !self.is_primary(provider) {
-            return Ok(());
+        let journal = self.open(primary).await?;
+        if let Some((list, settled)) = list {
+            self.update_list(primary, list, &settled, &journal).await?;
         }
-        self.update_list(provider, source, journal).await?;
-        let failure = self.apply_listed(provider, source, requested, journal, report).await?;
-        self.prune(provider, journal);
-        self.retry_quarantined(provider, journal, report).await?;
-        failure.map_or(Ok(()), Err)
+        if let Some(error) = self.unfinished.take() {
+            outcome.fail(error);
+        }
+        let attempts = self.attempts(primary, &journal, requested).await?;
+        let refused = std::mem::take(&mut self.refused);
+        let open = unsettled(&journal, primary).into_iter().filter(|entry| refused.contains(&entry.sequence));
+        self.take(primary, &journal, open.collect(), attempts, Others::MayBeMissing, outcome).await?;
+        self.prune(primary, &journal);
+        self.retry_quarantined(primary, &journal, outcome).await
     }
 
-    /// Requests the list of changes, and forgets those that the provider withdrew.
+    /// Takes a list of changes, and forgets those that the provider withdrew.
     async fn update_list(
         &mut self,
-        provider: &Arc<dyn Provider>,
-        source: &dyn ConfigSource,
+        primary: &PrimaryProvider,
+        list: Pending,
+        settled: &HashSet<String>,
         journal: &Arc<Journal>,
     ) -> Result<()> {
-        let settled =
-            Listing::settled(journal, provider.name(), |sequence| self.repeated.contains_key(&sequence));
-        if let Pending::Changes(heads) = isolated(source.pending()).await? {
-            self.listing.received(&heads, &settled);
+        if let Pending::Changes(heads) = list {
+            self.listing().received(&heads, settled);
             self.listed = heads;
-            self.forget_withdrawn(provider, journal).await?;
+            self.forget_withdrawn(primary, journal).await?;
         }
         self.status.record_response();
         Ok(())
     }
 
-    /// Fetches and applies the listed changes, oldest first. Returns the first error of a change that could not be
-    /// fetched now. The other changes are still applied, and the pass fails at its end.
-    async fn apply_listed(
+    /// Records which listed changes are about to be fetched, and repeats the verdicts of those that the provider lists again.
+    async fn attempts(
         &mut self,
-        provider: &Arc<dyn Provider>,
-        source: &dyn ConfigSource,
-        requested: bool,
+        primary: &PrimaryProvider,
         journal: &Arc<Journal>,
-        report: &mut SyncReport,
-    ) -> Result<Option<Error>> {
-        let mut failure = None;
-        let mut misses = 0;
-        for head in self.listed.clone() {
-            if !self.is_primary(provider) {
-                break;
-            }
-            let known = journal.find(provider.name(), &head.id);
-            if let Some(entry) = known.as_ref().filter(|entry| entry.phase != Phase::Seen) {
-                self.repeat_verdict(journal, entry).await?;
-                continue;
-            }
-            let attempt = self.start_fetch(provider, journal, &head, known, requested).await?;
-            let Some(attempt) = attempt else { continue };
-            match self.fetch(source, journal, &head, &attempt, report).await? {
-                Fetched::Saved(entry) => {
-                    misses = 0;
-                    self.process(source, journal, &entry, report).await?;
+        requested: bool,
+    ) -> Result<Vec<FetchAttempt>> {
+        let now = self.clock.unix_now();
+        let (mut attempts, mut due, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
+        for head in self.listed.iter().filter(|head| seen.insert(&head.id)) {
+            match journal.find(&primary.source, &head.id) {
+                Some(entry) if entry.phase != Phase::Seen => {
+                    repeated.extend(repeat_is_due(&mut self.repeated, &entry).then_some(entry.sequence));
                 }
-                Fetched::Rejected => {}
-                Fetched::Unavailable(error) => {
-                    misses += 1;
-                    failure.get_or_insert(error);
-                    if misses >= MISSES {
-                        break;
+                Some(entry) if !entry.fetch_is_due(now) => {
+                    if requested {
+                        attempts.push(FetchAttempt { entry, counts: false });
                     }
                 }
+                _ => due.push(head.clone()),
             }
         }
-        Ok(failure)
-    }
-
-    /// Records that a change is about to be fetched. Returns `None` when its next fetch is not due yet.
-    async fn start_fetch(
-        &self,
-        provider: &Arc<dyn Provider>,
-        journal: &Arc<Journal>,
-        head: &ChangeHead,
-        known: Option<Arc<Entry>>,
-        requested: bool,
-    ) -> Result<Option<FetchAttempt>> {
-        let early = known.filter(|entry| !entry.fetch_is_due(self.clock.unix_now()));
-        match early {
-            Some(_) if !requested => Ok(None),
-            Some(entry) => Ok(Some(FetchAttempt { entry, counts: false })),
-            None => {
-                let (name, head) = (provider.name().clone(), head.clone());
-                let entry = note(journal, move |journal| journal.fetching(&name, &head)).await?;
-                Ok(Some(FetchAttempt { entry, counts: true }))
-            }
+        if !repeated.is_empty() {
+            note(journal, move |journal| journal.redeliver(&repeated)).await?;
+            self.outbox.wake();
         }
+        if !due.is_empty() {
+            let source = primary.source.clone();
+            let entries = note(journal, move |journal| journal.fetching(&source, &due)).await?;
+            attempts.extend(entries.into_iter().map(|entry| FetchAttempt { entry, counts: true }));
+            attempts.sort_by_key(|attempt| attempt.entry.sequence);
+            kill("seen");
+        }
+        Ok(attempts)
     }
 
-    /// Fetches the body of a change and saves it in the journal. Rejects the change if no retry can
-    /// fetch it.
-    async fn fetch(
+    /// Fetches, acknowledges and applies changes; those in `open` are fetched already. The steps go on at the same time, each
+    /// with what the one before has done. Returns the changes whose verdict waits for others `at_end`.
+    async fn take(
         &self,
-        source: &dyn ConfigSource,
+        primary: &PrimaryProvider,
         journal: &Arc<Journal>,
-        head: &ChangeHead,
-        attempt: &FetchAttempt,
-        report: &mut SyncReport,
-    ) -> Result<Fetched> {
-        let seen = &attempt.entry;
-        let sequence = seen.sequence;
-        let last = attempt.counts && seen.fetches >= FETCHES;
-        kill("seen");
-        let error = match isolated(source.fetch(&head.id)).await {
-            Ok(change) if change.id == head.id => {
-                let entry = note(journal, move |journal| journal.fetched(sequence, &change)).await?;
-                kill("fetched");
-                return Ok(Fetched::Saved(entry));
-            }
-            Ok(_) => Error::invalid("the provider sent another change than the requested one"),
-            Err(error) if error.kind() == ErrorKind::Unavailable && !last => {
-                if attempt.counts {
-                    let (now, why) = (self.clock.unix_now(), error_chain(&error));
-                    note(journal, move |journal| journal.fetch_failed(sequence, now, &why)).await?;
-                }
-                tracing::warn!(change = %head.id, error = error_chain(&error), "the change cannot be fetched now");
-                return Ok(Fetched::Unavailable(error));
-            }
-            Err(error) => error,
+        open: Vec<Arc<Entry>>,
+        attempts: Vec<FetchAttempt>,
+        at_end: Others,
+        outcome: &Outcome,
+    ) -> Result<Vec<Arc<Entry>>> {
+        let Some(caller) = self.outbox.caller(&primary.source).filter(Caller::has_source) else {
+            return Ok(Vec::new());
         };
-        self.reject_unfetched(journal, seen, &error, report).await?;
-        Ok(Fetched::Rejected)
+        let (fetched, to_record) = mpsc::unbounded_channel();
+        let (fresh, to_acknowledge) = mpsc::unbounded_channel();
+        let (answered, to_note) = mpsc::unbounded_channel();
+        let (ready, to_apply) = mpsc::unbounded_channel();
+        let mut unannounced = Vec::new();
+        for entry in open {
+            if entry.acknowledged {
+                let _ = ready.send(entry);
+                continue;
+            }
+            if !entry.announced {
+                unannounced.push(entry.sequence);
+            }
+            let announced_before = entry.announced;
+            let _ = fresh.send(Fresh { entry, announced_before });
+        }
+        if !unannounced.is_empty() {
+            note(journal, move |journal| journal.announcing(&unannounced)).await?;
+        }
+        let (.., refused) = tokio::try_join!(
+            self.fetch_all(&caller, primary, journal, attempts, fetched),
+            self.record_fetched(primary, journal, to_record, fresh, outcome),
+            self.acknowledge_all(&caller, primary, to_acknowledge, answered),
+            self.record_acknowledged(primary, journal, to_note, ready, outcome),
+            self.apply_ready(primary, journal, to_apply, at_end, outcome),
+        )?;
+        Ok(refused)
     }
 
     /// Drops the state that later passes do not need: listed changes whose bodies are in the journal, and repeats of
     /// verdicts that the journal has dropped.
-    fn prune(&mut self, provider: &Arc<dyn Provider>, journal: &Arc<Journal>) {
+    fn prune(&mut self, primary: &PrimaryProvider, journal: &Arc<Journal>) {
         self.listed.retain(|head| {
-            journal.find(provider.name(), &head.id).is_none_or(|entry| entry.phase == Phase::Seen)
+            journal.find(&primary.source, &head.id).is_none_or(|entry| entry.phase == Phase::Seen)
         });
         let recorded: HashSet<u64> = journal.all().iter().map(|entry| entry.sequence).collect();
         self.repeated.retain(|sequence, _| recorded.contains(sequence));
     }
 
-    /// Rejects a change whose body cannot be fetched by a retry.
-    async fn reject_unfetched(
-        &self,
-        journal: &Arc<Journal>,
-        entry: &Entry,
-        error: &Error,
-        report: &mut SyncReport,
-    ) -> Result<()> {
-        let summary = format!("the change could not be fetched: {}", error_chain(error));
-        let rejection = RejectionReport { class: RejectionClass::Fetch, summary, problems: Vec::new() };
-        self.settle(journal, entry, rejection.into(), None, report).await
-    }
-
     /// Forgets changes without a body that the provider no longer lists.
-    async fn forget_withdrawn(&self, provider: &Arc<dyn Provider>, journal: &Arc<Journal>) -> Result<()> {
-        for entry in journal.without_body(provider.name()) {
-            if !self.listed.iter().any(|head| head.id.as_str() == entry.id) {
-                note(journal, move |journal| journal.forget(entry.sequence)).await?;
-            }
+    async fn forget_withdrawn(&self, primary: &PrimaryProvider, journal: &Arc<Journal>) -> Result<()> {
+        let listed: HashSet<&str> = self.listed.iter().map(|head| head.id.as_str()).collect();
+        let gone = journal.without_body(&primary.source).into_iter();
+        let gone: Vec<u64> =
+            gone.filter(|entry| !listed.contains(entry.id.as_str())).map(|entry| entry.sequence).collect();
+        match gone.is_empty() {
+            true => Ok(()),
+            false => note(journal, move |journal| journal.forget(&gone)).await,
         }
-        Ok(())
     }
+}
 
-    /// Reports a delivered verdict again when the provider still lists its change, since the provider has lost the verdict.
-    /// The first repeat is sent at once, later ones at growing intervals, to limit the load on a provider that ignores them.
-    async fn repeat_verdict(&mut self, journal: &Arc<Journal>, entry: &Arc<Entry>) -> Result<()> {
-        if entry.phase == Phase::Settled && entry.delivery == Delivery::Reported {
-            let (sequence, now) = (entry.sequence, Instant::now());
-            let (times, due) = self.repeated.get(&sequence).copied().unwrap_or((0, now));
-            if now < due {
-                return Ok(());
-            }
-            let wait = REPEAT.saturating_mul(2_u32.saturating_pow(times)).min(REPEAT_CAP);
-            self.repeated.insert(sequence, (times.saturating_add(1), now + wait));
-            note(journal, move |journal| journal.redeliver(sequence)).await?;
-            self.outbox.wake();
-        }
-        Ok(())
-    }
+/// Returns the fetched changes of a source that have no verdict.
+fn unsettled(journal: &Journal, primary: &PrimaryProvider) -> Vec<Arc<Entry>> {
+    journal.unsettled().into_iter().filter(|entry| entry.is_from(&primary.source)).collect()
+}
 
-    pub(super) fn is_primary(&self, provider: &Arc<dyn Provider>) -> bool {
-        self.primary.borrow().as_ref().is_some_and(|primary| primary.name() == provider.name())
+/// Returns whether a delivered verdict is reported again, because the provider still lists its change and so has lost it.
+/// The first repeat is sent at once, later ones at growing intervals, to limit the load on a provider that ignores them.
+fn repeat_is_due(repeated: &mut HashMap<u64, (u32, Instant)>, entry: &Entry) -> bool {
+    if entry.phase != Phase::Settled || entry.delivery != Delivery::Reported {
+        return false;
     }
+    let now = Instant::now();
+    let (times, due) = repeated.get(&entry.sequence).copied().unwrap_or((0, now));
+    if now < due {
+        return false;
+    }
+    let wait = REPEAT.saturating_mul(2_u32.saturating_pow(times)).min(REPEAT_CAP);
+    repeated.insert(entry.sequence, (times.saturating_add(1), now + wait));
+    true
 }

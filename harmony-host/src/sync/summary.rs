@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use provider_api::Provider;
-
 use crate::journal::{Entry, Journal, Phase, Settlement};
+use crate::providers::SourceId;
 use crate::status::{JournalSummary, StatusBoard, timestamp};
 
-/// Updates the status from the journal entries of a provider.
-pub(super) fn update(journal: &Journal, provider: &Arc<dyn Provider>, status: &StatusBoard) {
+/// Updates the status from the journal entries of the source that is followed.
+pub(super) fn update(journal: &Journal, source: &SourceId, status: &StatusBoard) {
     let all = journal.all();
-    let ours: Vec<&Arc<Entry>> =
-        all.iter().filter(|entry| entry.provider == provider.name().as_str()).collect();
+    let ours: Vec<&Arc<Entry>> = all.iter().filter(|entry| entry.is_from(source)).collect();
     let unsettled = ours.iter().filter(|entry| entry.phase != Phase::Settled);
     let unsettled = unsettled.map(|entry| entry.id.clone()).collect();
     let unfetched = ours.iter().find_map(|entry| unfetched(entry));
@@ -32,7 +30,7 @@ pub(super) fn update(journal: &Journal, provider: &Arc<dyn Provider>, status: &S
     if let Some(applied) = applied {
         status.applied_before(&applied.id, &applied.kind);
     }
-    status.journal(JournalSummary { unsettled, unfetched, undelivered, quarantined, rejected });
+    status.journal(source, JournalSummary { unsettled, unfetched, undelivered, quarantined, rejected });
 }
 
 /// Returns why a change has no document, and the remedy.

@@ -1,35 +1,38 @@
 //! The sync loop: polls the primary provider, applies changes, reports verdicts.
 
+mod contact;
+mod outcome;
+
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use provider_api::{
-    Cadence, Clock, CredentialDetails, CredentialStatus, DisplayDuration, Error, ErrorKind, Provider,
-    Registry, Result,
-};
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use provider_api::{Cadence, Clock, CredentialStatus, Error, ErrorKind, Pending, Provider, Registry, Result};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 
 use crate::apply::Command;
 use crate::journal::Journal;
-use crate::providers::isolate::{cadence_of, credential_details_of, credential_status_of, error_chain};
+use crate::providers::PrimaryProvider;
+use crate::providers::isolate::{cadence_of, credential_status_of, error_chain};
 use crate::snapshot::Snapshot;
 use crate::status::StatusBoard;
+use crate::sync::call::{Primary, is_primary, replaced, while_primary};
 use crate::sync::expiry::ExpiryWarnings;
-use crate::sync::first_contact::{FirstContact, FirstContacts};
-use crate::sync::listing::Listing;
+use crate::sync::first_contact::FirstContacts;
 use crate::sync::outbox::Outbox;
-use crate::sync::pass::SyncPass;
+use crate::sync::question::{self, Haste, Question};
 use crate::sync::schedule::Schedule;
+use crate::sync::steps::SyncPass;
 use crate::sync::{Backoff, LazyJournal, PushReport, SyncCommand, SyncReport, push, summary};
 
 /// The parts of a sync loop.
 pub(crate) struct SyncParts {
     pub(crate) inbox: mpsc::Receiver<SyncCommand>,
     pub(crate) apply: mpsc::Sender<Command>,
-    pub(crate) primary: watch::Receiver<Option<Arc<dyn Provider>>>,
+    pub(crate) primary: Primary,
     pub(crate) status: Arc<StatusBoard>,
     pub(crate) journal_directory: PathBuf,
     /// The journal, when there was one at the start.
@@ -46,10 +49,16 @@ pub(crate) struct SyncParts {
 /// The interval of the checks for a new credential, which another process may store.
 const CREDENTIAL_CHECK: Duration = Duration::from_secs(2);
 
+/// The time that an operator waits for a source that waits for changes. It answers at once when it has one.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The interval of looks at unfinished changes while a source waits.
+const UPKEEP: Duration = Duration::from_secs(30);
+
 /// The loop that polls the provider for changes. No error ends it.
 pub(crate) struct SyncLoop {
     inbox: mpsc::Receiver<SyncCommand>,
-    primary: watch::Receiver<Option<Arc<dyn Provider>>>,
+    primary: Primary,
     status: Arc<StatusBoard>,
     pass: SyncPass,
     outbox: Arc<Outbox>,
@@ -59,7 +68,12 @@ pub(crate) struct SyncLoop {
     /// The number of failures in a row, of all kinds.
     failures: u32,
     schedule: Schedule,
-    followed: Option<Arc<dyn Provider>>,
+    followed: Option<PrimaryProvider>,
+    /// The question for the list that is under way.
+    question: Option<Question>,
+    haste: Haste,
+    /// The time of the next look at unfinished changes while a source waits.
+    upkeep: Instant,
     registry: Registry,
     push: Option<Arc<Snapshot>>,
     delivery: Option<tokio::task::JoinHandle<()>>,
@@ -88,7 +102,9 @@ impl SyncLoop {
             status: Arc::clone(&parts.status),
             listed: Vec::new(),
             repeated: std::collections::HashMap::new(),
-            listing: Listing::default(),
+            listing: std::sync::Mutex::default(),
+            unfinished: None,
+            refused: Vec::new(),
             clock: parts.clock,
         };
         Self {
@@ -102,6 +118,9 @@ impl SyncLoop {
             failures: 0,
             schedule: Schedule::now(),
             followed: None,
+            question: None,
+            haste: Haste::default(),
+            upkeep: Instant::now(),
             registry: parts.registry,
             push: parts.push,
             delivery: None,
@@ -121,11 +140,13 @@ impl SyncLoop {
         loop {
             self.watch_primary();
             let cadence = self.cadence();
-            let due = cadence.and_then(|cadence| self.schedule.due(cadence));
+            let due =
+                cadence.and_then(|cadence| self.schedule.due(cadence)).filter(|_| self.question.is_none());
             self.status.due(due);
+            let upkeep = (cadence == Some(Cadence::Waits) && self.question.is_some()).then_some(self.upkeep);
             let expiry = self.look_at_expiry();
-            let watched = self.followed.clone().filter(|_| self.unauthorized);
-            let authorized = pin!(another_credential(watched));
+            let watched = self.followed.as_ref().filter(|_| self.unauthorized);
+            let authorized = pin!(another_credential(watched.map(|primary| Arc::clone(&primary.provider))));
             tokio::select! {
                 biased;
                 changed = self.primary.changed() => {
@@ -141,8 +162,16 @@ impl SyncLoop {
                     tracing::info!("the credential changed; syncing again");
                     self.authorized();
                 }
+                answer = question::answer(&mut self.question) => {
+                    self.take_list(answer, false, SyncReport::default()).await;
+                }
                 () = until(due) => {
-                    self.sync_once(false).await;
+                    let mut report = SyncReport::default();
+                    let _ = self.ask(&mut report).await;
+                }
+                () = until(upkeep) => {
+                    self.upkeep = Instant::now() + UPKEEP;
+                    self.finish().await;
                 }
                 // The next turn of the loop looks again.
                 () = tokio::time::sleep(expiry) => {}
@@ -153,52 +182,74 @@ impl SyncLoop {
     /// Resumes the work of an earlier process: undelivered verdicts, and, for a provider on demand, fetched changes without
     /// a verdict.
     async fn resume(&mut self) {
-        let (Some(provider), Some(journal)) = (self.followed.clone(), self.pass.journal.open.clone()) else {
+        let (Some(primary), Some(journal)) = (self.followed.clone(), self.pass.journal.open.clone()) else {
             return;
         };
-        summary::update(&journal, &provider, &self.status);
-        self.start_delivery();
-        if self.cadence() == Some(Cadence::OnDemand)
-            && let Err(error) = self.pass.finish(&provider).await
-        {
+        if let Err(error) = self.pass.open(&primary).await {
             tracing::warn!(
                 error = error_chain(&error),
-                "the changes of an earlier process cannot be finished now"
+                "the journal of an earlier version cannot be taken over now"
             );
+            return;
+        }
+        summary::update(&journal, &primary.source, &self.status);
+        self.start_delivery();
+        if self.cadence() == Some(Cadence::OnDemand) {
+            self.finish().await;
         }
         self.outbox.wake();
     }
 
-    /// Switches to the current primary provider, if it is another one.
+    /// Finishes what the journal has, without a question for new changes.
+    async fn finish(&mut self) {
+        let Some(primary) = self.followed.clone() else { return };
+        if let Err(error) = self.pass.finish(&primary).await
+            && is_primary(&self.primary, &primary)
+        {
+            tracing::warn!(
+                error = error_chain(&error),
+                "the changes that have no verdict cannot be finished now"
+            );
+        }
+    }
+
+    /// Switches to the current primary provider, if it is another one. The identity of a provider is its settings: what is
+    /// asked of one with other settings is dropped.
     fn watch_primary(&mut self) {
         let primary = self.primary.borrow_and_update().clone();
-        let primary = primary.filter(|provider| provider.source().is_some());
+        let primary = primary.filter(|primary| primary.provider.source().is_some());
         let same = match (&self.followed, &primary) {
-            (Some(before), Some(now)) => before.name() == now.name(),
+            (Some(before), Some(now)) => before.is_same(now),
             (None, None) => true,
             _ => false,
         };
-        if let Some(provider) = &primary {
-            self.outbox.add_provider(provider);
+        if let Some(primary) = &primary {
+            self.outbox.add_provider(primary);
         }
         if !same {
+            self.question = None;
+            self.haste = Haste::default();
             self.authorized();
             self.pass.listed.clear();
-            self.pass.listing.clear();
+            self.pass.listing().clear();
             self.shown_contact = None;
             self.outbox.wake();
             match &primary {
-                Some(provider) => tracing::info!(provider = %provider.name(), "syncing with the provider"),
+                Some(primary) => {
+                    tracing::info!(provider = %primary.provider.name(), "syncing with the provider");
+                }
                 None => tracing::info!("the configuration has no remote provider; the gateway does not sync"),
             }
         }
+        self.status.following(primary.as_ref());
         self.followed = primary;
-        self.status.following(self.followed.as_deref());
     }
 
     /// Logs what is due about the end of the credential. Returns the wait until the next look.
     fn look_at_expiry(&mut self) -> Duration {
-        let Some(provider) = &self.followed else { return self.expiry.look("", None, self.clock.now()) };
+        let Some(PrimaryProvider { provider, .. }) = &self.followed else {
+            return self.expiry.look("", None, self.clock.now());
+        };
         let end = match credential_status_of(&**provider) {
             Some(CredentialStatus::Valid { expires_at }) => expires_at,
             _ => None,
@@ -207,13 +258,13 @@ impl SyncLoop {
     }
 
     fn cadence(&self) -> Option<Cadence> {
-        cadence_of(&**self.followed.as_ref()?)
+        cadence_of(&*self.followed.as_ref()?.provider)
     }
 
     async fn handle(&mut self, command: SyncCommand) {
         match command {
             SyncCommand::Now(reply) => {
-                let report = self.sync_once(true).await;
+                let report = self.sync_now().await;
                 let _ = reply.send(report);
             }
             SyncCommand::Push(snapshot, reply) => {
@@ -222,7 +273,7 @@ impl SyncLoop {
                 let _ = reply.send(pushed);
                 // The control plane answers a push with changes that have its ids.
                 if took_any {
-                    self.sync_once(true).await;
+                    self.sync_now().await;
                 }
             }
             SyncCommand::Authorized => self.authorized(),
@@ -238,17 +289,26 @@ impl SyncLoop {
     }
 
     async fn push_up(&self, snapshot: &Snapshot) -> Result<PushReport> {
-        let followed = self.followed.as_ref().and_then(|provider| provider.publisher());
-        let publisher =
+        let followed = self.followed.as_ref();
+        let followed = followed.and_then(|primary| Some((primary, primary.provider.publisher()?)));
+        let (primary, publisher) =
             followed.ok_or_else(|| Error::invalid("the primary provider takes no configuration"))?;
-        push::push(publisher, snapshot, &self.registry).await
+        let push = push::push(publisher, snapshot, &self.registry);
+        tokio::select! {
+            biased;
+            () = replaced(self.primary.clone(), primary) => {
+                Err(Error::unavailable("another provider is primary now"))
+            }
+            pushed = push => pushed,
+        }
     }
 
-    async fn sync_once(&mut self, requested: bool) -> SyncReport {
-        let Some(provider) = self.followed.clone() else {
-            let error = Some("the configuration has no remote provider to sync with".to_owned());
-            return SyncReport { error, ..SyncReport::default() };
-        };
+    /// Finishes the changes of the journal, and begins to ask for the list.
+    ///
+    /// # Errors
+    /// The error for which the provider is not asked; the pass has failed then.
+    async fn ask(&mut self, report: &mut SyncReport) -> Result<()> {
+        let Some(primary) = self.followed.clone() else { return Ok(()) };
         if let Some(snapshot) = self.push.take() {
             match self.push_up(&snapshot).await {
                 Ok(report) => tracing::info!(%report, "the local configuration was pushed"),
@@ -263,126 +323,102 @@ impl SyncLoop {
                 }
             }
         }
-        if let Err(error) = self.mark_new().await {
-            self.failed(&provider, &error);
-            return SyncReport { error: Some(error_chain(&error)), ..SyncReport::default() };
+        let begun = match self.mark_new().await {
+            Ok(()) => self.begin(&primary, report).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &begun {
+            self.failed(&primary, error);
         }
-        let (report, result) = self.pass.run(&provider, requested).await;
+        begun
+    }
+
+    async fn begin(&mut self, primary: &PrimaryProvider, report: &mut SyncReport) -> Result<()> {
+        let journal = self.pass.open(primary).await?;
+        // Verdicts are reported while the pass goes on.
         self.start_delivery();
+        self.upkeep = Instant::now() + UPKEEP;
+        let finished = self.pass.finish_unsettled(primary, &journal, report).await;
+        summary::update(&journal, &primary.source, &self.status);
+        finished?;
+        if self.question.is_none() && is_primary(&self.primary, primary) {
+            let settled = self.pass.settled(&journal, primary);
+            self.question = Some(Question::ask(primary, self.cadence(), settled));
+        }
+        Ok(())
+    }
+
+    /// Syncs for an operator, who waits for the report. A question that is under way is answered first; a source that waits
+    /// for changes is given [`PATIENCE`].
+    async fn sync_now(&mut self) -> SyncReport {
+        let Some(primary) = self.followed.clone() else {
+            let error = Some("the configuration has no remote provider to sync with".to_owned());
+            return SyncReport { error, ..SyncReport::default() };
+        };
+        let mut report = SyncReport::default();
+        if let Err(error) = self.ask(&mut report).await {
+            return SyncReport { error: Some(error_chain(&error)), ..report };
+        }
+        let waits = self.cadence() == Some(Cadence::Waits);
+        let answer = while_primary(&self.primary, &primary, async {
+            match waits {
+                true => timeout(PATIENCE, question::answer(&mut self.question)).await.ok().transpose(),
+                false => question::answer(&mut self.question).await.map(Some),
+            }
+        });
+        match answer.await {
+            Ok(Some(list)) => self.take_list(Ok(list), true, report).await,
+            // Nothing is pending; the question stays.
+            Ok(None) => self.work(&primary, None, true, report).await.0,
+            Err(error) => self.take_list(Err(error), true, report).await,
+        }
+    }
+
+    /// Takes the answer to the question: the changes of a list are fetched and applied.
+    async fn take_list(
+        &mut self,
+        answer: Result<Pending>,
+        requested: bool,
+        report: SyncReport,
+    ) -> SyncReport {
+        let question = self.question.take();
+        let Some(primary) = self.followed.clone().filter(|primary| is_primary(&self.primary, primary)) else {
+            return report;
+        };
+        let took = question.as_ref().map(|question| question.since.elapsed()).unwrap_or_default();
+        let asked = question.as_ref().map_or_else(Instant::now, |question| question.since);
+        let settled = question.map(|mut question| std::mem::take(&mut question.settled)).unwrap_or_default();
+        let is_news = matches!(&answer, Ok(list) if self.pass.is_news(&primary, list));
+        let (report, result) = match answer {
+            Ok(list) => self.work(&primary, Some((list, settled)), requested, report).await,
+            Err(error) => (SyncReport { error: Some(error_chain(&error)), ..report }, Err(error)),
+        };
+        if !is_primary(&self.primary, &primary) {
+            return report;
+        }
         match result {
             Ok(()) => {
-                self.show_contact(&provider).await;
-                self.succeeded();
+                if self.cadence() == Some(Cadence::Waits) {
+                    let busy = self.haste.count(primary.provider.name().as_str(), took, is_news);
+                    self.status.busy(busy);
+                }
+                self.show_contact(&primary.provider).await;
+                self.succeeded(asked);
             }
-            Err(error) => self.failed(&provider, &error),
+            Err(error) => self.failed(&primary, &error),
         }
         report
     }
 
-    /// Notes that this state is new, before the journal is created. Without that note a later start would take the journal
-    /// for one of an earlier version, and what it does not know for known: so nothing is synced before it is written.
-    ///
-    /// # Errors
-    /// The state directory cannot be written.
-    async fn mark_new(&mut self) -> Result<()> {
-        if self.is_new {
-            let contacts = self.contacts.clone();
-            blocking(move || contacts.mark_new()).await?;
-            self.is_new = false;
-        }
-        Ok(())
-    }
-
-    /// Shows since when this state is used, and warns when it is newer than its token.
-    async fn show_contact(&mut self, provider: &Arc<dyn Provider>) {
-        let details = credential_details_of(&**provider).unwrap_or_default();
-        let key = contact_key(provider, &details);
-        if self.shown_contact.as_ref() == Some(&key) {
-            return;
-        }
-        let (contacts, named, now) = (self.contacts.clone(), key.clone(), self.clock.now());
-        match blocking(move || contacts.heard(&named, &details, now)).await {
-            Ok(contact) => self.show(provider, key, contact),
-            Err(error) => {
-                tracing::warn!(error = error_chain(&error), "the first contact cannot be recorded");
-            }
-        }
-    }
-
-    fn show(&mut self, provider: &Arc<dyn Provider>, key: String, contact: FirstContact) {
-        let unknown = contact.unknown.then(|| {
-            format!(
-                "the state of this gateway is newer than its token, so it cannot know which changes were acknowledged \
-                 at `{}` before; compare with the control plane, then run `harmony-host sync --accept-fresh`",
-                provider.name()
-            )
-        });
-        match &unknown {
-            Some(reason) => tracing::warn!(reason, "not known to be in sync"),
-            None => tracing::info!(
-                provider = %provider.name(),
-                "the control plane answers; a change that another gateway with the same id or token takes is not seen here"
-            ),
-        }
-        let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(contact.at));
-        self.status.first_contact(at.unwrap_or(SystemTime::UNIX_EPOCH), unknown);
-        self.shown_contact = Some(key);
-    }
-
-    async fn accept_new(&mut self) -> Result<()> {
-        let provider = self.followed.clone();
-        let provider = provider.ok_or_else(|| Error::invalid("no remote provider is followed"))?;
-        let details = credential_details_of(&*provider).unwrap_or_default();
-        let key = contact_key(&provider, &details);
-        let (contacts, named, now) = (self.contacts.clone(), key.clone(), self.clock.now());
-        let contact = blocking(move || contacts.accept(&named, now)).await?;
-        tracing::info!(provider = %provider.name(), "the operator accepts what is not known");
-        self.show(&provider, key, contact);
-        Ok(())
-    }
-
-    fn succeeded(&mut self) {
-        if self.failures > 0 {
-            tracing::info!("the provider answers again");
-        }
-        self.end_failures();
-        self.schedule = Schedule::steady(self.backoff.spread());
-        self.status.record_pass(None);
-        // The provider responds again, so undelivered verdicts are reported now.
-        self.outbox.answered();
-    }
-
-    /// Forgets the failures.
-    fn end_failures(&mut self) {
-        self.backoff.succeeded();
-        self.refusals.succeeded();
-        (self.failures, self.unauthorized) = (0, false);
-    }
-
-    fn failed(&mut self, provider: &Arc<dyn Provider>, error: &Error) {
-        let credential = credential_status_of(&**provider);
-        self.unauthorized =
-            credential.is_some_and(|credential| !matches!(credential, CredentialStatus::Valid { .. }));
-        self.failures = self.failures.saturating_add(1);
-        // A refusal is often short: a deployment, a clock, a token in renewal. It is asked about after seconds first, also
-        // after an outage, then ever more slowly, and never as soon as after a lost connection. Neither count resets
-        // the other: a control plane that fails in turns is not asked every second.
-        let wait = match self.unauthorized {
-            true => {
-                let wait = self.refusals.failed(error.retry_after());
-                wait.max(Backoff::bound(self.refusals.failures()) / 2)
-            }
-            false => self.backoff.failed(error.retry_after()),
-        };
-        self.schedule = Schedule::after(wait);
-        let message = error_chain(error);
-        let failures = self.failures;
-        let (name, wait) = (provider.name(), DisplayDuration(wait));
-        let times =
-            if failures == 1 { "failed".to_owned() } else { format!("failed {failures} times in a row") };
-        let unless = if self.unauthorized { ", or when the gateway is authorized" } else { "" };
-        tracing::warn!(error = message, "the sync with `{name}` {times}; it is retried in {wait}{unless}");
-        self.status.record_pass(Some((message, failures)));
+    /// Fetches and applies the changes of a list, or of the last one without a new one.
+    async fn work(
+        &mut self,
+        primary: &PrimaryProvider,
+        list: Option<(Pending, HashSet<String>)>,
+        requested: bool,
+        report: SyncReport,
+    ) -> (SyncReport, Result<()>) {
+        self.pass.run(primary, list, requested, report).await
     }
 
     /// Starts to deliver verdicts, if the journal is open.
@@ -401,22 +437,6 @@ impl Drop for SyncLoop {
             task.abort();
         }
     }
-}
-
-/// Runs blocking I/O on the state of this gateway.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T> {
-    let failed = |cause: String| {
-        Error::unavailable(format!("the state of this gateway cannot be read or written: {cause}"))
-    };
-    let done = tokio::task::spawn_blocking(work).await.map_err(|e| failed(e.to_string()))?;
-    done.map_err(|e| failed(e.to_string()))
-}
-
-/// The key of a first contact: one provider, and one gateway there.
-fn contact_key(provider: &Arc<dyn Provider>, details: &CredentialDetails) -> String {
-    format!("{}/{}", provider.name(), details.gateway_id.as_deref().unwrap_or_default())
 }
 
 async fn until(due: Option<Instant>) {

@@ -85,7 +85,7 @@ impl LocalWorld {
 
     fn context(&self, name: &ProviderName, meshes: Vec<MeshDefinition>) -> BuildContext {
         let resources = self.resources.lock().unwrap().clone();
-        let inventory = Arc::new(Inventory { resources, meshes });
+        let inventory = Arc::new(Inventory { resources: resources.into(), meshes });
         BuildContext { inventory, ..context(name, &self.clock) }
     }
 

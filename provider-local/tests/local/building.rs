@@ -7,7 +7,7 @@ use crate::harness::{Gateway, SECRET, mesh, shared};
 use crate::rsa::{OURS, THEIRS, pem, rsa};
 
 fn build(meshes: Vec<MeshDefinition>) -> provider_api::Result<Gateway> {
-    Gateway::new(Inventory { resources: Vec::new(), meshes })
+    Gateway::new(Inventory { resources: Vec::new().into(), meshes })
 }
 
 /// Returns the error for a mesh with `keys`, and checks that it does not contain `secret`.

@@ -38,18 +38,18 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn with_resources(resources: Vec<Resource>) -> Self {
-        Self::new(Inventory { resources, meshes: Vec::new() }).unwrap()
+        Self::new(Inventory { resources: resources.into(), meshes: Vec::new() }).unwrap()
     }
 
     /// Builds a gateway in the mesh `imaging` with the id `01H`.
     pub(crate) fn with_keys(keys: MeshKeys) -> Self {
-        Self::new(Inventory { resources: Vec::new(), meshes: vec![mesh(keys)] }).unwrap()
+        Self::new(Inventory { resources: Vec::new().into(), meshes: vec![mesh(keys)] }).unwrap()
     }
 
     /// Builds a gateway in the same mesh, whose tokens must have an audience.
     pub(crate) fn with_audience(keys: MeshKeys) -> Self {
         let mesh = MeshDefinition { token_audience: true, ..mesh(keys) };
-        Self::new(Inventory { resources: Vec::new(), meshes: vec![mesh] }).unwrap()
+        Self::new(Inventory { resources: Vec::new().into(), meshes: vec![mesh] }).unwrap()
     }
 
     pub(crate) fn with_secret() -> Self {

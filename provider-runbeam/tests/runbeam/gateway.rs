@@ -71,7 +71,7 @@ impl Gateway {
         let context = BuildContext {
             name: "runbeam".parse().unwrap(),
             gateway: GATEWAY.to_owned(),
-            inventory: Arc::new(Inventory { resources: Vec::new(), meshes: vec![mesh] }),
+            inventory: Arc::new(Inventory { resources: Vec::new().into(), meshes: vec![mesh] }),
             state_dir: self.state_dir(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             key_lifetime: self.key_lifetime,

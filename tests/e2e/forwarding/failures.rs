@@ -28,6 +28,20 @@ async fn a_refused_connection_is_502() {
     assert!(text.contains("`api`") && !text.contains(&unused.to_string()), "{text}");
 }
 
+/// A body that is no valid HTTP is the client's fault. The backend is not blamed for it.
+#[tokio::test]
+async fn a_malformed_body_is_400() {
+    let upstream = Upstream::with_body("answered").await;
+    for body in ["-3\r\nabc\r\n0\r\n\r\n", "0x3\r\nabc\r\n", "3\r\nabcXX0\r\n", "3\r\nabc\r\nzz\r\n"] {
+        let site = to(&upstream.url()).await;
+        let request =
+            format!("POST /api HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+        let answer = Raw::send(site.port, request).await;
+        assert_eq!(answer.status(), 400, "{body:?}: {}", answer.0);
+        assert!(!answer.body().contains("backend"), "{}", answer.0);
+    }
+}
+
 /// A backend that does not respond is 504, without a retry.
 #[tokio::test]
 async fn an_unresponsive_backend_is_504() {
@@ -65,6 +79,27 @@ async fn a_truncated_response_stays_incomplete() {
             let body = answer.bytes().await;
             assert!(body.is_err(), "{part}: {body:?}");
         }
+    }
+}
+
+/// A body that is malformed from its first byte: the client gets the head and sees that the body is missing.
+#[tokio::test]
+async fn a_broken_first_chunk_stays_incomplete() {
+    for body in ["", "zz\r\n", "-1\r\nx\r\n", "\u{1}"] {
+        let part = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Own: a\r\n\r\n{body}");
+        let upstream = RawServer::writing(move |_| Some(part.clone())).await;
+        let site = to(&upstream.url()).await;
+        let answer = Raw::get(site.port, "localhost", "/api").await;
+        assert_eq!(answer.status(), 200, "{body:?}");
+        assert!(answer.head().contains("x-own: a") && answer.body().is_empty(), "{body:?}: {}", answer.0);
+        let status = client().get(site.url("/api")).send().await.unwrap();
+        assert!(status.bytes().await.is_err(), "{body:?}");
+        let answer = http2().get(site.url("/api")).send().await;
+        let received = match answer {
+            Ok(answer) => answer.bytes().await,
+            Err(error) => Err(error),
+        };
+        assert!(received.is_err(), "{body:?}");
     }
 }
 

@@ -66,8 +66,8 @@ async fn every_client_reads_its_refusal() {
     let mut clients = JoinSet::new();
     for (port, head, status) in cases {
         for body in [10, 60_000, 70_000, 500_000] {
-            // Together they have fewer clients than the management network has places.
-            for _ in 0..5 {
+            // Together they have more clients than the management network has places.
+            for _ in 0..10 {
                 let head = head.to_owned();
                 clients.spawn(async move { (status, body, ask(port, &head, body).await) });
             }

@@ -39,6 +39,31 @@ async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap().to_lowercase()
 }
 
+/// A backend that answers and closes in the middle of a large body: the answer counts, not the failed write.
+#[tokio::test]
+async fn the_answer_of_a_backend_that_closes_is_passed_on() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let _backend = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut some = [0; 1024];
+            let _ = stream.read(&mut some).await;
+            let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno").await;
+        }
+    });
+    let process = Process::start(&forward("api", "/api", &url)).await;
+    for size in [100_000, 1_000_000, 5_000_000] {
+        for _ in 0..20 {
+            let request = format!(
+                "POST /api HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
+            );
+            let answer = Raw::send(process.port, request + &"x".repeat(size)).await;
+            assert_eq!((answer.status(), answer.body()), (401, "no"), "{size}: {}", answer.0);
+        }
+    }
+}
+
 /// Clients that send a part of a body and keep their connection open do not keep descriptors.
 #[tokio::test]
 async fn uploads_end_after_their_response() {

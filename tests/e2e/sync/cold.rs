@@ -10,7 +10,7 @@ use harmony_tests::{
 
 /// Starts the gateway `edge` with two pipelines to the ingress of the gateway `partner`, which is `upstream`: `/open`
 /// outside the mesh, `/mesh` within it.
-async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> InProcessGateway {
+pub(super) async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> InProcessGateway {
     partners_at(cloud, upstream, interval, Arc::default()).await
 }
 
@@ -69,7 +69,7 @@ async fn partners_at(
 }
 
 /// Sends requests through the mesh, which must all succeed.
-async fn send(gateway: &InProcessGateway, count: usize) {
+pub(super) async fn send(gateway: &InProcessGateway, count: usize) {
     for _ in 0..count {
         let response = get(gateway.url("/mesh/x")).await.unwrap();
         assert_eq!(response.status(), 200, "{:?}", response.text().await);
@@ -110,7 +110,8 @@ async fn token_is_not_sent_past_its_end_on_the_wall_clock() {
 }
 
 /// 10 000 concurrent requests cause one resolution of the reference and one token.
-#[tokio::test]
+// With one thread, the calls to the control plane would wait for ten thousand requests, and meet their deadline.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cold_requests_share_one_fetch() {
     let (cloud, upstream) = (ControlPlane::start().await, Upstream::with_body("theirs").await);
     let gateway = partners(&cloud, &upstream, 0).await;
@@ -120,7 +121,10 @@ async fn cold_requests_share_one_fetch() {
     let requests: Vec<_> = (0..10_000)
         .map(|_| {
             let request = client.get(gateway.url("/mesh/x")).send();
-            tokio::spawn(async move { request.await.map(|answer| answer.status().as_u16()) })
+            tokio::spawn(async move {
+                let answer = request.await.unwrap();
+                (answer.status().as_u16(), answer.text().await.unwrap())
+            })
         })
         .collect();
     cloud.wait_for_hits(hold, 1).await;
@@ -128,7 +132,7 @@ async fn cold_requests_share_one_fetch() {
     cloud.wait_for_hits(hold_token, 1).await;
     cloud.remove_fault(hold_token);
     for request in requests {
-        assert_eq!(request.await.unwrap().unwrap(), 200);
+        assert_eq!(request.await.unwrap(), (200, "theirs".to_owned()));
     }
     assert_eq!(cloud.count("GET", "/harmony/resources/resolve"), 1);
     assert_eq!(cloud.count("POST", "/harmony/mesh/token"), 1);

@@ -97,19 +97,28 @@ async fn entry_that_is_no_change_is_named() {
     let cloud = ControlPlane::start().await;
     let gateway = InProcessGateway::on_demand(&cloud).await;
     gateway.host.sync().await.unwrap();
+    let deep = "[".repeat(200) + &"]".repeat(200);
     for (n, bad) in [
-        json!(null),
-        json!({}),
-        json!({ "id": 7 }),
-        json!({ "id": "01X", "type": null }),
-        json!({ "id": " ", "type": "pipeline" }),
+        "null",
+        "{}",
+        r#"{ "id": 7 }"#,
+        r#"{ "id": "01X", "type": null }"#,
+        r#"{ "id": " ", "type": "pipeline" }"#,
+        // JSON whose values cannot be read: half of a surrogate pair, a number out of range, and a deep nesting.
+        r#"{ "id": "\ud83d", "type": "pipeline" }"#,
+        r#"{ "id": "01X", "type": "pipeline", "name": "\udead" }"#,
+        r#"{ "id": 1e999, "type": "pipeline" }"#,
+        &format!(r#"{{ "id": "01X", "type": "pipeline", "tags": {deep} }}"#),
     ]
     .into_iter()
     .enumerate()
     {
         let change = cloud.put_document("edge", "pipeline", &echo("fhir", &format!("/v{n}")));
-        let list = json!({ "data": [bad, { "id": change, "type": "pipeline" }, bad] });
-        let rule = cloud.inject(When::call("GET", "/harmony/changes*"), Fault::Status(200, list));
+        let body = format!(
+            r#"{{ "data": [{bad}, {{ "id": "{change}", "type": "pipeline" }}, {bad}], "other": {deep} }}"#
+        );
+        let list = Fault::Response { status: 200, content_type: "application/json", body };
+        let rule = cloud.inject(When::call("GET", "/harmony/changes*"), list);
         let report = gateway.host.sync().await.unwrap();
         assert_eq!(report.applied.len(), 1, "{bad}: {report:?}");
         assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied);

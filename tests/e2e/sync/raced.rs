@@ -72,7 +72,8 @@ async fn no_edit_is_lost(name: &str, way: Way) {
         let edit = echo("both", &format!("/by-hand-{n}"));
         let (synced, ()) = tokio::join!(gateway.host.sync(), edit_while_written(root, way, edit.clone()));
         synced.unwrap();
-        assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied, "{name} {n}");
+        let view = cloud.wait_until_settled(&change).await;
+        assert_eq!(view.status, Status::Applied, "{name} {n}: {:?}", view.error_message);
         let found = found(root, &root.join("state"));
         assert!(found.contains(&edit), "{name} {n}: the edit is gone: {found:?}");
     }

@@ -50,6 +50,14 @@ impl ControlPlane {
         log.entries().filter(|entry| entry.method == method && entry.route.starts_with(route)).count()
     }
 
+    /// Counts the changes that a gateway reported as applied, once each.
+    pub fn applied(&self) -> usize {
+        let log = self.core.log();
+        let routes =
+            log.entries().filter(|entry| entry.method == "POST" && entry.route.ends_with("/applied"));
+        routes.map(|entry| entry.route.as_str()).collect::<std::collections::HashSet<_>>().len()
+    }
+
     /// Returns the protocol violations so far.
     pub fn violations(&self) -> Vec<String> {
         self.core.log().entries().filter_map(|entry| entry.violation.clone()).collect()

@@ -34,7 +34,9 @@ pub fn matrix(seed: u64) -> Vec<Case> {
             let drawn = occurrences
                 .iter()
                 .map(|occurrence| if seed == 0 { *occurrence } else { random.u32(1..=last) });
-            let occurrences: BTreeSet<u32> = drawn.collect();
+            // The change whose acknowledgement is lost may be the guilty one: then nothing is left to be halved.
+            let most = if network == Network::LostAcknowledge && point == "tried" { 2 } else { last };
+            let occurrences: BTreeSet<u32> = drawn.map(|occurrence| occurrence.min(most)).collect();
             all.extend(occurrences.into_iter().map(|occurrence| (network, Kill { point, occurrence }, None)));
         }
         all.extend(TWICE.map(|(point, second)| (network, Kill::first(point), Some(second))));

@@ -11,45 +11,49 @@ pub struct Kill {
     pub occurrence: u32,
 }
 
-/// The failpoints on the path of a change, each with the occurrences to test: the first one, and one while other
-/// changes are in progress or done. Each journal entry and each configuration file is a new file, so a run passes
-/// `file-made` and `file-renamed` about fifty times.
-pub(super) const KILLS: [(&str, &[u32]); 23] = [
-    ("seen", &[1, 4]),
-    ("fetched", &[1, 4]),
-    ("announced", &[1, 4]),
-    ("acknowledged", &[1, 4]),
-    ("built", &[1, 4]),
-    ("bound", &[1, 3]),
-    ("staged", &[1, 4]),
-    ("recorded", &[1, 4]),
+/// The failpoints on the path of changes, each with the occurrences to test. The changes of a run are applied together: the
+/// whole is tried, refused because of the guilty ones in the middle, and tried again without them.
+pub(super) const KILLS: [(&str, &[u32]); 26] = [
+    ("seen", &[1]),
+    ("fetched", &[1]),
+    ("announced", &[1]),
+    ("acknowledged", &[1]),
+    ("tried", &[1, 2, 3]),
+    ("built", &[1]),
+    ("bound", &[1]),
+    ("staged", &[1]),
+    ("recorded", &[1]),
     ("exchanging", &[1]),
     ("exchanged", &[1]),
-    ("part-written", &[1, 4]),
-    ("written", &[1, 4]),
-    ("committed", &[1, 3]),
-    ("published", &[1, 3]),
-    ("looked", &[1, 3]),
-    ("displaced", &[1, 3]),
-    ("probed", &[1, 3]),
-    ("settled", &[1, 2, 6]),
+    ("part-written", &[1, 3, 5]),
+    ("written", &[1]),
+    ("committed", &[1]),
+    ("published", &[1]),
+    ("looked", &[1]),
+    ("displaced", &[1]),
+    ("probed", &[1]),
+    ("settled", &[1, 2]),
     ("reported", &[1, 4]),
-    ("delivered", &[1, 4]),
+    ("delivered", &[1, 3]),
     ("kept", &[1, 2]),
-    ("file-made", &[1, 2, 3, 5, 7, 9, 14, 24, 35]),
-    ("file-renamed", &[1, 4, 6, 8, 11, 19, 30]),
+    ("half-noted", &[1, 2, 3, 4, 6, 8, 10]),
+    ("noted", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+    ("file-made", &[1, 2, 3, 4, 5, 6, 7, 9, 11]),
+    ("file-renamed", &[1, 2, 3, 4, 6, 8, 10]),
 ];
 
 /// The failpoints of a file that is replaced. A run with an overlay only makes new files in it.
 pub(super) const EXCHANGES: [&str; 2] = ["exchanging", "exchanged"];
 
 /// The cases that also kill the second process, while it rolls back the incomplete change of the first.
-pub(super) const TWICE: [(&str, Kill); 5] = [
+pub(super) const TWICE: [(&str, Kill); 6] = [
     ("staged", Kill::first("recovered")),
     ("committed", Kill::first("recovered")),
     ("published", Kill::first("file-renamed")),
     ("exchanged", Kill::first("exchanged")),
     ("probed", Kill::first("recovered")),
+    // In the middle of the files of many changes.
+    ("written", Kill { point: "restored", occurrence: 3 }),
 ];
 
 impl Kill {

@@ -137,8 +137,8 @@ impl Parts {
                 // A change of config.toml may choose another provider, and the sync ends.
                 switched |= kind == Some("gateway");
             } else if call == "base-url" {
-                // It may name another path, at which the same control plane answers.
-                switched |= json.is_some();
+                // It may name another path, at which the same control plane answers, or be nothing that can be read.
+                switched = true;
             }
             match answers.iter_mut().find(|(name, _)| name == call) {
                 Some((_, queue)) => queue.push_back(body),

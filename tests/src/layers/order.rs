@@ -12,6 +12,7 @@ pub(super) struct Order {
 pub(super) const HARMONY_HOST: Order = Order {
     folders: &[
         "storage",
+        "cache",
         "diagnostics",
         "http",
         "config",

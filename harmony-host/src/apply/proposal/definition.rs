@@ -50,9 +50,9 @@ pub(super) fn propose(
         return transform(proposed, &name, &body, &place, &directory);
     }
     let file = defining_file(proposed, kind, &name, &directory).unwrap_or(format!("{directory}{name}.toml"));
-    let text = match proposed.documents.source(&file) {
+    let text = match proposed.base.documents.source(&file) {
         Some(own) => {
-            let (sensitive, registry) = (own.sensitive(), proposed.registry);
+            let (sensitive, registry) = (own.sensitive(), proposed.base.registry);
             let text = public::with_own_secrets(source.text(), own.text(), &sensitive, registry)
                 .unwrap_or_else(|| own.text().to_owned());
             with_local_keys(text, own.text())
@@ -165,10 +165,7 @@ fn defining_file(
     name: &str,
     directory: &str,
 ) -> Option<String> {
-    let fragment = proposed.documents.fragments().find(|fragment| match kind {
-        DocumentKind::Pipeline => fragment.pipelines.iter().any(|p| p.name == name),
-        _ => fragment.meshes.iter().any(|m| m.name == name),
-    })?;
+    let fragment = proposed.base.defining(kind, name)?;
     let alone = fragment.pipelines.len() + fragment.meshes.len() == 1;
     (alone && fragment.gateway.is_none() && fragment.source.name().starts_with(directory))
         .then(|| fragment.source.name().to_owned())

@@ -67,7 +67,7 @@ pub(super) fn propose(proposed: &mut Proposed<'_>, source: &Arc<Source>) -> Reje
 
 /// Returns the name and content of the current `config.toml`.
 fn current(proposed: &mut Proposed<'_>) -> Option<(String, DocumentMut)> {
-    let fragment = proposed.documents.fragments().find(|fragment| fragment.gateway.is_some());
+    let fragment = proposed.base.gateway();
     let parsed = fragment.and_then(|fragment| {
         Some((fragment.source.name().to_owned(), editable::parse(fragment.source.text()).ok()?))
     });
@@ -83,8 +83,9 @@ fn current(proposed: &mut Proposed<'_>) -> Option<(String, DocumentMut)> {
 
 /// Returns config.toml as it is pushed: without its secrets.
 fn public_form(proposed: &Proposed<'_>, name: &str) -> DocumentMut {
-    let own = proposed.documents.source(name);
-    let text = own.and_then(|own| public::without_secrets(own.text(), &own.sensitive(), proposed.registry));
+    let own = proposed.base.documents.source(name);
+    let text =
+        own.and_then(|own| public::without_secrets(own.text(), &own.sensitive(), proposed.base.registry));
     text.and_then(|text| editable::parse(&text).ok()).unwrap_or_default()
 }
 
@@ -92,7 +93,7 @@ impl Merge<'_, '_> {
     /// Returns whether `key` is a legacy section of a provider. Such a section sets the address of the control plane
     /// too.
     fn is_legacy(&self, key: &str) -> bool {
-        let registry = self.proposed.registry;
+        let registry = self.proposed.base.registry;
         let mut legacy = registry.types().filter_map(|provider_type| registry.profile(provider_type)?.legacy);
         legacy.any(|legacy| legacy.name == key)
     }
@@ -175,12 +176,13 @@ impl Merge<'_, '_> {
     /// Returns whether a key that names the gateway has the id, code or name that the control plane has for it. The file
     /// keeps its own.
     fn is_other_name(&self, key: &str, value: &Item) -> bool {
-        matches!(key, "id" | "name") && value.as_str().is_some_and(|name| self.proposed.names.contains(name))
+        matches!(key, "id" | "name")
+            && value.as_str().is_some_and(|name| self.proposed.base.names.contains(name))
     }
 
     /// Returns the reason why a field of the record of a gateway does not fit this gateway.
     fn contradiction(&self, field: RecordField, value: &Item) -> Option<&'static str> {
-        let names = self.proposed.names;
+        let names = self.proposed.base.names;
         let fits = match field {
             RecordField::Fact => true,
             RecordField::Kind => value.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("gateway")),
@@ -217,7 +219,7 @@ impl Merge<'_, '_> {
 
     /// Sets the primary provider. With a legacy section, which chooses one too, that one may be repeated.
     fn primary(&mut self, value: &Item) {
-        let (text, registry) = (editable::text_of(&self.own), self.proposed.registry);
+        let (text, registry) = (editable::text_of(&self.own), self.proposed.base.registry);
         if let Some(legacy) = legacy::of(&text, registry) {
             let configured =
                 self.own.get("proxy").is_some_and(|proxy| proxy.get("primary_provider").is_some());
@@ -246,7 +248,7 @@ impl Merge<'_, '_> {
     /// the defaults of its provider gets the section.
     fn provider(&mut self, name: &str, section: &dyn toml_edit::TableLike) {
         let text = editable::text_of(&self.own);
-        let Some(used) = ProviderMeaning::of(&text, name, self.proposed.registry) else {
+        let Some(used) = ProviderMeaning::of(&text, name, self.proposed.base.registry) else {
             return self.reject(&["provider", name], "a change may not add a provider");
         };
         let written = |own: &DocumentMut| own.get("provider").is_some_and(|all| all.get(name).is_some());

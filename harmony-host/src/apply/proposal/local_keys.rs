@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use toml_edit::{DocumentMut, Item};
 
+use crate::apply::proposal::base::effective;
 use crate::apply::proposal::layout::set;
 use crate::apply::proposal::proposed::Proposed;
-use crate::config::fragment::GATEWAY_ONLY;
 use crate::config::keys::authority::{LocalValue, local_values};
 use crate::diagnostics::source::{Place, Source};
 use crate::documents::editable;
@@ -20,25 +20,23 @@ pub(super) fn check(proposed: &mut Proposed<'_>, source: &Arc<Source>) {
     if proposed.problems.refuse() {
         return;
     }
-    let (mut before, mut after) = (Vec::new(), Vec::new());
-    let mut gateway = None;
-    for fragment in proposed.documents.fragments() {
-        let (name, text) = (fragment.source.name(), fragment.source.text());
-        if fragment.gateway.is_some() {
-            gateway = Some(name);
-        }
-        before.extend(effective(text, gateway == Some(name)));
-        // A file that the change writes is below.
-        if proposed.edits.get(name).is_none() {
-            after.extend(effective(text, gateway == Some(name)));
-        }
-    }
-    let written = proposed.edits.iter().filter(|(name, _)| name.ends_with(".toml"));
-    after.extend(written.flat_map(|(name, text)| effective(text, gateway == Some(name))));
-    let differing = before
-        .iter()
-        .filter(|value| !after.contains(value))
-        .chain(after.iter().filter(|value| !before.contains(value)));
+    let base = proposed.base;
+    let gateway = base.gateway().map(|fragment| fragment.source.name());
+    let written = || proposed.edits.iter().filter(|(name, _)| name.ends_with(".toml"));
+    let own = |name| base.fragment(name).map(|own| effective(own.source.text(), gateway == Some(name)));
+    let before: Vec<LocalValue> = written().filter_map(|(name, _)| own(name)).flatten().collect();
+    let after: Vec<LocalValue> =
+        written().flat_map(|(name, text)| effective(text, gateway == Some(name))).collect();
+    // A value may move between the files of the change, and be in one that stays.
+    let stays = |value: &&LocalValue| {
+        let is_written = |file: &str| proposed.edits.get(file).is_some();
+        base.local_values().iter().any(|(file, other)| !is_written(file) && other == *value)
+    };
+    let removed = before.iter().filter(|value| !after.contains(value));
+    let differing: Vec<&LocalValue> = removed
+        .chain(after.iter().filter(|value| !before.contains(value)))
+        .filter(|value| !stays(value))
+        .collect();
     let mut reported: Vec<&[String]> = Vec::new();
     for LocalValue { path, reason, .. } in differing {
         if !reported.contains(&path.as_slice()) {
@@ -48,15 +46,6 @@ pub(super) fn check(proposed: &mut Proposed<'_>, source: &Arc<Source>) {
             proposed.problems.error(place.as_ref(), names.join("."), *reason).help(HELP);
         }
     }
-}
-
-/// Returns the values of a file that only the operator may set, in the sections that have an effect in it.
-fn effective(text: &str, is_gateway: bool) -> Vec<LocalValue> {
-    let mut values = editable::meaning(text).map(|table| local_values(&table)).unwrap_or_default();
-    values.retain(|local| {
-        is_gateway || !local.path.first().is_some_and(|top| GATEWAY_ONLY.contains(&top.as_str()))
-    });
-    values
 }
 
 /// Adds to `incoming` the keys of `own` that only the operator may set, in the sections that both have. A control plane

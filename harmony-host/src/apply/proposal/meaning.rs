@@ -192,6 +192,6 @@ fn written_proxy(text: &str) -> Option<Table> {
     }
 }
 
-fn gateway(text: &str) -> Option<GatewaySections> {
+fn gateway(text: &str) -> Option<Box<GatewaySections>> {
     Fragment::gateway(&Source::new("config.toml", text)).gateway
 }

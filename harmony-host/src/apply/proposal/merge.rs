@@ -46,7 +46,7 @@ impl<'a, 'b> Merge<'a, 'b> {
 
     /// Reads the guarded settings of a document.
     pub(super) fn guarded(&self, document: &DocumentMut) -> Option<Guarded> {
-        let root = self.proposed.documents.config_path().parent().unwrap_or_else(|| Path::new(""));
+        let root = self.proposed.base.documents.config_path().parent().unwrap_or_else(|| Path::new(""));
         Guarded::of(&editable::text_of(document), root)
     }
 
@@ -76,7 +76,7 @@ impl<'a, 'b> Merge<'a, 'b> {
 
     /// Writes the settings of a legacy section as `[provider.<name>]`.
     pub(super) fn migrate(&mut self) {
-        if legacy::migrate(&mut self.own, self.proposed.registry) {
+        if legacy::migrate(&mut self.own, self.proposed.base.registry) {
             self.base = editable::text_of(&self.own);
             self.outcome = Outcome::of(&self.own.to_string());
         }

@@ -15,13 +15,16 @@ use crate::documents::identity::real;
 /// read, or trust, another file of the machine. What the configuration has already may be repeated.
 pub(super) fn check(proposed: &mut Proposed<'_>, source: &Arc<Source>) {
     let Some(document) = editable::meaning(source.text()) else { return };
-    let named = |fragment: &Fragment| editable::meaning(fragment.source.text());
-    let current: Vec<toml::Table> = proposed.documents.fragments().filter_map(named).collect();
-    let mut known = Vec::new();
-    current.iter().for_each(|table| paths(table, "", &mut known));
     let mut found = Vec::new();
     paths(&document, "", &mut found);
-    let root = real(proposed.documents.config_path().parent().unwrap_or_else(|| Path::new("")));
+    if found.is_empty() {
+        return;
+    }
+    let named = |fragment: &&Fragment| editable::meaning(fragment.source.text());
+    let current: Vec<toml::Table> = proposed.base.fragments.iter().filter_map(named).collect();
+    let mut known = Vec::new();
+    current.iter().for_each(|table| paths(table, "", &mut known));
+    let root = real(proposed.base.documents.config_path().parent().unwrap_or_else(|| Path::new("")));
     for (key, path) in found {
         let held = (key.clone(), path.clone());
         // A permitted variable can hold any path, which is not known before the document is loaded.

@@ -2,22 +2,18 @@
 
 use std::path::Path;
 
-use provider_api::{Attachment, Change, DocumentKind, Registry};
+use provider_api::{Attachment, Change, DocumentKind};
 
-use crate::apply::proposal::record::GatewayNames;
+use crate::apply::proposal::base::Base;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Place;
-use crate::documents::Documents;
 use crate::documents::directories::same_file;
 use crate::documents::edits::Edits;
 
 /// The inputs of a proposal, and its edits and problems so far.
 pub(super) struct Proposed<'a> {
     pub(super) change: &'a Change,
-    pub(super) documents: &'a Documents,
-    pub(super) registry: &'a Registry,
-    /// The names of this gateway at its control plane.
-    pub(super) names: &'a GatewayNames,
+    pub(super) base: &'a Base<'a>,
     pub(super) edits: Edits,
     pub(super) problems: Problems,
 }
@@ -49,16 +45,18 @@ impl Proposed<'_> {
 
     /// Adds an edit that writes `text` to the file `name`, unless the file has that text already.
     pub(super) fn write(&mut self, name: String, text: &str) {
-        let path = self.documents.config_path();
+        let path = self.base.documents.config_path();
         let root = path.parent().unwrap_or_else(|| Path::new(""));
         let config = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         // Over a link a change would write a file that is not its own, such as config.toml.
-        if let Some(other) = same_file(root, &name, config, self.documents.entries().map(|(name, _)| name)) {
+        if let Some(other) =
+            same_file(root, &name, config, self.base.documents.entries().map(|(name, _)| name))
+        {
             let message = format!("this file is a link to `{other}`, which the change must not write");
             self.problems.error(None, name, message).help("replace the link by a file");
             return;
         }
-        if self.documents.text(&name) == Some(text) {
+        if self.base.documents.text(&name) == Some(text) {
             self.edits.insert_same(name);
         } else {
             self.edits.insert(name, text);
@@ -67,7 +65,7 @@ impl Proposed<'_> {
 
     /// Returns the directory for files of a kind, with a slash at its end.
     pub(super) fn directory(&mut self, kind: &DocumentKind) -> Option<String> {
-        let gateway = self.documents.fragments().find_map(|fragment| fragment.gateway.as_ref());
+        let gateway = self.base.gateway().and_then(|fragment| fragment.gateway.as_deref());
         let Some(proxy) = gateway.map(|gateway| &gateway.proxy) else {
             self.problems.error(None, "config.toml", "the file cannot be read");
             return None;

@@ -10,7 +10,9 @@ mod local_keys;
 use provider_api::{Attachment, ChangeId};
 
 use super::*;
+use crate::apply::proposal::record::GatewayNames;
 use crate::config::test_registry::test_registry;
+use crate::documents::Documents;
 use crate::documents::Touched;
 use crate::documents::layers::Layers;
 
@@ -46,7 +48,7 @@ fn proposed_to(
         document: document.to_owned(),
         attachments,
     };
-    edits(&change, &documents, &test_registry(), &names())
+    edits(&change, &Base::new(&documents, &test_registry(), &names()))
 }
 
 fn names() -> GatewayNames {

@@ -27,6 +27,7 @@ pub(super) fn rows(answer: &Value, now: Now, screen: &mut Screen) {
     let polling = match text(&provider["polling"]) {
         "disabled" => "has no changes to poll".to_owned(),
         "on demand" => "polled by `harmony-host sync` only".to_owned(),
+        "waiting" => "its source waits for changes".to_owned(),
         interval => format!("polled {interval}"),
     };
     screen.row("provider", &format!("{shown} ({polling})"));
@@ -88,6 +89,9 @@ fn evidence(sync: &Value, now: Now, screen: &mut Screen) {
     for change in not_taken {
         let (kind, id, reason) = (text(&change["kind"]), text(&change["id"]), text(&change["reason"]));
         screen.row("not taken", &format!("{kind} change {id}: {reason}"));
+    }
+    if let Some(busy) = sync["busy"].as_str() {
+        screen.row("busy source", busy);
     }
     if let Some(problem) = sync["source_problem"].as_str() {
         screen.row("not ours", problem);

@@ -87,7 +87,7 @@ impl Linker<'_> {
             missing.push(format!("the option `{}` of backend `{}`", option.value, backend.name));
         }
         let mut timing = backend.timing.clone();
-        let mut connection = backend.connection.clone();
+        let mut connection = Connection::clone(&backend.connection);
         let destination = match backend.service.value.as_str() {
             unserved if !self.capabilities.serves_backend(unserved) => {
                 missing.push(format!("the backend service `{}`", unserved.escape_debug()));
@@ -128,7 +128,7 @@ impl Linker<'_> {
                         return Destination::Unserved;
                     }
                 }
-                Err([]) if name.value.contains('.') => {
+                Err(none) if none.is_empty() && name.value.contains('.') => {
                     let reference = self.providers.reference(name, &format!("{key}.target_ref"), problems);
                     return reference.map_or(Destination::Unserved, Destination::Resource);
                 }

@@ -1,5 +1,6 @@
 //! Linking of the ingresses and egresses of a pipeline.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::config::link::{LinkedBackend, LinkedEgress, LinkedIngress, Linker};
@@ -15,6 +16,7 @@ impl Linker<'_> {
         pipeline: &Pipeline,
         ingress: &Ingress,
         endpoints: &[Arc<Endpoint>],
+        own: &HashSet<*const Endpoint>,
         problems: &mut Problems,
     ) -> Option<LinkedIngress> {
         let key = format!("pipelines.{}.mesh.ingress.{}", pipeline.name, ingress.name);
@@ -38,7 +40,7 @@ impl Linker<'_> {
             Some(name) => {
                 let found = self.endpoints.find(name, &format!("{key}.endpoint"), problems)?;
                 // The rules of another pipeline's endpoint, such as its authentication, would not be those of this one.
-                if !endpoints.iter().any(|own| Arc::ptr_eq(own, &found)) {
+                if !own.contains(&Arc::as_ptr(&found)) {
                     problems
                         .error(
                             Some(&name.place),

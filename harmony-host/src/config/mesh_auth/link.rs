@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::active_providers::ActiveProviders;
-use crate::config::lookup::{Lookup, alternatives, join_names};
+use crate::config::alternatives::{alternatives, join_names};
+use crate::config::lookup::Lookup;
 use crate::config::mesh_auth::{Direction, MeshAuth, TokenRule, facts};
 use crate::config::{Destination, LinkedMesh, LinkedPipeline, Mesh, Middleware, jwks_url};
 use crate::diagnostics::problem::Problems;
@@ -14,7 +15,7 @@ use crate::http::url_prefix::UrlPrefix;
 /// The meshes of a configuration.
 pub(crate) struct Meshes<'a> {
     /// Every definition, also of disabled meshes.
-    pub(crate) defined: &'a Lookup<Mesh>,
+    pub(crate) defined: &'a Lookup<'a, Mesh>,
     /// The enabled meshes.
     pub(crate) linked: &'a mut [LinkedMesh],
     pub(crate) providers: &'a ActiveProviders,
@@ -26,8 +27,8 @@ impl Meshes<'_> {
     /// Sets the token rules of the pipelines, and checks every `mesh_auth`, also one that no pipeline uses.
     pub(crate) fn link(
         &mut self,
-        pipelines: &mut [LinkedPipeline],
-        middleware: &Lookup<Middleware>,
+        pipelines: &mut [Arc<LinkedPipeline>],
+        middleware: &Lookup<'_, Middleware>,
         problems: &mut Problems,
     ) {
         for auth in middleware.all().filter_map(|one| one.mesh_auth.as_ref()) {
@@ -36,13 +37,19 @@ impl Meshes<'_> {
             }
         }
         for pipeline in pipelines {
-            for auth in std::mem::take(&mut pipeline.mesh_auth) {
-                let rule = self.rule(&auth, pipeline, problems);
+            let (mut ingress, mut egress) = (None::<TokenRule>, None::<TokenRule>);
+            for auth in &pipeline.mesh_auth {
+                let rule = self.rule(auth, pipeline, problems);
                 let side = match auth.direction {
-                    Direction::Ingress => &mut pipeline.ingress_auth,
-                    Direction::Egress => &mut pipeline.egress_auth,
+                    Direction::Ingress => &mut ingress,
+                    Direction::Egress => &mut egress,
                 };
                 side.get_or_insert_default().add(rule);
+            }
+            // A pipeline of the configuration before has rules already, for the meshes of that time.
+            if pipeline.ingress_auth != ingress || pipeline.egress_auth != egress {
+                let changed = Arc::make_mut(pipeline);
+                (changed.ingress_auth, changed.egress_auth) = (ingress, egress);
             }
         }
     }

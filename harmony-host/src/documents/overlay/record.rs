@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::storage::atomic_file;
+use crate::storage::operations;
 use crate::storage::sealed::{seal, unseal};
 
 /// The version of the file format.
@@ -99,7 +100,7 @@ impl Record {
         atomic_file::make_directory(directory, 0o700)?;
         let path = path(directory);
         if fs::read(&path).is_ok_and(|bytes| decode(&bytes).is_err()) {
-            fs::rename(&path, path.with_extension("damaged"))?;
+            operations::rename(&path, &path.with_extension("damaged"))?;
         }
         self.schema = SCHEMA;
         atomic_file::write(&path, &seal(self)?, 0o600)

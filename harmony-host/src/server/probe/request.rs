@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use provider_api::UrlPath;
 
 use crate::config::{LinkedPipeline, Network};
-use crate::http::path::owned_segments;
 use crate::http::url_prefix::Scheme;
 use crate::plan::route_table::RouteQuery;
 use crate::snapshot::Snapshot;
@@ -66,9 +65,9 @@ impl ProbeRequest {
 
 /// Returns the requests for the routes of all files that differ from those of `previous`.
 pub(super) fn requests(snapshot: &Snapshot, previous: &Snapshot) -> Vec<(SocketAddr, ProbeRequest)> {
-    let unchanged: HashSet<_> = previous.documents.files().collect();
-    let changed: HashSet<&str> =
-        snapshot.documents.files().filter(|file| !unchanged.contains(file)).map(|(name, _)| name).collect();
+    let changed = snapshot.documents.changed_since(&previous.documents);
+    let changed = changed.filter_map(|(_, file)| file?.fragment());
+    let changed: HashSet<&str> = changed.map(|fragment| fragment.source.name()).collect();
     let mut requests = Vec::new();
     for linked in snapshot.config.pipelines.iter().filter(|p| changed.contains(p.pipeline.place.file())) {
         for name in &linked.pipeline.networks {
@@ -101,14 +100,13 @@ fn pipeline_requests(linked: &LinkedPipeline, scheme: Scheme) -> Vec<ProbeReques
         path: path(url.segments()),
         pipeline: pipeline(),
     });
-    let prefixes = linked.endpoints.iter().filter_map(|endpoint| endpoint.path_prefix.as_ref());
-    let prefixes =
-        prefixes.filter_map(|prefix| owned_segments(&prefix.value).ok()).map(|segments| ProbeRequest {
-            scheme,
-            host: UNUSED_HOST.to_owned(),
-            port: scheme.default_port(),
-            path: path(&segments),
-            pipeline: pipeline(),
-        });
+    let prefixes = linked.endpoints.iter().filter_map(|endpoint| endpoint.segments.as_deref());
+    let prefixes = prefixes.map(|segments| ProbeRequest {
+        scheme,
+        host: UNUSED_HOST.to_owned(),
+        port: scheme.default_port(),
+        path: path(segments),
+        pipeline: pipeline(),
+    });
     urls.chain(prefixes).collect()
 }

@@ -1,6 +1,8 @@
 //! Tests of the places for connections.
 
 use super::*;
+use crate::http::pace::Pace;
+use crate::server::room::guests::GRACE_MILLIS;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -8,7 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn told(places: &[Place]) -> Vec<usize> {
     let mut told = Vec::new();
     for (index, place) in places.iter().enumerate() {
-        if timeout(Duration::from_millis(1), place.must_leave()).await.is_ok() {
+        if timeout(5 * LAST_CALL, place.must_leave()).await.is_ok() {
             told.push(index);
         }
     }
@@ -55,6 +57,7 @@ async fn a_connection_with_requests_stays() {
     assert!(!is_free(&entrance).await);
     assert_eq!(told(&places).await, [0; 0]);
     drop(busy);
+    tokio::time::sleep(SECOND).await;
     // It is found when it becomes idle.
     assert!(!is_free(&entrance).await);
     assert_eq!(told(&places).await, [0]);
@@ -87,7 +90,7 @@ async fn new_connections_have_a_grace() {
         idle
     };
     let (idle, _next) = tokio::join!(leaving, entrance.enter());
-    assert_eq!(idle.as_millis() as u64, GRACE_MILLIS);
+    assert_eq!(idle, Duration::from_millis(GRACE_MILLIS) + LAST_CALL);
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,6 +146,128 @@ async fn ended_connections_leave_nothing_behind() {
         drop(places);
     }
     let state = room.state();
-    assert!(state.listeners.is_empty() && state.by_idle_time.is_empty());
+    assert!(state.listeners.is_empty() && state.guests().next().is_none());
     assert_eq!((state.leaving, state.waiting), (0, 0));
+}
+
+/// A flood of clients without a request takes a quarter of the places of those with requests, at most.
+#[tokio::test(start_paused = true)]
+async fn newcomers_displace_each_other() {
+    let entrance = Room::new(8).entrance();
+    let regulars = fill(&entrance, 8).await;
+    for place in &regulars {
+        drop(place.activity().begin());
+    }
+    tokio::time::sleep(SECOND).await;
+    let mut regulars: Vec<_> = regulars.into_iter().map(Some).collect();
+    let mut newcomers = Vec::new();
+    for _ in 0..20 {
+        let entering = entrance.enter();
+        tokio::pin!(entering);
+        let entered = loop {
+            if let Ok(place) = timeout(SECOND / 4, &mut entering).await {
+                break place;
+            }
+            for place in regulars.iter_mut().chain(&mut newcomers) {
+                if let Some(waiting) = place
+                    && timeout(5 * LAST_CALL, waiting.must_leave()).await.is_ok()
+                {
+                    *place = None;
+                }
+            }
+        };
+        newcomers.push(Some(entered));
+    }
+    let kept = regulars.iter().flatten().count();
+    assert!((5..8).contains(&kept), "{kept} of 8");
+}
+
+/// When no connection is idle, the one whose client is the furthest behind gives way.
+#[tokio::test(start_paused = true)]
+async fn the_slowest_client_gives_way() {
+    let entrance = Room::new(3).entrance();
+    let places = fill(&entrance, 3).await;
+    let _requests: Vec<_> = places.iter().map(|place| place.activity().begin()).collect();
+    places[1].activity().pace().wait();
+    tokio::time::sleep(SECOND).await;
+    places[2].activity().pace().wait();
+    assert!(!is_free(&entrance).await);
+    let must_end = |n: usize| timeout(SECOND / 10, places[n].activity().pace().must_end());
+    assert!(must_end(1).await.is_err(), "it is not far enough behind");
+    tokio::time::sleep(5 * SECOND).await;
+    assert!(!is_free(&entrance).await);
+    assert!(must_end(1).await.is_ok());
+    assert!(must_end(0).await.is_err());
+}
+
+/// A client that was slow and has its whole response is not behind while it is idle.
+#[tokio::test(start_paused = true)]
+async fn idle_clients_are_not_behind() {
+    let room = Room::new(2);
+    let entrance = room.entrance();
+    let places = fill(&entrance, 2).await;
+    let requests = [places[0].activity().begin(), places[1].activity().begin()];
+    places[0].activity().pace().wait();
+    tokio::time::sleep(5 * SECOND).await;
+    places[0].activity().pace().advance(1, false);
+    assert!(places[0].activity().behind() > 4 * SECOND);
+    drop(requests);
+    tokio::time::sleep(5 * SECOND).await;
+    assert_eq!(places[0].activity().behind(), Duration::ZERO);
+}
+
+/// A connection with a stream that flows keeps its place; its slow streams give theirs to others.
+#[tokio::test(start_paused = true)]
+async fn slow_streams_give_way_alone() {
+    let room = Room::new(1);
+    let entrance = room.entrance();
+    let place = entrance.enter().await;
+    let _request = place.activity().begin();
+    let [slow, flowing] = [(); 2].map(|()| Arc::new(Pace::new()));
+    let _streams = [&slow, &flowing].map(|pace| place.activity().open_stream(Arc::clone(pace)));
+    slow.wait();
+    tokio::time::sleep(5 * SECOND).await;
+    assert!(!is_free(&entrance).await);
+    let must_end = |pace: Arc<Pace>| async move { timeout(SECOND / 10, pace.must_end()).await.is_ok() };
+    assert!(!must_end(Arc::clone(&slow)).await, "the connection needs its place");
+    room.end_slowest();
+    assert!(must_end(slow).await);
+    assert!(!must_end(flowing).await);
+}
+
+/// Clients that send one request after the other keep their connections, unless others wait for too long.
+#[tokio::test(start_paused = true)]
+async fn regular_connections_have_a_longer_grace() {
+    let entrance = Room::new(2).entrance();
+    let places = fill(&entrance, 2).await;
+    let entering = entrance.enter();
+    tokio::pin!(entering);
+    let mut turns = 0;
+    while told(&places).await.is_empty() {
+        for place in &places {
+            drop(place.activity().begin());
+        }
+        turns += 1;
+        let _ = timeout(SECOND / 5, &mut entering).await;
+    }
+    assert!((4..8).contains(&turns), "{turns}");
+}
+
+/// A client that does not close after its last response has no longer grace than one without a request.
+#[tokio::test(start_paused = true)]
+async fn closing_connections_have_the_short_grace() {
+    for closes in [false, true] {
+        let entrance = Room::new(2).entrance();
+        let places = fill(&entrance, 2).await;
+        for place in &places {
+            drop(place.activity().begin());
+            if closes {
+                place.activity().close();
+            }
+        }
+        let entering = entrance.enter();
+        tokio::pin!(entering);
+        assert!(timeout(2 * Duration::from_millis(GRACE_MILLIS), &mut entering).await.is_err());
+        assert_eq!(told(&places).await.len(), usize::from(closes));
+    }
 }

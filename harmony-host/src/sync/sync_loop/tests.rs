@@ -3,21 +3,24 @@
 mod expiry;
 mod poison;
 mod resume;
+mod waiting;
 
+use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use provider_api::{
-    Change, ChangeHead, ChangeId, ChangeStatus, ConfigSource, DocumentKind, Enrolled, Enrollment,
-    EnrollmentRequest, MachineCredential, MeshAuth, Pending, ProviderName, Publisher, Resolver, Retention,
-    SystemClock, async_trait,
+    Change, ChangeHead, ChangeId, ChangeStatus, ConfigSource, CredentialDetails, DocumentKind, Enrolled,
+    Enrollment, EnrollmentRequest, MachineCredential, MeshAuth, Pending, ProviderName, Publisher, Resolver,
+    Retention, SystemClock, async_trait,
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::*;
 use crate::apply::ChangeVerdict;
+use crate::providers::SourceId;
 
 /// A provider with scripted responses that records the time of each call.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ enum Answer {
     Away(Option<u64>),
     Refused,
     Panics,
+    /// Answers with nothing after so many seconds.
+    Waits(u64),
 }
 
 impl Scripted {
@@ -123,6 +128,10 @@ impl ConfigSource for Scripted {
                 Err(Error::unavailable("refused"))
             }
             Answer::Panics => panic!("from a provider"),
+            Answer::Waits(seconds) => {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Ok(Pending::Unchanged)
+            }
         }
     }
 
@@ -148,6 +157,10 @@ impl ConfigSource for Scripted {
     fn cadence(&self) -> Cadence {
         self.cadence
     }
+
+    fn parallelism(&self) -> NonZeroUsize {
+        NonZeroUsize::new(4).unwrap()
+    }
 }
 
 #[async_trait]
@@ -169,7 +182,7 @@ impl Enrollment for Scripted {
 /// Starts a sync loop for a provider; every change is valid.
 struct Running {
     commands: mpsc::Sender<SyncCommand>,
-    _primary: watch::Sender<Option<Arc<dyn Provider>>>,
+    primary: watch::Sender<Option<PrimaryProvider>>,
     _journal: tempfile::TempDir,
     status: Arc<StatusBoard>,
     task: tokio::task::JoinHandle<()>,
@@ -183,6 +196,17 @@ impl Drop for Running {
 
 fn follow(provider: &Arc<Scripted>, seed: u64) -> Running {
     follow_on(provider, seed, tempfile::tempdir().unwrap(), None)
+}
+
+/// Returns the provider as primary, with settings `settings`.
+fn instance(provider: &Arc<Scripted>, settings: &str) -> PrimaryProvider {
+    let provider: Arc<dyn Provider> = Arc::clone(provider) as _;
+    primary(provider, settings)
+}
+
+fn primary(provider: Arc<dyn Provider>, settings: &str) -> PrimaryProvider {
+    let source = SourceId { provider: provider.name().clone(), store: settings.into() };
+    PrimaryProvider { provider, instance: settings.into(), source }
 }
 
 /// Starts a sync loop for a provider on an existing journal.
@@ -204,8 +228,7 @@ fn follow_with(
 ) -> Running {
     let (commands, inbox) = mpsc::channel(16);
     let (apply, mut applied) = mpsc::channel(16);
-    let followed: Arc<dyn Provider> = Arc::clone(provider) as _;
-    let (primary, receiver) = watch::channel(Some(followed));
+    let (primary, receiver) = watch::channel(Some(instance(provider, "one")));
     let status = StatusBoard::new();
     let parts = SyncParts {
         inbox,
@@ -221,13 +244,15 @@ fn follow_with(
     };
     tokio::spawn(async move {
         while let Some(command) = applied.recv().await {
-            if let Command::Change(_, reply) = command {
-                let _ = reply.send(ChangeVerdict::Applied);
+            if let Command::Changes(changes, verdicts) = command {
+                for change in changes {
+                    let _ = verdicts.send((change.sequence, ChangeVerdict::Applied));
+                }
             }
         }
     });
     let task = tokio::spawn(SyncLoop::new(parts).run());
-    Running { commands, _primary: primary, _journal: directory, status, task }
+    Running { commands, primary, _journal: directory, status, task }
 }
 
 const EVERY: Cadence = Cadence::Every(Duration::from_secs(30));

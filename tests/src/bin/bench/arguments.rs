@@ -21,6 +21,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub(crate) reloads: u32,
 
+    /// Numbers of pending changes to measure
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [100, 800, 3_000])]
+    pub(crate) changes: Vec<usize>,
+
     /// Measure this part only
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
@@ -46,6 +50,10 @@ pub(crate) enum Only {
     Start,
     /// Resident memory
     Memory,
+    /// Lookups in the caches of references and tokens
+    Caches,
+    /// From the list of many pending changes to the verdicts
+    Bulk,
 }
 
 /// The roles of this binary when it runs itself as a child process.

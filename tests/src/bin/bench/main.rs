@@ -4,6 +4,8 @@
 //! `cargo run --release -p harmony-tests --bin bench`
 
 mod arguments;
+mod bulk;
+mod caches;
 mod configuration;
 mod connection;
 mod cpus;
@@ -34,7 +36,7 @@ use crate::machine::Machine;
 use crate::report::Report;
 
 /// The limit of everything except the load.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_secs(450);
 
 /// A measurement, or a message with the cause of its failure.
 type Outcome<T> = Result<T, String>;
@@ -102,9 +104,17 @@ async fn measure(arguments: &Arguments, cpus: Cpus, machine: Machine) -> Outcome
     if only.is_none_or(|only| only == Only::Memory) {
         report.memory = Some(memory::measure(&cpus).await?);
     }
-    // Last, because it removes the pinning.
+    // Last, because these remove the pinning.
+    let cpus = cpus.shared();
     if only.is_none_or(|only| only == Only::Reload) {
-        report.reload = Some(reload::measure(arguments.reloads, &cpus.shared()).await?);
+        report.reload = Some(reload::measure(arguments.reloads, &cpus).await?);
+    }
+    if only.is_none_or(|only| only == Only::Caches) {
+        let measured = tokio::task::spawn_blocking(caches::measure).await;
+        report.caches = Some(measured.map_err(|error| format!("caches: {error}"))??);
+    }
+    if only.is_none_or(|only| only == Only::Bulk) {
+        report.bulk = Some(bulk::measure(&arguments.changes, &cpus).await?);
     }
     Ok(report)
 }

@@ -134,7 +134,7 @@ impl Process {
         }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         format!("its stderr:\n{}", self.files.read("stderr"))
     }
 

@@ -16,7 +16,7 @@ use crate::process::Process;
 use crate::statistics::{median, worst};
 
 /// The numbers of pipelines, each in its own file; one of them is edited.
-const COUNTS: [usize; 2] = [100, 1000];
+const COUNTS: [usize; 3] = [100, 1000, 9000];
 
 /// The time an edit has to take effect. Generous: a run that reaches it fails.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -41,6 +41,8 @@ pub(crate) struct Reload {
     pub(crate) pipelines: usize,
     pub(crate) median_millis: f64,
     pub(crate) worst_millis: f64,
+    /// The memory of the gateway after the edits, in MiB.
+    pub(crate) resident_mib: f64,
 }
 
 /// Measures edits of one pipeline file. The CPUs should be shared: on one CPU, the client's busy loop would slow down
@@ -65,7 +67,8 @@ pub(crate) async fn measure(times: u32, cpus: &Cpus) -> Outcome<Vec<Reload>> {
                 millis.push(edit(&gateway, pipelines / 2, n, written).await?.as_secs_f64() * 1e3);
             }
             let (median_millis, worst_millis) = (median(millis.iter().copied()), worst(&millis));
-            all.push(Reload { written, pipelines, median_millis, worst_millis });
+            let resident_mib = gateway.memory("VmRSS") / 1024.0;
+            all.push(Reload { written, pipelines, median_millis, worst_millis, resident_mib });
         }
     }
     Ok(all)

@@ -7,6 +7,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::bulk::Bulk;
+use crate::caches::Cache;
 use crate::cpus::Cpus;
 use crate::load::CONNECTIONS;
 use crate::machine::Machine;
@@ -30,6 +32,10 @@ pub(crate) struct Report {
     pub(crate) start: Option<Vec<Start>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory: Option<Vec<Memory>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) caches: Option<Vec<Cache>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bulk: Option<Vec<Bulk>>,
     /// The failed requests.
     pub(crate) wrong: Vec<String>,
 }
@@ -37,7 +43,8 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(machine: Machine, cpus: &Cpus) -> Self {
         let cpus = cpus.describe();
-        Self { machine, cpus, throughput: None, reload: None, start: None, memory: None, wrong: Vec::new() }
+        let (throughput, reload, start, memory, caches, bulk) = (None, None, None, None, None, None);
+        Self { machine, cpus, throughput, reload, start, memory, caches, bulk, wrong: Vec::new() }
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -64,6 +71,12 @@ impl fmt::Display for Report {
         }
         if let Some(rows) = &self.memory {
             memory(f, rows)?;
+        }
+        if let Some(rows) = &self.caches {
+            caches(f, rows)?;
+        }
+        if let Some(rows) = &self.bulk {
+            bulk(f, rows)?;
         }
         Ok(())
     }
@@ -92,7 +105,8 @@ fn throughput(f: &mut fmt::Formatter<'_>, rows: &[Throughput]) -> fmt::Result {
 
 fn reload(f: &mut fmt::Formatter<'_>, rows: &[Reload]) -> fmt::Result {
     writeln!(f, "\nReload: from renaming one of many pipeline files to the first new response; not pinned")?;
-    let mut table = Table::new(["written before", "pipelines", "median ms", "worst ms", "ratio"]);
+    let mut table =
+        Table::new(["written before", "pipelines", "median ms", "worst ms", "ratio", "resident MiB"]);
     for row in rows {
         let written = match row.written {
             Written::Elsewhere => "elsewhere",
@@ -105,9 +119,14 @@ fn reload(f: &mut fmt::Formatter<'_>, rows: &[Reload]) -> fmt::Result {
             format!("{:.2}", row.median_millis),
             format!("{:.2}", row.worst_millis),
             format!("{:.2}", row.median_millis / fewest.median_millis),
+            format!("{:.1}", row.resident_mib),
         ]);
     }
-    write!(f, "{table}")
+    write!(f, "{table}")?;
+    writeln!(
+        f,
+        "For orientation: Envoy takes about 10 ms for one of 1000 routes in a file, measured on a like machine."
+    )
 }
 
 fn start(f: &mut fmt::Formatter<'_>, rows: &[Start]) -> fmt::Result {
@@ -133,6 +152,52 @@ fn memory(f: &mut fmt::Formatter<'_>, rows: &[Memory]) -> fmt::Result {
             format!("{:.1}", row.resident_mib),
             format!("{:.1}", row.anonymous_mib),
             format!("{:.1}", row.ratio),
+        ]);
+    }
+    write!(f, "{table}")
+}
+
+fn caches(f: &mut fmt::Formatter<'_>, rows: &[Cache]) -> fmt::Result {
+    writeln!(f, "\nCaches: one value that all threads look up; not pinned")?;
+    let mut table = Table::new(["", "ns, 1 thread", "ns, 2 threads", "ratio"]);
+    for Cache { name, nanos: [one, two] } in rows {
+        table.row([
+            (*name).to_owned(),
+            format!("{one:.0}"),
+            format!("{two:.0}"),
+            format!("{:.2}", two / one),
+        ]);
+    }
+    write!(f, "{table}")
+}
+
+fn bulk(f: &mut fmt::Formatter<'_>, rows: &[Bulk]) -> fmt::Result {
+    writeln!(f, "\nBulk: pending changes of a control plane, from its list to the verdicts; not pinned")?;
+    let columns = [
+        "changes",
+        "round trip ms",
+        "first s",
+        "last s",
+        "CPU s",
+        "CPU ms/change",
+        "ratio",
+        "calls",
+        "syncs",
+    ];
+    let mut table = Table::new(columns);
+    for row in rows {
+        let fewest =
+            rows.iter().find(|other| other.round_trip_millis == row.round_trip_millis).unwrap_or(row);
+        table.row([
+            row.changes.to_string(),
+            row.round_trip_millis.to_string(),
+            format!("{:.2}", row.first_seconds),
+            format!("{:.2}", row.last_seconds),
+            format!("{:.2}", row.cpu_seconds),
+            format!("{:.2}", row.cpu_millis_per_change),
+            format!("{:.2}", row.cpu_millis_per_change / fewest.cpu_millis_per_change),
+            row.calls.to_string(),
+            row.syncs.to_string(),
         ]);
     }
     write!(f, "{table}")

@@ -48,6 +48,9 @@ impl ConfigSource for Stubborn {
     fn cadence(&self) -> Cadence {
         EVERY
     }
+    fn parallelism(&self) -> NonZeroUsize {
+        NonZeroUsize::new(8).unwrap()
+    }
 }
 
 impl Provider for Stubborn {
@@ -118,15 +121,18 @@ async fn a_day(class: RejectionClass) -> usize {
     for restart in 0..12 {
         let (_commands, inbox) = mpsc::channel(16);
         let (apply, mut asked) = mpsc::channel(16);
-        let followed: Arc<dyn Provider> = Arc::clone(&provider) as _;
+        let followed = super::primary(Arc::clone(&provider) as _, "one");
         let (_primary, primary) = watch::channel(Some(followed));
         let status = StatusBoard::new();
         serve(&status, 1_000 + restart);
         let (applier, board) = (Arc::clone(&applied), Arc::clone(&status));
         let applying = tokio::spawn(async move {
             while let Some(command) = asked.recv().await {
-                if let Command::Change(noted, reply) = command {
-                    let _ = reply.send(applier.judge(noted.change.id.as_str(), &board, class));
+                if let Command::Changes(changes, verdicts) = command {
+                    for noted in changes {
+                        let verdict = applier.judge(noted.change.id.as_str(), &board, class);
+                        let _ = verdicts.send((noted.sequence, verdict));
+                    }
                 }
             }
         });

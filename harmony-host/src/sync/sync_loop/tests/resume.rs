@@ -3,17 +3,21 @@
 use provider_api::{RejectionClass, RejectionReport};
 
 use super::*;
-use crate::journal::Settlement;
+use crate::journal::{Settlement, Verdict};
 
 fn noted(journal: &Journal, id: &str) -> u64 {
-    let provider: ProviderName = "scripted".parse().unwrap();
+    let source = SourceId { provider: "scripted".parse().unwrap(), store: "one".into() };
     let id = ChangeId::new(id).unwrap();
     let head = ChangeHead { id: id.clone(), kind: DocumentKind::Mesh, created_at: None };
-    let sequence = journal.fetching(&provider, &head).unwrap().sequence;
+    let sequence = journal.fetching(&source, &[head]).unwrap()[0].sequence;
     let (kind, document) = (DocumentKind::Mesh, "x".to_owned());
-    journal.fetched(sequence, &Change { id, kind, document, attachments: Vec::new() }).unwrap();
-    journal.acknowledged(sequence).unwrap();
+    journal.fetched(&[(sequence, Change { id, kind, document, attachments: Vec::new() })]).unwrap();
+    journal.acknowledged(&[sequence]).unwrap();
     sequence
+}
+
+fn verdict(sequence: u64, settlement: Settlement) -> Verdict {
+    Verdict { sequence, settlement, quarantine: None }
 }
 
 fn rejected() -> Settlement {
@@ -53,7 +57,7 @@ async fn rejection_survives_a_restart() {
     let provider = Scripted::new(Cadence::OnDemand, []);
     let directory = tempfile::tempdir().unwrap();
     let journal = Journal::open(directory.path()).unwrap();
-    journal.settle(noted(&journal, "01A"), rejected(), None).unwrap();
+    journal.settle(vec![verdict(noted(&journal, "01A"), rejected())]).unwrap();
     let running = follow_on(&provider, 1, directory, Some(journal));
     until(&provider, |told| told.iter().any(|status| matches!(status, ChangeStatus::Rejected(_)))).await;
     let status = running.status.read();
@@ -68,7 +72,7 @@ async fn undeliverable_verdict_stops_blocking() {
     let directory = tempfile::tempdir().unwrap();
     let journal = Journal::open(directory.path()).unwrap();
     for id in ["01A", "01B"] {
-        journal.settle(noted(&journal, id), Settlement::Applied, None).unwrap();
+        journal.settle(vec![verdict(noted(&journal, id), Settlement::Applied)]).unwrap();
     }
     let _running = follow_on(&provider, 1, directory, Some(Arc::clone(&journal)));
     until(&provider, applied).await;

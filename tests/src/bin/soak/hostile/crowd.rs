@@ -48,18 +48,18 @@ enum Kind {
     Garbage,
 }
 
-/// The hostile clients of each kind. Together they hold more connections than the gateway has descriptors. Those with a
-/// request in flight are fewer than its places: it enforces no minimum rate, so more of them would take every place.
+/// The hostile clients of each kind. Together they hold more connections than the gateway has descriptors, and those with
+/// a request in flight alone want more places than it has.
 const CROWD: [(Kind, usize); 13] = [
     (Kind::Silent, 300),
     (Kind::Preface, 24),
     (Kind::HalfPreface, 80),
     (Kind::IdleHttp2, 80),
     (Kind::SlowHead, 80),
-    (Kind::SlowUpload, 24),
-    (Kind::Unreading, 12),
-    (Kind::UnreadingHttp2, 2),
-    (Kind::SlowReading, 8),
+    (Kind::SlowUpload, 80),
+    (Kind::Unreading, 60),
+    (Kind::UnreadingHttp2, 4),
+    (Kind::SlowReading, 40),
     (Kind::Reset, 12),
     (Kind::RapidReset, 2),
     (Kind::Noise, 8),

@@ -34,7 +34,7 @@ const RECOVERY: Duration = Duration::from_secs(150);
 
 /// The resources that may remain in use. Memory: what the allocator keeps after a peak of some 500 connections;
 /// descriptors: connections of the neighbours to backends, whose number varies.
-const MARGIN: Usage = Usage { kib: 48 * 1024, descriptors: 24 };
+const MARGIN: Usage = Usage { kib: 32 * 1024, descriptors: 24 };
 
 /// The size of a large response in chunks of 64 KiB.
 const LARGE_CHUNKS: usize = 512;

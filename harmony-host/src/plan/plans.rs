@@ -1,0 +1,59 @@
+//! The plans of a configuration, and what the next one takes over of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use provider_api::{Inventory, Reference};
+
+use crate::plan::mesh::MeshPlan;
+use crate::plan::planned::PlannedPipeline;
+use crate::plan::reference_cache::ReferenceCache;
+use crate::plan::route::Tables;
+use crate::plan::target::Target;
+use crate::plan::terms::Terms;
+
+/// The plans of a configuration.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    /// The routes of every network.
+    pub(crate) tables: Tables,
+    /// The targets of the references in the configuration.
+    pub(crate) targets: HashMap<Reference, Arc<Target>>,
+    /// The pipelines, in the order of their names.
+    pub(super) pipelines: Vec<Arc<PlannedPipeline>>,
+    /// Every enabled mesh.
+    pub(crate) meshes: Vec<Arc<MeshPlan>>,
+    /// The targets of other references, which the embedding application resolves.
+    pub(crate) references: ReferenceCache,
+    pub(super) terms: Terms,
+    pub(super) inventory: Arc<Inventory>,
+}
+
+impl Plans {
+    /// Returns the targets of all references of remote providers.
+    pub(crate) fn remote_targets(&self) -> impl Iterator<Item = Arc<Target>> {
+        let all = self.targets.values().cloned().chain(self.references.all());
+        all.filter(|target| !target.reference.provider().is_local())
+    }
+
+    /// Forgets what the primary provider has told this gateway: the gateway has another credential.
+    pub(crate) fn forget_credential(&self) {
+        self.remote_targets().for_each(|target| target.forget());
+        let remote = self.meshes.iter().filter(|mesh| !mesh.provider.is_local());
+        remote.for_each(|mesh| mesh.forget_issued());
+    }
+
+    pub(super) fn remote_target(&self, reference: &Reference) -> Option<Arc<Target>> {
+        if reference.provider().is_local() {
+            return None;
+        }
+        self.targets.get(reference).cloned().or_else(|| self.references.get(reference))
+    }
+
+    /// Returns the plan of a mesh, if its tokens are as good under the new `terms`.
+    pub(super) fn mesh(&self, name: &str, terms: &Terms, inventory: &Inventory) -> Option<&Arc<MeshPlan>> {
+        let before = (&self.terms, &*self.inventory);
+        let found = self.meshes.iter().find(|mesh| mesh.identity.name == name);
+        found.filter(|_| terms.keep_tokens(before, inventory, name))
+    }
+}
