@@ -9,8 +9,8 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 pub use self::entry::Valid;
 use self::entry::{Entry, MAX_LIFETIME};
-use self::flight::{Flight, FlightSlot, Outcome, Waiter};
+use self::flight::{FlightSlot, Outcome, State, Waiter};
 pub use self::per_thread::{PerThread, Shared};
 use crate::{Error, ErrorKind};
 
@@ -86,8 +86,8 @@ pub struct Lease<V> {
     refresh_not_before: AtomicU64,
     /// The start of the last fetch, in milliseconds since `created_at` plus one; zero before the first.
     fetch_started: AtomicU64,
-    /// The end of the last fetch, in the same form.
-    fetch_ended: AtomicU64,
+    /// The start of the last fetch that has ended, in the same form.
+    ended_fetch_started: AtomicU64,
     /// The origin of the moments above: an `Instant` does not fit into an atomic.
     created_at: Instant,
     flight: Arc<FlightSlot<V>>,
@@ -112,7 +112,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
             current: ArcSwapOption::empty(),
             refresh_not_before: AtomicU64::new(0),
             fetch_started: AtomicU64::new(0),
-            fetch_ended: AtomicU64::new(0),
+            ended_fetch_started: AtomicU64::new(0),
             created_at: Instant::now(),
             flight: FlightSlot::new(),
         })
@@ -170,7 +170,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
         self.fetched(fetch, |_| cached()).await
     }
 
-    /// Returns a value that was fetched less than `cooldown` ago, else the result of a fetch.
+    /// Returns a value whose fetch began less than `cooldown` ago, else the result of a fetch.
     ///
     /// Use it when the cached value is valid but lacks something that a newer one may contain, such as a key
     /// with an unknown id. However many calls come, at most one fetch per `cooldown` runs, whether
@@ -192,12 +192,20 @@ impl<V: Send + Sync + 'static> Lease<V> {
         fetch: impl FnOnce() -> Fetch<V> + Send,
     ) -> Result<Valid<V>, Arc<Error>> {
         let valid = || self.valid(Instant::now());
-        if self.is_within(&self.fetch_ended, cooldown)
+        let cooldown = u64::try_from(cooldown.as_millis()).unwrap_or(u64::MAX);
+        let oldest = self.stamp().saturating_sub(cooldown);
+        let is_recent = |moment: &AtomicU64| moment.load(Ordering::Relaxed) > oldest;
+        if is_recent(&self.ended_fetch_started)
             && let Some(valid) = valid()
         {
             return Ok(valid);
         }
-        let recent = |failure: Option<&Arc<Error>>| match self.is_within(&self.fetch_started, cooldown) {
+        // The source may have read its answer before what the caller has seen: not for this call.
+        let older = self.flight.lock().join().filter(|_| !is_recent(&self.fetch_started));
+        if let Some(mut older) = older {
+            older.outcome().await;
+        }
+        let recent = |failure: Option<&Arc<Error>>| match is_recent(&self.fetch_started) {
             // Neither when the value has expired since: there is nothing to return.
             true => valid().map(Ok).or_else(|| Some(Err(Arc::clone(failure?)))),
             false => None,
@@ -237,7 +245,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
         let mut state = self.flight.lock();
         self.flight.detach(&mut state);
         self.current.store(None);
-        for moment in [&self.fetch_started, &self.fetch_ended, &self.refresh_not_before] {
+        for moment in [&self.fetch_started, &self.ended_fetch_started, &self.refresh_not_before] {
             moment.store(0, Ordering::Relaxed);
         }
     }
@@ -287,7 +295,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
         fetch: &mut Option<impl FnOnce() -> Fetch<V> + Send>,
         known: impl Fn(Option<&Arc<Error>>) -> Option<Result<Valid<V>, Arc<Error>>>,
     ) -> Result<Waiter<V>, Result<Valid<V>, Arc<Error>>> {
-        let mut state = self.flight.lock();
+        let state = self.flight.lock();
         if let Some(waiter) = state.join() {
             return Ok(waiter);
         }
@@ -298,33 +306,30 @@ impl<V: Send + Sync + 'static> Lease<V> {
         let Some(fetch) = fetch.take() else {
             return Err(Err(Arc::new(Error::unavailable("a fetch ended without a result"))));
         };
-        let (flight, waiter) = self.flight.begin(&mut state);
-        drop(state);
-        self.start(flight, fetch, None);
-        Ok(waiter)
+        Ok(self.start(state, fetch, None))
     }
 
     /// Starts the background refresh of an entry, unless a flight runs.
     fn refresh(self: &Arc<Self>, entry: &Entry<V>, fetch: impl FnOnce() -> Fetch<V> + Send) {
-        let mut state = self.flight.lock();
+        let state = self.flight.lock();
         // Another refresh may have begun, or ended, since the caller looked.
         if state.join().is_some() || !self.is_current(entry.expires_at) {
             return;
         }
-        let (flight, _) = self.flight.begin(&mut state);
-        drop(state);
-        self.start(flight, fetch, Some((entry.expires_at, entry.stale)));
+        self.start(state, fetch, Some((entry.expires_at, entry.stale)));
     }
 
-    /// Runs a fetch in a task of its own. `refreshed` is the end of the entry that it refreshes in the background, and
-    /// whether that is stale.
+    /// Runs a fetch in a task of its own. `state` has no flight. `refreshed` is the end of the entry that it refreshes in the
+    /// background, and whether that is stale.
     fn start(
         self: &Arc<Self>,
-        flight: Flight<V>,
+        mut state: MutexGuard<'_, State<V>>,
         fetch: impl FnOnce() -> Fetch<V> + Send,
         refreshed: Option<(Instant, bool)>,
-    ) {
-        self.stamp(&self.fetch_started);
+    ) -> Waiter<V> {
+        let (flight, waiter) = self.flight.begin(&mut state);
+        self.fetch_started.store(self.stamp(), Ordering::Relaxed);
+        drop(state);
         let (lease, fetch) = (Arc::clone(self), fetch());
         tokio::spawn(async move {
             let fetched = tokio::time::timeout(LONGEST_FLIGHT, fetch).await.unwrap_or_else(|_| {
@@ -335,6 +340,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
                 fetched.map_err(Arc::new).map(|(value, fresh)| Arc::new(Entry::fresh(value, fresh)));
             flight.end(outcome, |outcome| lease.record(outcome, refreshed));
         });
+        waiter
     }
 
     fn record(&self, outcome: &Outcome<V>, refreshed: Option<(Instant, bool)>) {
@@ -346,7 +352,7 @@ impl<V: Send + Sync + 'static> Lease<V> {
             (Err(error), Some((expires_at, stale))) => self.defer_refresh(error, expires_at, stale),
             (Err(_), None) => {}
         }
-        self.stamp(&self.fetch_ended);
+        self.ended_fetch_started.store(self.fetch_started.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Sets the delay after a failed refresh, and removes a stale value after a definite answer of its source.
@@ -372,16 +378,9 @@ impl<V: Send + Sync + 'static> Lease<V> {
         self.current.load().as_ref().is_some_and(|current| current.get().expires_at == expires_at)
     }
 
-    fn stamp(&self, moment: &AtomicU64) {
-        moment.store(self.millis(Instant::now()).saturating_add(1), Ordering::Relaxed);
-    }
-
-    fn is_within(&self, moment: &AtomicU64, time: Duration) -> bool {
-        let limit = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        match moment.load(Ordering::Relaxed) {
-            0 => false,
-            at => self.millis(Instant::now()).saturating_add(1).saturating_sub(at) < limit,
-        }
+    /// Returns the present in the form of `fetch_started`.
+    fn stamp(&self) -> u64 {
+        self.millis(Instant::now()).saturating_add(1)
     }
 
     fn valid(&self, now: Instant) -> Option<Valid<V>> {

@@ -44,7 +44,7 @@ pub struct SyncStatus {
     pub heard_at: Option<Timestamp>,
     /// The failure since then; `None` after a pass without one.
     pub failure: Option<SyncFailure>,
-    /// The time of the next scheduled pass.
+    /// The time of the next scheduled pass, which is the present while a polled provider is asked.
     pub due_at: Option<Timestamp>,
     /// The number of changes without a verdict.
     pub unsettled: usize,

@@ -140,9 +140,10 @@ impl SyncLoop {
         loop {
             self.watch_primary();
             let cadence = self.cadence();
-            let due =
-                cadence.and_then(|cadence| self.schedule.due(cadence)).filter(|_| self.question.is_none());
-            self.status.due(due);
+            let scheduled = cadence.and_then(|cadence| self.schedule.due(cadence));
+            let due = scheduled.filter(|_| self.question.is_none());
+            // Of a polled source the poll is due while it is asked; a source that waits has no such time.
+            self.status.due(if cadence == Some(Cadence::Waits) { due } else { scheduled });
             let upkeep = (cadence == Some(Cadence::Waits) && self.question.is_some()).then_some(self.upkeep);
             let expiry = self.look_at_expiry();
             let watched = self.followed.as_ref().filter(|_| self.unauthorized);

@@ -263,3 +263,27 @@ async fn newer_fetches_once_per_cooldown() {
     }
     assert_eq!(upstream.requests(), 4);
 }
+
+/// What a caller has seen is newer than a fetch that runs already: the answer of that one may be from before.
+#[tokio::test(start_paused = true)]
+async fn newer_shares_no_fetch_that_began_before_its_cooldown() {
+    let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
+    let first = {
+        let (lease, upstream) = (Arc::clone(&lease), Arc::clone(&upstream));
+        tokio::spawn(async move { *lease.get(|| upstream.fetch(1_000)).await.unwrap() })
+    };
+    // The fetch takes one second.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let since = Duration::from_millis(100);
+    let (a, b) = tokio::join!(
+        lease.newer(since, || upstream.fetch(1_000)),
+        lease.newer(since, || upstream.fetch(1_000)),
+    );
+    assert_eq!((first.await.unwrap(), *a.unwrap(), *b.unwrap()), (1, 2, 2));
+    // One that has ended counts by its begin, too.
+    let since = Duration::from_millis(900);
+    assert_eq!(*lease.newer(since, || upstream.fetch(1_000)).await.unwrap(), 3);
+    let since = Duration::from_millis(1_100);
+    assert_eq!(*lease.newer(since, || upstream.fetch(1_000)).await.unwrap(), 3);
+    assert_eq!(upstream.requests(), 3);
+}

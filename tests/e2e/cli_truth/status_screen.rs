@@ -106,6 +106,19 @@ async fn in_sync_has_evidence_and_ages() {
     assert!(!screen.contains("expired") && !screen.contains("-  ") && !screen.contains("(s)"), "{screen}");
 }
 
+/// A poll that runs at the moment of the question is shown, too.
+#[tokio::test]
+async fn running_poll_is_shown() {
+    let cloud = ControlPlane::start().await;
+    let gateway = GatewayProcess::following(&cloud).await;
+    wait_for(&gateway.dir, &gateway.home, "in sync\n  gateway").await;
+    let hold = cloud.inject(When::call("GET", "/harmony/changes/*"), Fault::Hold);
+    cloud.wait_for_hits(hold, 1).await;
+    let (_, screen) = wait_for(&gateway.dir, &gateway.home, "next poll now").await;
+    assert!(row(&screen, "last answer").ends_with("; next poll now"), "{screen}");
+    cloud.remove_fault(hold);
+}
+
 /// Every reason that speaks of a control plane names its address, and says what to do.
 #[tokio::test]
 async fn reasons_name_the_control_plane() {
