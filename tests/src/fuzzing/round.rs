@@ -24,8 +24,11 @@ use crate::{NullActivation, RUNBEAM_CONFIG, Workdir};
 const SIBLING: &str = "01SIBLING000000000000000000";
 const GATEWAY: &str = "01GATEWAY000000000000000000";
 
-/// The time in which the sibling needs its verdict. It takes milliseconds.
+/// The time in which the sibling needs its verdict. It takes milliseconds, and up to 7 s more if the first reports fail.
 const LIMIT: Duration = Duration::from_secs(8);
+
+/// The number of failures of reports in a row whose waits, of up to 1, 2, 4 and so on seconds, end before [`LIMIT`].
+const FAILURES: usize = 3;
 
 struct World {
     control_plane: Backend,
@@ -110,7 +113,7 @@ impl Parts {
     fn of(text: &str) -> Self {
         let mut answers: Vec<(String, VecDeque<String>)> = Vec::new();
         let (mut with_sibling, mut kinds) = (false, BTreeSet::from(["pipeline".to_owned()]));
-        let mut switched = text.contains("SIBLING");
+        let (mut switched, mut failures) = (text.contains("SIBLING"), 0);
         for part in text.split('\0') {
             let (call, body) = part.split_once('\n').unwrap_or((part, ""));
             let mut body = body.to_owned();
@@ -118,6 +121,9 @@ impl Parts {
             switched |= body.starts_with("HTTP/");
             let json: Option<Value> = serde_json::from_str(&body).ok();
             let first = !answers.iter().any(|(name, _)| name == call);
+            let is_report = ["acknowledge", "applied", "failed"].contains(&call);
+            failures += usize::from(is_report && !json.as_ref().is_some_and(Value::is_object));
+            switched |= failures > FAILURES;
             if call == "changes" && first {
                 if let Some(mut list) = json.clone().filter(|list| list["data"].is_array()) {
                     let next = &list["links"]["next"];
