@@ -176,6 +176,9 @@ impl<V: Send + Sync + 'static> Lease<V> {
     /// with an unknown id. However many calls come, at most one fetch per `cooldown` runs, whether
     /// it succeeds or fails. This protects the source against a flood of requests with invented key ids.
     ///
+    /// A fetch that runs already and began earlier is waited for, and then another one is made: its source may have answered
+    /// before what the caller has seen.
+    ///
     /// A failed fetch does not remove a valid value: this call, and the calls during the cooldown, return it.
     ///
     /// # Errors

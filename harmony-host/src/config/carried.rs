@@ -28,9 +28,7 @@ impl<'a> Carried<'a> {
         if !fragments().all(is_by_name) {
             return None;
         }
-        let mut names: Vec<&str> = fragments().flat_map(names).collect();
-        names.sort_unstable();
-        Some(Self { rest: before, names })
+        Some(Self { rest: before, names: names_of(fragments()) })
     }
 
     /// Returns the linked form of a pipeline, if it is taken over. To be asked in the order of the names.
@@ -71,7 +69,15 @@ fn is_by_name(fragment: &Fragment) -> bool {
         && invalid_sections.is_empty()
 }
 
-/// Returns the names of the definitions that pipelines link to.
+/// Returns the names of the definitions of the files that pipelines link to, sorted and each once.
+pub(super) fn names_of<'a>(fragments: impl Iterator<Item = &'a Fragment>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = fragments.flat_map(names).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Returns the names of the definitions of a file that pipelines link to.
 fn names(fragment: &Fragment) -> impl Iterator<Item = &str> {
     let endpoints = fragment.endpoints.iter().map(|one| one.name.as_str());
     let backends = fragment.backends.iter().map(|one| one.name.as_str());

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::config::active_providers::ActiveProviders;
-use crate::config::carried::Edited;
+use crate::config::carried::{Edited, names_of};
 use crate::config::link::{LinkedPipeline, Linker};
 use crate::config::lookup::Lookup;
 use crate::config::marks::{self, Claim, Marks, claims};
@@ -226,19 +226,6 @@ fn has_pipelines_only(fragment: &Fragment) -> bool {
         && pipelines.iter().all(is_own)
         && endpoints.iter().all(is_free)
         && backends.iter().all(needs_nothing)
-}
-
-/// Returns the names of all endpoints and backends of the files.
-fn names_of<'a>(fragments: impl Iterator<Item = &'a Fragment>) -> Vec<&'a str> {
-    let mut names: Vec<&str> = fragments
-        .flat_map(|fragment| {
-            let endpoints = fragment.endpoints.iter().map(|one| one.name.as_str());
-            endpoints.chain(fragment.backends.iter().map(|one| one.name.as_str()))
-        })
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }
 
 /// Returns whether pipelines, in the order of their names, have different names and claim different paths.

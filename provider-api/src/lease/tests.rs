@@ -264,7 +264,7 @@ async fn newer_fetches_once_per_cooldown() {
     assert_eq!(upstream.requests(), 4);
 }
 
-/// What a caller has seen is newer than a fetch that runs already: the answer of that one may be from before.
+/// A fetch that began before the cooldown is not shared: its answer may be older than what the caller has seen.
 #[tokio::test(start_paused = true)]
 async fn newer_shares_no_fetch_that_began_before_its_cooldown() {
     let (lease, upstream) = (Lease::new(), Arc::new(Upstream::default()));
