@@ -37,6 +37,8 @@ pub(crate) struct LinkedPipeline {
     pub(crate) mesh_only: bool,
     /// The `mesh_auth` middleware, from which the two rules follow once the meshes are known.
     pub(crate) mesh_auth: Vec<Arc<MeshAuth>>,
+    /// Set when another file defines some of its middleware, or none does.
+    pub(crate) borrows_middleware: bool,
     /// The rule of its `mesh_auth` for the requests that come in; `None` without one.
     pub(crate) ingress_auth: Option<TokenRule>,
     /// The rule of its `mesh_auth` for the requests that leave; `None` without one.
@@ -106,10 +108,10 @@ impl LinkedPipeline {
         self.backend.as_ref().is_some_and(|linked| Arc::ptr_eq(&linked.backend, backend))
     }
 
-    /// Returns whether the pipeline belongs to no mesh, has no middleware, and every definition that it names is in its own file.
+    /// Returns whether the pipeline has to do with no mesh, and every endpoint and backend that it names is in its own file.
     pub(crate) fn is_alone(&self) -> bool {
-        let Pipeline { middleware, ingress, egress, .. } = &*self.pipeline;
-        middleware.is_empty() && ingress.is_empty() && egress.is_empty() && !self.depends_on_others()
+        let Pipeline { ingress, egress, .. } = &*self.pipeline;
+        ingress.is_empty() && egress.is_empty() && self.mesh_auth.is_empty() && !self.depends_on_others()
     }
 
     fn depends_on_others(&self) -> bool {
@@ -118,12 +120,13 @@ impl LinkedPipeline {
             || self.pipeline.backends.len() > 1
     }
 
-    /// Returns whether another file that defines some of these endpoints and backends, or no longer does, may concern the
-    /// pipeline. A definition in its own file comes first.
+    /// Returns whether another file that defines some of these endpoints, backends and middleware, or no longer does, may
+    /// concern the pipeline. A definition in its own file comes first.
     pub(crate) fn depends_on(&self, sorted_names: &[&str]) -> bool {
         let is_named = |name: &str| sorted_names.binary_search(&name).is_ok();
         self.names().any(is_named)
             && (self.depends_on_others()
+                || self.borrows_middleware
                 || !self.pipeline.egress.is_empty()
                 || !self.pipeline.ingress.is_empty())
     }
@@ -218,6 +221,7 @@ impl Linker<'_> {
             pipeline: Arc::clone(pipeline),
             endpoints,
             backend,
+            borrows_middleware: self.borrows_middleware(pipeline),
             mesh_auth,
             ingress_auth: None,
             egress_auth: None,
@@ -320,6 +324,15 @@ impl Linker<'_> {
             }
         }
         mesh_auth
+    }
+
+    fn borrows_middleware(&self, pipeline: &Pipeline) -> bool {
+        let file = pipeline.place.source();
+        let is_own = |name: &Spanned<String>| {
+            let found = self.middleware.get(&name.value, file);
+            found.is_ok_and(|found| Arc::ptr_eq(found.place.source(), file))
+        };
+        !pipeline.middleware.iter().all(is_own)
     }
 
     /// Checks the authentication and the options of a middleware that is the host's own.

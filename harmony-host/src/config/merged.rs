@@ -94,11 +94,7 @@ impl Config {
                 .flat_map(|f| &f.middleware_types)
                 .map(String::as_str)
                 .collect(),
-            authentications: fragments
-                .iter()
-                .flat_map(|f| &f.authentications)
-                .map(|(name, _)| name.as_str())
-                .collect(),
+            authentications: authentications(fragments),
             open_authentications: open_authentications(fragments),
             networks: networks_of(gateway),
             providers: &providers,
@@ -223,8 +219,13 @@ pub(super) fn sort_by_place(backends: &mut [LinkedBackend]) {
     backends.sort_by_cached_key(place);
 }
 
+/// Returns the names of all authentications.
+pub(super) fn authentications<'a>(fragments: &[&'a Fragment]) -> HashSet<&'a str> {
+    fragments.iter().flat_map(|fragment| &fragment.authentications).map(|(name, _)| name.as_str()).collect()
+}
+
 /// Returns the authentications that admit everybody: all their definitions, in whichever file, have the method `none`.
-fn open_authentications<'a>(fragments: &[&'a Fragment]) -> HashSet<&'a str> {
+pub(super) fn open_authentications<'a>(fragments: &[&'a Fragment]) -> HashSet<&'a str> {
     let all = || fragments.iter().flat_map(|fragment| &fragment.authentications);
     let closed: HashSet<&str> = all().filter(|(_, open)| !open).map(|(name, _)| name.as_str()).collect();
     all().map(|(name, _)| name.as_str()).filter(|name| !closed.contains(name)).collect()

@@ -1,6 +1,6 @@
 //! The merge of an edit that concerns a few pipelines alone: the others are not even looked at.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::config::active_providers::ActiveProviders;
@@ -8,12 +8,15 @@ use crate::config::carried::{Edited, names_of};
 use crate::config::link::{LinkedPipeline, Linker};
 use crate::config::lookup::Lookup;
 use crate::config::marks::{self, Claim, Marks, claims};
-use crate::config::merged::{Traces, check_gateway, networks_of, report_unknown_keys, sort_by_place};
+use crate::config::merged::{
+    Traces, authentications, check_gateway, networks_of, open_authentications, report_unknown_keys,
+    sort_by_place,
+};
 use crate::config::{
     Backend, Config, Endpoint, Fragment, GatewaySections, LinkedBackend, MergeContext, Pipeline,
 };
 use crate::diagnostics::problem::Problems;
-use crate::diagnostics::source::Place;
+use crate::diagnostics::source::{Place, Spanned};
 
 /// The most definitions of an edit, before and after it together. Each is compared with all pipelines, and what is more is
 /// merged sooner as a whole.
@@ -25,6 +28,8 @@ pub(crate) struct Edit<'a> {
     /// The sections of config.toml, which was not edited.
     pub(crate) gateway: &'a GatewaySections,
     pub(crate) files: &'a [Edited<'a>],
+    /// Returns the sections of all files, after the edit. Asked only if a pipeline needs a definition of another file.
+    pub(crate) all: &'a dyn Fn() -> Vec<&'a Fragment>,
 }
 
 /// The pipelines and backends that an edit brings.
@@ -35,8 +40,8 @@ struct Brought {
 }
 
 impl Config {
-    /// Merges an edit of files that define nothing but pipelines with their own endpoints and backends. The result is that of
-    /// [`Config::merge`]. `remarkable` are all files with unknown keys.
+    /// Merges an edit of files that define nothing but pipelines with their own endpoints and backends, and middleware. The
+    /// result is that of [`Config::merge`]. `remarkable` are all files with unknown keys.
     ///
     /// `None`, with `problems` unchanged, for every other edit, and for one with a mistake: the whole is merged then.
     pub(crate) fn patched<'f>(
@@ -112,27 +117,32 @@ impl<'a> Edit<'a> {
         self.files.iter().flat_map(|edited| [edited.before, edited.after]).flatten()
     }
 
-    /// Returns whether the files have few definitions, and none but pipelines with endpoints and backends.
+    /// Returns whether the files have few definitions, and none but pipelines with endpoints, backends and middleware.
     fn is_small(&self) -> bool {
         let size = |fragment: &Fragment| {
-            fragment.pipelines.len() + fragment.endpoints.len() + fragment.backends.len()
+            let named = fragment.endpoints.len() + fragment.backends.len() + fragment.middleware.len();
+            fragment.pipelines.len() + named
         };
         self.fragments().map(size).sum::<usize>() <= MOST && self.fragments().all(has_pipelines_only)
     }
 
-    /// Links the pipelines of each file to its own definitions. One that names another is an error here.
+    /// Links the pipelines of each file to its own endpoints and backends, and to the other definitions of all files. One that
+    /// names an endpoint or backend of another file is an error here.
     fn link(&self, providers: &ActiveProviders, context: &MergeContext<'_>) -> Brought {
         let mut brought = Brought { pipelines: Vec::new(), unused_backends: Vec::new() };
-        for fragment in self.files.iter().filter_map(|edited| edited.after) {
+        let edited: Vec<&Fragment> = self.files.iter().filter_map(|edited| edited.after).collect();
+        let all =
+            if edited.iter().all(|fragment| is_complete(fragment)) { edited.clone() } else { (self.all)() };
+        for fragment in edited {
             let linker = Linker {
                 endpoints: Lookup::new(fragment.endpoints.iter()),
                 backends: Lookup::new(fragment.backends.iter()),
-                targets: Lookup::new([].iter()),
-                peers: Lookup::new([].iter()),
-                middleware: Lookup::new([].iter()),
-                middleware_types: HashSet::new(),
-                authentications: HashSet::new(),
-                open_authentications: HashSet::new(),
+                targets: Lookup::new(all.iter().flat_map(|f| &f.targets)),
+                peers: Lookup::new(all.iter().flat_map(|f| &f.peers)),
+                middleware: Lookup::new(all.iter().flat_map(|f| &f.middleware)),
+                middleware_types: all.iter().flat_map(|f| &f.middleware_types).map(String::as_str).collect(),
+                authentications: authentications(&all),
+                open_authentications: open_authentications(&all),
                 networks: networks_of(self.gateway),
                 providers,
                 capabilities: context.capabilities,
@@ -146,6 +156,12 @@ impl<'a> Edit<'a> {
         }
         brought.pipelines.sort_by(|a, b| a.pipeline.name.cmp(&b.pipeline.name));
         brought
+    }
+
+    /// Returns the names of the middleware that the files define, before or after the edit, each once.
+    fn defined_middleware(&self, side: fn(&Edited<'a>) -> Option<&'a Fragment>) -> BTreeSet<&'a str> {
+        let defined = self.files.iter().filter_map(side).flat_map(|fragment| &fragment.middleware);
+        defined.map(|one| one.name.as_str()).collect()
     }
 
     /// Returns the positions of the pipelines that the edited files defined, in order.
@@ -167,9 +183,12 @@ impl<'a> Edit<'a> {
         let is_managed = |linked: &LinkedPipeline| {
             linked.pipeline.networks.iter().any(|network| Some(&network.value) == management)
         };
-        let gone = removed.iter().filter_map(|at| self.before.pipelines.get(*at));
+        let gone = || removed.iter().filter_map(|at| self.before.pipelines.get(*at));
         if brought.iter().any(|linked| linked.problems.refuse())
-            || gone.chain(brought).any(|linked| !linked.is_alone() || is_managed(linked))
+            || gone().chain(brought).any(|linked| !linked.is_alone() || is_managed(linked))
+            || used_middleware(gone()) != used_middleware(brought.iter())
+            || self.defined_middleware(|edited| edited.before)
+                != self.defined_middleware(|edited| edited.after)
         {
             return false;
         }
@@ -188,15 +207,33 @@ impl<'a> Edit<'a> {
     }
 }
 
-/// Returns whether a file defines nothing but pipelines, their endpoints and their backends, and has no problem. The pattern names
-/// every section, so that a new one cannot be left out.
+/// Returns whether a file has all definitions that its pipelines name, besides authentications, of which all files decide.
+fn is_complete(fragment: &Fragment) -> bool {
+    let has = |at: &Spanned<String>| fragment.middleware.iter().any(|one| one.name == at.value);
+    let is_free = |endpoint: &Arc<Endpoint>| endpoint.authentication.is_none() && endpoint.peer_ref.is_none();
+    fragment.pipelines.iter().flat_map(|pipeline| &pipeline.middleware).all(has)
+        && fragment.middleware.iter().all(|one| one.authentication.is_none())
+        && fragment.endpoints.iter().all(is_free)
+        && fragment.backends.iter().all(|backend| {
+            let is_defined = backend.target_ref.as_ref().is_some_and(|target| !target.value.contains('.'));
+            backend.authentication.is_none() && !is_defined
+        })
+}
+
+/// Returns the names of the middleware that pipelines use, each once.
+fn used_middleware<'a>(pipelines: impl Iterator<Item = &'a Arc<LinkedPipeline>>) -> BTreeSet<&'a str> {
+    pipelines.flat_map(|linked| &linked.pipeline.middleware).map(|at| at.value.as_str()).collect()
+}
+
+/// Returns whether a file defines nothing but pipelines, endpoints, backends and middleware without a mesh, and has no problem. The
+/// pattern names every section, so that a new one cannot be left out.
 fn has_pipelines_only(fragment: &Fragment) -> bool {
     let Fragment {
         source: _,
         gateway,
         pipelines,
-        endpoints,
-        backends,
+        endpoints: _,
+        backends: _,
         targets,
         peers,
         middleware,
@@ -209,23 +246,14 @@ fn has_pipelines_only(fragment: &Fragment) -> bool {
         variables,
         problems,
     } = fragment;
-    let is_own = |pipeline: &Arc<Pipeline>| {
-        pipeline.middleware.is_empty() && pipeline.ingress.is_empty() && pipeline.egress.is_empty()
-    };
-    let needs_nothing = |backend: &Arc<Backend>| {
-        let is_defined = backend.target_ref.as_ref().is_some_and(|target| !target.value.contains('.'));
-        backend.authentication.is_none() && !is_defined
-    };
-    let is_free = |endpoint: &Arc<Endpoint>| endpoint.authentication.is_none() && endpoint.peer_ref.is_none();
-    let defined =
-        [targets.len(), peers.len(), middleware.len(), middleware_types.len(), authentications.len()];
+    let is_own = |pipeline: &Arc<Pipeline>| pipeline.ingress.is_empty() && pipeline.egress.is_empty();
+    let defined = [targets.len(), peers.len(), middleware_types.len(), authentications.len()];
     let others = [meshes.len(), remote_ingress.len(), invalid_sections.len(), variables.len()];
     gateway.is_none()
         && problems.is_empty()
         && defined.iter().chain(&others).all(|count| *count == 0)
         && pipelines.iter().all(is_own)
-        && endpoints.iter().all(is_free)
-        && backends.iter().all(needs_nothing)
+        && middleware.iter().all(|one| one.mesh_auth.is_none())
 }
 
 /// Returns whether pipelines, in the order of their names, have different names and claim different paths.

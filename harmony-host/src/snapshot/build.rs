@@ -65,7 +65,8 @@ fn merge(
         })
         .collect();
     let patched = documents.gateway().and_then(|gateway| {
-        let edit = Edit { before: &before.config, gateway, files: &files };
+        let all = || documents.fragments().collect();
+        let edit = Edit { before: &before.config, gateway, files: &files, all: &all };
         Config::patched(&edit, documents.remarkable(), context, problems)
     });
     patched.or_else(|| {

@@ -37,6 +37,7 @@ fn text(file: &'static str) -> BoxedStrategy<Option<String>> {
         "mesh/n.toml" => mesh("n").boxed(),
         _ => prop_oneof![
             3 => prop::collection::vec(plain(), 1..3).prop_map(|all| all.concat()),
+            3 => equipped(),
             1 => borrowing(),
             1 => pipeline(),
         ]
@@ -62,6 +63,37 @@ fn plain() -> impl Strategy<Value = String> {
             "[pipelines.p{name}]\nnetworks = [{networks}]\nendpoints = [\"e{name}\"]\nbackends = [\"b{name}\"]\n\
              [endpoints.e{name}]\nservice = \"http\"\n{unknown}options.path_prefix = \"{path}\"\n\
              [backends.b{name}]\n{backend}\n{more}"
+        )
+    })
+}
+
+/// A pipeline with an endpoint and a backend of its own, which name definitions of this file or another one.
+fn equipped() -> impl Strategy<Value = String> {
+    // Most name the one that some of the files define, and others do not.
+    let middleware = prop_oneof![
+        3 => Just("\"own\""),
+        2 => prop::sample::select(vec!["", "\"passthru\"", "\"pass\"", "\"type\"", "\"by_name\"", "\"own\", \"pass\""]),
+    ];
+    // The last one is near a type that may be used without a definition.
+    let defined = prop_oneof![
+        3 => Just("[middleware.own]\ntype = \"passthru\"\n"),
+        3 => Just("[middleware.own]\ntype = \"transform\"\n"),
+        2 => Just(""),
+        1 => Just("[middleware.own]\ntype = \"passthru\"\nauthentication = \"open\"\n"),
+        1 => Just("[middleware.passthr]\ntype = \"passthru\"\n"),
+    ];
+    let endpoint = prop::sample::select(vec!["", "peer_ref = \"peer\"\n", "authentication = \"open\"\n"]);
+    let backend = prop::sample::select(vec![
+        "service = \"echo\"",
+        "service = \"http\"\ntarget_ref = \"t\"",
+        "service = \"http\"\nauthentication = \"open\"\noptions.base_url = \"http://u.example\"",
+    ]);
+    (0..5_u8, middleware, defined, endpoint, backend).prop_map(|(name, middleware, defined, endpoint, backend)| {
+        format!(
+            "[pipelines.p{name}]\nnetworks = [\"public\"]\nendpoints = [\"e{name}\"]\nbackends = [\"b{name}\"]\n\
+             middleware = [{middleware}]\n{defined}\
+             [endpoints.e{name}]\nservice = \"http\"\n{endpoint}options.path_prefix = \"/q{name}\"\n\
+             [backends.b{name}]\n{backend}\n"
         )
     })
 }
@@ -128,14 +160,22 @@ fn pipeline() -> impl Strategy<Value = String> {
 
 /// Definitions that pipelines of other files name.
 fn shared() -> impl Strategy<Value = String> {
-    (any::<[bool; 3]>(), 0..3_u8).prop_map(|([enabled, http, required], path)| {
+    let more = prop::sample::select(vec![
+        "",
+        "[middleware.pass]\ntype = \"passthru\"\n",
+        "[middleware.pass]\ntype = \"mesh_auth\"\n",
+        "[middleware.pass]\ntype = \"transform\"\n[middleware.far]\ntype = \"passthru\"\n",
+        "[middleware_types.type]\nmodule = \"x\"\n",
+        "[authentications.open]\nmethod = \"none\"\n",
+    ]);
+    (any::<[bool; 3]>(), 0..3_u8, more).prop_map(|([enabled, http, required], path, more)| {
         let backend = if http { "service = \"http\"\ntarget_ref = \"t\"" } else { "service = \"echo\"" };
         format!(
             "[endpoints.e2]\nservice = \"http\"\noptions.path_prefix = \"/shared{path}\"\n[backends.b2]\n{backend}\n\
              [targets.t]\nconnection.host = \"t{path}.example\"\nconnection.protocol = \"http\"\n\
              [peers.peer]\nenabled = {enabled}\n\
              [middleware.by_name]\ntype = \"mesh_auth\"\n[middleware.by_name.options]\nrequired = {required}\nmesh_name = \"m\"\n\
-             [middleware.out]\ntype = \"mesh_auth\"\n[middleware.out.options]\ndirection = \"egress\"\nrequired = false\n"
+             [middleware.out]\ntype = \"mesh_auth\"\n[middleware.out.options]\ndirection = \"egress\"\nrequired = false\n{more}"
         )
     })
 }
@@ -169,7 +209,10 @@ fn describe(built: &Result<Snapshot, Rejection>) -> Vec<String> {
     lines.extend(snapshot.config.meshes.iter().map(|linked| format!("{linked:?}")));
     lines.extend(snapshot.config.unused_backends.iter().map(|linked| format!("{linked:?}")));
     lines.extend(snapshot.providers.inventory().resources.iter().map(|resource| format!("{resource:?}")));
-    let paths = ["/x/1", "/y", "/z", "/z/1/2", "/shared0", "/shared1", "/shared2", "/in/1", "/other"];
+    let paths = [
+        "/q0", "/q1", "/q2", "/q3", "/q4", "/x/1", "/y", "/z", "/z/1/2", "/shared0", "/shared1", "/shared2",
+        "/in/1", "/other",
+    ];
     let networks: BTreeMap<_, _> = snapshot.plans.tables.iter().collect();
     for (network, table) in networks {
         for host in ["any.example", "h0.example", "h1.example", "h2.example"] {
@@ -282,6 +325,63 @@ proptest! {
         edited.edit(FILES.len() - 1, Some(CONFIG.to_owned()))?;
         for (at, text) in edits {
             edited.edit(at, text)?;
+        }
+    }
+}
+
+/// A file with one pipeline, which names `used` and defines `defined` as a type.
+fn with_middleware(name: &str, used: &str, defined: Option<(&str, &str)>) -> Option<String> {
+    let defined = defined.map(|(name, kind)| format!("[middleware.{name}]\ntype = \"{kind}\"\n"));
+    Some(format!(
+        "[pipelines.{name}]\nnetworks = [\"public\"]\nendpoints = [\"{name}\"]\nbackends = [\"{name}\"]\n\
+         middleware = [{used}]\n{}[endpoints.{name}]\nservice = \"http\"\noptions.path_prefix = \"/{name}\"\n\
+         [backends.{name}]\nservice = \"echo\"\n",
+        defined.unwrap_or_default()
+    ))
+}
+
+/// What an edit of a middleware changes in the pipelines of other files.
+#[test]
+fn middleware_of_another_file_is_followed() {
+    let own = "\"own\"";
+    for edits in [
+        // The definition that another file uses changes its type, comes, or goes.
+        [
+            (1, with_middleware("y", own, Some(("own", "passthru")))),
+            (0, with_middleware("x", own, None)),
+            (1, with_middleware("y", own, Some(("own", "transform")))),
+        ],
+        [
+            (1, with_middleware("y", own, Some(("own", "passthru")))),
+            (0, with_middleware("x", own, None)),
+            (1, with_middleware("y", own, Some(("other", "passthru")))),
+        ],
+        [
+            (0, with_middleware("x", "\"passthru\"", None)),
+            (1, with_middleware("y", "\"passthru\"", None)),
+            (1, with_middleware("y", "\"passthru\"", Some(("passthru", "transform")))),
+        ],
+        // A middleware that is no longer used has a name like that of a type that another file uses.
+        [
+            (0, with_middleware("x", "\"passthru\"", None)),
+            (1, with_middleware("y", "\"passthr\"", Some(("passthr", "passthru")))),
+            (1, with_middleware("y", "", Some(("passthr", "passthru")))),
+        ],
+        [
+            (0, with_middleware("x", "\"passthru\"", None)),
+            (1, with_middleware("y", "", None)),
+            (1, with_middleware("y", "", Some(("passthr", "passthru")))),
+        ],
+        [
+            (1, with_middleware("y", "", Some(("passthr", "passthru")))),
+            (0, with_middleware("x", "", None)),
+            (0, with_middleware("x", "\"passthru\"", None)),
+        ],
+    ] {
+        let mut edited = Edited::new();
+        edited.edit(FILES.len() - 1, Some(CONFIG.to_owned())).unwrap();
+        for (at, text) in edits {
+            edited.edit(at, text).unwrap();
         }
     }
 }

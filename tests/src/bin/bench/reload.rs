@@ -24,6 +24,9 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause between two edits, so that an edit does not wait for the previous one.
 const PAUSE: Duration = Duration::from_millis(60);
 
+/// The time from the start to the first measurement of the memory, without requests.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// The place where the new file is written before it is renamed into place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,8 +44,10 @@ pub(crate) struct Reload {
     pub(crate) pipelines: usize,
     pub(crate) median_millis: f64,
     pub(crate) worst_millis: f64,
-    /// The memory of the gateway after the edits, in MiB.
-    pub(crate) resident_mib: f64,
+    /// The resident memory of the gateway before the first edit and after the last one, in MiB.
+    pub(crate) resident_mib: [f64; 2],
+    /// The part of it that is not backed by files, such as the program itself.
+    pub(crate) anonymous_mib: [f64; 2],
 }
 
 /// Measures edits of one pipeline file. The CPUs should be shared: on one CPU, the client's busy loop would slow down
@@ -61,14 +66,18 @@ pub(crate) async fn measure(times: u32, cpus: &Cpus) -> Outcome<Vec<Reload>> {
             files.write("staging/new", "");
             let mut gateway = Process::harmony(cpus, files, port);
             gateway.wait_until_serving(&GetRequest::new(gateway.address, "/p0000")).await?;
+            tokio::time::sleep(IDLE).await;
+            let memory = |gateway: &Process| ["VmRSS", "RssAnon"].map(|field| gateway.memory(field) / 1024.0);
+            let before = memory(&gateway);
             let mut millis = Vec::new();
             for n in 0..times {
                 tokio::time::sleep(PAUSE).await;
                 millis.push(edit(&gateway, pipelines / 2, n, written).await?.as_secs_f64() * 1e3);
             }
             let (median_millis, worst_millis) = (median(millis.iter().copied()), worst(&millis));
-            let resident_mib = gateway.memory("VmRSS") / 1024.0;
-            all.push(Reload { written, pipelines, median_millis, worst_millis, resident_mib });
+            let after = memory(&gateway);
+            let [resident_mib, anonymous_mib] = [0, 1].map(|field| [before[field], after[field]]);
+            all.push(Reload { written, pipelines, median_millis, worst_millis, resident_mib, anonymous_mib });
         }
     }
     Ok(all)
