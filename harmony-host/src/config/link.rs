@@ -1,7 +1,7 @@
 //! Linking: pipelines with the definitions that they name.
 
 mod backend;
-mod mesh;
+pub(crate) mod mesh;
 pub(crate) mod misnamed;
 
 use std::collections::{BTreeMap, HashSet};
@@ -108,10 +108,10 @@ impl LinkedPipeline {
         self.backend.as_ref().is_some_and(|linked| Arc::ptr_eq(&linked.backend, backend))
     }
 
-    /// Returns whether the pipeline has to do with no mesh, and every endpoint and backend that it names is in its own file.
+    /// Returns whether the rules of the pipeline depend on no mesh, and every endpoint and backend that it names is in its own
+    /// file.
     pub(crate) fn is_alone(&self) -> bool {
-        let Pipeline { ingress, egress, .. } = &*self.pipeline;
-        ingress.is_empty() && egress.is_empty() && self.mesh_auth.is_empty() && !self.depends_on_others()
+        self.mesh_auth.is_empty() && !self.depends_on_others()
     }
 
     fn depends_on_others(&self) -> bool {

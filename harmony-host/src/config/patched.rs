@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::active_providers::ActiveProviders;
 use crate::config::carried::{Edited, names_of};
+use crate::config::link::mesh::KnownToMeshes;
 use crate::config::link::{LinkedPipeline, Linker};
 use crate::config::lookup::Lookup;
 use crate::config::marks::{self, Claim, Marks, claims};
@@ -186,6 +187,7 @@ impl<'a> Edit<'a> {
         let gone = || removed.iter().filter_map(|at| self.before.pipelines.get(*at));
         if brought.iter().any(|linked| linked.problems.refuse())
             || gone().chain(brought).any(|linked| !linked.is_alone() || is_managed(linked))
+            || known_to_meshes(gone()) != known_to_meshes(brought.iter())
             || used_middleware(gone()) != used_middleware(brought.iter())
             || self.defined_middleware(|edited| edited.before)
                 != self.defined_middleware(|edited| edited.after)
@@ -220,6 +222,11 @@ fn is_complete(fragment: &Fragment) -> bool {
         })
 }
 
+/// Returns what meshes know of pipelines, which are in the order of their names.
+fn known_to_meshes<'a>(pipelines: impl Iterator<Item = &'a Arc<LinkedPipeline>>) -> Vec<KnownToMeshes<'a>> {
+    pipelines.filter_map(|linked| linked.known_to_meshes()).collect()
+}
+
 /// Returns the names of the middleware that pipelines use, each once.
 fn used_middleware<'a>(pipelines: impl Iterator<Item = &'a Arc<LinkedPipeline>>) -> BTreeSet<&'a str> {
     pipelines.flat_map(|linked| &linked.pipeline.middleware).map(|at| at.value.as_str()).collect()
@@ -231,7 +238,7 @@ fn has_pipelines_only(fragment: &Fragment) -> bool {
     let Fragment {
         source: _,
         gateway,
-        pipelines,
+        pipelines: _,
         endpoints: _,
         backends: _,
         targets,
@@ -246,13 +253,11 @@ fn has_pipelines_only(fragment: &Fragment) -> bool {
         variables,
         problems,
     } = fragment;
-    let is_own = |pipeline: &Arc<Pipeline>| pipeline.ingress.is_empty() && pipeline.egress.is_empty();
     let defined = [targets.len(), peers.len(), middleware_types.len(), authentications.len()];
     let others = [meshes.len(), remote_ingress.len(), invalid_sections.len(), variables.len()];
     gateway.is_none()
         && problems.is_empty()
         && defined.iter().chain(&others).all(|count| *count == 0)
-        && pipelines.iter().all(is_own)
         && middleware.iter().all(|one| one.mesh_auth.is_none())
 }
 

@@ -3,11 +3,45 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::config::link::{LinkedBackend, LinkedEgress, LinkedIngress, Linker};
+use crate::config::link::{LinkedBackend, LinkedEgress, LinkedIngress, LinkedPipeline, Linker};
 use crate::config::{Egress, Endpoint, Ingress, Pipeline};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
 use crate::http::url_prefix::UrlPrefix;
+
+/// What meshes, and other pipelines with ingress URLs, know of a pipeline.
+#[derive(Debug, PartialEq)]
+pub(crate) struct KnownToMeshes<'a> {
+    pipeline: &'a str,
+    networks: Vec<&'a str>,
+    /// The names of the ingresses and egresses, those that are disabled too.
+    names: [Vec<&'a str>; 2],
+    /// The URLs of the enabled ingresses.
+    urls: Vec<(&'a str, Vec<&'a str>)>,
+}
+
+impl LinkedPipeline {
+    /// Returns what meshes and other pipelines with ingress URLs know of it; `None` without an ingress and an egress.
+    pub(crate) fn known_to_meshes(&self) -> Option<KnownToMeshes<'_>> {
+        let Pipeline { name, networks, ingress, egress, .. } = &*self.pipeline;
+        if ingress.is_empty() && egress.is_empty() {
+            return None;
+        }
+        let urls = self
+            .ingress
+            .iter()
+            .map(|one| (one.name.as_str(), one.urls.iter().map(|url| url.value.as_str()).collect()));
+        Some(KnownToMeshes {
+            pipeline: name,
+            networks: networks.iter().map(|network| network.value.as_str()).collect(),
+            names: [
+                ingress.iter().map(|one| one.name.as_str()).collect(),
+                egress.iter().map(|one| one.name.as_str()).collect(),
+            ],
+            urls: urls.collect(),
+        })
+    }
+}
 
 impl Linker<'_> {
     /// Links an ingress to its URLs and endpoint.

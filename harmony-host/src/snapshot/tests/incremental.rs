@@ -378,10 +378,52 @@ fn middleware_of_another_file_is_followed() {
             (0, with_middleware("x", "\"passthru\"", None)),
         ],
     ] {
-        let mut edited = Edited::new();
-        edited.edit(FILES.len() - 1, Some(CONFIG.to_owned())).unwrap();
-        for (at, text) in edits {
-            edited.edit(at, text).unwrap();
-        }
+        edit_all(edits);
     }
+}
+
+fn edit_all(edits: impl IntoIterator<Item = (usize, Option<String>)>) {
+    let mut edited = Edited::new();
+    edited.edit(FILES.len() - 1, Some(CONFIG.to_owned())).unwrap();
+    for (at, text) in edits {
+        edited.edit(at, text).unwrap();
+    }
+}
+
+/// What an edit of a member changes in its mesh.
+#[test]
+fn members_of_a_mesh_are_followed() {
+    let member = |name: &str, networks: &str, ingress: &str| {
+        Some(format!(
+            "[pipelines.{name}]\nnetworks = [{networks}]\nendpoints = [\"{name}\"]\nbackends = [\"{name}\"]\n\
+             {ingress}[endpoints.{name}]\nservice = \"http\"\noptions.path_prefix = \"/{name}\"\n\
+             [backends.{name}]\nservice = \"echo\"\n\
+             [pipelines.{name}.mesh.egress.g0]\ntype = \"http\"\n"
+        ))
+    };
+    let ingress = |name: &str, of: &str, more: &str| {
+        format!("[pipelines.{name}.mesh.ingress.{of}]\ntype = \"http\"\n{more}")
+    };
+    let public = "\"public\"";
+    let url = "urls = [\"http://h0.example/in\"]\n";
+    let mesh = "[mesh.m]\ntype = \"http\"\nprovider = \"local\"\nauth_type = \"jwt\"\n\
+                jwt_secret = \"0123456789012345678901234567890123\"\ningress = [\"i0\"]\n";
+    for last in [
+        member("x", public, &format!("description = \"new\"\n{}", ingress("x", "i0", url))),
+        member("x", public, &ingress("x", "i0", "urls = [\"http://h1.example/in\"]\n")),
+        member("x", public, &ingress("x", "i0", &format!("{url}enabled = false\n"))),
+        member("x", public, &ingress("x", "i0", &format!("{url}mode = \"mesh\"\n"))),
+        member("x", public, &ingress("x", "i1", url)),
+        member("x", "\"inner\"", &ingress("x", "i0", url)),
+        member("renamed", public, &ingress("renamed", "i0", url)),
+        None,
+    ] {
+        edit_all([(0, member("x", public, &ingress("x", "i0", url))), (4, Some(mesh.to_owned())), (0, last)]);
+    }
+    // Another pipeline on the other network has the same URL, until it comes to this one.
+    edit_all([
+        (0, member("x", public, &ingress("x", "i0", url))),
+        (1, member("y", "\"inner\"", &ingress("y", "i1", url))),
+        (1, member("y", public, &ingress("y", "i1", url))),
+    ]);
 }
