@@ -55,7 +55,7 @@ pub use http::url_prefix::Scheme;
 #[cfg(feature = "management")]
 pub use management::Management;
 #[doc(hidden)]
-pub use plan::VerifiedTokens;
+pub use plan::{Moment, VerifiedTokens};
 pub use providers::{Providers, registry};
 pub use snapshot::feed::Snapshots;
 pub use snapshot::{

@@ -28,7 +28,7 @@ pub(crate) use plans::Plans;
 pub(crate) use route::{Accepted, Admission, Route};
 pub(crate) use target::Target;
 pub(crate) use token_cache::Sender;
-pub use token_cache::VerifiedTokens;
+pub use token_cache::{Moment, VerifiedTokens};
 #[cfg(feature = "gateway")]
 pub(crate) use upstream::HttpUpstream;
 #[cfg(all(test, feature = "local"))]

@@ -16,7 +16,7 @@ use crate::config::LinkedMesh;
 use crate::http::url_prefix::UrlPrefix;
 use crate::plan::destination::Destination;
 use crate::plan::target::Target;
-use crate::plan::token_cache::{Sender, VerifiedTokens};
+use crate::plan::token_cache::{Moment, Sender, VerifiedTokens};
 use crate::providers::Providers;
 use crate::providers::isolate::isolated;
 
@@ -259,7 +259,7 @@ impl MeshPlan {
         let claims = check(&requested).await?;
         let sender: Arc<str> = Arc::from(claims.subject);
         if requested == url || check(url).await.is_ok() {
-            self.verified.remember(token, url, &sender, claims.expires_at, providers.now());
+            self.verified.remember(token, url, &sender, claims.expires_at, Moment::now(providers.now()));
         }
         Ok(Sender::from(sender))
     }

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::cache::{BoundedCache, Cached};
 
@@ -24,10 +24,14 @@ pub struct VerifiedTokens {
 struct Verified {
     urls: Vec<Box<str>>,
     sender: Arc<str>,
-    until: Instant,
-    /// The same moment on the wall clock. The other clock stands still while the machine is suspended, and does not know
-    /// when the wall clock is set.
-    expires_at: SystemTime,
+    until: Moment,
+}
+
+/// A moment on both clocks. The steady one stands still while the machine is suspended; the wall clock may be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    wall: SystemTime,
+    steady: Duration,
 }
 
 /// The sender of a verified token. Dereferences to its name.
@@ -62,30 +66,20 @@ impl VerifiedTokens {
         Self { seed: [known.hash(&0), known.hash(&1)], known }
     }
 
-    /// Returns the sender of a token that is cached as valid for `url`, an ingress URL as the configuration has it. `now` is
-    /// the time of the wall clock.
-    pub fn sender(&self, token: &str, url: &str, now: SystemTime) -> Option<Sender> {
+    /// Returns the sender of a token that is cached as valid for `url`, an ingress URL as the configuration has it.
+    pub fn sender(&self, token: &str, url: &str, now: Moment) -> Option<Sender> {
         let known = self.find(token)?;
         let found = known.urls.iter().any(|known| **known == *url) && known.is_valid(now);
         found.then_some(Sender(Name::Cached(known)))
     }
 
-    /// Caches a token of `sender` as valid for `url`, until `expires_at` but at most for 5 minutes. `now` is the time of the
-    /// wall clock.
-    pub fn remember(
-        &self,
-        token: &str,
-        url: &str,
-        sender: &Arc<str>,
-        expires_at: SystemTime,
-        now: SystemTime,
-    ) {
+    /// Caches a token of `sender` as valid for `url`, until `expires_at` but at most for 5 minutes.
+    pub fn remember(&self, token: &str, url: &str, sender: &Arc<str>, expires_at: SystemTime, now: Moment) {
         let Some(hash) = self.hash(token) else { return };
-        let left = expires_at.duration_since(now).unwrap_or_default().min(LONGEST);
+        let left = expires_at.duration_since(now.wall).unwrap_or_default().min(LONGEST);
         if left.is_zero() {
             return;
         }
-        let (until, expires_at) = (Instant::now() + left, now + left);
         let mut urls = self.find(token).map(|known| known.urls.clone()).unwrap_or_default();
         urls.retain(|known| **known != *url);
         if urls.len() >= MAX_URLS {
@@ -93,7 +87,7 @@ impl VerifiedTokens {
             urls.remove(0);
         }
         urls.push(url.into());
-        let verified = Verified { urls, sender: Arc::clone(sender), until, expires_at };
+        let verified = Verified { urls, sender: Arc::clone(sender), until: now.after(left) };
         let is_over = |verified: &Verified| !verified.is_valid(now);
         self.known.put(hash, token.into(), verified, true, is_over);
     }
@@ -113,8 +107,29 @@ impl VerifiedTokens {
 }
 
 impl Verified {
-    fn is_valid(&self, now: SystemTime) -> bool {
-        now < self.expires_at && Instant::now() < self.until
+    fn is_valid(&self, now: Moment) -> bool {
+        now.wall < self.until.wall && now.steady < self.until.steady
+    }
+}
+
+impl Moment {
+    /// Returns the present, of which `wall` is the time of the wall clock.
+    pub fn now(wall: SystemTime) -> Self {
+        // A read of the coarse clock takes a fifth of the time of an exact one. It is behind by a few milliseconds.
+        #[cfg(target_os = "linux")]
+        const STEADY: ClockId = ClockId::MonotonicCoarse;
+        #[cfg(not(target_os = "linux"))]
+        const STEADY: ClockId = ClockId::Monotonic;
+        let now = clock_gettime(STEADY);
+        let since = |number| u64::try_from(number).unwrap_or_default();
+        Self {
+            wall,
+            steady: Duration::from_secs(since(now.tv_sec)) + Duration::from_nanos(since(now.tv_nsec)),
+        }
+    }
+
+    fn after(self, time: Duration) -> Self {
+        Self { wall: self.wall + time, steady: self.steady + time }
     }
 }
 
@@ -152,54 +167,73 @@ mod tests {
     use super::*;
 
     const TOKEN: &str = "head.claims.0123456789012345678901234567890123456789";
-    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    const NOW: Moment = Moment { wall: SystemTime::UNIX_EPOCH, steady: Duration::ZERO };
     const MINUTE: Duration = Duration::from_secs(60);
 
-    #[tokio::test(start_paused = true)]
-    async fn token_is_bound_to_url_and_expiry() {
+    fn end(left: Duration) -> SystemTime {
+        NOW.wall + left
+    }
+
+    #[test]
+    fn token_is_bound_to_url_and_expiry() {
         let (tokens, sender) = (VerifiedTokens::new(), Arc::from("sender"));
-        tokens.remember(TOKEN, "http://a.example/r4", &sender, NOW + MINUTE, NOW);
-        tokens.remember(TOKEN, "http://a.example/r3", &sender, NOW + MINUTE, NOW);
+        tokens.remember(TOKEN, "http://a.example/r4", &sender, end(MINUTE), NOW);
+        tokens.remember(TOKEN, "http://a.example/r3", &sender, end(MINUTE), NOW);
         assert_eq!(tokens.sender(TOKEN, "http://a.example/r3", NOW).as_deref(), Some("sender"));
         assert_eq!(tokens.sender(TOKEN, "http://a.example/r4", NOW).as_deref(), Some("sender"));
         assert!(tokens.sender(TOKEN, "http://a.example/r5", NOW).is_none());
         assert!(tokens.sender(TOKEN, "http://b.example/r4", NOW).is_none());
         assert!(tokens.sender(TOKEN, "https://a.example/r4", NOW).is_none());
         assert!(tokens.sender(&TOKEN.replace("claims", "clAims"), "http://a.example/r4", NOW).is_none());
-        tokio::time::advance(MINUTE).await;
-        assert!(tokens.sender(TOKEN, "http://a.example/r4", NOW).is_none());
+        assert!(tokens.sender(TOKEN, "http://a.example/r4", NOW.after(MINUTE)).is_none());
     }
 
-    /// The machine was suspended, or its clock was set: only the wall clock shows it.
-    #[tokio::test(start_paused = true)]
-    async fn token_ends_by_either_clock() {
+    /// The machine was suspended, or its clock was set: only one clock shows it.
+    #[test]
+    fn token_ends_by_either_clock() {
         let (tokens, sender) = (VerifiedTokens::new(), Arc::from("sender"));
         for left in [MINUTE, LONGEST, 100 * LONGEST] {
-            tokens.remember(TOKEN, "http://a.example", &sender, NOW + left, NOW);
+            tokens.remember(TOKEN, "http://a.example", &sender, end(left), NOW);
             let longest = left.min(LONGEST);
-            let last = NOW + longest - Duration::from_millis(1);
-            assert!(tokens.sender(TOKEN, "http://a.example", last).is_some(), "{left:?}");
-            assert!(tokens.sender(TOKEN, "http://a.example", NOW + longest).is_none(), "{left:?}");
-            tokio::time::advance(longest).await;
-            assert!(tokens.sender(TOKEN, "http://a.example", NOW).is_none(), "{left:?}");
+            let found = |now: Moment| tokens.sender(TOKEN, "http://a.example", now).is_some();
+            assert!(found(NOW.after(longest - Duration::from_millis(1))), "{left:?}");
+            assert!(!found(Moment { wall: end(longest), ..NOW }), "{left:?}");
+            assert!(!found(Moment { steady: longest, ..NOW }), "{left:?}");
         }
-        tokens.remember(TOKEN, "http://b.example", &sender, NOW, NOW + MINUTE);
-        assert!(tokens.sender(TOKEN, "http://b.example", NOW).is_none());
+        tokens.remember(
+            "head.claims.another-one-01234567890123456789",
+            "http://b.example",
+            &sender,
+            NOW.wall,
+            NOW.after(MINUTE),
+        );
+        assert!(
+            tokens.sender("head.claims.another-one-01234567890123456789", "http://b.example", NOW).is_none()
+        );
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn cache_is_bounded_in_size_and_time() {
+    #[test]
+    fn both_clocks_advance() {
+        let wall = SystemTime::now();
+        let first = Moment::now(wall);
+        while Moment::now(wall).steady == first.steady {
+            std::thread::yield_now();
+        }
+        assert!(Moment::now(wall).steady > first.steady);
+    }
+
+    #[test]
+    fn cache_is_bounded_in_size_and_time() {
         let (tokens, sender) = (VerifiedTokens::new(), Arc::from("sender"));
         let token = |n: usize| format!("head.claims.{n:040}");
-        let end = NOW + 100 * LONGEST;
+        let end = end(100 * LONGEST);
         for n in 0..MAX + 10 {
             tokens.remember(&token(n), "http://a.example", &sender, end, NOW);
         }
         assert_eq!(tokens.known.len(), MAX, "one goes for each that comes");
         let last = token(MAX + 9);
         assert!(tokens.sender(&last, "http://a.example", NOW).is_some());
-        tokio::time::advance(LONGEST).await;
-        assert!(tokens.sender(&last, "http://a.example", NOW).is_none());
+        assert!(tokens.sender(&last, "http://a.example", NOW.after(LONGEST)).is_none());
         tokens.remember("short", "http://a.example", &sender, end, NOW);
         assert!(tokens.sender("short", "http://a.example", NOW).is_none());
     }

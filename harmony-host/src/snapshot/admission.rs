@@ -11,7 +11,7 @@ use crate::http::authority::split_port;
 use crate::http::path;
 use crate::http::url_prefix::Scheme;
 use crate::plan::route_table::RouteQuery;
-use crate::plan::{Accepted, Admission, MeshPlan, NotSent, Route, Sender};
+use crate::plan::{Accepted, Admission, MeshPlan, Moment, NotSent, Route, Sender};
 use crate::providers::Providers;
 use crate::snapshot::Snapshot;
 
@@ -253,7 +253,7 @@ async fn mesh_context<'s>(
     };
     let mut unavailable = None;
     if let Some(token) = token.filter(|_| !admission.meshes.is_empty()) {
-        let now = providers.now();
+        let now = Moment::now(providers.now());
         for Accepted { mesh, urls } in &admission.meshes {
             if let Some(sender) = urls.iter().find_map(|url| mesh.verified.sender(token, url, now)) {
                 return Ok(Some(MeshContext { mesh, sender }));

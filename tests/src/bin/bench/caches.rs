@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
-use harmony_host::VerifiedTokens;
+use harmony_host::{Moment, VerifiedTokens};
 use harmony_tests::control_plane::ControlPlane;
 use harmony_tests::rsa_pair;
 use http::HeaderValue;
@@ -114,14 +114,16 @@ fn verified_tokens(rows: &mut Vec<Cache>) {
     let verified = VerifiedTokens::new();
     let url = "https://a.example/r4";
     let now = SystemTime::now();
-    verified.remember(&jwt, url, &Arc::from("gateway:1"), now + Duration::from_secs(300), now);
+    let (end, now) = (now + Duration::from_secs(300), Moment::now(now));
+    verified.remember(&jwt, url, &Arc::from("gateway:1"), end, now);
     // Each request has its own copy of the token.
     rows.push(row(
         Clock::Cpu,
         "a verified token",
         || jwt.clone(),
         |jwt| {
-            black_box(verified.sender(jwt, url, SystemTime::now()).expect("a verified token"));
+            let now = Moment::now(SystemTime::now());
+            black_box(verified.sender(jwt, url, now).expect("a verified token"));
         },
     ));
     let key = DecodingKey::from_rsa_pem(public.as_bytes()).expect("a key");
