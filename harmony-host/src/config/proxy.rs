@@ -1,11 +1,17 @@
 //! The section `[proxy]`.
 
+use std::time::Duration;
+
 use crate::config::section::Section;
 use crate::config::trusted_proxies::TrustedProxies;
 use crate::config::variables;
 use crate::diagnostics::bare::name_length;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::{Place, Spanned};
+
+/// The time after which an idle connection of a client is closed, unless configured. It is longer than the 60 s for which common
+/// load balancers use a connection again: a request that is sent while the connection closes fails.
+const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// `[proxy]`: the identity of the gateway and the directories of its other files.
 #[derive(Clone, Debug)]
@@ -28,6 +34,8 @@ pub(crate) struct Proxy {
     pub(crate) primary_provider: Option<Spanned<String>>,
     /// The proxies in front of the gateway whose headers it believes: none unless configured.
     pub(crate) trusted_proxies: TrustedProxies,
+    /// The time after which an idle connection of a client is closed.
+    pub(crate) client_idle_timeout: Duration,
     /// The environment variables that documents of a control plane may use: none unless configured.
     pub(crate) remote_env_vars: Vec<String>,
     /// The environment variables that must be set.
@@ -100,6 +108,9 @@ impl Proxy {
                 .map(|bytes| bytes.value),
             primary_provider: section.text("primary_provider", problems),
             trusted_proxies: TrustedProxies::read(&section, problems),
+            client_idle_timeout: section
+                .integer("client_idle_timeout_secs", 1..=3600, problems)
+                .map_or(CLIENT_IDLE_TIMEOUT, |seconds| Duration::from_secs(seconds.value)),
             remote_env_vars: variable_names(&section, "remote_env_vars", problems)
                 .into_iter()
                 .map(|name| name.value)

@@ -32,9 +32,6 @@ use crate::server::service::Service;
 use crate::server::streams::Streams;
 use crate::server::targets::Targets;
 
-/// The deadline for the head of a request. It limits idle connections as well.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// The deadline for a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -101,6 +98,7 @@ async fn converse<S: Service>(
     // A new connection uses the current listener settings. Each request then uses the snapshot that is current when it
     // arrives.
     let spec = service.spec(address).map_or(initial_spec, Arc::new);
+    let idle_timeout = spec.client_idle_timeout;
     let connection = |scheme| {
         let (network, forwarded) = (Arc::clone(&spec.network), ForwardedPeer::new(peer.ip()));
         Arc::new(ConnectionInfo {
@@ -116,8 +114,8 @@ async fn converse<S: Service>(
     match &spec.tls {
         None => {
             let connection = connection(Scheme::Http);
-            let (version, first) = FirstBytes::read(&mut stream, HEAD_TIMEOUT).await?;
-            http(wrap(stream, first), version, connection, service, activity, drain).await
+            let (version, first) = FirstBytes::read(&mut stream, idle_timeout).await?;
+            http(wrap(stream, first), version, idle_timeout, connection, service, activity, drain).await
         }
         Some(tls) => {
             let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
@@ -129,7 +127,7 @@ async fn converse<S: Service>(
             let stream = stream?;
             let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
-            http(stream, version, connection, service, activity, drain).await
+            http(stream, version, idle_timeout, connection, service, activity, drain).await
         }
     }
 }
@@ -141,6 +139,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 async fn http<IO, S: Service>(
     stream: IO,
     version: Version,
+    idle_timeout: Duration,
     connection: Arc<ConnectionInfo>,
     service: Arc<S>,
     activity: &Arc<Activity>,
@@ -172,7 +171,7 @@ where
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(idle_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS);
     let serving = builder.serve_connection(stream, handler).with_upgrades();

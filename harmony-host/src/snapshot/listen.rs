@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ServerConfig;
 
@@ -18,6 +19,8 @@ pub(crate) struct ListenerSpec {
     pub(crate) network: Arc<str>,
     /// Set when the management API is served here.
     pub(crate) management: bool,
+    /// The time for the head of a request, and after which an idle connection is closed.
+    pub(crate) client_idle_timeout: Duration,
     pub(crate) tls: Option<TlsSpec>,
 }
 
@@ -49,8 +52,9 @@ pub(super) fn listeners(
         let old = before.and_then(|before| before.get(&address)).and_then(|spec| spec.tls.as_ref());
         if let Some(tls) = tls(listen, documents, old, &network.name, problems) {
             let management = config.management.as_ref().is_some_and(|m| m.network.value == network.name);
-            listeners
-                .insert(address, ListenerSpec { network: Arc::from(network.name.as_str()), management, tls });
+            let client_idle_timeout = config.proxy.client_idle_timeout;
+            let network = Arc::from(network.name.as_str());
+            listeners.insert(address, ListenerSpec { network, management, client_idle_timeout, tls });
         }
     }
     listeners

@@ -1,5 +1,9 @@
 //! Connections without a whole request.
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use harmony_tests::Site;
 use harmony_tests::site::echo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -53,4 +57,35 @@ async fn requests_in_flight_do_not_give_way() {
     let mut answer = [0; 9];
     in_flight.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 ");
+}
+
+/// An idle connection, and one with a part of a head, are closed after `client_idle_timeout_secs`; a change is live for new
+/// connections.
+#[tokio::test]
+async fn idle_connections_are_closed_in_time() {
+    let site = Site::serving(&echo("api", "/api")).await;
+    let patient = send(site.port, b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let config = site.dir.read("config.toml");
+    site.dir.write(
+        "config.toml",
+        &config.replace("id = \"site\"", "id = \"site\"\nclient_idle_timeout_secs = 1"),
+    );
+    site.host.reload().await.unwrap();
+    for beginning in [
+        &b""[..],
+        b"GET / HT",
+        b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /api HTTP/1.1\r\nHost: a\r\n\r\nGET /a",
+    ] {
+        let mut idle = send(site.port, beginning).await;
+        let closed = tokio::time::timeout(Duration::from_secs(20), async {
+            let mut some = [0; 4096];
+            while matches!(idle.read(&mut some).await, Ok(1..)) {}
+        });
+        assert!(closed.await.is_ok(), "{beginning:?}");
+    }
+    // Connections keep the settings that they began with.
+    let mut some = [0; 4096];
+    assert!(patient.try_read(&mut some).unwrap() > 0);
+    assert!(patient.try_read(&mut some).is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
 }

@@ -104,6 +104,13 @@ const PROXY: &[Key] = &[
     )
     .guards()
     .local("a change may not set which proxies the gateway believes"),
+    integer(
+        "client_idle_timeout_secs",
+        1,
+        3600,
+        "The time after which an idle connection of a client is closed, in seconds, and the time for the head of a request; default: 75.",
+    )
+    .local(LIMITS),
     texts("sensitive_field_patterns", "Further patterns of keys whose values are masked and never pushed.")
         .guards()
         .local(SECRECY),
