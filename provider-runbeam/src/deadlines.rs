@@ -12,6 +12,9 @@ pub struct Deadlines {
     /// The deadline of one request, from the connection to the last byte of the response. Default: 30 s. A call
     /// that needs several requests, such as a list of several pages, has four times as long in total.
     pub total: Duration,
+    /// The interval of pings on a connection of HTTP/2 with a request in flight, and the time for their answers. A connection
+    /// without one is closed. Default: 5 s.
+    pub ping: Duration,
 }
 
 impl Default for Deadlines {
@@ -20,6 +23,7 @@ impl Default for Deadlines {
             connect: Duration::from_secs(5),
             read: Duration::from_secs(10),
             total: Duration::from_secs(30),
+            ping: Duration::from_secs(5),
         }
     }
 }

@@ -56,6 +56,9 @@ fn build(options: PoolOptions, deadlines: Deadlines) -> reqwest::Result<Client> 
         .connect_timeout(deadlines.connect)
         .read_timeout(deadlines.read)
         .timeout(deadlines.total)
+        // A shared connection that is dead without a word would fail every request on it, until the system gives it up.
+        .http2_keep_alive_interval(deadlines.ping)
+        .http2_keep_alive_timeout(deadlines.ping)
         .user_agent(concat!("harmony-provider-runbeam/", env!("CARGO_PKG_VERSION")));
     if options.accept_invalid_certs {
         builder = builder.tls_danger_accept_invalid_certs(true);

@@ -141,6 +141,7 @@ async fn start(
         connect: Duration::from_secs(10),
         read: Duration::from_secs(10),
         total: Duration::from_secs(20),
+        ..Deadlines::default()
     };
     let mut registry = Registry::new();
     registry.register(LocalFactory).register(RunbeamFactory::new(environment).with_deadlines(deadlines));

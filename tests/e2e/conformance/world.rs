@@ -24,6 +24,7 @@ const DEADLINES: Deadlines = Deadlines {
     connect: Duration::from_millis(1000),
     read: Duration::from_millis(1000),
     total: Duration::from_millis(2000),
+    ping: Duration::from_millis(1000),
 };
 
 /// The provider under test.

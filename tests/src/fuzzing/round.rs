@@ -77,7 +77,7 @@ async fn run(dir: &Workdir, control_plane: &Backend, parts: &Parts, judged: &Mut
     let environment =
         Environment { machine_token: Some(Secret::new(token.to_string())), ..Environment::default() };
     let limit = Duration::from_secs(4);
-    let deadlines = Deadlines { connect: limit, read: limit, total: limit };
+    let deadlines = Deadlines { connect: limit, read: limit, total: limit, ..Deadlines::default() };
     let mut registry = Registry::new();
     registry.register(LocalFactory).register(RunbeamFactory::new(environment).with_deadlines(deadlines));
     let mut options = HostOptions::new(dir.path().join("site/config.toml"), registry);
