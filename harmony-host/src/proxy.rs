@@ -1,7 +1,6 @@
 //! The data plane: admission of a request, and forwarding to its backend.
 
 mod answer_head;
-mod backend_client;
 mod chains;
 mod connector;
 mod echo;
@@ -9,9 +8,10 @@ mod error;
 mod exchange;
 mod forward;
 pub(crate) mod headers;
+mod pool;
+mod resolver;
 mod serve;
 mod upgrade;
-mod watching;
 
 pub(crate) use connector::MakeWay;
 pub(crate) use serve::Proxy;

@@ -4,6 +4,7 @@ mod activation;
 mod application_options;
 mod attacks;
 mod authority;
+mod backends;
 mod bulk;
 mod certificates;
 mod cli;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::http::trailers;
@@ -27,14 +26,14 @@ pub(crate) enum Body {
     Streaming(Stream),
 }
 
+/// A body of a backend.
+pub(crate) type Incoming = Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send + Unpin>;
+
 /// The body of a response from a backend, with an idle timeout.
-#[derive(Debug)]
 pub(crate) struct Stream {
     incoming: Incoming,
     /// The name of the backend, for the log.
     backend: Arc<str>,
-    /// Set from the first poll.
-    begun: bool,
     /// The error that the next poll returns.
     failed: Option<BodyError>,
     idle_timeout: Duration,
@@ -47,14 +46,7 @@ impl Body {
         if incoming.is_end_stream() {
             Self::Empty
         } else {
-            Self::Streaming(Stream {
-                incoming,
-                backend,
-                begun: false,
-                failed: None,
-                idle_timeout,
-                timer: None,
-            })
+            Self::Streaming(Stream { incoming, backend, failed: None, idle_timeout, timer: None })
         }
     }
 }
@@ -103,12 +95,11 @@ impl Stream {
         if let Some(error) = self.failed.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let is_first = !std::mem::replace(&mut self.begun, true);
         let error = match Pin::new(&mut self.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Err(error))) => error.into(),
+            Poll::Ready(Some(Err(error))) => error,
             Poll::Ready(frame) => {
                 self.timer = None;
-                return Poll::Ready(frame.map(|frame| frame.map(trailers::checked).map_err(Into::into)));
+                return Poll::Ready(frame.map(|frame| frame.map(trailers::checked)));
             }
             Poll::Pending => {
                 let idle_timeout = self.idle_timeout;
@@ -118,13 +109,16 @@ impl Stream {
             }
         };
         tracing::warn!(backend = &*self.backend, %error, "the answer of the backend ended early");
-        if is_first {
-            // hyper drops a head that it has not sent when the body fails. The client would get nothing at all.
-            self.failed = Some(error);
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(Some(Err(error)))
+        // hyper drops what it has not sent when the body fails, the head too. It sends that while the body waits.
+        self.failed = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("backend", &self.backend).finish_non_exhaustive()
     }
 }
 

@@ -25,14 +25,23 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const DROPPED_BYTES: u64 = 64 * 1024;
 const DROPPING_TIME: Duration = Duration::from_millis(100);
 
+/// The bytes at the start of a body that are kept until the response begins, so that another attempt can send them again.
+const KEPT_BYTES: usize = 64 * 1024;
+
 /// The body of a request. Clones share it: several attempts of a request may read it, one after the other, and the
-/// connection can end it. A retry is possible while no attempt has read from it.
+/// connection can end it. Another attempt is possible while all that was read is kept.
 #[derive(Clone, Debug)]
-pub(crate) struct Upload(Arc<Shared>);
+pub(crate) struct Upload {
+    shared: Arc<Shared>,
+    /// The attempt that this clone is for. Only that of the last one reads.
+    attempt: u32,
+}
 
 #[derive(Debug)]
 struct Shared {
     source: Mutex<Source>,
+    /// The number of the last attempt.
+    attempt: AtomicU32,
     empty: bool,
     hint: SizeHint,
     limit: AtomicU64,
@@ -54,8 +63,57 @@ struct Source {
     /// The timer of the idle timeout. It exists only while no data arrives, so a flowing body costs no timer.
     timer: Option<Pin<Box<Sleep>>>,
     reader: Option<Waker>,
+    kept: Kept,
     /// The pace of the client; `None` once the response has begun, from which on the backend sets the pace.
     pace: Option<Arc<Pace>>,
+}
+
+/// What was read of a body.
+#[derive(Debug)]
+struct Kept {
+    parts: Vec<Bytes>,
+    bytes: usize,
+    /// False if more was read than is kept.
+    is_whole: bool,
+    /// The number of parts that this attempt has read.
+    read: usize,
+}
+
+impl Kept {
+    fn new() -> Self {
+        Self { parts: Vec::new(), bytes: 0, is_whole: true, read: 0 }
+    }
+
+    /// Returns the next part, if another attempt has read it.
+    fn next(&mut self) -> Option<Bytes> {
+        let part = self.parts.get(self.read)?.clone();
+        self.read += 1;
+        Some(part)
+    }
+
+    fn is_behind(&self) -> bool {
+        self.read < self.parts.len()
+    }
+
+    /// Keeps a frame that was just read, if there is room.
+    fn keep(&mut self, frame: &Frame<Bytes>) {
+        if !self.is_whole {
+            return;
+        }
+        let data = frame.data_ref().filter(|data| self.bytes + data.len() <= KEPT_BYTES);
+        match data {
+            Some(data) => {
+                self.bytes += data.len();
+                self.parts.push(data.clone());
+                self.read = self.parts.len();
+            }
+            None => self.clear(),
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Self { is_whole: false, ..Self::new() };
+    }
 }
 
 /// The reason why a request body ended early.
@@ -86,14 +144,16 @@ impl Upload {
     pub(crate) fn new(incoming: Incoming, pace: Arc<Pace>) -> Self {
         let (empty, hint) = (incoming.is_end_stream(), incoming.size_hint());
         let idle_timeout = Some(IDLE_TIMEOUT);
-        Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             source: Mutex::new(Source {
                 incoming: Some(incoming),
                 idle_timeout,
                 timer: None,
                 reader: None,
+                kept: Kept::new(),
                 pace: Some(pace),
             }),
+            attempt: AtomicU32::new(0),
             empty,
             hint,
             limit: AtomicU64::new(u64::MAX),
@@ -102,12 +162,13 @@ impl Upload {
             finished: AtomicBool::new(empty),
             broken: AtomicBool::new(false),
             end: Notify::new(),
-        }))
+        });
+        Self { shared, attempt: 0 }
     }
 
     /// Sets the size limit in bytes; `None` for no limit.
     pub(crate) fn set_limit(&self, limit: Option<u64>) {
-        self.0.limit.store(limit.unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.shared.limit.store(limit.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Removes the idle timeout, for a reader with a deadline of its own.
@@ -118,59 +179,78 @@ impl Upload {
 
     /// Notes that the response begins: the client need not send faster from now on.
     pub(crate) fn note_response(&self) {
-        if self.0.empty {
+        if self.shared.empty {
             return;
         }
-        if let Some(pace) = self.source().pace.take() {
+        let mut source = self.source();
+        source.kept.clear();
+        if let Some(pace) = source.pace.take() {
             pace.reset();
         }
     }
 
-    /// Returns whether a retry would send the whole body.
+    /// Begins another attempt: the body is read from its start again, by this clone and those made of it from now on. Returns
+    /// false, and does nothing, if not all that was read is kept.
+    pub(crate) fn rewind(&mut self) -> bool {
+        if self.shared.empty {
+            return true;
+        }
+        let mut source = self.source();
+        if !source.kept.is_whole {
+            return false;
+        }
+        source.kept.read = 0;
+        let attempt = self.shared.attempt.fetch_add(1, Ordering::Relaxed) + 1;
+        drop(source);
+        self.attempt = attempt;
+        true
+    }
+
+    /// Returns whether nothing of the body was read.
     pub(crate) fn is_unread(&self) -> bool {
-        self.0.empty || self.progress() == 0
+        self.shared.empty || self.progress() == 0
     }
 
     /// Returns whether the body is empty.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.empty
+        self.shared.empty
     }
 
     /// Returns the number of frames read so far; it wraps, so compare it for equality only.
     pub(crate) fn progress(&self) -> u32 {
-        self.0.frames.load(Ordering::Relaxed)
+        self.shared.frames.load(Ordering::Relaxed)
     }
 
     /// Returns whether the whole body was read.
     pub(crate) fn is_finished(&self) -> bool {
-        self.0.finished.load(Ordering::Acquire)
+        self.shared.finished.load(Ordering::Acquire)
     }
 
     /// Returns whether the announced length is above the limit, before anything is read.
     pub(crate) fn too_large(&self) -> bool {
-        self.0.hint.lower() > self.limit()
+        self.shared.hint.lower() > self.limit()
     }
 
     /// Returns whether more bytes than the limit were read.
     pub(crate) fn exceeded_limit(&self) -> bool {
-        self.0.read.load(Ordering::Relaxed) > self.limit()
+        self.shared.read.load(Ordering::Relaxed) > self.limit()
     }
 
     /// Returns whether the client broke off or sent a body that is no valid HTTP.
     pub(crate) fn is_broken(&self) -> bool {
-        self.0.broken.load(Ordering::Relaxed)
+        self.shared.broken.load(Ordering::Relaxed)
     }
 
     /// Returns whether another clone exists, such as that of a connection to a backend.
     pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
+        Arc::strong_count(&self.shared) > 1
     }
 
     /// Waits until another reader has read the whole body, at most for the time in which [`drop_rest`](Self::drop_rest)
     /// would drop it. Returns whether it has.
     pub(crate) async fn is_finished_soon(&self) -> bool {
         let finished = async {
-            let mut end = std::pin::pin!(self.0.end.notified());
+            let mut end = std::pin::pin!(self.shared.end.notified());
             end.as_mut().enable();
             if !self.is_finished() {
                 end.await;
@@ -181,11 +261,12 @@ impl Upload {
 
     /// Reads the rest of the body and drops it: at most 64 KiB in at most 100 ms. Returns whether that was all of it.
     pub(crate) async fn drop_rest(&mut self) -> bool {
-        let before = self.0.read.load(Ordering::Relaxed);
-        if self.0.hint.lower().saturating_sub(before) > DROPPED_BYTES {
+        let before = self.shared.read.load(Ordering::Relaxed);
+        if self.shared.hint.lower().saturating_sub(before) > DROPPED_BYTES {
             return false;
         }
         self.set_limit(Some(before.saturating_add(DROPPED_BYTES)));
+        self.attempt = self.shared.attempt.load(Ordering::Relaxed);
         let dropping = async { while let Some(Ok(_)) = self.frame().await {} };
         let _ = timeout(DROPPING_TIME, dropping).await;
         self.is_finished()
@@ -201,16 +282,16 @@ impl Upload {
     }
 
     fn limit(&self) -> u64 {
-        self.0.limit.load(Ordering::Relaxed)
+        self.shared.limit.load(Ordering::Relaxed)
     }
 
     fn source(&self) -> MutexGuard<'_, Source> {
-        self.0.source.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn finish(&self) {
-        self.0.finished.store(true, Ordering::Release);
-        self.0.end.notify_waiters();
+        self.shared.finished.store(true, Ordering::Release);
+        self.shared.end.notify_waiters();
     }
 }
 
@@ -254,34 +335,50 @@ impl HttpBody for Upload {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.0.empty {
+        if self.shared.empty {
             return Poll::Ready(None);
         }
         let mut source = self.source();
+        if self.attempt != self.shared.attempt.load(Ordering::Relaxed) {
+            return Poll::Ready(Some(Err(UploadError::Abandoned.into())));
+        }
+        if let Some(part) = source.kept.next() {
+            self.shared.frames.fetch_add(1, Ordering::Relaxed);
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
         let frame = std::task::ready!(source.poll(cx));
-        self.0.frames.fetch_add(1, Ordering::Relaxed);
+        self.shared.frames.fetch_add(1, Ordering::Relaxed);
+        match &frame {
+            Some(Ok(frame)) => source.kept.keep(frame),
+            Some(Err(_)) => source.kept.clear(),
+            None => {}
+        }
         if frame.is_none() || source.incoming.as_ref().is_some_and(HttpBody::is_end_stream) {
             self.finish();
         }
         drop(source);
         let Some(frame) = frame else { return Poll::Ready(None) };
         if matches!(&frame, Err(error) if error.is::<hyper::Error>()) {
-            self.0.broken.store(true, Ordering::Relaxed);
+            self.shared.broken.store(true, Ordering::Relaxed);
         }
         let frame = trailers::checked(frame?);
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-        if self.0.read.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit() {
+        if self.shared.read.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit() {
             return Poll::Ready(Some(Err(UploadError::TooLarge.into())));
         }
         Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.empty || self.source().incoming.as_ref().is_some_and(HttpBody::is_end_stream)
+        if self.shared.empty {
+            return true;
+        }
+        let source = self.source();
+        !source.kept.is_behind() && source.incoming.as_ref().is_some_and(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.hint
+        self.shared.hint
     }
 }
 
@@ -347,6 +444,39 @@ mod tests {
         upload.abandon();
         assert_eq!(reading.await.unwrap(), UploadError::Abandoned);
         assert!(!upload.is_shared());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_sent_again_while_all_of_it_is_kept() {
+        let (mut client, mut upload) = receive(&post("Content-Length: 100000\r\n\r\nab")).await;
+        let mut first = upload.clone();
+        assert_eq!(first.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
+        assert!(upload.rewind());
+        let mut second = upload.clone();
+        assert_eq!(error_of(first.frame().await), UploadError::Abandoned, "only the last attempt reads");
+        assert_eq!(second.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
+        client.write_all(b"c").await.unwrap();
+        assert_eq!(second.frame().await.unwrap().unwrap().into_data().unwrap(), "c");
+        assert!(upload.rewind());
+        let mut third = upload.clone();
+        let mut text = Vec::new();
+        while text.len() < 3 {
+            text.extend(third.frame().await.unwrap().unwrap().into_data().unwrap());
+        }
+        assert_eq!(text, b"abc");
+        client.write_all(&[b'x'; KEPT_BYTES]).await.unwrap();
+        while text.len() < KEPT_BYTES {
+            text.extend(third.frame().await.unwrap().unwrap().into_data().unwrap());
+        }
+        assert!(!upload.rewind(), "more was read than is kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_ends_what_is_kept() {
+        let (_client, mut upload) = receive(&post("Content-Length: 10\r\n\r\nab")).await;
+        upload.clone().frame().await.unwrap().unwrap();
+        upload.note_response();
+        assert!(!upload.rewind());
     }
 
     #[tokio::test(start_paused = true)]

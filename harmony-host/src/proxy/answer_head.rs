@@ -11,7 +11,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
 
 /// The maximum size of one read within a head.
 const READ_BYTES: usize = 8 * 1024;
@@ -45,24 +44,16 @@ impl fmt::Display for InvalidFraming {
 
 impl StdError for InvalidFraming {}
 
-/// A connection to a backend whose responses are watched.
+/// A connection of HTTP/1 to a backend whose responses are watched.
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     io: T,
-    /// `None` on HTTP/2, which has no lines.
-    head: Option<Head>,
+    head: Head,
 }
 
-impl<T: Connection> Watched<T> {
+impl<T> Watched<T> {
     pub(super) fn new(io: T) -> Self {
-        let head = (!io.connected().is_negotiated_h2()).then(Head::default);
-        Self { io, head }
-    }
-}
-
-impl<T: Connection> Connection for Watched<T> {
-    fn connected(&self) -> Connected {
-        self.io.connected()
+        Self { io, head: Head::default() }
     }
 }
 
@@ -73,14 +64,14 @@ impl<T: Read + Unpin> Read for Watched<T> {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let Some(head) = this.head.as_mut().filter(|head| head.is_open) else {
+        if !this.head.is_open {
             return Pin::new(&mut this.io).poll_read(cx, buffer);
-        };
+        }
         let mut bytes = [0; READ_BYTES];
         let size = buffer.remaining().min(READ_BYTES);
         let mut part = ReadBuf::new(bytes.get_mut(..size).unwrap_or_default());
         ready!(Pin::new(&mut this.io).poll_read(cx, part.unfilled()))?;
-        head.read(part.filled()).map_err(io::Error::other)?;
+        this.head.read(part.filled()).map_err(io::Error::other)?;
         buffer.put_slice(part.filled());
         Poll::Ready(Ok(()))
     }
@@ -118,10 +109,10 @@ impl<T: Write + Unpin> Write for Watched<T> {
 
 /// Notes that what is read next is a head, if `written` begins with that of a request: hyper sends one only when the response
 /// before it is complete. Other parts of a request may follow the head of an early response.
-fn expect_head(head: &mut Option<Head>, written: &[u8]) {
+fn expect_head(head: &mut Head, written: &[u8]) {
     let method = written.iter().take_while(|byte| is_token(**byte)).count();
     let is_request = method > 0 && written.get(method..).is_some_and(|rest| rest.starts_with(b" /"));
-    if let Some(head) = head.as_mut().filter(|head| is_request && !head.is_last) {
+    if is_request && !head.is_last {
         *head = Head { is_open: true, ..Head::default() };
     }
 }
@@ -252,9 +243,9 @@ mod tests {
     #[test]
     fn heads_follow_requests() {
         let opens = |written: &[u8]| {
-            let mut head = Some(Head::default());
+            let mut head = Head::default();
             expect_head(&mut head, written);
-            head.is_some_and(|head| head.is_open)
+            head.is_open
         };
         assert!(opens(b"GET / HTTP/1.1\r\n") && opens(b"PROPFIND /x HTTP/1.1\r\n"));
         for part in [&b"5\r\nhello\r\n"[..], b"", b"\0\0", b"text and / more", b" / HTTP/1.1"] {

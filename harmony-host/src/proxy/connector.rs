@@ -5,12 +5,12 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use crate::http::stall::Stall;
+use crate::proxy::resolver::Resolver;
 
 /// The deadline for connecting to a backend.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ pub(crate) type MakeWay = Arc<dyn Fn() + Send + Sync>;
 /// A TCP connector with a limit on the number of open connections. Clones share the limit.
 #[derive(Clone)]
 pub(super) struct Connector {
-    http: HttpConnector,
+    http: HttpConnector<Resolver>,
     places: Arc<Semaphore>,
     make_way: MakeWay,
 }
@@ -45,7 +46,7 @@ pub(super) struct Connector {
 impl Connector {
     /// Creates a connector for at most `connections` open connections. It calls `make_way` while a request waits for one.
     pub(super) fn new(connections: usize, make_way: MakeWay) -> Self {
-        let mut http = HttpConnector::new();
+        let mut http = HttpConnector::new_with_resolver(Resolver::new());
         http.set_nodelay(true);
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         // TLS is above this connector.
@@ -55,6 +56,17 @@ impl Connector {
 }
 
 impl Connector {
+    /// Opens a connection to the server of `uri`.
+    ///
+    /// # Errors
+    /// [`NoPlace`], or the reason why the server cannot be reached.
+    pub(super) async fn connect(&self, uri: Uri) -> Result<BackendStream, Box<dyn StdError + Send + Sync>> {
+        let place = self.place().await?;
+        let io = self.http.clone().call(uri).await?.into_inner();
+        let written = Arc::default();
+        Ok(BackendStream { io, stall: Stall::default(), written, takes_no_more: false, _place: place })
+    }
+
     /// Waits for a place, at most for [`PLACE_TIMEOUT`].
     async fn place(&self) -> Result<OwnedSemaphorePermit, NoPlace> {
         let acquiring = timeout(PLACE_TIMEOUT, Arc::clone(&self.places).acquire_owned());
@@ -95,26 +107,6 @@ impl fmt::Display for NoPlace {
 
 impl StdError for NoPlace {}
 
-impl Service<Uri> for Connector {
-    type Response = TokioIo<BackendStream>;
-    type Error = Box<dyn StdError + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.http.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, this) = (self.http.call(uri), self.clone());
-        Box::pin(async move {
-            let place = this.place().await?;
-            let io = connecting.await?.into_inner();
-            let stall = Stall::default();
-            Ok(TokioIo::new(BackendStream { io, stall, takes_no_more: false, _place: place }))
-        })
-    }
-}
-
 /// A connection to a backend.
 ///
 /// A backend may answer and close before it has read the whole request, with a 401 or a 413. The rest of the request is then
@@ -123,18 +115,32 @@ impl Service<Uri> for Connector {
 pub(super) struct BackendStream {
     io: TcpStream,
     stall: Stall,
+    written: Arc<Written>,
     /// Set when the backend has closed the connection for what is written.
     takes_no_more: bool,
     _place: OwnedSemaphorePermit,
 }
 
-impl Connection for BackendStream {
-    fn connected(&self) -> Connected {
-        self.io.connected()
+/// Whether any byte of a request was given to the operating system.
+#[derive(Debug, Default)]
+pub(super) struct Written(AtomicBool);
+
+impl Written {
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a new request begins.
+    pub(super) fn reset(&self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 
 impl BackendStream {
+    pub(super) fn written(&self) -> &Arc<Written> {
+        &self.written
+    }
+
     /// Returns the result of a write of `count` bytes.
     fn note(
         &mut self,
@@ -149,7 +155,12 @@ impl BackendStream {
                 self.takes_no_more = true;
                 Poll::Ready(Ok(count))
             }
-            written => self.stall.check(cx, written),
+            written => {
+                if matches!(written, Poll::Ready(Ok(count)) if count > 0) {
+                    self.written.0.store(true, Ordering::Relaxed);
+                }
+                self.stall.check(cx, written)
+            }
         }
     }
 }
@@ -216,9 +227,9 @@ mod tests {
     async fn a_connection_waits_for_a_place() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let uri: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let mut connector = Connector::new(1, Arc::new(|| ()));
-        let first = connector.call(uri.clone()).await.unwrap();
-        let second = tokio::spawn(connector.call(uri));
+        let connector = Connector::new(1, Arc::new(|| ()));
+        let first = connector.connect(uri.clone()).await.unwrap();
+        let second = tokio::spawn(async move { connector.connect(uri).await });
         listener.accept().await.unwrap();
         let early = timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(early.is_err(), "there is one place");
@@ -229,7 +240,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_place_is_an_error_of_its_own() {
         let uri: Uri = "http://127.0.0.1:1".parse().unwrap();
-        let error = Connector::new(0, Arc::new(|| ())).call(uri).await.err().unwrap();
+        let error = Connector::new(0, Arc::new(|| ())).connect(uri).await.err().unwrap();
         assert!(NoPlace::caused(&*error));
         assert!(!NoPlace::caused(&io::Error::other("another")));
     }

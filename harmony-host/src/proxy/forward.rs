@@ -7,30 +7,35 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Error as ClientError;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 
 use crate::http::body::{Body, with_idle_timeout};
 use crate::http::limits::MAX_HEADERS;
 use crate::http::query::escaped;
 use crate::http::upload::Upload;
 use crate::plan::{BaseUrl, HttpUpstream};
-use crate::proxy::backend_client::{BackendClient, failure};
-use crate::proxy::connector::NoPlace;
 use crate::proxy::error::{ProxyError, invalid_answer};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::{
     Sender, Trust, append_via, is_plainly_framed, merge_lengths, prepare_request, remove_hop_by_hop,
 };
+use crate::proxy::pool::{BackendBody, Failure, Pool, Server, Suspect};
 use crate::proxy::upgrade::{Tunnels, unasked};
 
-/// Sends a request to the backend and returns its response. Both bodies are streams.
+/// The number of kept connections that may end under one request without an answer. A server that ends each after some requests
+/// leaves many of those that came together unprocessed, again and again.
+const MAX_STALE: u32 = 16;
+
+/// The same, where the server may have begun to process the request, and its method is idempotent.
+const MAX_BROKEN: u32 = 3;
+
+/// Sends a request to the backend and returns its response. Both bodies are streams. A request is repeated if the backend has
+/// certainly not processed it, or its method is idempotent (RFC 9110, section 9.2.2) and it has no body.
 ///
 /// # Errors
 /// A body that is too large or stops, a provider that fails, or a backend that is unreachable or silent.
 pub(super) async fn forward(
-    client: &BackendClient,
+    pool: &Pool,
     tunnels: &Tunnels,
     upstream: &HttpUpstream,
     exchange: &Exchange<'_>,
@@ -40,7 +45,7 @@ pub(super) async fn forward(
         return Err(ProxyError::NoMeshContext(upstream.refusal()));
     }
     let asked = tunnels.asked(&mut request, upstream)?;
-    let (mut parts, upload) = request.into_parts();
+    let (mut parts, mut upload) = request.into_parts();
     upload.set_limit(exchange.snapshot.config.proxy.max_body_size);
     upload.remove_idle_timeout();
     if upload.too_large() {
@@ -60,14 +65,16 @@ pub(super) async fn forward(
     }
     let bases = upstream.base_urls(&exchange.snapshot.providers).await?;
     let urls = bases.as_slice();
-    let mut attempt = 0;
+    let (mut attempt, mut stale) = (0, 0);
     loop {
         let base = &urls[attempt as usize % urls.len()];
         let authorization = upstream
             .authorization(&bases, base, exchange.admitted.rest(), &exchange.snapshot.providers)
             .await?;
         let request = backend_request(&parts, base, authorization, exchange, upload.clone())?;
-        let sending = client.send(request, upstream.authorities.as_ref(), asked.is_some());
+        let (authorities, is_upgrade) = (upstream.authorities.as_ref(), asked.is_some());
+        let (server, suspect) = (Server { base, authorities, is_upgrade }, Suspect::default());
+        let sending = pool.send(request, &server, &suspect);
         let sent = with_idle_timeout(sending, upstream.timeout, || upload.progress()).await;
         let error = match sent {
             Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
@@ -78,6 +85,7 @@ pub(super) async fn forward(
             Ok(Err(error)) => error,
             Err(()) if !upload.is_finished() => return Err(ProxyError::RequestTimeout),
             Err(()) => {
+                suspect.retire();
                 let seconds = upstream.timeout.as_secs();
                 let message = format!("backend `{}` sent nothing for {seconds} s", upstream.backend);
                 return Err(ProxyError::GatewayTimeout(message));
@@ -89,12 +97,24 @@ pub(super) async fn forward(
         if upload.is_broken() {
             return Err(ProxyError::BadRequest("the request body is no valid HTTP, or ended early"));
         }
-        if NoPlace::caused(&error) {
-            client.log_no_place();
+        if error.is_no_place() {
+            pool.log_no_place();
             return Err(ProxyError::Overloaded);
         }
-        if attempt >= upstream.max_retries || !is_retryable(&error, &parts.method, &upload) {
+        let most = if error.is_unprocessed() { MAX_STALE } else { MAX_BROKEN };
+        let is_stale = error.is_stale() && stale < most;
+        let is_repeatable = parts.method.is_idempotent() && upload.is_empty();
+        // What was read of the body must be kept, to be sent again.
+        if !(error.is_unprocessed() || is_repeatable)
+            || !(is_stale || attempt < upstream.max_retries)
+            || !upload.rewind()
+        {
             return Err(ProxyError::BadGateway(log_failure(upstream, &error)));
+        }
+        if is_stale {
+            // The server has closed the connection since the request before: that was no answer to this one.
+            stale += 1;
+            continue;
         }
         tokio::time::sleep(backoff(attempt)).await;
         attempt += 1;
@@ -136,7 +156,7 @@ fn backend_request(
     Ok(request)
 }
 
-/// Returns the URI of `rest` below `base`.
+/// Returns the path and query of `rest` below `base`.
 fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyError> {
     let mut path = base.join(rest);
     if let Some(query) = query {
@@ -145,11 +165,7 @@ fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyErro
     }
     let path =
         PathAndQuery::try_from(path).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))?;
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(base.scheme.clone());
-    parts.authority = Some(base.authority.clone());
-    parts.path_and_query = Some(path);
-    Uri::from_parts(parts).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))
+    Ok(Uri::from(path))
 }
 
 /// Converts the response of a backend to the response for the client. The timeout limits a gap in its body.
@@ -157,7 +173,7 @@ fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyErro
 /// # Errors
 /// `BadGateway` for a transfer coding that the gateway does not decode.
 fn client_response(
-    response: Response<Incoming>,
+    response: Response<BackendBody>,
     upstream: &HttpUpstream,
 ) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
@@ -177,16 +193,10 @@ fn client_response(
     append_via(&mut parts.headers, parts.version);
     parts.version = Version::default();
     parts.extensions.clear();
-    Ok(Response::from_parts(parts, Body::streaming(body, Arc::clone(&upstream.backend), upstream.timeout)))
-}
-
-/// Returns whether a retry is safe: the connection failed before the backend received anything, or the method is
-/// idempotent (RFC 9110, section 9.2.2) and there is no body. A body is a stream: once read, it cannot be sent again.
-fn is_retryable(error: &ClientError, method: &Method, upload: &Upload) -> bool {
-    if !upload.is_unread() {
-        return false;
-    }
-    error.is_connect() || (method.is_idempotent() && upload.is_empty())
+    Ok(Response::from_parts(
+        parts,
+        Body::streaming(Box::new(body), Arc::clone(&upstream.backend), upstream.timeout),
+    ))
 }
 
 /// Returns the backoff before the next attempt: 20, 40, 80, ... up to 320 ms, minus a random jitter of up to half.
@@ -195,7 +205,7 @@ fn backoff(attempt: u32) -> Duration {
 }
 
 /// Logs the error and returns a message for the client. Only the log has the cause: it may name internal addresses.
-fn log_failure(upstream: &HttpUpstream, error: &ClientError) -> String {
+fn log_failure(upstream: &HttpUpstream, error: &Failure) -> String {
     let mut next = error.source();
     let mut root = None;
     while let Some(source) = next {
@@ -204,7 +214,7 @@ fn log_failure(upstream: &HttpUpstream, error: &ClientError) -> String {
     }
     let cause = root.map_or_else(|| error.to_string(), ToString::to_string);
     tracing::warn!(backend = &*upstream.backend, %error, cause, "the backend failed");
-    format!("backend `{}` {}", upstream.backend, failure(error))
+    format!("backend `{}` {}", upstream.backend, error.describe())
 }
 
 #[cfg(test)]
@@ -218,11 +228,11 @@ mod tests {
     #[test]
     fn paths_are_joined_with_one_slash() {
         for (url, rest, query, expected) in [
-            ("http://a", "", None, "http://a/"),
-            ("http://a/", "/x", Some("q=1"), "http://a/x?q=1"),
-            ("http://a/r4/", "/Patient/", None, "http://a/r4/Patient/"),
-            ("http://a:81/r4", "", Some("q"), "http://a:81/r4?q"),
-            ("https://[::1]:8443/b", "x", None, "https://[::1]:8443/b/x"),
+            ("http://a", "", None, "/"),
+            ("http://a/", "/x", Some("q=1"), "/x?q=1"),
+            ("http://a/r4/", "/Patient/", None, "/r4/Patient/"),
+            ("http://a:81/r4", "", Some("q"), "/r4?q"),
+            ("https://[::1]:8443/b", "x", None, "/b/x"),
         ] {
             assert_eq!(uri(&base(url), rest, query).unwrap().to_string(), expected);
         }

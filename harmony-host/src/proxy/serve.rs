@@ -10,10 +10,10 @@ use crate::http::limits::MAX_HEADERS;
 use crate::http::query::escaped;
 use crate::http::upload::Upload;
 use crate::plan::Upstream;
-use crate::proxy::backend_client::BackendClient;
 use crate::proxy::connector::MakeWay;
 use crate::proxy::error::{self, ProxyError};
 use crate::proxy::exchange::Exchange;
+use crate::proxy::pool::Pool;
 use crate::proxy::upgrade::Tunnels;
 use crate::proxy::{echo, forward, headers};
 use crate::snapshot::{AdmissionError, RequestHead, Snapshot};
@@ -21,7 +21,7 @@ use crate::snapshot::{AdmissionError, RequestHead, Snapshot};
 /// The data plane. It outlives snapshots, and so do its connections to backends.
 #[derive(Debug)]
 pub(crate) struct Proxy {
-    client: BackendClient,
+    pool: Pool,
     tunnels: Tunnels,
 }
 
@@ -29,7 +29,7 @@ impl Proxy {
     /// Creates a data plane that opens at most `connections` connections to backends at a time, and calls
     /// `make_way` while it needs more.
     pub(crate) fn new(connections: usize, make_way: MakeWay) -> Self {
-        Self { client: BackendClient::new(connections, make_way), tunnels: Tunnels::new(connections) }
+        Self { pool: Pool::new(connections, make_way), tunnels: Tunnels::new(connections) }
     }
 
     /// Serves a request from `connection`. All decisions use `snapshot`, even if another one is published meanwhile.
@@ -78,7 +78,7 @@ impl Proxy {
         match upstream {
             Upstream::Echo => echo::answer(&exchange, request).await,
             Upstream::Http(upstream) => {
-                forward::forward(&self.client, &self.tunnels, upstream, &exchange, request).await
+                forward::forward(&self.pool, &self.tunnels, upstream, &exchange, request).await
             }
             Upstream::Application | Upstream::None => {
                 Err(ProxyError::NotImplemented("a backend for this pipeline".to_owned()))

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf, copy_bidirectional, join, split};
@@ -22,6 +21,7 @@ use crate::http::upload::Upload;
 use crate::plan::HttpUpstream;
 use crate::proxy::error::{ProxyError, invalid_answer};
 use crate::proxy::headers::{append_via, remove_hop_by_hop};
+use crate::proxy::pool::BackendBody;
 
 /// The maximum number of tunnels. A tunnel holds two connections for as long as its client likes.
 const MAX_TUNNELS: usize = 1024;
@@ -86,7 +86,7 @@ impl Asked {
     /// `BadGateway` if the backend has switched to another protocol.
     pub(super) fn accept(
         self,
-        mut response: Response<Incoming>,
+        mut response: Response<BackendBody>,
         upstream: &HttpUpstream,
         slot: &TunnelSlot,
     ) -> Result<Response<Body>, ProxyError> {

@@ -1,0 +1,109 @@
+//! The connections to backends: one pool for each origin.
+//!
+//! A request over HTTP/1 drives its connection itself, so that no other task is woken for it. Requests over HTTP/2 share
+//! connections, each with a task of its own.
+
+mod body;
+mod dial;
+mod failure;
+mod http1;
+mod http2;
+mod origin;
+mod origins;
+mod server;
+mod transport;
+mod trust;
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+use crate::diagnostics::throttle::Throttle;
+use crate::http::upload::Upload;
+use crate::proxy::connector::MakeWay;
+use crate::proxy::pool::dial::Dialer;
+use crate::proxy::pool::http1::Home;
+use crate::proxy::pool::origin::{Origin, Taken};
+use crate::proxy::pool::origins::Origins;
+
+pub(super) use crate::proxy::pool::body::BackendBody;
+pub(super) use crate::proxy::pool::failure::Failure;
+pub(super) use crate::proxy::pool::http2::Suspect;
+pub(super) use crate::proxy::pool::server::Server;
+
+/// The part of the connections that one backend may keep idle, as a divisor: the others need some too.
+const IDLE_PART: usize = 8;
+
+/// The number of kept connections that one request may find closed before it opens one of its own.
+const MAX_STALE: usize = 3;
+
+/// The pools of connections to backends. They survive a reload.
+pub(crate) struct Pool {
+    dialer: Arc<Dialer>,
+    origins: Arc<Origins>,
+    overloads: Throttle,
+}
+
+impl Pool {
+    /// Creates pools that open at most `connections` connections at a time, and call `make_way` while they need more.
+    pub(crate) fn new(connections: usize, make_way: MakeWay) -> Self {
+        Self {
+            dialer: Arc::new(Dialer::new(connections, make_way)),
+            origins: Arc::new(Origins::new(connections / IDLE_PART)),
+            overloads: Throttle::default(),
+        }
+    }
+
+    /// Sends one request, whose URI is a path and query, and returns the head of its response. A kept connection that turns
+    /// out to be closed before the request was written is replaced, without an error. `suspect` gets the shared connection
+    /// that is used. Dropping the future ends the request.
+    ///
+    /// # Errors
+    /// Whether the server may have processed the request, and why there is no response.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Upload>,
+        server: &Server<'_>,
+        suspect: &Suspect,
+    ) -> Result<Response<BackendBody>, Failure> {
+        let origin = self.origins.of(server);
+        let mut stale = 0;
+        loop {
+            let taken = origin.take(&self.dialer, server, stale < MAX_STALE).await?;
+            let is_kept = taken.is_kept();
+            let sent = match taken {
+                Taken::Http1(connection) if server.is_upgrade => {
+                    connection.upgrade(request).await.map(|response| response.map(BackendBody::Own))
+                }
+                Taken::Http1(connection) => connection.send(request).await.map(|(response, connection)| {
+                    let home: Arc<dyn Home> = Arc::<Origin>::clone(&origin);
+                    response.map(|incoming| BackendBody::http1(incoming, connection, home))
+                }),
+                Taken::Http2(connection, _) => {
+                    let sent = connection.send(request, server.base, suspect).await;
+                    sent.map(|(response, stream)| response.map(|body| BackendBody::Http2(body, stream)))
+                }
+            };
+            match sent {
+                Ok(response) => return Ok(response),
+                Err((Some(unsent), _)) if is_kept && stale < MAX_STALE => request = *unsent,
+                Err((_, failure)) => return Err(failure.on(is_kept)),
+            }
+            stale += 1;
+        }
+    }
+
+    /// Logs, at most once a second, that a request found no place for a connection to its backend.
+    pub(crate) fn log_no_place(&self) {
+        if let Some(unlogged) = self.overloads.is_due() {
+            tracing::warn!(unlogged, "all connections to backends are in use; a request was answered 503");
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("origins", &self.origins.len()).finish_non_exhaustive()
+    }
+}

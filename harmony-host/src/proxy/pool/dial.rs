@@ -1,0 +1,79 @@
+//! Opening connections to backends: TCP, TLS, and the version of HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Scheme;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::proxy::answer_head::Watched;
+use crate::proxy::connector::{Connector, MakeWay};
+use crate::proxy::pool::failure::Failure;
+use crate::proxy::pool::http1::Http1;
+use crate::proxy::pool::http2::Http2;
+use crate::proxy::pool::server::{Key, Server};
+use crate::proxy::pool::trust::Trust;
+
+/// The deadline for a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Opens connections.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    connector: Connector,
+    pub(super) trust: Trust,
+}
+
+/// A new connection.
+pub(super) enum Dialed {
+    Http1(Http1),
+    Http2(Http2),
+}
+
+impl Dialer {
+    pub(super) fn new(connections: usize, make_way: MakeWay) -> Self {
+        Self { connector: Connector::new(connections, make_way), trust: Trust::default() }
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// There is no place for it, or the server cannot be reached.
+    pub(super) async fn dial(&self, key: &Key, server: &Server<'_>) -> Result<Dialed, Failure> {
+        self.dial_with(key, self.trust.config(server)).await
+    }
+
+    /// Opens a connection with the TLS settings of its server.
+    ///
+    /// # Errors
+    /// There is no place for it, or the server cannot be reached.
+    pub(super) async fn dial_with(
+        &self,
+        key: &Key,
+        config: Option<Arc<ClientConfig>>,
+    ) -> Result<Dialed, Failure> {
+        let scheme = if key.is_secure { Scheme::HTTPS } else { Scheme::HTTP };
+        let uri = Uri::builder().scheme(scheme).authority(key.authority.clone()).path_and_query("/");
+        let uri = uri.build().map_err(Failure::unreachable)?;
+        let io = self.connector.connect(uri).await.map_err(Failure::unreachable)?;
+        let written = Arc::clone(io.written());
+        let Some(config) = config else {
+            let connection = Http1::plain(Watched::new(TokioIo::new(io)), written).await?;
+            return Ok(Dialed::Http1(connection));
+        };
+        let host = key.authority.host().trim_matches(['[', ']']);
+        let name = ServerName::try_from(host.to_owned()).map_err(Failure::unreachable)?;
+        let handshake = timeout(HANDSHAKE_TIMEOUT, TlsConnector::from(config).connect(name, io));
+        let io = handshake.await.map_err(Failure::unreachable)?.map_err(Failure::unreachable)?;
+        if io.get_ref().1.alpn_protocol() == Some(b"h2") {
+            return Ok(Dialed::Http2(Http2::new(TokioIo::new(io)).await?));
+        }
+        let connection = Http1::secure(Watched::new(TokioIo::new(io)), written).await?;
+        Ok(Dialed::Http1(connection))
+    }
+}

@@ -1,0 +1,201 @@
+//! A connection of HTTP/2, which many requests share.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use http::header::{HOST, TRANSFER_ENCODING};
+use http::{Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::Instant;
+
+use crate::http::limits::MAX_HEADER_LIST_BYTES;
+use crate::http::upload::Upload;
+use crate::plan::BaseUrl;
+use crate::proxy::pool::failure::{Failure, Unsent};
+use crate::proxy::pool::transport::Shared;
+
+/// The most requests at a time on one connection, if the server permits as many.
+const MAX_STREAMS: usize = 100;
+
+/// The windows: the bytes of a response that the server may send before they were read. That of the connection is enough for
+/// all streams, so that those whose clients do not read stop no others.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * MAX_STREAMS as u32;
+
+/// The interval of pings while requests wait, and the time for their answers: a connection that is dead without a word ends
+/// within both together.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An open connection. It ends when it is dropped, after the last of its requests.
+pub(super) struct Http2 {
+    sender: SendRequest<Upload>,
+    state: Arc<State>,
+}
+
+/// What requests and the task of a connection know of it.
+#[derive(Debug)]
+struct State {
+    streams: AtomicUsize,
+    /// The number of streams that the server permits.
+    max: AtomicUsize,
+    /// Set when no further request must use the connection.
+    is_retired: AtomicBool,
+    /// The end of the last request.
+    used_at: Mutex<Instant>,
+}
+
+/// The shared connection of a request that waits. If nothing comes in time, no further request uses it.
+#[derive(Debug, Default)]
+pub(in crate::proxy) struct Suspect(Mutex<Weak<State>>);
+
+impl Suspect {
+    /// Takes the connection out of use: a request got no response in time.
+    pub(in crate::proxy) fn retire(&self) {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(state) = state {
+            state.is_retired.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Http2 {
+    /// Creates a connection, and the task that drives it.
+    ///
+    /// # Errors
+    /// The error of the connection.
+    pub(super) async fn new(io: Shared) -> Result<Self, Failure> {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_header_list_size(MAX_HEADER_LIST_BYTES)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT);
+        let handshake = builder.handshake(io).await;
+        let (sender, mut connection) = handshake.map_err(|error| Failure::of(error, true))?;
+        let state = Arc::new(State {
+            streams: AtomicUsize::new(0),
+            max: AtomicUsize::new(MAX_STREAMS),
+            is_retired: AtomicBool::new(false),
+            used_at: Mutex::new(Instant::now()),
+        });
+        let driven = Arc::clone(&state);
+        tokio::spawn(async move {
+            let ended = std::future::poll_fn(|cx| {
+                let ended = Pin::new(&mut connection).poll(cx);
+                driven.max.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                ended
+            });
+            if let Err(error) = ended.await {
+                tracing::debug!(%error, "a connection to a backend has failed");
+            }
+            driven.is_retired.store(true, Ordering::Relaxed);
+        });
+        Ok(Self { sender, state })
+    }
+
+    /// Returns the number of requests that use it.
+    pub(super) fn streams(&self) -> usize {
+        self.state.streams.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the server permits another request now.
+    pub(super) fn has_room(&self) -> bool {
+        self.streams() < self.state.max.load(Ordering::Relaxed).min(MAX_STREAMS)
+    }
+
+    /// Returns whether no further request must use it.
+    pub(super) fn is_retired(&self) -> bool {
+        self.state.is_retired.load(Ordering::Relaxed) || self.sender.is_closed()
+    }
+
+    /// Returns the time since the last request; `None` while there is one.
+    pub(super) fn idle_for(&self) -> Option<Duration> {
+        let used_at = *self.state.used_at.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.streams() == 0).then(|| used_at.elapsed())
+    }
+
+    /// Sends a request to `base` and returns the head of its response, with the stream that ends when it is dropped.
+    ///
+    /// # Errors
+    /// The request, if it was not written at all, and the failure.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Upload>,
+        base: &BaseUrl,
+        suspect: &Suspect,
+    ) -> Result<(Response<Incoming>, Stream), Unsent> {
+        let stream = Stream::open(&self.state);
+        *suspect.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&self.state);
+        // The authority is in the URL. Servers reject a request that has it in a header too.
+        let headers = request.headers_mut();
+        let host = headers.remove(HOST);
+        let coding = headers.remove(TRANSFER_ENCODING);
+        let path = absolute(&mut request, base);
+        match self.sender.clone().try_send_request(request).await {
+            Ok(response) => Ok((response, stream)),
+            Err(mut error) => {
+                let unsent = error.take_message().map(|mut request| {
+                    let headers = request.headers_mut();
+                    headers.extend(
+                        [(HOST, host), (TRANSFER_ENCODING, coding)]
+                            .into_iter()
+                            .filter_map(|(name, value)| Some((name, value?))),
+                    );
+                    *request.uri_mut() = path;
+                    *request.version_mut() = Version::HTTP_11;
+                    Box::new(request)
+                });
+                let failure = Failure::of(error.into_error(), unsent.is_some());
+                if failure.is_unprocessed() {
+                    // The server goes away, or takes no more requests here.
+                    self.state.is_retired.store(true, Ordering::Relaxed);
+                }
+                Err((unsent, failure))
+            }
+        }
+    }
+}
+
+/// Gives a request the URL of its server; returns the path and query that it had.
+fn absolute(request: &mut Request<Upload>, base: &BaseUrl) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(base.scheme.clone());
+    parts.authority = Some(base.authority.clone());
+    parts.path_and_query = request.uri().path_and_query().cloned();
+    let url = Uri::from_parts(parts).unwrap_or_default();
+    *request.version_mut() = Version::HTTP_2;
+    std::mem::replace(request.uri_mut(), url)
+}
+
+/// A request on a connection, until its response ends.
+#[derive(Debug)]
+pub(in crate::proxy) struct Stream(Arc<State>);
+
+impl Stream {
+    fn open(state: &Arc<State>) -> Self {
+        state.streams.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.0.streams.fetch_sub(1, Ordering::Relaxed) == 1 {
+            *self.0.used_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+    }
+}
+
+impl fmt::Debug for Http2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2").field("state", &self.state).finish_non_exhaustive()
+    }
+}

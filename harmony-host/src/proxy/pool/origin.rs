@@ -1,0 +1,246 @@
+//! An origin: a server, and the open connections to it.
+
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::time::Instant;
+
+use crate::proxy::pool::dial::{Dialed, Dialer};
+use crate::proxy::pool::failure::Failure;
+use crate::proxy::pool::http1::{Home, Http1};
+use crate::proxy::pool::http2::Http2;
+use crate::proxy::pool::server::{Key, Server};
+
+/// The lifetime of an idle connection. It is shorter than that of common servers: when a server closes the connection
+/// first, a request that was just sent on it fails.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// The most shared connections to one origin.
+const MAX_SHARED: usize = 16;
+
+/// The open connections to a server.
+///
+/// Idle connections of HTTP/1 lie in one of several stacks, by the thread that has put them there, so that threads rarely wait
+/// for each other.
+#[derive(Debug)]
+pub(super) struct Origin {
+    key: Key,
+    idle: Box<[Mutex<Vec<Http1>>]>,
+    idle_count: AtomicUsize,
+    max_idle: usize,
+    shared: ArcSwap<Vec<Arc<Http2>>>,
+    /// The version that the last connection has negotiated.
+    version: AtomicU8,
+    /// Held while a connection is opened that others may share. The failure of the last one that could not be opened.
+    connecting: tokio::sync::Mutex<Option<Failure>>,
+    /// The number of connections that could not be opened.
+    failures: AtomicUsize,
+    used_at: Mutex<Instant>,
+}
+
+const UNKNOWN: u8 = 0;
+const HTTP_1: u8 = 1;
+const HTTP_2: u8 = 2;
+
+/// A connection for one request.
+pub(super) enum Taken {
+    Http1(Http1),
+    /// A shared one, with whether it served other requests before.
+    Http2(Arc<Http2>, bool),
+}
+
+impl Taken {
+    /// Returns true for a connection that is not new: the server may have closed it meanwhile.
+    pub(super) fn is_kept(&self) -> bool {
+        match self {
+            Self::Http1(connection) => connection.is_kept(),
+            Self::Http2(_, is_kept) => *is_kept,
+        }
+    }
+}
+
+impl Origin {
+    pub(super) fn new(key: Key, max_idle: usize) -> Self {
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(16);
+        Self {
+            // A server without TLS is asked over HTTP/1.1 only.
+            version: AtomicU8::new(if key.is_secure && !key.is_upgrade { UNKNOWN } else { HTTP_1 }),
+            key,
+            idle: std::iter::repeat_with(Mutex::default).take(count).collect(),
+            idle_count: AtomicUsize::new(0),
+            max_idle,
+            shared: ArcSwap::default(),
+            connecting: tokio::sync::Mutex::default(),
+            failures: AtomicUsize::new(0),
+            used_at: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Returns a connection for a request: one that is open, if `kept` allows it, or a new one. Cancel safe: a connection that
+    /// was begun serves others.
+    ///
+    /// # Errors
+    /// There is no place for a connection, or the server cannot be reached.
+    pub(super) async fn take(
+        self: &Arc<Self>,
+        dialer: &Arc<Dialer>,
+        server: &Server<'_>,
+        kept: bool,
+    ) -> Result<Taken, Failure> {
+        if let Some(kept) = self.kept().filter(|_| kept) {
+            return Ok(kept);
+        }
+        if self.version.load(Ordering::Relaxed) == HTTP_1 {
+            return self.dial(dialer, server).await;
+        }
+        let failures = self.failures.load(Ordering::Relaxed);
+        let mut connecting = self.connecting.lock().await;
+        if let Some(kept) = self.kept().filter(|_| kept) {
+            return Ok(kept);
+        }
+        if self.version.load(Ordering::Relaxed) == HTTP_1 {
+            drop(connecting);
+            return self.dial(dialer, server).await;
+        }
+        // This request has waited for a connection that could not be opened. Another attempt for each that waits would keep the
+        // last ones waiting for very long.
+        if self.failures.load(Ordering::Relaxed) != failures
+            && let Some(failure) = &*connecting
+        {
+            return Err(failure.shared());
+        }
+        let fallback = self.least_busy();
+        match self.dial_for_all(dialer, server).await {
+            Ok(taken) => Ok(taken),
+            Err(failure) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                *connecting = Some(failure.shared());
+                fallback.map(|connection| Taken::Http2(connection, true)).ok_or(failure)
+            }
+        }
+    }
+
+    /// Opens a connection for one request.
+    async fn dial(&self, dialer: &Dialer, server: &Server<'_>) -> Result<Taken, Failure> {
+        Ok(match dialer.dial(&self.key, server).await? {
+            Dialed::Http1(connection) => Taken::Http1(connection),
+            // The server speaks HTTP/2 since a moment ago.
+            Dialed::Http2(connection) => self.share(connection),
+        })
+    }
+
+    /// Opens a connection in a task of its own: that the request which needs it ends must not end it for those that wait.
+    async fn dial_for_all(
+        self: &Arc<Self>,
+        dialer: &Arc<Dialer>,
+        server: &Server<'_>,
+    ) -> Result<Taken, Failure> {
+        let (origin, key, config) = (Arc::clone(self), self.key.clone(), dialer.trust.config(server));
+        let dialer = Arc::clone(dialer);
+        let dialing = tokio::spawn(async move {
+            Ok::<_, Failure>(match dialer.dial_with(&key, config).await? {
+                Dialed::Http1(connection) => {
+                    origin.version.store(HTTP_1, Ordering::Relaxed);
+                    Taken::Http1(connection)
+                }
+                Dialed::Http2(connection) => origin.share(connection),
+            })
+        });
+        dialing.await.unwrap_or_else(|error| Err(Failure::unreachable(error)))
+    }
+
+    /// Makes a new connection the first that others share.
+    fn share(&self, connection: Http2) -> Taken {
+        self.version.store(HTTP_2, Ordering::Relaxed);
+        let connection = Arc::new(connection);
+        self.shared.rcu(|all| {
+            let open = all.iter().filter(|one| !one.is_retired()).cloned();
+            std::iter::once(Arc::clone(&connection)).chain(open).collect::<Vec<_>>()
+        });
+        Taken::Http2(connection, false)
+    }
+
+    /// Returns an open connection that can take a request.
+    fn kept(&self) -> Option<Taken> {
+        if self.version.load(Ordering::Relaxed) != HTTP_2
+            && let Some(connection) = self.idle()
+        {
+            return Some(Taken::Http1(connection));
+        }
+        let all = self.shared.load();
+        let open = all.iter().filter(|one| !one.is_retired());
+        let found = open.clone().filter(|one| one.has_room()).min_by_key(|one| one.streams());
+        let is_full = || open.clone().count() >= MAX_SHARED;
+        let found = found.or_else(|| open.clone().min_by_key(|one| one.streams()).filter(|_| is_full()));
+        Some(Taken::Http2(Arc::clone(found?), true))
+    }
+
+    fn least_busy(&self) -> Option<Arc<Http2>> {
+        let all = self.shared.load();
+        all.iter().filter(|one| !one.is_retired()).min_by_key(|one| one.streams()).cloned()
+    }
+
+    /// Returns an idle connection that is still open: the one that was used last, of this thread if there is one.
+    fn idle(&self) -> Option<Http1> {
+        if self.idle_count.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let own = own_stack(self.idle.len());
+        for at in (own..self.idle.len()).chain(0..own) {
+            while let Some(mut connection) = self.stack(at).pop() {
+                self.idle_count.fetch_sub(1, Ordering::Relaxed);
+                if connection.idle_for() < IDLE_TIMEOUT && !connection.is_closed() {
+                    return Some(connection);
+                }
+            }
+        }
+        None
+    }
+
+    /// Closes the connections that are idle for too long, or that the server has closed. Returns whether any is left, or the
+    /// origin was used a short time ago.
+    pub(super) fn sweep(&self) -> bool {
+        for at in 0..self.idle.len() {
+            let mut stack = self.stack(at);
+            let before = stack.len();
+            stack.retain_mut(|connection| connection.idle_for() < IDLE_TIMEOUT && !connection.is_closed());
+            self.idle_count.fetch_sub(before - stack.len(), Ordering::Relaxed);
+        }
+        let is_open =
+            |one: &Arc<Http2>| !one.is_retired() && one.idle_for().is_none_or(|idle| idle < IDLE_TIMEOUT);
+        if !self.shared.load().iter().all(is_open) {
+            self.shared.rcu(|all| all.iter().filter(|one| is_open(one)).cloned().collect::<Vec<_>>());
+        }
+        let has_connections = self.idle_count.load(Ordering::Relaxed) > 0 || !self.shared.load().is_empty();
+        let mut used_at = self.used_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if has_connections {
+            *used_at = Instant::now();
+        }
+        used_at.elapsed() < 10 * IDLE_TIMEOUT
+    }
+
+    fn stack(&self, at: usize) -> MutexGuard<'_, Vec<Http1>> {
+        self.idle[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Home for Origin {
+    /// Keeps a connection that is ready for another request, or closes it if there are too many.
+    fn keep(&self, mut connection: Http1) {
+        if self.idle_count.fetch_add(1, Ordering::Relaxed) >= self.max_idle {
+            self.idle_count.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        connection.note_idle();
+        self.stack(own_stack(self.idle.len())).push(connection);
+    }
+}
+
+/// Returns the stack of this thread, of `count` ones.
+fn own_stack(count: usize) -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static NUMBER: usize = THREADS.fetch_add(1, Ordering::Relaxed));
+    NUMBER.try_with(|number| number % count).unwrap_or_default()
+}

@@ -1,0 +1,16 @@
+//! The layers below HTTP of a connection to a backend.
+
+use hyper_util::rt::TokioIo;
+use tokio_rustls::client::TlsStream;
+
+use crate::proxy::answer_head::Watched;
+use crate::proxy::connector::BackendStream;
+
+/// A connection of HTTP/1 without TLS.
+pub(super) type Plain = Watched<TokioIo<BackendStream>>;
+
+/// A connection of HTTP/1 with TLS.
+pub(super) type Secure = Watched<TokioIo<TlsStream<BackendStream>>>;
+
+/// A connection of HTTP/2.
+pub(super) type Shared = TokioIo<TlsStream<BackendStream>>;
