@@ -22,6 +22,7 @@ use http::{Request, Response};
 use crate::diagnostics::throttle::Throttle;
 use crate::http::upload::Upload;
 use crate::proxy::connector::MakeWay;
+use crate::proxy::pool::body::Streamed;
 use crate::proxy::pool::dial::Dialer;
 use crate::proxy::pool::http1::Home;
 use crate::proxy::pool::origin::{Origin, Taken};
@@ -82,7 +83,9 @@ impl Pool {
                 }),
                 Taken::Http2(connection, _) => {
                     let sent = connection.send(request, server.base, suspect).await;
-                    sent.map(|(response, stream)| response.map(|body| BackendBody::Http2(body, stream)))
+                    sent.map(|(response, stream)| {
+                        response.map(|body| BackendBody::Http2(Streamed::new(body, stream)))
+                    })
                 }
             };
             match sent {

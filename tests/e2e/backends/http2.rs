@@ -211,7 +211,8 @@ async fn clients_that_do_not_read_stop_no_others() {
     assert_eq!(connections.load(Ordering::Relaxed), 1);
 }
 
-/// A client that goes away ends its own request only.
+/// A client that goes away ends its own request only. A server ends a connection with many resets at a time, to which they are an
+/// attack, and with it the requests of all others.
 #[tokio::test]
 async fn cancelled_requests_break_no_others() {
     let identity = Identity::new();
@@ -233,7 +234,8 @@ async fn cancelled_requests_break_no_others() {
     let others = join_all((0..40).map(|_| post(&site)));
     let (_, statuses) = tokio::join!(cancelled, others);
     assert!(statuses.iter().all(|status| *status == StatusCode::OK), "{statuses:?}");
-    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    // A connection with many resets to come takes no further requests.
+    assert!(connections.load(Ordering::Relaxed) <= 3, "{connections:?}");
 }
 
 /// The request that has begun a connection goes away before it is open. Others wait for the same connection, and get it.

@@ -18,8 +18,8 @@ use crate::proxy::pool::http2::Stream;
 pub(in crate::proxy) enum BackendBody {
     /// A body that drives its connection.
     Http1(Driven),
-    /// A body of a shared connection, whose stream ends with it.
-    Http2(Incoming, #[expect(dead_code, reason = "dropped with the body")] Stream),
+    /// A body of a shared connection.
+    Http2(Streamed),
     /// A body of a connection of its own, which may become a tunnel.
     Own(Incoming),
 }
@@ -29,6 +29,39 @@ pub(in crate::proxy) struct Driven {
     incoming: Incoming,
     /// `None` after the end, when the connection has gone back.
     connection: Option<(Http1, Arc<dyn Home>)>,
+}
+
+/// A body of a stream. Its stream is reset if it is dropped before its end.
+pub(in crate::proxy) struct Streamed {
+    /// `None` when it was dropped.
+    incoming: Option<Incoming>,
+    stream: Option<Stream>,
+}
+
+impl Streamed {
+    pub(super) fn new(incoming: Incoming, stream: Option<Stream>) -> Self {
+        Self { incoming: Some(incoming), stream }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let frame = Pin::new(&mut *incoming).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || incoming.is_end_stream() {
+            self.stream = None;
+        }
+        frame
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        let is_over = self.incoming.as_ref().is_none_or(HttpBody::is_end_stream);
+        if let (Some(stream), Some(incoming)) = (self.stream.take(), self.incoming.take())
+            && !is_over
+        {
+            stream.reset(incoming);
+        }
+    }
 }
 
 impl BackendBody {
@@ -79,25 +112,30 @@ impl HttpBody for BackendBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = match self.get_mut() {
             Self::Http1(body) => body.poll_frame(cx),
-            Self::Http2(incoming, _) | Self::Own(incoming) => Pin::new(incoming).poll_frame(cx),
+            Self::Http2(body) => body.poll_frame(cx),
+            Self::Own(incoming) => Pin::new(incoming).poll_frame(cx),
         };
         frame.map_err(Into::into)
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Http1(Driven { incoming, .. }) | Self::Http2(incoming, _) | Self::Own(incoming) => {
-                incoming.is_end_stream()
-            }
+            Self::Http1(Driven { incoming, .. }) | Self::Own(incoming) => incoming.is_end_stream(),
+            Self::Http2(body) => body.incoming.as_ref().is_none_or(HttpBody::is_end_stream),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Http1(Driven { incoming, .. }) | Self::Http2(incoming, _) | Self::Own(incoming) => {
-                incoming.size_hint()
-            }
+            Self::Http1(Driven { incoming, .. }) | Self::Own(incoming) => incoming.size_hint(),
+            Self::Http2(body) => body.incoming.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint),
         }
+    }
+}
+
+impl fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streamed").field("incoming", &self.incoming).finish_non_exhaustive()
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
@@ -32,6 +33,13 @@ const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * MAX_STREAMS as u32;
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The time between two resets of requests whose clients went away. Servers end a connection with many of them, to which
+/// they are an attack, and all other requests with it.
+const RESET_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The number of waiting resets from which on a connection takes no further requests.
+const MAX_RESETS: usize = 32;
+
 /// An open connection. It ends when it is dropped, after the last of its requests.
 pub(super) struct Http2 {
     sender: SendRequest<Upload>,
@@ -46,6 +54,10 @@ struct State {
     max: AtomicUsize,
     /// Set when no further request must use the connection.
     is_retired: AtomicBool,
+    /// The number of resets that wait.
+    resets: AtomicUsize,
+    /// Held by the next reset until the one after it may follow.
+    reset_turn: tokio::sync::Mutex<()>,
     /// The end of the last request.
     used_at: Mutex<Instant>,
 }
@@ -84,6 +96,8 @@ impl Http2 {
             streams: AtomicUsize::new(0),
             max: AtomicUsize::new(MAX_STREAMS),
             is_retired: AtomicBool::new(false),
+            resets: AtomicUsize::new(0),
+            reset_turn: tokio::sync::Mutex::default(),
             used_at: Mutex::new(Instant::now()),
         });
         let driven = Arc::clone(&state);
@@ -131,16 +145,17 @@ impl Http2 {
         mut request: Request<Upload>,
         base: &BaseUrl,
         suspect: &Suspect,
-    ) -> Result<(Response<Incoming>, Stream), Unsent> {
-        let stream = Stream::open(&self.state);
+    ) -> Result<(Response<Incoming>, Option<Stream>), Unsent> {
+        let stream = Some(Stream::open(&self.state));
         *suspect.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&self.state);
         // The authority is in the URL. Servers reject a request that has it in a header too.
         let headers = request.headers_mut();
         let host = headers.remove(HOST);
         let coding = headers.remove(TRANSFER_ENCODING);
         let path = absolute(&mut request, base);
-        match self.sender.clone().try_send_request(request).await {
-            Ok(response) => Ok((response, stream)),
+        let sending = Box::pin(self.sender.clone().try_send_request(request));
+        match (Pending { sending, stream }).answer().await {
+            Ok(answer) => Ok(answer),
             Err(mut error) => {
                 let unsent = error.take_message().map(|mut request| {
                     let headers = request.headers_mut();
@@ -164,6 +179,31 @@ impl Http2 {
     }
 }
 
+type Answer = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
+
+/// A request without a response.
+struct Pending {
+    sending: Pin<Box<dyn Future<Output = Answer> + Send>>,
+    /// `None` once there is a response.
+    stream: Option<Stream>,
+}
+
+impl Pending {
+    async fn answer(mut self) -> Result<(Response<Incoming>, Option<Stream>), TrySendError<Request<Upload>>> {
+        let answer = self.sending.as_mut().await;
+        let stream = self.stream.take();
+        answer.map(|response| (response, stream))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            stream.reset(std::mem::replace(&mut self.sending, Box::pin(std::future::pending())));
+        }
+    }
+}
+
 /// Gives a request the URL of its server; returns the path and query that it had.
 fn absolute(request: &mut Request<Upload>, base: &BaseUrl) -> Uri {
     let mut parts = http::uri::Parts::default();
@@ -183,6 +223,21 @@ impl Stream {
     fn open(state: &Arc<State>) -> Self {
         state.streams.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(state))
+    }
+
+    /// Resets the stream, when it is its turn, by dropping what waits for it.
+    pub(super) fn reset(self, waiting: impl Send + 'static) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.0.resets.fetch_add(1, Ordering::Relaxed) >= MAX_RESETS {
+            self.0.is_retired.store(true, Ordering::Relaxed);
+        }
+        runtime.spawn(async move {
+            let state = Arc::clone(&self.0);
+            let _turn = state.reset_turn.lock().await;
+            drop((waiting, self));
+            state.resets.fetch_sub(1, Ordering::Relaxed);
+            tokio::time::sleep(RESET_INTERVAL).await;
+        });
     }
 }
 

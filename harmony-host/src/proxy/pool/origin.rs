@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::proxy::pool::dial::{Dialed, Dialer};
@@ -89,7 +90,7 @@ impl Origin {
         server: &Server<'_>,
         kept: bool,
     ) -> Result<Taken, Failure> {
-        if let Some(kept) = self.kept().filter(|_| kept) {
+        if kept && let Some(kept) = self.kept() {
             return Ok(kept);
         }
         if self.version.load(Ordering::Relaxed) == HTTP_1 {
@@ -97,7 +98,7 @@ impl Origin {
         }
         let failures = self.failures.load(Ordering::Relaxed);
         let mut connecting = self.connecting.lock().await;
-        if let Some(kept) = self.kept().filter(|_| kept) {
+        if kept && let Some(kept) = self.kept() {
             return Ok(kept);
         }
         if self.version.load(Ordering::Relaxed) == HTTP_1 {
@@ -139,16 +140,21 @@ impl Origin {
     ) -> Result<Taken, Failure> {
         let (origin, key, config) = (Arc::clone(self), self.key.clone(), dialer.trust.config(server));
         let dialer = Arc::clone(dialer);
-        let dialing = tokio::spawn(async move {
-            Ok::<_, Failure>(match dialer.dial_with(&key, config).await? {
+        let (sender, dialed) = oneshot::channel();
+        tokio::spawn(async move {
+            let dialed = dialer.dial_with(&key, config).await.map(|dialed| match dialed {
                 Dialed::Http1(connection) => {
                     origin.version.store(HTTP_1, Ordering::Relaxed);
                     Taken::Http1(connection)
                 }
                 Dialed::Http2(connection) => origin.share(connection),
-            })
+            });
+            if let Err(Ok(Taken::Http1(connection))) = sender.send(dialed) {
+                // The request is gone.
+                origin.keep(connection);
+            }
         });
-        dialing.await.unwrap_or_else(|error| Err(Failure::unreachable(error)))
+        dialed.await.unwrap_or_else(|error| Err(Failure::unreachable(error)))
     }
 
     /// Makes a new connection the first that others share.
@@ -189,7 +195,10 @@ impl Origin {
         }
         let own = own_stack(self.idle.len());
         for at in (own..self.idle.len()).chain(0..own) {
-            while let Some(mut connection) = self.stack(at).pop() {
+            loop {
+                // The stack is free again before the connection is looked at.
+                let popped = self.stack(at).pop();
+                let Some(mut connection) = popped else { break };
                 self.idle_count.fetch_sub(1, Ordering::Relaxed);
                 if connection.idle_for() < IDLE_TIMEOUT && !connection.is_closed() {
                     return Some(connection);
