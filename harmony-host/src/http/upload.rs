@@ -68,51 +68,49 @@ struct Source {
     pace: Option<Arc<Pace>>,
 }
 
-/// What was read of a body.
+/// The bytes that were read of a body. They are copied: a client may send them one by one, and a part of a read buffer keeps all
+/// of it.
 #[derive(Debug)]
 struct Kept {
-    parts: Vec<Bytes>,
-    bytes: usize,
+    bytes: Vec<u8>,
     /// False if more was read than is kept.
     is_whole: bool,
-    /// The number of parts that this attempt has read.
+    /// The number of bytes that this attempt has read.
     read: usize,
 }
 
 impl Kept {
-    fn new() -> Self {
-        Self { parts: Vec::new(), bytes: 0, is_whole: true, read: 0 }
+    /// Keeps a body, unless its announced length is too large.
+    fn new(hint: &SizeHint) -> Self {
+        Self { bytes: Vec::new(), is_whole: hint.lower() <= KEPT_BYTES as u64, read: 0 }
     }
 
-    /// Returns the next part, if another attempt has read it.
+    /// Returns the bytes that another attempt has read, and this one has not.
     fn next(&mut self) -> Option<Bytes> {
-        let part = self.parts.get(self.read)?.clone();
-        self.read += 1;
-        Some(part)
+        let rest = self.bytes.get(self.read..).filter(|rest| !rest.is_empty())?;
+        let rest = Bytes::copy_from_slice(rest);
+        self.read = self.bytes.len();
+        Some(rest)
     }
 
     fn is_behind(&self) -> bool {
-        self.read < self.parts.len()
+        self.read < self.bytes.len()
     }
 
     /// Keeps a frame that was just read, if there is room.
     fn keep(&mut self, frame: &Frame<Bytes>) {
-        if !self.is_whole {
-            return;
-        }
-        let data = frame.data_ref().filter(|data| self.bytes + data.len() <= KEPT_BYTES);
-        match data {
+        let data = frame.data_ref().filter(|data| self.bytes.len() + data.len() <= KEPT_BYTES);
+        match data.filter(|_| self.is_whole) {
             Some(data) => {
-                self.bytes += data.len();
-                self.parts.push(data.clone());
-                self.read = self.parts.len();
+                self.bytes.extend_from_slice(data);
+                self.read = self.bytes.len();
             }
             None => self.clear(),
         }
     }
 
     fn clear(&mut self) {
-        *self = Self { is_whole: false, ..Self::new() };
+        *self = Self { bytes: Vec::new(), is_whole: false, read: 0 };
     }
 }
 
@@ -150,7 +148,7 @@ impl Upload {
                 idle_timeout,
                 timer: None,
                 reader: None,
-                kept: Kept::new(),
+                kept: Kept::new(&hint),
                 pace: Some(pace),
             }),
             attempt: AtomicU32::new(0),
@@ -448,14 +446,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_is_sent_again_while_all_of_it_is_kept() {
-        let (mut client, mut upload) = receive(&post("Content-Length: 100000\r\n\r\nab")).await;
+        let (mut client, mut upload) = receive(&post("Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n")).await;
         let mut first = upload.clone();
         assert_eq!(first.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
         assert!(upload.rewind());
         let mut second = upload.clone();
         assert_eq!(error_of(first.frame().await), UploadError::Abandoned, "only the last attempt reads");
         assert_eq!(second.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
-        client.write_all(b"c").await.unwrap();
+        client.write_all(b"1\r\nc\r\n").await.unwrap();
         assert_eq!(second.frame().await.unwrap().unwrap().into_data().unwrap(), "c");
         assert!(upload.rewind());
         let mut third = upload.clone();
@@ -464,11 +462,17 @@ mod tests {
             text.extend(third.frame().await.unwrap().unwrap().into_data().unwrap());
         }
         assert_eq!(text, b"abc");
-        client.write_all(&[b'x'; KEPT_BYTES]).await.unwrap();
+        client
+            .write_all(format!("{KEPT_BYTES:x}\r\n{}\r\n", "x".repeat(KEPT_BYTES)).as_bytes())
+            .await
+            .unwrap();
         while text.len() < KEPT_BYTES {
             text.extend(third.frame().await.unwrap().unwrap().into_data().unwrap());
         }
         assert!(!upload.rewind(), "more was read than is kept");
+        let (_client, mut upload) = receive(&post("Content-Length: 100000\r\n\r\nab")).await;
+        upload.clone().frame().await.unwrap().unwrap();
+        assert!(!upload.rewind(), "more was announced than is kept");
     }
 
     #[tokio::test(start_paused = true)]

@@ -121,7 +121,7 @@ pub(super) struct BackendStream {
     _place: OwnedSemaphorePermit,
 }
 
-/// Whether any byte of a request was given to the operating system.
+/// A note of the first byte of a request that the operating system has taken.
 #[derive(Debug, Default)]
 pub(super) struct Written(AtomicBool);
 

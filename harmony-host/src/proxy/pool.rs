@@ -61,7 +61,7 @@ impl Pool {
     /// that is used. Dropping the future ends the request.
     ///
     /// # Errors
-    /// Whether the server may have processed the request, and why there is no response.
+    /// The reason why there is no response, with whether the server may have processed the request.
     pub(super) async fn send(
         &self,
         mut request: Request<Upload>,

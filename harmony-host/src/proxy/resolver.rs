@@ -26,7 +26,7 @@ const MAX_UNKNOWN: Duration = Duration::from_secs(5);
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The system's settings.
-const SETTINGS: &str = "/etc/resolv.conf";
+const SETTINGS: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
 /// Resolves names by the settings of the system, its hosts file included. Answers are used again for their time to live. A
 /// clone shares them.
@@ -35,8 +35,8 @@ pub(super) struct Resolver(Arc<Mutex<Option<Loaded>>>);
 
 struct Loaded {
     resolver: Arc<TokioResolver>,
-    /// The time of the last change of the settings.
-    changed: Option<SystemTime>,
+    /// The times of the last changes of the settings.
+    changed: [Option<SystemTime>; 2],
     checked: Instant,
 }
 
@@ -52,14 +52,14 @@ impl Resolver {
         if let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.checked.elapsed() < CHECK_INTERVAL) {
             return Ok(Arc::clone(&loaded.resolver));
         }
-        let changed = fs::metadata(SETTINGS).and_then(|file| file.modified()).ok();
+        let changed = SETTINGS.map(|file| fs::metadata(file).and_then(|file| file.modified()).ok());
         if let Some(loaded) = loaded.as_mut().filter(|loaded| loaded.changed == changed) {
             loaded.checked = Instant::now();
             return Ok(Arc::clone(&loaded.resolver));
         }
         // Without settings the hosts file is what remains.
         let builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the settings of the system's resolver cannot be read: {SETTINGS}");
+            tracing::warn!(%error, "the settings of the system's resolver cannot be read: {}", SETTINGS[0]);
             TokioResolver::builder_with_config(ResolverConfig::default(), TokioRuntimeProvider::default())
         });
         let resolver = Arc::new(built(builder)?);

@@ -112,7 +112,7 @@ async fn more_requests_than_streams_use_more_connections() {
     assert!((4..=30).contains(&connections), "{connections}");
 }
 
-/// What the server says it has not processed is sent again, bodies too (RFC 9113, section 8.7).
+/// Requests that the server says it has not processed are sent again, bodies too (RFC 9113, section 8.7).
 #[tokio::test]
 async fn unprocessed_requests_are_sent_again() {
     for refusal in [Reply::GoAway, Reply::Refuse] {
@@ -145,18 +145,22 @@ async fn a_server_that_refuses_everything_is_a_bad_gateway() {
     }
 }
 
+/// Starts a server whose first connection freezes at its second request.
+async fn freezing(identity: &Identity) -> Http2Server {
+    Http2Server::start(
+        identity,
+        |connection, request| {
+            if connection == 0 && request > 0 { Reply::Freeze } else { Reply::Ok }
+        },
+    )
+    .await
+}
+
 /// A connection that gives no answer in time serves no further request.
 #[tokio::test]
 async fn a_frozen_connection_is_replaced() {
     let identity = Identity::new();
-    let server =
-        Http2Server::start(
-            &identity,
-            |connection, request| {
-                if connection == 0 && request > 0 { Reply::Freeze } else { Reply::Ok }
-            },
-        )
-        .await;
+    let server = freezing(&identity).await;
     let site = site(&identity, &server.url(), "timeout_secs = 1\nmax_retries = 0").await;
     assert_eq!(get(&site, "/x").await, StatusCode::OK);
     assert_eq!(get(&site, "/x").await, StatusCode::GATEWAY_TIMEOUT);
@@ -170,14 +174,7 @@ async fn a_frozen_connection_is_replaced() {
 #[tokio::test]
 async fn pings_find_a_frozen_connection() {
     let identity = Identity::new();
-    let server =
-        Http2Server::start(
-            &identity,
-            |connection, request| {
-                if connection == 0 && request > 0 { Reply::Freeze } else { Reply::Ok }
-            },
-        )
-        .await;
+    let server = freezing(&identity).await;
     let site = site(&identity, &server.url(), "timeout_secs = 120\nmax_retries = 0").await;
     assert_eq!(get(&site, "/x").await, StatusCode::OK);
     let answer = tokio::time::timeout(Duration::from_secs(60), get(&site, "/x")).await;
@@ -267,7 +264,7 @@ async fn requests_that_wait_for_a_connection_fail_together() {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             counter.fetch_add(1, Ordering::Relaxed);
-            // The handshake ends when all requests are there.
+            // An attempt takes so long that others wait for it.
             tokio::time::sleep(Duration::from_millis(500)).await;
             drop(stream);
         }

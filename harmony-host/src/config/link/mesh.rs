@@ -9,7 +9,7 @@ use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Spanned;
 use crate::http::url_prefix::UrlPrefix;
 
-/// What meshes, and other pipelines with ingress URLs, know of a pipeline.
+/// The part of a pipeline that meshes, and other pipelines with ingress URLs, know.
 #[derive(Debug, PartialEq)]
 pub(crate) struct KnownToMeshes<'a> {
     pipeline: &'a str,

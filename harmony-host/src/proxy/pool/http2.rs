@@ -46,7 +46,7 @@ pub(super) struct Http2 {
     state: Arc<State>,
 }
 
-/// What requests and the task of a connection know of it.
+/// The state of a connection, shared by its task and its requests.
 #[derive(Debug)]
 struct State {
     streams: AtomicUsize,

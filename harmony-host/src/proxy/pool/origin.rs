@@ -18,6 +18,9 @@ use crate::proxy::pool::server::{Key, Server};
 /// first, a request that was just sent on it fails.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
+/// The time without a connection after which an origin is forgotten.
+const MEMORY: Duration = Duration::from_secs(450);
+
 /// The most shared connections to one origin.
 const MAX_SHARED: usize = 16;
 
@@ -227,7 +230,7 @@ impl Origin {
         if has_connections {
             *used_at = Instant::now();
         }
-        used_at.elapsed() < 10 * IDLE_TIMEOUT
+        used_at.elapsed() < MEMORY
     }
 
     fn stack(&self, at: usize) -> MutexGuard<'_, Vec<Http1>> {

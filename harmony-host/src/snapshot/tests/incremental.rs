@@ -340,7 +340,7 @@ fn with_middleware(name: &str, used: &str, defined: Option<(&str, &str)>) -> Opt
     ))
 }
 
-/// What an edit of a middleware changes in the pipelines of other files.
+/// An edit of a middleware changes the pipelines of other files that use it.
 #[test]
 fn middleware_of_another_file_is_followed() {
     let own = "\"own\"";
@@ -390,7 +390,7 @@ fn edit_all(edits: impl IntoIterator<Item = (usize, Option<String>)>) {
     }
 }
 
-/// What an edit of a member changes in its mesh.
+/// An edit of a member changes its mesh.
 #[test]
 fn members_of_a_mesh_are_followed() {
     let member = |name: &str, networks: &str, ingress: &str| {
