@@ -9,6 +9,8 @@ pub(crate) mod claims;
 #[cfg(feature = "gateway")]
 pub(crate) mod connection_info;
 #[cfg(feature = "gateway")]
+pub(crate) mod gather;
+#[cfg(feature = "gateway")]
 pub(crate) mod limits;
 #[cfg(feature = "gateway")]
 pub(crate) mod pace;
@@ -19,6 +21,8 @@ pub(crate) mod query;
 pub(crate) mod respond;
 #[cfg(feature = "gateway")]
 pub(crate) mod stall;
+#[cfg(feature = "gateway")]
+pub(crate) mod timer;
 #[cfg(feature = "gateway")]
 pub(crate) mod trailers;
 #[cfg(feature = "gateway")]

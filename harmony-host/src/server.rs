@@ -9,6 +9,7 @@ pub(crate) mod descriptors;
 mod drain;
 mod in_flight;
 mod listeners;
+mod on_wake;
 mod preface;
 mod probe;
 mod room;

@@ -1,7 +1,6 @@
 //! The dispatch of requests to the probe, the management API or the proxy.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use http::{Method, Request, Response, StatusCode};
@@ -43,26 +42,37 @@ impl Dispatch {
     /// Answers a request. The whole request uses one snapshot, also if another becomes live meanwhile.
     async fn answer(
         &self,
-        snapshot: Arc<Snapshot>,
+        snapshot: &Snapshot,
         connection: &ConnectionInfo,
-        request: Request<Upload>,
+        request: &mut Request<Upload>,
     ) -> Response<Body> {
         if *request.method() == Method::OPTIONS
-            && let Some(answer) = self.probe.answer(&snapshot, connection, &request)
+            && let Some(answer) = self.probe.answer(snapshot, connection, request)
         {
             return answer;
         }
         let network = snapshot.network_of(connection);
-        if Management::claims(&snapshot, network, request.uri().path()) {
-            let management = self.management.wait().await;
-            let proof = proof::answer(&snapshot, connection.peer.ip(), request.headers());
-            let mut response = management.handle(connection.peer, request).await.map(Body::from);
-            if let Some(proof) = proof {
-                response.headers_mut().insert(proof::NAME, proof);
-            }
-            return response;
+        if Management::claims(snapshot, network, request.uri().path()) {
+            // The box keeps the state out of that of each request.
+            return Box::pin(self.manage(snapshot, connection, std::mem::take(request))).await;
         }
-        self.proxy.serve(&snapshot, connection, request).await
+        self.proxy.serve(snapshot, connection, request).await
+    }
+
+    /// Answers a request for the management API.
+    async fn manage(
+        &self,
+        snapshot: &Snapshot,
+        connection: &ConnectionInfo,
+        request: Request<Upload>,
+    ) -> Response<Body> {
+        let management = self.management.wait().await;
+        let proof = proof::answer(snapshot, connection.peer.ip(), request.headers());
+        let mut response = management.handle(connection.peer, request).await.map(Body::from);
+        if let Some(proof) = proof {
+            response.headers_mut().insert(proof::NAME, proof);
+        }
+        response
     }
 }
 
@@ -71,9 +81,9 @@ impl Service for Dispatch {
         self.serving.load().as_ref()?.listeners.get(&listener).cloned()
     }
 
-    async fn serve(&self, connection: &ConnectionInfo, request: Request<Upload>) -> Response<Body> {
+    async fn serve(&self, connection: &ConnectionInfo, request: &mut Request<Upload>) -> Response<Body> {
         match self.serving.load_full() {
-            Some(snapshot) => self.answer(snapshot, connection, request).await,
+            Some(snapshot) => self.answer(&snapshot, connection, request).await,
             None => {
                 let message = "the gateway is starting";
                 problem(StatusCode::SERVICE_UNAVAILABLE, "starting", message).map(Body::from)

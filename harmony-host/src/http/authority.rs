@@ -5,11 +5,16 @@ use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Uri, Version};
 
 /// Returns the host and port that the request is for (RFC 9110, section 7.2; RFC 9112, section 3.2; RFC 9113, section
-/// 8.3.1). The Host header is checked also beside a URI with a host: a server behind the gateway may go by it.
+/// 8.3.1): ASCII text, as the client sent it. The Host header is checked also beside a URI with a host: a server behind the
+/// gateway may go by it.
 ///
 /// # Errors
 /// A message, if the request names no valid host.
-pub(crate) fn authority(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<String, &'static str> {
+pub(crate) fn authority(
+    version: Version,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<HeaderValue, &'static str> {
     const MISSING: &str = "the request names no host";
     let mut hosts = headers.get_all(HOST).iter();
     let (first, None) = (hosts.next(), hosts.next()) else {
@@ -17,7 +22,7 @@ pub(crate) fn authority(version: Version, uri: &Uri, headers: &HeaderMap) -> Res
     };
     let host = first.map(host).transpose()?;
     let Some(authority) = uri.authority() else {
-        return host.map(str::to_owned).ok_or(MISSING);
+        return first.cloned().ok_or(MISSING);
     };
     let authority = authority.as_str();
     if authority.contains('@') {
@@ -31,7 +36,7 @@ pub(crate) fn authority(version: Version, uri: &Uri, headers: &HeaderMap) -> Res
         Some(host) if version == Version::HTTP_2 && !is_same(host, authority, uri.scheme()) => {
             Err("the Host header and :authority differ")
         }
-        _ => Ok(authority.to_owned()),
+        _ => HeaderValue::from_str(authority).map_err(|_| MISSING),
     }
 }
 
@@ -79,8 +84,9 @@ fn is_same(one: &str, other: &str, scheme: Option<&Scheme>) -> bool {
 
 /// Splits `host:port`, `[v6]:port` or `host` into host and port. `None` if the port or an IPv6 address is malformed.
 pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+    let colon = authority.bytes().rposition(|byte| byte == b':');
+    let (host, port) = match colon.and_then(|colon| authority.split_at_checked(colon)) {
+        Some((host, port)) if !port.contains(']') => (host, port.get(1..)),
         _ => (authority, None),
     };
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -101,7 +107,8 @@ mod tests {
 
     fn of(version: Version, uri: &str, hosts: &[&str]) -> Result<String, &'static str> {
         let hosts = hosts.iter().map(|host| (HOST, HeaderValue::from_str(host).unwrap()));
-        authority(version, &uri.parse().unwrap(), &hosts.collect())
+        let authority = authority(version, &uri.parse().unwrap(), &hosts.collect());
+        authority.map(|authority| authority.to_str().unwrap().to_owned())
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::Full;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+use crate::http::timer::Timer;
 use crate::http::trailers;
 
 /// An error in the middle of a body.
@@ -37,8 +38,9 @@ pub(crate) struct Stream {
     /// The error that the next poll returns.
     failed: Option<BodyError>,
     idle_timeout: Duration,
-    /// The timer of the idle timeout. It exists only while no data arrives, so a flowing body costs no timer.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
+    /// The end of the idle timeout; `None` while data arrives.
+    deadline: Option<Instant>,
 }
 
 impl Body {
@@ -46,7 +48,14 @@ impl Body {
         if incoming.is_end_stream() {
             Self::Empty
         } else {
-            Self::Streaming(Stream { incoming, backend, failed: None, idle_timeout, timer: None })
+            Self::Streaming(Stream {
+                incoming,
+                backend,
+                failed: None,
+                idle_timeout,
+                timer: Timer::default(),
+                deadline: None,
+            })
         }
     }
 }
@@ -98,13 +107,12 @@ impl Stream {
         let error = match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(Some(Err(error))) => error,
             Poll::Ready(frame) => {
-                self.timer = None;
+                self.deadline = None;
                 return Poll::Ready(frame.map(|frame| frame.map(trailers::checked)));
             }
             Poll::Pending => {
-                let idle_timeout = self.idle_timeout;
-                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_timeout)));
-                std::task::ready!(timer.as_mut().poll(cx));
+                let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.idle_timeout);
+                std::task::ready!(self.timer.poll_until(cx, deadline));
                 BodyError::from("the backend sent nothing for too long in the middle of its response")
             }
         };
@@ -122,29 +130,34 @@ impl std::fmt::Debug for Stream {
     }
 }
 
-/// Waits for `work` while `progress` changes at least once per `idle_timeout`.
+/// Waits for `work` while `progress` changes at least once per `idle_timeout`, which `timer` measures.
 ///
 /// # Errors
 /// `Err(())` if `progress` did not change for `idle_timeout`.
-pub(crate) async fn with_idle_timeout<T>(
-    work: impl Future<Output = T>,
+pub(crate) async fn with_idle_timeout<T: Send>(
+    work: impl Future<Output = T> + Send,
     idle_timeout: Duration,
-    progress: impl Fn() -> u32,
+    timer: &mut Timer,
+    progress: impl Fn() -> u32 + Send + Sync,
 ) -> Result<T, ()> {
     let mut work = std::pin::pin!(work);
     let mut seen = progress();
-    let mut deadline = Instant::now() + idle_timeout;
-    loop {
-        if let Ok(done) = tokio::time::timeout_at(deadline, work.as_mut()).await {
-            return Ok(done);
+    let mut deadline = None;
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Ok(done));
         }
-        let now = progress();
-        if now == seen {
-            return Err(());
+        loop {
+            let end = *deadline.get_or_insert_with(|| Instant::now() + idle_timeout);
+            std::task::ready!(timer.poll_until(cx, end));
+            let now = progress();
+            if now == seen {
+                return Poll::Ready(Err(()));
+            }
+            (seen, deadline) = (now, None);
         }
-        seen = now;
-        deadline = Instant::now() + idle_timeout;
-    }
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -157,7 +170,8 @@ mod tests {
     async fn progress_extends_the_deadline() {
         let idle_timeout = Duration::from_secs(10);
         let never = std::future::pending::<()>();
-        assert_eq!(with_idle_timeout(never, idle_timeout, || 0).await, Err(()));
+        let mut timer = Timer::default();
+        assert_eq!(with_idle_timeout(never, idle_timeout, &mut timer, || 0).await, Err(()));
 
         let ticks = AtomicU32::new(0);
         let slow = async {
@@ -166,6 +180,7 @@ mod tests {
                 ticks.fetch_add(1, Ordering::Relaxed);
             }
         };
-        assert_eq!(with_idle_timeout(slow, idle_timeout, || ticks.load(Ordering::Relaxed)).await, Ok(()));
+        let progress = || ticks.load(Ordering::Relaxed);
+        assert_eq!(with_idle_timeout(slow, idle_timeout, &mut timer, progress).await, Ok(()));
     }
 }

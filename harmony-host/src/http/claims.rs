@@ -64,10 +64,33 @@ const DECISIVE: [&str; 14] = [
     "upgrade",
 ];
 
+/// The bytes with which the names of claims begin. Most headers of a request begin with others.
+const INITIALS: [bool; 256] = {
+    let (mut initials, mut at) = ([false; 256], 0);
+    while at < CLAIMS.len() {
+        initials[CLAIMS[at].as_bytes()[0] as usize] = true;
+        at += 1;
+    }
+    initials
+};
+
 /// Returns whether a server could take the header for one in which a proxy speaks.
 pub(crate) fn is_claim(name: &str) -> bool {
-    let name = canonical(name);
-    name.starts_with("x-forwarded") || CLAIMS.contains(&&*name)
+    is_listed(&canonical(name))
+}
+
+/// Returns whether a canonical name is that of a claim.
+fn is_listed(name: &str) -> bool {
+    let is_possible = name.bytes().next().is_some_and(|initial| INITIALS[usize::from(initial)]);
+    is_possible && (name.starts_with("x-forwarded") || CLAIMS.contains(&name))
+}
+
+/// Returns whether the header is a claim or a disguise.
+pub(crate) fn is_claim_or_disguise(name: &str) -> bool {
+    match canonical(name) {
+        Cow::Borrowed(name) => is_listed(name),
+        Cow::Owned(name) => is_listed(&name) || DECISIVE.contains(&&*name),
+    }
 }
 
 /// Returns whether a trusted proxy may set the header.
@@ -79,7 +102,7 @@ pub(crate) fn is_claim_of_proxy(name: &str) -> bool {
 pub(crate) fn is_disguised(name: &str) -> bool {
     match canonical(name) {
         Cow::Borrowed(_) => false,
-        Cow::Owned(name) => DECISIVE.contains(&&*name) || is_claim(&name),
+        Cow::Owned(name) => DECISIVE.contains(&&*name) || is_listed(&name),
     }
 }
 
@@ -87,7 +110,7 @@ pub(crate) fn is_disguised(name: &str) -> bool {
 /// `X-Real-IP` and with some `X.Real.IP` become the same variable (RFC 3875, section 4.1.18). `name` is in lower case.
 fn canonical(name: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    match name.chars().all(is_plain) {
+    match name.bytes().all(|byte| is_plain(char::from(byte))) {
         true => Cow::Borrowed(name),
         false => Cow::Owned(name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect()),
     }
@@ -106,6 +129,12 @@ mod tests {
         }
         for name in ["x-request-id", "accept", "proxy-support", "realm", "x-real", "forward"] {
             assert!(!is_claim(name) && !is_disguised(name), "{name}");
+        }
+        for name in CLAIMS.into_iter().chain(DECISIVE) {
+            let is_claim = CLAIMS.contains(&name);
+            assert_eq!((is_claim_or_disguise(name), super::is_claim(name)), (is_claim, is_claim), "{name}");
+            let disguised = name.replace('-', "_");
+            assert_eq!(is_claim_or_disguise(&disguised), is_claim || disguised != name, "{disguised}");
         }
         assert!(is_disguised("content_length") && is_disguised("x~real-ip"));
         assert!(!is_disguised("content-length") && !is_disguised("x_request_id"));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use http_body::Frame;
 
-use crate::http::claims::{is_claim, is_disguised};
+use crate::http::claims::is_claim_or_disguise;
 
 /// Fields that must not stand in trailers, since a recipient may merge trailers into the headers: they frame, route,
 /// authenticate or control a message, or describe its content (RFC 9110, section 6.5.1).
@@ -62,8 +62,7 @@ pub(crate) fn checked(frame: Frame<Bytes>) -> Frame<Bytes> {
 }
 
 fn harmless(mut trailers: HeaderMap) -> HeaderMap {
-    let is_forbidden =
-        |name: &str| FORBIDDEN.binary_search(&name).is_ok() || is_claim(name) || is_disguised(name);
+    let is_forbidden = |name: &str| FORBIDDEN.binary_search(&name).is_ok() || is_claim_or_disguise(name);
     let found: Vec<HeaderName> =
         trailers.keys().filter(|name| is_forbidden(name.as_str())).cloned().collect();
     for name in found {

@@ -29,10 +29,11 @@ const DROPPING_TIME: Duration = Duration::from_millis(100);
 const KEPT_BYTES: usize = 64 * 1024;
 
 /// The body of a request. Clones share it: several attempts of a request may read it, one after the other, and the
-/// connection can end it. Another attempt is possible while all that was read is kept.
-#[derive(Clone, Debug)]
+/// connection can end it. Another attempt is possible while all that was read is kept. The default is an empty one.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Upload {
-    shared: Arc<Shared>,
+    /// `None` for an empty body.
+    shared: Option<Arc<Shared>>,
     /// The attempt that this clone is for. Only that of the last one reads.
     attempt: u32,
 }
@@ -42,7 +43,6 @@ struct Shared {
     source: Mutex<Source>,
     /// The number of the last attempt.
     attempt: AtomicU32,
-    empty: bool,
     hint: SizeHint,
     limit: AtomicU64,
     read: AtomicU64,
@@ -140,8 +140,10 @@ impl std::error::Error for UploadError {}
 impl Upload {
     /// Wraps a body, with an idle timeout of 30 s and without a size limit. `pace` is that of its client.
     pub(crate) fn new(incoming: Incoming, pace: Arc<Pace>) -> Self {
-        let (empty, hint) = (incoming.is_end_stream(), incoming.size_hint());
-        let idle_timeout = Some(IDLE_TIMEOUT);
+        if incoming.is_end_stream() {
+            return Self::default();
+        }
+        let (hint, idle_timeout) = (incoming.size_hint(), Some(IDLE_TIMEOUT));
         let shared = Arc::new(Shared {
             source: Mutex::new(Source {
                 incoming: Some(incoming),
@@ -152,35 +154,36 @@ impl Upload {
                 pace: Some(pace),
             }),
             attempt: AtomicU32::new(0),
-            empty,
             hint,
             limit: AtomicU64::new(u64::MAX),
             read: AtomicU64::new(0),
             frames: AtomicU32::new(0),
-            finished: AtomicBool::new(empty),
+            finished: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             end: Notify::new(),
         });
-        Self { shared, attempt: 0 }
+        Self { shared: Some(shared), attempt: 0 }
     }
 
     /// Sets the size limit in bytes; `None` for no limit.
     pub(crate) fn set_limit(&self, limit: Option<u64>) {
-        self.shared.limit.store(limit.unwrap_or(u64::MAX), Ordering::Relaxed);
+        if let Some(shared) = &self.shared {
+            shared.limit.store(limit.unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
     }
 
     /// Removes the idle timeout, for a reader with a deadline of its own.
     pub(crate) fn remove_idle_timeout(&self) {
-        let mut source = self.source();
-        (source.idle_timeout, source.timer) = (None, None);
+        if let Some(shared) = &self.shared {
+            let mut source = shared.source();
+            (source.idle_timeout, source.timer) = (None, None);
+        }
     }
 
     /// Notes that the response begins: the client need not send faster from now on.
     pub(crate) fn note_response(&self) {
-        if self.shared.empty {
-            return;
-        }
-        let mut source = self.source();
+        let Some(shared) = &self.shared else { return };
+        let mut source = shared.source();
         source.kept.clear();
         if let Some(pace) = source.pace.take() {
             pace.reset();
@@ -190,15 +193,13 @@ impl Upload {
     /// Begins another attempt: the body is read from its start again, by this clone and those made of it from now on. Returns
     /// false, and does nothing, if not all that was read is kept.
     pub(crate) fn rewind(&mut self) -> bool {
-        if self.shared.empty {
-            return true;
-        }
-        let mut source = self.source();
+        let Some(shared) = &self.shared else { return true };
+        let mut source = shared.source();
         if !source.kept.is_whole {
             return false;
         }
         source.kept.read = 0;
-        let attempt = self.shared.attempt.fetch_add(1, Ordering::Relaxed) + 1;
+        let attempt = shared.attempt.fetch_add(1, Ordering::Relaxed) + 1;
         drop(source);
         self.attempt = attempt;
         true
@@ -206,51 +207,52 @@ impl Upload {
 
     /// Returns whether nothing of the body was read.
     pub(crate) fn is_unread(&self) -> bool {
-        self.shared.empty || self.progress() == 0
+        self.progress() == 0
     }
 
     /// Returns whether the body is empty.
     pub(crate) fn is_empty(&self) -> bool {
-        self.shared.empty
+        self.shared.is_none()
     }
 
     /// Returns the number of frames read so far; it wraps, so compare it for equality only.
     pub(crate) fn progress(&self) -> u32 {
-        self.shared.frames.load(Ordering::Relaxed)
+        self.shared.as_ref().map_or(0, |shared| shared.frames.load(Ordering::Relaxed))
     }
 
     /// Returns whether the whole body was read.
     pub(crate) fn is_finished(&self) -> bool {
-        self.shared.finished.load(Ordering::Acquire)
+        self.shared.as_ref().is_none_or(|shared| shared.is_finished())
     }
 
     /// Returns whether the announced length is above the limit, before anything is read.
     pub(crate) fn too_large(&self) -> bool {
-        self.shared.hint.lower() > self.limit()
+        self.shared.as_ref().is_some_and(|shared| shared.hint.lower() > shared.limit())
     }
 
     /// Returns whether more bytes than the limit were read.
     pub(crate) fn exceeded_limit(&self) -> bool {
-        self.shared.read.load(Ordering::Relaxed) > self.limit()
+        self.shared.as_ref().is_some_and(|shared| shared.read.load(Ordering::Relaxed) > shared.limit())
     }
 
     /// Returns whether the client broke off or sent a body that is no valid HTTP.
     pub(crate) fn is_broken(&self) -> bool {
-        self.shared.broken.load(Ordering::Relaxed)
+        self.shared.as_ref().is_some_and(|shared| shared.broken.load(Ordering::Relaxed))
     }
 
-    /// Returns whether another clone exists, such as that of a connection to a backend.
+    /// Returns whether another clone of a body with data exists, such as that of a connection to a backend.
     pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.shared) > 1
+        self.shared.as_ref().is_some_and(|shared| Arc::strong_count(shared) > 1)
     }
 
     /// Waits until another reader has read the whole body, at most for the time in which [`drop_rest`](Self::drop_rest)
     /// would drop it. Returns whether it has.
     pub(crate) async fn is_finished_soon(&self) -> bool {
+        let Some(shared) = &self.shared else { return true };
         let finished = async {
-            let mut end = std::pin::pin!(self.shared.end.notified());
+            let mut end = std::pin::pin!(shared.end.notified());
             end.as_mut().enable();
-            if !self.is_finished() {
+            if !shared.is_finished() {
                 end.await;
             }
         };
@@ -259,12 +261,13 @@ impl Upload {
 
     /// Reads the rest of the body and drops it: at most 64 KiB in at most 100 ms. Returns whether that was all of it.
     pub(crate) async fn drop_rest(&mut self) -> bool {
-        let before = self.shared.read.load(Ordering::Relaxed);
-        if self.shared.hint.lower().saturating_sub(before) > DROPPED_BYTES {
+        let Some(shared) = &self.shared else { return true };
+        let before = shared.read.load(Ordering::Relaxed);
+        if shared.hint.lower().saturating_sub(before) > DROPPED_BYTES {
             return false;
         }
         self.set_limit(Some(before.saturating_add(DROPPED_BYTES)));
-        self.attempt = self.shared.attempt.load(Ordering::Relaxed);
+        self.attempt = shared.attempt.load(Ordering::Relaxed);
         let dropping = async { while let Some(Ok(_)) = self.frame().await {} };
         let _ = timeout(DROPPING_TIME, dropping).await;
         self.is_finished()
@@ -272,24 +275,31 @@ impl Upload {
 
     /// Ends the body for every reader. Its connection closes after the response, unless the whole body was read.
     pub(crate) fn abandon(&self) {
-        let mut source = self.source();
+        let Some(shared) = &self.shared else { return };
+        let mut source = shared.source();
         source.incoming = None;
         if let Some(reader) = source.reader.take() {
             reader.wake();
         }
     }
+}
 
+impl Shared {
     fn limit(&self) -> u64 {
-        self.shared.limit.load(Ordering::Relaxed)
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
     }
 
     fn source(&self) -> MutexGuard<'_, Source> {
-        self.shared.source.lock().unwrap_or_else(PoisonError::into_inner)
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn finish(&self) {
-        self.shared.finished.store(true, Ordering::Release);
-        self.shared.end.notify_waiters();
+        self.finished.store(true, Ordering::Release);
+        self.end.notify_waiters();
     }
 }
 
@@ -333,50 +343,46 @@ impl HttpBody for Upload {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.shared.empty {
-            return Poll::Ready(None);
-        }
-        let mut source = self.source();
-        if self.attempt != self.shared.attempt.load(Ordering::Relaxed) {
+        let Some(shared) = &self.shared else { return Poll::Ready(None) };
+        let mut source = shared.source();
+        if self.attempt != shared.attempt.load(Ordering::Relaxed) {
             return Poll::Ready(Some(Err(UploadError::Abandoned.into())));
         }
         if let Some(part) = source.kept.next() {
-            self.shared.frames.fetch_add(1, Ordering::Relaxed);
+            shared.frames.fetch_add(1, Ordering::Relaxed);
             return Poll::Ready(Some(Ok(Frame::data(part))));
         }
         let frame = std::task::ready!(source.poll(cx));
-        self.shared.frames.fetch_add(1, Ordering::Relaxed);
+        shared.frames.fetch_add(1, Ordering::Relaxed);
         match &frame {
             Some(Ok(frame)) => source.kept.keep(frame),
             Some(Err(_)) => source.kept.clear(),
             None => {}
         }
         if frame.is_none() || source.incoming.as_ref().is_some_and(HttpBody::is_end_stream) {
-            self.finish();
+            shared.finish();
         }
         drop(source);
         let Some(frame) = frame else { return Poll::Ready(None) };
         if matches!(&frame, Err(error) if error.is::<hyper::Error>()) {
-            self.shared.broken.store(true, Ordering::Relaxed);
+            shared.broken.store(true, Ordering::Relaxed);
         }
         let frame = trailers::checked(frame?);
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-        if self.shared.read.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit() {
+        if shared.read.fetch_add(bytes, Ordering::Relaxed) + bytes > shared.limit() {
             return Poll::Ready(Some(Err(UploadError::TooLarge.into())));
         }
         Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        if self.shared.empty {
-            return true;
-        }
-        let source = self.source();
+        let Some(shared) = &self.shared else { return true };
+        let source = shared.source();
         !source.kept.is_behind() && source.incoming.as_ref().is_some_and(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.shared.hint
+        self.shared.as_ref().map_or_else(|| SizeHint::with_exact(0), |shared| shared.hint)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Base URLs: the URLs of upstreams.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 use provider_api::{InvalidPath, UrlPath};
@@ -13,6 +15,8 @@ use crate::http::url_prefix::UrlPrefix;
 pub(crate) struct BaseUrl {
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
+    /// A hash of scheme and authority, by which the connections to the server are found.
+    pub(crate) origin_hash: u64,
     /// The authority as the value of the Host header.
     pub(crate) host: HeaderValue,
     /// The path, without a trailing slash.
@@ -33,10 +37,16 @@ impl BaseUrl {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
+        let host = HeaderValue::from_str(&authority).map_err(|e| e.to_string())?;
+        let scheme = if url.scheme() == "https" { Scheme::HTTPS } else { Scheme::HTTP };
+        let authority = Authority::try_from(authority).map_err(|e| e.to_string())?;
+        let mut hasher = DefaultHasher::new();
+        (&scheme, &authority).hash(&mut hasher);
         Ok(Self {
-            host: HeaderValue::from_str(&authority).map_err(|e| e.to_string())?,
-            scheme: if url.scheme() == "https" { Scheme::HTTPS } else { Scheme::HTTP },
-            authority: Authority::try_from(authority).map_err(|e| e.to_string())?,
+            origin_hash: hasher.finish(),
+            host,
+            scheme,
+            authority,
             path: path.as_str().trim_end_matches('/').to_owned(),
             prefix,
         })

@@ -112,7 +112,8 @@ impl HttpUpstream {
     pub(crate) async fn base_urls(&self, providers: &Providers) -> Result<BaseUrls<'_>, Arc<Error>> {
         Ok(match &self.location {
             Location::Url(base) => BaseUrls::Configured(base),
-            Location::Resource(target) => BaseUrls::Resolved(target.resolve(providers).await?),
+            // The box keeps the state out of that of each request.
+            Location::Resource(target) => BaseUrls::Resolved(Box::pin(target.resolve(providers)).await?),
         })
     }
 
@@ -135,20 +136,11 @@ impl HttpUpstream {
             );
             return Err(NotSent::NoMesh(message));
         }
-        for mesh in &self.egress {
-            if let Some(member) = mesh.member(&base.prefix, rest, providers).await? {
-                return Ok(Some(mesh.authorization(&member, providers).await?));
-            }
-        }
-        for mesh in &self.other_meshes {
-            let found = match bases {
-                BaseUrls::Configured(_) if !self.token_only => {
-                    mesh.known_destination(&base.prefix, rest, providers).await
-                }
-                _ => mesh.destination(&base.prefix, rest, providers).await?,
-            };
-            if let Some(member) = found {
-                return Ok(Some(mesh.authorization(&member, providers).await?));
+        if !self.egress.is_empty() || !self.other_meshes.is_empty() {
+            // The box keeps the state out of that of each request.
+            let token = Box::pin(self.token(bases, base, rest, providers)).await?;
+            if token.is_some() {
+                return Ok(token);
             }
         }
         if let (Location::Resource(target), BaseUrls::Resolved(resolved)) = (&self.location, bases) {
@@ -160,6 +152,33 @@ impl HttpUpstream {
                 self.backend
             );
             return Err(NotSent::NoMesh(message));
+        }
+        Ok(None)
+    }
+
+    /// Returns the mesh token for a request, if the URL belongs to a member or a destination of a mesh.
+    async fn token(
+        &self,
+        bases: &BaseUrls<'_>,
+        base: &BaseUrl,
+        rest: &str,
+        providers: &Providers,
+    ) -> Result<Option<HeaderValue>, Arc<Error>> {
+        for mesh in &self.egress {
+            if let Some(member) = mesh.member(&base.prefix, rest, providers).await? {
+                return mesh.authorization(&member, providers).await.map(Some);
+            }
+        }
+        for mesh in &self.other_meshes {
+            let found = match bases {
+                BaseUrls::Configured(_) if !self.token_only => {
+                    mesh.known_destination(&base.prefix, rest, providers).await
+                }
+                _ => mesh.destination(&base.prefix, rest, providers).await?,
+            };
+            if let Some(member) = found {
+                return mesh.authorization(&member, providers).await.map(Some);
+            }
         }
         Ok(None)
     }

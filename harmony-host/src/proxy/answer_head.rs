@@ -10,16 +10,15 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
-
-/// The maximum size of one read within a head.
-const READ_BYTES: usize = 8 * 1024;
+use memchr::memchr;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The letters and digits that are kept of an invalid line, enough for the names of the framing headers.
 const KEPT: usize = 256;
 
-/// The names of the framing headers, by their letters.
+/// The names of the framing headers, by their letters, and the length of the shorter one.
 const FRAMING: [&[u8]; 2] = [b"contentlength", b"transferencoding"];
+const SHORTEST: usize = FRAMING[0].len();
 
 /// The error of a connection whose response has an invalid line about its framing.
 #[derive(Debug)]
@@ -57,27 +56,21 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: Read + Unpin> Read for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !this.head.is_open {
-            return Pin::new(&mut this.io).poll_read(cx, buffer);
-        }
-        let mut bytes = [0; READ_BYTES];
-        let size = buffer.remaining().min(READ_BYTES);
-        let mut part = ReadBuf::new(bytes.get_mut(..size).unwrap_or_default());
-        ready!(Pin::new(&mut this.io).poll_read(cx, part.unfilled()))?;
-        this.head.read(part.filled()).map_err(io::Error::other)?;
-        buffer.put_slice(part.filled());
-        Poll::Ready(Ok(()))
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(cx, buffer))?;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        Poll::Ready(this.head.read(read).map_err(io::Error::other))
     }
 }
 
-impl<T: Write + Unpin> Write for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         expect_head(&mut this.head, bytes);
@@ -117,8 +110,39 @@ fn expect_head(head: &mut Head, written: &[u8]) {
     }
 }
 
+/// The characters of tokens (RFC 9110, section 5.6.2).
+const TOKEN: [bool; 256] = {
+    let (mut token, mut byte) = ([false; 256], 0);
+    while byte < 128 {
+        token[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let (others, mut at) = (b"!#$%&'*+-.^_`|~", 0);
+    while at < others.len() {
+        token[others[at] as usize] = true;
+        at += 1;
+    }
+    token
+};
+
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN[usize::from(byte)]
+}
+
+/// Returns the name of a header whose line cannot be an invalid one about the framing. `line` has no line end.
+fn harmless_name(line: &[u8]) -> Option<&[u8]> {
+    let colon = line.iter().position(|byte| !is_token(*byte)).filter(|end| line.get(*end) == Some(&b':'))?;
+    let (name, value) = line.split_at_checked(colon)?;
+    let is_text = |byte: &u8| !byte.is_ascii_control() || *byte == b'\t';
+    // A name of fewer letters than those of the framing headers has none of them.
+    let is_harmless = !name.is_empty() && (name.len() < SHORTEST || value.iter().all(is_text));
+    is_harmless.then_some(name)
+}
+
+/// Returns whether the letters and digits of a name are those of a framing header.
+fn is_framing(name: &[u8]) -> bool {
+    let letters = || name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+    FRAMING.iter().any(|framing| name.len() >= framing.len() && letters().eq(framing.iter().copied()))
 }
 
 /// The state of a head while it is read.
@@ -157,14 +181,24 @@ impl Head {
     /// # Errors
     /// [`InvalidFraming`] if hyper would leave out a line about the framing.
     fn read(&mut self, bytes: &[u8]) -> Result<(), InvalidFraming> {
-        for byte in bytes {
-            if !self.is_open {
-                break;
+        let mut rest = bytes;
+        while self.is_open && !rest.is_empty() {
+            let end = memchr(b'\n', rest);
+            let (line, after) = rest.split_at(end.unwrap_or(rest.len()));
+            rest = after.get(1..).unwrap_or_default();
+            let is_whole = end.is_some() && self.line.length == 0 && self.has_status;
+            if is_whole && let Some(name) = harmless_name(line.strip_suffix(b"\r").unwrap_or(line)) {
+                self.is_framing = is_framing(name);
+                continue;
             }
-            match byte {
-                b'\n' => self.end_line()?,
-                b'\r' => {}
-                byte => self.line.push(*byte),
+            for byte in line.iter().filter(|byte| **byte != b'\r') {
+                match self.has_status {
+                    true => self.line.push(*byte),
+                    false => self.line.push_status(*byte),
+                }
+            }
+            if end.is_some() {
+                self.end_line()?;
             }
         }
         Ok(())
@@ -183,16 +217,16 @@ impl Head {
                 self.is_informational = line.start.get(8..10) == Some(b" 1") && !self.is_last;
             }
             (_, true) => {
-                let is_framing =
+                let has_framing =
                     FRAMING.iter().any(|name| line.name.windows(name.len()).any(|part| part == *name));
                 if line.is_folded {
                     // What a folded line means has depended on the server.
-                    return if self.is_framing || is_framing { Err(InvalidFraming) } else { Ok(()) };
+                    return if self.is_framing || has_framing { Err(InvalidFraming) } else { Ok(()) };
                 }
-                if is_framing && (line.is_invalid || !line.has_colon) {
+                if has_framing && (line.is_invalid || !line.has_colon) {
                     return Err(InvalidFraming);
                 }
-                self.is_framing = FRAMING.contains(&&*line.name);
+                self.is_framing = is_framing(&line.name);
             }
         }
         Ok(())
@@ -200,10 +234,16 @@ impl Head {
 }
 
 impl Line {
-    fn push(&mut self, byte: u8) {
+    /// Takes a byte of a status line.
+    fn push_status(&mut self, byte: u8) {
         if let Some(at) = self.start.get_mut(self.length) {
             *at = byte;
         }
+        self.length += 1;
+    }
+
+    /// Takes a byte of a header.
+    fn push(&mut self, byte: u8) {
         let is_space = matches!(byte, b' ' | b'\t');
         self.is_folded |= self.length == 0 && is_space;
         self.length += 1;

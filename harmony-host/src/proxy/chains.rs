@@ -1,10 +1,9 @@
 //! The chains of proxies: Forwarded, X-Forwarded-For and Via, each with an element per hop.
 
-use http::header::{FORWARDED, VIA};
+use http::header::{Entry, FORWARDED, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use crate::http::connection_info::ForwardedPeer;
-use crate::http::url_prefix::Scheme;
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -12,9 +11,8 @@ pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwar
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender<'a> {
     pub(crate) peer: &'a ForwardedPeer,
-    pub(crate) scheme: Scheme,
     /// The host and port, as the client sent them.
-    pub(crate) authority: &'a str,
+    pub(crate) authority: &'a HeaderValue,
     /// The prefix of the path that the backend does not get; empty, or it starts with `/`.
     pub(crate) prefix: &'a str,
     pub(crate) trust: Trust,
@@ -43,25 +41,28 @@ pub(super) fn append_sender(headers: &mut HeaderMap, sender: &Sender<'_>) {
         headers.remove(X_FORWARDED_FOR);
         headers.remove(FORWARDED);
     }
-    append(headers, X_FORWARDED_FOR, is_list_of_addresses, Some(&sender.peer.address));
-    let (node, host, proto) = (&sender.peer.node, sender.authority, sender.scheme.as_str());
-    // The host is a quoted string: these characters could end it and forge another parameter.
-    let element = (!host.contains(['"', '\\'])).then(|| format!("for={node};host=\"{host}\";proto={proto}"));
-    append(headers, FORWARDED, is_list_of_elements, element.as_deref());
+    append(headers, X_FORWARDED_FOR, is_list_of_addresses, sender.peer.address.as_ref());
+    append(headers, FORWARDED, is_list_of_elements, sender.peer.element(sender.authority).as_ref());
 }
 
 /// Appends this hop to Via (RFC 9110, section 7.6.3).
 pub(super) fn append_via(headers: &mut HeaderMap, version: Version) {
-    let via = match version {
+    let via = HeaderValue::from_static(match version {
         Version::HTTP_2 => "2 harmony",
         Version::HTTP_10 => "1.0 harmony",
         _ => "1.1 harmony",
+    });
+    let mut lines = match headers.entry(VIA) {
+        Entry::Vacant(entry) => {
+            entry.insert(via);
+            return;
+        }
+        Entry::Occupied(lines) => lines,
     };
-    let is_open = headers.get_all(VIA).iter().any(|line| !has_closed_comments(line.as_bytes()));
-    if is_open {
-        return append(headers, VIA, has_closed_comments, Some(via));
+    match lines.iter().all(|line| has_closed_comments(line.as_bytes())) {
+        true => lines.append(via),
+        false => append(headers, VIA, has_closed_comments, Some(&via)),
     }
-    headers.append(VIA, HeaderValue::from_static(via));
 }
 
 /// Returns whether the request passed more than [`MAX_HOPS`] gateways.
@@ -80,19 +81,28 @@ fn append(
     headers: &mut HeaderMap,
     name: HeaderName,
     is_wellformed: fn(&[u8]) -> bool,
-    element: Option<&str>,
+    element: Option<&HeaderValue>,
 ) {
+    let mut lines = match headers.entry(name) {
+        Entry::Vacant(entry) => {
+            if let Some(element) = element {
+                entry.insert(element.clone());
+            }
+            return;
+        }
+        Entry::Occupied(lines) => lines,
+    };
     let mut whole: Vec<u8> = Vec::new();
-    for line in headers.get_all(&name) {
+    for line in lines.iter() {
         match is_wellformed(line.as_bytes()) {
             true => join(&mut whole, line.as_bytes()),
             false => whole.clear(),
         }
     }
-    join(&mut whole, element.unwrap_or_default().as_bytes());
+    join(&mut whole, element.map(HeaderValue::as_bytes).unwrap_or_default());
     match HeaderValue::from_bytes(&whole) {
-        Ok(value) if !whole.is_empty() => drop(headers.insert(name, value)),
-        _ => drop(headers.remove(name)),
+        Ok(value) if !whole.is_empty() => drop(lines.insert(value)),
+        _ => drop(lines.remove()),
     }
 }
 
@@ -169,15 +179,17 @@ fn has_closed_comments(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::url_prefix::Scheme;
 
     fn appended(lines: &[(&'static str, &'static str)], name: &str) -> String {
         let lines = lines
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let mut headers: HeaderMap = lines.collect();
-        let peer = ForwardedPeer::new("::ffff:10.0.0.1".parse().unwrap());
-        let (scheme, trust) = (Scheme::Http, Trust::Chains);
-        append_sender(&mut headers, &Sender { peer: &peer, scheme, authority: "a:80", prefix: "", trust });
+        let peer = ForwardedPeer::new("::ffff:10.0.0.1".parse().unwrap(), Scheme::Http);
+        let authority = HeaderValue::from_static("a:80");
+        let sender = Sender { peer: &peer, authority: &authority, prefix: "", trust: Trust::Chains };
+        append_sender(&mut headers, &sender);
         append_via(&mut headers, Version::HTTP_11);
         let all: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
         all.join(" | ")

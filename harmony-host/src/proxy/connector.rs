@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tower_service::Service;
 
+use crate::http::gather::poll_write_gathered;
 use crate::http::stall::Stall;
 use crate::proxy::resolver::Resolver;
 
@@ -200,7 +201,7 @@ impl AsyncWrite for BackendStream {
         if self.takes_no_more {
             return Poll::Ready(Ok(count));
         }
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        let written = poll_write_gathered(&mut self.io, cx, slices);
         self.note(cx, written, count)
     }
 

@@ -1,5 +1,7 @@
 //! An exchange: one request and its response.
 
+use http::HeaderValue;
+
 use crate::http::connection_info::ConnectionInfo;
 use crate::snapshot::{Admitted, Snapshot};
 
@@ -9,6 +11,6 @@ pub(super) struct Exchange<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) connection: &'a ConnectionInfo,
     /// The host and port, as the client sent them.
-    pub(super) authority: String,
+    pub(super) authority: HeaderValue,
     pub(super) admitted: Admitted<'a>,
 }

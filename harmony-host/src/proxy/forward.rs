@@ -1,5 +1,6 @@
 //! Forwarding of a request to an HTTP backend, with retries.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,13 +40,13 @@ pub(super) async fn forward(
     tunnels: &Tunnels,
     upstream: &HttpUpstream,
     exchange: &Exchange<'_>,
-    mut request: Request<Upload>,
+    request: &mut Request<Upload>,
 ) -> Result<Response<Body>, ProxyError> {
     if upstream.mesh_only && exchange.admitted.mesh().is_none() {
         return Err(ProxyError::NoMeshContext(upstream.refusal()));
     }
-    let asked = tunnels.asked(&mut request, upstream)?;
-    let (mut parts, mut upload) = request.into_parts();
+    let asked = tunnels.asked(request, upstream)?;
+    let (mut parts, mut upload) = std::mem::take(request).into_parts();
     upload.set_limit(exchange.snapshot.config.proxy.max_body_size);
     upload.remove_idle_timeout();
     if upload.too_large() {
@@ -54,7 +55,6 @@ pub(super) async fn forward(
     let version = parts.version;
     let sender = Sender {
         peer: &exchange.connection.forwarded,
-        scheme: exchange.connection.scheme,
         authority: &exchange.authority,
         prefix: &exchange.admitted.taken,
         trust: trust(exchange),
@@ -74,8 +74,10 @@ pub(super) async fn forward(
         let request = backend_request(&parts, base, authorization, exchange, upload.clone())?;
         let (authorities, is_upgrade) = (upstream.authorities.as_ref(), asked.is_some());
         let (server, suspect) = (Server { base, authorities, is_upgrade }, Suspect::default());
-        let sending = pool.send(request, &server, &suspect);
-        let sent = with_idle_timeout(sending, upstream.timeout, || upload.progress()).await;
+        let sending = std::pin::pin!(pool.send(request, &server, &suspect));
+        let mut timer = exchange.connection.timer.take();
+        let sent = with_idle_timeout(sending, upstream.timeout, &mut timer, || upload.progress()).await;
+        exchange.connection.timer.put(timer);
         let error = match sent {
             Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 let asked = asked.ok_or_else(|| unasked(upstream))?;
@@ -116,7 +118,7 @@ pub(super) async fn forward(
             stale += 1;
             continue;
         }
-        tokio::time::sleep(backoff(attempt)).await;
+        Box::pin(tokio::time::sleep(backoff(attempt))).await;
         attempt += 1;
     }
 }
@@ -139,7 +141,7 @@ fn backend_request(
     exchange: &Exchange<'_>,
     upload: Upload,
 ) -> Result<Request<Upload>, ProxyError> {
-    let uri = uri(base, exchange.admitted.rest(), parts.uri.query())?;
+    let uri = uri(base, exchange.admitted.rest(), &parts.uri)?;
     let mut request = Request::new(upload);
     *request.method_mut() = parts.method.clone();
     *request.version_mut() = Version::HTTP_11;
@@ -156,12 +158,20 @@ fn backend_request(
     Ok(request)
 }
 
-/// Returns the path and query of `rest` below `base`.
-fn uri(base: &BaseUrl, rest: &str, query: Option<&str>) -> Result<Uri, ProxyError> {
+/// Returns the path of `rest` below `base`, and the query of the URI that the client has sent.
+fn uri(base: &BaseUrl, rest: &str, sent: &Uri) -> Result<Uri, ProxyError> {
+    let query = sent.query().map(escaped);
+    let is_path_kept = base.path.is_empty() && rest == sent.path() && !rest.starts_with("//");
+    if is_path_kept
+        && !matches!(query, Some(Cow::Owned(_)))
+        && let Some(kept) = sent.path_and_query()
+    {
+        return Ok(Uri::from(kept.clone()));
+    }
     let mut path = base.join(rest);
     if let Some(query) = query {
         path.push('?');
-        path.push_str(&escaped(query));
+        path.push_str(&query);
     }
     let path =
         PathAndQuery::try_from(path).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))?;
@@ -227,14 +237,18 @@ mod tests {
 
     #[test]
     fn paths_are_joined_with_one_slash() {
-        for (url, rest, query, expected) in [
-            ("http://a", "", None, "/"),
-            ("http://a/", "/x", Some("q=1"), "/x?q=1"),
-            ("http://a/r4/", "/Patient/", None, "/r4/Patient/"),
-            ("http://a:81/r4", "", Some("q"), "/r4?q"),
-            ("https://[::1]:8443/b", "x", None, "/b/x"),
+        for (url, rest, sent, expected) in [
+            ("http://a", "", "/", "/"),
+            ("http://a/", "/x", "/x?q=1", "/x?q=1"),
+            ("http://a/", "/x", "/y/x?q=1", "/x?q=1"),
+            ("http://a/", "/x", "/x?q={1}", "/x?q=%7B1%7D"),
+            ("http://a/", "//x", "//x", "/x"),
+            ("http://a/r4/", "/Patient/", "/Patient/", "/r4/Patient/"),
+            ("http://a:81/r4", "", "/?q", "/r4?q"),
+            ("https://[::1]:8443/b", "x", "/x", "/b/x"),
+            ("http://a/", "/x", "http://b/x?q", "/x?q"),
         ] {
-            assert_eq!(uri(&base(url), rest, query).unwrap().to_string(), expected);
+            assert_eq!(uri(&base(url), rest, &sent.parse().unwrap()).unwrap().to_string(), expected);
         }
     }
 

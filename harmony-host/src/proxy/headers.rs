@@ -1,14 +1,15 @@
 //! The headers of forwarded requests and responses: hop-by-hop, Forwarded, Via.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, FORWARDED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use provider_api::UrlPath;
 
-use crate::http::claims::{is_claim, is_claim_of_proxy, is_disguised};
+use crate::http::claims::{is_claim_of_proxy, is_claim_or_disguise};
+use crate::http::url_prefix::Scheme;
 use crate::proxy::chains::{X_FORWARDED_FOR, append_sender};
 
 pub(super) use crate::proxy::chains::{Sender, Trust, append_via, is_loop};
@@ -21,25 +22,43 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 
 /// Removes the headers that are for this connection only (RFC 9110, section 7.6.1).
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let listed: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-            // An option that is no name of a header hides no other one.
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-            .collect();
-        for name in listed {
-            headers.remove(name);
-        }
-        headers.remove(CONNECTION);
-    }
-    remove_all(headers, &HOP_BY_HOP);
+    remove_hop_by_hop_and(headers, |_| false);
 }
 
-/// The hop-by-hop headers, besides Connection and those that it lists.
-const HOP_BY_HOP: [HeaderName; 7] =
-    [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE];
+/// Removes the headers that are for this connection only, and others. One pass over the present headers is faster than a
+/// lookup for each name.
+fn remove_hop_by_hop_and(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderName) -> bool) {
+    let listed: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        // Keep-Alive is removed anyway. It is the option that most servers list.
+        .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"))
+        // An option that is no name of a header hides no other one.
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        .collect();
+    for name in listed {
+        headers.remove(name);
+    }
+    let is_removed = |name: &&HeaderName| HOP_BY_HOP.contains(*name) || is_removed(name);
+    let removed: Vec<HeaderName> = headers.keys().filter(is_removed).cloned().collect();
+    for name in removed {
+        headers.remove(name);
+    }
+}
+
+/// The hop-by-hop headers, besides those that Connection lists.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// The headers of proxies that the gateway extends or replaces.
 const OWN: [HeaderName; 5] = [FORWARDED, VIA, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
@@ -47,19 +66,7 @@ const OWN: [HeaderName; 5] = [FORWARDED, VIA, X_FORWARDED_FOR, X_FORWARDED_HOST,
 /// Returns whether the gateway does not forward a header of a client: only a proxy may set it, or it is a disguise of
 /// another one.
 fn is_withheld(name: &HeaderName) -> bool {
-    *name == EXPECT || (!OWN.contains(name) && (is_claim(name.as_str()) || is_disguised(name.as_str())))
-}
-
-/// Removes the headers in `names`. One pass over the present headers is faster than a lookup for each name.
-fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {
-    remove_where(headers, |name| names.contains(name));
-}
-
-fn remove_where(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderName) -> bool) {
-    let found: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name)).cloned().collect();
-    for name in found {
-        headers.remove(name);
-    }
+    *name == EXPECT || (!OWN.contains(name) && is_claim_or_disguise(name.as_str()))
 }
 
 /// Converts the headers of a client's request to those of the request to the backend. This gateway appends itself to
@@ -67,16 +74,19 @@ fn remove_where(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderName) -> boo
 /// X-Forwarded-Host and X-Forwarded-Proto with what it received, and X-Forwarded-Prefix with the prefix that it has taken
 /// off, which links in responses need. What a trusted proxy says is kept, and its prefix comes first.
 pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender: &Sender<'_>) {
-    remove_hop_by_hop(headers);
     let is_believed = |name: &HeaderName| sender.trust == Trust::Proxy && is_claim_of_proxy(name.as_str());
-    remove_where(headers, |name| is_withheld(name) && !is_believed(name));
+    remove_hop_by_hop_and(headers, |name| is_withheld(name) && !is_believed(name));
     if version == Version::HTTP_2 {
         join_cookies(headers);
     }
     headers.reserve(6);
     append_sender(headers, sender);
-    set(headers, X_FORWARDED_HOST, sender.authority, sender.trust);
-    set(headers, X_FORWARDED_PROTO, sender.scheme.as_str(), sender.trust);
+    set(headers, X_FORWARDED_HOST, sender.authority.clone(), sender.trust);
+    let proto = HeaderValue::from_static(match sender.peer.scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    });
+    set(headers, X_FORWARDED_PROTO, proto, sender.trust);
     put_prefix(headers, sender.prefix);
     append_via(headers, version);
 }
@@ -136,16 +146,23 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// Sets a header, unless a trusted proxy has set it.
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str, trust: Trust) {
-    let is_said =
-        headers.get_all(&name).iter().count() == 1 && headers.get(&name).is_some_and(|v| !v.is_empty());
-    if trust != Trust::Proxy || !is_said {
-        put(headers, name, value);
+fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue, trust: Trust) {
+    match headers.entry(name) {
+        Entry::Vacant(entry) => drop(entry.insert(value)),
+        Entry::Occupied(mut entry) => {
+            let is_said = !entry.get().is_empty() && entry.iter().nth(1).is_none();
+            if trust != Trust::Proxy || !is_said {
+                entry.insert(value);
+            }
+        }
     }
 }
 
 /// Sets X-Forwarded-Prefix to the prefix that clients see: that of a trusted proxy, if it is a path, and the own one.
 fn put_prefix(headers: &mut HeaderMap, own: &str) {
+    if own.is_empty() && !headers.contains_key(X_FORWARDED_PREFIX) {
+        return;
+    }
     let mut outer = headers.get_all(X_FORWARDED_PREFIX).iter().map(HeaderValue::to_str);
     let prefix = match (outer.next(), outer.next()) {
         (Some(Ok(outer)), None) if outer.starts_with('/') && !outer.contains(',') => UrlPath::parse(outer)
@@ -154,17 +171,9 @@ fn put_prefix(headers: &mut HeaderMap, own: &str) {
         _ => String::new(),
     };
     let prefix = prefix + own;
-    match prefix.is_empty() {
-        true => drop(headers.remove(X_FORWARDED_PREFIX)),
-        false => put(headers, X_FORWARDED_PREFIX, &prefix),
-    }
-}
-
-/// Sets a header, or removes it if the value is not allowed in one.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    match HeaderValue::from_str(value) {
-        Ok(value) => drop(headers.insert(name, value)),
-        Err(_) => drop(headers.remove(name)),
+    match HeaderValue::from_str(&prefix).ok().filter(|value| !value.is_empty()) {
+        Some(prefix) => drop(headers.insert(X_FORWARDED_PREFIX, prefix)),
+        None => drop(headers.remove(X_FORWARDED_PREFIX)),
     }
 }
 
@@ -172,7 +181,6 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 mod tests {
     use super::*;
     use crate::http::connection_info::ForwardedPeer;
-    use crate::http::url_prefix::Scheme;
 
     fn headers(list: &[(&str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -206,9 +214,9 @@ mod tests {
             ("cookie", "a=1"),
             ("cookie", "b=2"),
         ]);
-        let peer = ForwardedPeer::new("::ffff:10.0.0.1".parse().unwrap());
-        let (scheme, trust) = (Scheme::Http, Trust::Chains);
-        let sender = Sender { peer: &peer, scheme, authority: "a:8080", prefix: "", trust };
+        let peer = ForwardedPeer::new("::ffff:10.0.0.1".parse().unwrap(), Scheme::Http);
+        let authority = HeaderValue::from_static("a:8080");
+        let sender = Sender { peer: &peer, authority: &authority, prefix: "", trust: Trust::Chains };
         prepare_request(&mut map, Version::HTTP_2, &sender);
         assert_eq!(map["x-forwarded-for"], "203.0.113.7, 10.0.0.1");
         assert_eq!(map["x-forwarded-proto"], "http");

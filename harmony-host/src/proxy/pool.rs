@@ -24,8 +24,7 @@ use crate::http::upload::Upload;
 use crate::proxy::connector::MakeWay;
 use crate::proxy::pool::body::Streamed;
 use crate::proxy::pool::dial::Dialer;
-use crate::proxy::pool::http1::Home;
-use crate::proxy::pool::origin::{Origin, Taken};
+use crate::proxy::pool::origin::Taken;
 use crate::proxy::pool::origins::Origins;
 
 pub(super) use crate::proxy::pool::body::BackendBody;
@@ -71,18 +70,26 @@ impl Pool {
         let origin = self.origins.of(server);
         let mut stale = 0;
         loop {
-            let taken = origin.take(&self.dialer, server, stale < MAX_STALE).await?;
+            let may_be_kept = stale < MAX_STALE;
+            let kept = if may_be_kept { origin.kept() } else { None };
+            let taken = match kept {
+                Some(kept) => kept,
+                // A connection is rarely opened. The box keeps its state out of that of each request.
+                None => Box::pin(origin.open(&self.dialer, server, may_be_kept)).await?,
+            };
             let is_kept = taken.is_kept();
             let sent = match taken {
                 Taken::Http1(connection) if server.is_upgrade => {
-                    connection.upgrade(request).await.map(|response| response.map(BackendBody::Own))
+                    Box::pin(connection.upgrade(request)).await.map(|response| response.map(BackendBody::Own))
                 }
-                Taken::Http1(connection) => connection.send(request).await.map(|(response, connection)| {
-                    let home: Arc<dyn Home> = Arc::<Origin>::clone(&origin);
-                    response.map(|incoming| BackendBody::http1(incoming, connection, home))
-                }),
+                Taken::Http1(connection) => match connection.send(request).await {
+                    Ok((response, connection)) => {
+                        return Ok(response.map(|incoming| BackendBody::http1(incoming, connection, origin)));
+                    }
+                    Err(unsent) => Err(unsent),
+                },
                 Taken::Http2(connection, _) => {
-                    let sent = connection.send(request, server.base, suspect).await;
+                    let sent = Box::pin(connection.send(request, server.base, suspect)).await;
                     sent.map(|(response, stream)| {
                         response.map(|body| BackendBody::Http2(Streamed::new(body, stream)))
                     })

@@ -37,7 +37,7 @@ impl Proxy {
         &self,
         snapshot: &Snapshot,
         connection: &ConnectionInfo,
-        request: Request<Upload>,
+        request: &mut Request<Upload>,
     ) -> Response<Body> {
         match self.exchange(snapshot, connection, request).await {
             Ok(response) => response,
@@ -53,20 +53,20 @@ impl Proxy {
         &self,
         snapshot: &Snapshot,
         connection: &ConnectionInfo,
-        mut request: Request<Upload>,
+        request: &mut Request<Upload>,
     ) -> Result<Response<Body>, ProxyError> {
-        check(&mut request)?;
+        check(request)?;
         let authority = authority(request.version(), request.uri(), request.headers());
         let authority = authority.map_err(ProxyError::BadRequest)?;
         let head = RequestHead {
             network: snapshot.network_of(connection),
             scheme: connection.scheme,
-            authority: &authority,
+            authority: authority.to_str().unwrap_or_default(),
             path: request.uri().path(),
             headers: request.headers(),
         };
         let admitted = match snapshot.admit(&head).await {
-            Err(AdmissionError::HttpsRequired(origin)) => return Err(redirect(&origin, &request)),
+            Err(AdmissionError::HttpsRequired(origin)) => return Err(redirect(&origin, request)),
             admitted => admitted?,
         };
         if admitted.mesh().is_some() {
@@ -76,7 +76,7 @@ impl Proxy {
         let upstream = &admitted.route.pipeline.upstream;
         let exchange = Exchange { snapshot, connection, authority, admitted };
         match upstream {
-            Upstream::Echo => echo::answer(&exchange, request).await,
+            Upstream::Echo => Box::pin(echo::answer(&exchange, std::mem::take(request))).await,
             Upstream::Http(upstream) => {
                 forward::forward(&self.pool, &self.tunnels, upstream, &exchange, request).await
             }

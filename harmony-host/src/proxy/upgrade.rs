@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::http::body::{Body, with_idle_timeout};
+use crate::http::timer::Timer;
 use crate::http::tunnel::TunnelSlot;
 use crate::http::upload::Upload;
 use crate::plan::HttpUpstream;
@@ -142,7 +143,8 @@ async fn tunnel(client: OnUpgrade, backend: OnUpgrade) {
     };
     let (mut client, mut backend) = (counted(client), counted(backend));
     let passing = copy_bidirectional(&mut client, &mut backend);
-    let _ = with_idle_timeout(passing, IDLE_TIMEOUT, || passed.load(Ordering::Relaxed)).await;
+    let mut timer = Timer::default();
+    let _ = with_idle_timeout(passing, IDLE_TIMEOUT, &mut timer, || passed.load(Ordering::Relaxed)).await;
 }
 
 /// The reading half of one side of a tunnel, which counts its reads.

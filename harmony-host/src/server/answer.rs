@@ -36,9 +36,10 @@ pub(super) async fn answer<S: Service>(
     let waits_for_continue = waits_for_continue(request.headers());
     let progress = Progress::current();
     let pace = progress.as_ref().map_or_else(|| activity.pace(), |progress| progress.pace());
-    let request = request.map(|body| Upload::new(body, Arc::clone(pace)));
+    let mut request = request.map(|body| Upload::new(body, Arc::clone(pace)));
     let mut upload = request.body().clone();
-    let mut response = service.serve(connection, request).await;
+    let mut response = service.serve(connection, &mut request).await;
+    drop(request);
     upload.note_response();
     let is_shared = upload.is_shared();
     let is_over = if upload.is_finished() {
@@ -61,8 +62,11 @@ pub(super) async fn answer<S: Service>(
         drop_body(&mut response);
     }
     let rest = is_shared.then_some(Rest { upload, is_over });
-    let in_flight = Arc::new(in_flight);
-    response.map(|body| Answer { body, _rest: rest, in_flight, progress })
+    let in_flight = match progress {
+        None => Holder::Exchange(in_flight),
+        Some(progress) => Holder::Stream(Arc::new(in_flight), progress),
+    };
+    response.map(|body| Answer { body, _rest: rest, in_flight })
 }
 
 /// Drops the body of a response to HEAD, and keeps its length (RFC 9110, section 9.3.2). The server does it for HTTP/1 only.
@@ -83,9 +87,16 @@ fn waits_for_continue(headers: &HeaderMap) -> bool {
 pub(super) struct Answer {
     body: Body,
     _rest: Option<Rest>,
-    in_flight: Arc<InFlight>,
-    /// Set for HTTP/2, which queues the parts of a response until the client permits them.
-    progress: Option<Arc<Progress>>,
+    in_flight: Holder,
+}
+
+/// The holder of a request in flight.
+#[derive(Debug)]
+enum Holder {
+    /// The response of HTTP/1.
+    Exchange(#[expect(dead_code, reason = "it ends the request when it is dropped")] InFlight),
+    /// The response of HTTP/2 and its parts, which are queued until the client permits them.
+    Stream(Arc<InFlight>, Arc<Progress>),
 }
 
 /// The rest of a request body that a backend still reads when the response begins.
@@ -136,9 +147,9 @@ impl HttpBody for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let Some(progress) = &self.progress else { return Poll::Ready(frame) };
+        let Holder::Stream(in_flight, progress) = &self.in_flight else { return Poll::Ready(frame) };
         let queue = |bytes: Bytes| {
-            let (in_flight, waiting) = (Arc::clone(&self.in_flight), progress.wait(bytes.len()));
+            let (in_flight, waiting) = (Arc::clone(in_flight), progress.wait(bytes.len()));
             Bytes::from_owner(Part { bytes, _in_flight: in_flight, _waiting: waiting })
         };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(queue))))

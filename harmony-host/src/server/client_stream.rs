@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::http::gather::poll_write_gathered;
 use crate::http::stall::Stall;
 use crate::server::in_flight::Activity;
 use crate::server::preface::FirstBytes;
@@ -85,7 +86,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<IO> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        let written = poll_write_gathered(&mut self.io, cx, slices);
         self.note(cx, written)
     }
 

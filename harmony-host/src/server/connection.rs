@@ -14,11 +14,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::http::connection_info::{ConnectionInfo, ForwardedPeer};
 use crate::http::limits::{MAX_HEAD_BYTES, MAX_HEADER_LIST_BYTES, MAX_HEADERS};
+use crate::http::timer::TimerSlot;
 use crate::http::tunnel::TunnelSlot;
 use crate::http::url_prefix::Scheme;
 use crate::server::answer::answer;
@@ -26,16 +28,18 @@ use crate::server::client_stream::ClientStream;
 use crate::server::context::ListenerContext;
 use crate::server::drain::Drain;
 use crate::server::in_flight::Activity;
+use crate::server::on_wake::OnWake;
 use crate::server::preface::FirstBytes;
 use crate::server::room::Place;
 use crate::server::service::Service;
 use crate::server::streams::Streams;
 use crate::server::targets::Targets;
+use crate::snapshot::ListenerSpec;
 
 /// The deadline for a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The time that a connection without requests in flight has to close while its listener drains.
+/// The time that a connection without requests in flight has to close when it must finish.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The maximum number of concurrent HTTP/2 streams on a connection; RFC 9113 (section 5.1.2) recommends at least 100. Each
@@ -54,7 +58,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Serves one connection until it closes, or until it must end: its place is needed while it is idle, it stays open without
-/// requests while its listener drains, or the deadline of the drain is over.
+/// requests although it must finish, or the deadline of the drain is over. It must finish when its listener drains, or when
+/// it was idle for the time that the configuration permits.
 pub(super) async fn serve<S: Service>(
     stream: TcpStream,
     peer: SocketAddr,
@@ -63,21 +68,35 @@ pub(super) async fn serve<S: Service>(
     mut drain: Drain,
 ) {
     let activity = place.activity();
-    let mut neglect = drain.clone();
+    // A new connection uses the current listener settings. Each request then uses the snapshot that is current when it
+    // arrives.
+    let spec = context.service.spec(context.address).map_or_else(|| Arc::clone(&context.spec), Arc::new);
+    let idle_timeout = spec.client_idle_timeout;
+    let (mut drains, must_finish) = (drain.clone(), Notify::new());
     let neglected = async {
-        neglect.started().await;
+        tokio::select! {
+            () = drains.started() => {}
+            () = activity.silent_for(idle_timeout) => {}
+        }
+        must_finish.notify_one();
         activity.idle_for(DRAIN_PATIENCE).await;
     };
-    let conversation = converse(stream, peer, context, activity, drain.clone());
+    let must_end = std::pin::pin!(async {
+        tokio::select! {
+            () = place.must_leave() => "its place is needed",
+            () = activity.pace().must_end() => "its client is slow, and its place is needed",
+            () = neglected => "it stayed open although it had to finish",
+            () = drain.cut() => "the gateway stops",
+        }
+    });
+    let conversation = converse(stream, peer, spec, context, activity, &must_finish);
     let reason = tokio::select! {
+        biased;
         ended = conversation => match ended {
             Ok(()) => return,
             Err(error) => return tracing::debug!(%peer, error, "the connection ended early"),
         },
-        () = place.must_leave() => "its place is needed",
-        () = activity.pace().must_end() => "its client is slow, and its place is needed",
-        () = neglected => "it stayed open while its listener drained",
-        () = drain.cut() => "the gateway stops",
+        reason = OnWake::new(must_end) => reason,
     };
     tracing::debug!(%peer, reason, "the connection was closed");
 }
@@ -89,18 +108,15 @@ pub(super) async fn serve<S: Service>(
 async fn converse<S: Service>(
     mut stream: TcpStream,
     peer: SocketAddr,
+    spec: Arc<ListenerSpec>,
     context: ListenerContext<S>,
     activity: &Arc<Activity>,
-    drain: Drain,
+    must_finish: &Notify,
 ) -> Result<(), BoxError> {
-    let ListenerContext { address, spec: initial_spec, service } = context;
+    let ListenerContext { address, service, .. } = context;
     let _ = stream.set_nodelay(true);
-    // A new connection uses the current listener settings. Each request then uses the snapshot that is current when it
-    // arrives.
-    let spec = service.spec(address).map_or(initial_spec, Arc::new);
-    let idle_timeout = spec.client_idle_timeout;
     let connection = |scheme| {
-        let (network, forwarded) = (Arc::clone(&spec.network), ForwardedPeer::new(peer.ip()));
+        let (network, forwarded) = (Arc::clone(&spec.network), ForwardedPeer::new(peer.ip(), scheme));
         Arc::new(ConnectionInfo {
             listener: address,
             network,
@@ -108,14 +124,16 @@ async fn converse<S: Service>(
             peer,
             forwarded,
             tunnel: TunnelSlot::default(),
+            timer: TimerSlot::default(),
         })
     };
     let wrap = |stream, first| ClientStream::new(stream, first, Arc::clone(activity));
     match &spec.tls {
         None => {
             let connection = connection(Scheme::Http);
-            let (version, first) = FirstBytes::read(&mut stream, idle_timeout).await?;
-            http(wrap(stream, first), version, idle_timeout, connection, service, activity, drain).await
+            let (version, first) = FirstBytes::read(&mut stream, spec.client_idle_timeout).await?;
+            let stream = wrap(stream, first);
+            Box::pin(http(stream, version, connection, service, activity, must_finish)).await
         }
         Some(tls) => {
             let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
@@ -127,7 +145,7 @@ async fn converse<S: Service>(
             let stream = stream?;
             let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
-            http(stream, version, idle_timeout, connection, service, activity, drain).await
+            Box::pin(http(stream, version, connection, service, activity, must_finish)).await
         }
     }
 }
@@ -135,15 +153,15 @@ async fn converse<S: Service>(
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves HTTP on `stream`, and then the tunnel that its last response has announced. The caller detects the version: hyper's
-/// own detection waits for the first bytes without a deadline, so a silent client could keep a connection open forever.
+/// own detection waits for the first bytes without a deadline, so a silent client could keep a connection open forever. The
+/// deadline of a head is that of an idle connection, for which the caller finishes it.
 async fn http<IO, S: Service>(
     stream: IO,
     version: Version,
-    idle_timeout: Duration,
     connection: Arc<ConnectionInfo>,
     service: Arc<S>,
     activity: &Arc<Activity>,
-    mut drain: Drain,
+    must_finish: &Notify,
 ) -> Result<(), BoxError>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -166,16 +184,13 @@ where
             .max_header_list_size(MAX_HEADER_LIST_BYTES)
             .keep_alive_interval(PING_INTERVAL);
         let serving = builder.serve_connection(stream, handler);
-        return serve_until_drained(serving, http2::Connection::graceful_shutdown, &mut drain).await;
+        let finish = http2::Connection::graceful_shutdown;
+        return Box::pin(serve_to_the_end(serving, finish, must_finish)).await;
     }
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(idle_timeout)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .max_headers(MAX_HEADERS);
+    builder.header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
     let serving = builder.serve_connection(stream, handler).with_upgrades();
-    serve_until_drained(serving, http1::UpgradeableConnection::graceful_shutdown, &mut drain).await?;
+    serve_to_the_end(serving, http1::UpgradeableConnection::graceful_shutdown, must_finish).await?;
     if let Some(tunnel) = connection.tunnel.take() {
         let _in_flight = activity.begin();
         tunnel.await;
@@ -183,21 +198,22 @@ where
     Ok(())
 }
 
-/// Runs `serving` to its end. When the drain starts, `finish` tells it to end after the requests in flight.
-async fn serve_until_drained<C>(
+/// Runs `serving` to its end. When it must finish, `finish` tells it to end after the requests in flight.
+async fn serve_to_the_end<C>(
     serving: C,
     finish: impl FnOnce(Pin<&mut C>),
-    drain: &mut Drain,
+    must_finish: &Notify,
 ) -> Result<(), BoxError>
 where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut serving = std::pin::pin!(serving);
+    let told_to_finish = std::pin::pin!(must_finish.notified());
     tokio::select! {
-        // The connection first: it must have read a request that has arrived, so that the drain does not drop it.
+        // The connection first: it must have read a request that has arrived, so that the end does not drop it.
         biased;
         ended = serving.as_mut() => return ended.map_err(Into::into),
-        () = drain.started() => {}
+        () = OnWake::new(told_to_finish) => {}
     }
     finish(serving.as_mut());
     serving.await.map_err(Into::into)

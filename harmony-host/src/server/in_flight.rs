@@ -159,6 +159,25 @@ impl Activity {
         }
     }
 
+    /// Waits until the connection has been idle for `timeout`. Requests set no timer for it: it runs on while there are some,
+    /// and is set again when it has passed. Cancel safe.
+    pub(super) async fn silent_for(&self, timeout: Duration) {
+        loop {
+            let mut became_idle = std::pin::pin!(self.became_idle.notified());
+            became_idle.as_mut().enable();
+            match self.idle_since() {
+                Some(since) => {
+                    let end = self.origin + Duration::from_millis(since) + timeout;
+                    if Instant::now() >= end {
+                        return;
+                    }
+                    tokio::time::sleep_until(end).await;
+                }
+                None => became_idle.await,
+            }
+        }
+    }
+
     fn note_if_idle(&self) {
         if self.idle_since().is_some() {
             // Nothing is waited for; what the client was behind with is over.
@@ -209,6 +228,24 @@ mod tests {
         assert_eq!(activity.idle_since(), None);
         activity.set_write_blocked(false);
         assert_eq!(activity.idle_since(), Some(1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_counted_from_the_last_request() {
+        let activity = Arc::new(Activity::new(Instant::now()));
+        let start = Instant::now();
+        let requests = async {
+            for _ in 0..4 {
+                tokio::time::sleep(5 * SECOND).await;
+                drop(activity.begin());
+            }
+            // One that takes longer than the silence that is waited for.
+            let long = activity.begin();
+            tokio::time::sleep(50 * SECOND).await;
+            drop(long);
+        };
+        tokio::join!(activity.silent_for(10 * SECOND), requests);
+        assert_eq!(start.elapsed().as_secs(), 80);
     }
 
     #[tokio::test(start_paused = true)]

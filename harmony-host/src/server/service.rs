@@ -14,10 +14,10 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// Returns the current settings of `listener`; `None` if the published snapshot does not have it.
     fn spec(&self, listener: SocketAddr) -> Option<ListenerSpec>;
 
-    /// Serves one request.
+    /// Serves one request, and may leave an empty one in its place.
     fn serve(
         &self,
         connection: &ConnectionInfo,
-        request: Request<Upload>,
+        request: &mut Request<Upload>,
     ) -> impl Future<Output = Response<Body>> + Send;
 }

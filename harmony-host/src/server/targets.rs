@@ -9,6 +9,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use memchr::{memchr, memchr2};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A connection of a client whose HTTP/1 request targets are escaped.
@@ -120,6 +121,16 @@ enum Field {
     Other,
 }
 
+impl Field {
+    fn of(name: &[u8]) -> Self {
+        let is = |field: &[u8]| name.eq_ignore_ascii_case(field);
+        if is(b"content-length") {
+            return Self::Length;
+        }
+        if is(b"transfer-encoding") || is(b"upgrade") { Self::Opaque } else { Self::Other }
+    }
+}
+
 /// The length of the body, by the headers so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Length {
@@ -138,6 +149,12 @@ fn is_escaped(byte: u8) -> bool {
     matches!(byte, b'<' | b'>' | b'"' | b'`') || !byte.is_ascii()
 }
 
+/// Returns the end of the line of which `bytes` have a part from `start`.
+fn end_of_line(bytes: &[u8], start: usize) -> usize {
+    let rest = bytes.get(start..).unwrap_or_default();
+    memchr(b'\n', rest).map_or(bytes.len(), |line| start + line + 1)
+}
+
 impl Scan {
     /// Reads bytes of the client, and returns them with their targets escaped; `None` if there is nothing to escape.
     fn read(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
@@ -154,11 +171,26 @@ impl Scan {
                     self.part = if left == 0 { Part::Start } else { Part::Body(left) };
                 }
                 Part::Value if self.field != Field::Length => {
-                    let rest = bytes.get(at..).unwrap_or_default();
-                    end = rest.iter().position(|b| *b == b'\n').map_or(bytes.len(), |line| at + line + 1);
+                    end = end_of_line(bytes, at);
                     if bytes.get(end - 1) == Some(&b'\n') {
                         self.part = Part::Name;
                         self.word.clear();
+                    }
+                }
+                Part::Version => {
+                    end = end_of_line(bytes, at);
+                    if bytes.get(end - 1) == Some(&b'\n') {
+                        self.end_line();
+                    }
+                }
+                Part::Name if self.word.is_empty() => {
+                    let rest = bytes.get(at..).unwrap_or_default();
+                    match memchr2(b':', b'\n', rest).and_then(|end| rest.split_at_checked(end)) {
+                        Some((name, [b':', ..])) => {
+                            end = at + name.len() + 1;
+                            self.end_name(Field::of(name));
+                        }
+                        _ => self.step(byte),
                     }
                 }
                 Part::Target if self.in_path && is_escaped(byte) => {
@@ -182,7 +214,10 @@ impl Scan {
         match (self.part, byte) {
             (Part::Start, b'\r' | b'\n') => {}
             (Part::Start, _) => {
-                *self = Self { part: Part::Method, word: vec![byte], ..Self::default() };
+                let mut word = std::mem::take(&mut self.word);
+                word.clear();
+                word.push(byte);
+                *self = Self { part: Part::Method, word, ..Self::default() };
             }
             (_, b'\n') => self.end_line(),
             (Part::Method, b' ') => {
@@ -203,7 +238,7 @@ impl Scan {
                 };
                 self.target += 1;
             }
-            (Part::Name, b':') => self.end_name(),
+            (Part::Name, b':') => self.end_name(Field::of(&self.word)),
             (Part::Method | Part::Name | Part::Value, byte) if byte != b'\r' && self.word.len() < KEPT => {
                 self.word.push(byte);
             }
@@ -211,14 +246,8 @@ impl Scan {
         }
     }
 
-    fn end_name(&mut self) {
-        self.part = Part::Value;
-        self.word.make_ascii_lowercase();
-        self.field = match &*self.word {
-            b"content-length" => Field::Length,
-            b"transfer-encoding" | b"upgrade" => Field::Opaque,
-            _ => Field::Other,
-        };
+    fn end_name(&mut self, field: Field) {
+        (self.part, self.field) = (Part::Value, field);
         let is_second = self.field == Field::Length && self.length != Length::None;
         if self.field == Field::Opaque || is_second {
             self.length = Length::Unclear;

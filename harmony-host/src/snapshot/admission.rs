@@ -261,7 +261,7 @@ async fn mesh_context<'s>(
         }
         for Accepted { mesh, urls } in &admission.meshes {
             for url in urls.iter() {
-                match mesh.verify(providers, token, url, below).await {
+                match Box::pin(mesh.verify(providers, token, url, below)).await {
                     Ok(sender) => return Ok(Some(MeshContext { mesh, sender })),
                     Err(error) if error.kind() == ErrorKind::Unavailable => unavailable = Some(error),
                     Err(error) => reason = error.to_string(),

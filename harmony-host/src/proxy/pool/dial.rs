@@ -63,7 +63,7 @@ impl Dialer {
         let io = self.connector.connect(uri).await.map_err(Failure::unreachable)?;
         let written = Arc::clone(io.written());
         let Some(config) = config else {
-            let connection = Http1::plain(Watched::new(TokioIo::new(io)), written).await?;
+            let connection = Http1::plain(TokioIo::new(Watched::new(io)), written).await?;
             return Ok(Dialed::Http1(connection));
         };
         let host = key.authority.host().trim_matches(['[', ']']);
@@ -73,7 +73,7 @@ impl Dialer {
         if io.get_ref().1.alpn_protocol() == Some(b"h2") {
             return Ok(Dialed::Http2(Http2::new(TokioIo::new(io)).await?));
         }
-        let connection = Http1::secure(Watched::new(TokioIo::new(io)), written).await?;
+        let connection = Http1::secure(TokioIo::new(Watched::new(io)), written).await?;
         Ok(Dialed::Http1(connection))
     }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use tokio::time::Instant;
 
 use crate::http::limits::MAX_HEADERS;
 use crate::http::upload::Upload;
@@ -25,8 +24,8 @@ pub(super) struct Http1 {
     sender: SendRequest<Upload>,
     io: Io,
     written: Arc<Written>,
-    /// The moment since which it is idle; `None` for a new connection.
-    idle_since: Option<Instant>,
+    /// The number of the sweep since which it is idle; `None` for a new connection.
+    idle_since: Option<u32>,
 }
 
 /// The place of connections that are ready for another request.
@@ -66,12 +65,14 @@ impl Http1 {
         self.idle_since.is_some()
     }
 
-    pub(super) fn note_idle(&mut self) {
-        self.idle_since = Some(Instant::now());
+    /// Notes that it is idle since a sweep.
+    pub(super) fn note_idle(&mut self, sweep: u32) {
+        self.idle_since = Some(sweep);
     }
 
-    pub(super) fn idle_for(&self) -> Duration {
-        self.idle_since.map(|since| since.elapsed()).unwrap_or_default()
+    /// Returns the number of the sweep since which it is idle; `None` for a new connection.
+    pub(super) fn idle_since(&self) -> Option<u32> {
+        self.idle_since
     }
 
     /// Returns whether the server has closed the connection while it was idle.

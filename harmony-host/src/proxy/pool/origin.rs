@@ -1,6 +1,6 @@
 //! An origin: a server, and the open connections to it.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,9 +14,15 @@ use crate::proxy::pool::http1::{Home, Http1};
 use crate::proxy::pool::http2::Http2;
 use crate::proxy::pool::server::{Key, Server};
 
-/// The lifetime of an idle connection. It is shorter than that of common servers: when a server closes the connection
-/// first, a request that was just sent on it fails.
+/// The lifetime of an idle connection, which ends with the next sweep. It is shorter than that of common servers: when a
+/// server closes the connection first, a request that was just sent on it fails.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// The interval in which idle connections are looked at.
+pub(super) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The number of sweeps that an idle connection survives.
+const IDLE_SWEEPS: u32 = (IDLE_TIMEOUT.as_secs() / SWEEP_INTERVAL.as_secs()) as u32;
 
 /// The time without a connection after which an origin is forgotten.
 const MEMORY: Duration = Duration::from_secs(450);
@@ -33,6 +39,8 @@ pub(super) struct Origin {
     key: Key,
     idle: Box<[Mutex<Vec<Http1>>]>,
     idle_count: AtomicUsize,
+    /// The number of sweeps, the clock of idle connections.
+    sweeps: AtomicU32,
     max_idle: usize,
     shared: ArcSwap<Vec<Arc<Http2>>>,
     /// The version that the last connection has negotiated.
@@ -74,6 +82,7 @@ impl Origin {
             key,
             idle: std::iter::repeat_with(Mutex::default).take(count).collect(),
             idle_count: AtomicUsize::new(0),
+            sweeps: AtomicU32::new(0),
             max_idle,
             shared: ArcSwap::default(),
             connecting: tokio::sync::Mutex::default(),
@@ -82,26 +91,27 @@ impl Origin {
         }
     }
 
-    /// Returns a connection for a request: one that is open, if `kept` allows it, or a new one. Cancel safe: a connection that
-    /// was begun serves others.
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Returns a connection for a request for which none was kept: a new one or, if `may_be_kept`, one that others have opened
+    /// meanwhile. Cancel safe: a connection that was begun serves others.
     ///
     /// # Errors
     /// There is no place for a connection, or the server cannot be reached.
-    pub(super) async fn take(
+    pub(super) async fn open(
         self: &Arc<Self>,
         dialer: &Arc<Dialer>,
         server: &Server<'_>,
-        kept: bool,
+        may_be_kept: bool,
     ) -> Result<Taken, Failure> {
-        if kept && let Some(kept) = self.kept() {
-            return Ok(kept);
-        }
         if self.version.load(Ordering::Relaxed) == HTTP_1 {
             return self.dial(dialer, server).await;
         }
         let failures = self.failures.load(Ordering::Relaxed);
         let mut connecting = self.connecting.lock().await;
-        if kept && let Some(kept) = self.kept() {
+        if may_be_kept && let Some(kept) = self.kept() {
             return Ok(kept);
         }
         if self.version.load(Ordering::Relaxed) == HTTP_1 {
@@ -172,7 +182,7 @@ impl Origin {
     }
 
     /// Returns an open connection that can take a request.
-    fn kept(&self) -> Option<Taken> {
+    pub(super) fn kept(&self) -> Option<Taken> {
         if self.version.load(Ordering::Relaxed) != HTTP_2
             && let Some(connection) = self.idle()
         {
@@ -191,21 +201,18 @@ impl Origin {
         all.iter().filter(|one| !one.is_retired()).min_by_key(|one| one.streams()).cloned()
     }
 
-    /// Returns an idle connection that is still open: the one that was used last, of this thread if there is one.
+    /// Returns an idle connection: the one that was used last, of this thread if there is one. Its first use shows whether the
+    /// server has closed it.
     fn idle(&self) -> Option<Http1> {
         if self.idle_count.load(Ordering::Relaxed) == 0 {
             return None;
         }
         let own = own_stack(self.idle.len());
         for at in (own..self.idle.len()).chain(0..own) {
-            loop {
-                // The stack is free again before the connection is looked at.
-                let popped = self.stack(at).pop();
-                let Some(mut connection) = popped else { break };
+            let popped = self.stack(at).pop();
+            if let Some(connection) = popped {
                 self.idle_count.fetch_sub(1, Ordering::Relaxed);
-                if connection.idle_for() < IDLE_TIMEOUT && !connection.is_closed() {
-                    return Some(connection);
-                }
+                return Some(connection);
             }
         }
         None
@@ -214,10 +221,14 @@ impl Origin {
     /// Closes the connections that are idle for too long, or that the server has closed. Returns whether any is left, or the
     /// origin was used a short time ago.
     pub(super) fn sweep(&self) -> bool {
+        let sweep = self.sweeps.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         for at in 0..self.idle.len() {
             let mut stack = self.stack(at);
             let before = stack.len();
-            stack.retain_mut(|connection| connection.idle_for() < IDLE_TIMEOUT && !connection.is_closed());
+            let is_young = |idle_since| sweep.wrapping_sub(idle_since) < IDLE_SWEEPS;
+            stack.retain_mut(|connection| {
+                connection.idle_since().is_none_or(is_young) && !connection.is_closed()
+            });
             self.idle_count.fetch_sub(before - stack.len(), Ordering::Relaxed);
         }
         let is_open =
@@ -245,7 +256,7 @@ impl Home for Origin {
             self.idle_count.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        connection.note_idle();
+        connection.note_idle(self.sweeps.load(Ordering::Relaxed));
         self.stack(own_stack(self.idle.len())).push(connection);
     }
 }

@@ -3,24 +3,23 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::proxy::pool::origin::Origin;
+use crate::proxy::pool::origin::{Origin, SWEEP_INTERVAL};
 use crate::proxy::pool::server::{Key, Server};
-
-/// The interval in which idle connections are looked at.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The origins that requests were sent to lately.
 #[derive(Debug)]
 pub(super) struct Origins {
-    all: ArcSwap<HashMap<Key, Arc<Origin>>>,
+    all: ArcSwap<ByHash>,
     /// The maximum number of idle connections to one origin.
     max_idle: usize,
     is_swept: AtomicBool,
 }
+
+/// Origins by the [hash](crate::plan::BaseUrl::origin_hash) of scheme and authority.
+type ByHash = HashMap<u64, Vec<Arc<Origin>>>;
 
 impl Origins {
     pub(super) fn new(max_idle: usize) -> Self {
@@ -29,21 +28,27 @@ impl Origins {
 
     /// Returns the number of origins.
     pub(super) fn len(&self) -> usize {
-        self.all.load().len()
+        self.all.load().values().map(Vec::len).sum()
     }
 
     /// Returns the origin of a server.
     pub(super) fn of(self: &Arc<Self>, server: &Server<'_>) -> Arc<Origin> {
-        let key = Key::of(server);
-        if let Some(known) = self.all.load().get(&key) {
-            return Arc::clone(known);
+        let find = |all: &ByHash| {
+            let alike = all.get(&server.base.origin_hash)?;
+            alike.iter().find(|origin| origin.key().is_of(server)).cloned()
+        };
+        if let Some(known) = find(&self.all.load()) {
+            return known;
         }
         self.sweep_from_now_on();
-        let new = Arc::new(Origin::new(key.clone(), self.max_idle));
+        let new = Arc::new(Origin::new(Key::of(server), self.max_idle));
         let mut found = Arc::clone(&new);
         self.all.rcu(|all| {
             let mut all = HashMap::clone(all);
-            found = Arc::clone(all.entry(key.clone()).or_insert_with(|| Arc::clone(&new)));
+            match find(&all) {
+                Some(known) => found = known,
+                None => all.entry(server.base.origin_hash).or_default().push(Arc::clone(&new)),
+            }
             all
         });
         found
@@ -67,11 +72,15 @@ impl Origins {
     /// Closes idle connections, and forgets the origins that were not used for long.
     fn sweep(&self) {
         let all = self.all.load();
-        let unused: Vec<_> = all.iter().filter(|(_, origin)| !origin.sweep()).map(|(key, _)| key).collect();
+        let unused: Vec<_> = all.values().flatten().filter(|origin| !origin.sweep()).collect();
         if !unused.is_empty() {
+            let is_unused = |origin: &Arc<Origin>| unused.iter().any(|unused| Arc::ptr_eq(unused, origin));
             self.all.rcu(|all| {
                 let mut all = HashMap::clone(all);
-                all.retain(|key, _| !unused.contains(&key));
+                for alike in all.values_mut() {
+                    alike.retain(|origin| !is_unused(origin));
+                }
+                all.retain(|_, alike| !alike.is_empty());
                 all
             });
         }

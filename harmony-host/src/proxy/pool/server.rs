@@ -18,7 +18,7 @@ pub(in crate::proxy) struct Server<'a> {
 }
 
 /// The identity of a server. No backend uses the connections of another one's trust.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) struct Key {
     pub(super) is_secure: bool,
     pub(super) authority: Authority,
@@ -28,6 +28,14 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Returns whether it is the key of a server.
+    pub(super) fn is_of(&self, server: &Server<'_>) -> bool {
+        let is_secure = server.base.scheme == Scheme::HTTPS;
+        let trust = server.authorities.filter(|_| is_secure).map(|authorities| authorities.digest);
+        (self.is_secure, self.trust, self.is_upgrade) == (is_secure, trust, server.is_upgrade)
+            && self.authority == server.base.authority
+    }
+
     pub(super) fn of(server: &Server<'_>) -> Self {
         let is_secure = server.base.scheme == Scheme::HTTPS;
         Self {

@@ -7,10 +7,10 @@ use crate::proxy::answer_head::Watched;
 use crate::proxy::connector::BackendStream;
 
 /// A connection of HTTP/1 without TLS.
-pub(super) type Plain = Watched<TokioIo<BackendStream>>;
+pub(super) type Plain = TokioIo<Watched<BackendStream>>;
 
 /// A connection of HTTP/1 with TLS.
-pub(super) type Secure = Watched<TokioIo<TlsStream<BackendStream>>>;
+pub(super) type Secure = TokioIo<Watched<TlsStream<BackendStream>>>;
 
 /// A connection of HTTP/2.
 pub(super) type Shared = TokioIo<TlsStream<BackendStream>>;

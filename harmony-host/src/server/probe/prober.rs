@@ -133,7 +133,7 @@ impl Probe {
             return None;
         }
         let authority = authority(request.version(), request.uri(), request.headers()).ok()?;
-        let (host, port) = split_port(&authority)?;
+        let (host, port) = split_port(authority.to_str().ok()?)?;
         let (scheme, path) = (connection.scheme, request.uri().path());
         let normal = UrlPath::parse(path).ok()?;
         let query = RouteQuery { scheme, host, port: port.unwrap_or(scheme.default_port()), path: &normal };
