@@ -1,11 +1,9 @@
 //! A future that is polled only after it was woken, beside others of its task that are polled far more often.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-
-use atomic_waker::AtomicWaker;
 
 /// A future that is polled once, and then only after it was woken. Each poll of its task costs it one look at a flag.
 #[derive(Debug)]
@@ -21,12 +19,19 @@ pub(super) struct OnWake<F> {
 #[derive(Debug)]
 struct Bell {
     has_rung: AtomicBool,
-    task: AtomicWaker,
+    /// The waker of the task. A wake leaves it here: the task renews it only when it changes.
+    task: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    fn task(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<F: Future + Unpin> OnWake<F> {
     pub(super) fn new(future: F) -> Self {
-        let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), task: AtomicWaker::new() });
+        let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), task: Mutex::default() });
         Self { future, waker: Waker::from(Arc::clone(&bell)), bell, task: None }
     }
 }
@@ -37,7 +42,7 @@ impl<F: Future + Unpin> Future for OnWake<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         if !this.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-            this.bell.task.register(cx.waker());
+            *this.bell.task() = Some(cx.waker().clone());
             this.task = Some(cx.waker().clone());
         }
         if !this.bell.has_rung.swap(false, Ordering::AcqRel) {
@@ -54,7 +59,10 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.has_rung.store(true, Ordering::Release);
-        self.task.wake();
+        let task = self.task().clone();
+        if let Some(task) = task {
+            task.wake();
+        }
     }
 }
 
@@ -86,6 +94,24 @@ mod tests {
         woken.notify_one();
         on_wake.await;
         assert_eq!(polls.load(Ordering::Relaxed), 2);
+    }
+
+    /// Each wake reaches the task, not only the first one.
+    #[tokio::test(start_paused = true)]
+    async fn a_future_is_woken_again_and_again() {
+        let woken = Arc::new(Notify::new());
+        let of_future = Arc::clone(&woken);
+        let task = tokio::spawn(OnWake::new(Box::pin(async move {
+            for _ in 0..3 {
+                of_future.notified().await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })));
+        for _ in 0..3 {
+            woken.notify_one();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::timeout(Duration::from_secs(1), task).await.expect("all wakes").unwrap();
     }
 
     /// A wake from another task reaches the task that polls it now, not the one that polled it first.
