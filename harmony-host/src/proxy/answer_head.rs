@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// The letters and digits that are kept of an invalid line, enough for the names of the framing headers.
 const KEPT: usize = 256;
 
+/// The length of a status line up to the code.
+const STATUS_BYTES: usize = b"HTTP/1.1 200".len();
+
 /// The names of the framing headers, by their letters, and the length of the shorter one.
 const FRAMING: [&[u8]; 2] = [b"contentlength", b"transferencoding"];
 const SHORTEST: usize = FRAMING[0].len();
@@ -129,14 +132,19 @@ fn is_token(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
-/// Returns the name of a header whose line cannot be an invalid one about the framing. `line` has no line end.
+/// Returns the name of a header whose line cannot be an invalid one about the framing, nor a folded one. `line` has no line
+/// end.
 fn harmless_name(line: &[u8]) -> Option<&[u8]> {
-    let colon = line.iter().position(|byte| !is_token(*byte)).filter(|end| line.get(*end) == Some(&b':'))?;
-    let (name, value) = line.split_at_checked(colon)?;
+    let is_colon = |byte: &u8| *byte == b':';
+    // A name of fewer letters than those of the framing headers has none of them, valid or not.
+    if let Some(colon) = line.iter().take(SHORTEST).position(is_colon)
+        && !matches!(line.first(), Some(b' ' | b'\t'))
+    {
+        return line.get(..colon);
+    }
+    let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
     let is_text = |byte: &u8| !byte.is_ascii_control() || *byte == b'\t';
-    // A name of fewer letters than those of the framing headers has none of them.
-    let is_harmless = !name.is_empty() && (name.len() < SHORTEST || value.iter().all(is_text));
-    is_harmless.then_some(name)
+    (name.iter().all(|byte| is_token(*byte)) && value.iter().all(is_text)).then_some(name)
 }
 
 /// Returns whether the letters and digits of a name are those of a framing header.
@@ -165,7 +173,7 @@ struct Head {
 struct Line {
     length: usize,
     /// The first bytes of a status line.
-    start: [u8; 12],
+    start: [u8; STATUS_BYTES],
     is_folded: bool,
     has_colon: bool,
     /// Set after a space in the name, which hyper removes only before the colon.
@@ -191,11 +199,11 @@ impl Head {
                 self.is_framing = is_framing(name);
                 continue;
             }
-            for byte in line.iter().filter(|byte| **byte != b'\r') {
-                match self.has_status {
-                    true => self.line.push(*byte),
-                    false => self.line.push_status(*byte),
-                }
+            let bytes = line.iter().filter(|byte| **byte != b'\r');
+            match self.has_status {
+                true => bytes.for_each(|byte| self.line.push(*byte)),
+                // The rest of a status line is of no interest.
+                false => bytes.take(STATUS_BYTES).for_each(|byte| self.line.push_status(*byte)),
             }
             if end.is_some() {
                 self.end_line()?;

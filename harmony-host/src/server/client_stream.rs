@@ -64,6 +64,9 @@ impl<IO: AsyncRead + Unpin> AsyncRead for ClientStream<IO> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.first.give(buffer) {
+            // What follows is read with it: two small reads would let the server double its buffer. An error or the end is
+            // read again.
+            let _ = Pin::new(&mut self.io).poll_read(cx, buffer);
             return Poll::Ready(Ok(()));
         }
         let before = (buffer.filled().len(), buffer.remaining());

@@ -79,9 +79,9 @@ pub(super) async fn serve<S: Service>(
             () = activity.silent_for(idle_timeout) => {}
         }
         must_finish.notify_one();
-        activity.idle_for(DRAIN_PATIENCE).await;
+        Box::pin(activity.idle_for(DRAIN_PATIENCE)).await;
     };
-    let must_end = std::pin::pin!(async {
+    let must_end = Box::pin(async {
         tokio::select! {
             () = place.must_leave() => "its place is needed",
             () = activity.pace().must_end() => "its client is slow, and its place is needed",
@@ -89,7 +89,7 @@ pub(super) async fn serve<S: Service>(
             () = drain.cut() => "the gateway stops",
         }
     });
-    let conversation = converse(stream, peer, spec, context, activity, &must_finish);
+    let conversation = Box::pin(converse(stream, peer, spec, context, activity, &must_finish));
     let reason = tokio::select! {
         biased;
         ended = conversation => match ended {
@@ -128,53 +128,64 @@ async fn converse<S: Service>(
         })
     };
     let wrap = |stream, first| ClientStream::new(stream, first, Arc::clone(activity));
+    let caller = |scheme| {
+        let (service, connection) = (Arc::clone(&service), connection(scheme));
+        Arc::new(Caller { service, connection, activity: Arc::clone(activity) })
+    };
+    // The boxes keep the state of what is over, and of the other version, out of that of the connection.
     match &spec.tls {
         None => {
-            let connection = connection(Scheme::Http);
-            let (version, first) = FirstBytes::read(&mut stream, spec.client_idle_timeout).await?;
-            let stream = wrap(stream, first);
-            Box::pin(http(stream, version, connection, service, activity, must_finish)).await
+            let first = Box::pin(FirstBytes::read(&mut stream, spec.client_idle_timeout));
+            let (version, first) = first.await?;
+            Box::pin(http(wrap(stream, first), version, caller(Scheme::Http), must_finish)).await
         }
         Some(tls) => {
             let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
-            let connection = connection(Scheme::Https);
             let handshake = acceptor.accept(wrap(stream, FirstBytes::default()));
-            let Ok(stream) = timeout(HANDSHAKE_TIMEOUT, handshake).await else {
+            let Ok(stream) = Box::pin(timeout(HANDSHAKE_TIMEOUT, handshake)).await else {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake timed out").into());
             };
             let stream = stream?;
             let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
-            Box::pin(http(stream, version, connection, service, activity, must_finish)).await
+            Box::pin(http(stream, version, caller(Scheme::Https), must_finish)).await
         }
     }
 }
 
+/// The other end of a connection, and the service that its requests are for.
+struct Caller<S> {
+    service: Arc<S>,
+    connection: Arc<ConnectionInfo>,
+    activity: Arc<Activity>,
+}
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves HTTP on `stream`, and then the tunnel that its last response has announced. The caller detects the version: hyper's
-/// own detection waits for the first bytes without a deadline, so a silent client could keep a connection open forever. The
-/// deadline of a head is that of an idle connection, for which the caller finishes it.
+/// Serves HTTP on `stream`, and then the tunnel that its last response has announced. hyper's own detection of the version
+/// waits for the first bytes without a deadline, so a silent client could keep a connection open forever. The deadline of a
+/// head is that of an idle connection, for which the caller finishes it.
 async fn http<IO, S: Service>(
     stream: IO,
     version: Version,
-    connection: Arc<ConnectionInfo>,
-    service: Arc<S>,
-    activity: &Arc<Activity>,
+    caller: Arc<Caller<S>>,
     must_finish: &Notify,
 ) -> Result<(), BoxError>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (of_request, of_handler) = (Arc::clone(&connection), Arc::clone(activity));
-    let handler = service_fn(move |request: Request<Incoming>| {
-        let (service, connection, activity) =
-            (Arc::clone(&service), Arc::clone(&of_request), Arc::clone(&of_handler));
-        async move { Ok::<_, Infallible>(answer(&*service, &connection, &activity, request).await) }
-    });
     let stream = TokioIo::new(Targets::new(stream, version != Version::HTTP_2));
+    let (connection, activity) = (Arc::clone(&caller.connection), Arc::clone(&caller.activity));
+    let handler = service_fn(move |request: Request<Incoming>| {
+        let caller = Arc::clone(&caller);
+        // A connection is idle for most of its life: the state of a request lives no longer than the request.
+        Box::pin(async move {
+            let Caller { service, connection, activity } = &*caller;
+            Ok::<_, Infallible>(answer(&**service, connection, activity, request).await)
+        })
+    });
     if version == Version::HTTP_2 {
-        let mut builder = http2::Builder::new(Streams(Arc::clone(activity)));
+        let mut builder = http2::Builder::new(Streams(activity));
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
@@ -183,13 +194,12 @@ where
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_header_list_size(MAX_HEADER_LIST_BYTES)
             .keep_alive_interval(PING_INTERVAL);
-        let serving = builder.serve_connection(stream, handler);
-        let finish = http2::Connection::graceful_shutdown;
-        return Box::pin(serve_to_the_end(serving, finish, must_finish)).await;
+        let serving = Box::pin(builder.serve_connection(stream, handler));
+        return serve_to_the_end(serving, http2::Connection::graceful_shutdown, must_finish).await;
     }
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
-    let serving = builder.serve_connection(stream, handler).with_upgrades();
+    let serving = Box::pin(builder.serve_connection(stream, handler).with_upgrades());
     serve_to_the_end(serving, http1::UpgradeableConnection::graceful_shutdown, must_finish).await?;
     if let Some(tunnel) = connection.tunnel.take() {
         let _in_flight = activity.begin();
@@ -200,14 +210,13 @@ where
 
 /// Runs `serving` to its end. When it must finish, `finish` tells it to end after the requests in flight.
 async fn serve_to_the_end<C>(
-    serving: C,
+    mut serving: Pin<Box<C>>,
     finish: impl FnOnce(Pin<&mut C>),
     must_finish: &Notify,
 ) -> Result<(), BoxError>
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut serving = std::pin::pin!(serving);
     let told_to_finish = std::pin::pin!(must_finish.notified());
     tokio::select! {
         // The connection first: it must have read a request that has arrived, so that the end does not drop it.

@@ -130,7 +130,7 @@ impl Place {
     pub(super) async fn must_leave(&self) {
         loop {
             self.guest.told_to_leave.notified().await;
-            tokio::time::sleep(LAST_CALL).await;
+            Box::pin(tokio::time::sleep(LAST_CALL)).await;
             if self.guest.activity.idle_since().is_some() {
                 return;
             }
