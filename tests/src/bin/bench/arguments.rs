@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::proxy;
+
 /// Measures harmony-host beside a minimal hyper proxy.
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
@@ -54,6 +56,8 @@ pub(crate) enum Only {
     Caches,
     /// From the list of many pending changes to the verdicts
     Bulk,
+    /// Proxying beside nginx and haproxy. Takes about 8 minutes, and is measured only if named
+    Proxy,
 }
 
 /// The roles of this binary when it runs itself as a child process.
@@ -88,6 +92,12 @@ impl Arguments {
 
     /// An upper bound of the duration of all load measurements.
     pub(crate) fn load_time(&self) -> Duration {
-        (self.window() + self.warm_up()) * self.rounds * 6
+        let (each, measurements) = match self.only {
+            Some(Only::Proxy) => {
+                (self.window() + self.warm_up() + Duration::from_secs(1), proxy::MEASUREMENTS)
+            }
+            _ => (self.window() + self.warm_up(), 6),
+        };
+        each * self.rounds * measurements
     }
 }

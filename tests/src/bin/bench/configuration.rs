@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use harmony_tests::{SECRET, Workdir, free_port};
+use harmony_tests::{Identity, SECRET, Workdir, free_port};
 
 use crate::tokens::{Keys, MESH};
 
@@ -49,6 +49,25 @@ pub(crate) fn single(port: u16, upstream: SocketAddr, role: &MeshRole) -> Workdi
         }
     }
     Workdir::with(files.iter().map(|(name, text)| (name.as_str(), text.clone())))
+}
+
+/// A gateway with one pipeline that forwards all requests to `upstream` over TLS. Its clients connect to `tls` with TLS, and
+/// to `port` without.
+pub(crate) fn secure(port: u16, tls: u16, upstream: SocketAddr, identity: &Identity) -> Workdir {
+    let config = gateway(port)
+        + &format!(
+            "\n[network.secure.http]\nbind_address = \"127.0.0.1\"\nbind_port = {tls}\n\
+             cert_path = \"tls/cert.pem\"\nkey_path = \"tls/key.pem\"\n"
+        );
+    let text = pipeline("bench", "/", upstream)
+        .replace("networks = [\"public\"]", "networks = [\"public\", \"secure\"]")
+        .replace("http://", "https://");
+    Workdir::with([
+        ("config.toml", config),
+        ("pipelines/bench.toml", text + "options.ca_cert_path = \"tls/cert.pem\"\n"),
+        ("tls/cert.pem", identity.cert.clone()),
+        ("tls/key.pem", identity.key.clone()),
+    ])
 }
 
 /// A gateway on `port` with `count` pipelines, each in its own file, that forward to `upstream`.

@@ -36,6 +36,20 @@ impl GetRequest {
             Some(HeaderValue::try_from(format!("Bearer {token}")).expect("a token is a header"));
         self
     }
+
+    /// Returns the request as sent over HTTP/1.1.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        let mut text = format!("GET {} HTTP/1.1\r\n", self.path).into_bytes();
+        let authorization = self.authorization.as_ref().map(|value| ("authorization", value));
+        for (name, value) in std::iter::once(("host", &self.host)).chain(authorization) {
+            text.extend_from_slice(name.as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"\r\n");
+        text.into()
+    }
 }
 
 /// A keep-alive connection for sequential requests.

@@ -13,6 +13,17 @@ pub(crate) struct Cpus {
     pinned: bool,
 }
 
+/// The CPUs on which a process runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'a> {
+    /// The CPUs of the load.
+    Load,
+    /// The CPU of the proxy under measurement.
+    Proxy(&'a Cpus),
+    /// The CPU of the proxy and one of those of the load.
+    TwoCpus(&'a Cpus),
+}
+
 impl Cpus {
     /// Assigns the first CPU to the proxy and pins this process and its future children to the others.
     pub(crate) fn split() -> Self {
@@ -34,14 +45,31 @@ impl Cpus {
         Self { pinned: false, ..self }
     }
 
-    /// Runs `start` on the proxy's CPU. Processes that it starts stay there.
+    /// Returns true if the proxy can have a second CPU, which it then shares with the load.
+    pub(crate) fn has_two(&self) -> bool {
+        self.pinned && self.proxy != self.others
+    }
+
+    /// Runs `start` at `place`. Processes that it starts stay there.
+    pub(crate) fn run_at<T>(place: Place<'_>, start: impl FnOnce() -> T) -> T {
+        match place {
+            Place::Load => start(),
+            Place::Proxy(cpus) => cpus.run_on(&cpus.proxy, start),
+            Place::TwoCpus(cpus) => {
+                let second = cpus.others.split(',').next().unwrap_or_default();
+                cpus.run_on(&format!("{},{second}", cpus.proxy), start)
+            }
+        }
+    }
+
+    /// Runs `start` on the CPUs in `list`.
     ///
     /// This process moves itself, because a command that begins with `taskset` would include it in the start time.
-    pub(crate) fn run_on_proxy_cpu<T>(&self, start: impl FnOnce() -> T) -> T {
+    fn run_on<T>(&self, list: &str, start: impl FnOnce() -> T) -> T {
         if !self.pinned {
             return start();
         }
-        pin_to(&self.proxy);
+        pin_to(list);
         let started = start();
         pin_to(&self.others);
         started

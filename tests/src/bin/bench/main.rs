@@ -1,4 +1,4 @@
-//! Benchmark of harmony-host beside a minimal hyper proxy, in one run on one machine.
+//! Benchmark of harmony-host beside a minimal hyper proxy, nginx and haproxy, in one run on one machine.
 //! The benchmark asserts no duration; it fails when a response is wrong.
 //!
 //! `cargo run --release -p harmony-tests --bin bench`
@@ -13,6 +13,8 @@ mod load;
 mod machine;
 mod memory;
 mod process;
+mod process_tree;
+mod proxy;
 mod reload;
 mod report;
 mod smallest_proxy;
@@ -103,6 +105,9 @@ async fn measure(arguments: &Arguments, cpus: Cpus, machine: Machine) -> Outcome
     }
     if only.is_none_or(|only| only == Only::Memory) {
         report.memory = Some(memory::measure(&cpus).await?);
+    }
+    if only == Some(Only::Proxy) {
+        report.proxy = Some(proxy::measure(arguments, &cpus, &mut report.wrong).await?);
     }
     // Last, because these remove the pinning.
     let cpus = cpus.shared();

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::Outcome;
 use crate::connection::{Connection, GetRequest};
-use crate::cpus::Cpus;
+use crate::cpus::{Cpus, Place};
 
 /// The time a process has until its first response. Generous: a run that reaches it fails.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -49,6 +49,15 @@ pub(crate) struct Process {
     started: Instant,
     /// The configuration, if the process has one, and the file with its stderr.
     files: Arc<Workdir>,
+    stop: Stop,
+}
+
+/// The way in which a process is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    Kill,
+    /// With SIGTERM: a program that has child processes ends them then, and leaves them behind when it is killed.
+    Terminate,
 }
 
 impl Process {
@@ -57,7 +66,7 @@ impl Process {
         let address = loopback(free_port());
         let mut command = own_binary();
         command.arg("upstream").arg("--listen").arg(address.to_string());
-        Self::start(command, address, Workdir::new(), None)
+        Self::start(command, address, Workdir::new(), Place::Load)
     }
 
     /// Starts the minimal proxy, the baseline.
@@ -66,13 +75,25 @@ impl Process {
         let mut command = own_binary();
         command.arg("smallest-proxy").arg("--listen").arg(address.to_string());
         command.arg("--upstream").arg(upstream.to_string());
-        Self::start(command, address, Workdir::new(), Some(cpus))
+        Self::start(command, address, Workdir::new(), Place::Proxy(cpus))
     }
 
     /// Starts harmony-host with the configuration in `files`, which listens on `port`.
     pub(crate) fn harmony(cpus: &Cpus, files: impl Into<Arc<Workdir>>, port: u16) -> Self {
+        Self::harmony_at(Place::Proxy(cpus), files, port)
+    }
+
+    /// Starts harmony-host at `place` with the configuration in `files`, which listens on `port`.
+    pub(crate) fn harmony_at(place: Place<'_>, files: impl Into<Arc<Workdir>>, port: u16) -> Self {
         let files = files.into();
-        Self::start(harmony(&files), loopback(port), files, Some(cpus))
+        Self::start(harmony(&files), loopback(port), files, place)
+    }
+
+    /// Starts a server of others, which listens on `port` and ends its own children on SIGTERM.
+    pub(crate) fn foreign(command: Command, place: Place<'_>, files: Workdir, port: u16) -> Self {
+        let mut process = Self::start(command, loopback(port), files, place);
+        process.stop = Stop::Terminate;
+        process
     }
 
     /// Starts harmony-host with a machine token of its control plane.
@@ -84,25 +105,22 @@ impl Process {
     ) -> Self {
         let mut command = harmony(files);
         command.env("RUNBEAM_MACHINE_TOKEN", machine_token);
-        Self::start(command, loopback(port), Arc::clone(files), Some(cpus))
+        Self::start(command, loopback(port), Arc::clone(files), Place::Proxy(cpus))
     }
 
-    /// Starts a process on the proxy's CPU if `cpus` is given.
+    /// Starts a process at `place`.
     fn start(
         mut command: Command,
         address: SocketAddr,
         files: impl Into<Arc<Workdir>>,
-        cpus: Option<&Cpus>,
+        place: Place<'_>,
     ) -> Self {
         let files = files.into();
         let log = File::create(files.path().join("stderr")).expect("a log file");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let mut spawn = || (Instant::now(), command.spawn().expect("the binary runs"));
-        let (started, child) = match cpus {
-            Some(cpus) => cpus.run_on_proxy_cpu(spawn),
-            None => spawn(),
-        };
-        Self { address, child, started, files }
+        let spawn = || (Instant::now(), command.spawn().expect("the binary runs"));
+        let (started, child) = Cpus::run_at(place, spawn);
+        Self { address, child, started, files, stop: Stop::Kill }
     }
 
     /// The configuration.
@@ -138,30 +156,48 @@ impl Process {
         format!("its stderr:\n{}", self.files.read("stderr"))
     }
 
-    /// The CPU time so far.
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The CPU time so far, without that of child processes.
     pub(crate) fn cpu_time(&self) -> CpuTime {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let stat = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        // The second field is the name in brackets, which may contain blanks. Fields 14 and 15 are utime and stime.
-        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let mut ticks = after_name.split_whitespace().skip(11).map(|ticks| ticks.parse::<f64>());
-        let mut seconds = || ticks.next().and_then(Result::ok).expect("a number") / TICKS_PER_SECOND;
-        CpuTime { user: seconds(), system: seconds() }
+        cpu_time(self.id())
     }
 
     /// A size in /proc/PID/status, such as `VmRSS`, in KiB.
     pub(crate) fn memory(&self, field: &str) -> f64 {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        let number = line.and_then(|line| line.split_whitespace().next()).expect("the field is there");
-        number.parse().expect("a number")
+        memory(self.id(), field)
     }
+}
+
+/// Returns the CPU time of a process so far.
+pub(crate) fn cpu_time(id: u32) -> CpuTime {
+    let path = format!("/proc/{id}/stat");
+    let stat = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    // The second field is the name in brackets, which may contain blanks. Fields 14 and 15 are utime and stime.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let mut ticks = after_name.split_whitespace().skip(11).map(|ticks| ticks.parse::<f64>());
+    let mut seconds = || ticks.next().and_then(Result::ok).expect("a number") / TICKS_PER_SECOND;
+    CpuTime { user: seconds(), system: seconds() }
+}
+
+/// Returns a size in /proc/PID/status, such as `VmRSS`, in KiB.
+pub(crate) fn memory(id: u32, field: &str) -> f64 {
+    let path = format!("/proc/{id}/status");
+    let status = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let number = line.and_then(|line| line.split_whitespace().next()).expect("the field is there");
+    number.parse().expect("a number")
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let _ = match self.stop {
+            Stop::Kill => self.child.kill(),
+            Stop::Terminate => Command::new("kill").arg(self.id().to_string()).status().map(drop),
+        };
         let _ = self.child.wait();
     }
 }
@@ -177,6 +213,7 @@ fn own_binary() -> Command {
     Command::new(std::env::current_exe().expect("this program has a path"))
 }
 
-fn loopback(port: u16) -> SocketAddr {
+/// Returns the address of `port` on the loopback interface.
+pub(crate) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }

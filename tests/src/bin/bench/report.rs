@@ -1,5 +1,6 @@
 //! The report of the benchmark, as tables or JSON.
 
+mod proxy;
 mod table;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::cpus::Cpus;
 use crate::load::CONNECTIONS;
 use crate::machine::Machine;
 use crate::memory::{self, Memory};
+use crate::proxy::ProxyReport;
 use crate::reload::{Reload, Written};
 use crate::start::{self, Start};
 use crate::throughput::Throughput;
@@ -36,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) caches: Option<Vec<Cache>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bulk: Option<Vec<Bulk>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) proxy: Option<ProxyReport>,
     /// The failed requests.
     pub(crate) wrong: Vec<String>,
 }
@@ -44,7 +48,8 @@ impl Report {
     pub(crate) fn new(machine: Machine, cpus: &Cpus) -> Self {
         let cpus = cpus.describe();
         let (throughput, reload, start, memory, caches, bulk) = (None, None, None, None, None, None);
-        Self { machine, cpus, throughput, reload, start, memory, caches, bulk, wrong: Vec::new() }
+        let (proxy, wrong) = (None, Vec::new());
+        Self { machine, cpus, throughput, reload, start, memory, caches, bulk, proxy, wrong }
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -77,6 +82,9 @@ impl fmt::Display for Report {
         }
         if let Some(rows) = &self.bulk {
             bulk(f, rows)?;
+        }
+        if let Some(report) = &self.proxy {
+            proxy::write(f, report)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Medians and maxima.
+//! Medians, percentiles and maxima.
 
 /// Returns the median; NaN for no numbers.
 pub(crate) fn median(numbers: impl IntoIterator<Item = f64>) -> f64 {
@@ -10,6 +10,12 @@ pub(crate) fn median(numbers: impl IntoIterator<Item = f64>) -> f64 {
         (_, Some(middle)) => *middle,
         (_, None) => f64::NAN,
     }
+}
+
+/// Returns the number that `share` of the sorted numbers do not exceed; NaN for no numbers.
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)
 }
 
 /// Returns the maximum; NaN for no numbers.
@@ -26,6 +32,12 @@ mod tests {
         assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!(median([]).is_nan());
+        let numbers: Vec<f64> = (1..=1000).map(f64::from).collect();
+        assert_eq!(
+            [0.5, 0.99, 0.999, 1.0].map(|share| percentile(&numbers, share)),
+            [500.0, 990.0, 999.0, 1000.0]
+        );
+        assert!(percentile(&[], 0.5).is_nan());
         assert_eq!(worst(&[1.0, 3.0, 2.0]), 3.0);
     }
 }

@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// The size of its responses.
+/// The size of its small responses.
 pub(crate) const BODY_BYTES: usize = 1024;
 
 /// The path that requires a bearer token.
@@ -22,9 +22,45 @@ pub(crate) const WITH_TOKEN: &str = "/with-token";
 /// The path that returns the received Authorization header, or an empty body.
 pub(crate) const REFLECT: &str = "/reflect";
 
-static BODY: [u8; BODY_BYTES] = [b'x'; BODY_BYTES];
+/// A body that the server has, with the path that responds with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    Small,
+    Medium,
+    Large,
+}
 
-/// Responds to every request with the same body.
+impl Body {
+    /// The path.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Small => "/",
+            Self::Medium => "/64k",
+            Self::Large => "/1m",
+        }
+    }
+
+    /// The size in bytes.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Small => BODY_BYTES,
+            Self::Medium => 64 * 1024,
+            Self::Large => LARGEST,
+        }
+    }
+
+    /// The content.
+    pub(crate) fn content(self) -> &'static [u8] {
+        &CONTENT[..self.bytes()]
+    }
+}
+
+/// The size of the largest body.
+const LARGEST: usize = 1024 * 1024;
+
+static CONTENT: [u8; LARGEST] = [b'x'; LARGEST];
+
+/// Responds to every request with the body of its path, the small one on unknown paths.
 pub(crate) async fn serve(listen: SocketAddr) -> ! {
     let listener = TcpListener::bind(listen).await.expect("the address is free");
     loop {
@@ -37,8 +73,11 @@ pub(crate) async fn serve(listen: SocketAddr) -> ! {
 
 fn respond(request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let token = request.headers().get(AUTHORIZATION);
-    let mut response = Response::new(Full::new(Bytes::from_static(&BODY)));
-    match request.uri().path() {
+    let path = request.uri().path();
+    let body = [Body::Medium, Body::Large].into_iter().find(|body| body.path() == path);
+    let content = body.unwrap_or(Body::Small).content();
+    let mut response = Response::new(Full::new(Bytes::from_static(content)));
+    match path {
         WITH_TOKEN if !token.is_some_and(|value| value.as_bytes().starts_with(b"Bearer ")) => {
             *response.status_mut() = StatusCode::UNAUTHORIZED;
         }
