@@ -9,18 +9,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::server::TlsStream;
 
-use crate::Identity;
+use crate::{Identity, until_closed_unread};
 
 /// The behaviour towards one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// An empty response 200, after the end of the request.
     Ok,
+    /// A response 200 with this JSON, after the end of the request.
+    Json(&'static str),
     /// The stream is refused before it is processed (RFC 9113, section 8.7).
     Refuse,
-    /// The server goes away. It has processed the requests before this one only.
+    /// The server goes away. It has processed the requests that it has answered only, and ignores all others.
     GoAway,
-    /// Nothing more is written to the connection, and nothing read, for ever.
+    /// Nothing more is written to the connection, and nothing read, until the client closes it.
     Freeze,
 }
 
@@ -43,6 +45,12 @@ const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 const NO_ERROR: u32 = 0;
 const REFUSED_STREAM: u32 = 7;
+
+/// `:status: 200`, the entry 8 of the static table (RFC 7541, appendix A).
+const STATUS_200: &[u8] = &[0x88];
+
+/// The same, and `content-type: application/json`, a literal with the name of entry 31.
+const JSON_200: &[u8] = b"\x88\x0f\x10\x10application/json";
 
 impl Http2Server {
     /// Starts a server that treats the `request`th request of the `connection`th connection as `reply(connection, request)`
@@ -94,7 +102,7 @@ async fn serve(mut stream: TlsStream<TcpStream>, reply: impl Fn(usize) -> Reply)
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await?;
     write(&mut stream, SETTINGS, 0, 0, &[]).await?;
-    let (mut requests, mut last) = (0, 0);
+    let (mut requests, mut last, mut goes_away) = (0, 0, false);
     let mut replies = std::collections::BTreeMap::new();
     loop {
         let mut head = [0; 9];
@@ -106,27 +114,38 @@ async fn serve(mut stream: TlsStream<TcpStream>, reply: impl Fn(usize) -> Reply)
         match kind {
             SETTINGS if flags & ACK == 0 => write(&mut stream, SETTINGS, ACK, 0, &[]).await?,
             PING if flags & ACK == 0 => write(&mut stream, PING, ACK, 0, &payload).await?,
-            HEADERS => {
+            HEADERS if !goes_away => {
                 let reply = reply(requests);
                 requests += 1;
                 match reply {
-                    Reply::Ok => drop(replies.insert(id, reply)),
+                    Reply::Ok | Reply::Json(_) => drop(replies.insert(id, reply)),
                     Reply::Refuse => {
                         write(&mut stream, RST_STREAM, 0, id, &REFUSED_STREAM.to_be_bytes()).await?;
                     }
                     Reply::GoAway => {
                         let payload = [u32::to_be_bytes(last), u32::to_be_bytes(NO_ERROR)].concat();
                         write(&mut stream, GOAWAY, 0, 0, &payload).await?;
+                        replies.clear();
+                        goes_away = true;
                     }
-                    Reply::Freeze => std::future::pending().await,
+                    Reply::Freeze => {
+                        until_closed_unread(stream.get_ref().0).await;
+                        return Ok(());
+                    }
                 }
             }
             _ => {}
         }
-        if matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 && replies.remove(&id).is_some() {
-            last = id;
-            // The status 200 is the entry 8 of the static table (RFC 7541, appendix A).
-            write(&mut stream, HEADERS, END_HEADERS | END_STREAM, id, &[0x88]).await?;
+        let ended = if matches!(kind, HEADERS | DATA) { flags & END_STREAM } else { 0 };
+        let Some(reply) = Some(&id).filter(|_| ended != 0).and_then(|id| replies.remove(id)) else {
+            continue;
+        };
+        last = id;
+        if let Reply::Json(text) = reply {
+            write(&mut stream, HEADERS, END_HEADERS, id, JSON_200).await?;
+            write(&mut stream, DATA, END_STREAM, id, text.as_bytes()).await?;
+        } else {
+            write(&mut stream, HEADERS, END_HEADERS | END_STREAM, id, STATUS_200).await?;
         }
     }
 }

@@ -56,18 +56,22 @@ impl Drop for RawServer {
 }
 
 async fn serve(mut stream: TcpStream, response: Option<String>, requests: Arc<Mutex<Vec<String>>>) {
-    let (mut request, mut some) = (String::new(), [0; 4096]);
-    while !is_complete(&request) {
-        match stream.read(&mut some).await {
-            Ok(count @ 1..) => request.push_str(&String::from_utf8_lossy(&some[..count])),
-            _ => return,
-        }
-    }
+    let Some(request) = read_request(&mut stream).await else { return };
     requests.lock().expect("no panic").push(request);
     match response {
         Some(text) => drop(stream.write_all(text.as_bytes()).await),
         None => std::future::pending().await,
     }
+}
+
+/// Reads one request, as raw bytes. `None` if the connection ends before.
+pub async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let (mut request, mut some) = (String::new(), [0; 4096]);
+    while !is_complete(&request) {
+        let Ok(count @ 1..) = stream.read(&mut some).await else { return None };
+        request.push_str(&String::from_utf8_lossy(&some[..count]));
+    }
+    Some(request)
 }
 
 /// Returns true if the request is complete by its own framing headers.

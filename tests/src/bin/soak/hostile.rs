@@ -1,12 +1,15 @@
-//! The hostile soak: a gateway with few descriptors and no usable stderr, among clients and a control plane that
-//! misbehave.
+//! The hostile soak: a gateway with few descriptors and no usable stderr, among clients, backends and a control
+//! plane that misbehave.
 
+mod backend_clients;
 mod crowd;
 mod findings;
 mod lag;
 mod neighbours;
 mod process;
+mod rogue_backends;
 mod rogue_cloud;
+mod rogue_http1;
 mod scene;
 
 use std::path::Path;

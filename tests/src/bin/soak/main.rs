@@ -26,9 +26,11 @@ use crate::world::World;
 /// written, the protocol was not violated, and no request failed.
 ///
 /// With --hostile, the real binary runs with 512 descriptors and a stderr that is closed, or that nobody reads, among
-/// slow, silent, half-open and flooding clients and with a control plane that freezes, resets and sends nonsense. The
-/// requests of well-behaved clients succeed, the management API answers within a second, edits become live, and once the
-/// hostile clients have left, memory and descriptors are what they were: 48 MiB and 24 descriptors more at most.
+/// slow, silent, half-open and flooding clients, with a control plane that freezes, resets and sends nonsense, and with
+/// backends that freeze, reset connections, go away and close idle connections. The requests of well-behaved clients
+/// succeed; those to a backend that freezes or resets connections fail in time with 502 or 504. The management API answers
+/// within a second, edits become live, and once the hostile clients have left, memory and descriptors are what they were:
+/// 32 MiB and 24 descriptors more at most.
 #[derive(Debug, Parser)]
 #[command(
     name = "soak",

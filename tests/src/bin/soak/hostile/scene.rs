@@ -19,10 +19,12 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::backend_clients::BackendClients;
 use super::crowd::Crowd;
 use super::findings::Findings;
 use super::neighbours::Neighbours;
 use super::process::{DRAIN_SECONDS, Process, Stderr, Usage};
+use super::rogue_backends::RogueBackends;
 use super::rogue_cloud;
 use crate::change::document;
 
@@ -47,7 +49,8 @@ pub(super) struct Scene {
     cloud: Arc<(ControlPlane, FaultProxy)>,
     /// The backends; they serve until they are dropped.
     _upstreams: [Upstream; 3],
-    neighbours: Option<Neighbours>,
+    rogues: RogueBackends,
+    neighbours: Option<(Neighbours, BackendClients)>,
     crowd: Option<Crowd>,
     rogue: Option<JoinHandle<()>>,
     version: usize,
@@ -68,14 +71,17 @@ impl Scene {
         })
         .await;
         let large = Upstream::streaming(|_| async { http::Response::new(large()) }).await;
+        let rogues = RogueBackends::start().await;
         let sections = [
             forward("backend", "/backend", &ordinary.url()),
             forward("early", "/early", &early.url()),
             forward("large", "/large", &large.url()),
             forward("gone", "/gone", &format!("http://127.0.0.1:{}", free_port())),
+            rogues.sections(),
         ];
         let dir = Workdir::with([
             ("config.toml", on_ports(&(config + &sections.concat()), port, admin)),
+            ("ca.pem", rogues.certificate()),
             ("pipelines/steady.toml", document("steady", 0)),
             ("pipelines/edited.toml", document("edited", 0)),
         ]);
@@ -88,6 +94,7 @@ impl Scene {
             admin,
             cloud: Arc::new(cloud),
             _upstreams: [ordinary, early, large],
+            rogues,
             neighbours: None,
             crowd: None,
             rogue: None,
@@ -102,7 +109,8 @@ impl Scene {
             }
             sleep(Duration::from_millis(50)).await;
         }
-        scene.neighbours = Some(Neighbours::start(port, admin, findings));
+        let neighbours = Neighbours::start(port, admin, findings);
+        scene.neighbours = Some((neighbours, BackendClients::start(port, &scene.rogues, findings)));
         Some(scene)
     }
 
