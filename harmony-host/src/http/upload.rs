@@ -62,6 +62,7 @@ struct Source {
     idle_timeout: Option<Duration>,
     /// The timer of the idle timeout. It exists only while no data arrives, so a flowing body costs no timer.
     timer: Option<Pin<Box<Sleep>>>,
+    /// The reader that waits for the client; `None` while none does.
     reader: Option<Waker>,
     kept: Kept,
     /// The pace of the client; `None` once the response has begun, from which on the backend sets the pace.
@@ -225,6 +226,12 @@ impl Upload {
         self.shared.as_ref().is_none_or(|shared| shared.is_finished())
     }
 
+    /// Returns whether a reader waits for the client to send more. False while nobody reads, as before a connection to the
+    /// backend is open.
+    pub(crate) fn waits_for_client(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.source().reader.is_some())
+    }
+
     /// Returns whether the announced length is above the limit, before anything is read.
     pub(crate) fn too_large(&self) -> bool {
         self.shared.as_ref().is_some_and(|shared| shared.hint.lower() > shared.limit())
@@ -309,7 +316,7 @@ impl Source {
             return Poll::Ready(Some(Err(UploadError::Abandoned.into())));
         };
         if let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) {
-            self.timer = None;
+            (self.timer, self.reader) = (None, None);
             if let Some(pace) = &self.pace {
                 let data = match &frame {
                     Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
@@ -436,6 +443,18 @@ mod tests {
         let (_client, mut upload) = receive(&post("Content-Length: 100\r\n\r\n")).await;
         upload.remove_idle_timeout();
         assert!(timeout(100 * IDLE_TIMEOUT, upload.frame()).await.is_err());
+    }
+
+    /// The body that nobody reads, as by a backend that is frozen, is not the client's fault.
+    #[tokio::test(start_paused = true)]
+    async fn the_client_is_waited_for_by_a_reader_only() {
+        let (mut client, mut upload) = receive(&post("Content-Length: 2\r\n\r\n")).await;
+        assert!(!upload.waits_for_client(), "nobody reads");
+        assert!(timeout(DROPPING_TIME, upload.frame()).await.is_err());
+        assert!(upload.waits_for_client());
+        client.write_all(b"x").await.unwrap();
+        upload.frame().await.unwrap().unwrap();
+        assert!(!upload.waits_for_client(), "the reader has what was sent");
     }
 
     #[tokio::test(start_paused = true)]

@@ -85,7 +85,7 @@ pub(super) async fn forward(
             }
             Ok(Ok(response)) => return client_response(response, upstream),
             Ok(Err(error)) => error,
-            Err(()) if !upload.is_finished() => return Err(ProxyError::RequestTimeout),
+            Err(()) if upload.waits_for_client() => return Err(ProxyError::RequestTimeout),
             Err(()) => {
                 suspect.retire();
                 let seconds = upstream.timeout.as_secs();

@@ -70,6 +70,17 @@ async fn connections_are_used_again() {
     assert!(connections.load(Ordering::Relaxed) <= 2, "{connections:?}");
 }
 
+/// A backend that freezes before it has read a body is to blame, not the client.
+#[tokio::test]
+async fn a_frozen_handshake_is_a_gateway_timeout() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let backend = format!("service = \"http\"\noptions.base_url = \"{url}\"\ntimeout_secs = 1\n");
+    let site = Site::serving(&pipeline("all", "/", &backend)).await;
+    let answer = client().post(site.url("/x")).body("body").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT, "{:?}", answer.text().await);
+}
+
 /// A client that goes away in the middle of a response ends the connection to the backend with it.
 #[tokio::test]
 async fn a_broken_off_response_ends_its_connection() {
