@@ -25,6 +25,7 @@ mod evidence;
 mod fail_closed;
 mod force_https;
 mod forwarding;
+mod frozen_control_plane;
 mod generation_consistency;
 mod guide;
 mod honoured_keys;
