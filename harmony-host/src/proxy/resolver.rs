@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -25,47 +27,92 @@ const MAX_UNKNOWN: Duration = Duration::from_secs(5);
 /// The interval in which a change of the system's settings is noticed.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The system's settings.
+/// The files with the system's settings.
 const SETTINGS: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
 /// Resolves names by the settings of the system, its hosts file included. Answers are used again for their time to live. A
 /// clone shares them.
 #[derive(Clone)]
-pub(super) struct Resolver(Arc<Mutex<Option<Loaded>>>);
+pub(super) struct Resolver(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    loaded: Mutex<Option<Loaded>>,
+}
+
+/// The settings: the files in which a change is noticed, and the function that reads them.
+struct Settings {
+    files: [PathBuf; 2],
+    read: Box<dyn Fn() -> io::Result<TokioResolver> + Send + Sync>,
+}
 
 struct Loaded {
     resolver: Arc<TokioResolver>,
-    /// The times of the last changes of the settings.
-    changed: [Option<SystemTime>; 2],
+    stamps: [Option<Stamp>; 2],
     checked: Instant,
+}
+
+/// The version of a file, as far as its file system tells. A file that replaces another one may be just as old.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// Returns the version of a file; `None` if there is none.
+    fn of(file: &Path) -> Option<Self> {
+        let metadata = fs::metadata(file).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+        })
+    }
 }
 
 impl Resolver {
     /// Creates a resolver, which reads the settings at the first lookup.
     pub(super) fn new() -> Self {
-        Self(Arc::default())
+        Self::with(Settings { files: SETTINGS.map(PathBuf::from), read: Box::new(read_system) })
+    }
+
+    fn with(settings: Settings) -> Self {
+        Self(Arc::new(Inner { settings, loaded: Mutex::default() }))
     }
 
     /// Returns the resolver of the present settings.
     fn current(&self) -> io::Result<Arc<TokioResolver>> {
-        let mut loaded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { settings, loaded } = &*self.0;
+        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.checked.elapsed() < CHECK_INTERVAL) {
             return Ok(Arc::clone(&loaded.resolver));
         }
-        let changed = SETTINGS.map(|file| fs::metadata(file).and_then(|file| file.modified()).ok());
-        if let Some(loaded) = loaded.as_mut().filter(|loaded| loaded.changed == changed) {
+        let stamps = settings.files.each_ref().map(|file| Stamp::of(file));
+        if let Some(loaded) = loaded.as_mut().filter(|loaded| loaded.stamps == stamps) {
             loaded.checked = Instant::now();
             return Ok(Arc::clone(&loaded.resolver));
         }
-        // Without settings the hosts file is what remains.
-        let builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the settings of the system's resolver cannot be read: {}", SETTINGS[0]);
-            TokioResolver::builder_with_config(ResolverConfig::default(), TokioRuntimeProvider::default())
-        });
-        let resolver = Arc::new(built(builder)?);
-        *loaded = Some(Loaded { resolver: Arc::clone(&resolver), changed, checked: Instant::now() });
+        let resolver = Arc::new((settings.read)()?);
+        *loaded = Some(Loaded { resolver: Arc::clone(&resolver), stamps, checked: Instant::now() });
         Ok(resolver)
     }
+}
+
+/// Reads the settings of the system.
+///
+/// # Errors
+/// The settings cannot be used.
+fn read_system() -> io::Result<TokioResolver> {
+    // Without settings the hosts file is what remains.
+    let builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the settings of the system's resolver cannot be read: {}", SETTINGS[0]);
+        TokioResolver::builder_with_config(ResolverConfig::default(), TokioRuntimeProvider::default())
+    });
+    built(builder)
 }
 
 type Builder = hickory_resolver::ResolverBuilder<TokioRuntimeProvider>;
@@ -110,72 +157,4 @@ impl fmt::Debug for Resolver {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
-    use hickory_resolver::config::{ConnectionConfig, NameServerConfig};
-    use tokio::net::UdpSocket;
-
-    use super::*;
-
-    /// Returns a resolver that asks the name server at `port` of this machine.
-    fn asking(port: u16) -> TokioResolver {
-        let mut connection = ConnectionConfig::udp();
-        connection.port = port;
-        let server = NameServerConfig::new(IpAddr::V4(Ipv4Addr::LOCALHOST), true, vec![connection]);
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-        built(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())).unwrap()
-    }
-
-    #[tokio::test]
-    async fn localhost_is_known() {
-        let found = Resolver::new().call("localhost".parse().unwrap()).await.unwrap();
-        assert!(found.into_iter().all(|address| address.ip().is_loopback()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_name_server_is_an_error_in_time() {
-        let silent = UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
-        let resolver = asking(silent.local_addr().unwrap().port());
-        let start = Instant::now();
-        assert!(lookup(&resolver, "backend.example.").await.is_err());
-        assert!(start.elapsed() <= LOOKUP_TIMEOUT, "{:?}", start.elapsed());
-    }
-
-    /// The answers of a name server, with their time to live, are used again until it is over.
-    #[tokio::test]
-    async fn answers_are_used_for_their_time_to_live() {
-        let server = UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = server.local_addr().unwrap().port();
-        let (sender, mut asked) = tokio::sync::mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            let mut query = [0; 512];
-            while let Ok((size, peer)) = server.recv_from(&mut query).await {
-                let question = &query[12..size];
-                let end = question.iter().position(|byte| *byte == 0).unwrap() + 5;
-                let is_v4 = question[end - 3] == 1;
-                // Header (a response, one question), the question, and for A one answer of 1 s.
-                let mut answer = [&query[..2], &[0x81, 0x80, 0, 1, 0, u8::from(is_v4), 0, 0, 0, 0]].concat();
-                answer.extend(&question[..end]);
-                if is_v4 {
-                    answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 192, 0, 2, 7]);
-                }
-                server.send_to(&answer, peer).await.unwrap();
-                sender.send(is_v4).unwrap();
-            }
-        });
-        let resolver = asking(port);
-        let mut count = 0;
-        for expected in [1, 1, 2] {
-            if expected == 2 {
-                tokio::time::sleep(Duration::from_millis(1100)).await;
-            }
-            let found = lookup(&resolver, "backend.example.").await.unwrap();
-            assert_eq!(found, ["192.0.2.7:0".parse().unwrap()]);
-            while let Ok(is_v4) = asked.try_recv() {
-                count += usize::from(is_v4);
-            }
-            assert_eq!(count, expected, "asked for the address");
-        }
-    }
-}
+mod tests;
