@@ -130,7 +130,8 @@ impl std::fmt::Debug for Stream {
     }
 }
 
-/// Waits for `work` while `progress` changes at least once per `idle_timeout`, which `timer` measures.
+/// Waits for `work` while `progress` changes at least once per `idle_timeout`, which `timer` measures. If no progress wakes the
+/// task, the end is up to twice as late.
 ///
 /// # Errors
 /// `Err(())` if `progress` did not change for `idle_timeout`.
@@ -147,15 +148,12 @@ pub(crate) async fn with_idle_timeout<T: Send>(
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Ok(done));
         }
-        loop {
-            let end = *deadline.get_or_insert_with(|| Instant::now() + idle_timeout);
-            std::task::ready!(timer.poll_until(cx, end));
-            let now = progress();
-            if now == seen {
-                return Poll::Ready(Err(()));
-            }
+        let now = progress();
+        if now != seen {
             (seen, deadline) = (now, None);
         }
+        let end = *deadline.get_or_insert_with(|| Instant::now() + idle_timeout);
+        timer.poll_until(cx, end).map(Err)
     })
     .await
 }
@@ -182,5 +180,14 @@ mod tests {
         };
         let progress = || ticks.load(Ordering::Relaxed);
         assert_eq!(with_idle_timeout(slow, idle_timeout, &mut timer, progress).await, Ok(()));
+
+        let start = Instant::now();
+        let stops = async {
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            ticks.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<()>().await;
+        };
+        assert_eq!(with_idle_timeout(stops, idle_timeout, &mut timer, progress).await, Err(()));
+        assert_eq!(start.elapsed().as_secs(), 18);
     }
 }

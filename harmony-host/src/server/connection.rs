@@ -73,19 +73,18 @@ pub(super) async fn serve<S: Service>(
     let spec = context.service.spec(context.address).map_or_else(|| Arc::clone(&context.spec), Arc::new);
     let idle_timeout = spec.client_idle_timeout;
     let (mut drains, must_finish) = (drain.clone(), Notify::new());
-    let neglected = async {
-        tokio::select! {
-            () = drains.started() => {}
-            () = activity.silent_for(idle_timeout) => {}
-        }
-        must_finish.notify_one();
-        Box::pin(activity.idle_for(DRAIN_PATIENCE)).await;
-    };
     let must_end = Box::pin(async {
         tokio::select! {
             () = place.must_leave() => "its place is needed",
             () = activity.pace().must_end() => "its client is slow, and its place is needed",
-            () = neglected => "it stayed open although it had to finish",
+            () = async {
+                tokio::select! {
+                    () = drains.started() => {}
+                    () = activity.silent_for(idle_timeout) => {}
+                }
+                must_finish.notify_one();
+                Box::pin(activity.idle_for(DRAIN_PATIENCE)).await;
+            } => "it stayed open although it had to finish",
             () = drain.cut() => "the gateway stops",
         }
     });

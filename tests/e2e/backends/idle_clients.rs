@@ -3,9 +3,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use harmony_tests::site::{BASE, forward};
 use harmony_tests::{Site, Upstream, Workdir};
+use http::Request;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -89,4 +94,22 @@ async fn no_request_is_lost_at_the_close() {
         "{} of {CLIENTS} were answered: the requests came at the wrong moment",
         answered.len()
     );
+}
+
+/// An idle connection of HTTP/2 is told to go away, and then closed.
+#[tokio::test]
+async fn idle_connections_of_http2_end() {
+    let upstream = Upstream::with_body("answered").await;
+    let options = format!("client_idle_timeout_secs = {}", IDLE.as_secs());
+    let base = BASE.replace("[proxy]\n", &format!("[proxy]\n{options}\n"));
+    let config = format!("{base}{}", forward("all", "/", &upstream.url()));
+    let site = Site::with(&config, Workdir::new()).await;
+    let stream = TcpStream::connect(("127.0.0.1", site.port)).await.unwrap();
+    let builder = Builder::new(TokioExecutor::new());
+    let (mut sender, connection) = builder.handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.unwrap();
+    let ended = tokio::spawn(connection);
+    let url = format!("http://127.0.0.1:{}/", site.port);
+    let answer = sender.send_request(Request::get(url).body(Empty::new()).unwrap()).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "answered");
+    timeout(LIMIT, ended).await.expect("the gateway ends the connection").unwrap().unwrap();
 }
