@@ -1,3 +1,5 @@
+//! Tests of the resolver, and of changes of its settings.
+
 #[cfg(target_os = "linux")]
 mod changes;
 
