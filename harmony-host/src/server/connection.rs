@@ -140,16 +140,29 @@ async fn converse<S: Service>(
         }
         Some(tls) => {
             let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
-            let handshake = acceptor.accept(wrap(stream, FirstBytes::default()));
-            let Ok(stream) = Box::pin(timeout(HANDSHAKE_TIMEOUT, handshake)).await else {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake timed out").into());
-            };
-            let stream = stream?;
-            let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
-            Box::pin(http(stream, version, caller(Scheme::Https), must_finish)).await
+            let stream = wrap(stream, FirstBytes::default());
+            Box::pin(https(stream, acceptor, caller(Scheme::Https), must_finish)).await
         }
     }
+}
+
+/// Serves HTTP over TLS.
+///
+/// # Errors
+/// The error that ended the connection.
+async fn https<S: Service>(
+    stream: ClientStream<TcpStream>,
+    acceptor: TlsAcceptor,
+    caller: Arc<Caller<S>>,
+    must_finish: &Notify,
+) -> Result<(), BoxError> {
+    let Ok(stream) = Box::pin(timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream))).await else {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake timed out").into());
+    };
+    let stream = stream?;
+    let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
+    Box::pin(http(stream, version, caller, must_finish)).await
 }
 
 /// The other end of a connection, and the service that its requests are for.
