@@ -8,7 +8,7 @@ use tokio::io::AsyncWrite;
 
 /// The maximum size of a write whose buffers are copied into one, such as the head of a message with a small body. Writing
 /// one buffer takes the operating system less time than writing several.
-const SMALL: usize = 1024;
+const SMALL: usize = 2048;
 
 /// Writes as [`AsyncWrite::poll_write_vectored`] does, but few bytes as one buffer.
 ///
@@ -81,8 +81,8 @@ mod tests {
             (&[5], 1),
             (&[100_000], 1),
             (&[3, 0, 7], 1),
-            (&[1000, 24], 1),
-            (&[1000, 25], 2),
+            (&[1000, 1048], 1),
+            (&[1000, 1049], 2),
             (&[10, 100_000], 2),
         ];
         for (sizes, expected) in cases {
