@@ -4,3 +4,4 @@ mod http1;
 mod http2;
 mod idle_clients;
 mod servers;
+mod tomcat;

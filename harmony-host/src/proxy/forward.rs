@@ -164,6 +164,8 @@ fn uri(base: &BaseUrl, rest: &str, sent: &Uri) -> Result<Uri, ProxyError> {
     let is_path_kept = base.path.is_empty() && rest == sent.path() && !rest.starts_with("//");
     if is_path_kept
         && !matches!(query, Some(Cow::Owned(_)))
+        // In a whole URL the path may be left out, and is `/` all the same.
+        && sent.authority().is_none()
         && let Some(kept) = sent.path_and_query()
     {
         return Ok(Uri::from(kept.clone()));
@@ -247,6 +249,9 @@ mod tests {
             ("http://a:81/r4", "", "/?q", "/r4?q"),
             ("https://[::1]:8443/b", "x", "/x", "/b/x"),
             ("http://a/", "/x", "http://b/x?q", "/x?q"),
+            ("http://a/", "/", "http://b", "/"),
+            ("http://a/", "/", "http://b?q", "/?q"),
+            ("http://a/", "/", "http://b#part", "/"),
         ] {
             assert_eq!(uri(&base(url), rest, &sent.parse().unwrap()).unwrap().to_string(), expected);
         }
