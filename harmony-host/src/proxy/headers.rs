@@ -105,8 +105,8 @@ pub(crate) fn is_plainly_framed(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Makes one Content-Length of several. hyper checks them on HTTP/1.1; on HTTP/2 it goes by the first one only, and would
-/// send all of them on.
+/// Makes one Content-Length of several, without leading zeros: some recipients take no more than 19 digits. hyper checks several
+/// on HTTP/1.1; on HTTP/2 it goes by the first one only, and would send all of them on.
 ///
 /// # Errors
 /// `Err(())` if they are not the same number.
@@ -115,14 +115,14 @@ pub(crate) fn merge_lengths(headers: &mut HeaderMap) -> Result<(), ()> {
         headers.get_all(CONTENT_LENGTH).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
     let Some(first) = lengths.next() else { return Ok(()) };
     let length = number(first).ok_or(())?;
-    let mut is_single = true;
+    let mut is_kept = first.len() == 1 || !first.starts_with(b"0");
     for other in lengths {
-        is_single = false;
+        is_kept = false;
         if number(other) != Some(length) {
             return Err(());
         }
     }
-    if !is_single {
+    if !is_kept {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Ok(())
@@ -244,6 +244,9 @@ mod tests {
             (&["4"][..], Ok(Some("4"))),
             (&["4", "4"], Ok(Some("4"))),
             (&["4, 4"], Ok(Some("4"))),
+            (&["0"], Ok(Some("0"))),
+            (&["0004"], Ok(Some("4"))),
+            (&["00000000000000000000000000"], Ok(Some("0"))),
             (&[], Ok(None)),
             (&["4", "5"], Err(())),
             (&["4, 5"], Err(())),
