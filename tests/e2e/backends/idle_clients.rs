@@ -47,15 +47,20 @@ async fn response(stream: &mut TcpStream) -> String {
     text
 }
 
+/// Starts a gateway that forwards to `upstream` and closes connections that are idle for [`IDLE`].
+async fn before(upstream: &Upstream) -> Site {
+    let options = format!("client_idle_timeout_secs = {}", IDLE.as_secs());
+    let base = BASE.replace("[proxy]\n", &format!("[proxy]\n{options}\n"));
+    let config = format!("{base}{}", forward("all", "/", &upstream.url()));
+    Site::with(&config, Workdir::new()).await
+}
+
 /// Requests that come at the moment at which the gateway closes their connection. Each has a whole response, or the
 /// connection ends without a byte of one and the backend never sees the request.
 #[tokio::test]
 async fn no_request_is_lost_at_the_close() {
     let upstream = Upstream::with_body("answered").await;
-    let options = format!("client_idle_timeout_secs = {}", IDLE.as_secs());
-    let base = BASE.replace("[proxy]\n", &format!("[proxy]\n{options}\n"));
-    let config = format!("{base}{}", forward("all", "/", &upstream.url()));
-    let site = Site::with(&config, Workdir::new()).await;
+    let site = before(&upstream).await;
     let clients = (0..CLIENTS).map(|n| {
         let port = site.port;
         async move {
@@ -100,10 +105,7 @@ async fn no_request_is_lost_at_the_close() {
 #[tokio::test]
 async fn idle_connections_of_http2_end() {
     let upstream = Upstream::with_body("answered").await;
-    let options = format!("client_idle_timeout_secs = {}", IDLE.as_secs());
-    let base = BASE.replace("[proxy]\n", &format!("[proxy]\n{options}\n"));
-    let config = format!("{base}{}", forward("all", "/", &upstream.url()));
-    let site = Site::with(&config, Workdir::new()).await;
+    let site = before(&upstream).await;
     let stream = TcpStream::connect(("127.0.0.1", site.port)).await.unwrap();
     let builder = Builder::new(TokioExecutor::new());
     let (mut sender, connection) = builder.handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.unwrap();

@@ -175,6 +175,19 @@ fn open_to_all(directory: &Path) {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).unwrap();
 }
 
+/// Starts a gateway with the pipelines `/plain` and `/tls`, without retries, to a server with `identity` on these ports.
+pub(super) async fn before(identity: &Identity, [plain, tls]: [u16; 2]) -> Site {
+    let backend = |url: String| {
+        format!(
+            "service = \"http\"\noptions.base_url = \"{url}\"\noptions.ca_cert_path = \"ca.pem\"\nmax_retries = 0"
+        )
+    };
+    let sections = pipeline("plain", "/plain", &backend(format!("http://127.0.0.1:{plain}")))
+        + &pipeline("tls", "/tls", &backend(format!("https://127.0.0.1:{tls}")));
+    let dir = Workdir::with([("ca.pem", identity.cert.clone())]);
+    Site::with(&format!("{BASE}{sections}"), dir).await
+}
+
 /// Requests of every kind through the gateway to `kind`, over HTTP/1 and over HTTP/2 with TLS, some at a time: more than it
 /// serves on one connection.
 async fn serves_as_backend(kind: &Kind) {
@@ -185,16 +198,7 @@ async fn serves_as_backend(kind: &Kind) {
     let ports = [free_port(), free_port()];
     let address = behind.url().trim_start_matches("http://").to_owned();
     let _server = start(kind, &identity, ports, &address, 7).await;
-    let [plain, tls] = ports;
-    let backend = |url: String| {
-        format!(
-            "service = \"http\"\noptions.base_url = \"{url}\"\noptions.ca_cert_path = \"ca.pem\"\nmax_retries = 0"
-        )
-    };
-    let sections = pipeline("plain", "/plain", &backend(format!("http://127.0.0.1:{plain}")))
-        + &pipeline("tls", "/tls", &backend(format!("https://127.0.0.1:{tls}")));
-    let dir = Workdir::with([("ca.pem", identity.cert.clone())]);
-    let site = Site::with(&format!("{BASE}{sections}"), dir).await;
+    let site = before(&identity, ports).await;
     let client = harmony_tests::client();
     for prefix in ["/plain", "/tls"] {
         let url = |path: &str| site.url(&format!("{prefix}{path}"));

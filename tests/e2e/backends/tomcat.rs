@@ -1,7 +1,7 @@
 //! Apache Tomcat as a backend: the server below many applications of hospitals, which closes a connection after some requests
 //! and speaks HTTP/2 with TLS.
 //!
-//! It is left out with a note if it is not installed. With `HARMONY_TEST_SERVERS` set, as in CI, that is a failure.
+//! A machine without it leaves it out, with a note. With `HARMONY_TEST_SERVERS` set, as in CI, that is a failure.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use harmony_tests::site::{BASE, pipeline};
-use harmony_tests::{Identity, Site, Workdir, free_port};
+use harmony_tests::{Identity, free_port};
 use reqwest::StatusCode;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+
+use super::servers::before;
 
 /// The directory of the programs.
 const HOME: &str = "/usr/share/tomcat10";
@@ -94,17 +95,9 @@ async fn tomcat_serves_as_backend() {
     if !is_installed {
         return eprintln!("left out: Tomcat is not installed");
     }
-    let (identity, [plain, tls]) = (Identity::new(), [free_port(), free_port()]);
-    let _tomcat = Tomcat::start(&identity, [plain, tls]).await;
-    let backend = |url: String| {
-        format!(
-            "service = \"http\"\noptions.base_url = \"{url}\"\noptions.ca_cert_path = \"ca.pem\"\nmax_retries = 0"
-        )
-    };
-    let sections = pipeline("plain", "/plain", &backend(format!("http://127.0.0.1:{plain}")))
-        + &pipeline("tls", "/tls", &backend(format!("https://127.0.0.1:{tls}")));
-    let dir = Workdir::with([("ca.pem", identity.cert.clone())]);
-    let site = Site::with(&format!("{BASE}{sections}"), dir).await;
+    let (identity, ports) = (Identity::new(), [free_port(), free_port()]);
+    let _tomcat = Tomcat::start(&identity, ports).await;
+    let site = before(&identity, ports).await;
     let client = harmony_tests::client();
     for (prefix, protocol) in [("/plain", "HTTP/1.1"), ("/tls", "HTTP/2.0")] {
         let url = site.url(&format!("{prefix}/length.jsp"));

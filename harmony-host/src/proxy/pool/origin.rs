@@ -14,8 +14,8 @@ use crate::proxy::pool::http1::{Home, Http1};
 use crate::proxy::pool::http2::Http2;
 use crate::proxy::pool::server::{Key, Server};
 
-/// The lifetime of an idle connection, which ends with the next sweep. It is shorter than that of common servers: when a
-/// server closes the connection first, a request that was just sent on it fails.
+/// The longest lifetime of an idle connection of HTTP/1, counted in sweeps; one of HTTP/2 ends with the first sweep after it. It
+/// is shorter than that of common servers: when a server closes the connection first, a request that was just sent on it fails.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// The interval in which idle connections are looked at.
