@@ -31,6 +31,7 @@ pub enum Reply {
 pub struct Http2Server {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
+    early: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
 }
 
@@ -65,20 +66,21 @@ impl Http2Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (acceptor, connections) = (identity.acceptor(&["h2"]), Arc::new(AtomicUsize::new(0)));
-        let counter = Arc::clone(&connections);
+        let (counter, early) = (Arc::clone(&connections), Arc::new(AtomicUsize::new(0)));
+        let early_counter = Arc::clone(&early);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let connection = counter.fetch_add(1, Ordering::Relaxed);
-                let (acceptor, reply) = (acceptor.clone(), reply.clone());
+                let (acceptor, reply, early) = (acceptor.clone(), reply.clone(), Arc::clone(&early_counter));
                 tokio::spawn(async move {
                     if let Ok(stream) = acceptor.accept(stream).await {
                         // An error says that the client is gone.
-                        let _ = serve(stream, |request| reply(connection, request)).await;
+                        let _ = serve(stream, &early, |request| reply(connection, request)).await;
                     }
                 });
             }
         });
-        Self { address, connections, serving }
+        Self { address, connections, early, serving }
     }
 
     /// `https://127.0.0.1:PORT`
@@ -90,6 +92,11 @@ impl Http2Server {
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
+
+    /// The number of requests that came before the client had the settings of the server.
+    pub fn early(&self) -> usize {
+        self.early.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Http2Server {
@@ -98,11 +105,15 @@ impl Drop for Http2Server {
     }
 }
 
-async fn serve(mut stream: TlsStream<TcpStream>, reply: impl Fn(usize) -> Reply) -> std::io::Result<()> {
+async fn serve(
+    mut stream: TlsStream<TcpStream>,
+    early: &AtomicUsize,
+    reply: impl Fn(usize) -> Reply,
+) -> std::io::Result<()> {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await?;
     write(&mut stream, SETTINGS, 0, 0, &[]).await?;
-    let (mut requests, mut last, mut goes_away) = (0, 0, false);
+    let (mut requests, mut last, mut goes_away, mut is_settled) = (0, 0, false, false);
     let mut replies = std::collections::BTreeMap::new();
     loop {
         let mut head = [0; 9];
@@ -113,10 +124,12 @@ async fn serve(mut stream: TlsStream<TcpStream>, reply: impl Fn(usize) -> Reply)
         let id = u32::from_be_bytes(id);
         match kind {
             SETTINGS if flags & ACK == 0 => write(&mut stream, SETTINGS, ACK, 0, &[]).await?,
+            SETTINGS => is_settled = true,
             PING if flags & ACK == 0 => write(&mut stream, PING, ACK, 0, &payload).await?,
             HEADERS if !goes_away => {
                 let reply = reply(requests);
                 requests += 1;
+                early.fetch_add(usize::from(!is_settled), Ordering::Relaxed);
                 match reply {
                     Reply::Ok | Reply::Json(_) => drop(replies.insert(id, reply)),
                     Reply::Refuse => {

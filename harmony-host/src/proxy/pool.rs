@@ -6,6 +6,7 @@
 mod body;
 mod dial;
 mod failure;
+mod first_settings;
 mod http1;
 mod http2;
 mod origin;

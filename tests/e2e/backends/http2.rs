@@ -92,6 +92,17 @@ async fn the_authority_is_said_once() {
     assert!(!headers.contains_key("host") && !headers.contains_key("transfer-encoding"), "{headers:?}");
 }
 
+/// A server that permits few requests at a time refuses what came before it could say so.
+#[tokio::test]
+async fn requests_wait_for_the_settings() {
+    let identity = Identity::new();
+    let server = Http2Server::start(&identity, |_, _| Reply::Ok).await;
+    let site = site(&identity, &server.url(), "").await;
+    let statuses = join_all((0..40).map(|_| post(&site))).await;
+    assert!(statuses.iter().all(|status| *status == StatusCode::OK), "{statuses:?}");
+    assert_eq!(server.early(), 0, "requests before the settings");
+}
+
 /// Requests beyond those that one connection may carry use another one; none waits behind the others.
 #[tokio::test]
 async fn more_requests_than_streams_use_more_connections() {

@@ -26,7 +26,7 @@ const SERVER: &str = r#"<Server port="-1"><Service name="Catalina">
   <Connector port="PLAIN" address="127.0.0.1" protocol="org.apache.coyote.http11.Http11NioProtocol" maxKeepAliveRequests="7"/>
   <Connector port="TLS" address="127.0.0.1" protocol="org.apache.coyote.http11.Http11NioProtocol" SSLEnabled="true"
       scheme="https" secure="true">
-    <UpgradeProtocol className="org.apache.coyote.http2.Http2Protocol"/>
+    <UpgradeProtocol className="org.apache.coyote.http2.Http2Protocol" maxConcurrentStreams="5"/>
     <SSLHostConfig><Certificate certificateFile="DIR/cert.pem" certificateKeyFile="DIR/key.pem" type="EC"/></SSLHostConfig>
   </Connector>
   <Engine name="Catalina" defaultHost="localhost"><Host name="localhost" appBase="webapps" autoDeploy="false"/></Engine>

@@ -10,17 +10,22 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::proxy::answer_head::Watched;
-use crate::proxy::connector::{Connector, MakeWay};
+use crate::proxy::connector::{BackendStream, Connector, MakeWay};
 use crate::proxy::pool::failure::Failure;
+use crate::proxy::pool::first_settings::FirstSettings;
 use crate::proxy::pool::http1::Http1;
 use crate::proxy::pool::http2::Http2;
 use crate::proxy::pool::server::{Key, Server};
 use crate::proxy::pool::trust::Trust;
 
-/// The deadline for a TLS handshake.
+/// The deadline for a TLS handshake, and for the settings of a server of HTTP/2 after it.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+const NO_SETTINGS: &str =
+    "the server has negotiated HTTP/2, and does not begin with its settings (RFC 9113, section 3.4)";
 
 /// Opens connections.
 #[derive(Debug)]
@@ -71,9 +76,21 @@ impl Dialer {
         let handshake = timeout(HANDSHAKE_TIMEOUT, TlsConnector::from(config).connect(name, io));
         let io = handshake.await.map_err(Failure::unreachable)?.map_err(Failure::unreachable)?;
         if io.get_ref().1.alpn_protocol() == Some(b"h2") {
-            return Ok(Dialed::Http2(Http2::new(TokioIo::new(io)).await?));
+            return self.share(io).await.map(Dialed::Http2);
         }
         let connection = Http1::secure(TokioIo::new(Watched::new(io)), written).await?;
         Ok(Dialed::Http1(connection))
+    }
+
+    /// Creates a connection of HTTP/2 when the server has told how many requests it takes at a time.
+    ///
+    /// # Errors
+    /// The server does not speak HTTP/2, or is silent.
+    async fn share(&self, io: TlsStream<BackendStream>) -> Result<Http2, Failure> {
+        let (io, permitted) = FirstSettings::new(io);
+        let connection = Http2::new(TokioIo::new(io)).await?;
+        let permitted = timeout(HANDSHAKE_TIMEOUT, permitted).await.map_err(Failure::unreachable)?;
+        connection.permit(permitted.map_err(|_| Failure::unreachable(NO_SETTINGS))?);
+        Ok(connection)
     }
 }

@@ -23,6 +23,10 @@ use crate::proxy::pool::transport::Shared;
 /// The most requests at a time on one connection, if the server permits as many.
 const MAX_STREAMS: usize = 100;
 
+/// The number of streams that hyper takes before the settings of the server have come. None are sent before, so the number only
+/// tells that hyper has not applied them yet.
+const NOT_TOLD: usize = usize::MAX - 1;
+
 /// The windows: the bytes of a response that the server may send before they were read. That of the connection is enough for
 /// all streams, so that those whose clients do not read stop no others.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
@@ -77,7 +81,7 @@ impl Suspect {
 }
 
 impl Http2 {
-    /// Creates a connection, and the task that drives it.
+    /// Creates a connection, and the task that drives it. It takes no request before [`permit`](Self::permit).
     ///
     /// # Errors
     /// The error of the connection.
@@ -88,13 +92,14 @@ impl Http2 {
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_header_list_size(MAX_HEADER_LIST_BYTES)
+            .initial_max_send_streams(NOT_TOLD)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
         let handshake = builder.handshake(io).await;
         let (sender, mut connection) = handshake.map_err(|error| Failure::of(error, true))?;
         let state = Arc::new(State {
             streams: AtomicUsize::new(0),
-            max: AtomicUsize::new(MAX_STREAMS),
+            max: AtomicUsize::new(0),
             is_retired: AtomicBool::new(false),
             resets: AtomicUsize::new(0),
             reset_turn: tokio::sync::Mutex::default(),
@@ -104,7 +109,10 @@ impl Http2 {
         tokio::spawn(async move {
             let ended = std::future::poll_fn(|cx| {
                 let ended = Pin::new(&mut connection).poll(cx);
-                driven.max.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                let permitted = connection.current_max_send_streams();
+                if permitted != NOT_TOLD {
+                    driven.max.store(permitted, Ordering::Relaxed);
+                }
                 ended
             });
             if let Err(error) = ended.await {
@@ -113,6 +121,11 @@ impl Http2 {
             driven.is_retired.store(true, Ordering::Relaxed);
         });
         Ok(Self { sender, state })
+    }
+
+    /// Sets the number of requests at a time that the server permits.
+    pub(super) fn permit(&self, streams: usize) {
+        self.state.max.store(streams, Ordering::Relaxed);
     }
 
     /// Returns the number of requests that use it.

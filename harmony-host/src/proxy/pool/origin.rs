@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time::Instant;
 
 use crate::proxy::pool::dial::{Dialed, Dialer};
@@ -45,12 +45,15 @@ pub(super) struct Origin {
     shared: ArcSwap<Vec<Arc<Http2>>>,
     /// The version that the last connection has negotiated.
     version: AtomicU8,
-    /// Held while a connection is opened that others may share. The failure of the last one that could not be opened.
-    connecting: tokio::sync::Mutex<Option<Failure>>,
+    /// Held while a connection is opened that others may share, also when the request that needed it is gone. The failure of the
+    /// last one that could not be opened.
+    connecting: Arc<Connecting>,
     /// The number of connections that could not be opened.
     failures: AtomicUsize,
     used_at: Mutex<Instant>,
 }
+
+type Connecting = tokio::sync::Mutex<Option<Failure>>;
 
 const UNKNOWN: u8 = 0;
 const HTTP_1: u8 = 1;
@@ -85,7 +88,7 @@ impl Origin {
             sweeps: AtomicU32::new(0),
             max_idle,
             shared: ArcSwap::default(),
-            connecting: tokio::sync::Mutex::default(),
+            connecting: Arc::default(),
             failures: AtomicUsize::new(0),
             used_at: Mutex::new(Instant::now()),
         }
@@ -110,7 +113,7 @@ impl Origin {
             return self.dial(dialer, server).await;
         }
         let failures = self.failures.load(Ordering::Relaxed);
-        let mut connecting = self.connecting.lock().await;
+        let connecting = Arc::clone(&self.connecting).lock_owned().await;
         if may_be_kept && let Some(kept) = self.kept() {
             return Ok(kept);
         }
@@ -126,14 +129,8 @@ impl Origin {
             return Err(failure.shared());
         }
         let fallback = self.least_busy();
-        match self.dial_for_all(dialer, server).await {
-            Ok(taken) => Ok(taken),
-            Err(failure) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                *connecting = Some(failure.shared());
-                fallback.map(|connection| Taken::Http2(connection, true)).ok_or(failure)
-            }
-        }
+        let dialed = self.dial_for_all(dialer, server, connecting).await;
+        dialed.or_else(|failure| fallback.map(|connection| Taken::Http2(connection, true)).ok_or(failure))
     }
 
     /// Opens a connection for one request.
@@ -150,6 +147,7 @@ impl Origin {
         self: &Arc<Self>,
         dialer: &Arc<Dialer>,
         server: &Server<'_>,
+        mut connecting: OwnedMutexGuard<Option<Failure>>,
     ) -> Result<Taken, Failure> {
         let (origin, key, config) = (Arc::clone(self), self.key.clone(), dialer.trust.config(server));
         let dialer = Arc::clone(dialer);
@@ -162,6 +160,11 @@ impl Origin {
                 }
                 Dialed::Http2(connection) => origin.share(connection),
             });
+            if let Err(failure) = &dialed {
+                origin.failures.fetch_add(1, Ordering::Relaxed);
+                *connecting = Some(failure.shared());
+            }
+            drop(connecting);
             if let Err(Ok(Taken::Http1(connection))) = sender.send(dialed) {
                 // The request is gone.
                 origin.keep(connection);

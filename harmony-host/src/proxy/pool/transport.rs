@@ -5,6 +5,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::proxy::answer_head::Watched;
 use crate::proxy::connector::BackendStream;
+use crate::proxy::pool::first_settings::FirstSettings;
 
 /// A connection of HTTP/1 without TLS.
 pub(super) type Plain = TokioIo<Watched<BackendStream>>;
@@ -13,4 +14,4 @@ pub(super) type Plain = TokioIo<Watched<BackendStream>>;
 pub(super) type Secure = TokioIo<Watched<TlsStream<BackendStream>>>;
 
 /// A connection of HTTP/2.
-pub(super) type Shared = TokioIo<TlsStream<BackendStream>>;
+pub(super) type Shared = TokioIo<FirstSettings<TlsStream<BackendStream>>>;
