@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod goodbye;
+mod places;
 mod refusals;
 mod silent;
 mod slow;

@@ -47,11 +47,19 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Creates pools that open at most `connections` connections at a time, and call `make_way` while they need more.
+    /// Creates pools that open at most `connections` connections at a time. While they need more, they close those that are idle;
+    /// without such ones they call `make_way`.
     pub(crate) fn new(connections: usize, make_way: MakeWay) -> Self {
+        let origins = Arc::new(Origins::new(connections / IDLE_PART));
+        let idle = Arc::clone(&origins);
+        let make_way = move || {
+            if !idle.close_idle() {
+                make_way();
+            }
+        };
         Self {
-            dialer: Arc::new(Dialer::new(connections, make_way)),
-            origins: Arc::new(Origins::new(connections / IDLE_PART)),
+            dialer: Arc::new(Dialer::new(connections, Arc::new(make_way))),
+            origins,
             overloads: Throttle::default(),
         }
     }

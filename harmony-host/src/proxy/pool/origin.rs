@@ -221,6 +221,32 @@ impl Origin {
         None
     }
 
+    /// Returns the number of idle connections of HTTP/1.
+    pub(super) fn idle_count(&self) -> usize {
+        self.idle_count.load(Ordering::Relaxed)
+    }
+
+    /// Closes the idle connection that was used longest ago, of the fullest stack. Returns false if there is none.
+    pub(super) fn close_idle(&self) -> bool {
+        let fullest = (0..self.idle.len()).max_by_key(|at| self.stack(*at).len());
+        let Some(mut stack) = fullest.map(|at| self.stack(at)).filter(|stack| !stack.is_empty()) else {
+            return false;
+        };
+        drop(stack.remove(0));
+        self.idle_count.fetch_sub(1, Ordering::Relaxed);
+        true
+    }
+
+    /// Closes the shared connections without a request. Returns false if there is none.
+    pub(super) fn close_unused(&self) -> bool {
+        let is_used = |one: &Arc<Http2>| one.streams() > 0;
+        let has_unused = !self.shared.load().iter().all(is_used);
+        if has_unused {
+            self.shared.rcu(|all| all.iter().filter(|one| is_used(one)).cloned().collect::<Vec<_>>());
+        }
+        has_unused
+    }
+
     /// Closes the connections that are idle for too long, or that the server has closed. Returns whether any is left, or the
     /// origin was used a short time ago.
     pub(super) fn sweep(&self) -> bool {

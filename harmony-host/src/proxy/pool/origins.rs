@@ -54,6 +54,15 @@ impl Origins {
         found
     }
 
+    /// Closes an idle connection, of the origin that has most of them, so that its place is free for another origin. Returns
+    /// false if none is idle.
+    pub(super) fn close_idle(&self) -> bool {
+        let all = self.all.load();
+        let fullest = all.values().flatten().max_by_key(|origin| origin.idle_count());
+        fullest.is_some_and(|origin| origin.close_idle())
+            || all.values().flatten().any(|one| one.close_unused())
+    }
+
     /// Starts to close idle connections, once. Ends with the last handle.
     fn sweep_from_now_on(self: &Arc<Self>) {
         if self.is_swept.swap(true, Ordering::Relaxed) {
