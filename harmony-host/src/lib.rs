@@ -13,6 +13,7 @@ mod cache;
 pub mod cli;
 mod config;
 mod diagnostics;
+mod difference;
 mod documents;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

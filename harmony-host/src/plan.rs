@@ -24,6 +24,7 @@ pub(crate) use authorities::Authorities;
 pub(crate) use base_url::BaseUrl;
 pub(crate) use build::{Before, Inputs, build_plans};
 pub(crate) use mesh::MeshPlan;
+pub(crate) use planned::PlannedPipeline;
 pub(crate) use plans::Plans;
 pub(crate) use route::{Accepted, Admission, Route};
 pub(crate) use target::Target;

@@ -21,6 +21,5 @@ mod view;
 pub use admission::{AdmissionError, Admitted, MeshContext, RequestHead};
 pub use build::Snapshot;
 pub use destination::{Destination, DestinationUrl};
-#[cfg(feature = "gateway")]
-pub(crate) use listen::ListenerSpec;
+pub(crate) use listen::{ListenerSpec, TlsSpec};
 pub use view::{File, FileKind, Network, Pipeline};

@@ -12,6 +12,7 @@ use crate::apply::{JournaledChange, Prepared, Trigger, Verdict};
 use crate::config::LinkedPipeline;
 use crate::diagnostics::logged::{SHOWN, counted, log_errors, log_warnings};
 use crate::diagnostics::rejection::Rejection;
+use crate::difference::Differences;
 use crate::documents::layers::Layers;
 use crate::documents::{Documents, Touched};
 use crate::journal::Journal;
@@ -85,7 +86,8 @@ impl Applier {
                 self.rejected = None;
                 self.report_applied(&candidate);
                 let generation = candidate.generation;
-                tracing::info!(generation, %digest, "configuration applied");
+                let changed = differences(&serving, &candidate).await.line();
+                tracing::info!(generation, %digest, changed, "configuration applied");
                 log_removed(&candidate, &serving);
                 log_new_warnings(&candidate, &serving);
                 Verdict::Applied { generation }
@@ -208,6 +210,13 @@ impl Applier {
     pub(crate) fn documents(&self) -> &Documents {
         &self.last_read
     }
+}
+
+/// Compares two configurations, beside the requests: many files may differ.
+pub(super) async fn differences(before: &Arc<Snapshot>, after: &Arc<Snapshot>) -> Differences {
+    let (before, after) = (Arc::clone(before), Arc::clone(after));
+    let work = move || Differences::between(Some(&before), &after);
+    tokio::task::spawn_blocking(work).await.unwrap_or_default()
 }
 
 /// Logs the pipelines and meshes that the previous configuration had and this one has not.

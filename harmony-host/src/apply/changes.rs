@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use provider_api::RejectionClass;
 
-use crate::apply::applier::log_removed;
+use crate::apply::applier::{differences, log_removed};
 use crate::apply::candidate::{Builder, Proposal, Proposed};
 use crate::apply::group::{Group, Older, newest};
 use crate::apply::journaled::{Verdicts, unwritable};
@@ -192,10 +192,8 @@ impl Applier {
                 self.rejected = None;
                 self.examine_base().await;
                 self.report_applied(snapshot);
+                log_applied(accepted, serving, snapshot).await;
                 log_removed(snapshot, serving);
-                for change in &changes {
-                    tracing::info!(generation = snapshot.generation, change = change.id(), "change applied");
-                }
                 match snapshot.documents.has_isolated() {
                     false => self.settle_overlay().await,
                     // The changes were judged without these files. The files as a whole are still not live.
@@ -301,6 +299,24 @@ impl Again {
                 open.push(Group { changes, edited: self.edited, is_again: self.is_again });
             }
         }
+    }
+}
+
+/// Logs what the configuration has become, and which changes have made it so.
+async fn log_applied(accepted: &[Arc<Proposal>], serving: &Arc<Snapshot>, snapshot: &Arc<Snapshot>) {
+    let generation = snapshot.generation;
+    let changed = differences(serving, snapshot).await.line();
+    if let [only] = accepted {
+        let (change, kind) = (only.change.id(), only.change.change.kind.as_str());
+        tracing::info!(generation, change, kind, changed, "change applied");
+        return;
+    }
+    tracing::info!(generation, changes = accepted.len(), changed, "changes applied together");
+    for proposal in accepted {
+        let files: Vec<&str> = proposal.edits.names().collect();
+        let (change, kind, files) =
+            (proposal.change.id(), proposal.change.change.kind.as_str(), files.join(", "));
+        tracing::info!(generation, change, kind, files, "change applied");
     }
 }
 

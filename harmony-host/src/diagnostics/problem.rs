@@ -224,7 +224,7 @@ fn escape_in(text: &mut String) {
 }
 
 /// Makes a text that quotes values fit for every output: a secret may be where a name or a path should be.
-fn printed(text: &str) -> String {
+pub(crate) fn printed(text: &str) -> String {
     escape(&without_random(&redact(text))).into_owned()
 }
 

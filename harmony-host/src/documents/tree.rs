@@ -188,6 +188,14 @@ impl Documents {
         &'a self,
         before: &'a Self,
     ) -> impl Iterator<Item = (Option<&'a Document>, Option<&'a Document>)> {
+        self.changed_files(before).map(|(_, old, new)| (old, new))
+    }
+
+    /// Returns the files that differ from those of `before`, with their names. Files that both do not share may be the same.
+    pub(crate) fn changed_files<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (&'a str, Option<&'a Document>, Option<&'a Document>)> {
         let (mut old, mut new) = (before.files.iter().peekable(), self.files.iter().peekable());
         let mut next = move || {
             let order = match (old.peek(), new.peek()) {
@@ -198,18 +206,19 @@ impl Documents {
                 (None, Some(_)) => Ordering::Greater,
                 (None, None) => return None,
             };
-            let old = old.next_if(|_| order.is_le()).map(|(_, file)| file);
-            let new = new.next_if(|_| order.is_ge()).map(|(_, file)| file);
-            Some((old, new))
+            let old = old.next_if(|_| order.is_le());
+            let new = new.next_if(|_| order.is_ge());
+            let name = old.or(new).map_or("", |(name, _)| name.as_str());
+            Some((name, old.map(|(_, file)| file), new.map(|(_, file)| file)))
         };
         let is_same = |old: Option<&Arc<Document>>, new: Option<&Arc<Document>>| {
             old.zip(new).is_some_and(|(old, new)| Arc::ptr_eq(old, new))
         };
         std::iter::from_fn(move || {
             loop {
-                let (old, new) = next()?;
+                let (name, old, new) = next()?;
                 if !is_same(old, new) {
-                    return Some((old.map(|file| &**file), new.map(|file| &**file)));
+                    return Some((name, old.map(|file| &**file), new.map(|file| &**file)));
                 }
             }
         })

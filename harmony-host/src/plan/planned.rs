@@ -30,6 +30,41 @@ pub(super) enum PlannedRoute {
 }
 
 impl PlannedPipeline {
+    pub(crate) fn linked(&self) -> &Arc<LinkedPipeline> {
+        &self.linked
+    }
+
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().map(|planned| match planned {
+            PlannedRoute::Ingress(_, route) | PlannedRoute::Endpoint(route) => &**route,
+        })
+    }
+
+    /// Returns every route with its network, and with the URL or path that its requests begin with.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, String, &Route)> {
+        self.linked.pipeline.networks.iter().flat_map(|network| {
+            self.routes.iter().map(move |planned| match planned {
+                PlannedRoute::Ingress(url, route) => {
+                    (network.value.as_str(), url.as_str().to_owned(), &**route)
+                }
+                PlannedRoute::Endpoint(route) => {
+                    let path = format!("/{}", route.endpoint_prefix.join("/"));
+                    (network.value.as_str(), path, &**route)
+                }
+            })
+        })
+    }
+
+    /// Returns whether another plan has routes for the same URLs and paths, in the same order.
+    pub(crate) fn has_same_prefixes(&self, other: &Self) -> bool {
+        let is_same = |(a, b): (&PlannedRoute, &PlannedRoute)| match (a, b) {
+            (PlannedRoute::Ingress(a, _), PlannedRoute::Ingress(b, _)) => a == b,
+            (PlannedRoute::Endpoint(a), PlannedRoute::Endpoint(b)) => a.endpoint_prefix == b.endpoint_prefix,
+            _ => false,
+        };
+        self.routes.len() == other.routes.len() && self.routes.iter().zip(&other.routes).all(is_same)
+    }
+
     /// Adds the routes to the tables of the networks of the pipeline.
     pub(super) fn enter(&self, tables: &mut Tables) {
         self.with_tables(tables, |table, planned| match planned {

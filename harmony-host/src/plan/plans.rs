@@ -1,5 +1,6 @@
 //! The plans of a configuration, and what the next one takes over of them.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -30,6 +31,31 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
+    /// Returns the pipelines whose plans `before` does not share, in the order of their names: before and after.
+    pub(crate) fn changed_since<'a>(
+        &'a self,
+        before: Option<&'a Self>,
+    ) -> impl Iterator<Item = (Option<&'a PlannedPipeline>, Option<&'a PlannedPipeline>)> {
+        let mut old = before.map(|before| before.pipelines.as_slice()).unwrap_or_default().iter().peekable();
+        let mut new = self.pipelines.iter().peekable();
+        std::iter::from_fn(move || {
+            loop {
+                let order = match (old.peek(), new.peek()) {
+                    (Some(old), Some(new)) if Arc::ptr_eq(old, new) => Ordering::Equal,
+                    (Some(old), Some(new)) => old.linked.pipeline.name.cmp(&new.linked.pipeline.name),
+                    (Some(_), None) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (None, None) => return None,
+                };
+                let old = old.next_if(|_| order.is_le());
+                let new = new.next_if(|_| order.is_ge());
+                if !old.zip(new).is_some_and(|(old, new)| Arc::ptr_eq(old, new)) {
+                    return Some((old.map(|planned| &**planned), new.map(|planned| &**planned)));
+                }
+            }
+        })
+    }
+
     /// Returns the targets of all references of remote providers.
     pub(crate) fn remote_targets(&self) -> impl Iterator<Item = Arc<Target>> {
         let all = self.targets.values().cloned().chain(self.references.all());

@@ -21,6 +21,7 @@ pub(super) const HARMONY_HOST: Order = Order {
         "plan",
         "status",
         "snapshot",
+        "difference",
         "last_good",
         "journal",
         "apply",

@@ -1,0 +1,17 @@
+//! Differences of two configurations in words: for the log, the status, the history, and the plan of an edit.
+
+mod bound;
+mod certificates;
+mod compare;
+mod definitions;
+mod draft;
+mod entry;
+mod keys;
+mod listeners;
+mod meshes;
+mod routes;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub(crate) use bound::Differences;
