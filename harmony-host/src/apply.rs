@@ -9,6 +9,7 @@ mod changes;
 mod command;
 pub(crate) mod commit;
 mod edit;
+mod foresee;
 mod group;
 mod journaled;
 mod overlay;
@@ -27,6 +28,9 @@ pub(crate) use applier::Applier;
 pub(crate) use build::{Built, build};
 pub(crate) use command::Command;
 pub(crate) use edit::ConfigEdit;
+#[cfg(feature = "gateway")]
+pub(crate) use foresee::foresee_start;
+pub(crate) use foresee::{Asked, Foreseen};
 pub(crate) use journaled::{JournaledChange, Verdicts};
 pub(crate) use start::Start;
 pub(crate) use task::run;

@@ -9,6 +9,7 @@ mod failure;
 mod log;
 mod management_client;
 mod out;
+mod plan;
 mod resolve;
 mod run;
 mod schema;
@@ -52,6 +53,13 @@ enum Command {
     /// For example: harmony-host resolve local.name.fhir-api
     #[command(after_help = Exit::help(Some("resolve")))]
     Resolve(resolve::Resolve),
+    /// Show what an apply of the files, or of a change of the provider, would change; nothing is applied
+    ///
+    /// A running gateway builds the configuration as it does for an edit, and compares it with the one that it serves. If
+    /// none runs, the files are compared with the last configuration that was live. A running gateway applies edits of
+    /// its files at once: to see an edit before, make it in a copy of the directory, and give that with --files.
+    #[command(after_help = Exit::help(Some("plan")))]
+    Plan(plan::Plan),
     /// Print the JSON Schema of the configuration files, for editors
     ///
     /// For example: harmony-host schema > harmony.schema.json. An editor with a TOML language server such as taplo then
@@ -90,6 +98,7 @@ pub fn main(registry: Registry) -> ExitCode {
             Command::Run(run) => run.run(registry).await,
             Command::Check(check) => check.run(registry).await,
             Command::Resolve(resolve) => resolve.run(registry).await,
+            Command::Plan(plan) => plan.run(registry).await,
             Command::Schema(schema) => schema.run(),
             Command::Status(status) => status.run().await,
             Command::Sync(sync) => sync.run().await,

@@ -12,6 +12,7 @@ mod meshes;
 mod routes;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 
 pub(crate) use bound::Differences;
+pub(crate) use entry::{Difference, Kind, Sign};

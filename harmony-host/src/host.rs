@@ -3,6 +3,8 @@
 mod authorize;
 mod check;
 mod control;
+#[cfg(feature = "gateway")]
+mod foresee;
 mod handle;
 mod options;
 mod provider_section;
@@ -11,6 +13,8 @@ pub use authorize::Authorized;
 pub use check::check;
 #[cfg(feature = "management")]
 pub(crate) use control::Control;
+#[cfg(feature = "gateway")]
+pub(crate) use foresee::foresee;
 pub use handle::Host;
 pub use options::HostOptions;
 #[cfg(feature = "gateway")]

@@ -9,4 +9,6 @@ mod saver;
 pub(crate) use generation::decode;
 pub(crate) use generation::{Generation, Metadata};
 pub(crate) use ring::Ring;
+#[cfg(feature = "gateway")]
+pub(crate) use ring::newest;
 pub(crate) use saver::{LastGood, directory};

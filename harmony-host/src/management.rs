@@ -6,6 +6,7 @@ mod health;
 mod info;
 mod metadata;
 mod pipelines;
+mod plan;
 mod provider;
 mod provider_error;
 mod read_json;

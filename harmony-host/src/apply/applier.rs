@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use provider_api::RejectionClass;
 
 use crate::apply::activator::Activator;
-use crate::apply::build::{Built, build};
+use crate::apply::build::Built;
 use crate::apply::{JournaledChange, Prepared, Trigger, Verdict};
 use crate::config::LinkedPipeline;
 use crate::diagnostics::logged::{SHOWN, counted, log_errors, log_warnings};
@@ -55,9 +55,7 @@ impl Applier {
 
     async fn apply_files(&mut self, touched: Touched, trigger: Trigger) -> Verdict {
         let serving = self.published.snapshot();
-        let (surroundings, before) = (self.surroundings.clone(), Arc::clone(&serving));
-        let read = Some(Arc::clone(&self.last_read));
-        let (read, built) = build(self.layers.clone(), surroundings, read, Some(before), touched).await;
+        let (read, built) = self.foresight().build(touched).await;
         let digest = read.as_ref().map_or_else(|| self.last_read.digest(), |read| read.digest());
         if let Some(read) = read {
             self.last_read = read;

@@ -126,15 +126,7 @@ impl Applier {
         changes: Vec<JournaledChange>,
         verdicts: &Verdicts,
     ) -> Option<(Builder, Vec<Proposed>)> {
-        let (layers, surroundings) = (self.layers.clone(), self.surroundings.clone());
-        let (read, serving) = (Arc::clone(&self.last_read), self.published.snapshot());
-        let own = changes.clone();
-        let work = move || {
-            let builder = Builder::read(layers, surroundings, &read, serving);
-            let proposed = builder.propose(own);
-            (builder, proposed)
-        };
-        let proposed = tokio::task::spawn_blocking(work).await.ok();
+        let proposed = self.foresight().propose(changes.clone()).await;
         if proposed.is_none() {
             let reason = "checking the change failed; the log has the panic";
             changes.iter().for_each(|change| {
@@ -322,24 +314,38 @@ async fn log_applied(accepted: &[Arc<Proposal>], serving: &Arc<Snapshot>, snapsh
 
 /// Sends the verdict of the changes of which a newer one is live already, and returns the others.
 fn without_superseded(ready: Vec<Proposal>, verdicts: &Verdicts) -> Vec<Proposal> {
-    let Some(first) = ready.first() else { return ready };
-    let live = first.change.journal.live_files();
-    let mut left = Vec::new();
-    for proposal in ready {
-        match live.newer(proposal.change.sequence, &proposal.targets) {
-            Some((file, newer)) => tell(verdicts, &proposal.change, superseded(file, newer)),
-            None => left.push(proposal),
-        }
-    }
+    let (left, superseded) = split_superseded(ready);
+    superseded.iter().for_each(|(proposal, rejection)| {
+        tell(verdicts, &proposal.change, ChangeVerdict::Rejected(rejection.clone(), None));
+    });
     left
 }
 
-fn superseded(file: &str, newer: &str) -> ChangeVerdict {
-    let message = format!("the newer change {newer} has written this file already");
-    ChangeVerdict::Rejected(Rejection::of(RejectionClass::Superseded, file, message), None)
+/// Splits off the changes of which a newer one is live already, with the rejection of each.
+pub(super) fn split_superseded(ready: Vec<Proposal>) -> (Vec<Proposal>, Vec<(Proposal, Rejection)>) {
+    let (mut left, mut superseded) = (Vec::new(), Vec::new());
+    let Some(first) = ready.first() else { return (left, superseded) };
+    let live = first.change.journal.live_files();
+    for proposal in ready {
+        let newer = live.newer(proposal.change.sequence, &proposal.targets);
+        match newer.map(|(file, newer)| newer_is_live(file, newer)) {
+            Some(rejection) => superseded.push((proposal, rejection)),
+            None => left.push(proposal),
+        }
+    }
+    (left, superseded)
 }
 
-async fn own_fault(builder: &Builder) -> Option<String> {
+fn newer_is_live(file: &str, newer: &str) -> Rejection {
+    let message = format!("the newer change {newer} has written this file already");
+    Rejection::of(RejectionClass::Superseded, file, message)
+}
+
+fn superseded(file: &str, newer: &str) -> ChangeVerdict {
+    ChangeVerdict::Rejected(newer_is_live(file, newer), None)
+}
+
+pub(super) async fn own_fault(builder: &Builder) -> Option<String> {
     let builder = builder.clone();
     tokio::task::spawn_blocking(move || builder.own_fault()).await.ok().flatten()
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use tokio::sync::oneshot;
 
-use crate::apply::{ConfigEdit, JournaledChange, Verdict, Verdicts};
+use crate::apply::{Asked, ConfigEdit, Foreseen, JournaledChange, Verdict, Verdicts};
 
 /// A command to the task that owns the applier. The task runs one command at a time.
 pub(crate) enum Command {
@@ -15,6 +15,8 @@ pub(crate) enum Command {
     Changes(Vec<JournaledChange>, Verdicts),
     /// Edits config.toml and applies it.
     Edit(ConfigEdit, oneshot::Sender<io::Result<bool>>),
+    /// Foresees the result of an apply.
+    Foresee(Asked, oneshot::Sender<Foreseen>),
     /// Stops the task.
     Stop(oneshot::Sender<()>),
 }
@@ -25,6 +27,7 @@ impl fmt::Debug for Command {
             Self::Reload(_) => "Reload",
             Self::Changes(..) => "Changes",
             Self::Edit(..) => "Edit",
+            Self::Foresee(..) => "Foresee",
             Self::Stop(_) => "Stop",
         })
     }

@@ -133,7 +133,7 @@ impl Start {
 }
 
 /// Builds a saved configuration from its saved files, not from the current ones.
-async fn build_saved(
+pub(super) async fn build_saved(
     config_path: PathBuf,
     surroundings: Surroundings,
     saved: Generation,

@@ -30,6 +30,12 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
                     let _ = reply.send(written);
                     continue;
                 }
+                Some(Command::Foresee(asked, reply)) => {
+                    // Beside the task: an edit does not wait for it.
+                    let foresight = applier.foresight();
+                    tokio::spawn(async move { reply.send(foresight.answer(asked).await) });
+                    continue;
+                }
                 Some(Command::Stop(reply)) => {
                     let _ = reply.send(());
                     return;

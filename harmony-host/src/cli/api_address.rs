@@ -112,6 +112,13 @@ impl ApiAddress {
     }
 }
 
+/// Returns whether no gateway runs on `config` with this state directory.
+pub(super) fn is_stopped(config: &Path, state: &StateDir) -> bool {
+    let config = absolute(config);
+    let state = state.options(&config, Registry::new()).state_dir;
+    matches!(served(&state, &config), Err(NotServed::NoState | NotServed::NotRunning))
+}
+
 /// Returns the API that the gateway on `config` serves.
 fn served(state: &Path, config: &Path) -> Result<ServedApi, NotServed> {
     let read = |config: &Path| ServedApi::read(&last_good::directory(state, config));

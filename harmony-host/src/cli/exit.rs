@@ -20,6 +20,7 @@ pub(super) enum Exit {
     NotKnown = 8,
     NoProvider = 9,
     Machine = 10,
+    Differences = 11,
 }
 
 /// A row of the table.
@@ -42,28 +43,33 @@ const fn row(
 }
 
 /// The commands that call a running gateway.
-const CALLING: &[&str] = &["status", "sync"];
+const CALLING: &[&str] = &["status", "sync", "plan"];
 
 /// The table.
-const TABLE: [Row; 11] = [
-    row(Exit::Done, "done", &[], "success; `status`, `sync`: the gateway is in sync"),
+const TABLE: [Row; 12] = [
+    row(
+        Exit::Done,
+        "done",
+        &[],
+        "success; `status`, `sync`: the gateway is in sync; `plan`: there is no difference",
+    ),
     row(
         Exit::InvalidConfig,
         "invalid configuration",
-        &["run", "check", "resolve", "status", "sync"],
-        "the configuration is invalid or cannot be served; `status`, `sync`: it does not name the management API",
+        &["run", "check", "resolve", "status", "sync", "plan"],
+        "the configuration is invalid or cannot be served; `status`, `sync`: it does not name the management API; `plan`: it, or the change, would be rejected",
     ),
     row(Exit::Usage, "usage", &[], "the command line is invalid"),
     row(
         Exit::NotFound,
         "not found",
-        &["resolve"],
-        "the resource does not exist, or its provider is not active",
+        &["resolve", "plan"],
+        "the resource does not exist, or its provider is not active; `plan`: the provider does not have the change",
     ),
     row(
         Exit::Denied,
         "denied",
-        &["resolve", "status", "sync"],
+        &["resolve", "status", "sync", "plan"],
         "the gateway denies access to this client; `resolve`: the provider denies it to this gateway",
     ),
     row(
@@ -82,13 +88,18 @@ const TABLE: [Row; 11] = [
         Exit::NotInSync,
         "not in sync",
         CALLING,
-        "the gateway is not in sync; `sync`: or a change was rejected or deferred",
+        "the gateway is not in sync; `sync`: or a change was rejected or deferred; `plan`: the change would wait",
     ),
-    row(Exit::NotKnown, "not known", CALLING, "the gateway answers, but cannot know if it is in sync"),
+    row(
+        Exit::NotKnown,
+        "not known",
+        &["status", "sync"],
+        "the gateway answers, but cannot know if it is in sync",
+    ),
     row(
         Exit::NoProvider,
         "no provider",
-        &["resolve", "sync"],
+        &["resolve", "sync", "plan"],
         "the provider, such as a control plane, is unavailable; `sync`: or there is none",
     ),
     row(
@@ -96,6 +107,12 @@ const TABLE: [Row; 11] = [
         "machine",
         &[],
         "the operating system denies what the command needs, such as a thread",
+    ),
+    row(
+        Exit::Differences,
+        "differences",
+        &["plan"],
+        "an apply would change the configuration that is served; 2, which other tools use for this, means a wrong command line here",
     ),
 ];
 

@@ -3,24 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use provider_api::{DisplayDuration, Secret};
+use provider_api::{DisplayDuration, Registry, Secret};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::cli::api_address::{ApiAddress, ExpectedGateway, Trust};
+use crate::cli::api_address::{ApiAddress, ExpectedGateway, Trust, is_stopped};
 use crate::cli::config_path::ConfigPath;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::state_dir::StateDir;
 use crate::gateway::{CHALLENGE, Challenge};
+use crate::host::HostOptions;
 
 /// The address of a running gateway and the token for it.
 #[derive(Debug, Args)]
@@ -73,6 +75,21 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 const HELLO: Duration = Duration::from_secs(5);
 
 impl ManagementClient {
+    /// Returns the path of config.toml.
+    pub(super) fn config(&self) -> &Path {
+        &self.config.config
+    }
+
+    /// Returns the options of a host on the same configuration and state directory.
+    pub(super) fn options(&self, registry: Registry) -> HostOptions {
+        self.state.options(&self.config.config, registry)
+    }
+
+    /// Returns whether no gateway runs on the configuration, and no other address is given.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.url.is_none() && is_stopped(&self.config.config, &self.state)
+    }
+
     /// Sends a request to the gateway and returns its response: of the gateway that belongs to the configuration, unless
     /// an address is given.
     ///
@@ -84,12 +101,26 @@ impl ManagementClient {
         path: &str,
         deadline: Duration,
     ) -> Result<Answer, Failure> {
+        self.send(method, path, Bytes::new(), deadline).await
+    }
+
+    /// Sends a request with a body of JSON.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<Answer, Failure> {
         let token = self.token.clone().filter(|token| !token.trim().is_empty()).map(Secret::new);
         let address = match &self.url {
             Some(url) => ApiAddress::given(url.clone(), token),
             None => ApiAddress::find(&self.config.config, &self.state, token)?,
         };
-        call(&address, method, path, deadline).await
+        call(&address, method, path, body, deadline).await
     }
 }
 
@@ -98,6 +129,7 @@ async fn call(
     address: &ApiAddress,
     method: Method,
     path: &str,
+    body: Bytes,
     deadline: Duration,
 ) -> Result<Answer, Failure> {
     if address.url.scheme() != "http" {
@@ -125,7 +157,7 @@ async fn call(
         return Err(unreachable(unproven(&answer, address)));
     }
     identify(&answer, address, connection.sends_token)?;
-    let answer = timeout(deadline, connection.send(&method, path)).await;
+    let answer = timeout(deadline, connection.send(&method, path, body)).await;
     let answer = answer.unwrap_or_else(|_| Err(no_response(deadline))).map_err(unreachable)?;
     check_access(&answer, address, connection.sends_token)?;
     Ok(answer)
@@ -237,7 +269,7 @@ fn check_access(answer: &Answer, address: &ApiAddress, sent_token: bool) -> Resu
 struct Connection<'a> {
     address: &'a ApiAddress,
     authority: String,
-    sender: SendRequest<Empty<bytes::Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     /// Set when the requests carry the token.
     sends_token: bool,
 }
@@ -268,30 +300,31 @@ impl<'a> Connection<'a> {
     async fn greet(&mut self) -> Result<(Answer, bool), String> {
         let (method, path) = (&Method::GET, "config/status");
         let Some(token) = self.address.token.as_ref().filter(|_| !self.sends_token) else {
-            return Ok((self.send(method, path).await?, false));
+            return Ok((self.send(method, path, Bytes::new()).await?, false));
         };
         let challenge = Challenge::new()?;
-        let answer = self.send_with(method, path, Some(&challenge)).await?;
+        let answer = self.send_with(method, path, Bytes::new(), Some(&challenge)).await?;
         let is_proven = challenge.is_met(&answer.headers, token, &self.address.url);
         if !is_proven || answer.status != StatusCode::UNAUTHORIZED {
             return Ok((answer, is_proven));
         }
         self.sends_token = true;
-        Ok((self.send(method, path).await?, true))
+        Ok((self.send(method, path, Bytes::new()).await?, true))
     }
 
-    /// Sends a request for `path` below the URL and returns the response.
+    /// Sends a request for `path` below the URL, with a body that may be empty, and returns the response.
     ///
     /// # Errors
     /// A message with the reason.
-    async fn send(&mut self, method: &Method, path: &str) -> Result<Answer, String> {
-        self.send_with(method, path, None).await
+    async fn send(&mut self, method: &Method, path: &str, body: Bytes) -> Result<Answer, String> {
+        self.send_with(method, path, body, None).await
     }
 
     async fn send_with(
         &mut self,
         method: &Method,
         path: &str,
+        body: Bytes,
         challenge: Option<&Challenge>,
     ) -> Result<Answer, String> {
         let mut request = Request::builder()
@@ -305,7 +338,7 @@ impl<'a> Connection<'a> {
         if let Some(token) = self.address.token.as_ref().filter(|_| self.sends_token) {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
-        let request = request.body(Empty::new()).map_err(|error| error.to_string())?;
+        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
         let failed = |error: hyper::Error| match error.is_parse() {
             true => format!("the answer is not HTTP ({error}): another program listens there"),
             false => format!("the connection failed: {error}"),

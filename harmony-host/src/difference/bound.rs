@@ -60,6 +60,14 @@ impl Differences {
         parts.join("; ")
     }
 
+    /// Returns the differences, one in a line, and the number of those that are left out.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        let nothing = self.is_empty().then(|| self.nothing());
+        let more = (self.left_out > 0).then(|| format!("and {} more", self.left_out));
+        let all = self.differences.iter().map(|one| one.text.clone());
+        nothing.into_iter().chain(all).chain(more)
+    }
+
     fn nothing(&self) -> String {
         match self.files {
             0 => "no difference".to_owned(),

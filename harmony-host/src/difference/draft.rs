@@ -12,6 +12,9 @@ const MOST_CLAUSES: usize = 8;
 /// The longest name and the longest clause, in characters.
 const CLAUSE: usize = 300;
 
+/// The longest detail, in characters: a thousand differences fit into one response of the management API.
+const DETAIL: usize = 1_000;
+
 /// The differences so far, by kind and name.
 #[derive(Debug, Default)]
 pub(super) struct Drafts(BTreeMap<(Kind, String), Draft>);
@@ -63,7 +66,7 @@ impl Drafts {
             if more > 0 {
                 clauses.push(format!("{more} more"));
             }
-            let (name, detail) = (clipped(&name, CLAUSE), clauses.join(", "));
+            let (name, detail) = (clipped(&name, CLAUSE), clipped(&clauses.join(", "), DETAIL));
             Difference::new(draft.sign, kind, printed(&name), printed(&detail))
         };
         self.0.into_iter().map(difference).collect()

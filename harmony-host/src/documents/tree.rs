@@ -127,7 +127,7 @@ impl Documents {
     }
 
     /// Returns whether every file of the tree is what was on the disk when it was read, and every file of the disk is in it.
-    pub(super) fn is_of_disk(&self) -> bool {
+    pub(crate) fn is_of_disk(&self) -> bool {
         let Unreadable { files, directories } = &self.unreadable;
         !self.saved && files.is_empty() && directories.is_empty()
     }

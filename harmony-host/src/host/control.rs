@@ -1,12 +1,13 @@
 //! The control of a running host: queries and commands.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use provider_api::{Error, Result};
-use tokio::sync::{mpsc, oneshot};
+use provider_api::{ChangeId, Error, Result};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::apply::{Command, ConfigEdit, Verdict};
+use crate::apply::{Asked, Command, ConfigEdit, Foreseen, Verdict};
 use crate::snapshot::Snapshot;
 use crate::snapshot::feed::Snapshots;
 use crate::status::StatusBoard;
@@ -19,6 +20,8 @@ pub(crate) struct Control {
     pub(crate) status: Arc<StatusBoard>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) sync: mpsc::Sender<SyncCommand>,
+    /// One prediction at a time: each builds a configuration.
+    pub(super) foreseeing: Arc<Semaphore>,
     /// The moment of the start.
     pub(crate) started: Instant,
 }
@@ -46,6 +49,28 @@ impl Control {
             return Ok(None);
         }
         written.await.ok().transpose()
+    }
+
+    /// Predicts the result of applying the files now, or `given` files in their place. Returns `None` when the host is
+    /// stopping.
+    pub(crate) async fn foresee(&self, given: Option<BTreeMap<String, String>>) -> Option<Foreseen> {
+        let _one = self.foreseeing.acquire().await.ok()?;
+        let (reply, foreseen) = oneshot::channel();
+        let asked = given.map_or(Asked::Files, Asked::Given);
+        self.commands.send(Command::Foresee(asked, reply)).await.ok()?;
+        foreseen.await.ok()
+    }
+
+    /// Predicts the result of applying one change of the primary provider.
+    ///
+    /// # Errors
+    /// The error of the provider; Invalid without a remote one; Unavailable also when the host is stopping.
+    pub(crate) async fn foresee_change(&self, id: ChangeId) -> Result<Foreseen> {
+        let stopping = || Error::unavailable("the gateway is stopping");
+        let _one = self.foreseeing.acquire().await.map_err(|_| stopping())?;
+        let (reply, foreseen) = oneshot::channel();
+        self.sync.send(SyncCommand::Foresee(id, reply)).await.map_err(|_| stopping())?;
+        foreseen.await.map_err(|_| stopping())?
     }
 
     /// Syncs with the primary provider now. Returns `None` when the host is stopping.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use provider_api::{EnrollmentRequest, MachineCredential, Result};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -97,7 +97,8 @@ impl Host {
             saving: tokio::spawn(Arc::clone(&last_good).run()),
             resolving: tokio::spawn(resolve_again(snapshots.restarted())),
         };
-        let control = Control { snapshots, status, commands, sync, started: Instant::now() };
+        let foreseeing = Arc::new(Semaphore::new(1));
+        let control = Control { snapshots, status, commands, sync, foreseeing, started: Instant::now() };
         Ok(Self(Arc::new(Inner { control, last_good, tasks: Mutex::new(Some(tasks)) })))
     }
 

@@ -20,6 +20,12 @@ pub(crate) fn escaped(query: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Returns the value of a parameter, decoded; the first one of several.
+#[cfg(feature = "management")]
+pub(crate) fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
+    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io;
+#[cfg(feature = "gateway")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -107,6 +109,13 @@ impl Ring {
     fn path(&self, number: u64) -> PathBuf {
         self.directory.join(format!("{number:012}.generation"))
     }
+}
+
+/// Returns the newest intact generation in `directory`. Writes nothing, so that it may run beside a gateway.
+#[cfg(feature = "gateway")]
+pub(crate) fn newest(directory: &Path) -> Option<Generation> {
+    let ring = Ring { directory: directory.to_owned(), newest: None, _lock: None };
+    ring.numbers().ok()?.into_iter().rev().find_map(|number| ring.read(number).ok())
 }
 
 #[cfg(test)]

@@ -30,14 +30,30 @@ where
     T: DeserializeOwned,
     B: RequestBody,
 {
+    read_json_of(request, MAX_BYTES).await
+}
+
+/// Reads the body of a request as JSON, with at most `most` bytes.
+///
+/// # Errors
+/// As [`read_json`].
+pub(super) async fn read_json_of<T, B>(
+    request: Request<B>,
+    most: usize,
+) -> Result<T, Box<Response<Full<Bytes>>>>
+where
+    T: DeserializeOwned,
+    B: RequestBody,
+{
     let fail = |status, code, message: &str| Err(Box::new(problem(status, code, message)));
-    let reading = Limited::new(request.into_body(), MAX_BYTES).collect();
+    let reading = Limited::new(request.into_body(), most).collect();
     let body = match tokio::time::timeout(DEADLINE, reading).await {
         Err(_) => {
             return fail(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body did not arrive in time");
         }
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return fail(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "expected at most 64 KiB");
+            let message = format!("expected at most {} KiB", most / 1024);
+            return fail(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &message);
         }
         Ok(Err(_)) => return fail(StatusCode::BAD_REQUEST, "bad_request", "the body ended early"),
         Ok(Ok(body)) => body.to_bytes(),

@@ -15,6 +15,8 @@ pub(super) enum Operation {
     Sync,
     AcceptFresh,
     Update,
+    Plan,
+    PlanFiles,
     Authorize,
     Token,
 }
@@ -38,17 +40,19 @@ const fn write(path: &'static str, operation: Operation) -> Route {
 }
 
 /// The routes.
-const ROUTES: [Route; 12] = [
+const ROUTES: [Route; 14] = [
     read("info", Operation::Info),
     read("pipelines", Operation::Pipelines),
     read("routes", Operation::Routes),
     read("config/status", Operation::ConfigStatus),
     read("provider", Operation::Provider),
+    read("plan", Operation::Plan),
     Route::HEALTH,
     write("reload", Operation::Reload),
     write("sync", Operation::Sync),
     write("sync/accept-fresh", Operation::AcceptFresh),
     write("update", Operation::Update),
+    write("plan/files", Operation::PlanFiles),
     write("authorize", Operation::Authorize),
     write("token", Operation::Token),
 ];

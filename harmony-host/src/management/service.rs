@@ -16,7 +16,7 @@ use crate::http::respond::{json, not_allowed, problem};
 use crate::management::enroll::EnrollmentCall;
 use crate::management::guard::{self, GuardRequest};
 use crate::management::route::{Operation, Route};
-use crate::management::{health, info, pipelines, provider, reload, routes, sync, update};
+use crate::management::{health, info, pipelines, plan, provider, reload, routes, sync, update};
 use crate::snapshot::Snapshot;
 
 /// The management API of one host, as a service that an application mounts on a listener of its own.
@@ -90,6 +90,8 @@ impl Management {
             Operation::Sync => sync::sync(&snapshot, control).await,
             Operation::AcceptFresh => sync::accept_fresh(&snapshot, control).await,
             Operation::Update => update::update(&snapshot, control).await,
+            Operation::Plan => plan::plan(&snapshot, control, request.uri().query()).await,
+            Operation::PlanFiles => plan::plan_files(&snapshot, control, request).await,
             Operation::Authorize => {
                 EnrollmentCall { snapshot: &snapshot, config, control, request }.authorize().await
             }

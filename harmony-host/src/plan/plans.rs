@@ -31,6 +31,12 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
+    /// Returns the plan of the pipeline `name`.
+    pub(crate) fn pipeline(&self, name: &str) -> Option<&PlannedPipeline> {
+        let at = self.pipelines.binary_search_by(|planned| planned.linked.pipeline.name.as_str().cmp(name));
+        self.pipelines.get(at.ok()?).map(|planned| &**planned)
+    }
+
     /// Returns the pipelines whose plans `before` does not share, in the order of their names: before and after.
     pub(crate) fn changed_since<'a>(
         &'a self,

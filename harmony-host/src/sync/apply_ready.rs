@@ -229,7 +229,12 @@ impl SyncPass {
     }
 }
 
-fn journaled(primary: &PrimaryProvider, journal: &Arc<Journal>, entry: &Entry) -> Option<JournaledChange> {
+/// Returns a change with its entry; `None` if the journal no longer has its document.
+pub(super) fn journaled(
+    primary: &PrimaryProvider,
+    journal: &Arc<Journal>,
+    entry: &Entry,
+) -> Option<JournaledChange> {
     let targets = entry.quarantine.as_ref().map(|quarantine| quarantine.targets().to_vec());
     Some(JournaledChange {
         sequence: entry.sequence,

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use provider_api::Result;
+use provider_api::{ChangeId, Result};
 use tokio::sync::oneshot;
 
+use crate::apply::Foreseen;
 use crate::snapshot::Snapshot;
 use crate::sync::{PushReport, SyncReport};
 
@@ -15,6 +16,8 @@ pub(crate) enum SyncCommand {
     Now(oneshot::Sender<SyncReport>),
     /// Push the local configuration.
     Push(Arc<Snapshot>, oneshot::Sender<Result<PushReport>>),
+    /// Foresee the result of applying one change alone.
+    Foresee(ChangeId, oneshot::Sender<Result<Foreseen>>),
     /// Sync soon: the credential changed.
     Authorized,
     /// Accept that it is not known what was acknowledged before this state was created.
@@ -26,6 +29,7 @@ impl fmt::Debug for SyncCommand {
         f.write_str(match self {
             Self::Now(_) => "Now",
             Self::Push(..) => "Push",
+            Self::Foresee(..) => "Foresee",
             Self::Authorized => "Authorized",
             Self::AcceptNew(_) => "AcceptNew",
         })

@@ -1,6 +1,7 @@
 //! The sync loop: polls the primary provider, applies changes, reports verdicts.
 
 mod contact;
+mod foresee;
 mod outcome;
 
 use std::collections::HashSet;
@@ -277,6 +278,7 @@ impl SyncLoop {
                     self.sync_now().await;
                 }
             }
+            SyncCommand::Foresee(id, reply) => self.foresee(id, reply).await,
             SyncCommand::Authorized => self.authorized(),
             SyncCommand::AcceptNew(reply) => {
                 let _ = reply.send(self.accept_new().await);

@@ -1,0 +1,1 @@
+//! What is foreseen is what then happens.
