@@ -14,7 +14,7 @@ mod network;
 pub(crate) mod published;
 pub(crate) mod refresh;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod view;
 

@@ -84,7 +84,7 @@ impl Applier {
                 self.rejected = None;
                 self.report_applied(&candidate);
                 let generation = candidate.generation;
-                let changed = differences(&serving, &candidate).await.line();
+                let changed = changed(&serving, &candidate).await;
                 tracing::info!(generation, %digest, changed, "configuration applied");
                 log_removed(&candidate, &serving);
                 log_new_warnings(&candidate, &serving);
@@ -208,6 +208,15 @@ impl Applier {
     pub(crate) fn documents(&self) -> &Documents {
         &self.last_read
     }
+}
+
+/// Returns in one line what an applied configuration has changed. All of it is in the log at the level `debug`.
+pub(super) async fn changed(before: &Arc<Snapshot>, after: &Arc<Snapshot>) -> String {
+    let differences = differences(before, after).await;
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        differences.lines().for_each(|line| tracing::debug!("{line}"));
+    }
+    differences.line()
 }
 
 /// Compares two configurations, beside the requests: many files may differ.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use provider_api::RejectionClass;
 
-use crate::apply::applier::{differences, log_removed};
+use crate::apply::applier::{changed, log_removed};
 use crate::apply::candidate::{Builder, Proposal, Proposed};
 use crate::apply::group::{Group, Older, newest};
 use crate::apply::journaled::{Verdicts, unwritable};
@@ -297,7 +297,7 @@ impl Again {
 /// Logs what the configuration has become, and which changes have made it so.
 async fn log_applied(accepted: &[Arc<Proposal>], serving: &Arc<Snapshot>, snapshot: &Arc<Snapshot>) {
     let generation = snapshot.generation;
-    let changed = differences(serving, snapshot).await.line();
+    let changed = changed(serving, snapshot).await;
     if let [only] = accepted {
         let (change, kind) = (only.change.id(), only.change.change.kind.as_str());
         tracing::info!(generation, change, kind, changed, "change applied");

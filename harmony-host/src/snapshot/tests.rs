@@ -1,7 +1,7 @@
 //! Snapshots of files on the disk, one after the other.
 #![cfg(feature = "local")]
 
-mod incremental;
+pub(crate) mod incremental;
 mod kept;
 
 use std::collections::HashSet;
@@ -21,11 +21,11 @@ use crate::providers::Surroundings;
 use crate::providers::resolutions::Resolutions;
 use crate::snapshot::Snapshot;
 
-const CONFIG: &str = "[proxy]\nid = \"edge\"\nprimary_provider = \"local\"\n\
+pub(crate) const CONFIG: &str = "[proxy]\nid = \"edge\"\nprimary_provider = \"local\"\n\
                       [network.public.http]\nbind_address = \"127.0.0.1\"\nbind_port = 8080\n\
                       [network.inner.http]\nbind_address = \"127.0.0.1\"\nbind_port = 9090\n";
 
-fn surroundings() -> Surroundings {
+pub(crate) fn surroundings() -> Surroundings {
     let nowhere = Path::new("/nonexistent/harmony");
     Surroundings {
         registry: crate::registry(),
@@ -50,7 +50,7 @@ fn build(
     Snapshot::build(Arc::clone(documents), problems, 1, surroundings, before)
 }
 
-fn write(root: &Path, file: &str, text: Option<&String>) -> PathBuf {
+pub(crate) fn write(root: &Path, file: &str, text: Option<&String>) -> PathBuf {
     let path = root.join(file);
     match text {
         Some(text) => fs::write(&path, text).unwrap(),

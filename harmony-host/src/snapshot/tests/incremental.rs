@@ -12,7 +12,7 @@ use crate::plan::route_table::RouteQuery;
 use crate::plan::{Accepted, Location, Upstream};
 
 /// The files that are edited.
-const FILES: [&str; 7] = [
+pub(crate) const FILES: [&str; 7] = [
     "pipelines/a.toml",
     "pipelines/b.toml",
     "pipelines/c.toml",
@@ -23,7 +23,7 @@ const FILES: [&str; 7] = [
 ];
 
 /// A text for one of the files: of pipelines `p0` to `p3` with names, paths and members that often meet.
-fn text(file: &'static str) -> BoxedStrategy<Option<String>> {
+pub(crate) fn text(file: &'static str) -> BoxedStrategy<Option<String>> {
     let some = match file {
         "config.toml" => {
             let open = "[authentications.open]\nmethod = \"none\"\n";
@@ -209,6 +209,13 @@ fn describe(built: &Result<Snapshot, Rejection>) -> Vec<String> {
     lines.extend(snapshot.config.meshes.iter().map(|linked| format!("{linked:?}")));
     lines.extend(snapshot.config.unused_backends.iter().map(|linked| format!("{linked:?}")));
     lines.extend(snapshot.providers.inventory().resources.iter().map(|resource| format!("{resource:?}")));
+    lines.extend(routes(snapshot));
+    lines
+}
+
+/// What happens to requests, by network, host and path.
+pub(crate) fn routes(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = Vec::new();
     let paths = [
         "/q0", "/q1", "/q2", "/q3", "/q4", "/x/1", "/y", "/z", "/z/1/2", "/shared0", "/shared1", "/shared2",
         "/in/1", "/other",
