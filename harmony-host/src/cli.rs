@@ -5,6 +5,7 @@ mod api_address;
 mod check;
 mod config_path;
 mod exit;
+mod explain;
 mod failure;
 mod log;
 mod management_client;
@@ -60,6 +61,13 @@ enum Command {
     /// its files at once: to see an edit before, make it in a copy of the directory, and give that with --files.
     #[command(after_help = Exit::help(Some("plan")))]
     Plan(plan::Plan),
+    /// Explain where a URL leads and why, what a reference is, or what sets a key, in a running gateway
+    ///
+    /// For example: harmony-host explain https://api.example.com/images/7, explain /images/7, explain primary_provider,
+    /// explain network.default.http.bind_port, explain pipelines.hello, explain runbeam.acme.ingress.name.fhir. Nothing
+    /// is sent to a backend or to a control plane, and no secret is shown.
+    #[command(after_help = Exit::help(Some("explain")))]
+    Explain(explain::Explain),
     /// Print the JSON Schema of the configuration files, for editors
     ///
     /// For example: harmony-host schema > harmony.schema.json. An editor with a TOML language server such as taplo then
@@ -98,6 +106,7 @@ pub fn main(registry: Registry) -> ExitCode {
             Command::Run(run) => run.run(registry).await,
             Command::Check(check) => check.run(registry).await,
             Command::Resolve(resolve) => resolve.run(registry).await,
+            Command::Explain(explain) => explain.run().await,
             Command::Plan(plan) => plan.run(registry).await,
             Command::Schema(schema) => schema.run(),
             Command::Status(status) => status.run().await,

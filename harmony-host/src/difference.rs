@@ -6,7 +6,7 @@ mod compare;
 mod definitions;
 mod draft;
 mod entry;
-mod keys;
+pub(crate) mod keys;
 mod listeners;
 mod meshes;
 mod routes;

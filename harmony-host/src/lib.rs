@@ -15,6 +15,8 @@ mod config;
 mod diagnostics;
 mod difference;
 mod documents;
+#[cfg(feature = "management")]
+mod explain;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

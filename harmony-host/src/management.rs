@@ -1,6 +1,7 @@
 //! The management API: HTTP endpoints for operators, the CLI and load balancers.
 
 mod enroll;
+mod explain;
 mod guard;
 mod health;
 mod info;

@@ -24,7 +24,7 @@ mod sync_loop;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use command::SyncCommand;
-pub(crate) use lazy_journal::LazyJournal;
+pub(crate) use lazy_journal::{LazyJournal, SharedJournal};
 pub use push::{PushFailure, PushReport};
 pub use report::SyncReport;
 pub(crate) use sync_loop::{SyncLoop, SyncParts};

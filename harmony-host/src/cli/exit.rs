@@ -43,7 +43,7 @@ const fn row(
 }
 
 /// The commands that call a running gateway.
-const CALLING: &[&str] = &["status", "sync", "plan"];
+const CALLING: &[&str] = &["status", "sync", "plan", "explain"];
 
 /// The table.
 const TABLE: [Row; 12] = [
@@ -56,20 +56,20 @@ const TABLE: [Row; 12] = [
     row(
         Exit::InvalidConfig,
         "invalid configuration",
-        &["run", "check", "resolve", "status", "sync", "plan"],
-        "the configuration is invalid or cannot be served; `status`, `sync`: it does not name the management API; `plan`: it, or the change, would be rejected",
+        &["run", "check", "resolve", "status", "sync", "plan", "explain"],
+        "the configuration is invalid or cannot be served; `status`, `sync`, `explain`: it does not name the management API; `plan`: it, or the change, would be rejected",
     ),
     row(Exit::Usage, "usage", &[], "the command line is invalid"),
     row(
         Exit::NotFound,
         "not found",
-        &["resolve", "plan"],
-        "the resource does not exist, or its provider is not active; `plan`: the provider does not have the change",
+        &["resolve", "plan", "explain"],
+        "the resource does not exist, or its provider is not active; `plan`: the provider does not have the change; `explain`: the configuration does not have it",
     ),
     row(
         Exit::Denied,
         "denied",
-        &["resolve", "status", "sync", "plan"],
+        &["resolve", "status", "sync", "plan", "explain"],
         "the gateway denies access to this client; `resolve`: the provider denies it to this gateway",
     ),
     row(
@@ -87,7 +87,7 @@ const TABLE: [Row; 12] = [
     row(
         Exit::NotInSync,
         "not in sync",
-        CALLING,
+        &["status", "sync", "plan"],
         "the gateway is not in sync; `sync`: or a change was rejected or deferred; `plan`: the change would wait",
     ),
     row(

@@ -6,6 +6,8 @@ use provider_api::{ProviderName, Reference, Registry};
 use serde::Deserialize as _;
 use url::Url;
 
+#[cfg(feature = "management")]
+use crate::config::DEFAULT_INTERVAL_SECS;
 use crate::config::alternatives::join_names;
 use crate::config::keys::nearest;
 use crate::config::keys::secrets::known;
@@ -39,6 +41,13 @@ impl Primary {
     /// Returns the provider type.
     pub(crate) fn provider_type(&self) -> &str {
         self.section.as_ref().map_or(self.name.as_str(), |section| &section.provider_type)
+    }
+
+    /// Returns the poll interval, in seconds.
+    #[cfg(feature = "management")]
+    pub(crate) fn interval_secs(&self) -> i64 {
+        let set = self.settings().get("poll_interval_secs").and_then(toml::Value::as_integer);
+        set.unwrap_or(DEFAULT_INTERVAL_SECS.cast_signed())
     }
 
     /// Returns the URL that is the value of `key`, or its default, without what may be secret: its origin and path.

@@ -22,17 +22,28 @@ const OF_PROVIDERS: [&str; 4] = ["type", "api", "enabled", "poll_interval_secs"]
 
 /// A value.
 #[derive(Debug)]
-pub(super) struct Leaf {
+pub(crate) struct Leaf {
     /// Equal for equal values, however they are written. May be a secret.
     canonical: String,
     /// The value for people; `None` if it may be a secret, or has no short form.
     shown: Option<String>,
+    span: Range<usize>,
 }
 
 /// The values of a file, by the parts of their keys. An empty table is a value too.
-pub(super) type Keys = BTreeMap<Vec<String>, Leaf>;
+pub(crate) type Keys = BTreeMap<Vec<String>, Leaf>;
 
 impl Leaf {
+    /// Returns the value for people; `None` if it may be a secret, or has no short form.
+    pub(crate) fn shown(&self) -> Option<&str> {
+        self.shown.as_deref()
+    }
+
+    /// Returns its place in the text.
+    pub(crate) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.canonical == other.canonical
     }
@@ -52,7 +63,7 @@ pub(super) fn clause(old: Option<&Leaf>, new: Option<&Leaf>) -> String {
 }
 
 /// Reads the keys of a file.
-pub(super) fn keys_of(source: &Arc<Source>) -> Keys {
+pub(crate) fn keys_of(source: &Arc<Source>) -> Keys {
     let (document, _) = DeTable::parse_recoverable(source.toml());
     // Every byte of a secret is an asterisk there, so that spans in one text are spans in the other.
     let masked = mask_secrets(source.text(), &source.sensitive());
@@ -75,7 +86,7 @@ impl Reader<'_> {
                 DeValue::Table(inner) if !inner.is_empty() => self.table(inner, path),
                 _ => {
                     let shown = self.shown(path, value);
-                    let leaf = Leaf { canonical: canonical(value.get_ref()), shown };
+                    let leaf = Leaf { canonical: canonical(value.get_ref()), shown, span: value.span() };
                     self.keys.insert(path.clone(), leaf);
                 }
             }

@@ -93,6 +93,11 @@ impl Marks {
         self.0.keys().filter(move |mark| mark.file == file && (overlaid || !mark.overlay))
     }
 
+    /// Returns the change that brought `mark` first.
+    pub(super) fn change_of(&self, mark: &Mark) -> Option<&str> {
+        self.0.get(mark).map(String::as_str)
+    }
+
     /// Returns the bytes of the file: a first line with the SHA-256 of the rest, then JSON.
     ///
     /// # Errors

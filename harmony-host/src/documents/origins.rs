@@ -25,6 +25,16 @@ pub(crate) struct Origins {
     record: Mutex<Record>,
 }
 
+/// The party that set a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CameFrom {
+    Operator,
+    /// The control plane, first with this change.
+    ControlPlane(String),
+    /// The record is damaged.
+    Unknown,
+}
+
 #[derive(Clone, Debug)]
 enum Record {
     Known(Marks),
@@ -84,6 +94,18 @@ impl Origins {
                 changes = changes.join(", "), %error,
                 "the record of what came from a control plane cannot be written"
             );
+        }
+    }
+
+    /// Returns who set a key of a file.
+    pub(crate) fn came_from(&self, file: &str, key: &str, overlaid: bool) -> CameFrom {
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let Record::Known(marks) = &*record else { return CameFrom::Unknown };
+        let mut own = marks.of_file(file, overlaid);
+        let found = own.find(|mark| mark.key.as_ref().is_none_or(|above| directed::is_within(key, above)));
+        match found {
+            Some(mark) => CameFrom::ControlPlane(marks.change_of(mark).unwrap_or_default().to_owned()),
+            None => CameFrom::Operator,
         }
     }
 

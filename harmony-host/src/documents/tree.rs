@@ -238,6 +238,11 @@ impl Documents {
         }
     }
 
+    /// Returns the SHA-256 of the file `name`.
+    pub(crate) fn digest_of(&self, name: &str) -> Option<Digest> {
+        self.files.get(name).map(|file| file.digest)
+    }
+
     /// Returns the text of the file `name`, unless it is a key or certificate.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match &self.files.get(name)?.content {

@@ -8,10 +8,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::apply::{Asked, Command, ConfigEdit, Foreseen, Verdict};
+use crate::documents::origins::Origins;
 use crate::snapshot::Snapshot;
 use crate::snapshot::feed::Snapshots;
 use crate::status::StatusBoard;
-use crate::sync::{PushReport, SyncCommand, SyncReport};
+use crate::sync::{PushReport, SharedJournal, SyncCommand, SyncReport};
 
 /// A handle for queries and commands to a host. It does not keep the host running.
 #[derive(Clone, Debug)]
@@ -22,6 +23,10 @@ pub(crate) struct Control {
     pub(super) sync: mpsc::Sender<SyncCommand>,
     /// One prediction at a time: each builds a configuration.
     pub(super) foreseeing: Arc<Semaphore>,
+    /// The record of what came from a control plane.
+    pub(crate) origins: Arc<Origins>,
+    /// The journal, once it is open.
+    pub(crate) journal: SharedJournal,
     /// The moment of the start.
     pub(crate) started: Instant,
 }

@@ -20,7 +20,7 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::feed::Snapshots;
 use crate::snapshot::refresh::resolve_again;
 use crate::status::{Status, StatusBoard};
-use crate::sync::{PushReport, SyncLoop, SyncParts, SyncReport};
+use crate::sync::{PushReport, SharedJournal, SyncLoop, SyncParts, SyncReport};
 
 /// A running host: it reads the configuration, syncs with its provider, and applies edits and changes through the
 /// [`Activation`] of the application that serves requests.
@@ -66,6 +66,7 @@ impl Host {
         let former = saved.as_ref().map(|saved| saved.metadata.references.clone()).unwrap_or_default();
         let resolutions = Resolutions::new(Arc::clone(&options.clock), former);
         let surroundings = options.surroundings(activation.capabilities(), Arc::clone(&resolutions));
+        let origins = Arc::clone(&surroundings.origins);
         let last_good = LastGood::new(ring, resolutions, Arc::clone(&options.clock), Arc::clone(&status));
         let start = Start {
             layers,
@@ -79,6 +80,7 @@ impl Host {
         let (commands, inbox) = mpsc::channel(16);
         let (sync, sync_inbox) = mpsc::channel(16);
         let (snapshots, snapshot) = (applier.published.follow(), applier.published.snapshot());
+        let shared_journal = SharedJournal::default();
         let parts = SyncParts {
             inbox: sync_inbox,
             apply: commands.clone(),
@@ -86,6 +88,7 @@ impl Host {
             status: Arc::clone(&status),
             journal_directory: recovery::journal_directory(&options.state_dir, &snapshot.config.proxy.id),
             journal,
+            shared_journal: Arc::clone(&shared_journal),
             registry: options.registry.clone(),
             push: options.push_on_start.then_some(snapshot),
             random: fastrand::Rng::new(),
@@ -97,8 +100,16 @@ impl Host {
             saving: tokio::spawn(Arc::clone(&last_good).run()),
             resolving: tokio::spawn(resolve_again(snapshots.restarted())),
         };
-        let foreseeing = Arc::new(Semaphore::new(1));
-        let control = Control { snapshots, status, commands, sync, foreseeing, started: Instant::now() };
+        let control = Control {
+            snapshots,
+            status,
+            commands,
+            sync,
+            foreseeing: Arc::new(Semaphore::new(1)),
+            origins,
+            journal: shared_journal,
+            started: Instant::now(),
+        };
         Ok(Self(Arc::new(Inner { control, last_good, tasks: Mutex::new(Some(tasks)) })))
     }
 

@@ -51,6 +51,18 @@ impl Journal {
         LiveFiles(files)
     }
 
+    /// Returns the newest live change that wrote a file, with the checksum of what it wrote.
+    #[cfg(feature = "management")]
+    pub(crate) fn writer_of(&self, file: &str) -> Option<(String, Option<String>)> {
+        let mut all = self.all();
+        all.retain(|entry| entry.is_live());
+        let written = |entry: &Arc<Entry>| {
+            let target = entry.wrote.iter().find(|target| target.name == file)?;
+            Some((entry.id.clone(), target.digest.clone()))
+        };
+        all.iter().rev().find_map(written)
+    }
+
     /// Returns the changes that were fetched and have no verdict, oldest first.
     pub(crate) fn unsettled(&self) -> Vec<Arc<Entry>> {
         let open = |entry: &Arc<Entry>| !matches!(entry.phase, Phase::Settled | Phase::Seen);

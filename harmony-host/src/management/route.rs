@@ -16,6 +16,7 @@ pub(super) enum Operation {
     AcceptFresh,
     Update,
     Plan,
+    Explain,
     PlanFiles,
     Authorize,
     Token,
@@ -40,13 +41,14 @@ const fn write(path: &'static str, operation: Operation) -> Route {
 }
 
 /// The routes.
-const ROUTES: [Route; 14] = [
+const ROUTES: [Route; 15] = [
     read("info", Operation::Info),
     read("pipelines", Operation::Pipelines),
     read("routes", Operation::Routes),
     read("config/status", Operation::ConfigStatus),
     read("provider", Operation::Provider),
     read("plan", Operation::Plan),
+    read("explain", Operation::Explain),
     Route::HEALTH,
     write("reload", Operation::Reload),
     write("sync", Operation::Sync),

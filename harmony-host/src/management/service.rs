@@ -16,7 +16,7 @@ use crate::http::respond::{json, not_allowed, problem};
 use crate::management::enroll::EnrollmentCall;
 use crate::management::guard::{self, GuardRequest};
 use crate::management::route::{Operation, Route};
-use crate::management::{health, info, pipelines, plan, provider, reload, routes, sync, update};
+use crate::management::{explain, health, info, pipelines, plan, provider, reload, routes, sync, update};
 use crate::snapshot::Snapshot;
 
 /// The management API of one host, as a service that an application mounts on a listener of its own.
@@ -91,6 +91,7 @@ impl Management {
             Operation::AcceptFresh => sync::accept_fresh(&snapshot, control).await,
             Operation::Update => update::update(&snapshot, control).await,
             Operation::Plan => plan::plan(&snapshot, control, request.uri().query()).await,
+            Operation::Explain => explain::explain(&snapshot, control, request.uri().query()).await,
             Operation::PlanFiles => plan::plan_files(&snapshot, control, request).await,
             Operation::Authorize => {
                 EnrollmentCall { snapshot: &snapshot, config, control, request }.authorize().await
@@ -105,10 +106,15 @@ impl Management {
     /// one, and `path` is `/api/reload`, below the base path, or `/health` that no pipeline has.
     #[cfg(feature = "gateway")]
     pub(crate) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
-        let config = snapshot.config.management.as_ref();
-        config.is_some_and(|config| config.network.value == network)
-            && (below_base(snapshot, path).is_some() || is_root_health(snapshot, path))
+        claims(snapshot, network, path)
     }
+}
+
+/// Returns whether a request for `path` on `network` belongs to the management API.
+pub(super) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
+    let config = snapshot.config.management.as_ref();
+    config.is_some_and(|config| config.network.value == network)
+        && (below_base(snapshot, path).is_some() || is_root_health(snapshot, path))
 }
 
 /// Checks the target of a request, and its hosts if the target has one.

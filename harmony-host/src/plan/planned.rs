@@ -7,6 +7,7 @@ use crate::diagnostics::problem::Problems;
 use crate::http::url_prefix::UrlPrefix;
 use crate::plan::route::{PipelinePlan, Route, Tables};
 use crate::plan::route_table::RouteTable;
+use crate::plan::upstream::Upstream;
 
 /// A pipeline with its plan and its routes.
 #[derive(Debug)]
@@ -32,6 +33,18 @@ pub(super) enum PlannedRoute {
 impl PlannedPipeline {
     pub(crate) fn linked(&self) -> &Arc<LinkedPipeline> {
         &self.linked
+    }
+
+    pub(crate) fn upstream(&self) -> &Upstream {
+        &self.plan.upstream
+    }
+
+    /// Returns every route with the URL of its ingress, if it has one; the others are for a path.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = (Option<&UrlPrefix>, &Route)> {
+        self.routes.iter().map(|planned| match planned {
+            PlannedRoute::Ingress(url, route) => (Some(&**url), &**route),
+            PlannedRoute::Endpoint(route) => (None, &**route),
+        })
     }
 
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {

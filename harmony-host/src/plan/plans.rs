@@ -31,6 +31,11 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
+    /// Returns the plans of all pipelines, in the order of their names.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &PlannedPipeline> {
+        self.pipelines.iter().map(|planned| &**planned)
+    }
+
     /// Returns the plan of the pipeline `name`.
     pub(crate) fn pipeline(&self, name: &str) -> Option<&PlannedPipeline> {
         let at = self.pipelines.binary_search_by(|planned| planned.linked.pipeline.name.as_str().cmp(name));
@@ -75,7 +80,8 @@ impl Plans {
         remote.for_each(|mesh| mesh.forget_issued());
     }
 
-    pub(super) fn remote_target(&self, reference: &Reference) -> Option<Arc<Target>> {
+    /// Returns the target of a reference of a remote provider, if it has one.
+    pub(crate) fn remote_target(&self, reference: &Reference) -> Option<Arc<Target>> {
         if reference.provider().is_local() {
             return None;
         }

@@ -84,6 +84,11 @@ impl Target {
         self.lease.get(|| self.fetch(providers)).await.ok()
     }
 
+    /// Returns the last answer of a remote provider, and the time for which it may still be used without the provider.
+    pub(crate) fn cached(&self) -> Option<(CachedResolution, Duration)> {
+        self.resolutions.as_ref()?.get(&self.reference)
+    }
+
     /// Returns true for a reference of a remote provider whose resolution is cached.
     pub(crate) fn is_held(&self) -> bool {
         self.resolutions.is_some() && self.lease.held().is_some()

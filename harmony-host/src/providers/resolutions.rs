@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use provider_api::{Clock, Mode, Reference};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,13 @@ pub(crate) struct CachedResolution {
     /// The time of the resolution, in seconds since 1970.
     #[serde(rename = "at")]
     resolved_at: u64,
+}
+
+impl CachedResolution {
+    /// Returns the time at which the provider has answered.
+    pub(crate) fn resolved_at(&self) -> SystemTime {
+        UNIX_EPOCH.checked_add(Duration::from_secs(self.resolved_at)).unwrap_or(UNIX_EPOCH)
+    }
 }
 
 /// The resolutions of all providers. They outlive a configuration and, saved with the last good one, a restart.
@@ -142,7 +149,6 @@ impl fmt::Debug for Resolutions {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::SystemTime;
 
     use super::*;
 

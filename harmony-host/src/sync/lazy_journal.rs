@@ -1,7 +1,7 @@
 //! The journal of the sync loop, opened on first use.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use provider_api::{Error, Result};
 
@@ -12,9 +12,21 @@ use crate::journal::Journal;
 pub(crate) struct LazyJournal {
     pub(crate) directory: PathBuf,
     pub(crate) open: Option<Arc<Journal>>,
+    /// Set once the journal is open, for those who only read it.
+    pub(crate) shared: SharedJournal,
 }
 
+/// The journal of a gateway, once it is open.
+pub(crate) type SharedJournal = Arc<OnceLock<Arc<Journal>>>;
+
 impl LazyJournal {
+    pub(super) fn new(directory: PathBuf, open: Option<Arc<Journal>>, shared: SharedJournal) -> Self {
+        if let Some(open) = &open {
+            let _ = shared.set(Arc::clone(open));
+        }
+        Self { directory, open, shared }
+    }
+
     pub(crate) async fn get(&mut self) -> Result<Arc<Journal>> {
         if let Some(open) = &self.open {
             return Ok(Arc::clone(open));
@@ -26,6 +38,7 @@ impl LazyJournal {
             |cause: String| Error::unavailable(format!("the journal in {shown} cannot be opened: {cause}"));
         let journal = opened.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
         self.open = Some(Arc::clone(&journal));
+        let _ = self.shared.set(Arc::clone(&journal));
         Ok(journal)
     }
 }

@@ -27,7 +27,7 @@ use crate::sync::outbox::Outbox;
 use crate::sync::question::{self, Haste, Question};
 use crate::sync::schedule::Schedule;
 use crate::sync::steps::SyncPass;
-use crate::sync::{Backoff, LazyJournal, PushReport, SyncCommand, SyncReport, push, summary};
+use crate::sync::{Backoff, LazyJournal, PushReport, SharedJournal, SyncCommand, SyncReport, push, summary};
 
 /// The parts of a sync loop.
 pub(crate) struct SyncParts {
@@ -38,6 +38,7 @@ pub(crate) struct SyncParts {
     pub(crate) journal_directory: PathBuf,
     /// The journal, when there was one at the start.
     pub(crate) journal: Option<Arc<Journal>>,
+    pub(crate) shared_journal: SharedJournal,
     /// The provider types that are compiled in.
     pub(crate) registry: Registry,
     /// The configuration to push before the first pass.
@@ -98,7 +99,7 @@ impl SyncLoop {
         let pass = SyncPass {
             apply: parts.apply,
             primary: parts.primary.clone(),
-            journal: LazyJournal { directory: parts.journal_directory, open: parts.journal },
+            journal: LazyJournal::new(parts.journal_directory, parts.journal, parts.shared_journal),
             outbox: Arc::clone(&outbox),
             status: Arc::clone(&parts.status),
             listed: Vec::new(),

@@ -28,6 +28,7 @@ pub(super) const HARMONY_HOST: Order = Order {
         "recovery",
         "sync",
         "host",
+        "explain",
         "management",
         "proxy",
         "server",

@@ -231,6 +231,7 @@ fn follow_with(
     let (primary, receiver) = watch::channel(Some(instance(provider, "one")));
     let status = StatusBoard::new();
     let parts = SyncParts {
+        shared_journal: Default::default(),
         inbox,
         apply,
         primary: receiver,

@@ -137,6 +137,7 @@ async fn a_day(class: RejectionClass) -> usize {
             }
         });
         let parts = SyncParts {
+            shared_journal: Default::default(),
             inbox,
             apply,
             primary,
