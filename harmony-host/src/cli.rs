@@ -1,6 +1,7 @@
 //! The command line of a gateway. A gateway with providers of its own is a `main` that registers them and calls
 //! [`main`].
 
+mod access_log;
 mod api_address;
 mod check;
 mod config_path;
@@ -9,6 +10,7 @@ mod explain;
 mod failure;
 mod log;
 mod management_client;
+mod metrics_reference;
 mod out;
 mod plan;
 mod resolve;
@@ -74,6 +76,9 @@ enum Command {
     /// completes and checks keys: begin a file with `#:schema ./harmony.schema.json`.
     #[command(after_help = Exit::help(Some("schema")))]
     Schema(schema::Schema),
+    /// Print the reference of the metrics, as docs/METRICS.md has it
+    #[command(hide = true, after_help = Exit::help(Some("metrics-reference")))]
+    MetricsReference(metrics_reference::MetricsReference),
     /// Show whether a running gateway is in sync, and the reason if it is not
     #[command(after_help = Exit::help(Some("status")))]
     Status(status::Status),
@@ -109,6 +114,7 @@ pub fn main(registry: Registry) -> ExitCode {
             Command::Explain(explain) => explain.run().await,
             Command::Plan(plan) => plan.run(registry).await,
             Command::Schema(schema) => schema.run(),
+            Command::MetricsReference(reference) => reference.run(),
             Command::Status(status) => status.run().await,
             Command::Sync(sync) => sync.run().await,
         }

@@ -2,6 +2,7 @@
 
 mod activation;
 mod address_file;
+mod client;
 mod dispatch;
 mod proof;
 mod running;

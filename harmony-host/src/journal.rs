@@ -12,6 +12,7 @@ mod state;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use provider_api::{Change, ChangeHead, ChangeId};
@@ -48,6 +49,8 @@ pub(crate) struct Journal {
     /// Locked while records are written. Separate from `state`, so that a slow disk does not block readers.
     log: Mutex<Log>,
     state: Mutex<State>,
+    /// The size of the log, in bytes.
+    bytes: AtomicU64,
 }
 
 /// A verdict to record.
@@ -82,7 +85,8 @@ impl Journal {
         let mut state = State::default();
         entries.into_values().for_each(|entry| state.insert(Arc::new(entry)));
         let directory = log.directory().to_owned();
-        Ok(Arc::new(Self { directory, log: Mutex::new(log), state: Mutex::new(state) }))
+        let bytes = AtomicU64::new(log.length());
+        Ok(Arc::new(Self { directory, log: Mutex::new(log), state: Mutex::new(state), bytes }))
     }
 
     /// Runs `note`, which writes to the journal, on a thread for blocking work: the threads that serve requests must not
@@ -395,7 +399,13 @@ impl Journal {
                 tracing::warn!(%error, "the journal cannot be compacted");
             }
         }
+        self.bytes.store(log.length(), Ordering::Relaxed);
         Ok(made)
+    }
+
+    /// Returns the size of the log in bytes. Does not wait for a write.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -7,6 +7,8 @@
     )
 )]
 
+#[cfg(feature = "gateway")]
+mod access_log;
 mod apply;
 mod cache;
 #[cfg(feature = "gateway")]
@@ -28,6 +30,7 @@ mod journal;
 mod last_good;
 #[cfg(feature = "management")]
 mod management;
+mod metrics;
 mod plan;
 #[cfg(feature = "failpoints")]
 #[doc(hidden)]
@@ -42,6 +45,8 @@ mod snapshot;
 mod status;
 mod storage;
 mod sync;
+#[cfg(feature = "gateway")]
+mod trace;
 
 pub use apply::{Activation, Prepared, Verdict};
 /// The attribute that implementations of [`Activation`] and [`Prepared`] need.
@@ -62,8 +67,8 @@ pub use plan::{Moment, VerifiedTokens};
 pub use providers::{Providers, registry};
 pub use snapshot::feed::Snapshots;
 pub use snapshot::{
-    AdmissionError, Admitted, Destination, DestinationUrl, File, FileKind, MeshContext, Network, Pipeline,
-    RequestHead, Snapshot,
+    AdmissionError, Admitted, Destination, DestinationUrl, File, FileKind, MeshContext, MeshDenial, Network,
+    Pipeline, RequestHead, Snapshot,
 };
 pub use status::{
     AppliedChange, AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, Desired,

@@ -6,6 +6,7 @@ mod guard;
 mod health;
 mod info;
 mod metadata;
+mod metrics;
 mod pipelines;
 mod plan;
 mod provider;

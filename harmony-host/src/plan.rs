@@ -16,6 +16,7 @@ pub(crate) mod route_table;
 mod target;
 pub(crate) mod terms;
 mod token_cache;
+mod traffic;
 mod upstream;
 
 #[cfg(feature = "gateway")]

@@ -1,6 +1,7 @@
 //! The data plane: admission of a request, and forwarding to its backend.
 
 mod answer_head;
+mod backend_failure;
 mod chains;
 mod connector;
 mod echo;
@@ -9,9 +10,11 @@ mod exchange;
 mod forward;
 pub(crate) mod headers;
 mod pool;
+mod refused;
 mod resolver;
 mod serve;
 mod upgrade;
 
 pub(crate) use connector::MakeWay;
+pub(crate) use refused::Refused;
 pub(crate) use serve::Proxy;

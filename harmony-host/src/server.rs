@@ -5,6 +5,7 @@ mod bind;
 mod client_stream;
 mod connection;
 mod context;
+mod counted;
 pub(crate) mod descriptors;
 mod drain;
 mod in_flight;

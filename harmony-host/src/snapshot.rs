@@ -18,7 +18,7 @@ pub(crate) mod tests;
 mod tls;
 mod view;
 
-pub use admission::{AdmissionError, Admitted, MeshContext, RequestHead};
+pub use admission::{AdmissionError, Admitted, MeshContext, MeshDenial, RequestHead};
 pub use build::Snapshot;
 pub use destination::{Destination, DestinationUrl};
 pub(crate) use listen::{ListenerSpec, TlsSpec};

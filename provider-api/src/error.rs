@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::TokenFault;
+
 /// The result of a call of the contract.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -59,6 +61,7 @@ pub struct Error {
     kind: ErrorKind,
     context: Cow<'static, str>,
     key: Option<Cow<'static, str>>,
+    token_fault: Option<TokenFault>,
     retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -66,7 +69,7 @@ pub struct Error {
 impl Error {
     /// Creates an error. `context` tells the operator of the gateway what failed, in one short sentence.
     pub fn new(kind: ErrorKind, context: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, context: context.into(), key: None, retry_after: None, source: None }
+        Self { kind, context: context.into(), key: None, token_fault: None, retry_after: None, source: None }
     }
 
     /// Creates an error of the kind [`ErrorKind::NotFound`].
@@ -104,6 +107,13 @@ impl Error {
         self
     }
 
+    /// Adds the fault of the mesh token that was denied, so that the host can count refusals by their reason.
+    #[must_use]
+    pub fn with_token_fault(mut self, fault: TokenFault) -> Self {
+        self.token_fault = Some(fault);
+        self
+    }
+
     /// Adds the delay that the control plane demands before the next call (`Retry-After`, RFC 9110, section
     /// 10.2.3).
     #[must_use]
@@ -120,6 +130,11 @@ impl Error {
     /// Returns the configuration key that is wrong, as a dotted path from the top of the file.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
+    }
+
+    /// Returns the fault of the mesh token that was denied, if the error is about one.
+    pub fn token_fault(&self) -> Option<TokenFault> {
+        self.token_fault
     }
 
     /// Returns the delay that the control plane demands before the next call, if it sent one.
@@ -140,6 +155,9 @@ impl fmt::Debug for Error {
         s.field("kind", &self.kind).field("context", &self.context);
         if let Some(key) = &self.key {
             s.field("key", key);
+        }
+        if let Some(fault) = &self.token_fault {
+            s.field("token_fault", fault);
         }
         if let Some(wait) = self.retry_after {
             s.field("retry_after", &wait);

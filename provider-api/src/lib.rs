@@ -27,6 +27,7 @@ mod secret;
 mod settings_profile;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod token_fault;
 mod url_path;
 
 pub use async_trait::async_trait;
@@ -56,6 +57,7 @@ pub use resource::{Mode, Resource, ResourceType};
 pub use retention::Retention;
 pub use secret::Secret;
 pub use settings_profile::{LegacySection, SettingsProfile};
+pub use token_fault::TokenFault;
 /// The form in which [`Registry::build`] takes a section of a configuration.
 pub use toml::de::ValueDeserializer;
 pub use url_path::{InvalidPath, UrlPath, covers};

@@ -39,7 +39,8 @@ pub trait MeshAuth: Send + Sync {
     /// `/r4/Patient` but not `/r4-admin`, and not `/r4/../admin`. [`covers`](crate::covers) compares so.
     ///
     /// # Errors
-    /// * [`Denied`](crate::ErrorKind::Denied): the token is not valid here, for whatever reason.
+    /// * [`Denied`](crate::ErrorKind::Denied): the token is not valid here, for whatever reason. The error has its
+    ///   [fault](crate::Error::with_token_fault), if that is one of [`TokenFault`].
     /// * [`Unavailable`](crate::ErrorKind::Unavailable): the verification keys cannot be fetched.
     async fn verify(&self, expected: &Expected<'_>, token: &str) -> Result<Claims>;
 }

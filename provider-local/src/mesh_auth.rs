@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use provider_api::{Claims, Clock, Error, Expected, MeshAuth, MeshToken, Result, TokenRequest, async_trait};
+use provider_api::{
+    Claims, Clock, Error, Expected, MeshAuth, MeshToken, Result, TokenFault, TokenRequest, async_trait,
+};
 
 use crate::issue::issue;
 use crate::mesh_keys::Keyring;
@@ -40,7 +42,8 @@ impl MeshAuth for LocalMeshAuth {
             return Err(Error::denied(format!(
                 "the token has {} bytes; a mesh token has at most {MAX_TOKEN_BYTES}",
                 token.len()
-            )));
+            ))
+            .with_token_fault(TokenFault::Malformed));
         }
         // Denied and not NotFound: for the sender, an unknown mesh is one more reason why the token is not accepted.
         let key = self.keyring.get(expected.mesh).ok_or_else(|| {

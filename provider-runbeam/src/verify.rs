@@ -1,9 +1,10 @@
 //! Verification of a mesh token of the control plane.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{decode, decode_header};
-use provider_api::{Claims, DisplayDuration, Error, Expected, Result, covers};
+use provider_api::{Claims, DisplayDuration, Error, Expected, Result, TokenFault, covers};
 use url::Url;
 
 use crate::claims::{Seconds, TokenClaims};
@@ -35,16 +36,16 @@ pub(crate) async fn verify(
     let keys = set.keys(lifetime).await?;
     let claims = match signed_claims(keys.get(&kid), token) {
         // The key may have been added, or replaced under its id, since the last fetch.
-        Err(NotVerified::OtherKey(reason)) => {
+        Err(NotVerified::OtherKey(fault, reason)) => {
             let newer = set.newer(lifetime).await?;
             match std::ptr::eq(&*keys, &*newer) {
-                true => Err(NotVerified::OtherKey(reason)),
+                true => Err(NotVerified::OtherKey(fault, reason)),
                 false => signed_claims(newer.get(&kid), token),
             }
         }
         claims => claims,
     };
-    let claims = claims.map_err(|failure| Error::denied(failure.reason()))?;
+    let claims = claims.map_err(NotVerified::into_error)?;
     check_claims(claims, cloud, expected, now)
 }
 
@@ -53,40 +54,39 @@ pub(crate) async fn verify(
 /// They come before the keys are fetched: a sender who is not authenticated yet must not cause requests.
 pub(crate) fn key_id(token: &str) -> Result<String> {
     if token.len() > MAX_TOKEN_BYTES {
-        return Err(Error::denied(format!("the token has more than {MAX_TOKEN_BYTES} bytes")));
+        return Err(malformed(format!("the token has more than {MAX_TOKEN_BYTES} bytes")));
     }
-    let header = decode_header(token).map_err(|_| {
-        Error::denied("cannot decode the header of the token, or its `alg` is `none` or unknown")
-    })?;
+    let header = decode_header(token)
+        .map_err(|_| malformed("cannot decode the header of the token, or its `alg` is `none` or unknown"))?;
     // RFC 7515, section 4.1.11: a recipient rejects critical extensions it does not support. None is supported.
     if header.crit.is_some() {
-        return Err(Error::denied("the header of the token has `crit`; no extension is supported"));
+        return Err(malformed("the header of the token has `crit`; no extension is supported"));
     }
     let kid = header.kid.filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES);
-    kid.ok_or_else(|| Error::denied("the header of the token names no key (`kid`)"))
+    kid.ok_or_else(|| malformed("the header of the token names no key (`kid`)"))
 }
 
 /// The reason why the claims of a token cannot be read.
 #[derive(Debug)]
 pub(crate) enum NotVerified {
     /// The key that the token names is not there, or is not the one that signed the token.
-    OtherKey(String),
+    OtherKey(TokenFault, Cow<'static, str>),
     /// No other key can verify the token.
-    Token(String),
+    Token(TokenFault, Cow<'static, str>),
 }
 
 impl NotVerified {
-    fn reason(self) -> String {
+    fn into_error(self) -> Error {
         match self {
-            Self::OtherKey(reason) | Self::Token(reason) => reason,
+            Self::OtherKey(fault, reason) | Self::Token(fault, reason) => denied(fault, reason),
         }
     }
 }
 
 /// Verifies the signature with one of `keys`, those that have the id of the token, and returns the claims.
 pub(crate) fn signed_claims(keys: &[Key], token: &str) -> Result<TokenClaims, NotVerified> {
-    let mut failure =
-        NotVerified::OtherKey("the token names a key that the control plane does not publish".to_owned());
+    let unknown = "the token names a key that the control plane does not publish";
+    let mut failure = NotVerified::OtherKey(TokenFault::Key, unknown.into());
     for key in keys {
         match decode::<TokenClaims>(token, &key.decoding, &key.validation) {
             Ok(decoded) => return Ok(decoded.claims),
@@ -99,20 +99,31 @@ pub(crate) fn signed_claims(keys: &[Key], token: &str) -> Result<TokenClaims, No
 /// Maps an error of jsonwebtoken. Its errors quote the input, so they are neither shown nor kept as the source.
 fn not_verified(key: &Key, error: &jsonwebtoken::errors::Error) -> NotVerified {
     use jsonwebtoken::errors::ErrorKind;
-    NotVerified::Token(match error.kind() {
+    let (fault, reason) = match error.kind() {
         ErrorKind::InvalidSignature => {
-            return NotVerified::OtherKey(
-                "the signature of the token does not match the key it names".to_owned(),
-            );
+            let reason = "the signature of the token does not match the key it names";
+            return NotVerified::OtherKey(TokenFault::Signature, reason.into());
         }
         ErrorKind::InvalidAlgorithm => {
-            format!("the token is not signed with {:?}, the algorithm of its key", key.algorithm)
+            let reason =
+                format!("the token is not signed with {:?}, the algorithm of its key", key.algorithm);
+            (TokenFault::Algorithm, reason.into())
         }
         ErrorKind::Json(_) => {
-            "a claim of the token is missing, is there twice, or has a wrong type".to_owned()
+            let reason = "a claim of the token is missing, is there twice, or has a wrong type";
+            (TokenFault::Malformed, reason.into())
         }
-        _ => "cannot verify the token".to_owned(),
-    })
+        _ => (TokenFault::Malformed, "cannot verify the token".into()),
+    };
+    NotVerified::Token(fault, reason)
+}
+
+fn denied(fault: TokenFault, message: impl Into<Cow<'static, str>>) -> Error {
+    Error::denied(message).with_token_fault(fault)
+}
+
+fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
+    denied(TokenFault::Malformed, message)
 }
 
 /// Checks the claims of a token whose signature was verified.
@@ -126,21 +137,27 @@ pub(crate) fn check_claims(
     let mesh = expected.mesh.mesh_id();
     if !is_issuer(cloud, mesh, &claims.iss) {
         let expected = cloud.origin().ascii_serialization();
-        return Err(Error::denied(format!(
-            "`iss` of the token is neither the control plane at {expected} nor the mesh"
-        )));
+        return Err(denied(
+            TokenFault::Issuer,
+            format!("`iss` of the token is neither the control plane at {expected} nor the mesh"),
+        ));
     }
     if claims.mesh_id != mesh || !claims.aud.contains(&format!("mesh:{mesh}")) {
-        return Err(Error::denied(format!("the token is not for the mesh {mesh}")));
+        return Err(denied(TokenFault::Mesh, format!("the token is not for the mesh {mesh}")));
     }
     if !covers(&claims.dest_url, expected.url) {
-        return Err(Error::denied(match expected.url {
-            "" => "the token is for a destination, and this route has no ingress URL for its mesh".to_owned(),
-            url => format!("the token is for another destination than {url}"),
-        }));
+        return Err(denied(
+            TokenFault::Audience,
+            match expected.url {
+                "" => "the token is for a destination, and this route has no ingress URL for its mesh"
+                    .to_owned(),
+                url => format!("the token is for another destination than {url}"),
+            },
+        ));
     }
     if claims.sub.trim().is_empty() {
-        return Err(Error::denied("`sub` of the token is blank; it must name the gateway that sent it"));
+        let message = "`sub` of the token is blank; it must name the gateway that sent it";
+        return Err(denied(TokenFault::Subject, message));
     }
     Ok(Claims::new(claims.iss, claims.sub, claims.mesh_id, expires_at))
 }
@@ -158,28 +175,33 @@ fn is_issuer(cloud: &Url, mesh: &str, iss: &str) -> bool {
 /// Checks `exp`, `nbf` and `iat`, and returns the time of `exp`.
 fn check_times(claims: &TokenClaims, now: SystemTime) -> Result<SystemTime> {
     let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let seconds =
-        |claim: Seconds| claim.get().ok_or_else(|| Error::denied("a date of the token is not valid"));
+    let seconds = |claim: Seconds| claim.get().ok_or_else(|| malformed("a date of the token is not valid"));
     let exp = seconds(claims.exp)?;
     if exp.saturating_add(LEEWAY_SECS) <= now {
-        return Err(Error::denied(format!(
-            "the token expired {} ago by the clock of this machine; {LEEWAY_SECS} s are tolerated",
-            ago(now - exp)
-        )));
+        return Err(denied(
+            TokenFault::Expired,
+            format!(
+                "the token expired {} ago by the clock of this machine; {LEEWAY_SECS} s are tolerated",
+                ago(now - exp)
+            ),
+        ));
     }
     for moment in [claims.nbf, claims.iat].into_iter().flatten() {
         let moment = seconds(moment)?;
         if moment > now.saturating_add(LEEWAY_SECS) {
-            return Err(Error::denied(format!(
-                "the token is from the future: the clocks of this machine and of the control plane differ by {}; \
+            return Err(denied(
+                TokenFault::NotYetValid,
+                format!(
+                    "the token is from the future: the clocks of this machine and of the control plane differ by {}; \
                  {LEEWAY_SECS} s are tolerated; synchronize both clocks",
-                ago(moment - now)
-            )));
+                    ago(moment - now)
+                ),
+            ));
         }
     }
     UNIX_EPOCH
         .checked_add(Duration::from_secs(exp))
-        .ok_or_else(|| Error::denied("`exp` of the token is out of range"))
+        .ok_or_else(|| malformed("`exp` of the token is out of range"))
 }
 
 #[cfg(test)]

@@ -1,18 +1,25 @@
 //! `harmony-host run`: a gateway until a signal stops it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use provider_api::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::access_log::AccessLog;
+use crate::cli::access_log::AccessLogOptions;
 use crate::cli::config_path::ConfigPath;
 use crate::cli::exit::Exit;
 use crate::cli::log::{Log, Logging};
 use crate::cli::state_dir::StateDir;
 use crate::cli::unknown_keys::UnknownKeys;
 use crate::gateway::RunningGateway;
+use crate::metrics::Traffic;
 use crate::server::descriptors;
+
+/// The time that the access log gets at the end of the process to write its last lines.
+const ACCESS_LOG_FINISH: Duration = Duration::from_secs(1);
 
 /// The arguments of `run`.
 #[derive(Debug, Args)]
@@ -28,6 +35,13 @@ pub(super) struct Run {
 
     #[command(flatten)]
     log: Log,
+
+    #[command(flatten)]
+    access_log: AccessLogOptions,
+
+    /// Count no requests: the benchmark compares with it
+    #[arg(long, hide = true)]
+    no_request_metrics: bool,
 
     /// The deadline for requests in flight when the gateway stops, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
@@ -46,13 +60,20 @@ impl Run {
             Ok(log) => log,
             Err(failure) => return failure.print(),
         };
-        let exit = self.serve(registry, &log).await;
+        let access_log = match self.access_log.start() {
+            Ok(access_log) => access_log,
+            Err(failure) => return failure.print(),
+        };
+        let exit = self.serve(registry, &log, access_log.as_ref()).await;
+        if let Some(access_log) = access_log {
+            access_log.finish(ACCESS_LOG_FINISH);
+        }
         log.finish();
         exit
     }
 
     /// Serves until a signal stops the gateway, and returns the exit code.
-    async fn serve(&self, registry: Registry, log: &Logging) -> Exit {
+    async fn serve(&self, registry: Registry, log: &Logging, access_log: Option<&Arc<AccessLog>>) -> Exit {
         let signals =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
         let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
@@ -68,8 +89,9 @@ impl Run {
         descriptors::raise();
         let mut options = self.state.options(&self.config.config, registry);
         options.push_on_start = self.push_on_start;
+        let traffic = Traffic::new(!self.no_request_metrics, access_log.cloned());
         options.allow_unknown_keys = self.unknown.allow_unknown_keys;
-        let gateway = match RunningGateway::start(options).await {
+        let gateway = match RunningGateway::start_observed(options, traffic).await {
             Ok(gateway) => gateway,
             Err(rejection) => {
                 log.refused(&rejection);
@@ -88,6 +110,9 @@ impl Run {
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => {
                     tracing::info!("SIGHUP: reloading");
+                    if let Some(access_log) = access_log {
+                        access_log.reopen();
+                    }
                     gateway.reload().await;
                 }
             }

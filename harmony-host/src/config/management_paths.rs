@@ -11,6 +11,9 @@ use crate::http::path::owned_segments;
 /// The path of the health, for load balancers that know nothing of the base path.
 pub(crate) const HEALTH: &str = "health";
 
+/// The path of the metrics, for collectors that know nothing of the base path.
+pub(crate) const METRICS: &str = "metrics";
+
 /// The path `/api/reload`. It does not depend on the base path, because the `runbeam` CLI always uses it.
 pub(crate) const RELOAD: [&str; 2] = ["api", "reload"];
 
@@ -58,6 +61,11 @@ pub(crate) fn owner_of_health<'a>(
     pipelines: &'a [Arc<LinkedPipeline>],
 ) -> Option<Neighbour<'a>> {
     neighbours(management, pipelines).find(Neighbour::has_health)
+}
+
+/// Returns whether no pipeline is on the network of the management API.
+pub(crate) fn is_alone(management: &Management, pipelines: &[Arc<LinkedPipeline>]) -> bool {
+    neighbours(management, pipelines).next().is_none()
 }
 
 /// Adds a warning for each path that the management API answers instead of its pipeline, and for the pipeline that

@@ -15,6 +15,7 @@ use crate::diagnostics::rejection::Rejection;
 use crate::gateway::dispatch::Dispatch;
 use crate::host::Host;
 use crate::management::Management;
+use crate::metrics::Traffic;
 use crate::server::{BindError, Bound, Listeners, descriptors};
 use crate::snapshot::Snapshot;
 use crate::storage::failpoints::kill;
@@ -32,16 +33,22 @@ pub struct Gateway {
 impl Gateway {
     /// Creates a gateway without listeners.
     pub fn new() -> Self {
+        Self::observed(Traffic::new(true, None))
+    }
+
+    /// Creates a gateway without listeners that counts and logs its requests in `traffic`.
+    pub(crate) fn observed(traffic: Traffic) -> Self {
         let connections = descriptors::connections();
         let listeners = Listeners::new(connections);
-        let dispatch = Dispatch::new(connections, Arc::new(listeners.make_way()));
+        let dispatch = Dispatch::new(connections, Arc::new(listeners.make_way()), traffic);
         Self { dispatch: Arc::new(dispatch), listeners: Arc::new(Mutex::new(listeners)) }
     }
 
     /// Mounts the management API of `host` on the network that `[management]` names. Requests for it wait until it is
     /// mounted. Later calls do nothing.
     pub fn mount(&self, host: &Host) {
-        let _ = self.dispatch.management.set(Management::new(host));
+        let traffic = Arc::clone(&self.dispatch.traffic);
+        let _ = self.dispatch.management.set(Management::new(host).with_traffic(traffic));
     }
 
     /// Returns the addresses of the listeners.
@@ -122,7 +129,9 @@ impl Prepared for PreparedGateway {
     }
 
     async fn commit(self: Box<Self>) {
-        self.gateway.listeners.lock().await.retire(&self.candidate.listeners).await;
+        let Gateway { dispatch, listeners } = &self.gateway;
+        listeners.lock().await.retire(&self.candidate.listeners).await;
+        dispatch.traffic.keep_listeners(|address| self.candidate.listeners.contains_key(address));
     }
 
     async fn rollback(self: Box<Self>) {

@@ -1,18 +1,22 @@
 //! The dispatch of requests to the probe, the management API or the proxy.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::sync::SetOnce;
 
+use crate::access_log::Entry;
+use crate::gateway::client::client;
 use crate::gateway::proof;
 use crate::http::body::Body;
 use crate::http::connection_info::ConnectionInfo;
-use crate::http::respond::problem;
+use crate::http::respond::problem_of;
 use crate::http::upload::Upload;
 use crate::management::Management;
-use crate::proxy::{MakeWay, Proxy};
+use crate::metrics::{Reason, Record, Traffic};
+use crate::proxy::{MakeWay, Proxy, Refused};
 use crate::server::{Probe, Service};
 use crate::snapshot::{ListenerSpec, Snapshot};
 
@@ -25,17 +29,20 @@ pub(super) struct Dispatch {
     proxy: Proxy,
     /// The management API, set once the host has started. Earlier requests for it wait until then.
     pub(super) management: SetOnce<Management>,
+    /// The counters of its requests and connections.
+    pub(super) traffic: Arc<Traffic>,
 }
 
 impl Dispatch {
     /// Creates the service of listeners with at most `connections` connections. It opens as many to backends, and calls
     /// `make_way` while it needs more.
-    pub(super) fn new(connections: usize, make_way: MakeWay) -> Self {
+    pub(super) fn new(connections: usize, make_way: MakeWay, traffic: Traffic) -> Self {
         Self {
             serving: ArcSwapOption::empty(),
             probe: Probe::new(),
             proxy: Proxy::new(connections, make_way),
             management: SetOnce::new(),
+            traffic: Arc::new(traffic),
         }
     }
 
@@ -45,18 +52,23 @@ impl Dispatch {
         snapshot: &Snapshot,
         connection: &ConnectionInfo,
         request: &mut Request<Upload>,
+        record: &mut Record,
     ) -> Response<Body> {
         if *request.method() == Method::OPTIONS
             && let Some(answer) = self.probe.answer(snapshot, connection, request)
         {
+            record.probe();
             return answer;
         }
         let network = snapshot.network_of(connection);
+        if let Some(entry) = record.entry() {
+            describe(entry, snapshot, connection, request.headers());
+        }
         if Management::claims(snapshot, network, request.uri().path()) {
             // The box keeps the state out of that of each request.
-            return Box::pin(self.manage(snapshot, connection, std::mem::take(request))).await;
+            return Box::pin(self.manage(snapshot, connection, std::mem::take(request), record)).await;
         }
-        self.proxy.serve(snapshot, connection, request).await
+        self.proxy.serve(snapshot, connection, request, (&self.traffic, record)).await
     }
 
     /// Answers a request for the management API.
@@ -65,12 +77,19 @@ impl Dispatch {
         snapshot: &Snapshot,
         connection: &ConnectionInfo,
         request: Request<Upload>,
+        record: &mut Record,
     ) -> Response<Body> {
+        record.management();
+        let path = request.uri().path().to_owned();
         let management = self.management.wait().await;
         let proof = proof::answer(snapshot, connection.peer.ip(), request.headers());
         let mut response = management.handle(connection.peer, request).await.map(Body::from);
         if let Some(proof) = proof {
             response.headers_mut().insert(proof::NAME, proof);
+        }
+        if let Some(reason) = management_refusal(response.status()) {
+            let refused = Refused { reason, network: snapshot.network_of(connection), path: &path };
+            refused.note(None, &self.traffic, record);
         }
         response
     }
@@ -81,13 +100,48 @@ impl Service for Dispatch {
         self.serving.load().as_ref()?.listeners.get(&listener).cloned()
     }
 
-    async fn serve(&self, connection: &ConnectionInfo, request: &mut Request<Upload>) -> Response<Body> {
+    fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    async fn serve(
+        &self,
+        connection: &ConnectionInfo,
+        request: &mut Request<Upload>,
+        record: &mut Record,
+    ) -> Response<Body> {
         match self.serving.load_full() {
-            Some(snapshot) => self.answer(&snapshot, connection, request).await,
+            Some(snapshot) => self.answer(&snapshot, connection, request, record).await,
             None => {
+                let refused = Refused {
+                    reason: Reason::Starting,
+                    network: &connection.network,
+                    path: request.uri().path(),
+                };
+                refused.note(None, &self.traffic, record);
+                let id = record.identity().request_id();
                 let message = "the gateway is starting";
-                problem(StatusCode::SERVICE_UNAVAILABLE, "starting", message).map(Body::from)
+                problem_of(StatusCode::SERVICE_UNAVAILABLE, "starting", message, id).map(Body::from)
             }
         }
+    }
+}
+
+/// Describes the origin of a request in its entry of the access log.
+fn describe(entry: &mut Entry, snapshot: &Snapshot, connection: &ConnectionInfo, headers: &HeaderMap) {
+    entry.network = Some(Arc::from(snapshot.network_of(connection)));
+    entry.generation = snapshot.generation();
+    let proxies = &snapshot.config.proxy.trusted_proxies;
+    entry.client = client(connection.peer.ip(), headers, |address| proxies.contains(address));
+}
+
+/// Returns the reason of a response of the management API that is an error.
+fn management_refusal(status: StatusCode) -> Option<Reason> {
+    match status {
+        StatusCode::UNAUTHORIZED => Some(Reason::ManagementUnauthorized),
+        StatusCode::FORBIDDEN => Some(Reason::ManagementForbidden),
+        status if status.is_client_error() => Some(Reason::ManagementRejected),
+        status if status.is_server_error() => Some(Reason::ManagementFailed),
+        _ => None,
     }
 }

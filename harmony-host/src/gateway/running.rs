@@ -11,6 +11,7 @@ use crate::gateway::Gateway;
 use crate::gateway::address_file::AddressFile;
 use crate::host::{Host, HostOptions, absolute};
 use crate::last_good;
+use crate::metrics::Traffic;
 
 /// A host with the built-in gateway, as the binary runs it.
 ///
@@ -28,7 +29,15 @@ impl RunningGateway {
     /// # Errors
     /// The errors of [`Host::start`].
     pub async fn start(options: HostOptions) -> Result<Self, Rejection> {
-        let gateway = Gateway::new();
+        Self::start_observed(options, Traffic::new(true, None)).await
+    }
+
+    /// Starts a gateway that counts and logs its requests in `traffic`.
+    ///
+    /// # Errors
+    /// The errors of [`Host::start`].
+    pub(crate) async fn start_observed(options: HostOptions, traffic: Traffic) -> Result<Self, Rejection> {
+        let gateway = Gateway::observed(traffic);
         let directory = last_good::directory(&options.state_dir, &absolute(&options.config));
         let host = Host::start(options, gateway.clone()).await?;
         gateway.mount(&host);

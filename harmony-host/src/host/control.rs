@@ -41,7 +41,14 @@ impl Control {
     pub(crate) async fn reload(&self) -> Option<Verdict> {
         let (reply, verdict) = oneshot::channel();
         self.commands.send(Command::Reload(reply)).await.ok()?;
-        verdict.await.ok()
+        let verdict = verdict.await.ok()?;
+        let counters = &self.status.counters;
+        match verdict {
+            Verdict::Applied { .. } => counters.reloads_applied.inc(),
+            Verdict::Unchanged { .. } => counters.reloads_unchanged.inc(),
+            Verdict::Rejected(_) => counters.reloads_rejected.inc(),
+        }
+        Some(verdict)
     }
 
     /// Edits config.toml and applies it. Returns whether it was written; `None` when the host is stopping.

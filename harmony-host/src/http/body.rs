@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::http::timer::Timer;
 use crate::http::trailers;
+use crate::metrics::{Fault, PipelineTraffic};
 
 /// An error in the middle of a body.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -33,8 +34,8 @@ pub(crate) type Incoming = Box<dyn HttpBody<Data = Bytes, Error = BodyError> + S
 /// The body of a response from a backend, with an idle timeout.
 pub(crate) struct Stream {
     incoming: Incoming,
-    /// The name of the backend, for the log.
-    backend: Arc<str>,
+    /// The counters of the pipeline, which also limit the log.
+    traffic: Arc<PipelineTraffic>,
     /// The error that the next poll returns.
     failed: Option<BodyError>,
     idle_timeout: Duration,
@@ -44,13 +45,17 @@ pub(crate) struct Stream {
 }
 
 impl Body {
-    pub(crate) fn streaming(incoming: Incoming, backend: Arc<str>, idle_timeout: Duration) -> Self {
+    pub(crate) fn streaming(
+        incoming: Incoming,
+        traffic: Arc<PipelineTraffic>,
+        idle_timeout: Duration,
+    ) -> Self {
         if incoming.is_end_stream() {
             Self::Empty
         } else {
             Self::Streaming(Stream {
                 incoming,
-                backend,
+                traffic,
                 failed: None,
                 idle_timeout,
                 timer: Timer::default(),
@@ -116,7 +121,11 @@ impl Stream {
                 BodyError::from("the backend sent nothing for too long in the middle of its response")
             }
         };
-        tracing::warn!(backend = &*self.backend, %error, "the answer of the backend ended early");
+        self.traffic.failed(Fault::Aborted);
+        if let Some(unlogged) = self.traffic.failures.is_due() {
+            let pipeline = &*self.traffic.name;
+            tracing::warn!(pipeline, %error, unlogged, "the answer of the backend ended early");
+        }
         // hyper drops what it has not sent when the body fails, the head too. It sends that while the body waits.
         self.failed = Some(error);
         cx.waker().wake_by_ref();
@@ -126,7 +135,7 @@ impl Stream {
 
 impl std::fmt::Debug for Stream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stream").field("backend", &self.backend).finish_non_exhaustive()
+        f.debug_struct("Stream").field("pipeline", &self.traffic.name).finish_non_exhaustive()
     }
 }
 

@@ -19,6 +19,17 @@ pub(crate) fn problem(status: StatusCode, code: &str, message: &str) -> Response
     response
 }
 
+/// Creates the error response to a request with an id, which the client can tell the operator.
+pub(crate) fn problem_of(
+    status: StatusCode,
+    code: &str,
+    message: &str,
+    request_id: &str,
+) -> Response<Full<Bytes>> {
+    let message = escape(&redact(message)).into_owned();
+    json(status, &serde_json::json!({ "error": code, "message": message, "request_id": request_id }))
+}
+
 /// Creates a response 405. It must name the allowed methods (RFC 9110, section 15.5.6).
 pub(crate) fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
     let message = format!("allowed methods: {allowed}");

@@ -206,6 +206,11 @@ impl Upload {
         true
     }
 
+    /// Returns the number of bytes that were read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.shared.as_ref().map_or(0, |shared| shared.read.load(Ordering::Relaxed))
+    }
+
     /// Returns whether nothing of the body was read.
     pub(crate) fn is_unread(&self) -> bool {
         self.progress() == 0

@@ -116,6 +116,11 @@ impl Log {
         &self.directory
     }
 
+    /// Returns the length of the intact records, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Appends records with one write, and syncs them. Nothing was recorded after an error.
     ///
     /// # Errors

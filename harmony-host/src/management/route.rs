@@ -11,6 +11,7 @@ pub(super) enum Operation {
     ConfigStatus,
     Provider,
     Health,
+    Metrics,
     Reload,
     Sync,
     AcceptFresh,
@@ -41,7 +42,7 @@ const fn write(path: &'static str, operation: Operation) -> Route {
 }
 
 /// The routes.
-const ROUTES: [Route; 15] = [
+const ROUTES: [Route; 16] = [
     read("info", Operation::Info),
     read("pipelines", Operation::Pipelines),
     read("routes", Operation::Routes),
@@ -50,6 +51,7 @@ const ROUTES: [Route; 15] = [
     read("plan", Operation::Plan),
     read("explain", Operation::Explain),
     Route::HEALTH,
+    Route::METRICS,
     write("reload", Operation::Reload),
     write("sync", Operation::Sync),
     write("sync/accept-fresh", Operation::AcceptFresh),
@@ -62,6 +64,9 @@ const ROUTES: [Route; 15] = [
 impl Route {
     /// The route of liveness and readiness.
     pub(super) const HEALTH: Self = read("health", Operation::Health);
+
+    /// The route of the metrics.
+    pub(super) const METRICS: Self = read("metrics", Operation::Metrics);
 
     /// Returns the route of `path`, which has no slash at its ends.
     pub(super) fn find(path: &str) -> Option<&'static Self> {

@@ -1,6 +1,7 @@
 //! The service [`Management`], which dispatches requests of the management API.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -8,13 +9,14 @@ use http_body::Body;
 use http_body_util::Full;
 use provider_api::UrlPath;
 
-use crate::config::management_paths::{HEALTH, RELOAD, owner_of_health};
+use crate::config::management_paths::{HEALTH, METRICS, RELOAD, is_alone, owner_of_health};
 use crate::host::{Control, Host};
 use crate::http::authority::{authority, check_target};
 use crate::http::path::{owned_segments, strip};
 use crate::http::respond::{json, not_allowed, problem};
 use crate::management::enroll::EnrollmentCall;
 use crate::management::guard::{self, GuardRequest};
+use crate::management::metrics::Scrape;
 use crate::management::route::{Operation, Route};
 use crate::management::{explain, health, info, pipelines, plan, provider, reload, routes, sync, update};
 use crate::snapshot::Snapshot;
@@ -27,12 +29,25 @@ use crate::snapshot::Snapshot;
 #[derive(Clone, Debug)]
 pub struct Management {
     control: Control,
+    /// What the built-in gateway has served; `None` for an application that serves the requests.
+    #[cfg(feature = "gateway")]
+    traffic: Option<Arc<Traffic>>,
 }
 
 impl Management {
     /// Creates the management API of `host`. It does not keep the host running.
     pub fn new(host: &Host) -> Self {
-        Self { control: host.control().clone() }
+        Self {
+            control: host.control().clone(),
+            #[cfg(feature = "gateway")]
+            traffic: None,
+        }
+    }
+
+    /// Adds the metrics of the built-in gateway.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn with_traffic(self, traffic: Arc<Traffic>) -> Self {
+        Self { traffic: Some(traffic), ..self }
     }
 
     /// Serves a request that came from `peer`, the remote address of the TCP connection.
@@ -63,6 +78,7 @@ impl Management {
         let path = request.uri().path();
         let route = match is_root_health(&snapshot, path) {
             true => Some(&Route::HEALTH),
+            false if is_root_metrics(&snapshot, path) => Some(&Route::METRICS),
             false => below_base(&snapshot, path).and_then(|path| Route::find(path.trim_matches('/'))),
         };
         let guarded = guard::check(config, &GuardRequest::of(peer.ip(), &request));
@@ -86,6 +102,16 @@ impl Management {
             Operation::ConfigStatus => json(ok, &provider::config_status(&snapshot, &status())),
             Operation::Provider => json(ok, &provider::provider(&snapshot, &status())),
             Operation::Health => health::health(&status(), to_operator),
+            Operation::Metrics => {
+                let scrape = Scrape {
+                    snapshot: Arc::clone(&snapshot),
+                    status: status(),
+                    control: control.clone(),
+                    #[cfg(feature = "gateway")]
+                    traffic: self.traffic.clone(),
+                };
+                metrics::metrics(scrape).await
+            }
             Operation::Reload => reload::reload(control).await,
             Operation::Sync => sync::sync(&snapshot, control).await,
             Operation::AcceptFresh => sync::accept_fresh(&snapshot, control).await,
@@ -114,7 +140,9 @@ impl Management {
 pub(super) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
     let config = snapshot.config.management.as_ref();
     config.is_some_and(|config| config.network.value == network)
-        && (below_base(snapshot, path).is_some() || is_root_health(snapshot, path))
+        && (below_base(snapshot, path).is_some()
+            || is_root_health(snapshot, path)
+            || is_root_metrics(snapshot, path))
 }
 
 /// Checks the target of a request, and its hosts if the target has one.
@@ -135,6 +163,14 @@ fn is_root_health(snapshot: &Snapshot, path: &str) -> bool {
     let is_health = UrlPath::parse(path)
         .is_ok_and(|path| strip(&path, &[HEALTH.to_owned()]) == Some(path.as_str().len()));
     is_health && owner_of_health(config, &snapshot.config.pipelines).is_none()
+}
+
+/// Returns whether `path` is `/metrics`, on a network that the API has for itself.
+fn is_root_metrics(snapshot: &Snapshot, path: &str) -> bool {
+    let Some(config) = &snapshot.config.management else { return false };
+    let is_metrics = UrlPath::parse(path)
+        .is_ok_and(|path| strip(&path, &[METRICS.to_owned()]) == Some(path.as_str().len()));
+    is_metrics && is_alone(config, &snapshot.config.pipelines)
 }
 
 /// Returns the rest of `path` below the base path, or `reload` for the path `/api/reload`. A path that servers read in two

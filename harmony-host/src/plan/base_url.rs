@@ -25,6 +25,12 @@ pub(crate) struct BaseUrl {
 }
 
 impl BaseUrl {
+    /// Returns scheme, host and port as text.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
     /// Creates the base URL of `url`.
     ///
     /// # Errors

@@ -42,6 +42,7 @@ pub(crate) fn build_plans(inputs: &Inputs<'_>, problems: &mut Problems) -> Plans
     let mut planner = Planner {
         sender: Arc::from(config.proxy.id.as_str()),
         before: same_terms.map(|before| before.plans),
+        former: before.map(|before| before.plans),
         resolutions: resolutions.for_provider(terms.identity()),
         targets: HashMap::new(),
         meshes: Vec::new(),

@@ -7,6 +7,7 @@ use crate::config::{Endpoint, LinkedPipeline};
 use crate::plan::mesh::MeshPlan;
 use crate::plan::planned::PlannedRoute;
 use crate::plan::route::{Accepted, Admission, PipelinePlan, Route};
+use crate::plan::traffic::RouteCounters;
 
 /// The rules for requests that reach the endpoints of a pipeline by path.
 #[derive(Default)]
@@ -71,7 +72,7 @@ pub(super) fn by_path(linked: &LinkedPipeline) -> Vec<(Arc<[String]>, Vec<&Endpo
 /// Returns the route of a path. The endpoints that have it share the strictest rule; the first of them names the route.
 pub(super) fn endpoint_route(
     (prefix, endpoints): &(Arc<[String]>, Vec<&Endpoint>),
-    linked: &LinkedPipeline,
+    (linked, counters): (&LinkedPipeline, &mut RouteCounters<'_>),
     guard: &Guard<'_>,
     plan: &Arc<PipelinePlan>,
 ) -> Option<PlannedRoute> {
@@ -95,6 +96,7 @@ pub(super) fn endpoint_route(
         ingress: None,
         closed: closed.map(|reason| Arc::from(reason.as_str())),
         admission,
+        traffic: counters.route(&first.name),
     };
     Some(PlannedRoute::Endpoint(Arc::new(route)))
 }

@@ -14,6 +14,7 @@ use provider_api::{
 use crate::cache::{BoundedCache, Cached};
 use crate::config::LinkedMesh;
 use crate::http::url_prefix::UrlPrefix;
+use crate::metrics::CacheCounters;
 use crate::plan::destination::Destination;
 use crate::plan::target::Target;
 use crate::plan::token_cache::{Moment, Sender, VerifiedTokens};
@@ -35,6 +36,8 @@ pub(crate) struct MeshPlan {
     resolved: Arc<BoundedCache<UrlPrefix, Member>>,
     /// The verified tokens of its members.
     pub(crate) verified: Arc<VerifiedTokens>,
+    /// The counters of the tokens that were issued to this gateway.
+    pub(crate) issued: Arc<CacheCounters>,
     sender: Arc<str>,
 }
 
@@ -97,6 +100,7 @@ impl MeshPlan {
                 destinations: destinations.into_iter().map(Destination::new).map(Arc::new).collect(),
                 resolved: Arc::new(BoundedCache::new(MAX_RESOLVED)),
                 verified: Arc::default(),
+                issued: Arc::default(),
                 sender: Arc::clone(sender),
             });
         };
@@ -122,6 +126,7 @@ impl MeshPlan {
             destinations: destinations.into_iter().map(destination).collect(),
             resolved: Arc::clone(&before.resolved),
             verified: Arc::clone(&before.verified),
+            issued: Arc::clone(&before.issued),
             sender: Arc::clone(sender),
         })
     }
@@ -256,7 +261,9 @@ impl MeshPlan {
             async |url: &str| isolated(auth.verify(&Expected { mesh: &self.identity, url }, token)).await;
         // Without a URL of its own this gateway is no audience, whatever the path.
         let requested = if url.is_empty() { String::new() } else { format!("{url}{rest}") };
-        let claims = check(&requested).await?;
+        let claims = check(&requested).await;
+        self.verified.counters.fetched(claims.as_ref().err());
+        let claims = claims?;
         let sender: Arc<str> = Arc::from(claims.subject);
         if requested == url || check(url).await.is_ok() {
             self.verified.remember(token, url, &sender, claims.expires_at, Moment::now(providers.now()));
@@ -273,6 +280,7 @@ impl MeshPlan {
         member: &Member,
         providers: &Providers,
     ) -> Result<HeaderValue, Arc<Error>> {
+        self.issued.lookups.get().inc();
         let is_usable = |issued: &Issued| providers.now() < issued.until;
         let valid = member.token.get_if(is_usable, || self.issue(member, providers)).await?;
         Ok(valid.header.get().clone())
@@ -284,12 +292,15 @@ impl MeshPlan {
             destination: member.url.as_str().to_owned(),
             sender: self.sender.to_string(),
         };
-        let (providers, provider) = (providers.clone(), self.provider.clone());
+        let (providers, provider, counters) =
+            (providers.clone(), self.provider.clone(), Arc::clone(&self.issued));
         Box::pin(isolated(async move {
             let auth = providers.mesh_auth(&provider).ok_or_else(|| {
                 Error::unavailable(format!("the provider `{provider}` issues no mesh tokens"))
             })?;
-            let issued = auth.issue(&request).await?;
+            let issued = auth.issue(&request).await;
+            counters.fetched(issued.as_ref().err());
+            let issued = issued?;
             let until = issued.expires_at.checked_sub(EXPIRY_MARGIN).unwrap_or(SystemTime::UNIX_EPOCH);
             let mut header = HeaderValue::from_str(&format!("Bearer {}", issued.token.expose()));
             let header = header.as_mut().map_err(|_| {

@@ -30,6 +30,14 @@ pub(super) enum PlannedRoute {
     Endpoint(Arc<Route>),
 }
 
+impl PlannedRoute {
+    pub(super) fn route(&self) -> &Arc<Route> {
+        match self {
+            Self::Ingress(_, route) | Self::Endpoint(route) => route,
+        }
+    }
+}
+
 impl PlannedPipeline {
     pub(crate) fn linked(&self) -> &Arc<LinkedPipeline> {
         &self.linked

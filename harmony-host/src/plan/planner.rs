@@ -19,6 +19,7 @@ use crate::plan::planned::{PlannedPipeline, PlannedRoute};
 use crate::plan::plans::Plans;
 use crate::plan::route::{Accepted, Admission, PipelinePlan, Route, Tables};
 use crate::plan::target::Target;
+use crate::plan::traffic::RouteCounters;
 use crate::plan::upstream::{HttpUpstream, Location, Upstream};
 use crate::providers::resolutions::ProviderResolutions;
 
@@ -27,6 +28,8 @@ pub(super) struct Planner<'a> {
     pub(super) sender: Arc<str>,
     /// The plans of the previous snapshot, if its primary provider is asked under the same terms.
     pub(super) before: Option<&'a Plans>,
+    /// The plans of the previous snapshot under whatever terms: their counters go on.
+    pub(super) former: Option<&'a Plans>,
     /// The cached resolutions of the primary provider: the only one that is not local.
     pub(super) resolutions: ProviderResolutions,
     /// One target per reference, shared by all backends that use it: one fetch serves them all.
@@ -95,14 +98,18 @@ impl<'a> Planner<'a> {
     }
 
     fn planned(&mut self, linked: &'a Arc<LinkedPipeline>) -> PlannedPipeline {
-        let plan = self.pipeline(linked);
+        let networks = linked.pipeline.networks.iter().map(|network| network.value.as_str());
+        let mut counters = RouteCounters::of(&linked.pipeline.name, networks, self.former);
+        let plan = self.pipeline(linked, &counters);
         let guard = self.guard(linked);
         let mut routes = Vec::new();
         for ingress in &linked.ingress {
-            self.ingress_routes(ingress, linked, &guard, &plan, &mut routes);
+            self.ingress_routes(ingress, (linked, &mut counters), &guard, &plan, &mut routes);
         }
         let paths = by_path(linked);
-        routes.extend(paths.iter().filter_map(|path| endpoint_route(path, linked, &guard, &plan)));
+        routes.extend(
+            paths.iter().filter_map(|path| endpoint_route(path, (linked, &mut counters), &guard, &plan)),
+        );
         let needs_nothing = plan.upstream.target().is_none()
             && linked.backend.as_ref().is_none_or(|one| one.ca_cert.is_none());
         let (linked, problems) = (Arc::clone(linked), mem::take(&mut self.problems));
@@ -139,11 +146,12 @@ impl<'a> Planner<'a> {
         authorities
     }
 
-    fn pipeline(&mut self, linked: &'a LinkedPipeline) -> Arc<PipelinePlan> {
+    fn pipeline(&mut self, linked: &'a LinkedPipeline, counters: &RouteCounters<'_>) -> Arc<PipelinePlan> {
         Arc::new(PipelinePlan {
             name: Arc::from(linked.pipeline.name.as_str()),
             unserved: linked.unserved.clone(),
             upstream: self.upstream(linked),
+            traffic: Arc::clone(&counters.pipeline),
         })
     }
 
@@ -315,7 +323,7 @@ impl<'a> Planner<'a> {
     fn ingress_routes(
         &self,
         ingress: &LinkedIngress,
-        linked: &LinkedPipeline,
+        (linked, counters): (&LinkedPipeline, &mut RouteCounters<'_>),
         guard: &Guard<'_>,
         plan: &Arc<PipelinePlan>,
         routes: &mut Vec<PlannedRoute>,
@@ -338,6 +346,7 @@ impl<'a> Planner<'a> {
                 ingress: Some(Arc::from(ingress.name.as_str())),
                 closed: linked.closed.get(&ingress.endpoint.name).map(|reason| Arc::from(reason.as_str())),
                 admission: admission.clone(),
+                traffic: counters.route(&ingress.name),
             };
             routes.push(PlannedRoute::Ingress(Box::new(url.value.clone()), Arc::new(route)));
         }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use provider_api::{Inventory, Reference};
 
+#[cfg(feature = "gateway")]
+use crate::metrics::RouteTraffic;
 use crate::plan::mesh::MeshPlan;
 use crate::plan::planned::PlannedPipeline;
 use crate::plan::reference_cache::ReferenceCache;
-use crate::plan::route::Tables;
+use crate::plan::route::{PipelinePlan, Tables};
 use crate::plan::target::Target;
 use crate::plan::terms::Terms;
 
@@ -64,6 +66,17 @@ impl Plans {
                     return Some((old.map(|planned| &**planned), new.map(|planned| &**planned)));
                 }
             }
+        })
+    }
+
+    /// Returns the plans of all pipelines, with their routes, in the order of their names.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn traffic(
+        &self,
+    ) -> impl Iterator<Item = (&PipelinePlan, impl Iterator<Item = &Arc<RouteTraffic>>)> {
+        self.pipelines.iter().map(|planned| {
+            let routes = planned.routes.iter().flat_map(|planned| planned.route().traffic.iter());
+            (&*planned.plan, routes)
         })
     }
 

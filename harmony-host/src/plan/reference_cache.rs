@@ -6,6 +6,7 @@ use std::sync::Arc;
 use provider_api::Reference;
 
 use crate::cache::{BoundedCache, Cached};
+use crate::metrics::CacheCounters;
 use crate::plan::target::Target;
 use crate::providers::resolutions::ProviderResolutions;
 
@@ -21,6 +22,11 @@ const MAX: usize = 4096;
 impl ReferenceCache {
     pub(crate) fn new(resolutions: ProviderResolutions) -> Self {
         Self { resolutions, targets: BoundedCache::new(MAX) }
+    }
+
+    /// Returns the counters of the answers for all references.
+    pub(crate) fn counters(&self) -> &CacheCounters {
+        self.resolutions.counters()
     }
 
     /// Takes over the targets of remote references from `before`. A local one may be another resource now.

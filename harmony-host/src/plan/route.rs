@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::http::url_prefix::UrlPrefix;
+use crate::metrics::{PipelineTraffic, RouteTraffic};
 use crate::plan::mesh::MeshPlan;
 use crate::plan::route_table::RouteTable;
 use crate::plan::upstream::Upstream;
@@ -23,6 +24,8 @@ pub(crate) struct Route {
     /// The reason for which no request may pass now.
     pub(crate) closed: Option<Arc<str>>,
     pub(crate) admission: Admission,
+    /// Its counters, one for each network of the pipeline.
+    pub(crate) traffic: Box<[Arc<RouteTraffic>]>,
 }
 
 /// The admission rule of a route: the meshes whose tokens it accepts, and if one is required.
@@ -68,4 +71,5 @@ pub(crate) struct PipelinePlan {
     /// The feature that this host lacks for it: every request is answered 501.
     pub(crate) unserved: Option<String>,
     pub(crate) upstream: Upstream,
+    pub(crate) traffic: Arc<PipelineTraffic>,
 }

@@ -63,6 +63,9 @@ impl Target {
     /// # Errors
     /// The error of the provider, or Invalid for a resource that requests cannot be sent to.
     pub(crate) async fn resolve(&self, providers: &Providers) -> Result<Valid<ResolvedTarget>, Arc<Error>> {
+        if let Some(resolutions) = &self.resolutions {
+            resolutions.counters().lookups.get().inc();
+        }
         let resolved = self.lease.get(|| self.fetch(providers)).await;
         match resolved {
             Err(error) if error.kind() == ErrorKind::Unavailable => {
@@ -118,6 +121,9 @@ impl Target {
         let (resolutions, lease) = (self.resolutions.clone(), Arc::clone(&self.lease));
         Box::pin(isolated(async move {
             let fetched = fetch(&reference, &providers).await;
+            if let Some(resolutions) = &resolutions {
+                resolutions.counters().fetched(fetched.as_ref().err());
+            }
             match (&fetched, resolutions) {
                 (Ok((resolved, _)), Some(resolutions)) => {
                     resolutions.record(&reference, resolved.normalized.to_vec(), resolved.mode)

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::cache::{BoundedCache, Cached};
+use crate::metrics::CacheCounters;
 
 /// The verified tokens of one mesh. The next request with the same token needs no signature check.
 ///
@@ -18,6 +19,7 @@ use crate::cache::{BoundedCache, Cached};
 pub struct VerifiedTokens {
     known: BoundedCache<Box<str>, Verified>,
     seed: [u64; 2],
+    pub(crate) counters: CacheCounters,
 }
 
 #[derive(Debug)]
@@ -63,7 +65,7 @@ impl VerifiedTokens {
     /// Creates an empty cache.
     pub fn new() -> Self {
         let known = BoundedCache::new(MAX);
-        Self { seed: [known.hash(&0), known.hash(&1)], known }
+        Self { seed: [known.hash(&0), known.hash(&1)], known, counters: CacheCounters::default() }
     }
 
     /// Returns the sender of a token that is cached as valid for `url`, an ingress URL as the configuration has it.

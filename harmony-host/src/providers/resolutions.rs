@@ -8,6 +8,7 @@ use provider_api::{Clock, Mode, Reference};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::BoundedCache;
+use crate::metrics::CacheCounters;
 
 /// The longest time that a resolution is used while its provider is unavailable. Routing may use stale data;
 /// authorization may not. A newer response replaces it at once.
@@ -44,6 +45,7 @@ impl CachedResolution {
 pub(crate) struct Resolutions {
     clock: Arc<dyn Clock>,
     cached: BoundedCache<Reference, Cached>,
+    counters: CacheCounters,
 }
 
 struct Cached {
@@ -60,7 +62,7 @@ impl Resolutions {
             let reference = resolution.reference.clone();
             cached.insert(reference, Cached { resolution, from_previous_process: true }, |_| false);
         }
-        Arc::new(Self { clock, cached })
+        Arc::new(Self { clock, cached, counters: CacheCounters::default() })
     }
 
     /// Returns the resolutions of the provider whose settings have this identity.
@@ -95,6 +97,11 @@ pub(crate) struct ProviderResolutions {
 }
 
 impl ProviderResolutions {
+    /// Returns the counters of the cache, which are those of all providers.
+    pub(crate) fn counters(&self) -> &CacheCounters {
+        &self.resolutions.counters
+    }
+
     /// Records a resolution. A full cache evicts one that is too old to be used, or that was not used for long.
     pub(crate) fn record(&self, reference: &Reference, urls: Vec<String>, mode: Option<Mode>) {
         let (reference, identity) = (reference.clone(), self.identity.to_string());

@@ -6,10 +6,12 @@ use provider_api::{Error, ErrorKind};
 
 use crate::http::body::Body;
 use crate::http::limits::MAX_HEADERS;
-use crate::http::respond::problem;
+use crate::http::respond::problem_of;
 use crate::http::upload::UploadError;
-use crate::plan::{HttpUpstream, NotSent};
-use crate::snapshot::AdmissionError;
+use crate::metrics::{Fault, Reason};
+use crate::plan::NotSent;
+use crate::snapshot::{AdmissionError, MeshDenial};
+use crate::trace::Identity;
 
 /// The reason why the data plane did not serve a request.
 #[derive(Debug)]
@@ -35,11 +37,11 @@ pub(crate) enum ProxyError {
     /// The endpoint is closed.
     Closed(String),
     /// The request needs a mesh context and has none.
-    NoMeshContext(String),
+    NoMeshContext(MeshDenial),
     /// A provider failed to resolve a reference, or to issue or verify a token.
     Provider(std::sync::Arc<Error>),
     /// The backend is unreachable or does not speak HTTP.
-    BadGateway(String),
+    BadGateway(Fault, String),
     /// The backend sent nothing before the timeout.
     GatewayTimeout(String),
     /// All connections to backends are in use.
@@ -66,7 +68,7 @@ impl From<AdmissionError> for ProxyError {
             AdmissionError::NoRoute => Self::NoRoute,
             AdmissionError::Closed(reason) => Self::Closed(reason.to_string()),
             AdmissionError::NotServed(missing) => Self::NotImplemented(missing),
-            AdmissionError::NoMeshContext(reason) => Self::NoMeshContext(reason),
+            AdmissionError::NoMeshContext(denial) => Self::NoMeshContext(denial),
             AdmissionError::Provider(error) => Self::Provider(error),
         }
     }
@@ -75,7 +77,7 @@ impl From<AdmissionError> for ProxyError {
 impl From<NotSent> for ProxyError {
     fn from(reason: NotSent) -> Self {
         match reason {
-            NotSent::NoMesh(message) => Self::NoMeshContext(message),
+            NotSent::NoMesh(message) => Self::NoMeshContext(MeshDenial::of_egress(message)),
             NotSent::Provider(error) => Self::Provider(error),
         }
     }
@@ -124,9 +126,9 @@ impl ProxyError {
                 format!("this gateway does not have {missing}"),
             ),
             Self::Closed(reason) => (StatusCode::SERVICE_UNAVAILABLE, "closed", reason.clone()),
-            Self::NoMeshContext(reason) => (StatusCode::FORBIDDEN, "mesh_denied", reason.clone()),
+            Self::NoMeshContext(denial) => (StatusCode::FORBIDDEN, "mesh_denied", denial.to_string()),
             Self::Provider(error) => Self::provider_parts(error),
-            Self::BadGateway(reason) => (StatusCode::BAD_GATEWAY, "bad_gateway", reason.clone()),
+            Self::BadGateway(_, reason) => (StatusCode::BAD_GATEWAY, "bad_gateway", reason.clone()),
             Self::GatewayTimeout(reason) => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", reason.clone()),
             Self::Overloaded => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -139,6 +141,31 @@ impl ProxyError {
             Self::Closing => {
                 (StatusCode::SERVICE_UNAVAILABLE, "closing", "this network is no longer served".to_owned())
             }
+        }
+    }
+
+    /// Returns the reason that the refusal is counted by.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::BadRequest(_) => Reason::BadRequest,
+            Self::Redirect(..) => Reason::HttpsRequired,
+            Self::Misdirected => Reason::Misdirected,
+            Self::NoRoute => Reason::NoRoute,
+            Self::MethodNotAllowed => Reason::Method,
+            Self::BodyTooLarge => Reason::BodyTooLarge,
+            Self::TooManyHeaders => Reason::TooManyHeaders,
+            Self::RequestTimeout => Reason::RequestTimeout,
+            Self::NotImplemented(_) => Reason::NotImplemented,
+            Self::Closed(_) => Reason::Closed,
+            Self::NoMeshContext(denial) => denial.counted_as(),
+            Self::Provider(error) => Reason::of_provider(error.kind()),
+            Self::BadGateway(Fault::Unreachable, _) => Reason::BackendUnreachable,
+            Self::BadGateway(Fault::Closed, _) => Reason::BackendClosed,
+            Self::BadGateway(..) => Reason::BackendInvalid,
+            Self::GatewayTimeout(_) => Reason::BackendTimeout,
+            Self::Overloaded => Reason::Overloaded,
+            Self::Loop => Reason::Loop,
+            Self::Closing => Reason::Closing,
         }
     }
 
@@ -165,10 +192,10 @@ impl ProxyError {
     }
 }
 
-/// Converts an error to a response: a JSON object with `error` and `message`. This is the only place that does.
-pub(crate) fn respond(error: &ProxyError) -> Response<Body> {
+/// Converts an error to a response: a JSON object with `error`, `message` and `request_id`. This is the only place that does.
+pub(crate) fn respond(error: &ProxyError, identity: &Identity) -> Response<Body> {
     let (status, code, message) = error.parts();
-    let mut response = problem(status, code, &message).map(Body::from);
+    let mut response = problem_of(status, code, &message, identity.request_id()).map(Body::from);
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -182,9 +209,4 @@ pub(crate) fn respond(error: &ProxyError) -> Response<Body> {
         response.headers_mut().insert(ALLOW, allowed);
     }
     response
-}
-/// Logs why the answer of a backend is not passed on, and returns the error for the client.
-pub(super) fn invalid_answer(upstream: &HttpUpstream, reason: &str) -> ProxyError {
-    tracing::warn!(backend = &*upstream.backend, reason, "the answer of the backend was not passed on");
-    ProxyError::BadGateway(format!("backend `{}` {reason}", upstream.backend))
 }

@@ -1,7 +1,6 @@
 //! Forwarding of a request to an HTTP backend, with retries.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +13,17 @@ use crate::http::body::{Body, with_idle_timeout};
 use crate::http::limits::MAX_HEADERS;
 use crate::http::query::escaped;
 use crate::http::upload::Upload;
+use crate::metrics::Record;
 use crate::plan::{BaseUrl, HttpUpstream};
-use crate::proxy::error::{ProxyError, invalid_answer};
+use crate::proxy::backend_failure;
+use crate::proxy::error::ProxyError;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::{
     Sender, Trust, append_via, is_plainly_framed, merge_lengths, prepare_request, remove_hop_by_hop,
 };
-use crate::proxy::pool::{BackendBody, Failure, Pool, Server, Suspect};
+use crate::proxy::pool::{BackendBody, Pool, Server, Suspect};
 use crate::proxy::upgrade::{Tunnels, unasked};
+use crate::snapshot::MeshDenial;
 
 /// The number of kept connections that may end under one request without an answer. A server that ends each after some requests
 /// leaves many of those that came together unprocessed, again and again.
@@ -41,9 +43,10 @@ pub(super) async fn forward(
     upstream: &HttpUpstream,
     exchange: &Exchange<'_>,
     request: &mut Request<Upload>,
+    record: &mut Record,
 ) -> Result<Response<Body>, ProxyError> {
     if upstream.mesh_only && exchange.admitted.mesh().is_none() {
-        return Err(ProxyError::NoMeshContext(upstream.refusal()));
+        return Err(ProxyError::NoMeshContext(MeshDenial::of_egress(upstream.refusal())));
     }
     let asked = tunnels.asked(request, upstream)?;
     let (mut parts, mut upload) = std::mem::take(request).into_parts();
@@ -60,6 +63,7 @@ pub(super) async fn forward(
         trust: trust(exchange),
     };
     prepare_request(&mut parts.headers, version, &sender);
+    record.identity().put(&mut parts.headers);
     if let Some(asked) = &asked {
         asked.prepare(&mut parts.headers);
     }
@@ -74,23 +78,29 @@ pub(super) async fn forward(
         let request = backend_request(&parts, base, authorization, exchange, upload.clone())?;
         let (authorities, is_upgrade) = (upstream.authorities.as_ref(), asked.is_some());
         let (server, suspect) = (Server { base, authorities, is_upgrade }, Suspect::default());
+        let sent_at = record.attempt(|| base.origin());
         let sending = std::pin::pin!(pool.send(request, &server, &suspect));
         let mut timer = exchange.connection.timer.take();
         let sent = with_idle_timeout(sending, upstream.timeout, &mut timer, || upload.progress()).await;
         exchange.connection.timer.put(timer);
+        let tried = backend_failure::Asked { exchange, upstream, record };
         let error = match sent {
             Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let asked = asked.ok_or_else(|| unasked(upstream))?;
-                return asked.accept(response, upstream, &exchange.connection.tunnel);
+                let asked = asked.ok_or_else(|| unasked(tried))?;
+                let accepted = asked.accept(response, tried, &exchange.connection.tunnel)?;
+                record.answered(sent_at);
+                return Ok(accepted);
             }
-            Ok(Ok(response)) => return client_response(response, upstream),
+            Ok(Ok(response)) => {
+                let response = client_response(response, tried)?;
+                record.answered(sent_at);
+                return Ok(response);
+            }
             Ok(Err(error)) => error,
             Err(()) if upload.waits_for_client() => return Err(ProxyError::RequestTimeout),
             Err(()) => {
                 suspect.retire();
-                let seconds = upstream.timeout.as_secs();
-                let message = format!("backend `{}` sent nothing for {seconds} s", upstream.backend);
-                return Err(ProxyError::GatewayTimeout(message));
+                return Err(tried.silent());
             }
         };
         if upload.exceeded_limit() {
@@ -99,6 +109,7 @@ pub(super) async fn forward(
         if upload.is_broken() {
             return Err(ProxyError::BadRequest("the request body is no valid HTTP, or ended early"));
         }
+        record.failed(error.fault());
         if error.is_no_place() {
             pool.log_no_place();
             return Err(ProxyError::Overloaded);
@@ -111,7 +122,7 @@ pub(super) async fn forward(
             || !(is_stale || attempt < upstream.max_retries)
             || !upload.rewind()
         {
-            return Err(ProxyError::BadGateway(log_failure(upstream, &error)));
+            return Err(backend_failure::Asked { exchange, upstream, record }.failed(&error));
         }
         if is_stale {
             // The server has closed the connection since the request before: that was no answer to this one.
@@ -186,15 +197,15 @@ fn uri(base: &BaseUrl, rest: &str, sent: &Uri) -> Result<Uri, ProxyError> {
 /// `BadGateway` for a transfer coding that the gateway does not decode.
 fn client_response(
     response: Response<BackendBody>,
-    upstream: &HttpUpstream,
+    sent: backend_failure::Asked<'_>,
 ) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
     if parts.headers.len() > MAX_HEADERS {
-        return Err(invalid_answer(upstream, &format!("sent more than {MAX_HEADERS} headers")));
+        return Err(sent.invalid(&format!("sent more than {MAX_HEADERS} headers")));
     }
     // Transfer-Encoding is hop-by-hop: the client would get the coded body without the header that names the coding.
     if !is_plainly_framed(&parts.headers) {
-        return Err(invalid_answer(upstream, "sent a transfer coding that it was not asked for"));
+        return Err(sent.invalid("sent a transfer coding that it was not asked for"));
     }
     // RFC 9112, section 6.3: Transfer-Encoding overrides Content-Length. A client that saw the length would cut the body
     // there. hyper checks no length where there is no body, as in the response to a HEAD.
@@ -207,26 +218,17 @@ fn client_response(
     parts.extensions.clear();
     Ok(Response::from_parts(
         parts,
-        Body::streaming(Box::new(body), Arc::clone(&upstream.backend), upstream.timeout),
+        Body::streaming(
+            Box::new(body),
+            Arc::clone(&sent.exchange.admitted.route.pipeline.traffic),
+            sent.upstream.timeout,
+        ),
     ))
 }
 
 /// Returns the backoff before the next attempt: 20, 40, 80, ... up to 320 ms, minus a random jitter of up to half.
 fn backoff(attempt: u32) -> Duration {
     Duration::from_millis(20 << attempt.min(4)).mul_f64(fastrand::f64().mul_add(0.5, 0.5))
-}
-
-/// Logs the error and returns a message for the client. Only the log has the cause: it may name internal addresses.
-fn log_failure(upstream: &HttpUpstream, error: &Failure) -> String {
-    let mut next = error.source();
-    let mut root = None;
-    while let Some(source) = next {
-        root = Some(source);
-        next = source.source();
-    }
-    let cause = root.map_or_else(|| error.to_string(), ToString::to_string);
-    tracing::warn!(backend = &*upstream.backend, %error, cause, "the backend failed");
-    format!("backend `{}` {}", upstream.backend, error.describe())
 }
 
 #[cfg(test)]

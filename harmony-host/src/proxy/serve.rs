@@ -1,5 +1,7 @@
 //! The entry of the data plane: checks and admits a request, then hands it to its backend.
 
+use std::sync::Arc;
+
 use http::{Method, Request, Response};
 use provider_api::UrlPath;
 
@@ -9,11 +11,13 @@ use crate::http::connection_info::ConnectionInfo;
 use crate::http::limits::MAX_HEADERS;
 use crate::http::query::escaped;
 use crate::http::upload::Upload;
-use crate::plan::Upstream;
+use crate::metrics::{Record, Traffic};
+use crate::plan::{Route, Upstream};
 use crate::proxy::connector::MakeWay;
 use crate::proxy::error::{self, ProxyError};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::pool::Pool;
+use crate::proxy::refused::Refused;
 use crate::proxy::upgrade::Tunnels;
 use crate::proxy::{echo, forward, headers};
 use crate::snapshot::{AdmissionError, RequestHead, Snapshot};
@@ -38,22 +42,29 @@ impl Proxy {
         snapshot: &Snapshot,
         connection: &ConnectionInfo,
         request: &mut Request<Upload>,
+        (traffic, record): (&Traffic, &mut Record),
     ) -> Response<Body> {
-        match self.exchange(snapshot, connection, request).await {
+        let mut asked = Asked::default();
+        match self.exchange(snapshot, connection, request, (&mut asked, record)).await {
             Ok(response) => response,
             Err(error) => {
                 tracing::debug!(?error, network = &*connection.network, "request rejected");
-                error::respond(&error)
+                let path = asked.path.unwrap_or_else(|| request.uri().path().to_owned());
+                let line = Refused { reason: error.reason(), network: &connection.network, path: &path };
+                let pipeline = asked.route.map(|route| &*route.pipeline.name);
+                line.note(pipeline, traffic, record);
+                error::respond(&error, record.identity())
             }
         }
     }
 
     /// Checks, admits and forwards a request.
-    async fn exchange(
+    async fn exchange<'s>(
         &self,
-        snapshot: &Snapshot,
-        connection: &ConnectionInfo,
+        snapshot: &'s Snapshot,
+        connection: &'s ConnectionInfo,
         request: &mut Request<Upload>,
+        (asked, record): (&mut Asked<'s>, &mut Record),
     ) -> Result<Response<Body>, ProxyError> {
         check(request)?;
         let authority = authority(request.version(), request.uri(), request.headers());
@@ -65,7 +76,12 @@ impl Proxy {
             path: request.uri().path(),
             headers: request.headers(),
         };
-        let admitted = match snapshot.admit(&head).await {
+        let network = head.network;
+        let admitted = snapshot.admit_on_route(&head, &mut asked.route).await;
+        if let Some(route) = asked.route {
+            note_route(route, network, record);
+        }
+        let admitted = match admitted {
             Err(AdmissionError::HttpsRequired(origin)) => return Err(redirect(&origin, request)),
             admitted => admitted?,
         };
@@ -75,15 +91,39 @@ impl Proxy {
         }
         let upstream = &admitted.route.pipeline.upstream;
         let exchange = Exchange { snapshot, connection, authority, admitted };
-        match upstream {
-            Upstream::Echo => Box::pin(echo::answer(&exchange, std::mem::take(request))).await,
+        let answered = match upstream {
+            Upstream::Echo => {
+                record.identity().put(request.headers_mut());
+                Box::pin(echo::answer(&exchange, std::mem::take(request))).await
+            }
             Upstream::Http(upstream) => {
-                forward::forward(&self.pool, &self.tunnels, upstream, &exchange, request).await
+                forward::forward(&self.pool, &self.tunnels, upstream, &exchange, request, record).await
             }
             Upstream::Application | Upstream::None => {
                 Err(ProxyError::NotImplemented("a backend for this pipeline".to_owned()))
             }
+        };
+        if answered.is_err() {
+            // The request may be taken by now.
+            asked.path = Some(exchange.admitted.path());
         }
+        answered
+    }
+}
+
+/// What is known of a request that is refused.
+#[derive(Default)]
+struct Asked<'s> {
+    route: Option<&'s Route>,
+    path: Option<String>,
+}
+
+/// Notes the route of a request.
+fn note_route(route: &Route, network: &str, record: &mut Record) {
+    record.route(route.traffic.iter().find(|traffic| *traffic.network == *network));
+    if let Some(entry) = record.entry() {
+        entry.pipeline = Some(Arc::clone(&route.pipeline.name));
+        entry.endpoint = Some(Arc::clone(&route.endpoint));
     }
 }
 

@@ -20,7 +20,8 @@ use crate::http::timer::Timer;
 use crate::http::tunnel::TunnelSlot;
 use crate::http::upload::Upload;
 use crate::plan::HttpUpstream;
-use crate::proxy::error::{ProxyError, invalid_answer};
+use crate::proxy::backend_failure;
+use crate::proxy::error::ProxyError;
 use crate::proxy::headers::{append_via, remove_hop_by_hop};
 use crate::proxy::pool::BackendBody;
 
@@ -88,13 +89,13 @@ impl Asked {
     pub(super) fn accept(
         self,
         mut response: Response<BackendBody>,
-        upstream: &HttpUpstream,
+        sent: backend_failure::Asked<'_>,
         slot: &TunnelSlot,
     ) -> Result<Response<Body>, ProxyError> {
         let mut protocols = response.headers().get_all(UPGRADE).iter();
         let is_same = |name: &HeaderValue| name.as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes());
         if !matches!((protocols.next(), protocols.next()), (Some(only), None) if is_same(only)) {
-            return Err(unasked(upstream));
+            return Err(unasked(sent));
         }
         let backend = hyper::upgrade::on(&mut response);
         let (mut parts, _) = response.into_parts();
@@ -104,7 +105,7 @@ impl Asked {
         set_protocol(&mut parts.headers, &self.protocol);
         parts.version = Version::default();
         parts.extensions.clear();
-        let name = Arc::clone(&upstream.backend);
+        let name = Arc::clone(&sent.upstream.backend);
         slot.put(Box::pin(async move {
             tracing::debug!(backend = &*name, "a tunnel begins");
             tunnel(self.client, backend).await;
@@ -116,9 +117,9 @@ impl Asked {
 }
 
 /// Returns the error for a backend that switched to a protocol that it was not asked for.
-pub(super) fn unasked(upstream: &HttpUpstream) -> ProxyError {
+pub(super) fn unasked(sent: backend_failure::Asked<'_>) -> ProxyError {
     let status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
-    invalid_answer(upstream, &format!("answered {status} and was not asked for that protocol"))
+    sent.invalid(&format!("answered {status} and was not asked for that protocol"))
 }
 
 /// Returns whether a list header has an element.

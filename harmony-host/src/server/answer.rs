@@ -15,7 +15,9 @@ use tokio::runtime::Handle;
 use crate::http::body::{Body, BodyError};
 use crate::http::connection_info::ConnectionInfo;
 use crate::http::upload::Upload;
-use crate::server::in_flight::{Activity, InFlight};
+use crate::metrics::Record;
+use crate::server::counted::Counted;
+use crate::server::in_flight::Activity;
 use crate::server::service::Service;
 use crate::server::streams::{Progress, Waiting};
 
@@ -30,7 +32,8 @@ pub(super) async fn answer<S: Service>(
     activity: &Arc<Activity>,
     request: Request<Incoming>,
 ) -> Response<Answer> {
-    let in_flight = activity.begin();
+    let record = Record::begin(service.traffic(), connection.peer, &request);
+    let mut counted = Counted::new(activity.begin(), record);
     let version = request.version();
     let to_head = request.method() == Method::HEAD;
     let waits_for_continue = waits_for_continue(request.headers());
@@ -38,7 +41,7 @@ pub(super) async fn answer<S: Service>(
     let pace = progress.as_ref().map_or_else(|| activity.pace(), |progress| progress.pace());
     let mut request = request.map(|body| Upload::new(body, Arc::clone(pace)));
     let mut upload = request.body().clone();
-    let mut response = service.serve(connection, &mut request).await;
+    let mut response = service.serve(connection, &mut request, &mut counted.record).await;
     drop(request);
     upload.note_response();
     let is_shared = upload.is_shared();
@@ -61,12 +64,13 @@ pub(super) async fn answer<S: Service>(
     if to_head && version == Version::HTTP_2 {
         drop_body(&mut response);
     }
+    counted.respond(&mut response, &upload);
     let rest = is_shared.then_some(Rest { upload, is_over });
-    let in_flight = match progress {
-        None => Holder::Exchange(in_flight),
-        Some(progress) => Holder::Stream(Arc::new(in_flight), progress),
+    let holder = match progress {
+        None => Holder::Exchange(counted),
+        Some(progress) => Holder::Stream(Arc::new(counted), progress),
     };
-    response.map(|body| Answer { body, _rest: rest, in_flight })
+    response.map(|body| Answer { body, rest, holder, sent: 0, needs_no_body: to_head })
 }
 
 /// Drops the body of a response to HEAD, and keeps its length (RFC 9110, section 9.3.2). The server does it for HTTP/1 only.
@@ -86,17 +90,21 @@ fn waits_for_continue(headers: &HeaderMap) -> bool {
 #[derive(Debug)]
 pub(super) struct Answer {
     body: Body,
-    _rest: Option<Rest>,
-    in_flight: Holder,
+    rest: Option<Rest>,
+    holder: Holder,
+    /// The bytes of the body that were given to the connection.
+    sent: u64,
+    /// Set for the response to a HEAD: its body is not sent.
+    needs_no_body: bool,
 }
 
 /// The holder of a request in flight.
 #[derive(Debug)]
 enum Holder {
     /// The response of HTTP/1.
-    Exchange(#[expect(dead_code, reason = "it ends the request when it is dropped")] InFlight),
+    Exchange(Counted),
     /// The response of HTTP/2 and its parts, which are queued until the client permits them.
-    Stream(Arc<InFlight>, Arc<Progress>),
+    Stream(Arc<Counted>, Arc<Progress>),
 }
 
 /// The rest of a request body that a backend still reads when the response begins.
@@ -128,13 +136,24 @@ impl Drop for Rest {
 /// A part of a response in the queue of HTTP/2.
 struct Part {
     bytes: Bytes,
-    _in_flight: Arc<InFlight>,
+    _counted: Arc<Counted>,
     _waiting: Waiting,
 }
 
 impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let counted = match &self.holder {
+            Holder::Exchange(counted) => counted,
+            Holder::Stream(counted, _) => counted,
+        };
+        let is_complete = self.needs_no_body || self.body.is_end_stream();
+        counted.end(self.rest.as_ref().map(|rest| &rest.upload), self.sent, is_complete);
     }
 }
 
@@ -147,10 +166,13 @@ impl HttpBody for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let Holder::Stream(in_flight, progress) = &self.in_flight else { return Poll::Ready(frame) };
+        if let Some(Ok(frame)) = &frame {
+            self.sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+        }
+        let Holder::Stream(counted, progress) = &self.holder else { return Poll::Ready(frame) };
         let queue = |bytes: Bytes| {
-            let (in_flight, waiting) = (Arc::clone(in_flight), progress.wait(bytes.len()));
-            Bytes::from_owner(Part { bytes, _in_flight: in_flight, _waiting: waiting })
+            let (counted, waiting) = (Arc::clone(counted), progress.wait(bytes.len()));
+            Bytes::from_owner(Part { bytes, _counted: counted, _waiting: waiting })
         };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(queue))))
     }

@@ -51,7 +51,11 @@ impl<IO> ClientStream<IO> {
         self.activity.set_write_blocked(written.is_pending());
         match &written {
             Poll::Pending => self.activity.pace().wait(),
-            Poll::Ready(written) => self.activity.pace().advance(*written.as_ref().unwrap_or(&0), false),
+            Poll::Ready(written) => {
+                let written = *written.as_ref().unwrap_or(&0);
+                self.activity.pace().advance(written, false);
+                self.activity.traffic().send(written);
+            }
         }
         self.stall.check(cx, written)
     }
@@ -63,6 +67,18 @@ impl<IO: AsyncRead + Unpin> AsyncRead for ClientStream<IO> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = self.read(cx, buffer);
+        match buffer.filled().len() - before {
+            0 => {}
+            received => self.activity.traffic().receive(received),
+        }
+        read
+    }
+}
+
+impl<IO: AsyncRead + Unpin> ClientStream<IO> {
+    fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.first.give(buffer) {
             // What follows is read with it: two small reads would let the server double its buffer. An error or the end is
             // read again.
@@ -141,7 +157,7 @@ mod tests {
             [] => FirstBytes::default(),
             _ => FirstBytes::read(&mut io, Duration::from_secs(1)).await.unwrap().1,
         };
-        let activity = Arc::new(Activity::new(Instant::now()));
+        let activity = Arc::new(Activity::new(Instant::now(), Arc::default()));
         (client, ClientStream::new(io, first, Arc::clone(&activity)), activity)
     }
 

@@ -1,6 +1,7 @@
 //! A client connection: TLS handshake, HTTP version, requests, and its end.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -23,6 +24,7 @@ use crate::http::limits::{MAX_HEAD_BYTES, MAX_HEADER_LIST_BYTES, MAX_HEADERS};
 use crate::http::timer::TimerSlot;
 use crate::http::tunnel::TunnelSlot;
 use crate::http::url_prefix::Scheme;
+use crate::metrics::{Ending, Reason, Traffic};
 use crate::server::answer::answer;
 use crate::server::client_stream::ClientStream;
 use crate::server::context::ListenerContext;
@@ -75,8 +77,8 @@ pub(super) async fn serve<S: Service>(
     let (mut drains, must_finish) = (drain.clone(), Notify::new());
     let must_end = Box::pin(async {
         tokio::select! {
-            () = place.must_leave() => "its place is needed",
-            () = activity.pace().must_end() => "its client is slow, and its place is needed",
+            () = place.must_leave() => Ending::Displaced,
+            () = activity.pace().must_end() => Ending::Slow,
             () = async {
                 tokio::select! {
                     () = drains.started() => {}
@@ -84,21 +86,57 @@ pub(super) async fn serve<S: Service>(
                 }
                 must_finish.notify_one();
                 Box::pin(activity.idle_for(DRAIN_PATIENCE)).await;
-            } => "it stayed open although it had to finish",
-            () = drain.cut() => "the gateway stops",
+            } => Ending::Idle,
+            () = drain.cut() => Ending::Stopped,
         }
     });
+    let (traffic, service) = (activity.traffic(), Arc::clone(&context.service));
+    traffic.accept();
     let conversation = Box::pin(converse(stream, peer, spec, context, activity, &must_finish));
-    let reason = tokio::select! {
+    let ending = tokio::select! {
         biased;
         ended = conversation => match ended {
-            Ok(()) => return,
-            Err(error) => return tracing::debug!(%peer, error, "the connection ended early"),
+            Ok(()) => Ending::Closed,
+            Err(error) => {
+                tracing::debug!(%peer, error, "the connection ended early");
+                failed(&error, service.traffic())
+            }
         },
-        reason = OnWake::new(must_end) => reason,
+        ending = OnWake::new(must_end) => {
+            tracing::debug!(%peer, reason = ending.describe(), "the connection was closed");
+            ending
+        }
     };
-    tracing::debug!(%peer, reason, "the connection was closed");
+    traffic.end(ending);
 }
+
+/// Returns how a connection ended that an error has ended. The server has answered a head that is no valid HTTP itself.
+fn failed(error: &BoxError, traffic: &Traffic) -> Ending {
+    if error.is::<HandshakeFailed>() {
+        return Ending::Tls;
+    }
+    let reason = match error.downcast_ref::<hyper::Error>() {
+        Some(error) if error.is_parse_too_large() => Reason::HeadTooLarge,
+        Some(error) if error.is_parse() => Reason::Malformed,
+        _ => return Ending::Failed,
+    };
+    if let Some(unlogged) = traffic.refuse(reason) {
+        tracing::info!(reason = reason.as_str(), unlogged, "a request was refused");
+    }
+    Ending::Malformed
+}
+
+/// The error of a TLS handshake.
+#[derive(Debug)]
+struct HandshakeFailed(io::Error);
+
+impl fmt::Display for HandshakeFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the TLS handshake failed: {}", self.0)
+    }
+}
+
+impl std::error::Error for HandshakeFailed {}
 
 /// Serves the requests of one connection.
 ///
@@ -157,9 +195,10 @@ async fn https<S: Service>(
     must_finish: &Notify,
 ) -> Result<(), BoxError> {
     let Ok(stream) = Box::pin(timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream))).await else {
-        return Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake timed out").into());
+        let error = io::Error::new(io::ErrorKind::TimedOut, "it timed out");
+        return Err(HandshakeFailed(error).into());
     };
-    let stream = stream?;
+    let stream = stream.map_err(HandshakeFailed)?;
     let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
     Box::pin(http(stream, version, caller, must_finish)).await

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::http::pace::{PATIENCE, Pace};
+use crate::metrics::ListenerTraffic;
 
 /// The activity of one connection.
 ///
@@ -29,6 +30,8 @@ pub(super) struct Activity {
     /// The pace of the client at the socket, and in the exchange of HTTP/1.
     pace: Arc<Pace>,
     streams: Mutex<StreamPaces>,
+    /// The counters of the listener.
+    traffic: Arc<ListenerTraffic>,
 }
 
 /// The paces of the client on the streams of HTTP/2.
@@ -50,8 +53,8 @@ pub(super) struct OpenStream {
 pub(super) struct InFlight(Arc<Activity>);
 
 impl Activity {
-    /// Creates the activity of a connection that is idle from now on.
-    pub(super) fn new(origin: Instant) -> Self {
+    /// Creates the activity of a connection of a listener, which is idle from now on.
+    pub(super) fn new(origin: Instant, traffic: Arc<ListenerTraffic>) -> Self {
         Self {
             origin,
             requests: AtomicUsize::new(0),
@@ -62,13 +65,20 @@ impl Activity {
             is_closing: AtomicBool::new(false),
             pace: Arc::new(Pace::new()),
             streams: Mutex::default(),
+            traffic,
         }
     }
 
     /// Begins a request.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        self.traffic.begin();
         InFlight(Arc::clone(self))
+    }
+
+    /// Returns the counters of the listener.
+    pub(super) fn traffic(&self) -> &ListenerTraffic {
+        &self.traffic
     }
 
     /// Begins a stream of HTTP/2, on which the client has `pace`.
@@ -188,8 +198,16 @@ impl Activity {
     }
 }
 
+impl InFlight {
+    /// Returns the counters of the listener.
+    pub(super) fn traffic(&self) -> &ListenerTraffic {
+        &self.0.traffic
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
+        self.0.traffic.finish();
         self.0.has_served.store(true, Ordering::Relaxed);
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
         self.0.note_if_idle();
@@ -217,7 +235,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_and_blocked_writes_are_not_idle() {
-        let activity = Arc::new(Activity::new(Instant::now()));
+        let activity = Arc::new(Activity::new(Instant::now(), Arc::default()));
         tokio::time::sleep(SECOND).await;
         assert_eq!(activity.idle_since(), Some(0));
         let [one, other] = [activity.begin(), activity.begin()];
@@ -232,7 +250,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_counted_from_the_last_request() {
-        let activity = Arc::new(Activity::new(Instant::now()));
+        let activity = Arc::new(Activity::new(Instant::now(), Arc::default()));
         let start = Instant::now();
         let requests = async {
             for _ in 0..4 {
@@ -250,7 +268,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn idleness_is_waited_for() {
-        let activity = Arc::new(Activity::new(Instant::now()));
+        let activity = Arc::new(Activity::new(Instant::now(), Arc::default()));
         activity.idle_for(SECOND).await;
         let request = activity.begin();
         assert!(timeout(100 * SECOND, activity.idle_for(SECOND)).await.is_err());

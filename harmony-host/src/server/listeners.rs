@@ -130,7 +130,8 @@ impl Listeners {
             let room = if spec.management { &self.management_room } else { &self.room };
             let context =
                 ListenerContext { address, spec: Arc::new(spec.clone()), service: Arc::clone(service) };
-            let (entrance, errors) = (room.entrance(), Arc::clone(&self.errors));
+            let entrance = room.entrance(service.traffic().listener(address));
+            let errors = Arc::clone(&self.errors);
             let door = Door { address, listener, entrance, errors, waiting: None };
             self.tasks.spawn(listen(door, context, self.deadline.receiver(), inbox));
             self.open.insert(address, OpenListener { spec, control, socket });
@@ -217,6 +218,7 @@ impl Door {
             match self.listener.accept().await {
                 Ok(accepted) => self.waiting = Some(accepted),
                 Err(error) => {
+                    self.entrance.traffic().failed_accepts.inc();
                     if let Some(unlogged) = self.errors.is_due() {
                         let (address, error) = (self.address, Explained(&error));
                         tracing::warn!(%address, %error, unlogged, "the listener could not accept a connection");

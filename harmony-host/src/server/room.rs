@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
+use crate::metrics::ListenerTraffic;
 use crate::server::in_flight::{Activity, millis_since};
 use crate::server::room::guests::{Guest, Guests, Listener, REGULAR_GRACE_MILLIS};
 
@@ -38,6 +39,7 @@ struct Shared {
 pub(super) struct Entrance {
     room: Room,
     listener: u64,
+    traffic: Arc<ListenerTraffic>,
 }
 
 /// The place of one connection. Dropping it frees the place.
@@ -53,12 +55,12 @@ impl Room {
         Self(Arc::new(Shared { limit, origin: Instant::now(), state, freed }))
     }
 
-    /// Opens an entrance for a listener.
-    pub(super) fn entrance(&self) -> Entrance {
+    /// Opens an entrance for a listener with these counters.
+    pub(super) fn entrance(&self, traffic: Arc<ListenerTraffic>) -> Entrance {
         let mut state = self.state();
         let listener = state.new_id();
         state.listeners.insert(listener, Listener::default());
-        Entrance { room: self.clone(), listener }
+        Entrance { room: self.clone(), listener, traffic }
     }
 
     /// Returns the number of requests in flight on all connections.
@@ -84,6 +86,11 @@ impl Room {
 }
 
 impl Entrance {
+    /// Returns the counters of the listener.
+    pub(super) fn traffic(&self) -> &ListenerTraffic {
+        &self.traffic
+    }
+
     /// Takes a place, and waits for one if all are taken. Cancel safe.
     pub(super) async fn enter(&self) -> Place {
         let _waiting = Waiting::new(&self.room);
@@ -110,7 +117,7 @@ impl Entrance {
     }
 
     fn place(&self, state: &mut Guests) -> Place {
-        let activity = Arc::new(Activity::new(self.room.0.origin));
+        let activity = Arc::new(Activity::new(self.room.0.origin, Arc::clone(&self.traffic)));
         let (id, now) = (state.new_id(), self.room.now());
         let (key, told_to_leave) = (AtomicU64::new(now), Notify::new());
         let guest = Arc::new(Guest { id, listener: self.listener, key, activity, told_to_leave });

@@ -124,7 +124,7 @@ mod tests {
     /// Executes a stream and returns the receiver of what its end sends.
     fn execute(parts: usize, interval: Duration) -> oneshot::Receiver<()> {
         let (ended, end) = oneshot::channel();
-        Streams(Arc::new(Activity::new(Instant::now()))).execute(async move {
+        Streams(Arc::new(Activity::new(Instant::now(), Arc::default()))).execute(async move {
             let _ended = ended;
             let progress = Progress::current().unwrap();
             let mut waiting = None;

@@ -10,6 +10,7 @@ use provider_api::{Error, ErrorKind, InvalidPath, UrlPath};
 use crate::http::authority::split_port;
 use crate::http::path;
 use crate::http::url_prefix::Scheme;
+use crate::metrics::Reason;
 use crate::plan::route_table::RouteQuery;
 use crate::plan::{Accepted, Admission, MeshPlan, Moment, NotSent, Route, Sender};
 use crate::providers::Providers;
@@ -82,9 +83,34 @@ pub enum AdmissionError {
     /// The pipeline names something that is not served: 501.
     NotServed(String),
     /// The route, the egress it leaves through or its destination needs mesh context and the request has none: 403.
-    NoMeshContext(String),
+    NoMeshContext(MeshDenial),
     /// A provider failed. Authorization fails closed.
     Provider(Arc<Error>),
+}
+
+/// The reason why a request has no mesh context where it needs one.
+#[derive(Clone, Debug)]
+pub struct MeshDenial {
+    message: String,
+    reason: Reason,
+}
+
+impl MeshDenial {
+    /// Creates the denial of a request that may not leave through an egress.
+    pub(crate) fn of_egress(message: String) -> Self {
+        Self { message, reason: Reason::EgressDenied }
+    }
+
+    /// Returns the reason that the refusal is counted by.
+    pub(crate) fn counted_as(&self) -> Reason {
+        self.reason
+    }
+}
+
+impl fmt::Display for MeshDenial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
 }
 
 impl Snapshot {
@@ -102,6 +128,15 @@ impl Snapshot {
     /// # Errors
     /// See [`AdmissionError`]; [`AdmissionError::status`] is the HTTP status of each.
     pub async fn admit(&self, request: &RequestHead<'_>) -> Result<Admitted<'_>, AdmissionError> {
+        self.admit_on_route(request, &mut None).await
+    }
+
+    /// Admits a request as [`admit`](Self::admit) does, and tells its route also if it may not pass.
+    pub(crate) async fn admit_on_route<'s>(
+        &'s self,
+        request: &RequestHead<'_>,
+        on_route: &mut Option<&'s Route>,
+    ) -> Result<Admitted<'s>, AdmissionError> {
         let RequestHead { scheme, authority, path, headers, network } = *request;
         let table = self.plans.tables.get(network).ok_or(AdmissionError::UnknownNetwork)?;
         let (host, port) = split_port(authority)
@@ -115,6 +150,7 @@ impl Snapshot {
         let found = table.find(&query).map_err(AdmissionError::BadRequest)?;
         let found = found.ok_or(AdmissionError::NoRoute)?;
         let route = found.route;
+        *on_route = Some(route);
         if let Some(feature) = &route.pipeline.unserved {
             return Err(AdmissionError::NotServed(feature.clone()));
         }
@@ -153,6 +189,11 @@ impl<'s> Admitted<'s> {
         &self.rest
     }
 
+    /// Returns the normal form of the whole path.
+    pub(crate) fn path(&self) -> String {
+        format!("{}{}", self.taken, self.rest)
+    }
+
     /// Returns the mesh that the request came in from.
     pub fn mesh(&self) -> Option<&MeshContext<'s>> {
         self.mesh.as_ref()
@@ -172,6 +213,27 @@ impl MeshContext<'_> {
 }
 
 impl AdmissionError {
+    /// Returns the reason as a short name for metrics and logs, such as `no_route` or `mesh_token_expired`. The names are those
+    /// of the label `reason` in docs/METRICS.md.
+    pub fn reason(&self) -> &'static str {
+        self.counted_as().as_str()
+    }
+
+    /// Returns the reason that a refusal is counted by.
+    pub(crate) fn counted_as(&self) -> Reason {
+        match self {
+            Self::BadRequest(_) => Reason::BadRequest,
+            Self::HttpsRequired(_) => Reason::HttpsRequired,
+            Self::Misdirected => Reason::Misdirected,
+            Self::UnknownNetwork => Reason::Closing,
+            Self::NoRoute => Reason::NoRoute,
+            Self::Closed(_) => Reason::Closed,
+            Self::NotServed(_) => Reason::NotImplemented,
+            Self::NoMeshContext(denial) => denial.counted_as(),
+            Self::Provider(error) => Reason::of_provider(error.kind()),
+        }
+    }
+
     /// Returns the HTTP status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -204,7 +266,7 @@ impl fmt::Display for AdmissionError {
             Self::NoRoute => f.write_str("no ingress and no endpoint of this gateway matches"),
             Self::Closed(reason) => f.write_str(reason),
             Self::NotServed(feature) => write!(f, "this gateway does not have {feature}"),
-            Self::NoMeshContext(message) => f.write_str(message),
+            Self::NoMeshContext(denial) => denial.fmt(f),
             Self::Provider(error) => error.fmt(f),
         }
     }
@@ -228,7 +290,7 @@ impl From<Arc<Error>> for AdmissionError {
 impl From<NotSent> for AdmissionError {
     fn from(reason: NotSent) -> Self {
         match reason {
-            NotSent::NoMesh(message) => Self::NoMeshContext(message),
+            NotSent::NoMesh(message) => Self::NoMeshContext(MeshDenial::of_egress(message)),
             NotSent::Provider(error) => Self::Provider(error),
         }
     }
@@ -247,14 +309,16 @@ async fn mesh_context<'s>(
     below: &str,
 ) -> Result<Option<MeshContext<'s>>, AdmissionError> {
     let token = bearer(headers);
-    let mut reason = match token {
-        None => "the request has no bearer token".to_owned(),
-        Some(_) => "this route belongs to no mesh".to_owned(),
+    // Of several meshes and URLs, the fault that was found last in a verification says the most.
+    let (mut reason, mut counted, mut fault) = match (token, admission.meshes.is_empty()) {
+        (_, true) => ("this route belongs to no mesh".to_owned(), Reason::NoMesh, None),
+        (_, false) => ("the request has no bearer token".to_owned(), Reason::TokenMissing, None),
     };
     let mut unavailable = None;
     if let Some(token) = token.filter(|_| !admission.meshes.is_empty()) {
         let now = Moment::now(providers.now());
         for Accepted { mesh, urls } in &admission.meshes {
+            mesh.verified.counters.lookups.get().inc();
             if let Some(sender) = urls.iter().find_map(|url| mesh.verified.sender(token, url, now)) {
                 return Ok(Some(MeshContext { mesh, sender }));
             }
@@ -264,7 +328,11 @@ async fn mesh_context<'s>(
                 match Box::pin(mesh.verify(providers, token, url, below)).await {
                     Ok(sender) => return Ok(Some(MeshContext { mesh, sender })),
                     Err(error) if error.kind() == ErrorKind::Unavailable => unavailable = Some(error),
-                    Err(error) => reason = error.to_string(),
+                    Err(error) if error.token_fault() >= fault => {
+                        fault = error.token_fault();
+                        (reason, counted) = (error.to_string(), Reason::of_token(fault));
+                    }
+                    Err(_) => {}
                 }
             }
         }
@@ -276,7 +344,7 @@ async fn mesh_context<'s>(
         Some(error) => Err(AdmissionError::Provider(Arc::new(error))),
         None => {
             let message = format!("this route accepts requests from members of a mesh only: {reason}");
-            Err(AdmissionError::NoMeshContext(message))
+            Err(AdmissionError::NoMeshContext(MeshDenial { message, reason: counted }))
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::plan::Upstream;
-use crate::snapshot::{AdmissionError, Admitted, Snapshot};
+use crate::snapshot::{AdmissionError, Admitted, MeshDenial, Snapshot};
 
 /// The destination of an admitted request.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl Snapshot {
     pub async fn destination(&self, admitted: &Admitted<'_>) -> Result<Option<Destination>, AdmissionError> {
         let Upstream::Http(upstream) = &admitted.route.pipeline.upstream else { return Ok(None) };
         if upstream.mesh_only && admitted.mesh.is_none() {
-            return Err(AdmissionError::NoMeshContext(upstream.refusal()));
+            return Err(AdmissionError::NoMeshContext(MeshDenial::of_egress(upstream.refusal())));
         }
         let mut urls = Vec::new();
         let bases = upstream.base_urls(&self.providers).await?;

@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::metrics::ControlCounters;
 use crate::providers::{PrimaryProvider, SourceId};
 use crate::status::overview::{Desired, Status};
 use crate::status::sync::{SyncFailure, SyncStatus};
 use crate::status::timestamp;
-use crate::status::{AppliedChange, ChangeOutcome, ChangeReport, NotTaken};
+use crate::status::{AppliedChange, AttemptVerdict, Attempted, ChangeOutcome, ChangeReport, NotTaken};
 
 /// The state of a provider's changes in the journal.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub(crate) struct JournalSummary {
     pub(crate) quarantined: usize,
     /// The rejected change that keeps the gateway out of sync, and the reason.
     pub(crate) rejected: Option<String>,
+    /// The size of the journal, in bytes.
+    pub(crate) bytes: u64,
 }
 
 /// The current status. The gateway writes it; the management API reads it without a lock.
@@ -32,6 +36,8 @@ pub(crate) struct JournalSummary {
 pub(crate) struct StatusBoard {
     status: ArcSwap<Status>,
     writing: Mutex<()>,
+    /// What has happened since the start.
+    pub(crate) counters: ControlCounters,
 }
 
 impl StatusBoard {
@@ -46,6 +52,7 @@ impl StatusBoard {
                 last_good: None,
             }),
             writing: Mutex::new(()),
+            counters: ControlCounters::default(),
         })
     }
 
@@ -56,8 +63,19 @@ impl StatusBoard {
     pub(crate) fn change(&self, change: impl FnOnce(&mut Status)) {
         let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut status = Status::clone(&self.status.load());
+        let before = status.attempted.as_ref().map(|attempted| (attempted.at, attempted.digest.clone()));
         change(&mut status);
+        self.count_attempt(before, status.attempted.as_ref());
         self.status.store(Arc::new(status));
+    }
+
+    /// Counts a configuration that was tried, if it is another attempt than before.
+    fn count_attempt(&self, before: Option<(Timestamp, String)>, now: Option<&Attempted>) {
+        let Some(now) = now.filter(|now| before != Some((now.at, now.digest.clone()))) else { return };
+        match now.verdict {
+            AttemptVerdict::Applied => self.counters.applied.inc(),
+            AttemptVerdict::Rejected => self.counters.rejected(now.class.as_deref().unwrap_or_default()),
+        }
     }
 
     fn sync(&self, change: impl FnOnce(&mut SyncStatus)) {
@@ -84,6 +102,12 @@ impl StatusBoard {
 
     /// Records the end of a sync pass: `None`, or the last error and the number of failures in a row.
     pub(crate) fn record_pass(&self, failure: Option<(String, u32)>) {
+        let ControlCounters { passes, failed_passes, .. } = &self.counters;
+        if failure.is_some() {
+            failed_passes.inc()
+        } else {
+            passes.inc()
+        };
         self.sync(|sync| {
             let since = sync.failure.as_ref().map_or_else(now, |failure| failure.since);
             sync.failure = failure.map(|(message, times)| SyncFailure { message, times, since });
@@ -101,6 +125,12 @@ impl StatusBoard {
 
     /// Records the outcome of a change.
     pub(crate) fn record_change(&self, change: &ChangeReport) {
+        let ControlCounters { changes_applied, changes_rejected, changes_held, .. } = &self.counters;
+        match change.verdict {
+            ChangeOutcome::Applied => changes_applied.inc(),
+            ChangeOutcome::Rejected => changes_rejected.inc(),
+            ChangeOutcome::Held => changes_held.inc(),
+        }
         self.sync(|sync| {
             sync.last_change = Some(change.clone());
             match (change.verdict, &change.summary) {
@@ -143,7 +173,7 @@ impl StatusBoard {
 
     /// Records the state of the changes of a source in the journal, if it is the one that is followed.
     pub(crate) fn journal(&self, source: &SourceId, journal: JournalSummary) {
-        let JournalSummary { unsettled, unfetched, undelivered, quarantined, rejected } = journal;
+        let JournalSummary { unsettled, unfetched, undelivered, quarantined, rejected, bytes } = journal;
         self.sync(|sync| {
             if sync.source != *source {
                 return;
@@ -152,6 +182,7 @@ impl StatusBoard {
             sync.unsettled = unsettled.len();
             (sync.unfetched, sync.rejected) = (unfetched, rejected);
             (sync.undelivered, sync.quarantined) = (undelivered, quarantined);
+            sync.journal_bytes = Some(bytes);
         });
     }
 }

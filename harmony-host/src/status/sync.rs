@@ -61,6 +61,9 @@ pub struct SyncStatus {
     pub source_problem: Option<String>,
     /// The number of verdicts that the provider has not received.
     pub undelivered: usize,
+    /// The size of the journal of changes, in bytes; `None` before it is opened.
+    #[serde(skip)]
+    pub(crate) journal_bytes: Option<u64>,
     /// The number of rejected changes that are tried again.
     pub quarantined: usize,
     /// The rejected change that keeps the gateway out of sync, and the reason: the newest that is tried again, else the
@@ -134,6 +137,7 @@ impl SyncStatus {
             not_taken: Vec::new(),
             source_problem: None,
             undelivered: 0,
+            journal_bytes: None,
             quarantined: 0,
             rejected: None,
             last_change: None,
@@ -141,6 +145,12 @@ impl SyncStatus {
         };
         status.update(provider);
         status
+    }
+
+    /// Returns the number of deferred changes.
+    #[cfg(feature = "management")]
+    pub(crate) fn held(&self) -> usize {
+        self.deferred.len()
     }
 
     /// Updates the schedule and the authorization from the provider.

@@ -30,7 +30,10 @@ pub(super) fn update(journal: &Journal, source: &SourceId, status: &StatusBoard)
     if let Some(applied) = applied {
         status.applied_before(&applied.id, &applied.kind);
     }
-    status.journal(source, JournalSummary { unsettled, unfetched, undelivered, quarantined, rejected });
+    status.journal(
+        source,
+        JournalSummary { unsettled, unfetched, undelivered, quarantined, rejected, bytes: journal.bytes() },
+    );
 }
 
 /// Returns why a change has no document, and the remedy.

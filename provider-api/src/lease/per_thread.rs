@@ -60,6 +60,11 @@ impl<T> PerThread<T> {
         });
         &self.0[thread % self.0.len()]
     }
+
+    /// Returns all copies, such as counters to add up.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
+    }
 }
 
 impl<T> fmt::Debug for PerThread<T> {

@@ -8,6 +8,7 @@ use h2::Reason;
 use http::Request;
 
 use crate::http::upload::Upload;
+use crate::metrics::Fault;
 use crate::proxy::answer_head::InvalidFraming;
 use crate::proxy::connector::NoPlace;
 
@@ -72,6 +73,16 @@ impl Failure {
     /// Returns whether there was no place for another connection.
     pub(in crate::proxy) fn is_no_place(&self) -> bool {
         matches!(&self.cause, Cause::Connect(error) if NoPlace::caused(&**error))
+    }
+
+    /// Returns the kind that the failure is counted by.
+    pub(in crate::proxy) fn fault(&self) -> Fault {
+        match &self.cause {
+            Cause::Connect(_) if self.is_no_place() => Fault::NoPlace,
+            Cause::Connect(_) => Fault::Unreachable,
+            Cause::Http(error) if InvalidFraming::caused(error) || error.is_parse() => Fault::Invalid,
+            Cause::Http(_) => Fault::Closed,
+        }
     }
 
     /// Describes the failure for the client.

@@ -34,7 +34,7 @@ async fn is_free(entrance: &Entrance) -> bool {
 #[tokio::test(start_paused = true)]
 async fn the_longest_idle_connection_gives_way() {
     let room = Room::new(4);
-    let entrance = room.entrance();
+    let entrance = room.entrance(Arc::default());
     let mut places = fill(&entrance, 4).await;
     let in_flight = places[0].activity().begin();
     // The second one is the most recent of the idle ones.
@@ -51,7 +51,7 @@ async fn the_longest_idle_connection_gives_way() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_with_requests_stays() {
-    let entrance = Room::new(2).entrance();
+    let entrance = Room::new(2).entrance(Arc::default());
     let places = fill(&entrance, 2).await;
     let busy: Vec<_> = places.iter().map(|place| place.activity().begin()).collect();
     assert!(!is_free(&entrance).await);
@@ -66,7 +66,7 @@ async fn a_connection_with_requests_stays() {
 /// A connection that was told to leave and has a new request stays, and another one is told.
 #[tokio::test(start_paused = true)]
 async fn a_new_request_keeps_the_place() {
-    let entrance = Room::new(2).entrance();
+    let entrance = Room::new(2).entrance(Arc::default());
     let places = fill(&entrance, 2).await;
     let entering = entrance.enter();
     tokio::pin!(entering);
@@ -80,7 +80,7 @@ async fn a_new_request_keeps_the_place() {
 /// A client that has just connected has time to send its request.
 #[tokio::test(start_paused = true)]
 async fn new_connections_have_a_grace() {
-    let entrance = Room::new(1).entrance();
+    let entrance = Room::new(1).entrance(Arc::default());
     let place = entrance.enter().await;
     let start = Instant::now();
     let leaving = async {
@@ -95,7 +95,7 @@ async fn new_connections_have_a_grace() {
 
 #[tokio::test(start_paused = true)]
 async fn one_leaves_for_each_that_waits() {
-    let entrance = Room::new(8).entrance();
+    let entrance = Room::new(8).entrance(Arc::default());
     let places = fill(&entrance, 8).await;
     let waiting = futures(&entrance, 3);
     assert!(timeout(5 * SECOND, waiting).await.is_err());
@@ -121,7 +121,7 @@ async fn futures(entrance: &Entrance, count: usize) {
 #[tokio::test(start_paused = true)]
 async fn every_listener_has_places() {
     let room = Room::new(64);
-    let [flooded, quiet] = [room.entrance(), room.entrance()];
+    let [flooded, quiet] = [room.entrance(Arc::default()), room.entrance(Arc::default())];
     let busy: Vec<_> = fill(&flooded, 56).await;
     let requests: Vec<_> = busy.iter().map(|place| place.activity().begin()).collect();
     assert!(!is_free(&flooded).await, "eight places are kept for the other listener");
@@ -139,7 +139,7 @@ async fn every_listener_has_places() {
 async fn ended_connections_leave_nothing_behind() {
     let room = Room::new(4);
     for _ in 0..10 {
-        let entrance = room.entrance();
+        let entrance = room.entrance(Arc::default());
         let places = fill(&entrance, 4).await;
         assert!(!is_free(&entrance).await);
         drop(entrance);
@@ -153,7 +153,7 @@ async fn ended_connections_leave_nothing_behind() {
 /// A flood of clients without a request takes a quarter of the places of those with requests, at most.
 #[tokio::test(start_paused = true)]
 async fn newcomers_displace_each_other() {
-    let entrance = Room::new(8).entrance();
+    let entrance = Room::new(8).entrance(Arc::default());
     let regulars = fill(&entrance, 8).await;
     for place in &regulars {
         drop(place.activity().begin());
@@ -185,7 +185,7 @@ async fn newcomers_displace_each_other() {
 /// When no connection is idle, the one whose client is the furthest behind gives way.
 #[tokio::test(start_paused = true)]
 async fn the_slowest_client_gives_way() {
-    let entrance = Room::new(3).entrance();
+    let entrance = Room::new(3).entrance(Arc::default());
     let places = fill(&entrance, 3).await;
     let _requests: Vec<_> = places.iter().map(|place| place.activity().begin()).collect();
     places[1].activity().pace().wait();
@@ -204,7 +204,7 @@ async fn the_slowest_client_gives_way() {
 #[tokio::test(start_paused = true)]
 async fn idle_clients_are_not_behind() {
     let room = Room::new(2);
-    let entrance = room.entrance();
+    let entrance = room.entrance(Arc::default());
     let places = fill(&entrance, 2).await;
     let requests = [places[0].activity().begin(), places[1].activity().begin()];
     places[0].activity().pace().wait();
@@ -220,7 +220,7 @@ async fn idle_clients_are_not_behind() {
 #[tokio::test(start_paused = true)]
 async fn slow_streams_give_way_alone() {
     let room = Room::new(1);
-    let entrance = room.entrance();
+    let entrance = room.entrance(Arc::default());
     let place = entrance.enter().await;
     let _request = place.activity().begin();
     let [slow, flowing] = [(); 2].map(|()| Arc::new(Pace::new()));
@@ -238,7 +238,7 @@ async fn slow_streams_give_way_alone() {
 /// Clients that send one request after the other keep their connections, unless others wait for too long.
 #[tokio::test(start_paused = true)]
 async fn regular_connections_have_a_longer_grace() {
-    let entrance = Room::new(2).entrance();
+    let entrance = Room::new(2).entrance(Arc::default());
     let places = fill(&entrance, 2).await;
     let entering = entrance.enter();
     tokio::pin!(entering);
@@ -257,7 +257,7 @@ async fn regular_connections_have_a_longer_grace() {
 #[tokio::test(start_paused = true)]
 async fn closing_connections_have_the_short_grace() {
     for closes in [false, true] {
-        let entrance = Room::new(2).entrance();
+        let entrance = Room::new(2).entrance(Arc::default());
         let places = fill(&entrance, 2).await;
         for place in &places {
             drop(place.activity().begin());

@@ -1,0 +1,67 @@
+//! Failures of backends: each is counted, and logged at most once a second for each pipeline.
+
+use std::error::Error as _;
+
+use crate::metrics::{Fault, Record};
+use crate::plan::HttpUpstream;
+use crate::proxy::error::ProxyError;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::pool::Failure;
+
+/// A request to a backend, for the log.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) exchange: &'a Exchange<'a>,
+    pub(super) upstream: &'a HttpUpstream,
+    pub(super) record: &'a Record,
+}
+
+impl Asked<'_> {
+    /// Logs a request that has no response, and returns the error for the client. Only the log has the cause: it may name
+    /// internal addresses.
+    pub(super) fn failed(self, failure: &Failure) -> ProxyError {
+        let mut next = failure.source();
+        let mut root = None;
+        while let Some(source) = next {
+            root = Some(source);
+            next = source.source();
+        }
+        let cause = root.map_or_else(|| failure.to_string(), ToString::to_string);
+        self.log(&format!("the backend failed: {failure}"), &cause);
+        ProxyError::BadGateway(failure.fault(), self.says(failure.describe()))
+    }
+
+    /// Counts and logs an answer that is not passed on, and returns the error for the client.
+    pub(super) fn invalid(self, reason: &str) -> ProxyError {
+        self.record.failed(Fault::Invalid);
+        self.log("the answer of the backend was not passed on", reason);
+        ProxyError::BadGateway(Fault::Invalid, self.says(reason))
+    }
+
+    /// Counts and logs a backend that is silent, and returns the error for the client.
+    pub(super) fn silent(self) -> ProxyError {
+        let reason = format!("sent nothing for {} s", self.upstream.timeout.as_secs());
+        self.record.failed(Fault::Timeout);
+        self.log("the backend is silent", &reason);
+        ProxyError::GatewayTimeout(self.says(&reason))
+    }
+
+    fn says(self, what: &str) -> String {
+        format!("backend `{}` {what}", self.upstream.backend)
+    }
+
+    fn log(self, message: &str, cause: &str) {
+        let plan = &self.exchange.admitted.route.pipeline;
+        let Some(unlogged) = plan.traffic.failures.is_due() else { return };
+        let identity = self.record.identity();
+        tracing::warn!(
+            pipeline = &*plan.name,
+            backend = &*self.upstream.backend,
+            path = self.exchange.admitted.path(),
+            request_id = identity.request_id(),
+            cause,
+            unlogged,
+            "{message}"
+        );
+    }
+}
