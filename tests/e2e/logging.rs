@@ -11,6 +11,9 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
+/// The arguments for a line for each refused request: at the usual level there is one a second.
+const EACH_REFUSAL: [&str; 2] = ["--log", "harmony_host::proxy::serve=debug,info"];
+
 /// The text of a pipe before its writer waits, and of the queue of the gateway.
 const PIPE_AND_QUEUE: usize = 64 * 1024 + 1024 * 1024;
 
@@ -63,8 +66,8 @@ impl Unread {
         .await;
     }
 
-    /// Causes `count` warnings: requests for a backend that is away.
-    async fn cause_warnings(&self, count: usize) {
+    /// Causes `count` lines: requests for a backend that is away, each with one at the level of [`EACH_REFUSAL`].
+    async fn cause_lines(&self, count: usize) {
         const CLIENTS: usize = 8;
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
@@ -127,7 +130,7 @@ async fn a_log_that_cannot_be_written_stops_nothing() {
         for format in ["human", "json"] {
             let arguments = ["--log-format", format, "--log", "debug"];
             let unread = Unread::start(stderr(), redirection, &arguments).await;
-            unread.cause_warnings(80).await;
+            unread.cause_lines(80).await;
             unread.works_to_its_end().await;
         }
     }
@@ -137,29 +140,30 @@ async fn a_log_that_cannot_be_written_stops_nothing() {
 #[tokio::test]
 async fn a_reader_that_goes_away_stops_nothing() {
     let (reader, stderr) = read_end();
-    let unread = Unread::start(stderr, "", &[]).await;
+    let unread = Unread::start(stderr, "", &EACH_REFUSAL).await;
     drop(reader);
-    unread.cause_warnings(80).await;
+    unread.cause_lines(80).await;
     unread.works_to_its_end().await;
 }
 
-/// A pipe that stays open and is not read: thousands of warnings, then everything as before.
+/// A pipe that stays open and is not read: thousands of lines, then everything as before.
 #[tokio::test]
 async fn a_pipe_that_nobody_reads_stops_nothing() {
     let (_reader, stderr) = read_end();
-    let unread = Unread::start(stderr, "", &["--log-format", "json"]).await;
-    unread.cause_warnings(3_600).await;
+    let unread = Unread::start(stderr, "", &[&EACH_REFUSAL[..], &["--log-format", "json"]].concat()).await;
+    unread.cause_lines(3_600).await;
     unread.works_to_its_end().await;
 }
 
 /// A reader that falls behind gets whole lines, and the number of those that are missing.
 #[tokio::test]
 async fn lines_that_a_slow_reader_missed_are_counted() {
-    // Each number of warnings has more text than fits.
-    for (format, warnings) in [("human", 6_000), ("json", 3_600)] {
+    // Each number of lines has more text than fits.
+    for (format, warnings) in [("human", 9_600), ("json", 5_600)] {
         let (mut reader, stderr) = read_end();
-        let unread = Unread::start(stderr, "", &["--log-format", format]).await;
-        unread.cause_warnings(warnings).await;
+        let unread =
+            Unread::start(stderr, "", &[&EACH_REFUSAL[..], &["--log-format", format]].concat()).await;
+        unread.cause_lines(warnings).await;
         let reading = tokio::task::spawn_blocking(move || {
             let mut log = String::new();
             reader.read_to_string(&mut log).unwrap();
@@ -172,13 +176,13 @@ async fn lines_that_a_slow_reader_missed_are_counted() {
         assert!(after.contains(" log lines: standard error was not read"), "{after}");
         assert!(after.contains("stopping; waiting for requests in flight"), "{after}");
         assert_eq!(after.lines().last(), log.lines().last());
-        let shown = log.matches("the backend failed").count();
+        let shown = log.matches("request rejected").count();
         let dropped: usize = log
             .lines()
             .filter_map(|line| line.split_once("dropped ")?.1.split_once(" log line"))
             .map(|(count, _)| count.parse::<usize>().unwrap())
             .sum();
-        // Beside the warnings some lines of the start, the edits and the sync.
+        // Beside these some lines of the start, the edits and the sync.
         assert!((warnings..warnings + 100).contains(&(shown + dropped)), "{shown} shown, {dropped} dropped");
         if format == "json" {
             for line in log.lines() {

@@ -38,6 +38,7 @@ mod mesh_bypass;
 mod mesh_lists;
 mod messages;
 mod neglect;
+mod observability;
 mod official_cloud;
 mod overlay;
 mod power_cut;
