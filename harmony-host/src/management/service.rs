@@ -18,7 +18,11 @@ use crate::management::enroll::EnrollmentCall;
 use crate::management::guard::{self, GuardRequest};
 use crate::management::metrics::Scrape;
 use crate::management::route::{Operation, Route};
-use crate::management::{explain, health, info, pipelines, plan, provider, reload, routes, sync, update};
+use crate::management::{
+    explain, health, info, metrics, pipelines, plan, provider, reload, routes, sync, update,
+};
+#[cfg(feature = "gateway")]
+use crate::metrics::Traffic;
 use crate::snapshot::Snapshot;
 
 /// The management API of one host, as a service that an application mounts on a listener of its own.
