@@ -123,6 +123,16 @@ impl Api {
         body: &(impl Serialize + Sync),
     ) -> Result<T> {
         let url = self.url(call, path, &[]).await?;
+        self.post_to(call, url, body).await
+    }
+
+    /// Sends a POST with a JSON body to a URL of the configured origin and decodes the JSON response.
+    pub(crate) async fn post_to<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        url: Url,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T> {
         let body = serde_json::to_vec(body).map_err(|e| {
             Error::invalid(format!("{}: cannot serialize the request", call.action)).with_source(e)
         })?;

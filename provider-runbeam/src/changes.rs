@@ -8,7 +8,6 @@ use provider_api::{
     ErrorKind, Pending, Result, async_trait,
 };
 use reqwest::header::ETAG;
-use url::Url;
 
 use crate::addressee::{Shown, separate};
 use crate::api::{Conditional, missing_field};
@@ -17,7 +16,7 @@ use crate::list::List;
 use crate::purpose::Purpose;
 use crate::runbeam::Runbeam;
 use crate::transforms::{is_transform_id, required_transforms};
-use crate::urls::{append_path, same_origin_url};
+use crate::urls::{below_api, same_origin_url};
 use crate::wire::{ChangeDetail, ChangeList, TransformAnswer};
 
 /// The maximum number of pages of a list, against a control plane whose pages link to each other in a loop.
@@ -203,7 +202,7 @@ impl Runbeam {
         }
         let action = format!("fetching the transform {shown} of the pipeline");
         let call = self.call(&action, Purpose::Resource, credential).for_document();
-        let url = transform_url(self.api.base(&call).await?, id);
+        let url = below_api(self.api.base(&call).await?, "transforms", &[id]);
         let (answer, _): (TransformAnswer, _) = self.api.get(&call, url).await?;
         let content = answer.data.options.instructions;
         match content.trim().is_empty() {
@@ -213,30 +212,9 @@ impl Runbeam {
     }
 }
 
-/// Returns the URL of a transform. Transforms are below `/api` of the API's base URL, which may itself end in
-/// `/api`.
-fn transform_url(base: &Url, id: &str) -> Url {
-    let ends_in_api = base.path().trim_end_matches('/').rsplit('/').next() == Some("api");
-    append_path(base, if ends_in_api { "transforms" } else { "api/transforms" }, &[id])
-}
-
 fn no_such_gateway(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Unavailable => error,
         _ => Error::unavailable(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn transforms_are_below_api() {
-        let url = |base: &str| transform_url(&Url::parse(base).unwrap(), "01H").to_string();
-        assert_eq!(url("https://a/"), "https://a/api/transforms/01H");
-        assert_eq!(url("https://a/api"), "https://a/api/transforms/01H");
-        assert_eq!(url("https://a/x/api/"), "https://a/x/api/transforms/01H");
-        assert_eq!(url("https://a/napi"), "https://a/napi/api/transforms/01H");
     }
 }

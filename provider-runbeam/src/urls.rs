@@ -16,6 +16,14 @@ pub(crate) fn append_path(base: &Url, path: &str, last: &[&str]) -> Url {
     url
 }
 
+/// Returns the URL of `path` below `/api`, with the segments of `last` appended and encoded. The base URL of an API may itself
+/// end in `/api`.
+pub(crate) fn below_api(base: &Url, path: &str, last: &[&str]) -> Url {
+    let ends_in_api = base.path().trim_end_matches('/').rsplit('/').next() == Some("api");
+    let path = if ends_in_api { path.to_owned() } else { format!("api/{path}") };
+    append_path(base, &path, last)
+}
+
 /// Resolves a URL that the control plane sent, relative to `from`, and checks that it has the origin of `origin`.
 /// A request to another origin would send the credential there. Another official name of the same control plane is
 /// replaced by `origin`.
@@ -49,6 +57,15 @@ mod tests {
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn paths_are_below_api() {
+        let transform = |base: &str| below_api(&url(base), "transforms", &["01H"]).to_string();
+        assert_eq!(transform("https://a/"), "https://a/api/transforms/01H");
+        assert_eq!(transform("https://a/api"), "https://a/api/transforms/01H");
+        assert_eq!(transform("https://a/x/api/"), "https://a/x/api/transforms/01H");
+        assert_eq!(transform("https://a/napi"), "https://a/napi/api/transforms/01H");
     }
 
     #[test]

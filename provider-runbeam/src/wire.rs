@@ -222,6 +222,23 @@ pub(crate) struct AuthorizedGateway {
     pub(crate) name: Option<String>,
 }
 
+/// The response to `POST api/cli/start-login`.
+#[derive(Deserialize)]
+pub(crate) struct StartedLogin {
+    pub(crate) device_token: provider_api::Secret,
+    #[serde(deserialize_with = "texts::text")]
+    pub(crate) verification_url: String,
+    pub(crate) expires_in_seconds: u64,
+}
+
+/// The response to `GET api/cli/check-login/{device_token}`.
+#[derive(Deserialize)]
+pub(crate) struct CheckedLogin {
+    #[serde(deserialize_with = "texts::text")]
+    pub(crate) status: String,
+    pub(crate) token: Option<provider_api::Secret>,
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Update<'a> {
     #[serde(rename = "type")]
