@@ -58,7 +58,7 @@ pub use diagnostics::render::render;
 pub use diagnostics::source::Place;
 #[cfg(feature = "gateway")]
 pub use gateway::{Gateway, RunningGateway};
-pub use host::{Authorized, Host, HostOptions, check};
+pub use host::{Authorized, Host, HostOptions, Levels, LogLevels, check};
 pub use http::url_prefix::Scheme;
 #[cfg(feature = "management")]
 pub use management::Management;
@@ -72,8 +72,8 @@ pub use snapshot::{
 };
 pub use status::{
     AppliedChange, AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, Desired,
-    DisplacedFile, Effective, Evidence, LastGoodStatus, NotTaken, OverlaidFile, OverlayStatus, ProblemReport,
-    ReadOnlyPath, Status, SyncFailure, SyncStatus,
+    DisplacedFile, Effective, Evidence, LastGoodStatus, NotTaken, OverlaidFile, OverlayStatus, Pause,
+    ProblemReport, ReadOnlyPath, Status, SyncFailure, SyncStatus,
 };
 pub use storage::digest::Digest;
 pub use sync::{PushFailure, PushReport, SyncReport};

@@ -5,8 +5,10 @@ mod explain;
 mod guard;
 mod health;
 mod info;
+mod log;
 mod metadata;
 mod metrics;
+mod pause;
 mod pipelines;
 mod plan;
 mod provider;
@@ -19,4 +21,6 @@ mod service;
 mod sync;
 mod update;
 
+#[cfg(feature = "gateway")]
+pub(crate) use guard::MANAGEMENT_TOKEN;
 pub use service::Management;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::apply::{Activation, Prepared};
+use crate::apply::{Activation, Prepared, Pulse};
 use crate::diagnostics::rejection::Rejection;
 use crate::snapshot::Snapshot;
 
@@ -23,6 +23,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Activator {
     activation: Arc<dyn Activation>,
     deadline: Duration,
+    pub(super) pulse: Pulse,
     /// A step that blocks its thread. No other configuration is prepared or activated before it has returned.
     blocked: Option<(&'static str, JoinHandle<()>)>,
 }
@@ -35,8 +36,8 @@ enum Unfinished {
 }
 
 impl Activator {
-    pub(crate) fn new(activation: Arc<dyn Activation>, deadline: Duration) -> Self {
-        Self { activation, deadline, blocked: None }
+    pub(crate) fn new(activation: Arc<dyn Activation>, deadline: Duration, pulse: Pulse) -> Self {
+        Self { activation, deadline, pulse, blocked: None }
     }
 
     /// Prepares `candidate`.
@@ -115,6 +116,7 @@ impl Activator {
         late: impl FnOnce(T) + Send + 'static,
     ) -> Result<T, Unfinished> {
         let deadline = self.deadline;
+        self.pulse.beat();
         let (sender, result) = oneshot::channel();
         let task = tokio::spawn(async move {
             let finished = match timeout(deadline + GRACE / 2, catch_panic(work)).await {

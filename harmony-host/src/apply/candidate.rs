@@ -10,7 +10,7 @@ use crate::apply::JournaledChange;
 use crate::apply::proposal::record::GatewayNames;
 use crate::apply::proposal::{self, Base};
 use crate::config::Primary;
-use crate::config::management_paths::owner_of_health;
+use crate::config::management_paths::{HEALTH_PATHS, owner_of_health};
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::directories::leads_out;
@@ -74,12 +74,21 @@ fn links_that_lead_out(files: &Documents, edits: &Edits) -> Option<Rejection> {
     problems.refuse().then(|| Rejection::new(RejectionClass::Validate, problems))
 }
 
-/// Returns the rejection of a change whose pipeline would answer `/health` in place of the management API: load balancers
-/// and orchestrators believe that answer. The operator's own files may do so.
+/// Returns the rejection of a change whose pipeline would answer `/health` or a path below it in place of the management
+/// API: load balancers and orchestrators believe that answer. The operator's own files may do so.
 fn takes_health(served: &Snapshot, candidate: &Snapshot, edits: &Edits) -> Option<Rejection> {
+    HEALTH_PATHS.iter().find_map(|path| takes_path_of_health(served, candidate, edits, path))
+}
+
+fn takes_path_of_health(
+    served: &Snapshot,
+    candidate: &Snapshot,
+    edits: &Edits,
+    path: &[&str],
+) -> Option<Rejection> {
     let owner = |snapshot: &'_ Snapshot| {
         let config = &snapshot.config;
-        owner_of_health(config.management.as_ref()?, &config.pipelines).map(|owner| {
+        owner_of_health(config.management.as_ref()?, &config.pipelines, path).map(|owner| {
             let (pipeline, place) = (&owner.linked.pipeline, owner.place.clone());
             (pipeline.name.clone(), pipeline.place.file().to_owned(), place)
         })
@@ -90,9 +99,11 @@ fn takes_health(served: &Snapshot, candidate: &Snapshot, edits: &Edits) -> Optio
         return None;
     }
     let mut problems = Problems::default();
-    let message = "this path would answer `/health` on the network of the management API in its place";
+    let path = path.join("/");
+    let message =
+        format!("this path would answer `/{path}` on the network of the management API in its place");
     problems.error(Some(&place), format!("pipelines.{name}"), message).help(
-        "use another network or a longer path; only the operator of this gateway may give `/health` away",
+        "use another network or another path; only the operator of this gateway may give `/health` away",
     );
     Some(Rejection::new(RejectionClass::Validate, problems))
 }

@@ -94,7 +94,8 @@ impl Applier {
         let (active, older) = newest(ready, &identical);
         ended.extend(identical.iter().map(|(change, _)| (change.sequence, true)));
         self.found_identical(identical, verdicts).await;
-        let Selection { accepted, snapshot, rejected } = select(&builder, active).await;
+        let Selection { accepted, snapshot, rejected } =
+            select(&builder, &self.activator.pulse, active).await;
         kill("built");
         for one in rejected {
             ended.insert(one.proposal.change.sequence, false);

@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Edit(ConfigEdit, oneshot::Sender<io::Result<bool>>),
     /// Foresees the result of an apply.
     Foresee(Asked, oneshot::Sender<Foreseen>),
+    /// Shows that the task works, by its pulse.
+    Ping,
     /// Stops the task.
     Stop(oneshot::Sender<()>),
 }
@@ -28,6 +30,7 @@ impl fmt::Debug for Command {
             Self::Changes(..) => "Changes",
             Self::Edit(..) => "Edit",
             Self::Foresee(..) => "Foresee",
+            Self::Ping => "Ping",
             Self::Stop(_) => "Stop",
         })
     }

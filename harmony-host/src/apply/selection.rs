@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::apply::Pulse;
 use crate::apply::candidate::{Builder, Proposal};
 use crate::diagnostics::rejection::Rejection;
 use crate::snapshot::Snapshot;
@@ -32,6 +33,7 @@ pub(super) struct Rejected {
 /// The state of a search.
 struct Search<'b> {
     builder: &'b Builder,
+    pulse: &'b Pulse,
     accepted: Vec<Arc<Proposal>>,
     snapshot: Option<Arc<Snapshot>>,
     rejected: Vec<Rejected>,
@@ -47,10 +49,11 @@ struct Search<'b> {
 /// such a hint, the first half and then the second. A change that is refused alone is tried once more together with those
 /// whose files its problems mention, since two changes may be valid only together, such as two pipelines that swap their
 /// paths. One guilty change among a thousand is found with 3 candidates, or with 21 when no problem points at it.
-pub(super) async fn select(builder: &Builder, proposals: Vec<Arc<Proposal>>) -> Selection {
+pub(super) async fn select(builder: &Builder, pulse: &Pulse, proposals: Vec<Arc<Proposal>>) -> Selection {
     let changes = proposals.len();
     let mut search = Search {
         builder,
+        pulse,
         accepted: Vec::new(),
         snapshot: None,
         rejected: Vec::new(),
@@ -106,6 +109,7 @@ impl Search<'_> {
         }
         let all: Vec<_> = self.accepted.iter().chain(set).cloned().collect();
         self.candidates += 1;
+        self.pulse.beat();
         let built = self.builder.build(&all).await;
         kill("tried");
         self.snapshot = Some(built?);

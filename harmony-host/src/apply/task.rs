@@ -15,6 +15,7 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
     let mut watch = Watch::start();
     watch.update(watch_set(applier.documents(), applier.layers()));
     loop {
+        applier.activator.pulse.beat();
         let (touched, trigger, reply) = tokio::select! {
             biased;
             command = inbox.recv() => match command {
@@ -36,6 +37,8 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
                     tokio::spawn(async move { reply.send(foresight.answer(asked).await) });
                     continue;
                 }
+                // The next turn of the loop is the answer.
+                Some(Command::Ping) => continue,
                 Some(Command::Stop(reply)) => {
                     let _ = reply.send(());
                     return;

@@ -6,6 +6,8 @@
 pub(crate) mod authority;
 mod check;
 pub(crate) mod key;
+#[cfg(feature = "gateway")]
+mod markdown;
 mod meant;
 mod provider_key;
 mod resemblance;
@@ -18,6 +20,8 @@ mod strays;
 mod unknown;
 
 pub(crate) use check::check;
+#[cfg(feature = "gateway")]
+pub(crate) use markdown::markdown;
 pub(crate) use meant::meant_of;
 #[cfg(feature = "gateway")]
 pub(crate) use schema::json_schema;

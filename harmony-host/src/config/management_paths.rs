@@ -8,8 +8,8 @@ use crate::diagnostics::problem::Problems;
 use crate::diagnostics::source::Place;
 use crate::http::path::owned_segments;
 
-/// The path of the health, for load balancers that know nothing of the base path.
-pub(crate) const HEALTH: &str = "health";
+/// The paths of the health and of its two parts, for load balancers and orchestrators that know nothing of the base path.
+pub(crate) const HEALTH_PATHS: [&[&str]; 3] = [&["health"], &["health", "live"], &["health", "ready"]];
 
 /// The path of the metrics, for collectors that know nothing of the base path.
 pub(crate) const METRICS: &str = "metrics";
@@ -26,9 +26,9 @@ pub(crate) struct Neighbour<'a> {
 }
 
 impl Neighbour<'_> {
-    /// Returns whether requests for `/health` belong to this path.
-    fn has_health(&self) -> bool {
-        matches!(self.segments, [] | [_]) && self.segments.iter().all(|segment| segment == HEALTH)
+    /// Returns whether requests for `path` belong to this path.
+    fn has(&self, path: &[&str]) -> bool {
+        self.segments.len() <= path.len() && self.segments.iter().zip(path).all(|(own, asked)| own == asked)
     }
 
     /// Returns whether every request for this path belongs to the management API.
@@ -54,13 +54,14 @@ fn neighbours<'a>(
     })
 }
 
-/// Returns the pipeline that requests for `/health` on the network of the management API belong to; `None` if the
-/// management API answers them.
+/// Returns the pipeline that requests for `path`, one of [`HEALTH_PATHS`], on the network of the management API belong
+/// to; `None` if the management API answers them.
 pub(crate) fn owner_of_health<'a>(
     management: &'a Management,
     pipelines: &'a [Arc<LinkedPipeline>],
+    path: &[&str],
 ) -> Option<Neighbour<'a>> {
-    neighbours(management, pipelines).find(Neighbour::has_health)
+    neighbours(management, pipelines).find(|neighbour| neighbour.has(path))
 }
 
 /// Returns whether no pipeline is on the network of the management API.
@@ -83,13 +84,19 @@ pub(crate) fn check(management: &Management, pipelines: &[Arc<LinkedPipeline>], 
             "change the path, the network of the pipeline, or `base_path` or `network` in [management]",
         );
     }
-    if let Some(owner) = owner_of_health(management, pipelines) {
-        let name = &owner.linked.pipeline.name;
+    let mut told: Vec<&Place> = Vec::new();
+    for path in HEALTH_PATHS {
+        let Some(owner) = owner_of_health(management, pipelines, path) else { continue };
+        if told.iter().any(|place| std::ptr::eq(*place, owner.place)) {
+            continue;
+        }
+        told.push(owner.place);
+        let (name, path) = (&owner.linked.pipeline.name, path.join("/"));
         let message = format!(
-            "the pipeline `{name}` answers `/health` on network `{network}`, the network of the management API"
+            "the pipeline `{name}` answers `/{path}` on network `{network}`, the network of the management API"
         );
         problems.warn(Some(owner.place), format!("pipelines.{name}"), message).help(format!(
-            "the health of the gateway is at /{base}/health; or give [management] a network of its own"
+            "the health of the gateway is at /{base}/{path}; or give [management] a network of its own"
         ));
     }
 }

@@ -57,11 +57,22 @@ impl Gateway {
         serving.as_ref().map(|serving| serving.listeners.keys().copied().collect()).unwrap_or_default()
     }
 
+    /// Returns the number of requests in flight, those for the management API included.
+    pub async fn requests_in_flight(&self) -> usize {
+        self.listeners.lock().await.requests()
+    }
+
     /// Closes the listeners and waits for the requests in flight, at most for `limit`; then it cuts their connections.
     /// A connection without requests in flight is closed within 1 s. Returns whether all requests finished.
     pub async fn shut_down(&self, limit: Duration) -> bool {
+        self.drain(limit, std::future::pending()).await == 0
+    }
+
+    /// Shuts down as [`shut_down`](Self::shut_down) does, and cuts the connections also when `hurry` is ready. Returns the
+    /// number of requests that did not finish.
+    pub(super) async fn drain(&self, limit: Duration, hurry: impl Future<Output = ()>) -> usize {
         let closing = self.listeners.lock().await.close();
-        closing.finish(limit).await
+        closing.finish(limit, hurry).await
     }
 }
 

@@ -81,7 +81,13 @@ impl Dispatch {
     ) -> Response<Body> {
         record.management();
         let path = request.uri().path().to_owned();
-        let management = self.management.wait().await;
+        let management = match self.management.get() {
+            Some(management) => management,
+            None => match Management::starting(snapshot, &path) {
+                Some(starting) => return starting.map(Body::from),
+                None => self.management.wait().await,
+            },
+        };
         let proof = proof::answer(snapshot, connection.peer.ip(), request.headers());
         let mut response = management.handle(connection.peer, request).await.map(Body::from);
         if let Some(proof) = proof {

@@ -53,12 +53,34 @@ impl RunningGateway {
     /// Stops the sync and the apply task, closes the listeners, and waits for requests in flight, at most for `limit`.
     /// Returns whether all finished. Another gateway can then use the files.
     pub async fn shut_down(self, limit: Duration) -> bool {
-        let start = Instant::now();
-        // Before the lock is released: the next gateway may write this file as soon as it has the lock.
-        let removed = tokio::task::spawn_blocking(move || drop(self.address_file));
-        let _ = tokio::time::timeout(limit, removed).await;
-        self.host.shut_down(limit).await;
-        self.gateway.shut_down(limit.saturating_sub(start.elapsed())).await
+        self.drain(limit, std::future::pending()).await == 0
+    }
+
+    /// Shuts down as [`shut_down`](Self::shut_down) does, and at once when `hurry` is ready. Returns the number of requests
+    /// that did not finish.
+    pub(crate) async fn drain(self, limit: Duration, hurry: impl Future<Output = ()> + Send) -> usize {
+        let (start, mut hurry) = (Instant::now(), std::pin::pin!(hurry));
+        self.host.announce_stop();
+        let host = async {
+            // Before the lock is released: the next gateway may write this file as soon as it has the lock.
+            let removed = tokio::task::spawn_blocking(move || drop(self.address_file));
+            let _ = tokio::time::timeout(limit, removed).await;
+            self.host.shut_down(limit).await;
+        };
+        let is_urgent = tokio::select! {
+            biased;
+            () = &mut hurry => true,
+            () = host => false,
+        };
+        match is_urgent {
+            true => self.gateway.drain(Duration::ZERO, std::future::pending()).await,
+            false => self.gateway.drain(limit.saturating_sub(start.elapsed()), hurry).await,
+        }
+    }
+
+    /// Returns the number of requests in flight, those for the management API included.
+    pub async fn requests_in_flight(&self) -> usize {
+        self.gateway.requests_in_flight().await
     }
 }
 

@@ -2,17 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use provider_api::{ChangeId, Error, Result};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::apply::{Asked, Command, ConfigEdit, Foreseen, Verdict};
+use crate::apply::{Asked, Command, ConfigEdit, Foreseen, Pulse, Verdict};
 use crate::documents::origins::Origins;
+use crate::host::log_levels::LogLevels;
+use crate::host::readiness::Readiness;
 use crate::snapshot::Snapshot;
 use crate::snapshot::feed::Snapshots;
-use crate::status::StatusBoard;
-use crate::sync::{PushReport, SharedJournal, SyncCommand, SyncReport};
+use crate::status::{Pause, StatusBoard};
+use crate::sync::{PauseSwitch, PushReport, SharedJournal, SyncCommand, SyncReport};
+
+/// The time that an operator who pauses the sync waits for the end of the present pass.
+const QUIET: Duration = Duration::from_secs(20);
 
 /// A handle for queries and commands to a host. It does not keep the host running.
 #[derive(Clone, Debug)]
@@ -27,6 +34,12 @@ pub(crate) struct Control {
     pub(crate) origins: Arc<Origins>,
     /// The journal, once it is open.
     pub(crate) journal: SharedJournal,
+    pub(super) pulse: Pulse,
+    pub(super) pause: Arc<PauseSwitch>,
+    /// The log levels of the process, if the application lets them be changed.
+    pub(crate) log_levels: Option<Arc<dyn LogLevels>>,
+    /// Set when load balancers should send no more requests.
+    pub(super) stopping: Arc<AtomicBool>,
     /// The moment of the start.
     pub(crate) started: Instant,
 }
@@ -35,6 +48,56 @@ impl Control {
     /// Returns the active snapshot.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshots.latest()
+    }
+
+    /// Returns the readiness for requests.
+    pub(crate) fn readiness(&self) -> Readiness {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Readiness::Stopping;
+        }
+        match self.status.read().effective.is_some() {
+            true => Readiness::Ready,
+            false => Readiness::NoConfiguration,
+        }
+    }
+
+    /// Pauses the sync, or replaces the present pause. Returns true when no change is being taken any more, false when one is
+    /// still being applied after [`QUIET`].
+    ///
+    /// # Errors
+    /// Unavailable when the pause cannot be recorded.
+    pub(crate) async fn pause(&self, pause: Pause) -> Result<bool> {
+        self.pause.set(pause.clone()).await?;
+        // The place for the record of who did it.
+        tracing::warn!("the sync {}; `harmony-host resume` ends the pause", pause.in_words());
+        let (reply, quiet) = oneshot::channel();
+        let ended = async { self.sync.send(SyncCommand::Quiet(reply)).await.is_ok() && quiet.await.is_ok() };
+        Ok(timeout(QUIET, ended).await.unwrap_or(false))
+    }
+
+    /// Ends the pause of the sync. Returns the pause, `None` if there was none.
+    ///
+    /// # Errors
+    /// Unavailable when that cannot be recorded.
+    pub(crate) async fn resume(&self, by: &str) -> Result<Option<Pause>> {
+        let Some(pause) = self.pause.current() else { return Ok(None) };
+        self.pause.clear().await?;
+        // The place for the record of who did it.
+        tracing::info!(by, "the sync goes on");
+        Ok(Some(pause))
+    }
+
+    /// Returns the present pause of the sync.
+    pub(crate) fn paused(&self) -> Option<Pause> {
+        self.pause.current()
+    }
+
+    /// Waits until the apply task has shown that it works. It is asked to, and every step of its present work counts too.
+    pub(super) async fn heartbeat(&self) {
+        let mut beats = self.pulse.listen();
+        // A full queue has commands, each of which is a beat.
+        let _ = self.commands.try_send(Command::Ping);
+        let _ = beats.changed().await;
     }
 
     /// Reads the files and applies them now. Returns `None` when the host is stopping.

@@ -1,5 +1,7 @@
 //! The host: a cheap handle on one running gateway.
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::apply::{self, Activation, Activator, Command, Start, Verdict};
+use crate::apply::{self, Activation, Activator, Command, Pulse, Start, Verdict};
 use crate::diagnostics::rejection::Rejection;
 use crate::host::authorize::Authorized;
 use crate::host::control::Control;
@@ -19,8 +21,8 @@ use crate::recovery::{self, Recovered};
 use crate::snapshot::Snapshot;
 use crate::snapshot::feed::Snapshots;
 use crate::snapshot::refresh::resolve_again;
-use crate::status::{Status, StatusBoard};
-use crate::sync::{PushReport, SharedJournal, SyncLoop, SyncParts, SyncReport};
+use crate::status::{Pause, Status, StatusBoard};
+use crate::sync::{PauseSwitch, PushReport, SharedJournal, SyncLoop, SyncParts, SyncReport};
 
 /// A running host: it reads the configuration, syncs with its provider, and applies edits and changes through the
 /// [`Activation`] of the application that serves requests.
@@ -68,12 +70,13 @@ impl Host {
         let surroundings = options.surroundings(activation.capabilities(), Arc::clone(&resolutions));
         let origins = Arc::clone(&surroundings.origins);
         let last_good = LastGood::new(ring, resolutions, Arc::clone(&options.clock), Arc::clone(&status));
+        let pulse = Pulse::new();
         let start = Start {
             layers,
             surroundings,
             status: Arc::clone(&status),
             last_good: Arc::clone(&last_good),
-            activator: Activator::new(Arc::new(activation), options.activation_deadline),
+            activator: Activator::new(Arc::new(activation), options.activation_deadline, pulse.clone()),
             saved,
         };
         let applier = start.start().await?;
@@ -81,12 +84,15 @@ impl Host {
         let (sync, sync_inbox) = mpsc::channel(16);
         let (snapshots, snapshot) = (applier.published.follow(), applier.published.snapshot());
         let shared_journal = SharedJournal::default();
+        let journal_directory = recovery::journal_directory(&options.state_dir, &snapshot.config.proxy.id);
+        let pause = open_pause(journal_directory.clone(), &status).await;
         let parts = SyncParts {
             inbox: sync_inbox,
             apply: commands.clone(),
             primary: applier.published.follow_primary(),
             status: Arc::clone(&status),
-            journal_directory: recovery::journal_directory(&options.state_dir, &snapshot.config.proxy.id),
+            pause: Arc::clone(&pause),
+            journal_directory,
             journal,
             shared_journal: Arc::clone(&shared_journal),
             registry: options.registry.clone(),
@@ -108,6 +114,10 @@ impl Host {
             foreseeing: Arc::new(Semaphore::new(1)),
             origins,
             journal: shared_journal,
+            pulse,
+            pause,
+            log_levels: options.log_levels.clone(),
+            stopping: Arc::new(AtomicBool::new(false)),
             started: Instant::now(),
         };
         Ok(Self(Arc::new(Inner { control, last_good, tasks: Mutex::new(Some(tasks)) })))
@@ -137,6 +147,24 @@ impl Host {
     /// Cancel safe: the sync continues.
     pub async fn sync(&self) -> Option<SyncReport> {
         self.0.control.sync().await
+    }
+
+    /// Pauses the sync with the primary provider, or replaces the present pause: changes are listed and none is taken, until
+    /// [`resume`](Self::resume) or the end of the pause, also over restarts. Edits of the files apply. Returns true when no
+    /// change is being taken any more, false when one is still being applied after 20 s.
+    ///
+    /// # Errors
+    /// [`Unavailable`](provider_api::ErrorKind::Unavailable) when the pause cannot be recorded; the sync is not paused then.
+    pub async fn pause(&self, pause: Pause) -> Result<bool> {
+        self.0.control.pause(pause).await
+    }
+
+    /// Ends the pause of the sync, for the operator `by`. Returns the pause, `None` if there was none.
+    ///
+    /// # Errors
+    /// [`Unavailable`](provider_api::ErrorKind::Unavailable) when that cannot be recorded; the sync stays paused then.
+    pub async fn resume(&self, by: &str) -> Result<Option<Pause>> {
+        self.0.control.resume(by).await
     }
 
     /// Accepts that it is not known which changes were acknowledged before the state of this gateway was created: the
@@ -176,6 +204,20 @@ impl Host {
         self.0.control.adopt(credential).await
     }
 
+    /// Tells load balancers that this gateway is about to stop: `health/ready` answers 503 from now on. Everything else
+    /// goes on, until [`shut_down`](Self::shut_down).
+    pub fn announce_stop(&self) {
+        self.0.control.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the task that applies configurations has shown that it works: it has answered, or has finished a step of
+    /// what it does. For watchdogs, which should end a process only when this takes longer than any step may: the
+    /// [deadline of a step](HostOptions::activation_deadline) and the reading of all files. Waits forever once the host has
+    /// stopped. Cancel safe.
+    pub async fn heartbeat(&self) {
+        self.0.control.heartbeat().await;
+    }
+
     /// Stops the sync and the apply task, and saves the state for a restart. The application keeps serving until it stops
     /// itself. Another gateway can then use the files. Takes at most `limit`, and 2 s more for a
     /// slow disk. A second call returns at once.
@@ -206,10 +248,23 @@ impl Host {
         let _ = timeout(SAVING, ended).await;
     }
 
+    /// Returns a receiver that sees the changes of the status from now on.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn status_changes(&self) -> tokio::sync::watch::Receiver<()> {
+        self.0.control.status.changes()
+    }
+
     #[cfg(feature = "management")]
     pub(crate) fn control(&self) -> &Control {
         &self.0.control
     }
+}
+
+/// Opens the switch that pauses the sync. A thread that ends without it leaves the sync paused, as a damaged file does.
+async fn open_pause(journal_directory: PathBuf, status: &Arc<StatusBoard>) -> Arc<PauseSwitch> {
+    let (own, directory) = (Arc::clone(status), journal_directory.clone());
+    let opened = tokio::task::spawn_blocking(move || PauseSwitch::open(&directory, own)).await;
+    Arc::new(opened.unwrap_or_else(|_| PauseSwitch::open(&journal_directory, Arc::clone(status))))
 }
 
 impl Drop for Tasks {

@@ -9,6 +9,7 @@ use provider_api::{Clock, ProviderName, Registry, SystemClock};
 
 use crate::config::{Capabilities, DEFAULT_PRIMARY};
 use crate::documents::origins::Origins;
+use crate::host::log_levels::LogLevels;
 use crate::providers::Surroundings;
 use crate::providers::resolutions::Resolutions;
 
@@ -33,6 +34,8 @@ pub struct HostOptions {
     pub allow_unknown_keys: bool,
     /// The deadline of each step of the [`Activation`](crate::Activation). Default: 10 s.
     pub activation_deadline: Duration,
+    /// The log levels of the process, which the management API can then change. Default: none.
+    pub log_levels: Option<Arc<dyn LogLevels>>,
 }
 
 /// The default deadline of an activation step.
@@ -51,6 +54,7 @@ impl HostOptions {
             push_on_start: false,
             allow_unknown_keys: false,
             activation_deadline: ACTIVATION_DEADLINE,
+            log_levels: None,
             config,
             registry,
         }

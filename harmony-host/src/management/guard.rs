@@ -11,7 +11,7 @@ use crate::http::authority::split_port;
 use crate::http::claims::is_claim;
 
 /// The header for management.token in a request whose bearer token belongs to a user.
-pub(super) const MANAGEMENT_TOKEN: &str = "Management-Token";
+pub(crate) const MANAGEMENT_TOKEN: &str = "Management-Token";
 
 /// Returns whether the header [`MANAGEMENT_TOKEN`] holds management.token.
 pub(super) fn holds_token(config: &Management, headers: &HeaderMap) -> bool {

@@ -42,6 +42,7 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
         "effective": status.effective,
         "overlay": status.overlay,
         "sync": status.sync,
+        "paused": status.paused,
         "last_good": status.last_good,
         "certificates": certificates(snapshot),
     })

@@ -12,9 +12,14 @@ pub(super) enum Operation {
     Provider,
     Health,
     Metrics,
+    Live,
+    Ready,
     Reload,
     Sync,
     AcceptFresh,
+    Pause,
+    Resume,
+    Log,
     Update,
     Plan,
     Explain,
@@ -24,25 +29,40 @@ pub(super) enum Operation {
 }
 
 /// A path below the base path, with its operation.
+#[derive(Clone, Copy)]
 pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) operation: Operation,
-    /// Set for an operation that changes something. Its method is POST.
-    is_write: bool,
+    methods: Methods,
+}
+
+/// The methods of an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Methods {
+    Read,
+    /// The operation changes something.
+    Write,
+    /// The operation shows what it changes.
+    Both,
 }
 
 /// Creates a route for GET and HEAD.
 const fn read(path: &'static str, operation: Operation) -> Route {
-    Route { path, operation, is_write: false }
+    Route { path, operation, methods: Methods::Read }
 }
 
 /// Creates a route for POST.
 const fn write(path: &'static str, operation: Operation) -> Route {
-    Route { path, operation, is_write: true }
+    Route { path, operation, methods: Methods::Write }
+}
+
+/// Creates a route for GET, HEAD and POST.
+const fn both(path: &'static str, operation: Operation) -> Route {
+    Route { path, operation, methods: Methods::Both }
 }
 
 /// The routes.
-const ROUTES: [Route; 16] = [
+const ROUTES: [Route; 21] = [
     read("info", Operation::Info),
     read("pipelines", Operation::Pipelines),
     read("routes", Operation::Routes),
@@ -50,11 +70,16 @@ const ROUTES: [Route; 16] = [
     read("provider", Operation::Provider),
     read("plan", Operation::Plan),
     read("explain", Operation::Explain),
-    Route::HEALTH,
+    Route::HEALTH[0],
+    Route::HEALTH[1],
+    Route::HEALTH[2],
     Route::METRICS,
     write("reload", Operation::Reload),
     write("sync", Operation::Sync),
     write("sync/accept-fresh", Operation::AcceptFresh),
+    write("sync/pause", Operation::Pause),
+    write("sync/resume", Operation::Resume),
+    both("log", Operation::Log),
     write("update", Operation::Update),
     write("plan/files", Operation::PlanFiles),
     write("authorize", Operation::Authorize),
@@ -62,8 +87,17 @@ const ROUTES: [Route; 16] = [
 ];
 
 impl Route {
-    /// The route of liveness and readiness.
-    pub(super) const HEALTH: Self = read("health", Operation::Health);
+    /// The routes of the health and of its parts, which anybody may ask for.
+    pub(super) const HEALTH: [Self; 3] = [
+        read("health", Operation::Health),
+        read("health/live", Operation::Live),
+        read("health/ready", Operation::Ready),
+    ];
+
+    /// Returns whether anybody may ask for this, without a token.
+    pub(super) fn is_public(&self) -> bool {
+        Self::HEALTH.iter().any(|public| public.operation == self.operation)
+    }
 
     /// The route of the metrics.
     pub(super) const METRICS: Self = read("metrics", Operation::Metrics);
@@ -75,18 +109,21 @@ impl Route {
 
     /// Returns the allowed methods if `method` is not one of them.
     pub(super) fn allowed_instead_of(&self, method: &Method) -> Option<&'static str> {
-        match self.is_write {
-            true => (method != Method::POST).then_some("POST"),
-            false => (!matches!(*method, Method::GET | Method::HEAD)).then_some("GET, HEAD"),
+        let (is_read, is_write) = (matches!(*method, Method::GET | Method::HEAD), *method == Method::POST);
+        match self.methods {
+            Methods::Read => (!is_read).then_some("GET, HEAD"),
+            Methods::Write => (!is_write).then_some("POST"),
+            Methods::Both => (!is_read && !is_write).then_some("GET, HEAD, POST"),
         }
     }
 
     /// Returns a message that lists all routes, for a response to an unknown path.
     pub(super) fn listing() -> String {
-        let paths = |is_write: bool| {
-            let paths: Vec<&str> = ROUTES.iter().filter(|r| r.is_write == is_write).map(|r| r.path).collect();
+        let paths = |besides: Methods| {
+            let paths: Vec<&str> = ROUTES.iter().filter(|r| r.methods != besides).map(|r| r.path).collect();
             paths.join(", ")
         };
-        format!("unknown path; the management API has GET {} and POST {}", paths(false), paths(true))
+        let (reads, writes) = (paths(Methods::Write), paths(Methods::Read));
+        format!("unknown path; the management API has GET {reads} and POST {writes}")
     }
 }

@@ -9,8 +9,8 @@ use http_body::Body;
 use http_body_util::Full;
 use provider_api::UrlPath;
 
-use crate::config::management_paths::{HEALTH, METRICS, RELOAD, is_alone, owner_of_health};
-use crate::host::{Control, Host};
+use crate::config::management_paths::{HEALTH_PATHS, METRICS, RELOAD, is_alone, owner_of_health};
+use crate::host::{Control, Host, Readiness};
 use crate::http::authority::{authority, check_target};
 use crate::http::path::{owned_segments, strip};
 use crate::http::respond::{json, not_allowed, problem};
@@ -19,7 +19,7 @@ use crate::management::guard::{self, GuardRequest};
 use crate::management::metrics::Scrape;
 use crate::management::route::{Operation, Route};
 use crate::management::{
-    explain, health, info, metrics, pipelines, plan, provider, reload, routes, sync, update,
+    explain, health, info, log, metrics, pause, pipelines, plan, provider, reload, routes, sync, update,
 };
 #[cfg(feature = "gateway")]
 use crate::metrics::Traffic;
@@ -28,8 +28,8 @@ use crate::snapshot::Snapshot;
 /// The management API of one host, as a service that an application mounts on a listener of its own.
 ///
 /// The service serves the paths below `management.base_path` (default `/admin`) and `/api/reload`, in JSON. It checks
-/// its callers itself: a peer on the loopback needs no token, every other peer must send `management.token`; `health` tells
-/// anybody that the gateway is live and ready. Mount it only on a listener for operators. Without `[management] enabled = true` every response is 404.
+/// its callers itself: a peer on the loopback needs no token, every other peer must send `management.token`; `health`,
+/// `health/live` and `health/ready` tell anybody that the gateway is live and ready. Mount it only on a listener for operators. Without `[management] enabled = true` every response is 404.
 #[derive(Clone, Debug)]
 pub struct Management {
     control: Control,
@@ -80,19 +80,17 @@ impl Management {
             return problem(StatusCode::BAD_REQUEST, "bad_request", message);
         }
         let path = request.uri().path();
-        let route = match is_root_health(&snapshot, path) {
-            true => Some(&Route::HEALTH),
-            false if is_root_metrics(&snapshot, path) => Some(&Route::METRICS),
-            false => below_base(&snapshot, path).and_then(|path| Route::find(path.trim_matches('/'))),
-        };
+        let root_health = root_health(&snapshot, path);
+        let root_metrics = || is_root_metrics(&snapshot, path).then_some(&Route::METRICS);
+        let below_base = || Route::find(below_base(&snapshot, path)?.trim_matches('/'));
+        let route = root_health.or_else(root_metrics).or_else(below_base);
         let guarded = guard::check(config, &GuardRequest::of(peer.ip(), &request));
-        let is_public = route.is_some_and(|route| route.operation == Operation::Health);
         if let Err((status, message)) = guarded
-            && !is_public
+            && !route.is_some_and(|route| route.is_public())
         {
             return problem(status, "refused", message);
         }
-        let to_operator = guarded.is_ok() && !is_root_health(&snapshot, path);
+        let to_operator = guarded.is_ok() && root_health.is_none();
         let Some(route) = route else { return not_found(&Route::listing()) };
         if let Some(allowed) = route.allowed_instead_of(request.method()) {
             return not_allowed(allowed);
@@ -105,7 +103,9 @@ impl Management {
             Operation::Routes => json(ok, &routes::routes(&snapshot)),
             Operation::ConfigStatus => json(ok, &provider::config_status(&snapshot, &status())),
             Operation::Provider => json(ok, &provider::provider(&snapshot, &status())),
-            Operation::Health => health::health(&status(), to_operator),
+            Operation::Health => health::health(control.readiness(), &status(), to_operator),
+            Operation::Live => health::live(),
+            Operation::Ready => health::ready(control.readiness()),
             Operation::Metrics => {
                 let scrape = Scrape {
                     snapshot: Arc::clone(&snapshot),
@@ -119,6 +119,9 @@ impl Management {
             Operation::Reload => reload::reload(control).await,
             Operation::Sync => sync::sync(&snapshot, control).await,
             Operation::AcceptFresh => sync::accept_fresh(&snapshot, control).await,
+            Operation::Pause => pause::pause(&snapshot, control, peer.ip(), request).await,
+            Operation::Resume => pause::resume(control, peer.ip(), request).await,
+            Operation::Log => log::log(control, request).await,
             Operation::Update => update::update(&snapshot, control).await,
             Operation::Plan => plan::plan(&snapshot, control, request.uri().query()).await,
             Operation::Explain => explain::explain(&snapshot, control, request.uri().query()).await,
@@ -133,10 +136,22 @@ impl Management {
     }
 
     /// Returns whether a request for `path` on `network` belongs to the management API: `network` is the configured
-    /// one, and `path` is `/api/reload`, below the base path, or `/health` that no pipeline has.
+    /// one, and `path` is `/api/reload`, below the base path, or one of the health that no pipeline has.
     #[cfg(feature = "gateway")]
     pub(crate) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
         claims(snapshot, network, path)
+    }
+
+    /// Returns the answer to a request for the health while the host starts; `None` for other paths, which wait until it has
+    /// started.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn starting(snapshot: &Snapshot, path: &str) -> Option<Response<Full<Bytes>>> {
+        let below_base = || Route::find(below_base(snapshot, path)?.trim_matches('/'));
+        let route = root_health(snapshot, path).or_else(below_base).filter(|route| route.is_public())?;
+        Some(match route.operation {
+            Operation::Live => health::live(),
+            _ => health::ready(Readiness::Starting),
+        })
     }
 }
 
@@ -145,7 +160,7 @@ pub(super) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
     let config = snapshot.config.management.as_ref();
     config.is_some_and(|config| config.network.value == network)
         && (below_base(snapshot, path).is_some()
-            || is_root_health(snapshot, path)
+            || root_health(snapshot, path).is_some()
             || is_root_metrics(snapshot, path))
 }
 
@@ -161,12 +176,19 @@ fn check_uri<B>(request: &Request<B>) -> Result<(), &'static str> {
     }
 }
 
-/// Returns whether `path` is `/health`, and belongs to no pipeline on the network of the API.
-fn is_root_health(snapshot: &Snapshot, path: &str) -> bool {
-    let Some(config) = &snapshot.config.management else { return false };
-    let is_health = UrlPath::parse(path)
-        .is_ok_and(|path| strip(&path, &[HEALTH.to_owned()]) == Some(path.as_str().len()));
-    is_health && owner_of_health(config, &snapshot.config.pipelines).is_none()
+/// Returns the route of a path of the health at the root, which belongs to no pipeline on the network of the API.
+fn root_health(snapshot: &Snapshot, path: &str) -> Option<&'static Route> {
+    let config = snapshot.config.management.as_ref()?;
+    let path = UrlPath::parse(path).ok()?;
+    let is = |health: &&&[&str]| {
+        let segments: Vec<String> = health.iter().map(|segment| (*segment).to_owned()).collect();
+        strip(&path, &segments) == Some(path.as_str().len())
+    };
+    let health = HEALTH_PATHS.iter().find(is)?;
+    match owner_of_health(config, &snapshot.config.pipelines, health) {
+        Some(_) => None,
+        None => Route::find(&health.join("/")),
+    }
 }
 
 /// Returns whether `path` is `/metrics`, on a network that the API has for itself.

@@ -38,22 +38,26 @@ pub(super) async fn sync(snapshot: &Snapshot, control: &Control) -> Response<Ful
     let Some(report) = control.sync().await else { return stopping() };
     let (applied, rejected, deferred) = (report.applied.len(), report.rejected.len(), report.held.len());
     let mut body = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
-    let status = match &report.error {
-        None => StatusCode::OK,
-        Some(_) => StatusCode::SERVICE_UNAVAILABLE,
+    let paused = control.paused();
+    let (status, code) = match (&report.error, &paused) {
+        (_, Some(_)) => (StatusCode::CONFLICT, Some("paused")),
+        (Some(_), None) => (StatusCode::SERVICE_UNAVAILABLE, Some("provider_unavailable")),
+        (None, None) => (StatusCode::OK, None),
     };
-    let message = match &report.error {
-        None => format!("{applied} applied, {rejected} rejected, {deferred} deferred"),
-        Some(error) => about_the_provider(error, snapshot),
+    let message = match (&report.error, &paused) {
+        (_, Some(pause)) => format!("the sync {}; `harmony-host resume` ends the pause", pause.in_words()),
+        (Some(error), None) => about_the_provider(error, snapshot),
+        (None, None) => format!("{applied} applied, {rejected} rejected, {deferred} deferred"),
     };
+    body["paused"] = json!(paused);
     let overview = control.status.read();
     body["in_sync"] = Value::Bool(overview.in_sync());
     body["unknown"] = Value::Bool(overview.is_unknown());
     body["reason"] = json!(overview.reason());
-    body["success"] = Value::Bool(report.error.is_none());
+    body["success"] = Value::Bool(code.is_none());
     body["message"] = Value::String(message);
-    if report.error.is_some() {
-        body["error"] = json!("provider_unavailable");
+    if let Some(code) = code {
+        body["error"] = json!(code);
     }
     respond::json(status, &body)
 }

@@ -162,6 +162,11 @@ impl Listeners {
         while self.tasks.try_join_next().is_some() {}
     }
 
+    /// Returns the number of requests in flight.
+    pub(crate) fn requests(&self) -> usize {
+        self.room.requests() + self.management_room.requests()
+    }
+
     /// Closes all listeners.
     pub(crate) fn close(&mut self) -> Closing {
         self.open.clear();
@@ -176,17 +181,37 @@ impl Listeners {
 /// The time for connections to end once the deadline is over. It is only the time of a few polls.
 const ENDING_TIME: Duration = Duration::from_secs(1);
 
+/// The time between two log lines about the requests that a gateway waits for when it stops.
+const COUNTED_EVERY: Duration = Duration::from_secs(5);
+
 impl Closing {
-    /// Waits until the requests in flight have finished, at most for `limit`, and then ends their connections. Returns
-    /// whether all finished.
-    pub(crate) async fn finish(mut self, limit: Duration) -> bool {
-        if timeout(limit, ended(&mut self.tasks)).await.is_ok() {
-            return true;
+    /// Waits until the requests in flight have finished, at most for `limit` and until `hurry` is ready, and then ends their
+    /// connections. Returns the number of requests that did not finish.
+    pub(crate) async fn finish(mut self, limit: Duration, hurry: impl Future<Output = ()>) -> usize {
+        let rooms = self.rooms.clone();
+        tokio::select! {
+            biased;
+            () = ended(&mut self.tasks) => return 0,
+            () = hurry => {}
+            () = tokio::time::sleep(limit) => {}
+            () = count_often(&rooms) => {}
         }
-        let in_flight: usize = self.rooms.iter().map(Room::requests).sum();
+        let in_flight = requests(&rooms);
         self.deadline.cut();
         let _ = timeout(ENDING_TIME, ended(&mut self.tasks)).await;
-        in_flight == 0
+        in_flight
+    }
+}
+
+fn requests(rooms: &[Room]) -> usize {
+    rooms.iter().map(Room::requests).sum()
+}
+
+/// Logs the number of requests in flight from time to time. Never returns.
+async fn count_often(rooms: &[Room]) {
+    loop {
+        tokio::time::sleep(COUNTED_EVERY).await;
+        tracing::info!(in_flight = requests(rooms), "still waiting for requests in flight");
     }
 }
 

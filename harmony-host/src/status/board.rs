@@ -5,14 +5,22 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::metrics::ControlCounters;
 use crate::providers::{PrimaryProvider, SourceId};
 use crate::status::overview::{Desired, Status};
+use crate::status::pause::Pause;
 use crate::status::sync::{SyncFailure, SyncStatus};
 use crate::status::timestamp;
 use crate::status::{AppliedChange, AttemptVerdict, Attempted, ChangeOutcome, ChangeReport, NotTaken};
+
+/// The reason of a change that waits for the end of a pause.
+pub(crate) const PAUSED: &str = "the sync is paused";
+
+/// The reason of the same change after the pause, until it is taken.
+const RESUMED: &str = "it came while the sync was paused; it is taken in the next sync pass, and by `harmony-host sync` at once";
 
 /// The state of a provider's changes in the journal.
 #[derive(Debug, Default)]
@@ -38,6 +46,7 @@ pub(crate) struct StatusBoard {
     writing: Mutex<()>,
     /// What has happened since the start.
     pub(crate) counters: ControlCounters,
+    changed: watch::Sender<()>,
 }
 
 impl StatusBoard {
@@ -50,9 +59,11 @@ impl StatusBoard {
                 overlay: None,
                 sync: None,
                 last_good: None,
+                paused: None,
             }),
             writing: Mutex::new(()),
             counters: ControlCounters::default(),
+            changed: watch::Sender::new(()),
         })
     }
 
@@ -67,6 +78,26 @@ impl StatusBoard {
         change(&mut status);
         self.count_attempt(before, status.attempted.as_ref());
         self.status.store(Arc::new(status));
+        self.changed.send_replace(());
+    }
+
+    /// Returns a receiver that sees the changes from now on.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Records that the sync is paused, or no longer.
+    pub(crate) fn paused(&self, paused: Option<Pause>) {
+        self.change(|status| {
+            status.paused = paused;
+            if let (None, Some(sync)) = (&status.paused, &mut status.sync) {
+                sync.waiting = 0;
+                for one in sync.not_taken.iter_mut().filter(|one| one.reason == PAUSED) {
+                    one.reason = RESUMED.to_owned();
+                }
+            }
+        });
     }
 
     /// Counts a configuration that was tried, if it is another attempt than before.
@@ -161,9 +192,12 @@ impl StatusBoard {
         self.sync(|sync| (sync.evidence.since, sync.evidence.unknown) = (Some(timestamp(at)), unknown));
     }
 
-    /// Records the changes that the provider lists and this gateway has not taken, and the problem of the list.
-    pub(crate) fn listed(&self, not_taken: Vec<NotTaken>, problem: Option<String>) {
-        self.sync(|sync| (sync.not_taken, sync.source_problem) = (not_taken, problem));
+    /// Records the changes that the provider lists and this gateway has not taken, the problem of the list, and the number of
+    /// changes that wait for the end of a pause.
+    pub(crate) fn listed(&self, not_taken: Vec<NotTaken>, problem: Option<String>, waiting: usize) {
+        self.sync(|sync| {
+            (sync.not_taken, sync.source_problem, sync.waiting) = (not_taken, problem, waiting);
+        });
     }
 
     /// Records why the source of changes is asked less often than it answers; `None` when it is not.

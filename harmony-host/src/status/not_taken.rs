@@ -14,6 +14,12 @@ pub struct NotTaken {
     pub reason: String,
 }
 
+impl NotTaken {
+    pub(crate) fn new(id: &str, kind: &str, reason: &str) -> Self {
+        Self { id: id.to_owned(), kind: kind.to_owned(), reason: reason.to_owned() }
+    }
+}
+
 /// Returns all of them in one sentence; `None` without any.
 pub(super) fn in_words(changes: &[NotTaken]) -> Option<String> {
     let NotTaken { id, kind, reason } = changes.first()?;

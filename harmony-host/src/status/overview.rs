@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::diagnostics::problem::Problem;
 
-use crate::status::{OverlayStatus, SyncStatus};
+use crate::status::{OverlayStatus, Pause, SyncStatus};
 
 /// The status of a gateway.
 ///
@@ -27,6 +27,8 @@ pub struct Status {
     pub sync: Option<SyncStatus>,
     /// The copy that a start falls back to when a file is damaged or the control plane is unavailable.
     pub last_good: Option<LastGoodStatus>,
+    /// The pause of the sync; `None` while the sync is not paused.
+    pub paused: Option<Pause>,
 }
 
 /// The state of the saved last good configuration.
@@ -149,7 +151,22 @@ impl Status {
     /// Returns the note on "in sync" while the gateway syncs with a provider: the time of the last answer, what was applied
     /// here, and what cannot be known on this machine.
     pub fn note(&self) -> Option<String> {
-        self.sync.as_ref().map(|sync| sync.note(self.control_plane()))
+        let note = self.sync.as_ref().map(|sync| sync.note(self.control_plane()))?;
+        Some(match &self.paused {
+            Some(pause) => format!("the sync {}; {note}", pause.in_words()),
+            None => note,
+        })
+    }
+
+    /// Returns why changes of the provider are not applied, if they wait for the end of a pause.
+    fn waits_for_resume(&self) -> Option<String> {
+        let (pause, waiting) = (self.paused.as_ref()?, self.sync.as_ref()?.waits_for_resume());
+        let waiting = match waiting {
+            0 => return None,
+            1 => "1 change waits".to_owned(),
+            n => format!("{n} changes wait"),
+        };
+        Some(format!("the sync {}; {waiting}, and `harmony-host resume` ends the pause", pause.in_words()))
     }
 
     /// Returns the URL of the control plane, where there is one.
@@ -166,6 +183,7 @@ impl Status {
             self.attempted.as_ref().filter(|attempted| attempted.verdict == AttemptVerdict::Rejected)
         else {
             let sync = self.sync.as_ref().and_then(|sync| sync.reason(self.control_plane()));
+            let sync = self.waits_for_resume().or(sync);
             return Some(sync.unwrap_or_else(|| "a change of the files is being applied".to_owned()));
         };
         let class = attempted.class.as_deref().unwrap_or("unknown");

@@ -56,6 +56,8 @@ pub struct SyncStatus {
     pub(super) deferred: BTreeMap<String, String>,
     /// The changes that the provider lists and this gateway has not taken.
     pub not_taken: Vec<NotTaken>,
+    /// The number of changes that wait for the end of a pause. Only the first of them are in `not_taken`.
+    pub waiting: usize,
     /// The problem of the provider's last list, which has changes that are not for this gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_problem: Option<String>,
@@ -135,6 +137,7 @@ impl SyncStatus {
             unfetched: None,
             deferred: BTreeMap::new(),
             not_taken: Vec::new(),
+            waiting: 0,
             source_problem: None,
             undelivered: 0,
             journal_bytes: None,
@@ -241,6 +244,12 @@ impl SyncStatus {
             .or_else(not_taken)
             .or(source)
             .or_else(|| self.unknown(address))
+    }
+
+    /// Returns the number of changes that a pause keeps from being applied: those that the provider lists, and those that
+    /// were fetched before it.
+    pub(super) fn waits_for_resume(&self) -> usize {
+        self.waiting + self.unsettled
     }
 
     /// Returns when the authorization expired.

@@ -38,7 +38,7 @@ impl SyncPass {
                 }
                 next = fresh.recv(), if open && calls.len() < caller.width() => match next {
                     // The journal has it: the next pass goes on with it.
-                    Some(_) if misses >= MISSES => {}
+                    Some(_) if misses >= MISSES || self.pause.is_set() => {}
                     Some(one) => {
                         let caller = caller.clone();
                         calls.spawn(async move {

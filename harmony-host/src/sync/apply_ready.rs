@@ -106,7 +106,7 @@ impl SyncPass {
         outcome: &Outcome,
     ) -> Result<Vec<Arc<Entry>>> {
         let mut refused = Vec::new();
-        if entries.is_empty() || !self.is_primary(primary) {
+        if entries.is_empty() || !self.may_take(primary) {
             return Ok(refused);
         }
         let stopping = || Error::unavailable("the gateway is stopping");

@@ -20,6 +20,8 @@ pub(crate) enum SyncCommand {
     Foresee(ChangeId, oneshot::Sender<Result<Foreseen>>),
     /// Sync soon: the credential changed.
     Authorized,
+    /// Tell when no change is being taken any more: the sync was paused.
+    Quiet(oneshot::Sender<()>),
     /// Accept that it is not known what was acknowledged before this state was created.
     AcceptNew(oneshot::Sender<Result<()>>),
 }
@@ -31,6 +33,7 @@ impl fmt::Debug for SyncCommand {
             Self::Push(..) => "Push",
             Self::Foresee(..) => "Foresee",
             Self::Authorized => "Authorized",
+            Self::Quiet(_) => "Quiet",
             Self::AcceptNew(_) => "AcceptNew",
         })
     }

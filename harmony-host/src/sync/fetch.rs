@@ -31,7 +31,7 @@ impl SyncPass {
     ) -> Result<()> {
         let (mut attempts, mut calls, mut misses) = (attempts.into_iter(), JoinSet::new(), 0);
         loop {
-            while calls.len() < caller.width() && misses < MISSES {
+            while calls.len() < caller.width() && misses < MISSES && !self.pause.is_set() {
                 let Some(attempt) = attempts.next() else { break };
                 let (caller, id) = (caller.clone(), attempt.entry.change_id());
                 calls.spawn(async move {

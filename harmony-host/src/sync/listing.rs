@@ -40,7 +40,7 @@ impl Listing {
         self.refused.retain(|id, _| heads.iter().any(|head| head.id.as_str() == id));
         let again = heads.iter().filter(|head| settled.contains(head.id.as_str()));
         let reason = "the provider lists it again, although it got the verdict of this gateway";
-        self.again = again.map(|head| not_taken(head.id.as_str(), head.kind.as_str(), reason)).collect();
+        self.again = again.map(|head| NotTaken::new(head.id.as_str(), head.kind.as_str(), reason)).collect();
     }
 
     /// Records the answer to the acknowledgement of a change: `None`, or why the provider refused it.
@@ -51,7 +51,7 @@ impl Listing {
             }
             Some(error) => {
                 let reason = format!("the provider refused its acknowledgement: {error}");
-                self.refused.insert(entry.id.clone(), not_taken(&entry.id, &entry.kind, &reason));
+                self.refused.insert(entry.id.clone(), NotTaken::new(&entry.id, &entry.kind, &reason));
             }
         }
     }
@@ -65,8 +65,4 @@ impl Listing {
     pub(super) fn not_taken(&self) -> Vec<NotTaken> {
         self.refused.values().chain(&self.again).cloned().collect()
     }
-}
-
-fn not_taken(id: &str, kind: &str, reason: &str) -> NotTaken {
-    NotTaken { id: id.to_owned(), kind: kind.to_owned(), reason: reason.to_owned() }
 }

@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use provider_api::{Pending, Result};
+use provider_api::{ChangeHead, Pending, Result};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::journal::{Delivery, Entry, Journal, Phase};
 use crate::providers::PrimaryProvider;
 use crate::providers::isolate::{error_chain, source_problem_of};
+use crate::status::{NotTaken, PAUSED};
 use crate::storage::failpoints::kill;
 use crate::sync::apply_ready::Others;
 use crate::sync::caller::Caller;
@@ -24,6 +25,9 @@ use crate::sync::summary;
 const REPEAT: Duration = Duration::from_secs(60);
 /// The longest wait between two repeats of a verdict.
 const REPEAT_CAP: Duration = Duration::from_secs(6 * 3600);
+
+/// The changes that wait for the end of a pause and are named one by one. All are counted.
+const SHOWN_WAITING: usize = 20;
 
 impl SyncPass {
     /// Opens the journal for the source that is followed.
@@ -59,18 +63,39 @@ impl SyncPass {
         let (mut report, failure) = outcome.into_parts();
         let result = result.and_then(|()| failure.map_or(Ok(()), Err));
         if self.is_primary(primary) {
-            let not_taken = self.listing().not_taken();
+            let mut not_taken = self.listing().not_taken();
+            let waiting = self.waiting(primary);
+            let first = waiting.iter().take(SHOWN_WAITING);
+            not_taken.extend(first.map(|head| NotTaken::new(head.id.as_str(), head.kind.as_str(), PAUSED)));
             report.not_taken.clone_from(&not_taken);
+            report.paused = self.pause.current();
             report.problem = source_problem_of(&*primary.provider);
-            self.status.listed(not_taken, report.problem.clone());
+            self.status.listed(not_taken, report.problem.clone(), waiting.len());
             self.summarize(primary);
         }
         report.error = result.as_ref().err().map(error_chain);
         (report, result)
     }
 
+    /// Returns the listed changes that wait for the end of a pause, without those that the journal has.
+    fn waiting(&self, primary: &PrimaryProvider) -> Vec<ChangeHead> {
+        let is_known = |head: &ChangeHead| {
+            self.journal
+                .open
+                .as_ref()
+                .is_some_and(|journal| journal.find(&primary.source, &head.id).is_some())
+        };
+        match self.pause.is_set() {
+            true => self.listed.iter().filter(|head| !is_known(head)).cloned().collect(),
+            false => Vec::new(),
+        }
+    }
+
     /// Finishes the changes of the journal, without a request for new ones.
     pub(super) async fn finish(&mut self, primary: &PrimaryProvider) -> Result<()> {
+        if self.pause.is_set() {
+            return Ok(());
+        }
         let (journal, outcome) = (self.open(primary).await?, Outcome::default());
         let open = unsettled(&journal, primary);
         self.take(primary, &journal, open, Vec::new(), Others::MayBeMissing, &outcome).await?;
@@ -87,6 +112,9 @@ impl SyncPass {
         journal: &Arc<Journal>,
         report: &mut SyncReport,
     ) -> Result<()> {
+        if self.pause.is_set() {
+            return Ok(());
+        }
         let outcome = Outcome::new(std::mem::take(report));
         let open = unsettled(journal, primary);
         let result = self.take(primary, journal, open, Vec::new(), Others::NotKnown, &outcome).await;
@@ -113,6 +141,10 @@ impl SyncPass {
         let journal = self.open(primary).await?;
         if let Some((list, settled)) = list {
             self.update_list(primary, list, &settled, &journal).await?;
+        }
+        // The list shows what waits. Nothing of it is fetched: an acknowledgement would say that this gateway takes it.
+        if self.pause.is_set() {
+            return Ok(());
         }
         if let Some(error) = self.unfinished.take() {
             outcome.fail(error);

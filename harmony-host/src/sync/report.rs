@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::status::{ChangeReport, NotTaken};
+use crate::status::{ChangeReport, NotTaken, Pause};
 
 /// The results of one sync.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -20,6 +20,9 @@ pub struct SyncReport {
     /// The problem of the provider's list, which has changes that are not for this gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// The pause of the sync, for which the changes in `not_taken` wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pause>,
     /// The error that ended the sync early.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -15,6 +15,7 @@ use crate::sync::call::{Primary, is_primary};
 use crate::sync::lazy_journal::LazyJournal;
 use crate::sync::listing::Listing;
 use crate::sync::outbox::Outbox;
+use crate::sync::pause::PauseSwitch;
 use crate::sync::report::SyncReport;
 
 /// The state of sync passes, from one to the next.
@@ -24,6 +25,7 @@ pub(super) struct SyncPass {
     pub(super) journal: LazyJournal,
     pub(super) outbox: Arc<Outbox>,
     pub(super) status: Arc<StatusBoard>,
+    pub(super) pause: Arc<PauseSwitch>,
     /// The changes of the last list whose bodies are not in the journal. `Unchanged` means that the list is still valid.
     pub(super) listed: Vec<ChangeHead>,
     /// The repeats of each verdict whose change the provider still lists, and the earliest time of the next one.
@@ -45,6 +47,11 @@ impl SyncPass {
 
     pub(super) fn is_primary(&self, primary: &PrimaryProvider) -> bool {
         is_primary(&self.primary, primary)
+    }
+
+    /// Returns whether changes of `primary` may be taken: it is primary, and the sync is not paused.
+    pub(super) fn may_take(&self, primary: &PrimaryProvider) -> bool {
+        self.is_primary(primary) && !self.pause.is_set()
     }
 }
 

@@ -3,6 +3,7 @@
 mod contact;
 mod foresee;
 mod outcome;
+mod paused;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provider_api::{Cadence, Clock, CredentialStatus, Error, ErrorKind, Pending, Provider, Registry, Result};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::apply::Command;
@@ -19,11 +20,12 @@ use crate::journal::Journal;
 use crate::providers::PrimaryProvider;
 use crate::providers::isolate::{cadence_of, credential_status_of, error_chain};
 use crate::snapshot::Snapshot;
-use crate::status::StatusBoard;
+use crate::status::{Pause, StatusBoard};
 use crate::sync::call::{Primary, is_primary, replaced, while_primary};
 use crate::sync::expiry::ExpiryWarnings;
 use crate::sync::first_contact::FirstContacts;
 use crate::sync::outbox::Outbox;
+use crate::sync::pause::PauseSwitch;
 use crate::sync::question::{self, Haste, Question};
 use crate::sync::schedule::Schedule;
 use crate::sync::steps::SyncPass;
@@ -35,6 +37,7 @@ pub(crate) struct SyncParts {
     pub(crate) apply: mpsc::Sender<Command>,
     pub(crate) primary: Primary,
     pub(crate) status: Arc<StatusBoard>,
+    pub(crate) pause: Arc<PauseSwitch>,
     pub(crate) journal_directory: PathBuf,
     /// The journal, when there was one at the start.
     pub(crate) journal: Option<Arc<Journal>>,
@@ -87,6 +90,8 @@ pub(crate) struct SyncLoop {
     /// The key of the first contact that the status shows.
     shown_contact: Option<String>,
     expiry: ExpiryWarnings,
+    pause: Arc<PauseSwitch>,
+    paused: watch::Receiver<Option<Pause>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -102,6 +107,7 @@ impl SyncLoop {
             journal: LazyJournal::new(parts.journal_directory, parts.journal, parts.shared_journal),
             outbox: Arc::clone(&outbox),
             status: Arc::clone(&parts.status),
+            pause: Arc::clone(&parts.pause),
             listed: Vec::new(),
             repeated: std::collections::HashMap::new(),
             listing: std::sync::Mutex::default(),
@@ -129,6 +135,8 @@ impl SyncLoop {
             unauthorized: false,
             contacts,
             is_new,
+            paused: parts.pause.follow(),
+            pause: parts.pause,
             shown_contact: None,
             expiry: ExpiryWarnings::default(),
             clock,
@@ -147,7 +155,7 @@ impl SyncLoop {
             // Of a polled source the poll is due while it is asked; a source that waits has no such time.
             self.status.due(if cadence == Some(Cadence::Waits) { due } else { scheduled });
             let upkeep = (cadence == Some(Cadence::Waits) && self.question.is_some()).then_some(self.upkeep);
-            let expiry = self.look_at_expiry();
+            let expiry = self.look_at_expiry().min(self.end_pause().await);
             let watched = self.followed.as_ref().filter(|_| self.unauthorized);
             let authorized = pin!(another_credential(watched.map(|primary| Arc::clone(&primary.provider))));
             tokio::select! {
@@ -161,6 +169,12 @@ impl SyncLoop {
                     Some(command) => self.handle(command).await,
                     None => return,
                 },
+                Ok(()) = self.paused.changed() => {
+                    // At once: what waits is taken, or the status shows from now on what waits.
+                    if self.cadence() != Some(Cadence::OnDemand) && self.question.is_none() {
+                        self.schedule = Schedule::now();
+                    }
+                }
                 () = authorized => {
                     tracing::info!("the credential changed; syncing again");
                     self.authorized();
@@ -281,6 +295,7 @@ impl SyncLoop {
             }
             SyncCommand::Foresee(id, reply) => self.foresee(id, reply).await,
             SyncCommand::Authorized => self.authorized(),
+            SyncCommand::Quiet(reply) => drop(reply.send(())),
             SyncCommand::AcceptNew(reply) => {
                 let _ = reply.send(self.accept_new().await);
             }

@@ -9,6 +9,7 @@ use crate::sync::Backoff;
 use crate::sync::call::is_primary;
 use crate::sync::schedule::Schedule;
 use crate::sync::sync_loop::SyncLoop;
+use crate::sync::sync_loop::paused::RELIST;
 
 impl SyncLoop {
     pub(super) fn succeeded(&mut self, asked: Instant) {
@@ -16,7 +17,10 @@ impl SyncLoop {
             tracing::info!("the provider answers again");
         }
         self.end_failures();
-        self.schedule = Schedule::steady(self.backoff.spread(), asked);
+        self.schedule = match self.is_listed_again() {
+            true => Schedule::after(RELIST),
+            false => Schedule::steady(self.backoff.spread(), asked),
+        };
         self.status.record_pass(None);
         // The provider responds again, so undelivered verdicts are reported now.
         self.outbox.answered();

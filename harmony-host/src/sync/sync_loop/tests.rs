@@ -236,6 +236,7 @@ fn follow_with(
         apply,
         primary: receiver,
         status: Arc::clone(&status),
+        pause: Arc::new(PauseSwitch::open(&directory.path().join("journal"), Arc::clone(&status))),
         journal_directory: directory.path().to_owned(),
         journal,
         registry: provider_api::Registry::new(),

@@ -142,6 +142,7 @@ async fn a_day(class: RejectionClass) -> usize {
             apply,
             primary,
             status: Arc::clone(&status),
+            pause: Arc::new(PauseSwitch::open(&journal.path().join("journal"), Arc::clone(&status))),
             journal_directory: journal.path().to_owned(),
             journal: None,
             registry: provider_api::Registry::new(),
