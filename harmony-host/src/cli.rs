@@ -3,15 +3,22 @@
 
 mod access_log;
 mod api_address;
+mod authorize;
 mod check;
+mod completions;
 mod config_path;
+mod duration;
 mod exit;
 mod explain;
 mod failure;
+mod health;
 mod log;
+mod log_level;
+mod man;
 mod management_client;
 mod metrics_reference;
 mod out;
+mod pause;
 mod plan;
 mod resolve;
 mod run;
@@ -45,7 +52,8 @@ enum Command {
     /// Serve a configuration, and apply edits of it, until stopped
     ///
     /// The gateway applies an edit of any configuration file at once. It rejects an invalid one with all its problems,
-    /// and keeps the previous configuration live. SIGHUP reloads; SIGTERM and Ctrl-C drain and stop.
+    /// and keeps the previous configuration live. SIGHUP reloads; SIGTERM and Ctrl-C drain and stop, a second one ends at
+    /// once; SIGUSR1 logs the status in one line; SIGUSR2 logs more, or as before.
     #[command(after_help = Exit::help(Some("run")))]
     Run(run::Run),
     /// Report every problem of a configuration, without serving it
@@ -88,11 +96,44 @@ enum Command {
     /// the next poll.
     #[command(after_help = Exit::help(Some("sync")))]
     Sync(sync::Sync),
+    /// Keep a running gateway from applying changes of its provider, until `resume`
+    ///
+    /// The gateway goes on asking which changes are pending, so that `status` shows what waits, and takes none of them. Edits
+    /// of the files apply. The pause holds over restarts.
+    #[command(after_help = Exit::help(Some("pause")))]
+    Pause(pause::PauseSync),
+    /// End a pause: the changes that wait are applied
+    #[command(after_help = Exit::help(Some("resume")))]
+    Resume(pause::ResumeSync),
+    /// Show or change the log levels of a running gateway
+    ///
+    /// For example: harmony-host log-level harmony_host::sync=debug --for 10m
+    #[command(after_help = Exit::help(Some("log-level")))]
+    LogLevel(log_level::LogLevel),
+    /// Authorize a running gateway at its control plane, by the login of a user in a browser
+    ///
+    /// The command prints an address to open on any machine. Afterwards the gateway has a machine token and syncs.
+    #[command(after_help = Exit::help(Some("authorize")))]
+    Authorize(authorize::Authorize),
+    /// Print the completions of a shell
+    ///
+    /// For example: harmony-host completions bash > /etc/bash_completion.d/harmony-host
+    #[command(after_help = Exit::help(Some("completions")))]
+    Completions(completions::Completions),
+    /// Print the manual page
+    ///
+    /// For example: harmony-host man --out /usr/local/share/man/man1
+    #[command(after_help = Exit::help(Some("man")))]
+    Man(man::Man),
+    /// Tell whether a running gateway is ready for requests, for the health checks of containers
+    #[command(after_help = Exit::help(Some("health")))]
+    Health(health::Health),
 }
 
 /// Runs the command line of a gateway with the given providers. Returns the exit code of the process.
 pub fn main(registry: Registry) -> ExitCode {
     let command = without_blank_variables(Cli::command().version(version(&registry)));
+    let own = command.clone();
     let cli = match Cli::from_arg_matches(&command.get_matches()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -113,10 +154,17 @@ pub fn main(registry: Registry) -> ExitCode {
             Command::Resolve(resolve) => resolve.run(registry).await,
             Command::Explain(explain) => explain.run().await,
             Command::Plan(plan) => plan.run(registry).await,
-            Command::Schema(schema) => schema.run(),
             Command::MetricsReference(reference) => reference.run(),
+            Command::Schema(schema) => schema.run(&registry),
             Command::Status(status) => status.run().await,
             Command::Sync(sync) => sync.run().await,
+            Command::Pause(pause) => pause.run().await,
+            Command::Resume(resume) => resume.run().await,
+            Command::LogLevel(level) => level.run().await,
+            Command::Authorize(authorize) => authorize.run().await,
+            Command::Completions(completions) => completions.run(own),
+            Command::Man(man) => man.run(own),
+            Command::Health(health) => health.run().await,
         }
     });
     // A DNS lookup blocks a thread and cannot be cancelled; it must not keep the process alive.

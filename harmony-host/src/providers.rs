@@ -7,6 +7,8 @@ mod primary;
 pub(crate) mod resolutions;
 mod set;
 
+#[cfg(feature = "gateway")]
+pub(crate) use builtin::log_in;
 pub use builtin::registry;
 pub(crate) use primary::{PrimaryProvider, SourceId};
 pub use set::Providers;

@@ -40,6 +40,7 @@ mod messages;
 mod neglect;
 mod observability;
 mod official_cloud;
+mod operations;
 mod overlay;
 mod power_cut;
 mod references;

@@ -270,7 +270,17 @@ async fn health_answers_anybody() {
         assert_eq!(ask(&alone, "GET", path, "balancer.example").await, (200, healthy.clone()), "{path}");
         assert_eq!(ask(&alone, "POST", path, "balancer.example").await.0, 405, "{path}");
     }
-    for path in ["/admin/info", "/healthy", "/health/more", "/admin", "/"] {
+    for (path, answer) in [
+        ("/health/live", json!({ "live": true })),
+        ("/admin/health/live", json!({ "live": true })),
+        ("/health/ready", json!({ "ready": true, "state": "ready" })),
+        ("/admin/health/ready", json!({ "ready": true, "state": "ready" })),
+    ] {
+        assert_eq!(ask(&alone, "GET", path, "balancer.example").await, (200, answer), "{path}");
+        assert_eq!(ask(&alone, "POST", path, "balancer.example").await.0, 405, "{path}");
+    }
+    for path in ["/admin/info", "/healthy", "/health/more", "/health/ready/more", "/admin/log", "/admin", "/"]
+    {
         assert_eq!(ask(&alone, "GET", path, "balancer.example").await.0, 401, "{path}");
     }
     assert_eq!(read(&alone, "/health").await, healthy, "over the listener");
@@ -285,8 +295,11 @@ async fn health_of_a_shared_network_is_below_the_base() {
     let get = async |path: &str| -> Value {
         client().get(site.url(path)).send().await.unwrap().json().await.unwrap()
     };
-    assert_eq!(get("/health").await["pipeline"], "all");
+    for path in ["/health", "/health/live", "/health/ready"] {
+        assert_eq!(get(path).await["pipeline"], "all", "{path}");
+    }
     assert_eq!(get("/admin/health").await["ready"], true);
+    assert_eq!(get("/admin/health/ready").await["ready"], true);
 }
 
 /// `/health` is a pipeline's only if it has that path, and `check` tells it, as it does for a path below the API's own.
@@ -298,6 +311,7 @@ async fn paths_of_the_api_are_warned_about() {
         ("/health", Some("all"), Some("answers `/health`")),
         ("/%68ealth/", Some("all"), Some("answers `/health`")),
         ("/health/deep", None, None),
+        ("/health/ready", None, Some("answers `/health/ready`")),
         ("/admin", None, Some("gets no request")),
         ("/admin/info", None, Some("gets no request")),
         ("/api/reload", None, Some("gets no request")),

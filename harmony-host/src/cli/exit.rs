@@ -20,7 +20,9 @@ pub(super) enum Exit {
     NotKnown = 8,
     NoProvider = 9,
     Machine = 10,
-    Differences = 11,
+    Paused = 11,
+    NotReady = 12,
+    Differences = 13,
 }
 
 /// A row of the table.
@@ -43,10 +45,11 @@ const fn row(
 }
 
 /// The commands that call a running gateway.
-const CALLING: &[&str] = &["status", "sync", "plan", "explain"];
+const CALLING: &[&str] =
+    &["status", "sync", "plan", "explain", "pause", "resume", "log-level", "health", "authorize"];
 
 /// The table.
-const TABLE: [Row; 12] = [
+const TABLE: [Row; 14] = [
     row(
         Exit::Done,
         "done",
@@ -56,8 +59,8 @@ const TABLE: [Row; 12] = [
     row(
         Exit::InvalidConfig,
         "invalid configuration",
-        &["run", "check", "resolve", "status", "sync", "plan", "explain"],
-        "the configuration is invalid or cannot be served; `status`, `sync`, `explain`: it does not name the management API; `plan`: it, or the change, would be rejected",
+        &["run", "check", "resolve", "status", "sync", "plan", "explain", "pause", "resume", "log-level", "health", "authorize"],
+        "the configuration is invalid or cannot be served; commands that call a gateway: it does not name the management API; `plan`: it, or the change, would be rejected",
     ),
     row(Exit::Usage, "usage", &[], "the command line is invalid"),
     row(
@@ -69,8 +72,8 @@ const TABLE: [Row; 12] = [
     row(
         Exit::Denied,
         "denied",
-        &["resolve", "status", "sync", "plan", "explain"],
-        "the gateway denies access to this client; `resolve`: the provider denies it to this gateway",
+        &["resolve", "status", "sync", "plan", "explain", "pause", "resume", "log-level", "health", "authorize"],
+        "the gateway denies access to this client; `resolve`, `authorize`: the provider denies it",
     ),
     row(
         Exit::NoGateway,
@@ -99,8 +102,8 @@ const TABLE: [Row; 12] = [
     row(
         Exit::NoProvider,
         "no provider",
-        &["resolve", "sync", "plan"],
-        "the provider, such as a control plane, is unavailable; `sync`: or there is none",
+        &["resolve", "sync", "plan", "pause", "log-level", "authorize"],
+        "the provider, such as a control plane, is unavailable; or the gateway has none, or no such ability",
     ),
     row(
         Exit::Machine,
@@ -108,11 +111,18 @@ const TABLE: [Row; 12] = [
         &[],
         "the operating system denies what the command needs, such as a thread",
     ),
+    row(Exit::Paused, "paused", &["sync"], "the sync is paused: changes are listed, and none was applied"),
+    row(
+        Exit::NotReady,
+        "not ready",
+        &["health"],
+        "the gateway answers, and is not ready: it starts, is about to stop or serves nothing",
+    ),
     row(
         Exit::Differences,
         "differences",
         &["plan"],
-        "an apply would change the configuration that is served; 2, which other tools use for this, means a wrong command line here",
+        "an apply would change the configuration that is served",
     ),
 ];
 

@@ -1,30 +1,35 @@
 //! The logging options, and the set-up of logging.
 
+mod directives;
+mod levels;
 mod queue;
 mod sink;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tracing::field::Field;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::log::directives::Directives;
+use crate::cli::log::levels::LevelControl;
 use crate::cli::log::queue::Queue;
 use crate::cli::log::sink::Sink;
 use crate::cli::out;
-use crate::diagnostics::escape::{Escaped, Escaper, is_unsafe};
+use crate::diagnostics::escape::{Escaped, Escaper, escape, is_unsafe};
 use crate::diagnostics::logged::{SHOWN, counted, more};
 use crate::diagnostics::problem::{Problem, Severity};
 use crate::diagnostics::redaction::redact;
 use crate::diagnostics::rejection::Rejection;
 use crate::diagnostics::render::render;
+use crate::host::LogLevels;
 use crate::status::timestamp;
 
 /// The time that the log gets at the end of the process to write its last lines.
@@ -55,8 +60,9 @@ impl Log {
     /// # Errors
     /// The filter is not valid, or the operating system denies a thread.
     pub(super) fn start(&self) -> Result<Logging, Failure> {
-        let filter = EnvFilter::try_new(&self.log)
-            .map_err(|e| Failure::new(Exit::Usage, format!("--log {}: {e}", self.log)))?;
+        let at_start = Directives::of_start(&self.log);
+        let filter =
+            at_start.filter().map_err(|e| Failure::new(Exit::Usage, format!("--log {}: {e}", self.log)))?;
         let note = match self.log_format {
             Format::Human => human_note,
             Format::Json => json_note,
@@ -66,16 +72,26 @@ impl Log {
         let writer = queue.clone();
         // An event that cannot be formatted must not be reported on standard error, past the queue.
         let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
-        match self.log_format {
+        let levels = match self.log_format {
             Format::Human => {
                 let fields = debug_fn(write_field).delimited(" ");
                 let builder = builder.with_target(false).with_ansi(out::colour_of_errors());
-                builder.with_writer(move || Redacted(writer.clone())).fmt_fields(fields).init();
+                let builder = builder.with_writer(move || Redacted(writer.clone())).fmt_fields(fields);
+                let builder = builder.with_filter_reloading();
+                let filter = builder.reload_handle();
+                builder.init();
+                LevelControl::new(at_start, Box::new(move |new| filter.reload(new)))
             }
-            Format::Json => builder.json().with_writer(move || JsonLines(writer.clone())).init(),
-        }
+            Format::Json => {
+                let builder = builder.json().with_writer(move || JsonLines(writer.clone()));
+                let builder = builder.with_filter_reloading();
+                let filter = builder.reload_handle();
+                builder.init();
+                LevelControl::new(at_start, Box::new(move |new| filter.reload(new)))
+            }
+        };
         log_panics();
-        Ok(Logging { format: self.log_format, queue })
+        Ok(Logging { format: self.log_format, queue, levels })
     }
 }
 
@@ -84,6 +100,7 @@ impl Log {
 pub(super) struct Logging {
     format: Format,
     queue: Queue,
+    levels: LevelControl,
 }
 
 impl Logging {
@@ -118,6 +135,29 @@ impl Logging {
                 self.write_json(
                     &json!({ "message": summary, "class": rejection.class.to_string(), "problems": errors.len() }),
                 );
+            }
+        }
+    }
+
+    /// Returns the control of the levels.
+    pub(super) fn levels(&self) -> Arc<dyn LogLevels> {
+        Arc::new(self.levels.clone())
+    }
+
+    /// Makes the gateway's own events appear from the level `debug` on, or no longer. Returns the levels in words.
+    pub(super) fn toggle_debug(&self) -> String {
+        self.levels.toggle_debug()
+    }
+
+    /// Writes a line that an operator has asked for, whatever the filter.
+    pub(super) fn say(&self, message: &str) {
+        match self.format {
+            Format::Human => {
+                self.write(&format!("{}  INFO {}\n", timestamp(SystemTime::now()), escape(message)));
+            }
+            Format::Json => {
+                let event = json_event("INFO", &json!({ "message": message }));
+                let _ = JsonLines(self.queue.clone()).write_all(event.as_bytes());
             }
         }
     }

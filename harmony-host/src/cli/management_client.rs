@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
@@ -22,6 +22,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::state_dir::StateDir;
 use crate::gateway::{CHALLENGE, Challenge};
+use crate::management::MANAGEMENT_TOKEN;
 use crate::host::HostOptions;
 
 /// The address of a running gateway and the token for it.
@@ -57,6 +58,27 @@ fn parse_url(text: &str) -> Result<Url, String> {
     match url.has_host() {
         true => Ok(url),
         false => Err(format!("it has no host; expected a URL such as {EXAMPLE}")),
+    }
+}
+
+/// A call of the management API.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    /// The path below the base path.
+    pub(super) path: &'a str,
+    /// The deadline for the response.
+    pub(super) deadline: Duration,
+    /// The body, in JSON.
+    pub(super) body: Option<String>,
+    /// The token of a user at the control plane. It is the bearer token then, and management.token has a header of its own.
+    pub(super) user_token: Option<Secret>,
+}
+
+impl<'a> Call<'a> {
+    /// Creates a call without a body.
+    fn read(path: &'a str) -> Self {
+        Self { method: Method::GET, path, deadline: HELLO, body: None, user_token: None }
     }
 }
 
@@ -101,37 +123,35 @@ impl ManagementClient {
         path: &str,
         deadline: Duration,
     ) -> Result<Answer, Failure> {
-        self.send(method, path, Bytes::new(), deadline).await
+        self.send(Call { method, path, deadline, body: None, user_token: None }).await
     }
 
-    /// Sends a request with a body of JSON.
+    /// Posts JSON to the gateway, as [`request`](Self::request) does without a body.
     ///
     /// # Errors
     /// As [`request`](Self::request).
-    pub(super) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-        deadline: Duration,
-    ) -> Result<Answer, Failure> {
+    pub(super) async fn post(&self, path: &str, body: &Value, deadline: Duration) -> Result<Answer, Failure> {
+        let body = Some(body.to_string());
+        self.send(Call { method: Method::POST, path, deadline, body, user_token: None }).await
+    }
+
+    /// Sends a call to the gateway.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub(super) async fn send(&self, to_send: Call<'_>) -> Result<Answer, Failure> {
         let token = self.token.clone().filter(|token| !token.trim().is_empty()).map(Secret::new);
         let address = match &self.url {
             Some(url) => ApiAddress::given(url.clone(), token),
             None => ApiAddress::find(&self.config.config, &self.state, token)?,
         };
-        call(&address, method, path, body, deadline).await
+        call(&address, to_send).await
     }
 }
 
 /// Asks which gateway answers, then sends the request to it.
-async fn call(
-    address: &ApiAddress,
-    method: Method,
-    path: &str,
-    body: Bytes,
-    deadline: Duration,
-) -> Result<Answer, Failure> {
+async fn call(address: &ApiAddress, to_send: Call<'_>) -> Result<Answer, Failure> {
+    let Call { method, path, deadline, .. } = &to_send;
     if address.url.scheme() != "http" {
         let failure = failed(Exit::Usage, address, "this command supports http only");
         return Err(failure.help(match address.url.scheme() {
@@ -157,8 +177,12 @@ async fn call(
         return Err(unreachable(unproven(&answer, address)));
     }
     identify(&answer, address, connection.sends_token)?;
-    let answer = timeout(deadline, connection.send(&method, path, body)).await;
-    let answer = answer.unwrap_or_else(|_| Err(no_response(deadline))).map_err(unreachable)?;
+    // The call may need both tokens. A program that knows this one already may get it.
+    if is_proven && to_send.user_token.is_some() {
+        connection.sends_token = true;
+    }
+    let answer = timeout(*deadline, connection.send_with(&to_send, None)).await;
+    let answer = answer.unwrap_or_else(|_| Err(no_response(*deadline))).map_err(unreachable)?;
     check_access(&answer, address, connection.sends_token)?;
     Ok(answer)
 }
@@ -298,35 +322,26 @@ impl<'a> Connection<'a> {
     /// # Errors
     /// A message with the reason.
     async fn greet(&mut self) -> Result<(Answer, bool), String> {
-        let (method, path) = (&Method::GET, "config/status");
+        let question = Call::read("config/status");
         let Some(token) = self.address.token.as_ref().filter(|_| !self.sends_token) else {
-            return Ok((self.send(method, path, Bytes::new()).await?, false));
+            return Ok((self.send_with(&question, None).await?, false));
         };
         let challenge = Challenge::new()?;
-        let answer = self.send_with(method, path, Bytes::new(), Some(&challenge)).await?;
+        let answer = self.send_with(&question, Some(&challenge)).await?;
         let is_proven = challenge.is_met(&answer.headers, token, &self.address.url);
         if !is_proven || answer.status != StatusCode::UNAUTHORIZED {
             return Ok((answer, is_proven));
         }
         self.sends_token = true;
-        Ok((self.send(method, path, Bytes::new()).await?, true))
+        Ok((self.send_with(&question, None).await?, true))
     }
 
-    /// Sends a request for `path` below the URL, with a body that may be empty, and returns the response.
+    /// Sends a call and returns the response.
     ///
     /// # Errors
     /// A message with the reason.
-    async fn send(&mut self, method: &Method, path: &str, body: Bytes) -> Result<Answer, String> {
-        self.send_with(method, path, body, None).await
-    }
-
-    async fn send_with(
-        &mut self,
-        method: &Method,
-        path: &str,
-        body: Bytes,
-        challenge: Option<&Challenge>,
-    ) -> Result<Answer, String> {
+    async fn send_with(&mut self, call: &Call<'_>, challenge: Option<&Challenge>) -> Result<Answer, String> {
+        let Call { method, path, body, user_token, .. } = call;
         let mut request = Request::builder()
             .uri(format!("{}/{path}", self.address.url.path().trim_end_matches('/')))
             .header(HOST, &self.authority)
@@ -335,10 +350,19 @@ impl<'a> Connection<'a> {
         if let Some(challenge) = challenge {
             request = request.header(CHALLENGE, challenge.as_str());
         }
-        if let Some(token) = self.address.token.as_ref().filter(|_| self.sends_token) {
-            request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        let own = self.address.token.as_ref().filter(|_| self.sends_token);
+        let secret = |token: &Secret, scheme: &str| {
+            let value = HeaderValue::try_from(format!("{scheme}{}", token.expose()));
+            value.map_err(|_| "the token has characters that no header can have".to_owned())
+        };
+        if let Some(token) = user_token.as_ref().or(own) {
+            request = request.header(AUTHORIZATION, secret(token, "Bearer ")?);
         }
-        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
+        if let (Some(_), Some(token)) = (user_token, own) {
+            request = request.header(MANAGEMENT_TOKEN, secret(token, "")?);
+        }
+        let body = Full::from(body.clone().unwrap_or_default());
+        let request = request.body(body).map_err(|error| error.to_string())?;
         let failed = |error: hyper::Error| match error.is_parse() {
             true => format!("the answer is not HTTP ({error}): another program listens there"),
             false => format!("the connection failed: {error}"),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::Args;
 use http::{Method, StatusCode};
 use provider_api::Registry;
@@ -100,7 +99,7 @@ impl Plan {
                 self.gateway.request(Method::GET, &format!("plan?{query}"), DEADLINE).await?
             }
             (None, Some(path)) => {
-                self.gateway.send(Method::POST, "plan/files", files(path)?, DEADLINE).await?
+                self.gateway.post("plan/files", &files(path)?, DEADLINE).await?
             }
             (None, None) => self.gateway.request(Method::GET, "plan", DEADLINE).await?,
         };
@@ -128,7 +127,7 @@ impl Plan {
 ///
 /// # Errors
 /// The file that cannot be read.
-fn files(path: &Path) -> Result<Bytes, Failure> {
+fn files(path: &Path) -> Result<Value, Failure> {
     let path = absolute(path);
     let loaded = Documents::load(&Layers::base_only(&path), None, None, &Touched::Everything);
     if loaded.documents.gateway().is_none() || !loaded.documents.is_of_disk() {
@@ -138,7 +137,7 @@ fn files(path: &Path) -> Result<Bytes, Failure> {
     }
     let config = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let files: BTreeMap<&str, &str> = loaded.documents.texts().collect();
-    Ok(Bytes::from(json!({ "config": config, "files": files }).to_string()))
+    Ok(json!({ "config": config, "files": files }))
 }
 
 /// Returns the exit code for a plan.

@@ -14,7 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::management_client::{Answer, ManagementClient};
 use crate::cli::out;
-use crate::cli::screen::Screen;
+use crate::cli::screen::{Screen, text};
 use crate::cli::times::Now;
 
 /// The arguments of `status`.
@@ -63,8 +63,22 @@ fn screen(answer: &Value) -> String {
     if let Some(reason) = answer["reason"].as_str() {
         screen.row("because", &now.with_ages(reason));
     }
+    paused(&answer["paused"], now, &mut screen);
     provider::rows(answer, now, &mut screen);
     configuration::rows(answer, now, &mut screen);
     overlay::rows(&answer["overlay"], now, &mut screen);
     screen.finish()
+}
+
+/// Adds the row about a pause of the sync.
+fn paused(pause: &Value, now: Now, screen: &mut Screen) {
+    if pause.is_null() {
+        return;
+    }
+    let until = match pause["until"].is_null() {
+        true => "until `harmony-host resume`".to_owned(),
+        false => format!("until {}", now.when(&pause["until"])),
+    };
+    let (since, by, reason) = (now.when(&pause["since"]), text(&pause["by"]), text(&pause["reason"]));
+    screen.row("PAUSED", &format!("since {since} by {by}, {until}: {reason}"));
 }

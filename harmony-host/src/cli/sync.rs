@@ -47,7 +47,7 @@ impl Sync {
         match status.is_success() {
             false => {
                 out::error(answer["message"].as_str().unwrap_or("the gateway could not fetch changes"));
-                Exit::NoProvider
+                if answer["error"] == "paused" { Exit::Paused } else { Exit::NoProvider }
             }
             true if has_fault(&answer) => Exit::NotInSync,
             true => Exit::of_status(&answer),

@@ -240,7 +240,13 @@ async fn health_of_the_management_network_is_not_taken() {
     let on_management = |path: &str| echo("taker", path).replace("[\"public\"]", "[\"management\"]");
     let url = format!("http://127.0.0.1:{}/health", gateway.admin);
     let by_url = on_management("/a") + &harmony_tests::site::ingress("taker", "i", &url, "default");
-    for toml in [on_management("/"), on_management("/health"), on_management("/%68ealth"), by_url] {
+    for toml in [
+        on_management("/"),
+        on_management("/health"),
+        on_management("/%68ealth"),
+        on_management("/health/ready"),
+        by_url,
+    ] {
         cloud.put_document("edge", "pipeline", &toml);
         let report = gateway.host.sync().await.unwrap();
         assert_eq!((report.applied.len(), report.rejected.len()), (0, 1), "{toml}: {report:?}");

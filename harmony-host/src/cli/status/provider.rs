@@ -85,7 +85,12 @@ fn evidence(sync: &Value, now: Now, screen: &mut Screen) {
     let not_taken = sync["not_taken"].as_array().map_or(&[][..], Vec::as_slice);
     let changes = counted(number("unsettled") + not_taken.len(), "change");
     let verdicts = counted(number("undelivered"), "verdict");
-    screen.row("pending", &format!("{changes} to apply, {verdicts} to report"));
+    let waiting = match number("waiting") {
+        0 => String::new(),
+        1 => "; 1 change waits for `harmony-host resume`".to_owned(),
+        n => format!("; {n} changes wait for `harmony-host resume`"),
+    };
+    screen.row("pending", &format!("{changes} to apply, {verdicts} to report{waiting}"));
     for change in not_taken {
         let (kind, id, reason) = (text(&change["kind"]), text(&change["id"]), text(&change["reason"]));
         screen.row("not taken", &format!("{kind} change {id}: {reason}"));
