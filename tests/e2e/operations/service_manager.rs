@@ -9,21 +9,21 @@ use tokio::net::UnixDatagram;
 use super::configuration;
 
 /// The socket of a service manager, and the messages that it got and did not show yet.
-struct Manager {
+pub(super) struct Manager {
     socket: UnixDatagram,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     _dir: Workdir,
 }
 
 impl Manager {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = Workdir::new();
         let path = dir.path().join("notify");
         Self { socket: UnixDatagram::bind(&path).unwrap(), path, _dir: dir }
     }
 
     /// Returns the next message, without those that only say that the gateway works or how it is.
-    async fn next(&self) -> String {
+    pub(super) async fn next(&self) -> String {
         loop {
             let message = self.any().await;
             if !message.starts_with("WATCHDOG=1") && !message.starts_with("STATUS=") {

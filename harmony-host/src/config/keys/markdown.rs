@@ -16,7 +16,7 @@ editors.
 
 The main file is config.toml. Pipelines, meshes and transforms may have files of their own in the directories that `[proxy]`
 names; a file of a pipeline or a mesh has the same sections. `*` stands for a name of your choice (a-z, 0-9, `_` and `-`). In
-strings, `${NAME}` and `${NAME:-default}` are replaced by variables of the environment.
+strings, `${NAME}` is replaced by a variable of the environment, and `$$` stands for a dollar sign.
 
 `harmony-host check --config PATH` reports every problem with file, line, key and remedy. An unknown key is an error, unless
 `--allow-unknown-keys` is given.
