@@ -58,7 +58,7 @@ impl Gateway {
     }
 
     /// Returns the number of requests in flight, those for the management API included.
-    pub async fn requests_in_flight(&self) -> usize {
+    pub(crate) async fn requests_in_flight(&self) -> usize {
         self.listeners.lock().await.requests()
     }
 

@@ -79,7 +79,7 @@ impl RunningGateway {
     }
 
     /// Returns the number of requests in flight, those for the management API included.
-    pub async fn requests_in_flight(&self) -> usize {
+    pub(crate) async fn requests_in_flight(&self) -> usize {
         self.gateway.requests_in_flight().await
     }
 }
