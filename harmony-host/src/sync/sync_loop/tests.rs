@@ -1,6 +1,7 @@
 //! Tests of the sync loop on a paused clock.
 
 mod expiry;
+mod paused;
 mod poison;
 mod resume;
 mod waiting;
@@ -185,6 +186,7 @@ struct Running {
     primary: watch::Sender<Option<PrimaryProvider>>,
     _journal: tempfile::TempDir,
     status: Arc<StatusBoard>,
+    pause: Arc<PauseSwitch>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -230,13 +232,14 @@ fn follow_with(
     let (apply, mut applied) = mpsc::channel(16);
     let (primary, receiver) = watch::channel(Some(instance(provider, "one")));
     let status = StatusBoard::new();
+    let pause = Arc::new(PauseSwitch::open(&directory.path().join("journal"), Arc::clone(&status)));
     let parts = SyncParts {
         shared_journal: Default::default(),
         inbox,
         apply,
         primary: receiver,
         status: Arc::clone(&status),
-        pause: Arc::new(PauseSwitch::open(&directory.path().join("journal"), Arc::clone(&status))),
+        pause: Arc::clone(&pause),
         journal_directory: directory.path().to_owned(),
         journal,
         registry: provider_api::Registry::new(),
@@ -254,7 +257,7 @@ fn follow_with(
         }
     });
     let task = tokio::spawn(SyncLoop::new(parts).run());
-    Running { commands, primary, _journal: directory, status, task }
+    Running { commands, primary, _journal: directory, status, pause, task }
 }
 
 const EVERY: Cadence = Cadence::Every(Duration::from_secs(30));
