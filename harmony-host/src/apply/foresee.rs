@@ -13,6 +13,7 @@ use crate::apply::applier::differences;
 use crate::apply::build::{Built, build};
 use crate::apply::candidate::{Builder, Proposal, Proposed};
 use crate::apply::changes::{own_fault, split_superseded};
+use crate::apply::pulse::Pulse;
 use crate::apply::selection::select;
 use crate::apply::{Applier, JournaledChange};
 use crate::diagnostics::rejection::Rejection;
@@ -181,7 +182,7 @@ impl Foresight {
         if let Some((_, rejection)) = superseded.first() {
             return foreseen.rejected(rejection);
         }
-        let mut selection = select(builder, ready.into_iter().map(Arc::new).collect()).await;
+        let mut selection = select(builder, &Pulse::new(), ready.into_iter().map(Arc::new).collect()).await;
         match (selection.snapshot, selection.rejected.pop()) {
             (_, Some(one)) => match own_fault(builder).await {
                 Some(fault) => foreseen.deferred(fault),

@@ -10,7 +10,7 @@ use provider_api::{Change, ChangeHead, ChangeId, DocumentKind};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::apply::{Activation, Activator, ChangeVerdict, Prepared, Start, Trigger, Verdict};
+use crate::apply::{Activation, Activator, ChangeVerdict, Prepared, Pulse, Start, Trigger, Verdict};
 use crate::config::Capabilities;
 use crate::difference::{Differences, Kind, Sign};
 use crate::journal::Journal;
@@ -85,7 +85,7 @@ impl Gateway {
             },
             status,
             last_good,
-            activator: Activator::new(Arc::new(TakesAll), Duration::from_secs(60)),
+            activator: Activator::new(Arc::new(TakesAll), Duration::from_secs(60), Pulse::new()),
             saved: None,
         };
         let applier = start.start().await.unwrap();
