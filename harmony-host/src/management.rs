@@ -8,6 +8,7 @@ mod info;
 mod log;
 mod metadata;
 mod metrics;
+mod page;
 mod pause;
 mod pipelines;
 mod plan;

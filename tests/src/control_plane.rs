@@ -52,6 +52,7 @@ mod routes;
 pub(crate) mod rules;
 mod serve;
 pub(crate) mod server;
+mod standing;
 mod state;
 mod store;
 mod team;

@@ -69,6 +69,12 @@ pub(crate) fn is_alone(management: &Management, pipelines: &[Arc<LinkedPipeline>
     neighbours(management, pipelines).next().is_none()
 }
 
+/// Returns whether no pipeline has a path or an ingress URL on the network of the management API.
+#[cfg(feature = "management")]
+pub(crate) fn serves_only_management(management: &Management, pipelines: &[Arc<LinkedPipeline>]) -> bool {
+    neighbours(management, pipelines).next().is_none()
+}
+
 /// Adds a warning for each path that the management API answers instead of its pipeline, and for the pipeline that
 /// answers `/health`.
 pub(crate) fn check(management: &Management, pipelines: &[Arc<LinkedPipeline>], problems: &mut Problems) {

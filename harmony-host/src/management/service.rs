@@ -19,7 +19,7 @@ use crate::management::guard::{self, GuardRequest};
 use crate::management::metrics::Scrape;
 use crate::management::route::{Operation, Route};
 use crate::management::{
-    explain, health, info, log, metrics, pause, pipelines, plan, provider, reload, routes, sync, update,
+    explain, health, info, log, metrics, page, pause, pipelines, plan, provider, reload, routes, sync, update,
 };
 #[cfg(feature = "gateway")]
 use crate::metrics::Traffic;
@@ -80,11 +80,15 @@ impl Management {
             return problem(StatusCode::BAD_REQUEST, "bad_request", message);
         }
         let path = request.uri().path();
-        let root_health = root_health(&snapshot, path);
+        let below = below_base(&snapshot, path);
         let root_metrics = || is_root_metrics(&snapshot, path).then_some(&Route::METRICS);
-        let below_base = || Route::find(below_base(&snapshot, path)?.trim_matches('/'));
-        let route = root_health.or_else(root_metrics).or_else(below_base);
+        let in_base = || Route::find(below.as_deref()?.trim_matches('/'));
+        let route = root_health(&snapshot, path).or_else(root_metrics).or_else(in_base);
         let guarded = guard::check(config, &GuardRequest::of(peer.ip(), &request));
+        let refused = guarded.err().map(|(status, _)| status);
+        if let Some(answer) = page::answer(&request, below.as_deref(), &snapshot, &self.control, refused) {
+            return answer;
+        }
         if let Err((status, message)) = guarded
             && !route.is_some_and(|route| route.is_public())
         {
@@ -136,7 +140,7 @@ impl Management {
     }
 
     /// Returns whether a request for `path` on `network` belongs to the management API: `network` is the configured
-    /// one, and `path` is `/api/reload`, below the base path, or one of the health that no pipeline has.
+    /// one, and `path` is `/api/reload`, below the base path, or `/`, `/metrics` or one of the health that no pipeline has.
     #[cfg(feature = "gateway")]
     pub(crate) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
         claims(snapshot, network, path)
@@ -161,7 +165,8 @@ pub(super) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
     config.is_some_and(|config| config.network.value == network)
         && (below_base(snapshot, path).is_some()
             || root_health(snapshot, path).is_some()
-            || is_root_metrics(snapshot, path))
+            || is_root_metrics(snapshot, path)
+            || page::is_root(snapshot, path))
 }
 
 /// Checks the target of a request, and its hosts if the target has one.

@@ -55,6 +55,11 @@ impl ChangeView {
         matches!(self.status, Status::Applied | Status::Failed)
     }
 
+    /// The kind and the name of the document that it sends, if it sends one of those stored here.
+    pub(super) fn document(&self) -> Option<(&str, &str)> {
+        Some((&self.kind, self.metadata.as_ref()?["name"].as_str()?))
+    }
+
     /// The entry in a list: metadata only.
     pub(super) fn list_entry(&self) -> Value {
         json!({

@@ -28,6 +28,9 @@ struct Failed {
 /// Lists the waiting changes of one gateway, or of all gateways visible to the caller.
 pub(super) fn list(core: &Core, call: &Call, caller: &Caller, gateway: Option<&str>) -> ApiResult {
     caller.team_id()?;
+    if let Some(id) = caller.gateway_id().filter(|_| call.parameter("page").is_none_or(|page| page == "1")) {
+        core.state().record_poll(id);
+    }
     let state = core.state();
     let only = match gateway {
         None => None,

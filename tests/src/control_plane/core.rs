@@ -68,6 +68,11 @@ impl Core {
         result
     }
 
+    /// The number of changes so far.
+    pub(super) fn revision(&self) -> u64 {
+        *self.revision.borrow()
+    }
+
     pub(super) fn wake(&self) {
         self.revision.send_modify(|revision| *revision += 1);
     }

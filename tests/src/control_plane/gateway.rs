@@ -21,6 +21,11 @@ pub(super) struct Gateway {
     pub(super) created_at: Timestamp,
     #[serde(default)]
     pub(super) last_contact: Option<Timestamp>,
+    /// The time of its last question for changes, and the time between the last two.
+    #[serde(skip)]
+    pub(super) last_poll: Option<Timestamp>,
+    #[serde(skip)]
+    pub(super) poll_gap: Option<SignedDuration>,
     #[serde(default)]
     pub(super) machine_public_key: Option<String>,
     #[serde(default)]
@@ -71,6 +76,8 @@ impl State {
             team_id: user.team_id.clone(),
             created_at: Timestamp::now(),
             last_contact: None,
+            last_poll: None,
+            poll_gap: None,
             machine_public_key: None,
             metadata: Vec::new(),
         });

@@ -15,12 +15,18 @@ impl GatewayForm {
     pub(super) fn read(config: &str) -> Self {
         let document: DocumentMut = config.parse().unwrap_or_default();
         let text = |key: &str| Some(document.get("proxy")?.get(key)?.as_str()?.to_owned());
-        let seconds = || document.get("provider")?.get("runbeam")?.get("poll_interval_secs")?.as_integer();
         Self {
             name: text("name"),
             primary_provider: text("primary_provider").unwrap_or_else(|| "runbeam".to_owned()),
-            poll_interval_secs: seconds().and_then(|seconds| seconds.try_into().ok()).unwrap_or(30),
+            poll_interval_secs: Self::interval_in(config).unwrap_or(30),
         }
+    }
+
+    /// Reads the poll interval, in seconds; `None` if the configuration does not have it.
+    pub(super) fn interval_in(config: &str) -> Option<u16> {
+        let document: DocumentMut = config.parse().ok()?;
+        let seconds = document.get("provider")?.get("runbeam")?.get("poll_interval_secs")?.as_integer()?;
+        seconds.try_into().ok()
     }
 
     /// Writes the settings into a configuration. The rest of the text stays as it is, comments included.

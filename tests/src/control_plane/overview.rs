@@ -1,18 +1,19 @@
-//! The data of the page, and the form of a gateway.
+//! The state as JSON for scripts, and the form of a gateway.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::change::{ChangeView, Status};
 use super::core::Core;
 use super::document::Kind;
 use super::gateway::Gateway;
 use super::gateway_document::GatewayForm;
+use super::standing::Standing;
 use super::state::State;
 
-/// The number of changes on the page.
+/// The number of changes in the answer.
 const MAX_CHANGES: usize = 100;
 
-/// Returns everything on the page in one response.
+/// Returns teams, users, gateways and changes in one response.
 pub(super) fn overview(core: &Core) -> Value {
     let state = core.state();
     let changes = state.changes.iter().rev().take(MAX_CHANGES);
@@ -35,25 +36,11 @@ fn summary(state: &State, gateway: &Gateway) -> Value {
         "name": gateway.name,
         "team": state.team(&gateway.team_id).map(|team| &team.name),
         "last_contact": gateway.last_contact,
-        "sync": sync(state, gateway),
+        "sync": Standing::of(state, gateway, Timestamp::now()).name(),
         "primary_provider": form.primary_provider,
         "poll_interval_secs": form.poll_interval_secs,
         "documents": documents.collect::<Vec<_>>(),
     })
-}
-
-/// The sync state of a gateway, as the page shows it.
-fn sync(state: &State, gateway: &Gateway) -> &'static str {
-    let own = || state.changes.iter().filter(|change| change.gateway_id == gateway.id);
-    if gateway.last_contact.is_none() {
-        "never seen"
-    } else if own().any(|change| !change.is_settled()) {
-        "changes waiting"
-    } else if own().next_back().is_some_and(|change: &ChangeView| change.status == Status::Failed) {
-        "last change failed"
-    } else {
-        "in sync"
-    }
 }
 
 impl State {

@@ -1,74 +1,97 @@
-//! The page for the browser, and its own calls below `/dev`.
+//! The page for the browser: its HTML, its files, and its own calls below `/dev`.
 
-use http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+mod calls;
+mod document_list;
+mod editor;
+mod frame;
+mod gateways;
+mod index;
+mod login;
+mod parts;
+mod settings;
+mod timeline;
+mod view;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, HeaderName, IF_NONE_MATCH, ORIGIN};
 use http::{Method, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use maud::Markup;
 use url::Url;
 
-use super::call::{Call, non_blank};
+use self::view::View;
+use super::call::Call;
 use super::core::Core;
-use super::document::Kind;
-use super::login;
-use super::overview;
 use super::response::{ApiError, ApiResponse, ApiResult};
-use super::state::State;
 
-const INDEX: &str = include_str!("page/index.html");
-const LOGIN: &str = include_str!("page/login.html");
-const HTML: &str = "text/html; charset=utf-8";
-/// The content security policy: no resources from other origins, and no embedding in frames.
-const POLICY: &str = "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'";
+/// The design of the gateway's status page, and what only this page has.
+const STYLE: &str = concat!(
+    include_str!("../../../harmony-host/src/management/page/design.css"),
+    include_str!("page/control-plane.css"),
+);
 
-pub(super) fn index() -> ApiResult {
-    html(INDEX)
+/// The scripts that this page shares with the status page, and its own.
+const SCRIPT: &str = concat!(
+    include_str!("../../../harmony-host/src/management/page/theme.js"),
+    include_str!("../../../harmony-host/src/management/page/times.js"),
+    include_str!("../../../harmony-host/src/management/page/live.js"),
+    include_str!("../../../harmony-host/src/management/page/act.js"),
+    include_str!("page/drafts.js"),
+    include_str!("page/editor.js"),
+);
+
+/// The content security policy: nothing from other origins, no script or style in the HTML, no embedding in frames.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Returns whether a route is read by an open page again and again.
+pub(super) fn is_polled(route: &str) -> bool {
+    route.starts_with("/dev/") || matches!(route, "/" | "/page.css" | "/page.js")
 }
 
+/// Answers with the page, or with 304 while the browser shows it.
+pub(super) fn index(core: &Core, call: &Call) -> ApiResult {
+    check_same_machine(call)?;
+    let state = core.state();
+    let view = View::new(&state, &core.url, call);
+    let tag = view.tag(core.revision());
+    let response = match call.header(IF_NONE_MATCH) == Some(tag.as_str()) {
+        true => with_policy(ApiResponse::new(StatusCode::NOT_MODIFIED, "text/html; charset=utf-8", "")),
+        false => html(index::page(&view)),
+    };
+    Ok(response.with(ETAG, &tag))
+}
+
+/// Answers with the page that approves a login of the command line.
 pub(super) fn login(core: &Core, device_token: &str) -> ApiResult {
-    let known = core.state().logins.iter().any(|login| login.device_token == device_token);
-    if known { html(LOGIN) } else { Err(ApiError::not_found("there is no such login")) }
+    let state = core.state();
+    match state.logins.iter().any(|login| login.device_token == device_token) {
+        true => Ok(html(login::page(&state, device_token))),
+        false => Err(ApiError::not_found("there is no such login")),
+    }
 }
 
-fn html(page: &'static str) -> ApiResult {
-    let policy = HeaderName::from_static("content-security-policy");
-    Ok(ApiResponse::new(StatusCode::OK, HTML, page).with(policy, POLICY))
+pub(super) fn style() -> ApiResult {
+    Ok(with_policy(ApiResponse::new(StatusCode::OK, "text/css; charset=utf-8", STYLE)))
+}
+
+pub(super) fn script() -> ApiResult {
+    Ok(with_policy(ApiResponse::new(StatusCode::OK, "text/javascript; charset=utf-8", SCRIPT)))
 }
 
 /// Handles the page's own calls. They need no token, so only browsers on this machine may make them.
 pub(super) fn handle(core: &Core, call: &Call, path: &[&str]) -> ApiResult {
     check_same_machine(call)?;
-    match (&call.method, path) {
-        (&Method::GET, ["state"]) => ApiResponse::ok(&overview::overview(core)),
-        (&Method::GET, ["requests"]) => {
-            ApiResponse::ok(&json!({ "requests": core.log().entries().collect::<Vec<_>>() }))
-        }
-        (&Method::GET, ["documents", id]) => {
-            let state = core.state();
-            let document =
-                state.document(id).ok_or_else(|| ApiError::not_found("there is no such document"))?;
-            ApiResponse::ok(&json!({ "data": document }))
-        }
-        (&Method::POST, ["documents"]) => save_document(core, &call.json()?),
-        (&Method::POST, ["gateways", id]) => save_gateway(core, id, &call.json()?),
-        (&Method::POST, ["gateways", id, "revoke"]) => {
-            call.json::<Value>()?;
-            core.change(|state| {
-                let id = gateway(state, id)?;
-                state.machine_tokens.retain(|token| token.gateway_id != id);
-                ApiResponse::ok(&json!({ "success": true }))
-            })
-        }
-        (&Method::POST, ["login"]) => {
-            let approval: Approval = call.json()?;
-            login::approve(core, &approval.device_token, &approval.user_id)?;
-            ApiResponse::ok(&json!({ "success": true }))
-        }
-        (&Method::POST, ["tokens"]) => user_token(core, &call.json()?),
-        (&Method::GET | &Method::POST, _) => {
-            Err(ApiError::not_found(format!("there is nothing at {}", call.path)))
-        }
-        _ => Err(ApiError::method_not_allowed("the page's calls are GET and POST")),
-    }
+    calls::handle(core, call, path)
+}
+
+fn html(page: Markup) -> ApiResponse {
+    with_policy(ApiResponse::new(StatusCode::OK, "text/html; charset=utf-8", page.into_string()))
+}
+
+fn with_policy(response: ApiResponse) -> ApiResponse {
+    response
+        .with(HeaderName::from_static("content-security-policy"), POLICY)
+        .with(HeaderName::from_static("x-content-type-options"), "nosniff")
+        .with(CACHE_CONTROL, "no-store")
 }
 
 /// Rejects requests that another site's page can make a browser send: DNS rebinding (`Host`), cross-site requests
@@ -92,87 +115,4 @@ fn check_same_machine(call: &Call) -> Result<(), ApiError> {
         return Err(ApiError::unsupported("the body must be application/json"));
     }
     Ok(())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Approval {
-    device_token: String,
-    user_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedDocument {
-    gateway_id: String,
-    #[serde(rename = "type")]
-    kind: String,
-    id: Option<String>,
-    toml: String,
-}
-
-fn save_document(core: &Core, saved: &SavedDocument) -> ApiResult {
-    let kind: Kind = saved.kind.parse().map_err(ApiError::unprocessable)?;
-    non_blank("toml", &saved.toml)?;
-    core.change(|state| {
-        let gateway = gateway(state, &saved.gateway_id)?;
-        let id = saved.id.as_deref();
-        let own = |id: &str| {
-            let mut all = state.documents.iter();
-            all.any(|known| known.id == id && known.gateway_id == gateway && known.kind == kind)
-        };
-        if let Some(unknown) = id.filter(|id| !own(id)) {
-            return Err(ApiError::not_found(format!("this gateway has no {} {unknown}", kind.name())));
-        }
-        let stored = state.store(&gateway, kind, id, &saved.toml);
-        let (document, _) = stored.map_err(ApiError::unprocessable)?;
-        ApiResponse::ok(&json!({ "id": document.id, "change_id": state.announce(&document) }))
-    })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedGateway {
-    name: String,
-    poll_interval_secs: u16,
-    primary_provider: String,
-}
-
-fn save_gateway(core: &Core, id: &str, saved: &SavedGateway) -> ApiResult {
-    let name = non_blank("name", &saved.name)?;
-    non_blank("primary_provider", &saved.primary_provider)?;
-    if saved.poll_interval_secs > 3600 {
-        return Err(ApiError::unprocessable("`poll_interval_secs` must be 0 to 3600"));
-    }
-    core.change(|state| {
-        let change =
-            state.save_form(&gateway(state, id)?, name, &saved.primary_provider, saved.poll_interval_secs);
-        ApiResponse::ok(&json!({ "change_id": change.map_err(ApiError::unprocessable)? }))
-    })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TokenRequest {
-    team: String,
-    #[serde(default)]
-    sanctum: bool,
-}
-
-fn user_token(core: &Core, request: &TokenRequest) -> ApiResult {
-    core.change(|state| {
-        let team = state.team(&request.team).cloned();
-        let team = team.ok_or_else(|| ApiError::not_found(format!("there is no team {}", request.team)))?;
-        let user = state.user_of(&team);
-        let token = match request.sanctum {
-            true => state.sanctum(&user),
-            false => state.user_jwt(&core.url, &user, login::USER_TOKEN_SECONDS),
-        };
-        ApiResponse::ok(&json!({ "token": token, "user": user.json() }))
-    })
-}
-
-fn gateway(state: &State, wanted: &str) -> Result<String, ApiError> {
-    let gateway = state.gateway(wanted).ok_or_else(|| ApiError::not_found("there is no such gateway"))?;
-    Ok(gateway.id.clone())
 }

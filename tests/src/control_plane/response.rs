@@ -47,11 +47,13 @@ pub(super) struct ApiError {
     pub(super) message: String,
     /// True if the caller violated the protocol, as opposed to sending a request that failed.
     pub(super) violation: bool,
+    /// The line of a document that is at fault, from 1.
+    pub(super) line: Option<usize>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
-        Self { status, error, message: message.into(), violation: false }
+        Self { status, error, message: message.into(), violation: false, line: None }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -91,7 +93,15 @@ impl ApiError {
         Self { violation: true, ..Self::new(StatusCode::CONFLICT, "conflict", message) }
     }
 
+    pub(super) fn at_line(self, line: Option<usize>) -> Self {
+        Self { line, ..self }
+    }
+
     pub(super) fn to_response(&self) -> ApiResponse {
-        ApiResponse::json(self.status, &json!({ "error": self.error, "message": self.message }))
+        let mut body = json!({ "error": self.error, "message": self.message });
+        if let Some(line) = self.line {
+            body["line"] = line.into();
+        }
+        ApiResponse::json(self.status, &body)
     }
 }

@@ -18,7 +18,9 @@ pub(super) fn handle(core: &Core, call: &Call, caller: &Caller) -> ApiResult {
     let get = || check_method(call, &Method::GET);
     let post = || check_method(call, &Method::POST);
     match segments[..] {
-        [""] => get().and_then(|()| page::index()),
+        [""] => get().and_then(|()| page::index(core, call)),
+        ["page.css"] => get().and_then(|()| page::style()),
+        ["page.js"] => get().and_then(|()| page::script()),
         ["login", device] => get().and_then(|()| page::login(core, device)),
         [".well-known", "jwks.json"] => get().and_then(|()| discovery::jwks(core, call)),
         ["harmony", "base-url"] => get().and_then(|()| discovery::base_url(core)),

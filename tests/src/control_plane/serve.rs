@@ -18,6 +18,7 @@ use super::core::Core;
 use super::credential::Caller;
 use super::cuttable_stream::CutHandle;
 use super::faults::Fault;
+use super::page;
 use super::response::{ApiError, ApiResponse};
 use super::routes;
 use super::rules::RequestInfo;
@@ -46,8 +47,8 @@ async fn serve(core: Arc<Core>, cut: CutHandle, request: Request<Incoming>) -> R
         Err(_) => return Err(ErrorKind::TimedOut.into()),
     };
     let call = Call::new(parts, body);
-    if call.route().starts_with("/dev/") {
-        // The page polls every second. Its calls are not logged and get no faults, since it shows log and faults.
+    if page::is_polled(call.route()) {
+        // Neither logged nor hit by faults, which are for the calls of gateways.
         let caller = identify(&core, &call);
         return Ok(full(routes::handle(&core, &call, &caller).unwrap_or_else(|error| error.to_response())));
     }

@@ -1,0 +1,68 @@
+// Actions: a form with `data-act` is sent as JSON, which no page of another site can do. What cannot be undone is asked for
+// first, with the name of the thing.
+
+// Asks in a dialog. Resolves to whether the answer is yes.
+function ask({ ask: question, consequence, yes }) {
+  const dialog = document.getElementById("ask");
+  document.getElementById("ask-question").textContent = question;
+  document.getElementById("ask-consequence").textContent = consequence || "";
+  document.getElementById("ask-yes").textContent = yes;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+// Returns the fields of a form as JSON. An empty field that may be absent is left out.
+function bodyOf(form) {
+  const fields = [...form.elements].filter((field) => field.name && !("optional" in field.dataset && !field.value));
+  return Object.fromEntries(fields.map((field) => [field.name, field.type === "number" ? field.valueAsNumber : field.value]));
+}
+
+// Shows the outcome of an action at the top, and beside its field where it names one.
+function showOutcome(form, is, text, problems = []) {
+  const outcome = document.getElementById("outcome");
+  outcome.className = `note ${is}`;
+  outcome.hidden = false;
+  const list = document.createElement("ul");
+  list.append(...problems.map((problem) => Object.assign(document.createElement("li"), { textContent: problem })));
+  outcome.replaceChildren(text, list);
+  for (const field of form.elements) field.removeAttribute("aria-invalid");
+}
+
+const inWords = ({ file, line, key, message, help }) =>
+  [file && (line ? `${file}:${line}` : file), key, message].filter(Boolean).join(": ") + (help ? ` (${help})` : "");
+
+async function act(form) {
+  const button = form.querySelector("button:not([type=button])");
+  button?.setAttribute("aria-busy", "true");
+  try {
+    const response = await fetch(form.action, {
+      method: "POST", headers: { "Content-Type": "application/json", ...own() }, body: JSON.stringify(bodyOf(form)),
+    });
+    const answer = await response.json().catch(() => ({}));
+    const done = response.ok && answer.success !== false;
+    const text = done ? form.dataset.done || answer.message : answer.message || `the answer is ${response.status}`;
+    showOutcome(form, done ? "ok" : "bad", text, (answer.problems || []).map(inWords));
+    if (done && form.dataset.then) history.replaceState(null, "", form.dataset.then.replace("{name}", encodeURIComponent(answer.name)));
+    form.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: { done, answer } }));
+  } catch {
+    showOutcome(form, "bad", "Nothing was sent: there is no connection.");
+  } finally {
+    button?.removeAttribute("aria-busy");
+  }
+  pageTag = null;
+  refresh();
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!("act" in form.dataset)) return;
+  event.preventDefault();
+  const from = event.submitter?.id;
+  if (form.dataset.ask && !(await ask(form.dataset))) return document.getElementById(from)?.focus();
+  await act(form);
+  // The part with the button may have been replaced while the dialog was open.
+  if (!document.activeElement || document.activeElement === document.body) document.getElementById(from)?.focus();
+});

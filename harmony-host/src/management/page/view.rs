@@ -1,0 +1,89 @@
+//! What the page shows: one snapshot and one status, and what the reader searches for.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde_json::json;
+use url::form_urlencoded;
+
+use crate::management::page::times::Now;
+use crate::snapshot::Snapshot;
+use crate::status::{Authorization, Status};
+use crate::storage::digest::Digest;
+
+/// The longest text that the reader can search for, in bytes.
+const MAX_SEARCH: usize = 2048;
+
+/// The time before its end from which an authorization is shown as one that ends soon.
+const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The data of the page.
+#[derive(Debug)]
+pub(super) struct View<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) status: &'a Status,
+    pub(super) now: Now,
+    pub(super) uptime: Duration,
+    /// The base path of the management API, without slashes at its ends.
+    pub(super) base: &'a str,
+    /// The text of the search field.
+    pub(super) search: String,
+}
+
+impl<'a> View<'a> {
+    /// Creates the view for a request with the query string `query`.
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        status: &'a Status,
+        uptime: Duration,
+        base: &'a str,
+        query: Option<&str>,
+    ) -> Self {
+        let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        let search = pairs.find(|(name, _)| name == "q").map_or(Cow::Borrowed(""), |(_, value)| value);
+        let mut search = search.trim().to_owned();
+        search.truncate(search.floor_char_boundary(MAX_SEARCH));
+        Self { snapshot, status, now: Now::of(snapshot.providers.now()), uptime, base, search }
+    }
+
+    /// Returns the path of an operation of the management API.
+    pub(super) fn path(&self, operation: &str) -> String {
+        format!("/{}/{operation}", self.base)
+    }
+
+    /// Returns a tag that changes with what the page shows, except the ages that the script counts itself. It reads the
+    /// status only, so that an open page costs next to nothing.
+    pub(super) fn tag(&self) -> String {
+        let now = self.snapshot.providers.now();
+        let certificates = self.snapshot.certificates.iter().map(|end| end.state(now).as_str());
+        let facts = json!([
+            env!("CARGO_PKG_VERSION"),
+            self.base,
+            self.search,
+            self.snapshot.generation,
+            self.status,
+            certificates.collect::<Vec<_>>(),
+            self.authorization_ends_soon(),
+        ]);
+        format!("\"{}\"", Digest::of(facts.to_string().as_bytes()))
+    }
+
+    /// Returns whether the authorization is valid and ends soon.
+    pub(super) fn authorization_ends_soon(&self) -> bool {
+        self.status.sync.as_ref().is_some_and(|sync| {
+            sync.authorization == Authorization::Valid
+                && sync.authorized_until.is_some_and(|until| self.now.is_within(until, SOON))
+        })
+    }
+
+    /// Returns the primary provider as people call it, and the host of its control plane.
+    pub(super) fn provider(&self) -> (String, Option<String>) {
+        let primary = &self.snapshot.config.primary;
+        let name = match primary.name.as_str() {
+            "runbeam" => "Runbeam Cloud".to_owned(),
+            other => other.to_owned(),
+        };
+        let host = primary.address.as_deref().and_then(|address| address.split_once("://"));
+        (name, host.map(|(_, rest)| rest.split('/').next().unwrap_or(rest).to_owned()))
+    }
+}
