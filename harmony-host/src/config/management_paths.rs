@@ -69,9 +69,9 @@ pub(crate) fn is_alone(management: &Management, pipelines: &[Arc<LinkedPipeline>
     neighbours(management, pipelines).next().is_none()
 }
 
-/// Returns whether no pipeline has a path or an ingress URL on the network of the management API.
+/// Returns whether no pipeline is on the network of the management API.
 #[cfg(feature = "management")]
-pub(crate) fn serves_only_management(management: &Management, pipelines: &[Arc<LinkedPipeline>]) -> bool {
+pub(crate) fn is_alone(management: &Management, pipelines: &[Arc<LinkedPipeline>]) -> bool {
     neighbours(management, pipelines).next().is_none()
 }
 

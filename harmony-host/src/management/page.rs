@@ -1,10 +1,12 @@
 //! The status page: what the management API knows, for a person with a browser.
 
+mod api;
 mod attention;
 mod document;
 mod generations;
 mod numbers;
 mod parts;
+mod samples;
 mod served;
 mod sign_in;
 mod times;
@@ -17,10 +19,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::Full;
 use maud::Markup;
 
-use crate::config::management_paths::serves_only_management;
-use crate::host::Control;
+use crate::config::management_paths::is_alone;
+use crate::management::page::api::Api;
 use crate::management::page::view::View;
+use crate::management::service::Management;
 use crate::snapshot::Snapshot;
+
+pub(super) use samples::Samples;
 
 /// The style: the design that the page shares with that of the development control plane, then its own parts.
 const STYLE: &str = concat!(include_str!("page/design.css"), include_str!("page/status.css"));
@@ -39,40 +44,55 @@ const SCRIPT: &str = concat!(
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// A request of a browser for the page or one of its files.
+#[derive(Debug)]
+pub(super) enum Question {
+    Style,
+    Script,
+    /// The root of the network, which leads to the page.
+    Root,
+    /// The page, for somebody who needs the token.
+    SignIn,
+    /// The page, with the query string and the tag of the one that is shown.
+    Status(Option<String>, Option<HeaderValue>),
+}
+
+impl Question {
+    /// Returns the question; `None` for every other request. `below` is the path below the base path, and `refused` the
+    /// status with which the guard refuses the request.
+    ///
+    /// The files are the same for everybody, and a browser sends no token for them, so only a guard that no token satisfies
+    /// refuses them.
+    pub(super) fn of<B>(
+        request: &Request<B>,
+        below: Option<&str>,
+        snapshot: &Snapshot,
+        refused: Option<StatusCode>,
+    ) -> Option<Self> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD)
+            || refused.is_some_and(|status| status != StatusCode::UNAUTHORIZED)
+        {
+            return None;
+        }
+        match below.map(|below| below.trim_matches('/')) {
+            Some("page.css") => Some(Self::Style),
+            Some("page.js") => Some(Self::Script),
+            None | Some("") if !wants_html(request.headers()) => None,
+            None => is_root(snapshot, request.uri().path()).then_some(Self::Root),
+            Some("") if refused.is_some() => Some(Self::SignIn),
+            Some("") => {
+                let query = request.uri().query().map(str::to_owned);
+                Some(Self::Status(query, request.headers().get(IF_NONE_MATCH).cloned()))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Returns whether `path` is the root of a network that serves nothing but the management API: it leads to the page.
 pub(super) fn is_root(snapshot: &Snapshot, path: &str) -> bool {
     let config = snapshot.config.management.as_ref();
-    path == "/" && config.is_some_and(|config| serves_only_management(config, &snapshot.config.pipelines))
-}
-
-/// Answers a request of a browser for the page or one of its files; `None` for every other request. `below` is the path
-/// below the base path, and `refused` the status with which the guard refuses the request.
-///
-/// The files are the same for everybody, and a browser sends no token for them, so only a guard that no token satisfies
-/// refuses them.
-pub(super) fn answer<B>(
-    request: &Request<B>,
-    below: Option<&str>,
-    snapshot: &Snapshot,
-    control: &Control,
-    refused: Option<StatusCode>,
-) -> Option<Response<Full<Bytes>>> {
-    let config = snapshot.config.management.as_ref()?;
-    if !matches!(*request.method(), Method::GET | Method::HEAD)
-        || refused.is_some_and(|status| status != StatusCode::UNAUTHORIZED)
-    {
-        return None;
-    }
-    let base = config.base_path.as_str();
-    match below.map(|below| below.trim_matches('/')) {
-        Some("page.css") => Some(file("text/css; charset=utf-8", STYLE)),
-        Some("page.js") => Some(file("text/javascript; charset=utf-8", SCRIPT)),
-        None | Some("") if !wants_html(request.headers()) => None,
-        None => is_root(snapshot, request.uri().path()).then(|| to_page(base)),
-        Some("") if refused.is_some() => Some(sign_in(base)),
-        Some("") => Some(status(request, snapshot, control, base)),
-        _ => None,
-    }
+    path == "/" && config.is_some_and(|config| is_alone(config, &snapshot.config.pipelines))
 }
 
 /// Returns whether a client asks for HTML, as browsers do.
@@ -83,25 +103,34 @@ fn wants_html(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Answers with the page, or with 304 while the client shows it.
-fn status<B>(
-    request: &Request<B>,
+/// Answers a question about the page.
+pub(super) async fn answer(
+    question: Question,
     snapshot: &Snapshot,
-    control: &Control,
-    base: &str,
+    management: &Management,
 ) -> Response<Full<Bytes>> {
-    let status = control.status.read();
-    let view = View::new(snapshot, &status, control.started.elapsed(), base, request.uri().query());
-    let tag = view.tag();
-    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = match known == Some(tag.as_str()) {
-        true => with_policy(StatusCode::NOT_MODIFIED, Full::default()),
-        false => html(StatusCode::OK, document::status_page(&view)),
-    };
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(ETAG, tag);
+    let base = snapshot.config.management.as_ref().map_or("", |config| &config.base_path);
+    match question {
+        Question::Style => file("text/css; charset=utf-8", STYLE),
+        Question::Script => file("text/javascript; charset=utf-8", SCRIPT),
+        Question::Root => to_page(base),
+        Question::SignIn => sign_in(base),
+        Question::Status(query, known) => {
+            let api = Api::new(management, base);
+            let numbers = management.samples.take(&api).await;
+            let mut view = View::new(snapshot, management, base, query.as_deref(), numbers);
+            let tag = HeaderValue::from_str(&view.tag()).ok();
+            let mut response = match known.is_some() && known == tag {
+                true => with_policy(StatusCode::NOT_MODIFIED, Full::default()),
+                false => {
+                    view.read(&api).await;
+                    html(StatusCode::OK, document::status_page(&view))
+                }
+            };
+            tag.map(|tag| response.headers_mut().insert(ETAG, tag));
+            response
+        }
     }
-    response
 }
 
 /// Answers 401 with the page that asks for the token.

@@ -32,10 +32,12 @@ use crate::snapshot::Snapshot;
 /// `health/live` and `health/ready` tell anybody that the gateway is live and ready. Mount it only on a listener for operators. Without `[management] enabled = true` every response is 404.
 #[derive(Clone, Debug)]
 pub struct Management {
-    control: Control,
+    pub(super) control: Control,
     /// What the built-in gateway has served; `None` for an application that serves the requests.
     #[cfg(feature = "gateway")]
     traffic: Option<Arc<Traffic>>,
+    /// What the status page has counted.
+    pub(super) samples: Arc<page::Samples>,
 }
 
 impl Management {
@@ -45,6 +47,7 @@ impl Management {
             control: host.control().clone(),
             #[cfg(feature = "gateway")]
             traffic: None,
+            samples: Arc::default(),
         }
     }
 
@@ -83,11 +86,12 @@ impl Management {
         let below = below_base(&snapshot, path);
         let root_metrics = || is_root_metrics(&snapshot, path).then_some(&Route::METRICS);
         let in_base = || Route::find(below.as_deref()?.trim_matches('/'));
-        let route = root_health(&snapshot, path).or_else(root_metrics).or_else(in_base);
+        let root_health = root_health(&snapshot, path);
+        let route = root_health.or_else(root_metrics).or_else(in_base);
         let guarded = guard::check(config, &GuardRequest::of(peer.ip(), &request));
         let refused = guarded.err().map(|(status, _)| status);
-        if let Some(answer) = page::answer(&request, below.as_deref(), &snapshot, &self.control, refused) {
-            return answer;
+        if let Some(question) = page::Question::of(&request, below.as_deref(), &snapshot, refused) {
+            return page::answer(question, &snapshot, self).await;
         }
         if let Err((status, message)) = guarded
             && !route.is_some_and(|route| route.is_public())

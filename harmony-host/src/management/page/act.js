@@ -1,12 +1,26 @@
 // Actions: a form with `data-act` is sent as JSON, which no page of another site can do. What cannot be undone is asked for
 // first, with the name of the thing.
 
+// Asks the gateway what an action would do, and returns that in sentences.
+async function foresee(form) {
+  const body = JSON.stringify({ ...bodyOf(form), dry_run: true });
+  const response = await fetch(form.action, { method: "POST", headers: { "Content-Type": "application/json", ...own() }, body });
+  const answer = await response.json();
+  const files = (verb, names = []) => names.map((name) => `${verb} ${name}`);
+  return [
+    ...response.ok ? [] : [answer.message], ...answer.reasons ?? [], ...answer.changed ?? [], ...files("writes", answer.written),
+    ...files("removes", answer.removed), ...files("replaces the unapplied edit of", answer.lost), ...answer.kept ?? [], ...answer.control_plane ?? [],
+  ];
+}
+
 // Asks in a dialog. Resolves to whether the answer is yes.
-function ask({ ask: question, consequence, yes }) {
+function ask({ ask: question, consequence, yes }, foreseen = []) {
   const dialog = document.getElementById("ask");
   document.getElementById("ask-question").textContent = question;
   document.getElementById("ask-consequence").textContent = consequence || "";
   document.getElementById("ask-yes").textContent = yes;
+  document.getElementById("ask-foreseen").replaceChildren(
+    ...foreseen.map((sentence) => Object.assign(document.createElement("li"), { textContent: sentence })));
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -17,7 +31,7 @@ function ask({ ask: question, consequence, yes }) {
 // Returns the fields of a form as JSON. An empty field that may be absent is left out.
 function bodyOf(form) {
   const fields = [...form.elements].filter((field) => field.name && !("optional" in field.dataset && !field.value));
-  return Object.fromEntries(fields.map((field) => [field.name, field.type === "number" ? field.valueAsNumber : field.value]));
+  return Object.fromEntries(fields.map((field) => [field.name, field.type === "number" || "number" in field.dataset ? Number(field.value) : field.value]));
 }
 
 // Shows the outcome of an action at the top, and beside its field where it names one.
@@ -44,7 +58,7 @@ async function act(form) {
     const answer = await response.json().catch(() => ({}));
     const done = response.ok && answer.success !== false;
     const text = done ? form.dataset.done || answer.message : answer.message || `the answer is ${response.status}`;
-    showOutcome(form, done ? "ok" : "bad", text, (answer.problems || []).map(inWords));
+    showOutcome(form, done ? "ok" : "bad", text, [...answer.reasons ?? [], ...(answer.problems ?? []).map(inWords), ...answer.control_plane ?? []]);
     if (done && form.dataset.then) history.replaceState(null, "", form.dataset.then.replace("{name}", encodeURIComponent(answer.name)));
     form.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: { done, answer } }));
   } catch {
@@ -61,7 +75,8 @@ document.addEventListener("submit", async (event) => {
   if (!("act" in form.dataset)) return;
   event.preventDefault();
   const from = event.submitter?.id;
-  if (form.dataset.ask && !(await ask(form.dataset))) return document.getElementById(from)?.focus();
+  const foreseen = "foreseen" in form.dataset ? await foresee(form).catch(() => []) : [];
+  if (form.dataset.ask && !(await ask(form.dataset, foreseen))) return document.getElementById(from)?.focus();
   await act(form);
   // The part with the button may have been replaced while the dialog was open.
   if (!document.activeElement || document.activeElement === document.body) document.getElementById(from)?.focus();

@@ -40,7 +40,7 @@ pub(super) fn section(view: &View<'_>) -> Markup {
 }
 
 fn items(view: &View<'_>) -> Vec<Item> {
-    let status = view.status;
+    let status = &*view.status;
     let mut items = Vec::new();
     let rejected =
         status.attempted.as_ref().filter(|attempted| attempted.verdict == AttemptVerdict::Rejected);

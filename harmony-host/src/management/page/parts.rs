@@ -77,8 +77,10 @@ pub(super) struct Button<'a> {
     pub(super) label: &'a str,
     /// The question, the consequence and the answer that goes on; `None` for what can be repeated without harm.
     pub(super) ask: Option<[String; 3]>,
-    /// The fields of its body.
-    pub(super) fields: &'a [(&'a str, String)],
+    /// The fields of its body: numbers.
+    pub(super) fields: &'a [(&'a str, u64)],
+    /// Set if the operation tells what it would do: `dry_run`.
+    pub(super) is_foreseen: bool,
 }
 
 impl Button<'_> {
@@ -90,8 +92,8 @@ impl Button<'_> {
         };
         html! {
             form.needs-script method="post" action=(self.path) data-act data-ask=[question]
-                data-consequence=[consequence] data-yes=[yes] {
-                @for (name, value) in self.fields { input type="hidden" name=(name) value=(value); }
+                data-consequence=[consequence] data-yes=[yes] data-foreseen[self.is_foreseen] {
+                @for (name, value) in self.fields { input type="hidden" name=(name) value=(value) data-number; }
                 button id=(self.id) { (self.label) }
             }
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use maud::{Markup, html};
 
 use crate::config::{Destination, LinkedPipeline};
+use crate::diagnostics::logged::counted;
 use crate::management::page::parts::{Tone, clean, state};
 use crate::management::page::view::View;
 
@@ -15,7 +16,7 @@ const MAX_PIPELINES: usize = 100;
 pub(super) fn section(view: &View<'_>) -> Markup {
     html! {
         section #served.card.served aria-labelledby="served-title" {
-            header { h2 #served-title { "What is served" } }
+            header { h2 #served-title { "What is served" } (summary(view)) }
             form.search method="get" role="search" {
                 div.fields {
                     div.field.wide {
@@ -26,6 +27,18 @@ pub(super) fn section(view: &View<'_>) -> Markup {
                 }
             }
             div #served-list data-live { (pipelines(view)) (networks(view)) (meshes(view)) }
+        }
+    }
+}
+
+/// Returns the number of pipelines, and of those whose requests are refused.
+fn summary(view: &View<'_>) -> Markup {
+    let all = &view.snapshot.config.pipelines;
+    let refused = all.iter().filter(|linked| linked.unserved.is_some() || !linked.closed.is_empty()).count();
+    html! {
+        div #served-summary data-live {
+            span.muted { (counted(all.len(), "pipeline")) ", " (counted(view.snapshot.config.meshes.len(), "mesh")) }
+            @if refused > 0 { " " (state(Tone::Bad, &format!("{refused} refuse requests"))) }
         }
     }
 }

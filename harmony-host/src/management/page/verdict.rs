@@ -20,7 +20,7 @@ pub(super) struct Verdict {
 impl Verdict {
     /// Returns the verdict.
     pub(super) fn of(view: &View<'_>) -> Self {
-        let status = view.status;
+        let status = &*view.status;
         let rejected =
             status.attempted.as_ref().filter(|attempted| attempted.verdict == AttemptVerdict::Rejected);
         let reason = status.reason();
@@ -91,9 +91,9 @@ impl Verdict {
                 (facts(view))
                 div.row.actions {
                     @if view.status.sync.is_some() {
-                        (Button { id: "act-sync", path: view.path("sync"), label: "Sync now", ask: None, fields: &[] }.render())
+                        (Button { id: "act-sync", path: view.path("sync"), label: "Sync now", ask: None, fields: &[], is_foreseen: false }.render())
                     }
-                    (Button { id: "act-reload", path: view.path("reload"), label: "Read the files again", ask: None, fields: &[] }.render())
+                    (Button { id: "act-reload", path: view.path("reload"), label: "Read the files again", ask: None, fields: &[], is_foreseen: false }.render())
                     @if view.status.is_unknown() { (accept(view)) }
                 }
             }
@@ -137,7 +137,7 @@ fn broken(attempted: &Attempted) -> Markup {
 
 /// Returns what is desired, what is live, and when the control plane was heard.
 fn facts(view: &View<'_>) -> Markup {
-    let (status, now) = (view.status, view.now);
+    let (status, now) = (&*view.status, view.now);
     html! {
         dl.facts {
             @if let Some(effective) = &status.effective {
@@ -188,7 +188,7 @@ fn control_plane(view: &View<'_>, sync: &SyncStatus) -> Markup {
             }
             dd.muted.small {
                 "asked " (clean(&sync.cadence))
-                @if let Some(due) = sync.due_at { ", next " (now.age(due)) }
+                @if let Some(due) = sync.due_at.filter(|due| *due > now.time()) { ", next " (now.age(due)) }
             }
         }
         div {
@@ -218,7 +218,15 @@ fn accept(view: &View<'_>) -> Markup {
         "Accept the new state".to_owned(),
     ];
     let path = view.path("sync/accept-fresh");
-    Button { id: "act-accept", path, label: "Accept the new state", ask: Some(ask), fields: &[] }.render()
+    Button {
+        id: "act-accept",
+        path,
+        label: "Accept the new state",
+        ask: Some(ask),
+        fields: &[],
+        is_foreseen: false,
+    }
+    .render()
 }
 
 /// Returns the first digits of a digest.

@@ -1,18 +1,25 @@
-//! What the page shows: one snapshot and one status, and what the reader searches for.
+//! What the page shows: one snapshot and one status, the history, the numbers, and what the reader searches for.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use crate::management::page::api::Api;
+use crate::management::page::samples::Numbers;
 use crate::management::page::times::Now;
+use crate::management::service::Management;
 use crate::snapshot::Snapshot;
 use crate::status::{Authorization, Status};
 use crate::storage::digest::Digest;
 
 /// The longest text that the reader can search for, in bytes.
 const MAX_SEARCH: usize = 2048;
+
+/// The generations on the page. `harmony-host history` shows the others.
+const MAX_GENERATIONS: usize = 20;
 
 /// The time before its end from which an authorization is shown as one that ends soon.
 const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -21,29 +28,47 @@ const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
 #[derive(Debug)]
 pub(super) struct View<'a> {
     pub(super) snapshot: &'a Snapshot,
-    pub(super) status: &'a Status,
+    pub(super) status: Arc<Status>,
     pub(super) now: Now,
     pub(super) uptime: Duration,
     /// The base path of the management API, without slashes at its ends.
     pub(super) base: &'a str,
     /// The text of the search field.
     pub(super) search: String,
+    /// The numbers of the requests; `None` on a gateway that counts none.
+    pub(super) numbers: Option<Numbers>,
+    /// The answer of `GET history`; `None` on a gateway without a history.
+    pub(super) history: Option<Value>,
 }
 
 impl<'a> View<'a> {
     /// Creates the view for a request with the query string `query`.
     pub(super) fn new(
         snapshot: &'a Snapshot,
-        status: &'a Status,
-        uptime: Duration,
+        management: &Management,
         base: &'a str,
         query: Option<&str>,
+        numbers: Option<Numbers>,
     ) -> Self {
         let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         let search = pairs.find(|(name, _)| name == "q").map_or(Cow::Borrowed(""), |(_, value)| value);
         let mut search = search.trim().to_owned();
         search.truncate(search.floor_char_boundary(MAX_SEARCH));
-        Self { snapshot, status, now: Now::of(snapshot.providers.now()), uptime, base, search }
+        Self {
+            snapshot,
+            status: management.control.status.read(),
+            now: Now::of(snapshot.providers.now()),
+            uptime: management.control.started.elapsed(),
+            base,
+            search,
+            numbers,
+            history: None,
+        }
+    }
+
+    /// Reads the parts that cost more than the tag.
+    pub(super) async fn read(&mut self, api: &Api<'_>) {
+        self.history = api.json(&format!("history?limit={MAX_GENERATIONS}")).await;
     }
 
     /// Returns the path of an operation of the management API.
@@ -61,7 +86,8 @@ impl<'a> View<'a> {
             self.base,
             self.search,
             self.snapshot.generation,
-            self.status,
+            &*self.status,
+            self.numbers,
             certificates.collect::<Vec<_>>(),
             self.authorization_ends_soon(),
         ]);

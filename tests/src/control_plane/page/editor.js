@@ -31,7 +31,7 @@ document.addEventListener("input", ({ target }) => {
   markLine(target, null);
 });
 document.addEventListener("acted", ({ target, detail: { done, answer } }) => {
-  if (target.id !== "document-form") return;
+  if (!target.matches("#document-form")) return;
   const text = editorText();
   document.getElementById("document-error").textContent = done ? "" : answer.line ? `Line ${answer.line}: ${answer.message}` : answer.message;
   markLine(text, done ? null : answer.line || null);

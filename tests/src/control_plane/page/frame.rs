@@ -53,6 +53,7 @@ fn ask() -> Markup {
             form method="dialog" {
                 h2 #ask-question {}
                 p #ask-consequence {}
+                ul #ask-foreseen.small {}
                 div.actions {
                     button value="" autofocus { "Cancel" }
                     button #ask-yes.danger value="yes" {}
