@@ -51,6 +51,7 @@ mod sdk;
 mod security_table;
 mod single_edits;
 mod spoofing;
+mod status_page;
 mod swapping;
 mod switching;
 mod sync;

@@ -99,7 +99,54 @@ async fn the_pages_load_nothing_from_elsewhere() {
     for url in [format!("{}/", cloud.url()), begun["verification_url"].as_str().unwrap().to_owned()] {
         let page = crate::get(&url).await.unwrap();
         assert_eq!(page.status(), StatusCode::OK, "{url}");
+        let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         let text = page.text().await.unwrap();
-        assert!(!text.contains("src=") && !text.contains("https://"), "{url} loads resources from elsewhere");
+        let addresses = text.split("src=\"").chain(text.split("href=\"")).skip(1);
+        for address in addresses.filter(|address| !address.starts_with("<!")) {
+            assert!(address.starts_with(['/', '#', '?']) || address.starts_with("data:,"), "{url}: {address}");
+        }
     }
+}
+
+/// The page shows the state, so a name that leads to this machine (DNS rebinding) does not get it.
+#[tokio::test]
+async fn the_page_is_for_this_machine() {
+    let cloud = ControlPlane::start().await;
+    let named = |host| send(request(&cloud, "GET", "/", "").header("host", host));
+    assert_eq!(named("evil.example").await.status, StatusCode::FORBIDDEN);
+    let tag = crate::get(format!("{}/", cloud.url())).await.unwrap().headers()["etag"].clone();
+    let again = crate::client().get(format!("{}/", cloud.url())).header("if-none-match", tag);
+    assert_eq!(again.send().await.unwrap().status(), StatusCode::NOT_MODIFIED);
+}
+
+#[tokio::test]
+async fn documents_and_gateways_are_deleted_with_what_belongs_to_them() {
+    let cloud = ControlPlane::start().await;
+    let gateway = cloud.authorize("radiology", "gw").gateway_id;
+    let new = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines.api]\n" });
+    let id = post(&cloud, "/dev/documents", "", &new).await.body["id"].as_str().unwrap().to_owned();
+    let other = cloud.authorize("radiology", "other").gateway_id;
+    let delete = |gateway: &str| {
+        let (path, body) = (format!("/dev/documents/{id}/delete"), json!({ "gateway_id": gateway }));
+        let cloud = &cloud;
+        async move { post(cloud, &path, "", &body).await.status }
+    };
+    assert_eq!(delete(&other).await, StatusCode::NOT_FOUND, "the document of another gateway");
+    assert_eq!(delete(&gateway).await, StatusCode::OK);
+    assert_eq!(cloud.document("gw", "pipeline", "api"), None);
+    assert_eq!(cloud.changes("gw").len(), 1, "the change stays in the timeline");
+    post(&cloud, "/dev/gateways/gw/delete", "", &json!({})).await;
+    let state = get(&cloud, "/dev/state", "").await.body;
+    assert_eq!(state["changes"], json!([]));
+    assert_eq!(state["gateways"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_document_has_its_line() {
+    let cloud = ControlPlane::start().await;
+    let gateway = cloud.authorize("radiology", "gw").gateway_id;
+    let broken = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines.api]\na = 1\nb = [\n" });
+    let refused = post(&cloud, "/dev/documents", "", &broken).await;
+    assert_eq!((refused.status, &refused.body["line"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(3)));
 }
