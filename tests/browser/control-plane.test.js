@@ -19,6 +19,7 @@ after(async () => {
 const editor = "#document-toml";
 const text = (page, selector) => page.locator(selector).innerText();
 const newest = "#change-rows > li:first-child";
+const isApplied = (page, document) => page.locator(`${newest}:has(a:text-is("${document}")) .status`).getByText("applied").waitFor();
 
 // Saves the document in the editor, as a person without a mouse does.
 async function save(page) {
@@ -39,8 +40,7 @@ test("a document is written, sent, applied and deleted by keyboard", async () =>
   await page.keyboard.insertText(echo("hello"));
   await save(page);
   await page.waitForURL("**/?gateway=edge&document=pipeline%2Fhello");
-  await page.locator(`${newest} .status`).getByText("applied").waitFor();
-  assert.match(await text(page, newest), /pipeline hello/);
+  await isApplied(page, "hello");
   assert.equal((await fetch(`http://127.0.0.1:${edge.open}/hello`)).status, 200);
   const steps = await page.locator(`${newest} .steps .state`).allTextContents();
   assert.deepEqual(steps, ["✓pending", "✓acknowledged", "✓applied"], "the timeline");
@@ -123,7 +123,7 @@ test("the Primary Provider is set to Local, and the gateway stops asking", async
   await tabTo(page, "#gateway-save");
   await page.keyboard.press("Enter");
   await eventually("the gateway switches to local", async () => (await edge.status()).provider.name === "local");
-  await page.locator(`${newest} .status`).getByText("applied").waitFor();
+  await isApplied(page, "config");
   await page.locator("#gateway-edge .sync").getByText("provider local, does not ask").waitFor();
   const before = world.polls();
   assert.ok(fs.readFileSync(edge.config, "utf8").startsWith("# This comment stays.\n"));

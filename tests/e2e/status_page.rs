@@ -80,9 +80,15 @@ async fn the_policy_is_strict() {
 async fn a_client_elsewhere_is_asked_for_the_token() {
     let site = Site::with(&with_token(), Workdir::new()).await;
     let answer = get(&site, "/admin/", &[HTML, PROXIED]).await;
-    assert_eq!((answer.status().as_u16(), &answer.headers()["www-authenticate"]), (401, &"Bearer".parse().unwrap()));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["www-authenticate"]),
+        (401, &"Bearer".parse().unwrap())
+    );
     let text = answer.text().await.unwrap();
-    assert!(text.contains("id=\"token\"") && !text.contains("site") && !text.contains("generation"), "{text}");
+    assert!(
+        text.contains("id=\"token\"") && !text.contains("site") && !text.contains("generation"),
+        "{text}"
+    );
     assert_eq!(get(&site, "/admin/page.js", &[PROXIED]).await.status(), 200);
     let bearer = format!("Bearer {TOKEN}");
     let open = get(&site, "/admin/", &[HTML, PROXIED, ("authorization", &bearer)]).await;

@@ -44,8 +44,11 @@ impl Standing {
         match gateway.last_contact {
             _ if !has_token => Self::NoToken,
             None => Self::NeverCame,
-            Some(_) if provider == "local" && waiting == 0 => Self::Local,
-            Some(at) if now.duration_since(at) > patience(state, gateway) => Self::Silent,
+            // One that asks is not local, whatever the configuration says that is known here: it may have been edited there.
+            Some(at) if now.duration_since(at) > patience(state, gateway) => match provider.as_str() {
+                "local" if waiting == 0 => Self::Local,
+                _ => Self::Silent,
+            },
             Some(_) if waiting > 0 => Self::Waiting(waiting),
             Some(_)
                 if own().next_back().is_some_and(|change: &ChangeView| change.status == Status::Failed) =>

@@ -104,7 +104,10 @@ async fn the_pages_load_nothing_from_elsewhere() {
         let text = page.text().await.unwrap();
         let addresses = text.split("src=\"").chain(text.split("href=\"")).skip(1);
         for address in addresses.filter(|address| !address.starts_with("<!")) {
-            assert!(address.starts_with(['/', '#', '?']) || address.starts_with("data:,"), "{url}: {address}");
+            assert!(
+                address.starts_with(['/', '#', '?']) || address.starts_with("data:,"),
+                "{url}: {address}"
+            );
         }
     }
 }
@@ -146,7 +149,8 @@ async fn documents_and_gateways_are_deleted_with_what_belongs_to_them() {
 async fn a_mistake_in_a_document_has_its_line() {
     let cloud = ControlPlane::start().await;
     let gateway = cloud.authorize("radiology", "gw").gateway_id;
-    let broken = json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines.api]\na = 1\nb = [\n" });
+    let broken =
+        json!({ "gateway_id": gateway, "type": "pipeline", "toml": "[pipelines.api]\na = 1\nb = [\n" });
     let refused = post(&cloud, "/dev/documents", "", &broken).await;
     assert_eq!((refused.status, &refused.body["line"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(3)));
 }
