@@ -3,6 +3,7 @@
 mod api;
 mod attention;
 mod document;
+mod explanation;
 mod generations;
 mod numbers;
 mod parts;

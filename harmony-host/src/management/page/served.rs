@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use crate::config::{Destination, LinkedPipeline};
 use crate::diagnostics::logged::counted;
+use crate::management::page::explanation::explanation;
 use crate::management::page::parts::{Tone, clean, state};
 use crate::management::page::view::View;
 
@@ -20,12 +21,13 @@ pub(super) fn section(view: &View<'_>) -> Markup {
             form.search method="get" role="search" {
                 div.fields {
                     div.field.wide {
-                        label for="q" { "Find a pipeline by its name, path, URL or destination" }
+                        label for="q" { "A URL or path shows the route that it takes; any other text finds pipelines" }
                         input #q name="q" type="search" value=(view.search) autocomplete="off" spellcheck="false";
                     }
                     button { "Find" }
                 }
             }
+            div #explanation data-live { (explanation(view)) }
             div #served-list data-live { (pipelines(view)) (networks(view)) (meshes(view)) }
         }
     }

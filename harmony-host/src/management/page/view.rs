@@ -39,6 +39,8 @@ pub(super) struct View<'a> {
     pub(super) numbers: Option<Numbers>,
     /// The answer of `GET history`; `None` on a gateway without a history.
     pub(super) history: Option<Value>,
+    /// The answer of `GET explain` to the URL or path that the reader searches for.
+    pub(super) explained: Option<Value>,
 }
 
 impl<'a> View<'a> {
@@ -63,12 +65,18 @@ impl<'a> View<'a> {
             search,
             numbers,
             history: None,
+            explained: None,
         }
     }
 
     /// Reads the parts that cost more than the tag.
     pub(super) async fn read(&mut self, api: &Api<'_>) {
         self.history = api.json(&format!("history?limit={MAX_GENERATIONS}")).await;
+        if ["/", "http://", "https://"].iter().any(|start| self.search.starts_with(start)) {
+            let query =
+                form_urlencoded::Serializer::new(String::new()).append_pair("what", &self.search).finish();
+            self.explained = api.json(&format!("explain?{query}")).await;
+        }
     }
 
     /// Returns the path of an operation of the management API.

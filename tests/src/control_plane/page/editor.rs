@@ -38,13 +38,15 @@ fn card(gateway: &Gateway, kind: Kind, stored: Option<&Document>, text: &str, ve
     html! {
         section #editor.card aria-labelledby="editor-title" {
             header {
-                h2 #editor-title { (title) }
+                h2 #editor-title data-live { (title) }
                 a.button href={ (address(gateway, &[])) "#documents" } { "Close" }
             }
             div #document-verdict data-live { (verdict) }
             div #document-text.row data-live { (form(gateway, kind, stored, text)) }
-            @if let Some(document) = stored.filter(|document| document.kind != Kind::Gateway) {
-                div.row.actions { (delete(gateway, document)) }
+            div #document-actions data-live {
+                @if let Some(document) = stored.filter(|document| document.kind != Kind::Gateway) {
+                    div.row.actions { (delete(gateway, document)) }
+                }
             }
         }
     }

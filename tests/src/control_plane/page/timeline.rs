@@ -89,10 +89,14 @@ pub(super) fn state_of(change: &ChangeView) -> Markup {
 
 /// Returns the reason of a failed change.
 pub(super) fn reason(change: &ChangeView) -> Markup {
+    // The message of a change with one problem has it whole.
+    let is_new =
+        |detail: &&String| change.error_message.as_ref().is_none_or(|message| !message.contains(*detail));
+    let details = change.error_details.iter().flatten().filter(is_new);
     html! {
         div.reason {
             @if let Some(message) = &change.error_message { p { (message) } }
-            @for detail in change.error_details.iter().flatten() { pre { (detail) } }
+            @for detail in details { pre { (detail) } }
         }
     }
 }
