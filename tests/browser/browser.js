@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import fs from "node:fs";
 import path from "node:path";
 import { chromium } from "playwright-core";
-import { screenshots } from "./world.js";
+import { documented, screenshots } from "./world.js";
 
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -81,9 +81,13 @@ async function assertFits(page, where) {
   assert.deepEqual(wide, [], where);
 }
 
-// Checks the page as it is now in both sizes and both themes, and takes a picture of each.
+// The states whose pictures are in the documents.
+const DOCUMENTED = new Set(["status", "status-broken", "status-generations", "control-plane-failed"]);
+
+// Checks the page as it is now in three widths and both themes, and takes pictures.
 export async function checkLooks(page, name) {
-  fs.mkdirSync(screenshots, { recursive: true });
+  const directory = DOCUMENTED.has(name) ? documented : screenshots;
+  fs.mkdirSync(directory, { recursive: true });
   for (const width of [1280, 390, 360]) {
     for (const theme of ["light", "dark"]) {
       await page.setViewportSize({ width, height: width === 1280 ? 900 : 844 });
@@ -91,7 +95,7 @@ export async function checkLooks(page, name) {
       const where = `${name} at ${width} px, ${theme}`;
       await assertFits(page, where);
       await assertAccessible(page, where);
-      if (width !== 360) await page.screenshot({ path: path.join(screenshots, `${name}-${width}-${theme}.png`), fullPage: true });
+      if (width !== 360) await page.screenshot({ path: path.join(directory, `${name}-${width}-${theme}.png`), fullPage: true });
     }
   }
   await page.setViewportSize({ width: 1280, height: 900 });

@@ -7,8 +7,9 @@ import os from "node:os";
 import path from "node:path";
 
 const root = path.resolve(import.meta.dirname, "../..");
-const binaries = path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, "target"), "debug");
-export const screenshots = process.env.UPDATE_SCREENSHOTS ? path.join(root, "docs/screenshots") : path.join(binaries, "../screenshots");
+const binaries = process.env.HARMONY_BINARIES ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, "target"), "debug");
+export const screenshots = path.join(root, "target/screenshots");
+export const documented = process.env.UPDATE_SCREENSHOTS ? path.join(root, "docs/screenshots") : screenshots;
 
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");

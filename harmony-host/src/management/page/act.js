@@ -42,7 +42,7 @@ function showOutcome(form, is, text, problems = []) {
   const list = document.createElement("ul");
   list.append(...problems.map((problem) => Object.assign(document.createElement("li"), { textContent: problem })));
   outcome.replaceChildren(text, list);
-  for (const field of form.elements) field.removeAttribute("aria-invalid");
+  say(text);
 }
 
 const inWords = ({ file, line, key, message, help }) =>

@@ -94,7 +94,7 @@ pub(super) fn status_page(view: &View<'_>) -> Markup {
         main #main tabindex="-1" {
             div #said.unseen role="status" {}
             div #lost.note.bad.lost hidden {}
-            div #outcome role="status" hidden {}
+            div #outcome hidden {}
             (verdict.render(view))
             (attention::section(view))
             (generations::section(view))

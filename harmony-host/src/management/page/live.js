@@ -3,6 +3,7 @@
 const INTERVAL = 2000;
 const LONGEST_WAIT = 60000;
 const shown = new Map(); // the text of each part, without ages, by id
+let said = ""; // the sentence that was said last
 let pageTag = null;
 let failures = 0;
 let lostSince = null;
@@ -64,14 +65,17 @@ function takeOver(page) {
   const icon = page.querySelector("link[rel=icon]");
   if (icon) document.querySelector("link[rel=icon]").href = icon.href;
   updateAges();
-  say(document.querySelector("[data-say]")?.dataset.say || "");
+  const next = sentence();
+  if (next !== said) say(said = next);
   document.dispatchEvent(new Event("pagechange"));
 }
 
-// Has a screen reader say `sentence`, once.
-function say(sentence) {
-  const said = document.getElementById("said");
-  if (said.textContent !== sentence) said.textContent = sentence;
+// Returns the few words that a screen reader says when they change: those of the verdict.
+const sentence = () => document.querySelector("[data-say]")?.dataset.say ?? "";
+
+// Has a screen reader say `text`, without moving the focus.
+function say(text) {
+  document.getElementById("said").textContent = text;
 }
 
 function showLoss(error) {
@@ -97,6 +101,7 @@ async function refresh() {
     if (mine.signal.aborted) return;
     failures = 0;
     lostSince = null;
+    if (!document.getElementById("lost").hidden) say("Connected again");
     document.getElementById("lost").hidden = true;
     if (page) takeOver(page);
   } catch (error) {
@@ -117,6 +122,7 @@ function show(url) {
 
 function startLive() {
   if (!document.getElementById("lost")) return;
+  said = sentence();
   for (const part of document.querySelectorAll("[data-live]")) shown.set(part.id, contentOf(part));
   timer = setTimeout(refresh, INTERVAL);
 }

@@ -14,7 +14,7 @@ pub(super) fn page(view: &View<'_>) -> Markup {
         main #main tabindex="-1" {
             div #said.unseen role="status" {}
             div #lost.note.bad.lost hidden {}
-            div #outcome role="status" hidden {}
+            div #outcome hidden {}
             div #sentence data-live data-say=(sentence) {
                 div class={ "card verdict " (tone.class()) } {
                     div.sentence {

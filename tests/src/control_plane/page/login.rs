@@ -11,7 +11,8 @@ pub(super) fn page(state: &State, device_token: &str) -> Markup {
     let team = |id: &str| state.team(id).map_or("no team", |team| team.name.as_str());
     let content = html! {
         main #main tabindex="-1" {
-            div #outcome role="status" hidden {}
+            div #said.unseen role="status" {}
+            div #outcome hidden {}
             section.card aria-labelledby="login-title" {
                 header { h1 #login-title { "Log in the command line" } }
                 form #login-form.row.fields method="post" action="/dev/login" data-act {

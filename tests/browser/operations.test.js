@@ -1,0 +1,89 @@
+// The parts of the status page that come from other calls of the management API: generations and the way back, the way of a
+// URL, and numbers. A test is left out where the gateway does not have the call.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { assertClean, checkLooks, launch, open, tabTo } from "./browser.js";
+import { World, echo, screenshots } from "./world.js";
+
+let browser, world, edge;
+before(async () => {
+  browser = await launch();
+  world = await World.start();
+  edge = await world.gateway("edge", { pipelines: { hello: echo("hello") } });
+});
+after(async () => {
+  await browser?.close();
+  await world?.stop();
+});
+
+const text = (page, selector) => page.locator(selector).innerText();
+const served = (prefix) => fetch(`http://127.0.0.1:${edge.open}${prefix}`).then(({ status }) => status);
+
+// Whether the gateway has the call `operation`; leaves the test out if not.
+async function has(context, operation) {
+  const { status } = await fetch(`${edge.admin}/${operation}`);
+  if (status === 404) context.skip(`this gateway does not have GET ${operation}`);
+  return status !== 404;
+}
+
+test("an edit is a generation with its cause, and the one before is restored by keyboard", async (context) => {
+  if (!await has(context, "history")) return;
+  const page = await open(browser, `${edge.admin}/`);
+  const first = (await edge.status()).effective.generation;
+  await world.settled((await world.send("edge", "pipeline", echo("images", "/dicom-web"))).change_id);
+  await page.locator("#generations li:first-child").getByText(/pipeline change/).waitFor();
+  assert.match(await text(page, "#generations li:first-child"), /images[\s\S]*served/);
+  fs.writeFileSync(path.join(edge.directory, "pipelines", "hello.toml"), echo("hello").replace('["hello"]', '["helo"]'));
+  await page.locator("#generations li:first-child").getByText(/rejected \(/).waitFor();
+  fs.writeFileSync(path.join(edge.directory, "pipelines", "hello.toml"), echo("hello"));
+  await page.locator("h1").getByText(/^In sync/).waitFor();
+  await checkLooks(page, "status-generations");
+
+  assert.equal(await served("/dicom-web"), 200);
+  await tabTo(page, `#roll-back-${first}`);
+  await page.keyboard.press("Enter");
+  await page.locator("#ask-question").getByText(`Roll back to generation ${first}?`).waitFor();
+  assert.match(await text(page, "#ask-foreseen"), /images/, "the dialog says what changes");
+  await page.screenshot({ path: path.join(screenshots, "status-roll-back.png") });
+  await page.keyboard.press("Escape");
+  assert.equal(await page.evaluate(() => document.activeElement.id), `roll-back-${first}`);
+  await page.keyboard.press("Enter");
+  await page.locator("#ask-question").getByText(`Roll back to generation ${first}?`).waitFor();
+  await tabTo(page, "#ask-yes");
+  await page.keyboard.press("Enter");
+  await page.locator("#generations li:first-child").getByText(/rollback to/).waitFor();
+  assert.equal(await served("/dicom-web"), 404);
+  assertClean(page);
+  await page.context().close();
+});
+
+test("a URL is explained: the route that it takes, and why not another", async (context) => {
+  if (!await has(context, "explain?what=/")) return;
+  const page = await open(browser, `${edge.admin}/`);
+  await tabTo(page, "#q");
+  await page.keyboard.type(`http://127.0.0.1:${edge.open}/hello/world?name=canary`);
+  await page.keyboard.press("Enter");
+  await page.locator("#explanation").getByText("route", { exact: true }).waitFor();
+  assert.match(await text(page, "#explanation"), /on network public[\s\S]*\/hello[\s\S]*Leads to/);
+  await checkLooks(page, "status-explained");
+  await page.locator("#q").fill("/nothing-here");
+  await page.keyboard.press("Enter");
+  await page.locator("#explanation").getByText("no route").first().waitFor();
+  assertClean(page);
+  await page.context().close();
+});
+
+test("requests and refusals are counted", async (context) => {
+  if (!await has(context, "metrics")) return;
+  for (let count = 0; count < 5; count += 1) await served("/hello");
+  await served("/nothing-here");
+  const page = await open(browser, `${edge.admin}/`);
+  await page.locator("#numbers").getByText("no route").waitFor();
+  assert.match(await text(page, "#numbers"), /2xx\s*[5-9]/);
+  await page.locator("#numbers").scrollIntoViewIfNeeded();
+  await checkLooks(page, "status-numbers");
+  assertClean(page);
+  await page.context().close();
+});
