@@ -72,15 +72,8 @@ impl Management {
         let Some(config) = &snapshot.config.management else {
             return not_found("the management API is not enabled; set `[management] enabled = true`");
         };
-        if let Some(name) = guard::repeated_header(request.headers()) {
-            return problem(
-                StatusCode::BAD_REQUEST,
-                "bad_request",
-                &format!("the request has more than one {name} header"),
-            );
-        }
-        if let Err(message) = check_uri(&request) {
-            return problem(StatusCode::BAD_REQUEST, "bad_request", message);
+        if let Err(message) = check_form(&request) {
+            return problem(StatusCode::BAD_REQUEST, "bad_request", &message);
         }
         let path = request.uri().path();
         let below = below_base(&snapshot, path);
@@ -173,14 +166,17 @@ pub(super) fn claims(snapshot: &Snapshot, network: &str, path: &str) -> bool {
             || page::is_root(snapshot, path))
 }
 
-/// Checks the target of a request, and its hosts if the target has one.
+/// Checks that no header that decides is repeated, the target of a request, and its hosts if the target has one.
 ///
 /// # Errors
 /// The message for the sender.
-fn check_uri<B>(request: &Request<B>) -> Result<(), &'static str> {
+fn check_form<B>(request: &Request<B>) -> Result<(), String> {
+    if let Some(name) = guard::repeated_header(request.headers()) {
+        return Err(format!("the request has more than one {name} header"));
+    }
     check_target(request.uri())?;
     match request.uri().authority() {
-        Some(_) => authority(request.version(), request.uri(), request.headers()).map(drop),
+        Some(_) => Ok(authority(request.version(), request.uri(), request.headers()).map(drop)?),
         None => Ok(()),
     }
 }

@@ -11,7 +11,11 @@ use tokio::sync::{Mutex, watch};
 use crate::status::{Pause, StatusBoard, timestamp};
 use crate::storage::{atomic_file, io_error};
 
-/// The name of the file, beside the journal.
+/// The directory of the file, beside the journal. It has no other files: an operator may pause the sync while the journal is
+/// opened, which removes temporary files of killed processes beside it.
+const DIRECTORY: &str = "pause";
+
+/// The name of the file.
 const NAME: &str = "paused.json";
 
 /// The switch that pauses the sync.
@@ -28,7 +32,9 @@ impl PauseSwitch {
     /// Opens the switch, set as an earlier process has left it. Does blocking I/O. A file that cannot be read pauses the sync:
     /// an operator who paused it must not be overruled by a damaged disk.
     pub(crate) fn open(journal: &Path, status: Arc<StatusBoard>) -> Self {
-        let file = journal.with_file_name(NAME);
+        let directory = journal.with_file_name(DIRECTORY);
+        atomic_file::sweep(&directory);
+        let file = directory.join(NAME);
         let pause = match std::fs::read(&file) {
             Ok(bytes) => {
                 Some(serde_json::from_slice(&bytes).unwrap_or_else(|error| unreadable(&file, &error)))
@@ -139,7 +145,8 @@ mod tests {
     #[tokio::test]
     async fn damaged_record_pauses() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join(NAME), b"{\"since\":").unwrap();
+        std::fs::create_dir(directory.path().join(DIRECTORY)).unwrap();
+        std::fs::write(directory.path().join(DIRECTORY).join(NAME), b"{\"since\":").unwrap();
         let status = StatusBoard::new();
         let switch = PauseSwitch::open(&directory.path().join("journal"), Arc::clone(&status));
         assert!(switch.is_set() && status.read().paused.is_some());

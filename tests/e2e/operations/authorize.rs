@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use harmony_tests::control_plane::{ControlPlane, Status};
+use harmony_tests::control_plane::{ControlPlane, Fault, Status, When};
 use harmony_tests::site::{echo, on_ports};
 use harmony_tests::{Gateway, RUNBEAM_CONFIG, Workdir, binary, free_port};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -87,6 +87,17 @@ async fn another_identity_takes_the_management_token() {
     authorize(&[]).await.assert(0, &["gateway edge ("]);
     authorize(&["--code", "other"]).await.assert(4, &["is enrolled as"]);
     authorize(&["--code", "other", "--replace"]).await.assert(0, &["gateway other ("]);
+}
+
+/// A control plane without this login: the message names the other way.
+#[tokio::test]
+async fn control_plane_may_have_no_login() {
+    let cloud = ControlPlane::start().await;
+    let (_gateway, dir) = unauthorized(&cloud, "").await;
+    cloud.inject(When::path("/cli/start-login"), Fault::status(404));
+    run(&dir.config(), dir.path(), &["authorize"])
+        .await
+        .assert(9, &["beginning the login", "--user-token-file"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The documents for operators: generated ones are current, and the runbook has a section for everything that is reported.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 
 use harmony_tests::{Workdir, binary};
 use provider_api::RejectionClass;
@@ -83,7 +83,7 @@ fn runbook_has_every_refusal() {
 }
 
 /// Returns the codes that a source file has beside a status, as in `(StatusCode::NOT_FOUND, "no_route"`.
-fn codes_of(path: &PathBuf) -> BTreeSet<String> {
+fn codes_of(path: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(path).unwrap();
     let text = text.split("#[cfg(test)]").next().unwrap();
     let after = text.split("StatusCode::").skip(1);

@@ -160,8 +160,8 @@ async fn pause_is_guarded_and_checked() {
     assert_eq!(forwarded.json(&json!({ "reason": "x" })).send().await.unwrap().status(), 403);
     assert_eq!(get(gateway.admin_url("/admin/sync/pause")).await.unwrap().status(), 405);
     // What an operator writes commands no terminal.
-    let (code, _) = post("/admin/sync/pause", &json!({ "reason": "a\u{1b}[2J\nb", "by": "c\nd" })).await;
-    assert_eq!(code, 200);
+    let (code, answer) = post("/admin/sync/pause", &json!({ "reason": "a\u{1b}[2J\nb", "by": "c\nd" })).await;
+    assert_eq!(code, 200, "{answer}");
     let state = gateway.dir.path().join("state").display().to_string();
     let shown = run(&gateway.dir.config(), gateway.dir.path(), &["status", "--state-dir", &state]).await;
     assert!(!shown.text.contains('\u{1b}'), "{:?}", shown.text);

@@ -140,13 +140,15 @@ mod tests {
 
     #[test]
     fn one_directive_for_each_target() {
-        let mut directives = Directives::of_start("warn, harmony_host[a{b=1,c}]=debug,h2=off");
+        let mut directives = Directives::of_start("warn, harmony_host[a{b=1}]=debug,h2=off");
         for directive in ["INFO", "harmony_host::sync=Debug", "harmony_host::sync=trace", "h2=error"] {
             directives.set(directive).unwrap();
         }
-        let expected = ["info", "harmony_host[a{b=1,c}]=debug", "h2=error", "harmony_host::sync=trace"];
+        let expected = ["info", "harmony_host[a{b=1}]=debug", "h2=error", "harmony_host::sync=trace"];
         assert_eq!(directives.texts(), expected);
         assert!(directives.filter().is_ok());
+        let fields = Directives::of_start("a[b{c,d=1}]=debug,warn");
+        assert_eq!(fields.texts(), ["a[b{c,d=1}]=debug", "warn"]);
     }
 
     #[test]
