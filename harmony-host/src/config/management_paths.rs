@@ -65,11 +65,6 @@ pub(crate) fn owner_of_health<'a>(
 }
 
 /// Returns whether no pipeline is on the network of the management API.
-pub(crate) fn is_alone(management: &Management, pipelines: &[Arc<LinkedPipeline>]) -> bool {
-    neighbours(management, pipelines).next().is_none()
-}
-
-/// Returns whether no pipeline is on the network of the management API.
 #[cfg(feature = "management")]
 pub(crate) fn is_alone(management: &Management, pipelines: &[Arc<LinkedPipeline>]) -> bool {
     neighbours(management, pipelines).next().is_none()
