@@ -1,5 +1,6 @@
 //! The configuration files, read into one immutable tree.
 
+mod changed;
 mod directed;
 pub(crate) mod directories;
 pub(crate) mod editable;

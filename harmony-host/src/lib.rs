@@ -10,6 +10,7 @@
 #[cfg(feature = "gateway")]
 mod access_log;
 mod apply;
+mod audit;
 mod cache;
 #[cfg(feature = "gateway")]
 pub mod cli;
@@ -71,7 +72,7 @@ pub use snapshot::{
     Pipeline, RequestHead, Snapshot,
 };
 pub use status::{
-    AppliedChange, AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, Desired,
+    AppliedChange, AttemptVerdict, Attempted, AuditStatus, Authorization, ChangeOutcome, ChangeReport, Desired,
     DisplacedFile, Effective, Evidence, LastGoodStatus, NotTaken, OverlaidFile, OverlayStatus, Pause,
     ProblemReport, ReadOnlyPath, Status, SyncFailure, SyncStatus,
 };

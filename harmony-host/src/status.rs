@@ -1,5 +1,6 @@
 //! The status of the gateway: the desired, attempted and effective configuration, and the sync with the provider.
 
+mod audit;
 mod board;
 mod change;
 mod evidence;
@@ -10,6 +11,7 @@ mod pause;
 mod sync;
 mod timestamp;
 
+pub use audit::AuditStatus;
 pub(crate) use board::{JournalSummary, PAUSED, StatusBoard};
 pub use change::{ChangeOutcome, ChangeReport};
 pub use evidence::{AppliedChange, Evidence};

@@ -12,3 +12,4 @@ mod renames;
 pub(crate) mod replaced;
 pub(crate) mod sealed;
 pub(crate) mod syncs;
+pub(crate) mod users;

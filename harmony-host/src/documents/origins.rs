@@ -122,6 +122,18 @@ impl Origins {
         })
     }
 
+    /// Returns the marks on a file: dotted keys, or an empty text for the whole file.
+    pub(crate) fn marks_on(&self, file: &str, is_overlaid: bool) -> Vec<String> {
+        match &*self.record.lock().unwrap_or_else(PoisonError::into_inner) {
+            Record::Known(marks) => marks
+                .of_file(file, is_overlaid)
+                .filter(|mark| mark.overlay == is_overlaid)
+                .map(|mark| mark.key.clone().unwrap_or_default())
+                .collect(),
+            Record::Damaged => vec![String::new()],
+        }
+    }
+
     fn update(&self, update: impl FnOnce(&mut Record)) -> io::Result<()> {
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = record.clone();

@@ -60,6 +60,7 @@ impl StatusBoard {
                 sync: None,
                 last_good: None,
                 paused: None,
+                audit: None,
             }),
             writing: Mutex::new(()),
             counters: ControlCounters::default(),

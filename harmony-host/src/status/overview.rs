@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::diagnostics::problem::Problem;
 
-use crate::status::{OverlayStatus, Pause, SyncStatus};
+use crate::status::{AuditStatus, OverlayStatus, Pause, SyncStatus};
 
 /// The status of a gateway.
 ///
@@ -29,6 +29,8 @@ pub struct Status {
     pub last_good: Option<LastGoodStatus>,
     /// The pause of the sync; `None` while the sync is not paused.
     pub paused: Option<Pause>,
+    /// The audit log; `None` before its first record.
+    pub audit: Option<AuditStatus>,
 }
 
 /// The state of the saved last good configuration.

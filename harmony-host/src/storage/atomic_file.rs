@@ -213,6 +213,14 @@ pub(super) fn sync(directory: &Path) -> io::Result<()> {
     perform(|| opened.sync_all(), |()| Operation::SyncDirectory(directory.to_owned()))
 }
 
+/// Syncs a directory in which a file was just created.
+///
+/// # Errors
+/// The error of the operating system.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    sync(directory)
+}
+
 pub(super) fn parent_directory(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),

@@ -1,0 +1,21 @@
+//! The history: the generations of a configuration with their texts, what caused each, and what was refused.
+
+mod cause;
+mod compare;
+mod entry;
+mod log;
+mod pending;
+mod query;
+mod recording;
+mod retention;
+mod rolled_back;
+mod state;
+mod store;
+
+pub(crate) use cause::{Cause, ChangeRef};
+pub(crate) use compare::{FileDiff, compare};
+pub(crate) use entry::{Entry, FileRef, Outcome};
+pub(crate) use pending::Pending;
+pub(crate) use query::{Manifest, NotRecorded};
+pub(crate) use rolled_back::{Managed, RolledBackFile};
+pub(crate) use store::{History, Opened, directory};

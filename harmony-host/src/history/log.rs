@@ -1,0 +1,286 @@
+//! The file of the history: entries and texts, each text once. Appended, and rewritten when much of it is outdated.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::state::{Files, State};
+use crate::history::{Entry, Managed, RolledBackFile};
+use crate::storage::atomic_file;
+use crate::storage::digest::{Digest, full};
+use crate::storage::failpoints::{self, kill};
+use crate::storage::io_error;
+use crate::storage::operations::{Operation, perform};
+use crate::storage::syncs;
+
+/// The version of the format.
+const SCHEMA: u32 = 1;
+
+const FILE: &str = "history.log";
+
+/// The digits of a checksum in a line.
+const CHECKSUM: usize = 32;
+
+/// The size from which on the oldest generations are forgotten, in bytes. The newest one stays, whatever its size.
+pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Schema(u32),
+    Text { digest: String, text: String },
+    Entry(Entry),
+    /// The files of the newest generation: of the last entry before this line.
+    Files(Files),
+    Documents { managed: std::collections::BTreeMap<String, Managed>, rolled_back: Vec<RolledBackFile> },
+}
+
+/// The file, open for appending, with the places of the texts in it.
+#[derive(Debug)]
+pub(super) struct Log {
+    path: PathBuf,
+    file: File,
+    /// The length of the intact lines.
+    length: u64,
+    /// The length after the last rewrite.
+    rewritten: u64,
+    /// The line of each text: its offset and its length.
+    texts: HashMap<String, (u64, usize)>,
+}
+
+/// What is appended together.
+#[derive(Default)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    texts: Vec<(String, (u64, usize))>,
+}
+
+impl Batch {
+    pub(super) fn text(&mut self, digest: &str, text: &str) -> io::Result<()> {
+        let start = self.bytes.len();
+        self.line(&Line::Text { digest: digest.to_owned(), text: text.to_owned() })?;
+        self.texts.push((digest.to_owned(), (start as u64, self.bytes.len() - start)));
+        Ok(())
+    }
+
+    pub(super) fn entry(&mut self, entry: &Entry) -> io::Result<()> {
+        self.line(&Line::Entry(entry.clone()))
+    }
+
+    /// Adds the files of the newest generation.
+    pub(super) fn files(&mut self, state: &State) -> io::Result<()> {
+        self.line(&Line::Files(state.files.clone()))
+    }
+
+    /// Adds what is known of the documents of the control plane.
+    pub(super) fn documents(&mut self, state: &State) -> io::Result<()> {
+        let (managed, rolled_back) = (state.managed.clone(), state.rolled_back.clone());
+        self.line(&Line::Documents { managed, rolled_back })
+    }
+
+    fn line(&mut self, line: &Line) -> io::Result<()> {
+        let json = serde_json::to_string(line).map_err(io::Error::other)?;
+        self.bytes.extend_from_slice(format!("{} {json}\n", checksum(json.as_bytes())).as_bytes());
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Opens the file in `directory`, which need not exist. A line that an append left unfinished is cut off. Behind a damaged
+    /// one nothing is read; a copy of the file is saved then.
+    ///
+    /// # Errors
+    /// The error of the operating system; a file of another version.
+    pub(super) fn open(directory: &Path) -> io::Result<(Self, State)> {
+        atomic_file::make_directory(directory, 0o700).map_err(io_error::at(directory))?;
+        atomic_file::sweep(directory);
+        let path = directory.join(FILE);
+        let at = io_error::at(&path);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read.map_err(&at)?,
+        };
+        let mut decoded = Decoded::default();
+        decoded.read(&bytes).map_err(|reason| at(io::Error::other(reason)))?;
+        if decoded.is_damaged {
+            let aside = path.with_extension("damaged");
+            let copied = fs::copy(&path, &aside).map_or_else(|e| e.to_string(), |_| aside.display().to_string());
+            tracing::error!(
+                history = %path.display(), copied,
+                "the history is damaged; the generations behind the damage are not known any more"
+            );
+        }
+        let Decoded { state, texts, intact, .. } = decoded;
+        let file = OpenOptions::new().append(true).read(true).create(true).mode(0o600).open(&path).map_err(&at)?;
+        let log = Self { path, file, length: intact, rewritten: intact, texts };
+        Ok((log, state))
+    }
+
+    /// Returns true for a file without a line.
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Returns whether the text with this digest is in the file.
+    pub(super) fn has(&self, digest: &str) -> bool {
+        self.texts.contains_key(digest)
+    }
+
+    /// Returns whether the file is so long that it has to be rewritten.
+    pub(super) fn is_long(&self) -> bool {
+        self.length > MAX_BYTES.max(self.rewritten.saturating_mul(2))
+    }
+
+    /// Returns the bytes that a text takes.
+    pub(super) fn size_of(&self, digest: &str) -> u64 {
+        self.texts.get(digest).map_or(0, |(_, length)| *length as u64)
+    }
+
+    /// Returns the text with this digest.
+    ///
+    /// # Errors
+    /// The error of the operating system; a text that is not there or is damaged.
+    pub(super) fn text(&self, digest: &str) -> io::Result<String> {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "the history does not have this text");
+        let (offset, length) = self.texts.get(digest).copied().ok_or_else(missing)?;
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, offset).map_err(io_error::at(&self.path))?;
+        match decode(bytes.strip_suffix(b"\n").unwrap_or_default()) {
+            Some(Line::Text { digest: found, text }) if found == digest => Ok(text),
+            _ => Err(io_error::at(&self.path)(io::Error::other("a text of the history is damaged"))),
+        }
+    }
+
+    /// Appends a batch with one write, and syncs it. Nothing was recorded after an error.
+    ///
+    /// # Errors
+    /// The error of the operating system.
+    pub(super) fn append(&mut self, batch: Batch) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        if self.is_empty() {
+            let mut first = Batch::default();
+            first.line(&Line::Schema(SCHEMA))?;
+            bytes = first.bytes;
+        }
+        let start = self.length + bytes.len() as u64;
+        bytes.extend_from_slice(&batch.bytes);
+        self.write(&bytes).map_err(io_error::at(&self.path))?;
+        self.length += bytes.len() as u64;
+        let moved = |(digest, (offset, length))| (digest, (start + offset, length));
+        self.texts.extend(batch.texts.into_iter().map(moved));
+        kill("remembered");
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        failpoints::disk(&self.path)?;
+        let Self { file, length, path, .. } = self;
+        let append = || {
+            // What an append that failed left behind was not recorded.
+            if file.metadata()?.len() != *length {
+                file.set_len(*length)?;
+            }
+            let (first, second) = bytes.split_at(bytes.len() / 2);
+            file.write_all(first)?;
+            kill("half-remembered");
+            file.write_all(second)
+        };
+        perform(append, |()| Operation::Append(path.clone(), *length, bytes.to_vec()))?;
+        syncs::count();
+        perform(|| file.sync_data(), |()| Operation::Sync(path.clone()))
+    }
+
+    /// Replaces the file by one with the entries of `state` and the texts that they need. `current` has the texts of the newest
+    /// generation that the file lacks.
+    ///
+    /// # Errors
+    /// The error of the operating system; the file stays as it is.
+    pub(super) fn rewrite(&mut self, state: &State, current: &HashMap<String, String>) -> io::Result<()> {
+        let mut batch = Batch::default();
+        batch.line(&Line::Schema(SCHEMA))?;
+        let mut written = std::collections::HashSet::new();
+        for file in state.referenced().filter(|file| !file.is_pem) {
+            if !written.insert(file.digest.clone()) {
+                continue;
+            }
+            // A text that was never recorded is missing; the generation cannot be restored then.
+            let text = current.get(&file.digest).cloned().or_else(|| self.text(&file.digest).ok());
+            if let Some(text) = text {
+                batch.text(&file.digest, &text)?;
+            }
+        }
+        state.entries.iter().try_for_each(|entry| batch.entry(entry))?;
+        batch.files(state)?;
+        batch.documents(state)?;
+        atomic_file::write(&self.path, &batch.bytes, 0o600).map_err(io_error::at(&self.path))?;
+        let file = OpenOptions::new().append(true).read(true).open(&self.path).map_err(io_error::at(&self.path))?;
+        let length = batch.bytes.len() as u64;
+        (self.file, self.length, self.rewritten) = (file, length, length);
+        self.texts = batch.texts.into_iter().collect();
+        Ok(())
+    }
+}
+
+/// The result of reading the file.
+#[derive(Default)]
+struct Decoded {
+    state: State,
+    texts: HashMap<String, (u64, usize)>,
+    /// The length of the intact lines.
+    intact: u64,
+    is_damaged: bool,
+    has_files: bool,
+}
+
+impl Decoded {
+    fn read(&mut self, bytes: &[u8]) -> Result<(), String> {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let decoded = line.strip_suffix(b"\n").map(decode);
+            match decoded {
+                // Only the last line can be without an end: an append did not finish.
+                None => return Ok(()),
+                Some(None) => {
+                    self.is_damaged = true;
+                    return Ok(());
+                }
+                Some(Some(decoded)) => self.take(decoded, line.len())?,
+            }
+            self.intact += line.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, line: Line, length: usize) -> Result<(), String> {
+        match line {
+            Line::Schema(SCHEMA) => {}
+            Line::Schema(other) => {
+                return Err(format!("it has format version {other}; this gateway reads version {SCHEMA}"));
+            }
+            Line::Text { digest, .. } => drop(self.texts.insert(digest, (self.intact, length))),
+            Line::Entry(entry) if self.has_files => drop(self.state.add(entry)),
+            Line::Entry(entry) => drop(self.state.list(entry)),
+            Line::Files(files) => (self.state.files, self.has_files) = (files, true),
+            Line::Documents { managed, rolled_back } => {
+                (self.state.managed, self.state.rolled_back) = (managed, rolled_back);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decode(line: &[u8]) -> Option<Line> {
+    let (sum, body) = line.split_at_checked(CHECKSUM)?;
+    let body = body.strip_prefix(b" ")?;
+    (checksum(body).as_bytes() == sum).then(|| serde_json::from_slice(body).ok()).flatten()
+}
+
+fn checksum(body: &[u8]) -> String {
+    let mut digits = full(Digest::of(body));
+    digits.truncate(CHECKSUM);
+    digits
+}
