@@ -15,10 +15,7 @@ pub(crate) use actor::Actor;
 pub(crate) use event::Event;
 #[cfg(feature = "gateway")]
 pub(crate) use key::Key;
-#[cfg(feature = "gateway")]
 pub(crate) use place::Place;
-#[cfg(not(feature = "gateway"))]
-use place::Place;
 pub(crate) use recorder::Audit;
 #[cfg(feature = "gateway")]
 pub(crate) use verify::{Fault, Report, read, verify};

@@ -4,13 +4,16 @@
 mod access_log;
 mod api_address;
 mod authorize;
+mod audit;
 mod check;
 mod completions;
 mod config_path;
+mod diff;
 mod duration;
 mod exit;
 mod explain;
 mod failure;
+mod history;
 mod health;
 mod log;
 mod log_level;
@@ -21,6 +24,7 @@ mod out;
 mod pause;
 mod plan;
 mod resolve;
+mod rollback;
 mod run;
 mod schema;
 mod screen;
@@ -128,6 +132,23 @@ enum Command {
     /// Tell whether a running gateway is ready for requests, for the health checks of containers
     #[command(after_help = Exit::help(Some("health")))]
     Health(health::Health),
+    /// List the generations of a running gateway: when, by whom or what, and what changed; also what was refused
+    #[command(after_help = Exit::help(Some("history")))]
+    History(history::History),
+    /// Show what differs between two generations, in words and line by line, without secrets
+    ///
+    /// For example: harmony-host diff 41 (with what is served), or harmony-host diff 40 41
+    #[command(after_help = Exit::help(Some("diff")))]
+    Diff(diff::Diff),
+    /// Restore the files of an earlier generation, and make them live as a new one
+    ///
+    /// The files are written only if the configuration is valid; on any failure everything stays as it is. Certificates and
+    /// keys are not part of a generation and stay.
+    #[command(after_help = Exit::help(Some("rollback")))]
+    Rollback(rollback::Rollback),
+    /// Show the audit log: what was done to the gateway, by whom and with what result
+    #[command(after_help = Exit::help(Some("audit")))]
+    Audit(audit::Audit),
 }
 
 /// Runs the command line of a gateway with the given providers. Returns the exit code of the process.
@@ -165,6 +186,10 @@ pub fn main(registry: Registry) -> ExitCode {
             Command::Completions(completions) => completions.run(own),
             Command::Man(man) => man.run(own),
             Command::Health(health) => health.run().await,
+            Command::History(history) => history.run().await,
+            Command::Diff(diff) => diff.run().await,
+            Command::Rollback(rollback) => rollback.run().await,
+            Command::Audit(audit) => audit.run(registry),
         }
     });
     // A DNS lookup blocks a thread and cannot be cancelled; it must not keep the process alive.

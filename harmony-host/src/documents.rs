@@ -1,6 +1,5 @@
 //! The configuration files, read into one immutable tree.
 
-mod changed;
 mod directed;
 pub(crate) mod directories;
 pub(crate) mod editable;

@@ -2,12 +2,13 @@
 
 mod cause;
 mod compare;
+mod decode;
 mod entry;
+mod inner;
 mod log;
 mod pending;
 mod query;
 mod recording;
-mod retention;
 mod rolled_back;
 mod state;
 mod store;
@@ -16,6 +17,7 @@ pub(crate) use cause::{Cause, ChangeRef};
 pub(crate) use compare::{FileDiff, compare};
 pub(crate) use entry::{Entry, FileRef, Outcome};
 pub(crate) use pending::Pending;
-pub(crate) use query::{Manifest, NotRecorded};
+pub(crate) use query::{Manifest, NotRecorded, Page};
+pub(crate) use recording::{Applied, Refused};
 pub(crate) use rolled_back::{Managed, RolledBackFile};
 pub(crate) use store::{History, Opened, directory};

@@ -2,6 +2,7 @@
 
 mod authorize;
 mod check;
+mod compare;
 mod control;
 #[cfg(feature = "gateway")]
 mod foresee;
@@ -13,6 +14,8 @@ mod readiness;
 
 pub use authorize::Authorized;
 pub use check::check;
+#[cfg(feature = "management")]
+pub(crate) use compare::Comparison;
 #[cfg(feature = "management")]
 pub(crate) use control::Control;
 #[cfg(feature = "gateway")]

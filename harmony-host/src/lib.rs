@@ -25,6 +25,7 @@ mod explain;
 pub mod fuzzing;
 #[cfg(feature = "gateway")]
 mod gateway;
+mod history;
 mod host;
 mod http;
 mod journal;
@@ -72,9 +73,9 @@ pub use snapshot::{
     Pipeline, RequestHead, Snapshot,
 };
 pub use status::{
-    AppliedChange, AttemptVerdict, Attempted, AuditStatus, Authorization, ChangeOutcome, ChangeReport, Desired,
-    DisplacedFile, Effective, Evidence, LastGoodStatus, NotTaken, OverlaidFile, OverlayStatus, Pause,
-    ProblemReport, ReadOnlyPath, Status, SyncFailure, SyncStatus,
+    AppliedChange, AttemptVerdict, Attempted, AuditStatus, Authorization, ChangeOutcome, ChangeReport,
+    Desired, DisplacedFile, Effective, Evidence, HistoryStatus, LastGoodStatus, NotTaken, OverlaidFile,
+    OverlayStatus, Pause, ProblemReport, ReadOnlyPath, RolledBackDocument, Status, SyncFailure, SyncStatus,
 };
 pub use storage::digest::Digest;
 pub use sync::{PushFailure, PushReport, SyncReport};

@@ -4,6 +4,7 @@ mod enroll;
 mod explain;
 mod guard;
 mod health;
+mod history;
 mod info;
 mod log;
 mod metadata;
@@ -16,11 +17,13 @@ mod provider;
 mod provider_error;
 mod read_json;
 mod reload;
+mod rollback;
 mod route;
 mod routes;
 mod service;
 mod sync;
 mod update;
+mod who;
 
 #[cfg(feature = "gateway")]
 pub(crate) use guard::MANAGEMENT_TOKEN;

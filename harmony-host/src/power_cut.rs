@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::audit::{self, Key, Place};
 use crate::journal::Settlement;
 use crate::recovery;
 pub use crate::storage::operations::Operation;
@@ -31,4 +32,21 @@ pub async fn recover(config: &Path, state: &Path) -> Result<Vec<RecoveredChange>
         RecoveredChange { id: entry.id.clone(), verdict }
     };
     Ok(entries.iter().map(|entry| change(entry)).collect())
+}
+
+/// Returns the faults of the audit log that no kill and no power cut leaves.
+pub fn audit_faults(config: &Path, state: &Path) -> Vec<String> {
+    let place = Place::new(state, config, None);
+    match place.is_begun() {
+        Ok(true) => {}
+        Ok(false) => return Vec::new(),
+        Err(error) => return vec![error.to_string()],
+    }
+    let report = Key::read(&place.key()).and_then(|key| audit::verify(place.directory(), &key));
+    match report {
+        Ok(report) => {
+            report.faults.into_iter().map(|fault| format!("{}: {}", fault.file, fault.message)).collect()
+        }
+        Err(error) => vec![error.to_string()],
+    }
 }

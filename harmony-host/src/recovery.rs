@@ -8,13 +8,15 @@ use std::sync::Arc;
 use provider_api::{RejectionClass, RejectionReport};
 use tokio::time::Instant;
 
-use crate::apply::commit;
+use crate::apply::{commit, rollback};
+use crate::audit::Place;
 use crate::config::Proxy;
 use crate::diagnostics::problem::Problems;
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::layers::Layers;
 use crate::documents::origins::Origins;
 use crate::documents::{Documents, Touched};
+use crate::history::{self, Opened};
 use crate::journal::{Entry, Journal, Phase, Settlement, TRIES, Verdict};
 use crate::last_good::{self, Generation, Ring};
 use crate::storage::atomic_file;
@@ -40,6 +42,8 @@ pub(crate) struct Recovered {
     pub(crate) ring: Ring,
     /// The newest intact generation.
     pub(crate) saved: Option<Generation>,
+    /// The history of generations.
+    pub(crate) history: Opened,
     /// The error for which the journal was not opened.
     journal_error: Option<io::Error>,
 }
@@ -103,6 +107,10 @@ fn recover_once(config_path: &Path, state: &Path) -> io::Result<Recovered> {
     };
     let (ring, saved) = Ring::open(directory, lock);
     let layers = Layers::open(state, config_path);
+    Place::new(state, config_path, None).sweep();
+    let history = history::directory(state, config_path);
+    let unrecorded = rollback::recover(&layers, &Origins::open(state, config_path), &history);
+    let history = Opened::open(history, unrecorded);
     let loaded = Documents::load(&layers, None, None, &Touched::Everything);
     let saved_files = saved.as_ref().map(|saved| Documents::from_saved(config_path, &saved.files));
     // A damaged config.toml may not name the directories and the gateway id; the saved one does.
@@ -112,7 +120,7 @@ fn recover_once(config_path: &Path, state: &Path) -> io::Result<Recovered> {
         Some(Err(error)) => (None, Some(error)),
         None => (None, None),
     };
-    Ok(Recovered { layers, journal, ring, saved, journal_error })
+    Ok(Recovered { layers, journal, ring, saved, history, journal_error })
 }
 
 fn proxy_of(documents: &Documents) -> Option<&Proxy> {

@@ -28,6 +28,7 @@ mod forwarding;
 mod frozen_control_plane;
 mod generation_consistency;
 mod guide;
+mod history;
 mod honoured_keys;
 mod load;
 mod logging;

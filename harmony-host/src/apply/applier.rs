@@ -1,6 +1,6 @@
 //! The applier: takes configurations through all steps, one at a time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,6 +8,7 @@ use provider_api::RejectionClass;
 
 use crate::apply::activator::Activator;
 use crate::apply::build::Built;
+use crate::apply::writes::Writes;
 use crate::apply::{JournaledChange, Prepared, Trigger, Verdict};
 use crate::config::LinkedPipeline;
 use crate::diagnostics::logged::{SHOWN, counted, log_errors, log_warnings};
@@ -15,6 +16,7 @@ use crate::diagnostics::rejection::Rejection;
 use crate::difference::Differences;
 use crate::documents::layers::Layers;
 use crate::documents::{Documents, Touched};
+use crate::history::{Applied, Cause, History, Refused};
 use crate::journal::Journal;
 use crate::last_good::LastGood;
 use crate::providers::Surroundings;
@@ -36,13 +38,14 @@ pub(crate) struct Applier {
     /// The last rejection, with the digest of the rejected files. Cleared when the files are live again.
     pub(super) rejected: Option<(Digest, Rejection)>,
     pub(super) last_good: Arc<LastGood>,
+    pub(super) history: Arc<History>,
     pub(crate) published: Published,
 }
 
 impl Applier {
     /// Reads the files and applies them. On any failure the previous configuration stays live.
-    pub(crate) async fn apply(&mut self, touched: Touched, trigger: Trigger) -> Verdict {
-        let verdict = self.apply_files(touched, trigger).await;
+    pub(crate) async fn apply(&mut self, touched: Touched, trigger: Trigger, cause: Cause) -> Verdict {
+        let verdict = self.apply_files(touched, trigger, cause).await;
         if trigger == Trigger::Requested {
             self.examine_base().await;
         }
@@ -53,7 +56,7 @@ impl Applier {
         verdict
     }
 
-    async fn apply_files(&mut self, touched: Touched, trigger: Trigger) -> Verdict {
+    async fn apply_files(&mut self, touched: Touched, trigger: Trigger, cause: Cause) -> Verdict {
         let serving = self.published.snapshot();
         let (read, built) = self.foresight().build(touched).await;
         let digest = read.as_ref().map_or_else(|| self.last_read.digest(), |read| read.digest());
@@ -70,13 +73,13 @@ impl Applier {
                 return Verdict::Unchanged { generation: serving.generation };
             }
             Ok(Built::New(candidate)) => Arc::from(candidate),
-            Err(rejection) => return self.reject(digest, rejection, trigger),
+            Err(rejection) => return self.reject(digest, rejection, trigger, cause),
         };
         if let Some(rejection) = self.known_failure(digest, trigger) {
             return Verdict::Rejected(rejection);
         }
         let live = match self.activator.prepare(&candidate, Some(&serving)).await {
-            Ok(prepared) => self.go_live(prepared, &candidate, &[]).await,
+            Ok(prepared) => self.go_live(prepared, &candidate, Writes::Nothing).await,
             Err(rejection) => Err(rejection),
         };
         match live {
@@ -84,13 +87,23 @@ impl Applier {
                 self.rejected = None;
                 self.report_applied(&candidate);
                 let generation = candidate.generation;
-                let changed = changed(&serving, &candidate).await;
+                let differences = differences(&serving, &candidate).await;
+                let changed = differences.line();
                 tracing::info!(generation, %digest, changed, "configuration applied");
                 log_removed(&candidate, &serving);
                 log_new_warnings(&candidate, &serving);
+                self.history.applied(Applied {
+                    before: Some(serving),
+                    after: candidate,
+                    cause,
+                    at: SystemTime::now(),
+                    differences: Some(differences),
+                    managed: BTreeMap::new(),
+                    rolled_back: None,
+                });
                 Verdict::Applied { generation }
             }
-            Err(rejection) => self.reject(digest, rejection, trigger),
+            Err(rejection) => self.reject(digest, rejection, trigger, cause),
         }
     }
 
@@ -112,14 +125,18 @@ impl Applier {
         &mut self,
         prepared: Box<dyn Prepared>,
         candidate: &Arc<Snapshot>,
-        changes: &[JournaledChange],
+        writes: Writes<'_>,
     ) -> Result<(), Rejection> {
+        let changes = writes.changes();
         record_step(changes, Journal::activating).await;
         let activated = self.activator.activate(prepared, candidate).await?;
         if !changes.is_empty() {
             self.settle_displaced(changes).await;
         }
         record_step(changes, Journal::activated).await;
+        if let Writes::Rollback(pending) = writes {
+            self.record_live(pending).await;
+        }
         kill("probed");
         self.published.publish(Arc::clone(candidate));
         self.activator.commit(activated).await;
@@ -128,7 +145,13 @@ impl Applier {
     }
 
     /// Records the rejection in the status and logs its problems.
-    pub(super) fn reject(&mut self, digest: Digest, rejection: Rejection, trigger: Trigger) -> Verdict {
+    pub(super) fn reject(
+        &mut self,
+        digest: Digest,
+        rejection: Rejection,
+        trigger: Trigger,
+        cause: Cause,
+    ) -> Verdict {
         let class = rejection.class;
         // Each poll finds the same problems again. They are logged once, and once more for each requested reload. The same
         // files may fail for another cause than before.
@@ -147,6 +170,15 @@ impl Applier {
                 "the configuration was rejected, {count}; the previous configuration stays live"
             );
             log_errors(&errors);
+            self.history.refused(Refused {
+                cause,
+                at: SystemTime::now(),
+                digest: full(digest),
+                class: class.to_string(),
+                problem: rejection.first(),
+                problems: errors.len(),
+                files: self.edited_files(),
+            });
             self.status.change(|status| {
                 status.attempted = Some(Attempted {
                     digest: full(digest),
@@ -164,6 +196,16 @@ impl Applier {
         }
         self.rejected = Some((digest, rejection.clone()));
         Verdict::Rejected(rejection)
+    }
+
+    /// Returns the files that differ from those that are served, the first of them.
+    fn edited_files(&self) -> Vec<String> {
+        let serving = self.published.snapshot();
+        let changed = self.last_read.changed_files(&serving.documents);
+        let edited = changed.filter(|(_, before, after)| {
+            before.map(|before| before.digest) != after.map(|after| after.digest)
+        });
+        edited.take(SHOWN).map(|(name, _, _)| name.to_owned()).collect()
     }
 
     /// Reports `snapshot` as live in the status.

@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use provider_api::RejectionClass;
 
-use crate::apply::applier::{changed, log_removed};
+use crate::apply::applier::log_removed;
 use crate::apply::candidate::{Builder, Proposal, Proposed};
 use crate::apply::group::{Group, Older, newest};
 use crate::apply::journaled::{Verdicts, unwritable};
+use crate::apply::recorded::{identical_documents, log_applied, record};
 use crate::apply::selection::{Selection, select, split};
 use crate::apply::write::CommitError;
+use crate::apply::writes::Writes;
 use crate::apply::{Applier, ChangeVerdict, JournaledChange, Trigger};
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::Touched;
+use crate::history::Cause;
 use crate::journal::Target;
 use crate::snapshot::Snapshot;
 use crate::storage::failpoints::kill;
@@ -140,6 +143,7 @@ impl Applier {
     /// Records the changes whose files are live already: they are applied.
     async fn found_identical(&self, identical: Vec<(JournaledChange, Vec<Target>)>, verdicts: &Verdicts) {
         let Some((first, _)) = identical.first() else { return };
+        self.history.found_identical(identical_documents(&self.published.snapshot(), &identical));
         let journal = Arc::clone(&first.journal);
         let found: Vec<_> =
             identical.iter().map(|(change, files)| (change.sequence, files.clone())).collect();
@@ -179,18 +183,20 @@ impl Applier {
             }
         };
         let changes: Vec<JournaledChange> = accepted.iter().map(|proposal| proposal.change.clone()).collect();
-        match self.go_live(prepared, snapshot, &changes).await {
+        match self.go_live(prepared, snapshot, Writes::Changes(&changes)).await {
             Ok(()) => {
                 self.last_read = Arc::clone(&snapshot.documents);
                 self.rejected = None;
                 self.examine_base().await;
                 self.report_applied(snapshot);
-                log_applied(accepted, serving, snapshot).await;
+                let differences = log_applied(accepted, serving, snapshot).await;
+                let by = serving.providers.primary_name().to_string();
+                self.history.applied(record(&by, accepted, serving, snapshot, differences));
                 log_removed(snapshot, serving);
                 match snapshot.documents.has_isolated() {
                     false => self.settle_overlay().await,
                     // The changes were judged without these files. The files as a whole are still not live.
-                    true => drop(self.apply(Touched::Everything, Trigger::Edit).await),
+                    true => drop(self.apply(Touched::Everything, Trigger::Edit, Cause::Edit).await),
                 }
                 Live::Done
             }
@@ -292,24 +298,6 @@ impl Again {
                 open.push(Group { changes, edited: self.edited, is_again: self.is_again });
             }
         }
-    }
-}
-
-/// Logs what the configuration has become, and which changes have made it so.
-async fn log_applied(accepted: &[Arc<Proposal>], serving: &Arc<Snapshot>, snapshot: &Arc<Snapshot>) {
-    let generation = snapshot.generation;
-    let changed = changed(serving, snapshot).await;
-    if let [only] = accepted {
-        let (change, kind) = (only.change.id(), only.change.change.kind.as_str());
-        tracing::info!(generation, change, kind, changed, "change applied");
-        return;
-    }
-    tracing::info!(generation, changes = accepted.len(), changed, "changes applied together");
-    for proposal in accepted {
-        let files: Vec<&str> = proposal.edits.names().collect();
-        let (change, kind, files) =
-            (proposal.change.id(), proposal.change.change.kind.as_str(), files.join(", "));
-        tracing::info!(generation, change, kind, files, "change applied");
     }
 }
 

@@ -27,18 +27,19 @@ pub(crate) enum WriteError {
     Partial { file: String, error: io::Error },
 }
 
+/// Returns the text of a file as it was when it was checked.
+pub(crate) type Known<'k> = &'k dyn Fn(&str) -> Option<&'k str>;
+
 /// Reads the target files as they are before the change is written.
 ///
 /// # Errors
-/// `Edited` if a file differs from `documents`.
-pub(crate) fn before(
-    layers: &Layers,
-    documents: &Documents,
-    edits: &Edits,
-) -> Result<Vec<Before>, WriteError> {
-    edits
-        .iter()
-        .map(|(name, new)| {
+/// `Edited` if a file differs from what is `known`.
+pub(crate) fn before(layers: &Layers, known: Known<'_>, edits: &Edits) -> Result<Vec<Before>, WriteError> {
+    let written = edits.iter().map(|(name, new)| (name, hex(new)));
+    let removed = edits.removed().map(|name| (name, String::new()));
+    written
+        .chain(removed)
+        .map(|(name, written)| {
             let failed = |error: io::Error| WriteError::Io { file: name.to_owned(), error };
             let text = match layers.current(name).map_err(failed)? {
                 Some(bytes) => {
@@ -48,7 +49,7 @@ pub(crate) fn before(
             };
             // Also a file that `documents` do not have, such as one that was just created.
             let other_layer = layers.is_overlaid(name) && !edits.is_overlaid(name);
-            if text.as_deref() != documents.text(name) || other_layer {
+            if text.as_deref() != known(name) || other_layer {
                 return Err(WriteError::Edited(name.to_owned()));
             }
             let (text, overlay) = match edits.is_overlaid(name) {
@@ -59,7 +60,7 @@ pub(crate) fn before(
                     (text.filter(|_| layers.is_overlaid(name)), Some(OverBase { digest }))
                 }
             };
-            Ok(Before { name: name.to_owned(), overlay, text, written: hex(new) })
+            Ok(Before { name: name.to_owned(), overlay, text, written })
         })
         .collect()
 }
@@ -76,6 +77,15 @@ fn base_is_edited(layers: &Layers, file: &Before) -> bool {
     base.is_some_and(|base| layers.base_digest(&file.name).is_ok_and(|now| now.as_deref() != base))
 }
 
+/// The decision who may read a file that is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Modes<'m> {
+    /// The decision which values are secret. Only its owner can read a file with one.
+    pub(crate) sensitive: &'m Sensitive,
+    /// Set if a file that is replaced keeps its permissions all the same: they are the operator's.
+    pub(crate) keeps: bool,
+}
+
 /// Saves an edit that is no longer in a file, by the name of the file.
 pub(crate) type Save<'s> = &'s dyn Fn(&str, &[u8]) -> io::Result<PathBuf>;
 
@@ -88,12 +98,16 @@ pub(crate) fn write(
     layers: &Layers,
     edits: &Edits,
     before: &[Before],
-    sensitive: &Sensitive,
+    modes: Modes<'_>,
     save: Save<'_>,
 ) -> Result<(), WriteError> {
     for file in before {
-        let Some(text) = edits.get(&file.name) else { continue };
-        let error = match write_one(layers, file, text, sensitive) {
+        let done = match edits.get(&file.name) {
+            Some(text) => write_one(layers, file, text, modes),
+            None if file.is_removed() => remove_one(layers, file),
+            None => continue,
+        };
+        let error = match done {
             Ok(Outcome::Done) => {
                 kill("part-written");
                 continue;
@@ -114,7 +128,15 @@ pub(crate) fn write(
     Ok(())
 }
 
-fn write_one(layers: &Layers, file: &Before, text: &str, sensitive: &Sensitive) -> io::Result<Outcome> {
+fn remove_one(layers: &Layers, file: &Before) -> io::Result<Outcome> {
+    let old = file.text.as_deref().unwrap_or_default().as_bytes();
+    match base_is_edited(layers, file) {
+        true => Ok(Outcome::Edited),
+        false => exchange::withdraw(&path_of(layers, file), &|now| now == old),
+    }
+}
+
+fn write_one(layers: &Layers, file: &Before, text: &str, modes: Modes<'_>) -> io::Result<Outcome> {
     if base_is_edited(layers, file) {
         return Ok(Outcome::Edited);
     }
@@ -127,7 +149,8 @@ fn write_one(layers: &Layers, file: &Before, text: &str, sensitive: &Sensitive) 
             false => atomic_file::make_directory_like_parent(parent)?,
         }
     }
-    let is_private = is_overlay || secrecy::holds_secret(&file.name, text, sensitive);
+    let keeps_mode = modes.keeps && file.text.is_some();
+    let is_private = is_overlay || !keeps_mode && secrecy::holds_secret(&file.name, text, modes.sensitive);
     let access = if is_private { Access::Private } else { Access::LikeDirectory };
     match &file.text {
         Some(old) => exchange::replace(&path, text.as_bytes(), access, Some(&|now| now == old.as_bytes())),
@@ -150,7 +173,20 @@ pub(crate) fn restore(layers: &Layers, before: &[Before], save: Save<'_>) -> boo
     all
 }
 
+/// Puts a removed file back, unless there is one again.
+fn restore_removed(path: &Path, file: &Before) -> io::Result<()> {
+    exchange::complete(path, &|_| false)?;
+    let is_there = fs::symlink_metadata(path).is_ok();
+    if let Some(text) = file.text.as_ref().filter(|_| !is_there) {
+        exchange::replace(path, text.as_bytes(), Access::Keep(0o600), None)?;
+    }
+    Ok(())
+}
+
 fn restore_one(path: &Path, file: &Before) -> io::Result<()> {
+    if file.is_removed() {
+        return restore_removed(path, file);
+    }
     let written: Matches<'_> = &|now| is_written(file, now);
     if !fs::read(path).is_ok_and(|now| written(&now)) {
         return Ok(());
@@ -234,7 +270,11 @@ pub(crate) fn restore_with_origins(
 pub(crate) fn edited(layers: &Layers, before: &[Before]) -> Vec<String> {
     let differs = |file: &&Before| {
         let now = fs::read_to_string(path_of(layers, file)).ok();
-        let replaced = now != file.text && now.as_deref().map(hex).as_ref() != Some(&file.written);
+        let is_written = match file.is_removed() {
+            true => now.is_none(),
+            false => now.as_deref().map(hex).as_ref() == Some(&file.written),
+        };
+        let replaced = now != file.text && !is_written;
         replaced || base_is_edited(layers, file)
     };
     before.iter().filter(differs).map(|file| file.name.clone()).collect()
@@ -286,7 +326,7 @@ mod tests {
         let before = [file("a.toml"), file("b.toml")];
         fs::write(root.join("b.toml"), "by hand").unwrap();
         assert!(
-            matches!(write(&layers, &edits, &before, &Sensitive::default(), &|_, _| Ok(PathBuf::new())), Err(WriteError::Edited(name)) if name == "b.toml")
+            matches!(write(&layers, &edits, &before, Modes { sensitive: &Sensitive::default(), keeps: false }, &|_, _| Ok(PathBuf::new())), Err(WriteError::Edited(name)) if name == "b.toml")
         );
         assert_eq!(fs::read_to_string(root.join("a.toml")).unwrap(), "old");
         assert_eq!(fs::read_to_string(root.join("b.toml")).unwrap(), "by hand");

@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 
 use crate::apply::{Applier, Trigger};
+use crate::audit::Actor;
 use crate::documents::Touched;
+use crate::history::Cause;
 use crate::storage::atomic_file::Access;
 use crate::storage::exchange::{self, Outcome};
 use crate::storage::{io_error, replaced};
@@ -21,7 +23,7 @@ impl Applier {
     ///
     /// # Errors
     /// The error of the operating system or of `edit`; the file is then unchanged.
-    pub(super) async fn edit_config(&mut self, edit: ConfigEdit) -> io::Result<bool> {
+    pub(super) async fn edit_config(&mut self, edit: ConfigEdit, by: Actor) -> io::Result<bool> {
         let path = self.layers.config_path().to_owned();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let copies = self.surroundings.state_dir.join("harmony");
@@ -53,7 +55,7 @@ impl Applier {
         let at = io_error::at(self.layers.config_path());
         let written = tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?.map_err(at)?;
         if written {
-            self.apply(Touched::Everything, Trigger::Requested).await;
+            self.apply(Touched::Everything, Trigger::Requested, Cause::Authorize { by }).await;
         }
         Ok(written)
     }

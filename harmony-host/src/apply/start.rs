@@ -1,18 +1,22 @@
 //! The start: the first configuration, or the last good one instead.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use provider_api::RejectionClass;
 
 use crate::apply::activator::Activator;
 use crate::apply::applier::desired;
 use crate::apply::build::{Built, build};
+use crate::apply::rollback::cause_of;
 use crate::apply::{Applier, Trigger};
 use crate::diagnostics::logged::log_warnings;
 use crate::diagnostics::rejection::Rejection;
 use crate::documents::layers::Layers;
 use crate::documents::{Documents, Loaded, Touched};
+use crate::history::{Applied, Cause, History, Pending};
 use crate::last_good::{Generation, LastGood};
 use crate::providers::Surroundings;
 use crate::snapshot::Snapshot;
@@ -27,6 +31,9 @@ pub(crate) struct Start {
     pub(crate) surroundings: Surroundings,
     pub(crate) status: Arc<StatusBoard>,
     pub(crate) last_good: Arc<LastGood>,
+    pub(crate) history: Arc<History>,
+    /// The rollback that was live when the process before ended, if it did not record it.
+    pub(crate) rolled_back: Option<Pending>,
     pub(crate) activator: Activator,
     /// The newest complete configuration that was saved.
     pub(crate) saved: Option<Generation>,
@@ -42,7 +49,7 @@ impl Start {
         let (layers, surroundings) = (self.layers.clone(), self.surroundings.clone());
         let (documents, built) = build(layers, surroundings, None, None, Touched::Everything).await;
         let first = match built {
-            Ok(Built::New(snapshot)) => self.activate(Arc::from(snapshot)).await,
+            Ok(Built::New(snapshot)) => self.activate(snapshot).await,
             Ok(Built::Unchanged) => {
                 Err(Rejection::of(RejectionClass::Build, "configuration", "there is nothing to build"))
             }
@@ -69,7 +76,7 @@ impl Start {
                 let mut applier = self.applier(snapshot);
                 tracing::error!("the files are rejected; the last good configuration is live instead");
                 applier.status.change(|status| status.desired = desired(digest));
-                applier.reject(digest, rejection, Trigger::Requested);
+                applier.reject(digest, rejection, Trigger::Requested, Cause::Start);
                 applier.examine_base().await;
                 applier.report_overlay().await;
                 Ok(applier)
@@ -81,14 +88,19 @@ impl Start {
     async fn activate_last_good(&mut self, files: Digest) -> Option<Result<Arc<Snapshot>, Rejection>> {
         let saved = self.saved.clone().filter(|saved| saved.metadata.digest != full(files))?;
         match build_saved(self.layers.config_path().to_owned(), self.surroundings.clone(), saved).await {
-            Ok(snapshot) => Some(self.activate(Arc::from(snapshot)).await),
+            Ok(snapshot) => Some(self.activate(snapshot).await),
             // Another version of the gateway saved it. Only the problems of the files help the operator.
             Err(_) => None,
         }
     }
 
     /// Activates a configuration and commits it.
-    async fn activate(&mut self, snapshot: Arc<Snapshot>) -> Result<Arc<Snapshot>, Rejection> {
+    async fn activate(&mut self, mut snapshot: Box<Snapshot>) -> Result<Arc<Snapshot>, Rejection> {
+        let saved =
+            self.saved.as_ref().map(|saved| (saved.metadata.generation, saved.metadata.digest.as_str()));
+        let saved = saved.filter(|(generation, _)| *generation > 0);
+        snapshot.generation = self.history.number_of(&full(snapshot.documents.digest()), saved);
+        let snapshot: Arc<Snapshot> = Arc::from(snapshot);
         self.restore(&snapshot);
         let prepared = self.activator.prepare(&snapshot, None).await?;
         let activated = self.activator.activate(prepared, &snapshot).await?;
@@ -123,10 +135,20 @@ impl Start {
             last_read: Arc::clone(&snapshot.documents),
             rejected: None,
             last_good: self.last_good,
+            history: self.history,
             published: Published::new(Arc::clone(&snapshot)),
         };
         log_warnings(&snapshot.warnings);
         applier.report_applied(&snapshot);
+        applier.history.applied(Applied {
+            before: None,
+            after: Arc::clone(&snapshot),
+            cause: self.rolled_back.as_ref().map_or(Cause::Start, cause_of),
+            at: SystemTime::now(),
+            differences: None,
+            managed: BTreeMap::new(),
+            rolled_back: None,
+        });
         applier.last_good.committed(snapshot);
         applier
     }

@@ -9,6 +9,7 @@ use crate::apply::watch::{Notice, Watch, WatchSet, is_named_as_document};
 use crate::apply::{Applier, Command, Trigger, Verdict};
 use crate::documents::layers::Layers;
 use crate::documents::{Documents, Touched};
+use crate::history::Cause;
 
 /// Runs the apply task until it receives [`Command::Stop`] or all senders are dropped.
 pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>) {
@@ -16,17 +17,25 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
     watch.update(watch_set(applier.documents(), applier.layers()));
     loop {
         applier.activator.pulse.beat();
-        let (touched, trigger, reply) = tokio::select! {
+        let (touched, trigger, cause, reply) = tokio::select! {
             biased;
             command = inbox.recv() => match command {
-                Some(Command::Reload(reply)) => (Touched::Everything, Trigger::Requested, Some(reply)),
+                Some(Command::Reload(by, reply)) => {
+                    (Touched::Everything, Trigger::Requested, Cause::Reload { by }, Some(reply))
+                }
                 Some(Command::Changes(changes, verdicts)) => {
                     applier.apply_changes(changes, &verdicts).await;
                     watch.update(watch_set(applier.documents(), applier.layers()));
                     continue;
                 }
-                Some(Command::Edit(edit, reply)) => {
-                    let written = applier.edit_config(edit).await;
+                Some(Command::RollBack(request, reply)) => {
+                    let report = applier.roll_back(request).await;
+                    watch.update(watch_set(applier.documents(), applier.layers()));
+                    let _ = reply.send(report);
+                    continue;
+                }
+                Some(Command::Edit(edit, by, reply)) => {
+                    let written = applier.edit_config(edit, by).await;
                     watch.update(watch_set(applier.documents(), applier.layers()));
                     let _ = reply.send(written);
                     continue;
@@ -46,12 +55,12 @@ pub(crate) async fn run(mut applier: Applier, mut inbox: mpsc::Receiver<Command>
                 None => return,
             },
             notice = watch.next() => match notice {
-                Notice::Edited(touched) => (touched, Trigger::Edit, None),
-                Notice::Poll => (Touched::Everything, Trigger::Poll, None),
+                Notice::Edited(touched) => (touched, Trigger::Edit, Cause::Edit, None),
+                Notice::Poll => (Touched::Everything, Trigger::Poll, Cause::Edit, None),
                 Notice::Unrelated => continue,
             },
         };
-        let verdict = applier.apply(touched, trigger).await;
+        let verdict = applier.apply(touched, trigger, cause).await;
         watch.update(watch_set(applier.documents(), applier.layers()));
         watch.retry_soon(matches!(&verdict, Verdict::Rejected(rejection) if rejection.is_retryable()));
         if let Some(reply) = reply {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use provider_api::{Change, RejectionClass};
 
 use crate::apply::candidate::{Proposal, merged};
-use crate::apply::commit::{self, WriteError};
+use crate::apply::commit::{self, Modes, WriteError};
 use crate::apply::journaled::unwritable;
 use crate::apply::{Applier, JournaledChange, candidate};
 use crate::diagnostics::rejection::Rejection;
@@ -211,7 +211,7 @@ fn write(
     }
     let deferred = |error: std::io::Error| CommitError::Deferred(unwritable(&error));
     layers.clear(edits.iter().map(|(name, _)| name), origins, timestamp(SystemTime::now()));
-    let before = commit::before(layers, files, &edits)?;
+    let before = commit::before(layers, &|name| files.text(name), &edits)?;
     let written = by_change(proposals, &before);
     record_identical(journal, proposals, files).map_err(deferred)?;
     let save = saver(&written);
@@ -252,7 +252,9 @@ fn write(
         return Err(CommitError::Deferred(format!("the record of the overlay cannot be written: {error}")));
     }
     kill("recorded");
-    if let Err(error) = commit::write(layers, &edits, &before, &files.sensitive(), &save) {
+    let sensitive = files.sensitive();
+    let modes = Modes { sensitive: &sensitive, keeps: false };
+    if let Err(error) = commit::write(layers, &edits, &before, modes, &save) {
         unmark();
         if !matches!(error, WriteError::Partial { .. }) {
             journal.restored(&all).map_err(deferred)?;

@@ -47,20 +47,24 @@ impl Key {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, key)))
     }
 
-    /// Reads the key in the file at `path`, or makes one, that only the owner can read, if there is none.
+    /// Makes a key. Returns its text too, for [`store`](Self::store).
     ///
     /// # Errors
-    /// As [`read`](Self::read); the system has no random numbers.
-    pub(super) fn read_or_make(path: &Path) -> io::Result<Self> {
-        match Self::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            read => return read,
-        }
+    /// The system has no random numbers.
+    pub(super) fn make() -> io::Result<(Self, String)> {
         let mut bytes = [0; NEW_BYTES];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the system has no random numbers"))?;
+        aws_lc_rs::rand::fill(&mut bytes)
+            .map_err(|_| io::Error::other("the system has no random numbers"))?;
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        atomic_file::write(path, format!("{text}\n").as_bytes(), 0o600).map_err(io_error::at(path))?;
-        Self::read(path)
+        Ok((Self(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes())), text))
+    }
+
+    /// Stores the text of a key at `path`, for the owner only.
+    ///
+    /// # Errors
+    /// The error of the operating system.
+    pub(super) fn store(path: &Path, text: &str) -> io::Result<()> {
+        atomic_file::write(path, format!("{text}\n").as_bytes(), 0o600).map_err(io_error::at(path))
     }
 
     /// Returns the key for HMAC.
@@ -91,15 +95,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_key_is_private_and_stays() {
+    fn a_stored_key_is_private_and_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.key");
-        Key::read_or_make(&path).unwrap();
-        let first = fs::read(&path).unwrap();
-        assert_eq!(first.trim_ascii_end().len(), 2 * NEW_BYTES);
-        Key::read_or_make(&path).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), first);
+        let (made, text) = Key::make().unwrap();
+        Key::store(&path, &text).unwrap();
+        let tag = hmac::sign(made.hmac(), b"text");
+        hmac::verify(Key::read(&path).unwrap().hmac(), b"text", tag.as_ref()).unwrap();
         assert!(!Key::is_exposed(&path));
+        assert_ne!(Key::make().unwrap().1, text);
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use crate::audit::Event;
 use crate::audit::chain::{self, BEFORE, CHECKPOINT, Mac, Purpose, Record};
 use crate::audit::head::{Found, Head};
 use crate::audit::key::{Key, open_private};
 use crate::audit::place::Place;
 use crate::audit::segments::Segment;
 use crate::audit::verify::walk;
-use crate::audit::Event;
 use crate::storage::atomic_file;
 use crate::storage::failpoints::{self, kill};
 use crate::storage::io_error;
@@ -46,9 +46,19 @@ impl Log {
         let directory = place.directory.clone();
         atomic_file::make_directory(&directory, 0o700).map_err(io_error::at(&directory))?;
         atomic_file::sweep(&directory);
-        let key = match place.has_given_key() {
-            true => Key::read(&place.key())?,
-            false => Key::read_or_make(&place.key())?,
+        let first = Head { first: 1, last: 0, mac: Mac::NONE };
+        let segments = Segment::list(&directory)?;
+        let key = match Key::read(&place.key()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !place.has_given_key() => {
+                let (key, text) = Key::make()?;
+                // In this order: a key without a head never is what a kill has left.
+                if segments.is_empty() {
+                    first.write(&directory, &key)?;
+                }
+                Key::store(&place.key(), &text)?;
+                key
+            }
+            read => read?,
         };
         if Key::is_exposed(&place.key()) {
             tracing::warn!(
@@ -56,9 +66,7 @@ impl Log {
                 "others than its owner can read the key of the audit log, and so write records that verify; chmod 600"
             );
         }
-        let segments = Segment::list(&directory)?;
         let found = Head::read(&directory, &key)?;
-        let first = Head { first: 1, last: 0, mac: Mac::NONE };
         if segments.is_empty() && found == Found::Missing {
             // Before any record: a log without a head is never one that a kill has left.
             first.write(&directory, &key)?;
@@ -220,9 +228,8 @@ impl Log {
         head.write(&self.directory, &self.key)?;
         self.head = head;
         kill("audit-retiring");
-        old.iter().try_for_each(|segment| {
-            atomic_file::remove(&segment.path).map_err(io_error::at(&segment.path))
-        })
+        old.iter()
+            .try_for_each(|segment| atomic_file::remove(&segment.path).map_err(io_error::at(&segment.path)))
     }
 
     #[cfg(test)]

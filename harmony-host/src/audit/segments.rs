@@ -34,9 +34,9 @@ impl Segment {
         for file in files {
             let file = file.map_err(&at)?;
             let name = file.file_name();
-            let first = name.to_str().and_then(|name| {
-                name.strip_prefix("audit-")?.strip_suffix(".log")?.parse::<u64>().ok()
-            });
+            let first = name
+                .to_str()
+                .and_then(|name| name.strip_prefix("audit-")?.strip_suffix(".log")?.parse::<u64>().ok());
             segments.extend(first.map(|first| Self { first, path: file.path() }));
         }
         segments.sort();

@@ -211,7 +211,9 @@ pub(crate) fn read(directory: &Path, count: usize) -> io::Result<Vec<serde_json:
     for segment in Segment::list(directory)?.into_iter().rev() {
         let bytes = fs::read(&segment.path).map_err(io_error::at(&segment.path))?;
         let rows = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).rev();
-        lines.extend(rows.take(count - lines.len()).map(|line| serde_json::from_slice(line).unwrap_or_default()));
+        lines.extend(
+            rows.take(count - lines.len()).map(|line| serde_json::from_slice(line).unwrap_or_default()),
+        );
         if lines.len() == count {
             break;
         }

@@ -23,6 +23,8 @@ pub(super) enum Exit {
     Paused = 11,
     NotReady = 12,
     Differences = 13,
+    Refused = 14,
+    Tampered = 15,
 }
 
 /// A row of the table.
@@ -45,11 +47,15 @@ const fn row(
 }
 
 /// The commands that call a running gateway.
-const CALLING: &[&str] =
-    &["status", "sync", "plan", "explain", "pause", "resume", "log-level", "health", "authorize"];
+const CALLING: &[&str] = &[
+    "status", "sync", "plan", "explain", "history", "diff", "rollback", "pause", "resume", "log-level", "health", "authorize",
+];
+
+/// Those of them that tell if the gateway is in sync.
+const TELLING: &[&str] = &["status", "sync"];
 
 /// The table.
-const TABLE: [Row; 14] = [
+const TABLE: [Row; 16] = [
     row(
         Exit::Done,
         "done",
@@ -59,20 +65,26 @@ const TABLE: [Row; 14] = [
     row(
         Exit::InvalidConfig,
         "invalid configuration",
-        &["run", "check", "resolve", "status", "sync", "plan", "explain", "pause", "resume", "log-level", "health", "authorize"],
+        &[
+            "run", "check", "resolve", "status", "sync", "plan", "explain", "history", "diff", "rollback", "pause", "resume",
+            "log-level", "health", "authorize",
+        ],
         "the configuration is invalid or cannot be served; commands that call a gateway: it does not name the management API; `plan`: it, or the change, would be rejected",
     ),
     row(Exit::Usage, "usage", &[], "the command line is invalid"),
     row(
         Exit::NotFound,
         "not found",
-        &["resolve", "plan", "explain"],
-        "the resource does not exist, or its provider is not active; `plan`: the provider does not have the change; `explain`: the configuration does not have it",
+        &["resolve", "plan", "explain", "diff", "audit"],
+        "the resource does not exist, or its provider is not active; `plan`: the provider does not have the change; `explain`: the configuration does not have it; `diff`: the generation is not recorded; `audit`: there is no audit log",
     ),
     row(
         Exit::Denied,
         "denied",
-        &["resolve", "status", "sync", "plan", "explain", "pause", "resume", "log-level", "health", "authorize"],
+        &[
+            "resolve", "status", "sync", "plan", "explain", "history", "diff", "rollback", "pause", "resume", "log-level",
+            "health", "authorize",
+        ],
         "the gateway denies access to this client; `resolve`, `authorize`: the provider denies it",
     ),
     row(
@@ -93,12 +105,7 @@ const TABLE: [Row; 14] = [
         &["status", "sync", "plan"],
         "the gateway is not in sync; `sync`: or a change was rejected or deferred; `plan`: the change would wait",
     ),
-    row(
-        Exit::NotKnown,
-        "not known",
-        &["status", "sync"],
-        "the gateway answers, but cannot know if it is in sync",
-    ),
+    row(Exit::NotKnown, "not known", TELLING, "the gateway answers, but cannot know if it is in sync"),
     row(
         Exit::NoProvider,
         "no provider",
@@ -124,6 +131,13 @@ const TABLE: [Row; 14] = [
         &["plan"],
         "an apply would change the configuration that is served",
     ),
+    row(
+        Exit::Refused,
+        "refused",
+        &["rollback"],
+        "the gateway did not try it, for the reasons that it names; or it was not confirmed",
+    ),
+    row(Exit::Tampered, "tampered", &["audit"], "the audit log is not as the gateway has written it"),
 ];
 
 impl Exit {

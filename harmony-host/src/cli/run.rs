@@ -12,6 +12,7 @@ use provider_api::{DisplayDuration, Registry};
 
 use crate::access_log::AccessLog;
 use crate::cli::access_log::AccessLogOptions;
+use crate::cli::audit::AuditKey;
 use crate::cli::config_path::ConfigPath;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
@@ -42,6 +43,9 @@ pub(super) struct Run {
 
     #[command(flatten)]
     log: Log,
+
+    #[command(flatten)]
+    audit_key: AuditKey,
 
     #[command(flatten)]
     access_log: AccessLogOptions,
@@ -99,6 +103,7 @@ impl Run {
         );
         descriptors::raise();
         let mut options = self.state.options(&self.config.config, registry);
+        options.audit_key_file = self.audit_key.file();
         options.push_on_start = self.push_on_start;
         let traffic = Traffic::new(!self.no_request_metrics, access_log.cloned());
         options.allow_unknown_keys = self.unknown.allow_unknown_keys;
@@ -191,7 +196,7 @@ async fn serve_until_stop(gateway: &RunningGateway, signals: &mut Signals, logs:
                     access_log.reopen();
                 }
                 tell(Message::Reloading).await;
-                gateway.reload().await;
+                gateway.reload_at("SIGHUP").await;
                 tell(Message::Ready).await;
             }
             Signal::Status => {

@@ -13,6 +13,8 @@ pub(crate) struct Edits {
     keys: BTreeMap<String, Vec<String>>,
     /// The files that are written to the overlay.
     overlaid: BTreeSet<String>,
+    /// The files that are removed.
+    removed: BTreeSet<String>,
 }
 
 impl Edits {
@@ -24,6 +26,28 @@ impl Edits {
     /// Adds a file that already has the proposed content.
     pub(crate) fn insert_same(&mut self, name: impl Into<String>) {
         self.same.insert(name.into());
+    }
+
+    /// Adds a file to remove.
+    pub(crate) fn remove(&mut self, name: impl Into<String>) {
+        self.removed.insert(name.into());
+    }
+
+    /// Returns whether the file `name` is removed.
+    pub(crate) fn removes(&self, name: &str) -> bool {
+        self.removed.contains(name)
+    }
+
+    /// Returns the names of the files to remove.
+    pub(crate) fn removed(&self) -> impl Iterator<Item = &str> {
+        self.removed.iter().map(String::as_str)
+    }
+
+    /// Hides a file that cannot be removed, because its directory is read-only: an empty one in the overlay is read instead.
+    pub(crate) fn hide(&mut self, name: &str) {
+        self.removed.remove(name);
+        self.insert(name, "");
+        self.overlay(name);
     }
 
     /// Returns the names of the files that already have the proposed content.
@@ -89,9 +113,9 @@ impl Edits {
         self.files.keys().chain(&self.same).map(String::as_str)
     }
 
-    /// Returns whether there is no file to write.
+    /// Returns whether there is no file to write or to remove.
     pub(crate) fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        self.files.is_empty() && self.removed.is_empty()
     }
 }
 

@@ -193,7 +193,10 @@ impl<'a> Loader<'a> {
             let message = "there is no such directory beside config.toml";
             self.problems.warn(place, directory.path.clone(), message);
         }
-        let names: BTreeSet<String> = base.into_iter().flatten().chain(others).collect();
+        let mut names: BTreeSet<String> = base.into_iter().flatten().chain(others).collect();
+        if let Some(edits) = self.proposed {
+            names.retain(|name| !edits.removes(&format!("{prefix}{name}")));
+        }
         names.iter().for_each(|name| add(self, &format!("{prefix}{name}")));
     }
 

@@ -137,6 +137,12 @@ impl Documents {
         self.unreadable.files.values().any(|file| file.isolated)
     }
 
+    /// Returns the files that cannot be read and that the tree does without, with the reasons.
+    pub(crate) fn isolated(&self) -> impl Iterator<Item = (&str, &str)> {
+        let isolated = self.unreadable.files.iter().filter(|(_, file)| file.isolated);
+        isolated.map(|(name, file)| (name.as_str(), file.reason.as_str()))
+    }
+
     /// Returns whether the file `name` was read from the overlay, or may have been.
     pub(crate) fn may_be_overlaid(&self, name: &str) -> bool {
         self.saved || self.overlay(name).is_some()
@@ -250,6 +256,11 @@ impl Documents {
             Content::Transform(source) => Some(source.text()),
             Content::Pem(_) => None,
         }
+    }
+
+    /// Returns the digest of the file `name`.
+    pub(crate) fn digest_of(&self, name: &str) -> Option<Digest> {
+        self.files.get(name).map(|file| file.digest)
     }
 
     /// Returns the decision which values of the files are secret.

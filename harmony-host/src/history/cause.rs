@@ -54,18 +54,6 @@ pub(crate) struct ChangeRef {
 }
 
 impl Cause {
-    /// Returns the name of the kind, as in JSON.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Edit => "edit",
-            Self::Reload { .. } => "reload",
-            Self::Authorize { .. } => "authorize",
-            Self::Change { .. } => "change",
-            Self::Rollback { .. } => "rollback",
-        }
-    }
-
     /// Returns who caused it. `users` are the owners of the files that were edited.
     pub(crate) fn actor(&self, users: &[String]) -> Actor {
         match self {
@@ -91,7 +79,8 @@ impl Cause {
             Self::Change { provider, changes } => {
                 let named: Vec<String> = changes.iter().take(NAMED).map(ChangeRef::to_string).collect();
                 let more = changes.len().saturating_sub(NAMED);
-                let more = if more == 0 { String::new() } else { format!(" and {}", counted(more, "more change")) };
+                let more =
+                    if more == 0 { String::new() } else { format!(" and {}", counted(more, "more change")) };
                 format!("{}{more} of {provider}", named.join(", "))
             }
         }

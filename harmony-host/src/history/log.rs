@@ -1,44 +1,24 @@
 //! The file of the history: entries and texts, each text once. Appended, and rewritten when much of it is outdated.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use crate::history::state::{Files, State};
+use crate::history::decode::{Decoded, Line, SCHEMA, checksum, decode};
+use crate::history::state::State;
 use crate::history::{Entry, Managed, RolledBackFile};
 use crate::storage::atomic_file;
-use crate::storage::digest::{Digest, full};
 use crate::storage::failpoints::{self, kill};
 use crate::storage::io_error;
 use crate::storage::operations::{Operation, perform};
 use crate::storage::syncs;
 
-/// The version of the format.
-const SCHEMA: u32 = 1;
-
 const FILE: &str = "history.log";
-
-/// The digits of a checksum in a line.
-const CHECKSUM: usize = 32;
 
 /// The size from which on the oldest generations are forgotten, in bytes. The newest one stays, whatever its size.
 pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
-
-/// A line of the file.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Line {
-    Schema(u32),
-    Text { digest: String, text: String },
-    Entry(Entry),
-    /// The files of the newest generation: of the last entry before this line.
-    Files(Files),
-    Documents { managed: std::collections::BTreeMap<String, Managed>, rolled_back: Vec<RolledBackFile> },
-}
 
 /// The file, open for appending, with the places of the texts in it.
 #[derive(Debug)]
@@ -57,14 +37,17 @@ pub(super) struct Log {
 #[derive(Default)]
 pub(super) struct Batch {
     bytes: Vec<u8>,
-    texts: Vec<(String, (u64, usize))>,
+    texts: HashMap<String, (u64, usize)>,
 }
 
 impl Batch {
     pub(super) fn text(&mut self, digest: &str, text: &str) -> io::Result<()> {
+        if self.texts.contains_key(digest) {
+            return Ok(());
+        }
         let start = self.bytes.len();
         self.line(&Line::Text { digest: digest.to_owned(), text: text.to_owned() })?;
-        self.texts.push((digest.to_owned(), (start as u64, self.bytes.len() - start)));
+        self.texts.insert(digest.to_owned(), (start as u64, self.bytes.len() - start));
         Ok(())
     }
 
@@ -77,10 +60,18 @@ impl Batch {
         self.line(&Line::Files(state.files.clone()))
     }
 
-    /// Adds what is known of the documents of the control plane.
-    pub(super) fn documents(&mut self, state: &State) -> io::Result<()> {
-        let (managed, rolled_back) = (state.managed.clone(), state.rolled_back.clone());
-        self.line(&Line::Documents { managed, rolled_back })
+    /// Adds the newest changes of documents, unless there are none.
+    pub(super) fn managed(&mut self, managed: &BTreeMap<String, Managed>) -> io::Result<()> {
+        if managed.is_empty() { Ok(()) } else { self.line(&Line::Managed(managed.clone())) }
+    }
+
+    /// Adds the documents that a rollback has replaced.
+    pub(super) fn rolled_back(&mut self, rolled_back: &[RolledBackFile]) -> io::Result<()> {
+        self.line(&Line::RolledBack(rolled_back.to_vec()))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     fn line(&mut self, line: &Line) -> io::Result<()> {
@@ -100,23 +91,30 @@ impl Log {
         atomic_file::make_directory(directory, 0o700).map_err(io_error::at(directory))?;
         atomic_file::sweep(directory);
         let path = directory.join(FILE);
-        let at = io_error::at(&path);
+        let located = path.clone();
+        let at = io_error::at(&located);
         let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let make = || OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+                perform(make, |_| Operation::Create(path.clone())).map_err(&at)?;
+                atomic_file::sync_directory(directory).map_err(io_error::at(directory))?;
+                Vec::new()
+            }
             read => read.map_err(&at)?,
         };
         let mut decoded = Decoded::default();
         decoded.read(&bytes).map_err(|reason| at(io::Error::other(reason)))?;
         if decoded.is_damaged {
             let aside = path.with_extension("damaged");
-            let copied = fs::copy(&path, &aside).map_or_else(|e| e.to_string(), |_| aside.display().to_string());
+            let copied =
+                fs::copy(&path, &aside).map_or_else(|e| e.to_string(), |_| aside.display().to_string());
             tracing::error!(
                 history = %path.display(), copied,
                 "the history is damaged; the generations behind the damage are not known any more"
             );
         }
-        let Decoded { state, texts, intact, .. } = decoded;
-        let file = OpenOptions::new().append(true).read(true).create(true).mode(0o600).open(&path).map_err(&at)?;
+        let Decoded { state, texts, intact, .. } = decoded.finished();
+        let file = OpenOptions::new().append(true).read(true).open(&path).map_err(&at)?;
         let log = Self { path, file, length: intact, rewritten: intact, texts };
         Ok((log, state))
     }
@@ -203,7 +201,7 @@ impl Log {
     pub(super) fn rewrite(&mut self, state: &State, current: &HashMap<String, String>) -> io::Result<()> {
         let mut batch = Batch::default();
         batch.line(&Line::Schema(SCHEMA))?;
-        let mut written = std::collections::HashSet::new();
+        let mut written = HashSet::new();
         for file in state.referenced().filter(|file| !file.is_pem) {
             if !written.insert(file.digest.clone()) {
                 continue;
@@ -216,71 +214,17 @@ impl Log {
         }
         state.entries.iter().try_for_each(|entry| batch.entry(entry))?;
         batch.files(state)?;
-        batch.documents(state)?;
+        batch.managed(&state.managed)?;
+        batch.rolled_back(&state.rolled_back)?;
         atomic_file::write(&self.path, &batch.bytes, 0o600).map_err(io_error::at(&self.path))?;
-        let file = OpenOptions::new().append(true).read(true).open(&self.path).map_err(io_error::at(&self.path))?;
+        let file =
+            OpenOptions::new().append(true).read(true).open(&self.path).map_err(io_error::at(&self.path))?;
         let length = batch.bytes.len() as u64;
         (self.file, self.length, self.rewritten) = (file, length, length);
-        self.texts = batch.texts.into_iter().collect();
+        self.texts = batch.texts;
         Ok(())
     }
 }
 
-/// The result of reading the file.
-#[derive(Default)]
-struct Decoded {
-    state: State,
-    texts: HashMap<String, (u64, usize)>,
-    /// The length of the intact lines.
-    intact: u64,
-    is_damaged: bool,
-    has_files: bool,
-}
-
-impl Decoded {
-    fn read(&mut self, bytes: &[u8]) -> Result<(), String> {
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let decoded = line.strip_suffix(b"\n").map(decode);
-            match decoded {
-                // Only the last line can be without an end: an append did not finish.
-                None => return Ok(()),
-                Some(None) => {
-                    self.is_damaged = true;
-                    return Ok(());
-                }
-                Some(Some(decoded)) => self.take(decoded, line.len())?,
-            }
-            self.intact += line.len() as u64;
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, line: Line, length: usize) -> Result<(), String> {
-        match line {
-            Line::Schema(SCHEMA) => {}
-            Line::Schema(other) => {
-                return Err(format!("it has format version {other}; this gateway reads version {SCHEMA}"));
-            }
-            Line::Text { digest, .. } => drop(self.texts.insert(digest, (self.intact, length))),
-            Line::Entry(entry) if self.has_files => drop(self.state.add(entry)),
-            Line::Entry(entry) => drop(self.state.list(entry)),
-            Line::Files(files) => (self.state.files, self.has_files) = (files, true),
-            Line::Documents { managed, rolled_back } => {
-                (self.state.managed, self.state.rolled_back) = (managed, rolled_back);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn decode(line: &[u8]) -> Option<Line> {
-    let (sum, body) = line.split_at_checked(CHECKSUM)?;
-    let body = body.strip_prefix(b" ")?;
-    (checksum(body).as_bytes() == sum).then(|| serde_json::from_slice(body).ok()).flatten()
-}
-
-fn checksum(body: &[u8]) -> String {
-    let mut digits = full(Digest::of(body));
-    digits.truncate(CHECKSUM);
-    digits
-}
+#[cfg(test)]
+mod tests;

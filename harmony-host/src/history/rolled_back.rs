@@ -13,6 +13,9 @@ pub(crate) struct Managed {
     pub(crate) change: ChangeRef,
     /// The SHA-256 of the text that it wrote.
     pub(crate) digest: String,
+    /// The generation that it became live with; 0 if that is not recorded.
+    #[serde(default)]
+    pub(crate) generation: u64,
 }
 
 /// A document that a rollback has replaced by an earlier version, which the control plane does not know.

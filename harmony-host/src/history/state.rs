@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) entries: VecDeque<Arc<Entry>>,
     /// The files of the newest generation.
     pub(super) files: Files,
+    /// Set once these are known.
+    pub(super) has_files: bool,
     /// The number of the newest generation, and the digest of its files.
     pub(super) newest: Option<(u64, String)>,
     /// The number of the newest entry.
@@ -91,7 +93,8 @@ impl State {
 
     /// Forgets the oldest generation, and what was refused before it. Returns false when only the newest is left.
     pub(super) fn forget_oldest(&mut self) -> bool {
-        let mut generations = self.entries.iter().enumerate().filter(|(_, entry)| entry.generation().is_some());
+        let mut generations =
+            self.entries.iter().enumerate().filter(|(_, entry)| entry.generation().is_some());
         let _ = generations.next();
         let Some((second, _)) = generations.next() else { return false };
         self.entries.drain(..second);

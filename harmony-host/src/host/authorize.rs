@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use provider_api::{Enrolled, Enrollment, EnrollmentRequest, Error, MachineCredential, Provider, Result};
 
+use crate::audit::{Actor, Event};
 use crate::host::control::Control;
 use crate::host::provider_section;
 use crate::providers::isolate::isolated;
@@ -25,22 +26,35 @@ impl Control {
     ///
     /// # Errors
     /// The error of the provider; Denied when the primary provider is `local` or needs no authorization.
-    pub(crate) async fn authorize(&self, request: &EnrollmentRequest) -> Result<Authorized> {
+    pub(crate) async fn authorize(&self, request: &EnrollmentRequest, by: &Actor) -> Result<Authorized> {
         let snapshot = self.snapshot();
         let (provider, enrollment) = enrollment(&snapshot)?;
-        let enrolled = isolated(enrollment.enroll(request)).await?;
-        Ok(self.authorized(&snapshot, provider, enrolled).await)
+        let enrolled = isolated(enrollment.enroll(request)).await;
+        self.recorded_enrollment(Event::new("authorize").by(by), request.replace, &enrolled).await;
+        Ok(self.authorized(&snapshot, provider, enrolled?, by).await)
     }
 
     /// Stores a machine credential that was issued elsewhere, and syncs.
     ///
     /// # Errors
     /// As [`authorize`](Self::authorize).
-    pub(crate) async fn adopt(&self, credential: MachineCredential) -> Result<Authorized> {
+    pub(crate) async fn adopt(&self, credential: MachineCredential, by: &Actor) -> Result<Authorized> {
         let snapshot = self.snapshot();
         let (provider, enrollment) = enrollment(&snapshot)?;
-        let enrolled = isolated(enrollment.adopt(credential)).await?;
-        Ok(self.authorized(&snapshot, provider, enrolled).await)
+        let replaces = credential.replace;
+        let enrolled = isolated(enrollment.adopt(credential)).await;
+        self.recorded_enrollment(Event::new("token").by(by), replaces, &enrolled).await;
+        Ok(self.authorized(&snapshot, provider, enrolled?, by).await)
+    }
+
+    /// Records that a machine credential was stored, or why it was not.
+    async fn recorded_enrollment(&self, event: Event, replaces: bool, enrolled: &Result<Enrolled>) {
+        let event = if replaces { event.text("mode", "replace") } else { event };
+        let event = match enrolled {
+            Ok(enrolled) => event.text("gateway", &enrolled.gateway_id),
+            Err(_) => event,
+        };
+        self.recorded_result(event, enrolled).await;
     }
 
     async fn authorized(
@@ -48,13 +62,14 @@ impl Control {
         snapshot: &Arc<Snapshot>,
         provider: &Arc<dyn Provider>,
         enrolled: Enrolled,
+        by: &Actor,
     ) -> Authorized {
         tracing::info!(gateway = enrolled.gateway_id, provider = %provider.name(), "this gateway is authorized");
         // Another credential may be of another team.
         self.snapshot().plans.forget_credential();
         let mut section_error = None;
         let missing = match provider_section::missing(snapshot) {
-            Some(edit) => self.edit_config(edit).await,
+            Some(edit) => self.edit_config(edit, by).await,
             None => Ok(None),
         };
         if let Err(error) = missing {

@@ -9,10 +9,15 @@ use provider_api::{ChangeId, Error, Result};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use crate::apply::{Asked, Command, ConfigEdit, Foreseen, Pulse, Verdict};
+use crate::apply::{
+    Asked, Command, ConfigEdit, Foreseen, Pulse, RollbackReport, RollbackRequest, Verdict,
+};
+use crate::audit::{Actor, Audit, Event};
 use crate::documents::origins::Origins;
+use crate::history::History;
 use crate::host::log_levels::LogLevels;
 use crate::host::readiness::Readiness;
+use crate::providers::Surroundings;
 use crate::snapshot::Snapshot;
 use crate::snapshot::feed::Snapshots;
 use crate::status::{Pause, StatusBoard};
@@ -40,6 +45,10 @@ pub(crate) struct Control {
     pub(crate) log_levels: Option<Arc<dyn LogLevels>>,
     /// Set when load balancers should send no more requests.
     pub(super) stopping: Arc<AtomicBool>,
+    pub(crate) history: Arc<History>,
+    /// The audit log. Record there whatever is done to the gateway at somebody's request.
+    pub(crate) audit: Audit,
+    pub(super) surroundings: Surroundings,
     /// The moment of the start.
     pub(crate) started: Instant,
 }
@@ -101,9 +110,9 @@ impl Control {
     }
 
     /// Reads the files and applies them now. Returns `None` when the host is stopping.
-    pub(crate) async fn reload(&self) -> Option<Verdict> {
+    pub(crate) async fn reload(&self, by: &Actor) -> Option<Verdict> {
         let (reply, verdict) = oneshot::channel();
-        self.commands.send(Command::Reload(reply)).await.ok()?;
+        self.commands.send(Command::Reload(by.clone(), reply)).await.ok()?;
         let verdict = verdict.await.ok()?;
         let counters = &self.status.counters;
         match verdict {
@@ -111,16 +120,58 @@ impl Control {
             Verdict::Unchanged { .. } => counters.reloads_unchanged.inc(),
             Verdict::Rejected(_) => counters.reloads_rejected.inc(),
         }
+        let event = Event::new("reload").by(by);
+        self.recorded(match &verdict {
+            Verdict::Applied { generation } => event.verdict("applied").number("generation", *generation),
+            Verdict::Unchanged { generation } => event.verdict("unchanged").number("generation", *generation),
+            Verdict::Rejected(rejection) => {
+                event.verdict("rejected").text("class", &rejection.class.to_string())
+            }
+        })
+        .await;
         Some(verdict)
+    }
+
+    /// Restores an earlier generation. Returns `None` when the host is stopping.
+    pub(crate) async fn roll_back(&self, request: RollbackRequest) -> Option<RollbackReport> {
+        let (reply, report) = oneshot::channel();
+        let (by, is_tried) = (request.by.clone(), !request.dry_run);
+        self.commands.send(Command::RollBack(request, reply)).await.ok()?;
+        let report = report.await.ok()?;
+        if is_tried {
+            let event = Event::new("rollback")
+                .by(&by)
+                .number("to", report.to)
+                .number("generation", report.generation);
+            let event = event.verdict(report.verdict.as_str()).texts("reasons", &report.reasons);
+            let event = event.texts("lost", &report.lost).texts("control_plane", &report.control_plane);
+            self.recorded(event).await;
+        }
+        Some(report)
+    }
+
+    /// Records an event, and waits until it is on the disk, at most 2 s.
+    pub(crate) async fn recorded(&self, event: Event) {
+        self.audit.record(event);
+        self.audit.settled().await;
+    }
+
+    /// Records the result of a request to the provider, and waits until it is on the disk, at most 2 s.
+    pub(super) async fn recorded_result<T>(&self, event: Event, result: &Result<T>) {
+        self.recorded(match result {
+            Ok(_) => event.verdict("done"),
+            Err(error) => event.verdict("failed").text("problem", &error.to_string()),
+        })
+        .await;
     }
 
     /// Edits config.toml and applies it. Returns whether it was written; `None` when the host is stopping.
     ///
     /// # Errors
     /// The error of the operating system or of `edit`; the file is then unchanged.
-    pub(super) async fn edit_config(&self, edit: ConfigEdit) -> std::io::Result<Option<bool>> {
+    pub(super) async fn edit_config(&self, edit: ConfigEdit, by: &Actor) -> std::io::Result<Option<bool>> {
         let (reply, written) = oneshot::channel();
-        if self.commands.send(Command::Edit(edit, reply)).await.is_err() {
+        if self.commands.send(Command::Edit(edit, by.clone(), reply)).await.is_err() {
             return Ok(None);
         }
         written.await.ok().transpose()
@@ -149,10 +200,20 @@ impl Control {
     }
 
     /// Syncs with the primary provider now. Returns `None` when the host is stopping.
-    pub(crate) async fn sync(&self) -> Option<SyncReport> {
+    pub(crate) async fn sync(&self, by: &Actor) -> Option<SyncReport> {
         let (reply, report) = oneshot::channel();
         self.sync.send(SyncCommand::Now(reply)).await.ok()?;
-        report.await.ok()
+        let report = report.await.ok()?;
+        let event = Event::new("sync").by(by);
+        let event = match &report.error {
+            None => event.verdict("done"),
+            Some(error) => event.verdict("failed").text("problem", error),
+        };
+        let count = |list: usize| list as u64;
+        let event = event.number("applied", count(report.applied.len()));
+        let event = event.number("rejected", count(report.rejected.len()));
+        self.recorded(event.number("deferred", count(report.held.len()))).await;
+        Some(report)
     }
 
     /// Accepts that it is not known what was acknowledged before the state of this gateway was created.
@@ -160,22 +221,26 @@ impl Control {
     /// # Errors
     /// Invalid when the primary provider is not a remote one; Unavailable when it cannot be recorded, or the host is
     /// stopping.
-    pub(crate) async fn accept_fresh(&self) -> Result<()> {
+    pub(crate) async fn accept_fresh(&self, by: &Actor) -> Result<()> {
         let stopping = || Error::unavailable("the gateway is stopping");
         let (reply, accepted) = oneshot::channel();
         self.sync.send(SyncCommand::AcceptNew(reply)).await.map_err(|_| stopping())?;
-        accepted.await.map_err(|_| stopping())?
+        let accepted = accepted.await.map_err(|_| stopping())?;
+        self.recorded_result(Event::new("accept-fresh").by(by), &accepted).await;
+        accepted
     }
 
     /// Pushes the active configuration to the primary provider.
     ///
     /// # Errors
     /// The first document that was not accepted; Unavailable also when the host is stopping.
-    pub(crate) async fn push(&self) -> Result<PushReport> {
+    pub(crate) async fn push(&self, by: &Actor) -> Result<PushReport> {
         let stopping = || Error::unavailable("the gateway is stopping");
         let (reply, pushed) = oneshot::channel();
         let command = SyncCommand::Push(self.snapshot(), reply);
         self.sync.send(command).await.map_err(|_| stopping())?;
-        pushed.await.map_err(|_| stopping())?
+        let pushed = pushed.await.map_err(|_| stopping())?;
+        self.recorded_result(Event::new("update").by(by), &pushed).await;
+        pushed
     }
 }

@@ -11,10 +11,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::apply::{self, Activation, Activator, Command, Pulse, Start, Verdict};
+use crate::audit::{Actor, Audit, Event, Place};
 use crate::diagnostics::rejection::Rejection;
+use crate::history::{ChangeRef, History, Managed};
 use crate::host::authorize::Authorized;
 use crate::host::control::Control;
 use crate::host::options::{HostOptions, absolute};
+use crate::journal::Journal;
 use crate::last_good::LastGood;
 use crate::providers::resolutions::Resolutions;
 use crate::recovery::{self, Recovered};
@@ -46,6 +49,8 @@ struct Tasks {
     following: JoinHandle<()>,
     saving: JoinHandle<()>,
     resolving: JoinHandle<()>,
+    remembering: JoinHandle<()>,
+    auditing: JoinHandle<()>,
 }
 
 /// The time limit of the last save, when the host stops.
@@ -63,7 +68,7 @@ impl Host {
     pub async fn start(options: HostOptions, activation: impl Activation) -> Result<Self, Rejection> {
         let status = StatusBoard::new();
         let config_path = absolute(&options.config);
-        let Recovered { layers, journal, ring, saved, .. } =
+        let Recovered { layers, journal, ring, saved, mut history, .. } =
             recovery::recover(&config_path, &options.state_dir).await?;
         let former = saved.as_ref().map(|saved| saved.metadata.references.clone()).unwrap_or_default();
         let resolutions = Resolutions::new(Arc::clone(&options.clock), former);
@@ -71,15 +76,30 @@ impl Host {
         let origins = Arc::clone(&surroundings.origins);
         let last_good = LastGood::new(ring, resolutions, Arc::clone(&options.clock), Arc::clone(&status));
         let pulse = Pulse::new();
+        let place = Place::new(&options.state_dir, &config_path, options.audit_key_file.clone());
+        let audit = Audit::new(place, Arc::clone(&status));
+        let rolled_back = history.unrecorded.take();
+        let history = History::new(history, layers.clone(), Arc::clone(&origins), Arc::clone(&status), audit.clone());
+        history.seed(journal.iter().flat_map(|journal| managed(journal)));
         let start = Start {
             layers,
-            surroundings,
+            surroundings: surroundings.clone(),
             status: Arc::clone(&status),
             last_good: Arc::clone(&last_good),
+            history: Arc::clone(&history),
+            rolled_back,
             activator: Activator::new(Arc::new(activation), options.activation_deadline, pulse.clone()),
             saved,
         };
-        let applier = start.start().await?;
+        let applier = match start.start().await {
+            Ok(applier) => applier,
+            Err(rejection) => {
+                audit.record(not_started(&rejection));
+                let _ = timeout(SAVING, tokio::task::spawn_blocking(move || audit.write_blocking())).await;
+                return Err(rejection);
+            }
+        };
+        audit.record(started(&applier.published.snapshot()));
         let (commands, inbox) = mpsc::channel(16);
         let (sync, sync_inbox) = mpsc::channel(16);
         let (snapshots, snapshot) = (applier.published.follow(), applier.published.snapshot());
@@ -97,6 +117,7 @@ impl Host {
             shared_journal: Arc::clone(&shared_journal),
             registry: options.registry.clone(),
             push: options.push_on_start.then_some(snapshot),
+            history: Arc::clone(&history),
             random: fastrand::Rng::new(),
             clock: Arc::clone(&options.clock),
         };
@@ -105,6 +126,8 @@ impl Host {
             following: tokio::spawn(SyncLoop::new(parts).run()),
             saving: tokio::spawn(Arc::clone(&last_good).run()),
             resolving: tokio::spawn(resolve_again(snapshots.restarted())),
+            remembering: tokio::spawn(Arc::clone(&history).run()),
+            auditing: tokio::spawn(audit.clone().run()),
         };
         let control = Control {
             snapshots,
@@ -118,6 +141,9 @@ impl Host {
             pause,
             log_levels: options.log_levels.clone(),
             stopping: Arc::new(AtomicBool::new(false)),
+            history,
+            audit,
+            surroundings,
             started: Instant::now(),
         };
         Ok(Self(Arc::new(Inner { control, last_good, tasks: Mutex::new(Some(tasks)) })))
@@ -140,13 +166,13 @@ impl Host {
 
     /// Reads the files and applies them now. Returns `None` when the host is stopping. Cancel safe: the reload continues.
     pub async fn reload(&self) -> Option<Verdict> {
-        self.0.control.reload().await
+        self.0.control.reload(&Actor::Application).await
     }
 
     /// Syncs with the primary provider now, independent of its interval. Returns `None` when the host is stopping.
     /// Cancel safe: the sync continues.
     pub async fn sync(&self) -> Option<SyncReport> {
-        self.0.control.sync().await
+        self.0.control.sync(&Actor::Application).await
     }
 
     /// Pauses the sync with the primary provider, or replaces the present pause: changes are listed and none is taken, until
@@ -174,7 +200,7 @@ impl Host {
     /// [`Invalid`](provider_api::ErrorKind::Invalid) when the primary provider is not a remote one;
     /// [`Unavailable`](provider_api::ErrorKind::Unavailable) when it cannot be recorded, or the host is stopping.
     pub async fn accept_fresh(&self) -> Result<()> {
-        self.0.control.accept_fresh().await
+        self.0.control.accept_fresh(&Actor::Application).await
     }
 
     /// Pushes the active configuration to the primary provider, without its secrets. Cancel safe: the push
@@ -184,7 +210,7 @@ impl Host {
     /// The error of the first document that was not accepted; [`Invalid`](provider_api::ErrorKind::Invalid) when the primary
     /// provider accepts no configuration.
     pub async fn push(&self) -> Result<PushReport> {
-        self.0.control.push().await
+        self.0.control.push(&Actor::Application).await
     }
 
     /// Exchanges the token of a user for a machine credential of this gateway, stores it, and syncs.
@@ -193,7 +219,7 @@ impl Host {
     /// The error of the provider; [`Denied`](provider_api::ErrorKind::Denied) when the primary provider is `local` or
     /// needs no authorization.
     pub async fn authorize(&self, request: &EnrollmentRequest) -> Result<Authorized> {
-        self.0.control.authorize(request).await
+        self.0.control.authorize(request, &Actor::Application).await
     }
 
     /// Stores a machine credential that was issued elsewhere, and syncs.
@@ -201,7 +227,7 @@ impl Host {
     /// # Errors
     /// As [`authorize`](Self::authorize).
     pub async fn adopt(&self, credential: MachineCredential) -> Result<Authorized> {
-        self.0.control.adopt(credential).await
+        self.0.control.adopt(credential, &Actor::Application).await
     }
 
     /// Tells load balancers that this gateway is about to stop: `health/ready` answers 503 from now on. Everything else
@@ -229,6 +255,7 @@ impl Host {
         tasks.resolving.abort();
         let last_good = Arc::clone(&self.0.last_good);
         let saved = tokio::task::spawn_blocking(move || last_good.save());
+        let (history, audit) = (Arc::clone(&self.0.control.history), self.0.control.audit.clone());
         let (reply, stopped) = oneshot::channel();
         // The task that should answer may hang on a file system that does not.
         let stopping = async {
@@ -238,8 +265,16 @@ impl Host {
         };
         let _ = timeout(limit, stopping).await;
         tasks.applying.abort();
+        tasks.remembering.abort();
+        tasks.auditing.abort();
+        let recorded = tokio::task::spawn_blocking(move || {
+            history.record();
+            audit.record(Event::new("stop").by(&Actor::Gateway));
+            audit.write_blocking();
+        });
         let ended = async {
             let _ = saved.await;
+            let _ = recorded.await;
             let _ = (&mut tasks.following).await;
             let _ = (&mut tasks.saving).await;
             let _ = (&mut tasks.resolving).await;
@@ -252,6 +287,12 @@ impl Host {
     #[cfg(feature = "gateway")]
     pub(crate) fn status_changes(&self) -> tokio::sync::watch::Receiver<()> {
         self.0.control.status.changes()
+    }
+
+    /// Reads the files and applies them now, because of a signal.
+    #[cfg(feature = "gateway")]
+    pub(crate) async fn reload_at(&self, signal: &str) -> Option<Verdict> {
+        self.0.control.reload(&Actor::Signal { name: signal.to_owned() }).await
     }
 
     #[cfg(feature = "management")]
@@ -273,5 +314,38 @@ impl Drop for Tasks {
         self.following.abort();
         self.saving.abort();
         self.resolving.abort();
+        self.remembering.abort();
+        self.auditing.abort();
     }
+}
+
+/// Returns the record of the start.
+fn started(snapshot: &Snapshot) -> Event {
+    Event::new("start")
+        .by(&Actor::Gateway)
+        .text("version", env!("CARGO_PKG_VERSION"))
+        .number("generation", snapshot.generation)
+        .text("digest", &format!("{:#}", snapshot.documents.digest()))
+        .number("process", std::process::id().into())
+}
+
+/// Returns the record of a start that was refused.
+fn not_started(rejection: &Rejection) -> Event {
+    Event::new("start")
+        .by(&Actor::Gateway)
+        .verdict("rejected")
+        .text("version", env!("CARGO_PKG_VERSION"))
+        .text("class", &rejection.class.to_string())
+        .text("problem", &rejection.first())
+}
+
+/// Returns what the live changes in the journal have written. It is not known with which generation.
+fn managed(journal: &Journal) -> Vec<(String, Managed)> {
+    let entries = journal.live_documents().into_iter();
+    let managed = entries.map(|document| {
+        let change = ChangeRef { id: document.id, kind: document.kind };
+        let managed = Managed { provider: document.provider, change, digest: document.digest, generation: 0 };
+        (document.file, managed)
+    });
+    managed.collect()
 }

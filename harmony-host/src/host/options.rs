@@ -27,6 +27,8 @@ pub struct HostOptions {
     pub clock: Arc<dyn Clock>,
     /// The directory in which the gateway and its providers store the state that must survive a restart.
     pub state_dir: PathBuf,
+    /// The file of the key of the audit log. Default: a key that the gateway makes in its state directory.
+    pub audit_key_file: Option<PathBuf>,
     /// Set to push the local configuration to the primary provider before the first sync.
     pub push_on_start: bool,
     /// Set to accept keys that this version does not know, with a warning. A likely misspelling of a security-relevant key
@@ -51,6 +53,7 @@ impl HostOptions {
             default_provider: DEFAULT_PRIMARY.parse().unwrap_or_else(|_| ProviderName::local()),
             clock: Arc::new(SystemClock),
             state_dir: state_directory(|name| std::env::var_os(name), &config),
+            audit_key_file: None,
             push_on_start: false,
             allow_unknown_keys: false,
             activation_deadline: ACTIVATION_DEADLINE,

@@ -93,8 +93,16 @@ pub(crate) struct Before {
     pub(crate) overlay: Option<OverBase>,
     /// The old text, in the layer that is written; `None` when the file did not exist there.
     pub(crate) text: Option<String>,
-    /// The SHA-256 of the new text, in hexadecimal. A rollback replaces only this text, never an edit by hand.
+    /// The SHA-256 of the new text, in hexadecimal; empty for a file that is removed. A rollback replaces only this text,
+    /// never an edit by hand.
     pub(crate) written: String,
+}
+
+impl Before {
+    /// Returns whether the file is removed.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.written.is_empty()
+    }
 }
 
 /// The base of a file in the overlay.

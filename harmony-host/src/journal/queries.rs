@@ -11,6 +11,18 @@ use crate::storage::digest::Digest;
 #[derive(Debug)]
 pub(crate) struct LiveFiles(HashMap<String, (u64, String)>);
 
+/// A file that a live change wrote.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveDocument {
+    pub(crate) file: String,
+    pub(crate) provider: String,
+    /// The id and the kind of the change.
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    /// The SHA-256 of its text.
+    pub(crate) digest: String,
+}
+
 impl LiveFiles {
     /// Finds a change newer than `sequence` that is live and has written one of these files. Returns the file and the id of
     /// that change.
@@ -61,6 +73,20 @@ impl Journal {
             Some((entry.id.clone(), target.digest.clone()))
         };
         all.iter().rev().find_map(written)
+    }
+
+    /// Returns the newest version of each file that a live change wrote.
+    pub(crate) fn live_documents(&self) -> Vec<LiveDocument> {
+        let mut newest: HashMap<String, LiveDocument> = HashMap::new();
+        for entry in self.all().iter().filter(|entry| entry.is_live()) {
+            for file in &entry.wrote {
+                let Some(digest) = file.digest.clone() else { continue };
+                let (provider, id, kind) = (entry.provider.clone(), entry.id.clone(), entry.kind.clone());
+                let document = LiveDocument { file: file.name.clone(), provider, id, kind, digest };
+                newest.insert(file.name.clone(), document);
+            }
+        }
+        newest.into_values().collect()
     }
 
     /// Returns the changes that were fetched and have no verdict, oldest first.

@@ -33,6 +33,9 @@ pub(crate) struct Generation<F = BTreeMap<String, String>> {
 pub(crate) struct Metadata {
     /// The digest of the files.
     pub(crate) digest: String,
+    /// The number of the generation; 0 in a file of an earlier version.
+    #[serde(default)]
+    pub(crate) generation: u64,
     /// The cached resolutions.
     pub(crate) references: Vec<CachedResolution>,
     /// The name of the primary provider and the state that it saved for a restart.
@@ -46,7 +49,7 @@ impl Metadata {
             Some((provider.name().to_string(), saved))
         });
         let digest = format!("{:#}", snapshot.documents.digest());
-        Self { digest, references: resolutions.all(), provider }
+        Self { digest, generation: snapshot.generation, references: resolutions.all(), provider }
     }
 }
 

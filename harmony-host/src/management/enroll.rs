@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::audit::Actor;
 use crate::config::Management;
 use crate::host::{Authorized, Control};
 use crate::http::respond::{self, problem};
@@ -64,12 +65,13 @@ pub(super) struct EnrollmentCall<'a, B> {
     pub(super) config: &'a Management,
     pub(super) control: &'a Control,
     pub(super) request: Request<B>,
+    pub(super) by: &'a Actor,
 }
 
 impl<B: RequestBody> EnrollmentCall<'_, B> {
     /// Serves `POST authorize`: exchanges the bearer token, which belongs to a user, for a machine token.
     pub(super) async fn authorize(self) -> Response<Full<Bytes>> {
-        let (snapshot, control) = (self.snapshot, self.control);
+        let (snapshot, control, by) = (self.snapshot, self.control, self.by);
         let authorized = async {
             require_enrollment(snapshot)?;
             let user_token = bearer(self.request.headers()).ok_or_else(|| {
@@ -80,20 +82,20 @@ impl<B: RequestBody> EnrollmentCall<'_, B> {
             })?;
             let body: AuthorizeBody = self.body(|body: &AuthorizeBody| body.replace).await?;
             let request = enrollment_request(body, user_token, &snapshot.config.proxy.id)?;
-            control.authorize(&request).await.map_err(|error| Box::new(provider_failed(&error)))
+            control.authorize(&request, by).await.map_err(|error| Box::new(provider_failed(&error)))
         };
         respond_to(snapshot, authorized.await)
     }
 
     /// Serves `POST token`: stores a machine token that was issued elsewhere.
     pub(super) async fn token(self) -> Response<Full<Bytes>> {
-        let (snapshot, control) = (self.snapshot, self.control);
+        let (snapshot, control, by) = (self.snapshot, self.control, self.by);
         let authorized = async {
             self.check_token_sender()?;
             require_enrollment(snapshot)?;
             let body: TokenBody = self.body(|body: &TokenBody| body.replace).await?;
             let credential = machine_credential(body)?;
-            control.adopt(credential).await.map_err(|error| Box::new(provider_failed(&error)))
+            control.adopt(credential, by).await.map_err(|error| Box::new(provider_failed(&error)))
         };
         respond_to(snapshot, authorized.await)
     }

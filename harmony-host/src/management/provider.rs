@@ -44,6 +44,9 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
         "sync": status.sync,
         "paused": status.paused,
         "last_good": status.last_good,
+        "history": status.history,
+        "rolled_back": status.rolled_back,
+        "audit": status.audit,
         "certificates": certificates(snapshot),
     })
 }

@@ -6,14 +6,15 @@ use http_body_util::Full;
 use serde_json::json;
 
 use crate::apply::Verdict;
+use crate::audit::Actor;
 use crate::host::Control;
 use crate::http::respond;
 use crate::management::provider_error::stopping;
 use crate::status::ProblemReport;
 
 /// Applies the configuration files and returns the verdict.
-pub(super) async fn reload(control: &Control) -> Response<Full<Bytes>> {
-    match control.reload().await {
+pub(super) async fn reload(control: &Control, by: &Actor) -> Response<Full<Bytes>> {
+    match control.reload(by).await {
         Some(Verdict::Applied { generation }) => respond::json(
             StatusCode::OK,
             &json!({ "success": true, "verdict": "applied", "generation": generation,

@@ -14,7 +14,10 @@ pub(super) enum Operation {
     Metrics,
     Live,
     Ready,
+    History,
+    Diff,
     Reload,
+    Rollback,
     Sync,
     AcceptFresh,
     Pause,
@@ -62,7 +65,7 @@ const fn both(path: &'static str, operation: Operation) -> Route {
 }
 
 /// The routes.
-const ROUTES: [Route; 21] = [
+const ROUTES: [Route; 24] = [
     read("info", Operation::Info),
     read("pipelines", Operation::Pipelines),
     read("routes", Operation::Routes),
@@ -74,7 +77,10 @@ const ROUTES: [Route; 21] = [
     Route::HEALTH[1],
     Route::HEALTH[2],
     Route::METRICS,
+    read("history", Operation::History),
+    read("history/diff", Operation::Diff),
     write("reload", Operation::Reload),
+    write("rollback", Operation::Rollback),
     write("sync", Operation::Sync),
     write("sync/accept-fresh", Operation::AcceptFresh),
     write("sync/pause", Operation::Pause),
@@ -105,6 +111,11 @@ impl Route {
     /// Returns the route of `path`, which has no slash at its ends.
     pub(super) fn find(path: &str) -> Option<&'static Self> {
         ROUTES.iter().find(|route| route.path == path)
+    }
+
+    /// Returns true for an operation that changes something.
+    pub(super) fn is_write(&self) -> bool {
+        self.is_write
     }
 
     /// Returns the allowed methods if `method` is not one of them.

@@ -9,6 +9,7 @@ use http_body::Body;
 use http_body_util::Full;
 use provider_api::UrlPath;
 
+use crate::audit::Actor;
 use crate::config::management_paths::{HEALTH_PATHS, METRICS, RELOAD, is_alone, owner_of_health};
 use crate::host::{Control, Host, Readiness};
 use crate::http::authority::{authority, check_target};
@@ -19,7 +20,8 @@ use crate::management::guard::{self, GuardRequest};
 use crate::management::metrics::Scrape;
 use crate::management::route::{Operation, Route};
 use crate::management::{
-    explain, health, info, log, metrics, page, pause, pipelines, plan, provider, reload, routes, sync, update,
+    explain, health, history, info, log, metrics, page, pause, pipelines, plan, provider, reload, rollback,
+    routes, sync, update, who,
 };
 #[cfg(feature = "gateway")]
 use crate::metrics::Traffic;
@@ -97,6 +99,10 @@ impl Management {
             return not_allowed(allowed);
         }
         let (control, ok) = (&self.control, StatusCode::OK);
+        let by = &match route.is_write() {
+            true => who::actor(peer).await,
+            false => Actor::Gateway,
+        };
         let status = || control.status.read();
         match route.operation {
             Operation::Info => json(ok, &info::info(&snapshot, &status(), control.started.elapsed())),
@@ -117,21 +123,24 @@ impl Management {
                 };
                 metrics::metrics(scrape).await
             }
-            Operation::Reload => reload::reload(control).await,
-            Operation::Sync => sync::sync(&snapshot, control).await,
-            Operation::AcceptFresh => sync::accept_fresh(&snapshot, control).await,
+            Operation::History => history::history(control, request.uri().query()).await,
+            Operation::Diff => history::diff(control, request.uri().query()).await,
+            Operation::Rollback => rollback::rollback(control, request, by).await,
+            Operation::Reload => reload::reload(control, by).await,
+            Operation::Sync => sync::sync(&snapshot, control, by).await,
+            Operation::AcceptFresh => sync::accept_fresh(&snapshot, control, by).await,
+            Operation::Update => update::update(&snapshot, control, by).await,
             Operation::Pause => pause::pause(&snapshot, control, peer.ip(), request).await,
             Operation::Resume => pause::resume(control, peer.ip(), request).await,
             Operation::Log => log::log(control, request).await,
-            Operation::Update => update::update(&snapshot, control).await,
             Operation::Plan => plan::plan(&snapshot, control, request.uri().query()).await,
             Operation::Explain => explain::explain(&snapshot, control, request.uri().query()).await,
             Operation::PlanFiles => plan::plan_files(&snapshot, control, request).await,
             Operation::Authorize => {
-                EnrollmentCall { snapshot: &snapshot, config, control, request }.authorize().await
+                EnrollmentCall { snapshot: &snapshot, config, control, request, by }.authorize().await
             }
             Operation::Token => {
-                EnrollmentCall { snapshot: &snapshot, config, control, request }.token().await
+                EnrollmentCall { snapshot: &snapshot, config, control, request, by }.token().await
             }
         }
     }

@@ -5,18 +5,23 @@ use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
+use crate::audit::Actor;
 use crate::host::Control;
 use crate::http::respond;
 use crate::management::provider_error::{provider_failed, remote_provider, stopping};
 use crate::snapshot::Snapshot;
 
 /// Accepts what a new state cannot know, then syncs.
-pub(super) async fn accept_fresh(snapshot: &Snapshot, control: &Control) -> Response<Full<Bytes>> {
+pub(super) async fn accept_fresh(
+    snapshot: &Snapshot,
+    control: &Control,
+    by: &Actor,
+) -> Response<Full<Bytes>> {
     if let Err(response) = remote_provider(snapshot) {
         return *response;
     }
-    match control.accept_fresh().await {
-        Ok(()) => sync(snapshot, control).await,
+    match control.accept_fresh(by).await {
+        Ok(()) => sync(snapshot, control, by).await,
         Err(error) => provider_failed(&error),
     }
 }
@@ -31,11 +36,11 @@ fn about_the_provider(error: &str, snapshot: &Snapshot) -> String {
 }
 
 /// Fetches the changes of the primary provider now, applies them, and returns the verdicts.
-pub(super) async fn sync(snapshot: &Snapshot, control: &Control) -> Response<Full<Bytes>> {
+pub(super) async fn sync(snapshot: &Snapshot, control: &Control, by: &Actor) -> Response<Full<Bytes>> {
     if let Err(response) = remote_provider(snapshot) {
         return *response;
     }
-    let Some(report) = control.sync().await else { return stopping() };
+    let Some(report) = control.sync(by).await else { return stopping() };
     let (applied, rejected, deferred) = (report.applied.len(), report.rejected.len(), report.held.len());
     let mut body = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
     let paused = control.paused();

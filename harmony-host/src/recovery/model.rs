@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use provider_api::{Change, ChangeHead, ChangeId, DocumentKind, RejectionClass, RejectionReport};
 
 use super::*;
+use crate::apply::commit::Modes;
 use crate::documents::edits::Edits;
 use crate::documents::overlay;
 use crate::journal::{Attempt, Before, Entry, Quarantine};
@@ -184,7 +185,8 @@ impl World {
         let layers = self.layers();
         let origins = Origins::open(&self.state(), &self.config());
         layers.clear(edits.iter().map(|(name, _)| name), &origins, Timestamp::UNIX_EPOCH);
-        let before = commit::before(&layers, &self.documents(), edits).unwrap();
+        let documents = self.documents();
+        let before = commit::before(&layers, &|name| documents.text(name), edits).unwrap();
         journal.staged(&[(sequence, before.clone())]).unwrap();
         if killed(Killed::Staged) {
             return true;
@@ -202,7 +204,8 @@ impl World {
             return true;
         }
         let save = |name: &str, edit: &[u8]| journal.save_replaced(sequence, name, edit);
-        commit::write(&layers, edits, &before, &Default::default(), &save).unwrap();
+        commit::write(&layers, edits, &before, Modes { sensitive: &Default::default(), keeps: false }, &save)
+            .unwrap();
         journal.committed(&[sequence]).unwrap();
         if killed(Killed::Committed) {
             return true;

@@ -180,7 +180,7 @@ impl Snapshot {
         if problems.refuse() { Err(Rejection::new(RejectionClass::Validate, problems)) } else { Ok(()) }
     }
 
-    /// Returns the number of the snapshot; the first published one is 1.
+    /// Returns the number of the snapshot. The first one is 1; it goes on over restarts with the same state directory.
     pub fn generation(&self) -> u64 {
         self.generation
     }

@@ -61,6 +61,8 @@ impl StatusBoard {
                 last_good: None,
                 paused: None,
                 audit: None,
+                history: None,
+                rolled_back: Vec::new(),
             }),
             writing: Mutex::new(()),
             counters: ControlCounters::default(),

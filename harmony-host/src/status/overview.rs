@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::diagnostics::problem::Problem;
 
-use crate::status::{AuditStatus, OverlayStatus, Pause, SyncStatus};
+use crate::status::history::in_words;
+use crate::status::{AuditStatus, HistoryStatus, OverlayStatus, Pause, RolledBackDocument, SyncStatus};
 
 /// The status of a gateway.
 ///
@@ -31,6 +32,12 @@ pub struct Status {
     pub paused: Option<Pause>,
     /// The audit log; `None` before its first record.
     pub audit: Option<AuditStatus>,
+    /// The history of generations; `None` before its first one.
+    pub history: Option<HistoryStatus>,
+    /// The documents of the control plane that a rollback has replaced by earlier versions. The gateway is not in sync while
+    /// there is one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rolled_back: Vec<RolledBackDocument>,
 }
 
 /// The state of the saved last good configuration.
@@ -86,7 +93,7 @@ pub enum AttemptVerdict {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Effective {
-    /// The number of the configuration; the first published one is 1.
+    /// The number of the configuration. The first one is 1; it goes on over restarts with the same state directory.
     pub generation: u64,
     /// The digest of the files.
     pub digest: String,
@@ -142,11 +149,13 @@ impl Status {
         self.effective.as_ref().is_some_and(|effective| effective.digest == self.desired.digest)
             && self.attempted.as_ref().is_none_or(|attempted| attempted.verdict == AttemptVerdict::Applied)
             && self.sync.as_ref().is_none_or(|sync| sync.reason(None).is_none())
+            && self.rolled_back.is_empty()
     }
 
     /// Returns true when nothing is known to be missing here, and it is unknown if the gateway is in sync.
     pub fn is_unknown(&self) -> bool {
         let unknown = self.sync.as_ref().and_then(|sync| sync.unknown(self.control_plane()));
+        let unknown = unknown.filter(|_| self.rolled_back.is_empty());
         unknown.is_some() && self.reason() == unknown
     }
 
@@ -186,7 +195,9 @@ impl Status {
         else {
             let sync = self.sync.as_ref().and_then(|sync| sync.reason(self.control_plane()));
             let sync = self.waits_for_resume().or(sync);
-            return Some(sync.unwrap_or_else(|| "a change of the files is being applied".to_owned()));
+            let rolled_back = || in_words(&self.rolled_back, self.control_plane());
+            let applying = || "a change of the files is being applied".to_owned();
+            return Some(sync.or_else(rolled_back).unwrap_or_else(applying));
         };
         let class = attempted.class.as_deref().unwrap_or("unknown");
         let first = attempted.problems.first().map_or_else(String::new, |p| {

@@ -114,6 +114,19 @@ pub(crate) fn remove(path: &Path, written: Matches<'_>) -> io::Result<Outcome> {
     Ok(outcome)
 }
 
+/// Removes `path` if its content is `expected`. What it was stays beside it until [`settle`] or [`complete`], which puts it
+/// back.
+///
+/// # Errors
+/// The error of the operating system.
+pub(crate) fn withdraw(path: &Path, expected: Matches<'_>) -> io::Result<Outcome> {
+    let target = target_of(path)?;
+    failpoints::disk(&target)?;
+    let outcome = swap_by_moves(None, &target, &displaced(&target), expected)?;
+    sync(&parent_directory(&target))?;
+    Ok(outcome)
+}
+
 /// Finishes what a kill interrupted while there was no file at `path`: returns the edit that was moved away, or else the
 /// displaced file.
 ///

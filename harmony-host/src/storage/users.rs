@@ -10,8 +10,11 @@ const MAX_FILES: usize = 100;
 
 /// Returns the names of the users whom the files belong to; the number of one without a name.
 pub(crate) fn owners(paths: impl Iterator<Item = PathBuf>) -> Vec<String> {
-    let uids: BTreeSet<u32> =
-        paths.take(MAX_FILES).filter_map(|path| fs::symlink_metadata(path).ok()).map(|file| file.uid()).collect();
+    let uids: BTreeSet<u32> = paths
+        .take(MAX_FILES)
+        .filter_map(|path| fs::symlink_metadata(path).ok())
+        .map(|file| file.uid())
+        .collect();
     uids.into_iter().map(|uid| name_of(uid).unwrap_or_else(|| uid.to_string())).collect()
 }
 

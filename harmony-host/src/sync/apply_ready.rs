@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::timeout;
 
 use crate::apply::{ChangeVerdict, Command, JournaledChange};
+use crate::history::{self, Cause, ChangeRef};
 use crate::journal::{Entry, Journal, Phase, Quarantine, Settlement, Verdict};
 use crate::providers::PrimaryProvider;
 use crate::status::ChangeOutcome;
@@ -210,6 +211,7 @@ impl SyncPass {
                         summary,
                         "the change was rejected; the active configuration stays"
                     );
+                    self.history.refused(refused(&entry, class, summary, problems.len()));
                     let (class, summary) = (Some(class.clone()), Some(summary.clone()));
                     change_report(id, kind, ChangeOutcome::Rejected, class, summary, problems.clone())
                 }
@@ -226,6 +228,20 @@ impl SyncPass {
         }
         self.outbox.wake();
         Ok(())
+    }
+}
+
+/// Returns what the history records of a rejected change.
+fn refused(entry: &Entry, class: &str, summary: &str, problems: usize) -> history::Refused {
+    let change = ChangeRef { id: entry.id.clone(), kind: entry.kind.clone() };
+    history::Refused {
+        cause: Cause::Change { provider: entry.provider.clone(), changes: vec![change] },
+        at: std::time::SystemTime::now(),
+        digest: String::new(),
+        class: class.to_owned(),
+        problem: summary.to_owned(),
+        problems: problems.max(1),
+        files: Vec::new(),
     }
 }
 

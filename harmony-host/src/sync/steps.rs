@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::apply::Command;
+use crate::history::History;
 use crate::journal::Entry;
 use crate::providers::PrimaryProvider;
 use crate::status::StatusBoard;
@@ -37,6 +38,7 @@ pub(super) struct SyncPass {
     pub(super) unfinished: Option<Error>,
     /// The changes of an earlier pass that were refused before the provider was asked for others.
     pub(super) refused: Vec<u64>,
+    pub(super) history: Arc<History>,
     pub(super) clock: Arc<dyn Clock>,
 }
 

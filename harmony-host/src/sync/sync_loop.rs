@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::apply::Command;
+use crate::history::History;
 use crate::journal::Journal;
 use crate::providers::PrimaryProvider;
 use crate::providers::isolate::{cadence_of, credential_status_of, error_chain};
@@ -46,6 +47,7 @@ pub(crate) struct SyncParts {
     pub(crate) registry: Registry,
     /// The configuration to push before the first pass.
     pub(crate) push: Option<Arc<Snapshot>>,
+    pub(crate) history: Arc<History>,
     pub(crate) random: fastrand::Rng,
     /// The wall clock.
     pub(crate) clock: Arc<dyn Clock>,
@@ -113,6 +115,7 @@ impl SyncLoop {
             listing: std::sync::Mutex::default(),
             unfinished: None,
             refused: Vec::new(),
+            history: parts.history,
             clock: parts.clock,
         };
         Self {
@@ -286,6 +289,7 @@ impl SyncLoop {
             }
             SyncCommand::Push(snapshot, reply) => {
                 let pushed = self.push_up(&snapshot).await;
+                self.note_pushed(pushed.as_ref().ok());
                 let took_any = pushed.is_ok();
                 let _ = reply.send(pushed);
                 // The control plane answers a push with changes that have its ids.
@@ -305,6 +309,14 @@ impl SyncLoop {
     fn authorized(&mut self) {
         self.end_failures();
         self.schedule = Schedule::now();
+    }
+
+    /// Ends the note on rolled back documents once the control plane has taken all documents.
+    fn note_pushed(&self, report: Option<&PushReport>) {
+        if report.is_some_and(|report| report.failed.is_empty()) {
+            let history = Arc::clone(&self.pass.history);
+            drop(tokio::task::spawn_blocking(move || history.published()));
+        }
     }
 
     async fn push_up(&self, snapshot: &Snapshot) -> Result<PushReport> {
@@ -330,7 +342,10 @@ impl SyncLoop {
         let Some(primary) = self.followed.clone() else { return Ok(()) };
         if let Some(snapshot) = self.push.take() {
             match self.push_up(&snapshot).await {
-                Ok(report) => tracing::info!(%report, "the local configuration was pushed"),
+                Ok(report) => {
+                    tracing::info!(%report, "the local configuration was pushed");
+                    self.note_pushed(Some(&report));
+                }
                 Err(error) => {
                     tracing::warn!(
                         error = error_chain(&error),

@@ -8,13 +8,17 @@ use super::run;
 #[tokio::test]
 async fn exit_codes_are_in_every_help() {
     for (command, codes) in [
-        (None, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10][..]),
+        (None, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15][..]),
         (Some("run"), &[0, 1, 2, 6, 10]),
         (Some("check"), &[0, 1, 2, 10]),
         (Some("resolve"), &[0, 1, 2, 3, 4, 9, 10]),
         (Some("schema"), &[0, 2, 10]),
         (Some("status"), &[0, 1, 2, 4, 5, 7, 8, 10]),
         (Some("sync"), &[0, 1, 2, 4, 5, 7, 8, 9, 10]),
+        (Some("history"), &[0, 1, 2, 4, 5, 10]),
+        (Some("diff"), &[0, 1, 2, 3, 4, 5, 10]),
+        (Some("rollback"), &[0, 1, 2, 4, 5, 10, 14]),
+        (Some("audit"), &[0, 2, 3, 10, 15]),
     ] {
         for flag in ["-h", "--help"] {
             let arguments: Vec<&str> = command.into_iter().chain([flag]).collect();

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use harmony_host::power_cut::recover;
+use harmony_host::power_cut::{audit_faults, recover};
 
 use super::disk::{Disk, Tree};
 use super::record::{Record, read, record};
@@ -70,10 +70,12 @@ pub async fn run(scenario: Scenario, seed: u64) -> Result<Outcome, String> {
             }
             write(root, &tree)?;
             outcome.states += 1;
-            let found = match recover(&dir.config(), &state).await {
+            let faults = audit_faults(&dir.config(), &state);
+            let mut found = match recover(&dir.config(), &state).await {
                 Err(error) => vec![format!("the recovery failed: {error}")],
                 Ok(journal) => check::problems(&base, &changes, told, &journal, &read(root)?, &state),
             };
+            found.extend(faults.into_iter().map(|fault| format!("the audit log: {fault}")));
             for problem in found {
                 let at = prefix.checked_sub(1).map(|at| format!("{:.160}", format!("{:?}", operations[at])));
                 let mut lost: Vec<_> =

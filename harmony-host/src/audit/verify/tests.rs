@@ -1,3 +1,5 @@
+//! Changes of an audit log, and what a kill leaves of one.
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;

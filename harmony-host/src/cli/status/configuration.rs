@@ -36,9 +36,27 @@ pub(super) fn rows(answer: &Value, now: Now, screen: &mut Screen) {
     let failure = last_good["failure"].as_str();
     let failure = failure.map(|failure| format!("; NOT the served configuration: {failure}"));
     screen.row("last good", &(saved + &failure.unwrap_or_default()));
+    records(answer, screen);
     let ending = certificates(&answer["certificates"], now, screen);
     problems("problem", &attempted["problems"], &[], now, screen);
     problems("warning", &effective["warnings"], &ending, now, screen);
+}
+
+/// Adds the rows about documents that were rolled back, and about records that cannot be written.
+fn records(answer: &Value, screen: &mut Screen) {
+    for file in answer["rolled_back"].as_array().into_iter().flatten() {
+        let (name, change, kind) = (text(&file["file"]), text(&file["change"]), text(&file["kind"]));
+        let shown = format!("{name} to generation {}; not the {kind} change {change}", file["generation"]);
+        screen.row("rolled back", &shown);
+    }
+    if let Some(failure) = answer["history"]["failure"].as_str() {
+        screen.row("history", &format!("NOT on the disk: {failure}"));
+    }
+    let audit = &answer["audit"];
+    let (waiting, lost) = (audit["waiting"].as_u64().unwrap_or(0), audit["lost"].as_u64().unwrap_or(0));
+    if let Some(failure) = audit["failure"].as_str() {
+        screen.row("audit log", &format!("NOT written, {waiting} events wait, {lost} are lost: {failure}"));
+    }
 }
 
 /// Adds a row for each certificate that has expired or ends soon. Returns their keys.

@@ -30,6 +30,7 @@ pub(super) fn rows(overlay: &Value, now: Now, screen: &mut Screen) {
 /// Returns what wrote a file.
 fn by(file: &Value) -> String {
     match (file["kind"].as_str(), file["change"].as_str()) {
+        (Some("rollback"), Some(to)) => format!("rollback {to}"),
         (Some(kind), Some(change)) => format!("{kind} change {change}"),
         (None, Some(change)) => format!("change {change}"),
         _ => "edited by hand".to_owned(),

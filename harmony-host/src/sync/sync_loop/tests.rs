@@ -244,6 +244,7 @@ fn follow_with(
         journal,
         registry: provider_api::Registry::new(),
         push: None,
+        history: crate::history::History::detached(),
         random: fastrand::Rng::with_seed(seed),
         clock,
     };

@@ -147,6 +147,7 @@ async fn a_day(class: RejectionClass) -> usize {
             journal: None,
             registry: provider_api::Registry::new(),
             push: None,
+            history: crate::history::History::detached(),
             random: fastrand::Rng::with_seed(restart as u64),
             clock: Arc::clone(&clock),
         };
