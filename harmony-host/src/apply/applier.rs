@@ -88,7 +88,7 @@ impl Applier {
                 self.report_applied(&candidate);
                 let generation = candidate.generation;
                 let differences = differences(&serving, &candidate).await;
-                let changed = differences.line();
+                let changed = in_log(&differences);
                 tracing::info!(generation, %digest, changed, "configuration applied");
                 log_removed(&candidate, &serving);
                 log_new_warnings(&candidate, &serving);
@@ -253,8 +253,7 @@ impl Applier {
 }
 
 /// Returns in one line what an applied configuration has changed. All of it is in the log at the level `debug`.
-pub(super) async fn changed(before: &Arc<Snapshot>, after: &Arc<Snapshot>) -> String {
-    let differences = differences(before, after).await;
+pub(super) fn in_log(differences: &Differences) -> String {
     if tracing::enabled!(tracing::Level::DEBUG) {
         differences.lines().for_each(|line| tracing::debug!("{line}"));
     }

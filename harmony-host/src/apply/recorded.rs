@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::apply::JournaledChange;
-use crate::apply::applier::differences;
+use crate::apply::applier::{differences, in_log};
 use crate::apply::candidate::Proposal;
 use crate::difference::Differences;
 use crate::history::{Applied, Cause, ChangeRef, Managed};
@@ -21,7 +21,7 @@ pub(super) async fn log_applied(
 ) -> Differences {
     let generation = snapshot.generation;
     let differences = differences(serving, snapshot).await;
-    let changed = differences.line();
+    let changed = in_log(&differences);
     if let [only] = accepted {
         let (change, kind) = (only.change.id(), only.change.change.kind.as_str());
         tracing::info!(generation, change, kind, changed, "change applied");

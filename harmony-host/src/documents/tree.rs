@@ -258,11 +258,6 @@ impl Documents {
         }
     }
 
-    /// Returns the digest of the file `name`.
-    pub(crate) fn digest_of(&self, name: &str) -> Option<Digest> {
-        self.files.get(name).map(|file| file.digest)
-    }
-
     /// Returns the decision which values of the files are secret.
     pub(crate) fn sensitive(&self) -> Arc<Sensitive> {
         let first = self.files.values().find_map(|file| file.fragment());

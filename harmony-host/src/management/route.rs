@@ -113,9 +113,9 @@ impl Route {
         ROUTES.iter().find(|route| route.path == path)
     }
 
-    /// Returns true for an operation that changes something.
+    /// Returns true for an operation that can change something.
     pub(super) fn is_write(&self) -> bool {
-        self.is_write
+        self.methods != Methods::Read
     }
 
     /// Returns the allowed methods if `method` is not one of them.

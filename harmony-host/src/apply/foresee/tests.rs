@@ -11,8 +11,10 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::apply::{Activation, Activator, ChangeVerdict, Prepared, Pulse, Start, Trigger, Verdict};
+use crate::audit::{Audit, Place};
 use crate::config::Capabilities;
 use crate::difference::{Differences, Kind, Sign};
+use crate::history::{Cause, History, Opened};
 use crate::journal::Journal;
 use crate::last_good::{LastGood, Ring};
 use crate::providers::SourceId;
@@ -72,8 +74,14 @@ impl Gateway {
         let (ring, _) = Ring::open(dir.path().join("state/ring"), None);
         let last_good =
             LastGood::new(ring, Arc::clone(&surroundings.resolutions), clock, Arc::clone(&status));
+        let (config, state) = (dir.path().join("config.toml"), dir.path().join("state"));
+        let layers = Layers::base_only(&config);
+        let audit = Audit::new(Place::new(&state, &config, None), Arc::clone(&status));
+        let history = Opened::open(state.join("history"), None);
+        let origins = Arc::clone(&surroundings.origins);
+        let history = History::new(history, layers.clone(), origins, Arc::clone(&status), audit);
         let start = Start {
-            layers: Layers::base_only(&dir.path().join("config.toml")),
+            layers,
             surroundings: Surroundings {
                 // One that can be written: changes are recorded in it.
                 origins: crate::documents::origins::Origins::open(
@@ -85,6 +93,8 @@ impl Gateway {
             },
             status,
             last_good,
+            history,
+            rolled_back: None,
             activator: Activator::new(Arc::new(TakesAll), Duration::from_secs(60), Pulse::new()),
             saved: None,
         };
@@ -111,7 +121,7 @@ impl Gateway {
     async fn apply(&mut self) {
         let foreseen = self.applier.foresight().answer(Asked::Files).await;
         let before = self.applier.published.snapshot();
-        let verdict = self.applier.apply(Touched::Everything, Trigger::Requested).await;
+        let verdict = self.applier.apply(Touched::Everything, Trigger::Requested, Cause::Edit).await;
         let after = self.applier.published.snapshot();
         match verdict {
             Verdict::Unchanged { .. } => assert_eq!(foreseen.verdict, Predicted::Unchanged),
