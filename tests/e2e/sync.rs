@@ -5,7 +5,7 @@ mod away;
 mod beside;
 mod by_hand;
 mod carried;
-mod cold;
+pub(crate) mod cold;
 mod late;
 mod listed;
 mod network;

@@ -27,9 +27,18 @@ pub(crate) async fn build(
     served: Option<Arc<Snapshot>>,
     touched: Touched,
 ) -> (Option<Arc<Documents>>, Result<Built, Rejection>) {
+    let load = move |served: Option<&Documents>| Documents::load(&layers, read.as_deref(), served, &touched);
+    build_loaded(load, surroundings, served).await
+}
+
+/// Does the same with files that `load` returns. It gets the files that are served.
+pub(super) async fn build_loaded(
+    load: impl FnOnce(Option<&Documents>) -> Loaded + Send + 'static,
+    surroundings: Surroundings,
+    served: Option<Arc<Snapshot>>,
+) -> (Option<Arc<Documents>>, Result<Built, Rejection>) {
     let work = move || {
-        let vanish = served.as_ref().map(|served| &*served.documents);
-        let Loaded { documents, problems } = Documents::load(&layers, read.as_deref(), vanish, &touched);
+        let Loaded { documents, problems } = load(served.as_ref().map(|served| &*served.documents));
         let documents = Arc::new(documents);
         let generation = served.as_ref().map_or(1, |served| served.generation + 1);
         if !problems.refuse() && served.as_ref().is_some_and(|s| s.documents.digest() == documents.digest()) {

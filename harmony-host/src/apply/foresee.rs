@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::apply::applier::differences;
-use crate::apply::build::{Built, build};
+use crate::apply::build::{Built, build, build_loaded};
 use crate::apply::candidate::{Builder, Proposal, Proposed};
 use crate::apply::changes::{own_fault, split_superseded};
 use crate::apply::pulse::Pulse;
@@ -21,7 +21,7 @@ use crate::documents::layers::Layers;
 use crate::documents::{Documents, Touched};
 use crate::providers::Surroundings;
 use crate::snapshot::Snapshot;
-use crate::storage::digest::Digest;
+use crate::storage::digest::{Digest, full};
 
 pub(crate) use foreseen::Foreseen;
 use foreseen::{Against, ForeseenChange, Predicted};
@@ -103,37 +103,16 @@ impl Foresight {
 
     /// Predicts the result of an apply of other files. A file in the overlay stays while its base is the same.
     async fn given(self, mut files: BTreeMap<String, String>) -> Foreseen {
-        let (layers, serving) = (self.layers.clone(), Arc::clone(&self.serving));
-        let surroundings = self.surroundings.clone();
-        let work = move || {
-            let served = &serving.documents;
-            let names: Vec<String> = files.keys().cloned().collect();
-            for name in names.iter().filter(|name| served.overlay(name).is_some()) {
-                let given = files.get(name).map(|text| format!("{:#}", Digest::of(text.as_bytes())));
-                let is_same_base = layers.base_digest(name).is_ok_and(|base| base == given);
-                if let Some(text) = served.text(name).filter(|_| is_same_base) {
-                    files.insert(name.clone(), text.to_owned());
-                }
+        let layers = self.layers.clone();
+        let load = move |served: Option<&Documents>| {
+            if let Some(served) = served {
+                keep_overlay(&layers, served, &mut files);
             }
-            let loaded = Documents::from_saved(layers.config_path(), &files);
-            let documents = Arc::new(loaded.documents);
-            let digest = documents.digest();
-            if !loaded.problems.refuse() && digest == served.digest() {
-                return (digest, Ok(Built::Unchanged));
-            }
-            let generation = serving.generation + 1;
-            let built =
-                Snapshot::build(documents, loaded.problems, generation, &surroundings, Some(&serving));
-            (digest, built.map(|snapshot| Built::New(Box::new(snapshot))))
+            Documents::from_saved(layers.config_path(), &files)
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok((digest, Ok(Built::New(mut snapshot)))) => {
-                let checked = snapshot.check_local_references().await;
-                self.of_files(Some(digest), checked.map(|()| Built::New(snapshot))).await
-            }
-            Ok((digest, built)) => self.of_files(Some(digest), built).await,
-            Err(_) => self.deferred("checking the files failed; the log has the panic".to_owned()),
-        }
+        let (surroundings, serving) = (self.surroundings.clone(), Arc::clone(&self.serving));
+        let (read, built) = build_loaded(load, surroundings, Some(serving)).await;
+        self.of_files(read.map(|read| read.digest()), built).await
     }
 
     async fn of_files(&self, digest: Option<Digest>, built: Result<Built, Rejection>) -> Foreseen {
@@ -190,6 +169,17 @@ impl Foresight {
             },
             (Some(candidate), None) => self.of_candidate(foreseen, candidate).await,
             (None, None) => foreseen.deferred("there is no change".to_owned()),
+        }
+    }
+}
+
+/// Puts the files of the overlay over those given files that are the same as their base.
+fn keep_overlay(layers: &Layers, served: &Documents, files: &mut BTreeMap<String, String>) {
+    for (name, text) in files.iter_mut().filter(|(name, _)| served.overlay(name).is_some()) {
+        let given = full(Digest::of(text.as_bytes()));
+        let is_same_base = layers.base_digest(name).is_ok_and(|base| base == Some(given));
+        if let Some(overlaid) = served.text(name).filter(|_| is_same_base) {
+            *text = overlaid.to_owned();
         }
     }
 }

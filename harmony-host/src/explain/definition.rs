@@ -73,9 +73,13 @@ impl Asked<'_> {
     /// Explains a definition by its values; `None` if there are none.
     pub(super) fn definition(&self, key: &str, written: Vec<Written>) -> Option<DefinitionExplanation> {
         let mut defined: Vec<Origin> = Vec::new();
+        // The header of the section is where people look for it; a value is the next best place.
+        let header = self.snapshot.documents.place_of(key);
         for one in &written {
             if !defined.iter().any(|known| known.file == one.place.file()) {
-                defined.push(self.origin(key, &one.place, key));
+                let is_header = |header: &&Place| header.file() == one.place.file();
+                let place = header.as_ref().filter(is_header).unwrap_or(&one.place);
+                defined.push(self.origin(key, place, key));
             }
         }
         if written.is_empty() {

@@ -72,7 +72,7 @@ impl ReferenceExplanation {
 
     /// Returns whether there is such a resource, or may be.
     pub(super) fn is_known(&self) -> bool {
-        self.state != "not_found"
+        !matches!(self.state, "not_found" | "invalid")
     }
 }
 

@@ -92,8 +92,10 @@ impl Asked<'_> {
         {
             let names = self.names_of(section);
             let message = format!("the configuration has no `{section}.{name}`");
-            return Refusal::unknown(message)
-                .suggest(&format!("{section}.{name}"), names.iter().map(String::as_str));
+            let bare = names.iter().filter_map(|known| known.split_once('.').map(|(_, bare)| bare));
+            let mut refusal = Refusal::unknown(message).suggest(name, bare);
+            refusal.suggestions.iter_mut().for_each(|known| *known = format!("{section}.{known}"));
+            return refusal;
         }
         let message = format!("no file sets `{key}`, and there is no such key");
         let keys = keys_beside(parts);

@@ -10,7 +10,7 @@ use harmony_tests::{
 
 /// Starts the gateway `edge` with two pipelines to the ingress of the gateway `partner`, which is `upstream`: `/open`
 /// outside the mesh, `/mesh` within it.
-pub(super) async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> InProcessGateway {
+pub(crate) async fn partners(cloud: &ControlPlane, upstream: &Upstream, interval: u64) -> InProcessGateway {
     partners_at(cloud, upstream, interval, Arc::default()).await
 }
 
@@ -69,7 +69,7 @@ async fn partners_at(
 }
 
 /// Sends requests through the mesh, which must all succeed.
-pub(super) async fn send(gateway: &InProcessGateway, count: usize) {
+pub(crate) async fn send(gateway: &InProcessGateway, count: usize) {
     for _ in 0..count {
         let response = get(gateway.url("/mesh/x")).await.unwrap();
         assert_eq!(response.status(), 200, "{:?}", response.text().await);
