@@ -11,8 +11,11 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
-/// The arguments for a line for each refused request: at the usual level there is one a second.
-const EACH_REFUSAL: [&str; 2] = ["--log", "harmony_host::proxy::serve=debug,info"];
+/// The arguments for one line for each refused request: at the usual level there is one a second, which is left out.
+const EACH_REFUSAL: [&str; 2] = [
+    "--log",
+    "info,harmony_host::proxy::serve=debug,harmony_host::proxy::refused=off,harmony_host::proxy::backend_failure=off",
+];
 
 /// The text of a pipe before its writer waits, and of the queue of the gateway.
 const PIPE_AND_QUEUE: usize = 64 * 1024 + 1024 * 1024;

@@ -29,9 +29,10 @@ use crate::snapshot::Snapshot;
 
 /// The management API of one host, as a service that an application mounts on a listener of its own.
 ///
-/// The service serves the paths below `management.base_path` (default `/admin`) and `/api/reload`, in JSON. It checks
-/// its callers itself: a peer on the loopback needs no token, every other peer must send `management.token`; `health`,
-/// `health/live` and `health/ready` tell anybody that the gateway is live and ready. Mount it only on a listener for operators. Without `[management] enabled = true` every response is 404.
+/// The service serves the paths below `management.base_path` (default `/admin`) and `/api/reload`, in JSON, and the metrics in the
+/// text format of Prometheus. It checks its callers itself: a peer on the loopback needs no token, every other peer must send
+/// `management.token`; `health`, `health/live` and `health/ready` tell anybody that the gateway is live and ready. Mount it only
+/// on a listener for operators. Without `[management] enabled = true` every response is 404.
 #[derive(Clone, Debug)]
 pub struct Management {
     pub(super) control: Control,

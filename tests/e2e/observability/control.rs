@@ -112,5 +112,5 @@ async fn ends_of_certificates_are_shown() {
     let end = metrics.find("harmony_certificate_expiry_timestamp_seconds", &[("file", "cert.pem")]).unwrap();
     let days = (end - now()) / 86_400.0;
     assert!((9.9..10.1).contains(&days), "{days}");
-    assert_eq!(metrics.get("harmony_configuration_warnings", &[]), 1.0, "it ends soon");
+    assert!(metrics.get("harmony_configuration_warnings", &[]) >= 1.0, "it ends soon");
 }

@@ -32,7 +32,8 @@ async fn requests_are_counted_by_route_and_class() {
     assert_eq!(metrics.find("harmony_backend_duration_seconds_count", &[("pipeline", "fhir")]), None);
     assert_eq!(metrics.refused("no_route"), 1.0);
     let management = [("pipeline", "(management)"), ("class", "2xx")];
-    assert!(metrics.get("harmony_requests_total", &management) >= 1.0);
+    let scrapes = |metrics: &Metrics| metrics.get("harmony_requests_total", &management) >= 1.0;
+    Metrics::until(observed.admin, "the scrapes are counted too", scrapes).await;
 }
 
 /// Each wrong mesh token has a reason of its own, and the pipeline that it was for.
@@ -105,7 +106,7 @@ async fn failures_of_backends_have_a_kind() {
 /// What the gateway answers itself, from the head of a request to its body.
 #[tokio::test]
 async fn refused_requests_are_counted_by_reason() {
-    let config = BASE.replace("[proxy]\n", "[proxy]\ncontent_limits.max_body_size = 1000\n");
+    let config = BASE.replace("[proxy]\n", "[proxy]\ncontent_limits.max_body_size = 1024\n");
     let sections = echo("fhir", "/fhir") + &pipeline("dicom", "/dicom", "service = \"dicom_scu\"");
     let observed = Observed::start(&format!("{config}{sections}"), &[]).await;
     let raw = |head: &str| Raw::send(observed.port, format!("{head}\r\nConnection: close\r\n\r\n"));
@@ -113,7 +114,7 @@ async fn refused_requests_are_counted_by_reason() {
         ("TRACE /fhir HTTP/1.1\r\nHost: a", 405, "method_not_allowed"),
         ("GET /fhir HTTP/1.1\r\nHost: a:b", 400, "bad_request"),
         ("GET /fhir HTTP/1.1\r\nHost: a\r\nno colon", 400, "malformed_head"),
-        ("POST /fhir HTTP/1.1\r\nHost: a\r\nContent-Length: 1001", 413, "body_too_large"),
+        ("POST /fhir HTTP/1.1\r\nHost: a\r\nContent-Length: 1025", 413, "body_too_large"),
         ("GET /dicom HTTP/1.1\r\nHost: a", 501, "not_implemented"),
     ] {
         assert_eq!(raw(head).await.status(), status, "{head}");

@@ -56,6 +56,8 @@ pub(crate) enum Only {
     Caches,
     /// From the list of many pending changes to the verdicts
     Bulk,
+    /// Proxying without request metrics, with them, and with an access log. Measured only if named
+    Observability,
     /// Proxying beside nginx and haproxy. Takes about 8 minutes, and is measured only if named
     Proxy,
 }

@@ -97,7 +97,7 @@ async fn bench(arguments: &Arguments) -> ExitCode {
 async fn measure(arguments: &Arguments, cpus: Cpus, machine: Machine) -> Outcome<Report> {
     let mut report = Report::new(machine, &cpus);
     let only = arguments.only;
-    if only.is_none_or(|only| matches!(only, Only::Plain | Only::Mesh)) {
+    if only.is_none_or(|only| matches!(only, Only::Plain | Only::Mesh | Only::Observability)) {
         report.throughput = Some(throughput::measure(arguments, &cpus, &mut report.wrong).await?);
     }
     if only.is_none_or(|only| only == Only::Start) {

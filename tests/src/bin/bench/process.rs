@@ -83,6 +83,19 @@ impl Process {
         Self::harmony_at(Place::Proxy(cpus), files, port)
     }
 
+    /// Starts harmony-host with more arguments, in the directory of its configuration.
+    pub(crate) fn harmony_with(
+        cpus: &Cpus,
+        files: impl Into<Arc<Workdir>>,
+        port: u16,
+        arguments: &[&str],
+    ) -> Self {
+        let files = files.into();
+        let mut command = harmony(&files);
+        command.args(arguments).current_dir(files.path());
+        Self::start(command, loopback(port), files, Place::Proxy(cpus))
+    }
+
     /// Starts harmony-host at `place` with the configuration in `files`, which listens on `port`.
     pub(crate) fn harmony_at(place: Place<'_>, files: impl Into<Arc<Workdir>>, port: u16) -> Self {
         let files = files.into();

@@ -107,7 +107,7 @@ fn throughput(f: &mut fmt::Formatter<'_>, rows: &[Throughput]) -> fmt::Result {
         ]);
     }
     write!(f, "{table}")?;
-    writeln!(f, "Ratios compare with the minimal proxy in the same round; 1 is equal, more is better.")?;
+    writeln!(f, "Ratios compare with the first proxy in the same round; 1 is equal, more is better.")?;
     writeln!(f, "A proxy that is less than 100% busy waited for the load: compare its CPU time only.")
 }
 

@@ -40,6 +40,23 @@ impl Subject {
         Self { name: "harmony-host, plain", proxy, request }.checked().await
     }
 
+    /// A harmony-host without a mesh, with more arguments.
+    ///
+    /// # Errors
+    /// Fails if a response is wrong.
+    pub(crate) async fn observed(
+        name: &'static str,
+        arguments: &[&str],
+        cpus: &Cpus,
+        upstream: &Process,
+    ) -> Outcome<Self> {
+        let port = free_port();
+        let files = configuration::single(port, upstream.address, &MeshRole::None);
+        let proxy = Process::harmony_with(cpus, files, port, arguments);
+        let request = GetRequest::new(proxy.address, "/");
+        Self { name, proxy, request }.checked().await
+    }
+
     /// A harmony-host that accepts requests from members of a mesh only.
     ///
     /// # Errors

@@ -16,10 +16,10 @@ use crate::tokens::Keys;
 pub(crate) struct Throughput {
     pub(crate) name: &'static str,
     pub(crate) requests_per_second: f64,
-    /// The median of the ratios to the minimal proxy in the same round.
+    /// The median of the ratios to the first proxy in the same round.
     pub(crate) rate_ratio: f64,
     pub(crate) cpu_micros_per_request: f64,
-    /// The median of the ratios of the minimal proxy's CPU time to this one's in the same round.
+    /// The median of the ratios of the first proxy's CPU time to this one's in the same round.
     pub(crate) cpu_ratio: f64,
     pub(crate) user_micros_per_request: f64,
     pub(crate) busy: f64,
@@ -74,8 +74,31 @@ pub(crate) async fn measure(
     Ok(subjects.iter().enumerate().map(row).collect())
 }
 
+/// Starts one gateway that counts no requests, and others that do. All of them make and send on the ids of requests.
+async fn observed(cpus: &Cpus, upstream: &Process) -> Outcome<Vec<Subject>> {
+    let mut subjects = Vec::new();
+    for (name, arguments) in [
+        ("harmony-host, no request metrics", &["--no-request-metrics"][..]),
+        ("harmony-host, metrics", &[]),
+        (
+            "harmony-host, metrics and access log",
+            &["--access-log", "json", "--access-log-file", "access.log"],
+        ),
+        (
+            "harmony-host, metrics and a sample of 1 %",
+            &["--access-log", "json", "--access-log-file", "access.log", "--access-log-sample", "100"],
+        ),
+    ] {
+        subjects.push(Subject::observed(name, arguments, cpus, upstream).await?);
+    }
+    Ok(subjects)
+}
+
 /// Starts the selected proxies, the minimal one first.
 async fn subjects(arguments: &Arguments, cpus: &Cpus, upstream: &Process) -> Outcome<Vec<Subject>> {
+    if arguments.only == Some(Only::Observability) {
+        return observed(cpus, upstream).await;
+    }
     let mut subjects = vec![Subject::smallest(cpus, upstream).await?];
     if arguments.only != Some(Only::Mesh) {
         subjects.push(Subject::plain(cpus, upstream).await?);
