@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use harmony_host::{
-    AdmissionError, Capabilities, FileKind, Host, HostOptions, RequestHead, Scheme, Snapshot, Verdict,
+    AdmissionError, Capabilities, FileKind, Host, HostOptions, Management, RequestHead, Scheme, Snapshot,
+    Verdict,
 };
 use harmony_tests::{NullActivation, Workdir};
 use http::HeaderMap;
@@ -194,4 +195,37 @@ async fn files_have_their_texts() {
     );
     let place = snapshot.place_of("endpoints.fhir.options.path_prefix").unwrap();
     assert_eq!(place.to_string(), "pipelines/records.toml:11");
+}
+
+/// An application without the built-in gateway has the metrics of the control side, and names the reason of a refusal.
+#[tokio::test]
+async fn metrics_of_the_control_side() {
+    let (host, _, dir) = embedded().await;
+    dir.edit("config.toml", "[network.own.http]", "[management]\nenabled = true\n[network.own.http]");
+    assert!(matches!(host.reload().await, Some(Verdict::Applied { .. } | Verdict::Unchanged { .. })));
+    let snapshot = host.snapshot();
+    for _ in 0..5 {
+        snapshot.resolve(&there()).await.unwrap();
+        snapshot.mesh_authorization("imaging", "https://theirs.example/r4").await.unwrap();
+    }
+    let url = "https://theirs.example/r4/Patient/1";
+    let forged = TOKEN.replace("claims", "clAims");
+    assert_eq!(admitted(&snapshot, url, None).await.unwrap_err().reason(), "mesh_token_missing");
+    assert_eq!(admitted(&snapshot, url, Some(&forged)).await.unwrap_err().reason(), "mesh_token_denied");
+    assert!(admitted(&snapshot, url, Some(TOKEN)).await.is_ok());
+    let request = http::Request::get("/metrics").header("host", "localhost").body(String::new()).unwrap();
+    let response = Management::new(&host).handle(([127, 0, 0, 1], 50_000).into(), request).await;
+    let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    for line in [
+        "harmony_configuration_generation 2.0",
+        "harmony_configurations_applied_total 2",
+        "harmony_configuration_pipelines 1.0",
+        "harmony_cache_fetches_total{cache=\"references\",mesh=\"\"} 1",
+        "harmony_cache_fetches_total{cache=\"issued_tokens\",mesh=\"imaging\"} 1",
+        "harmony_cache_lookups_total{cache=\"verified_tokens\",mesh=\"imaging\"} 2",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
+    }
+    assert!(!text.contains("harmony_requests_total"), "the application serves the requests");
 }
