@@ -16,5 +16,4 @@ mod secret_paths;
 pub(crate) mod secret_values;
 pub(crate) mod sensitive;
 pub(crate) mod source;
-#[cfg(feature = "gateway")]
 pub(crate) mod throttle;

@@ -22,12 +22,17 @@ mod reference;
 mod traffic;
 
 pub(crate) use control::{CacheCounters, ControlCounters};
+#[cfg(feature = "management")]
 pub(crate) use definition::{Definition, Kind};
+#[cfg(feature = "gateway")]
 pub(crate) use fault::Fault;
+#[cfg(feature = "gateway")]
 pub(crate) use histogram::Totals;
 #[cfg(feature = "gateway")]
 pub(crate) use listener::{Ending, ListenerTotals, ListenerTraffic};
-pub(crate) use pipeline::{Class, PipelineTraffic, RouteTraffic, Served};
+#[cfg(feature = "gateway")]
+pub(crate) use pipeline::{Class, Served};
+pub(crate) use pipeline::{PipelineTraffic, RouteTraffic};
 pub(crate) use reason::Reason;
 #[cfg(feature = "gateway")]
 pub(crate) use record::Record;

@@ -142,7 +142,7 @@ mod tests {
         Box::new(entry)
     }
 
-    fn written(format: Format, sample: u64, entries: Vec<Box<Entry>>) -> String {
+    fn written(format: Format, sample: u64, entries: impl IntoIterator<Item = Box<Entry>>) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("access.log");
         let log = AccessLog::start(format, Target::File(path.clone()), sample).unwrap();
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_line_of_json_has_the_fields() {
-        let text = written(Format::Json, 1, vec![entry("/a%22b?token=secret", 200)]);
+        let text = written(Format::Json, 1, [entry("/a%22b?token=secret", 200)]);
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&line["path"], &line["status"]), (&"/a%22b".into(), &200.into()), "{text}");
         assert_eq!((&line["client"], &line["request_id"]), (&"192.0.2.7".into(), &"the-id".into()));
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_common_line_begins_as_web_servers_write_it() {
-        let text = written(Format::Common, 1, vec![entry("/a", 204), entry("/b", 0)]);
+        let text = written(Format::Common, 1, [entry("/a", 204), entry("/b", 0)]);
         let (first, second) = text.split_once('\n').unwrap();
         assert!(first.starts_with("192.0.2.7 - - ["), "{first}");
         assert!(first.contains("] \"GET /a HTTP/1.1\" 204 0 request_id=the-id "), "{first}");
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn errors_are_logged_whatever_the_sample() {
-        let entries = (0..100).map(|n| entry("/", if n % 10 == 5 { 500 } else { 200 })).collect();
+        let entries = (0..100).map(|n| entry("/", if n % 10 == 5 { 500 } else { 200 }));
         let text = written(Format::Json, 50, entries);
         assert_eq!(text.matches("\"status\":500").count(), 10);
         assert_eq!(text.matches("\"status\":200").count(), 2);

@@ -38,7 +38,9 @@ mod tests {
     fn proxies_are_passed_over_from_the_end() {
         let of = |peer: &str, lines: &[&str]| {
             let mut headers = HeaderMap::new();
-            lines.iter().for_each(|line| drop(headers.append(X_FORWARDED_FOR, line.parse().unwrap())));
+            for line in lines {
+                headers.append(X_FORWARDED_FOR, line.parse().unwrap());
+            }
             let is_trusted = |address: IpAddr| address.to_string().starts_with("10.");
             client(peer.parse().unwrap(), &headers, is_trusted).map(|address| address.to_string())
         };

@@ -11,7 +11,9 @@ use crate::metrics::RouteTraffic;
 use crate::plan::mesh::MeshPlan;
 use crate::plan::planned::PlannedPipeline;
 use crate::plan::reference_cache::ReferenceCache;
-use crate::plan::route::{PipelinePlan, Tables};
+#[cfg(feature = "gateway")]
+use crate::plan::route::PipelinePlan;
+use crate::plan::route::Tables;
 use crate::plan::target::Target;
 use crate::plan::terms::Terms;
 

@@ -79,7 +79,8 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender:
     if version == Version::HTTP_2 {
         join_cookies(headers);
     }
-    headers.reserve(6);
+    // With the request id and the trace, which follow.
+    headers.reserve(8);
     append_sender(headers, sender);
     set(headers, X_FORWARDED_HOST, sender.authority.clone(), sender.trust);
     let proto = HeaderValue::from_static(match sender.peer.scheme {
