@@ -37,10 +37,11 @@ impl Unread {
         let config = RUNBEAM_CONFIG.replace("API", cloud.url()).replace("INTERVAL", "1");
         let refusing = free_port();
         let long = "n".repeat(64);
+        let away = forward(&long, "/away", &format!("http://127.0.0.1:{refusing}"));
         let dir = Workdir::with([
             ("config.toml", on_ports(&config, port, admin)),
             ("pipelines/local.toml", echo("local", "/local")),
-            ("pipelines/away.toml", forward(&long, "/away", &format!("http://127.0.0.1:{refusing}"))),
+            ("pipelines/away.toml", away + "max_retries = 0\n"),
         ]);
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("exec \"$0\" \"$@\" {redirection}")).arg(binary());
