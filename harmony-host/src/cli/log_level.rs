@@ -20,7 +20,7 @@ pub(super) struct LogLevel {
 
     /// The levels to set: TARGET=LEVEL, or LEVEL for all targets without one of their own
     ///
-    /// A target is a path such as harmony_host::sync or provider_runbeam; a level is off, error, warn, info, debug or trace.
+    /// A target is a path such as harmony_host::sync or provider_api; a level is off, error, warn, info, debug or trace.
     /// Other targets keep their levels. Without any the present levels are shown.
     #[arg(value_name = "TARGET=LEVEL")]
     levels: Vec<String>,

@@ -16,8 +16,8 @@ use crate::status::timestamp;
 type Replace =
     Box<dyn Fn(EnvFilter) -> std::result::Result<(), tracing_subscriber::reload::Error> + Send + Sync>;
 
-/// The crates whose events SIGUSR2 shows.
-const OWN: [&str; 4] = ["harmony_host", "provider_api", "provider_local", "provider_runbeam"];
+/// The targets whose events SIGUSR2 shows: the host, and the crates whose names begin with `provider`.
+const OWN: [&str; 2] = ["harmony_host", "provider"];
 
 /// The levels of the log. A cheap handle.
 #[derive(Clone)]
@@ -140,7 +140,7 @@ mod tests {
     #[tokio::test]
     async fn debug_is_toggled() {
         let control = control();
-        assert!(control.toggle_debug().contains("provider_runbeam=debug"));
+        assert!(control.toggle_debug().contains("provider=debug"));
         assert_eq!(control.toggle_debug(), "the levels info");
     }
 }
