@@ -15,6 +15,7 @@ mod gateway;
 mod issued;
 mod key_sets;
 mod limits;
+mod login;
 mod messages;
 mod odd_answers;
 mod origins;
