@@ -65,7 +65,7 @@ impl Authorize {
             body: Some(body.to_string()),
             user_token: Some(user_token),
         };
-        finish(self.gateway.send(call).await, self.json, |answer, screen| {
+        finish(self.gateway.send(call).await, self.json, Exit::NoProvider, |answer, screen| {
             screen.line(text(&answer["message"]));
             let gateway = &answer["gateway"];
             let (id, code) = (text(&gateway["id"]), text(&gateway["code"]));

@@ -52,7 +52,7 @@ impl LogLevel {
                 self.gateway.post("log", &body, DEADLINE).await
             }
         };
-        finish(answer, self.json, show)
+        finish(answer, self.json, Exit::Machine, show)
     }
 }
 

@@ -63,7 +63,7 @@ impl PauseSync {
             "for_secs": self.duration.map(|duration| duration.as_secs().max(1)),
         });
         let answer = self.gateway.post("sync/pause", &body, DEADLINE).await;
-        finish(answer, self.json, |answer, screen| {
+        finish(answer, self.json, Exit::Machine, |answer, screen| {
             screen.line(text(&answer["message"]));
             let until = &answer["paused"]["until"];
             match until.as_str() {
@@ -79,7 +79,7 @@ impl ResumeSync {
     pub(super) async fn run(self) -> Exit {
         let body = json!({ "by": self.by.or_else(operator) });
         let answer = self.gateway.post("sync/resume", &body, DEADLINE).await;
-        finish(answer, self.json, |answer, screen| {
+        finish(answer, self.json, Exit::Machine, |answer, screen| {
             screen.line(text(&answer["message"]));
             let ended = &answer["ended"];
             if !ended.is_null() {
@@ -96,10 +96,12 @@ fn operator() -> Option<String> {
     named("SUDO_USER").or_else(|| named("USER"))
 }
 
-/// Prints the answer, as JSON or as the lines that `lines` adds. Returns the exit code.
+/// Prints the answer, as JSON or as the lines that `lines` adds. Returns the exit code, which is `unavailable` for the status
+/// 503.
 pub(super) fn finish(
     answer: Result<Answer, Failure>,
     is_json: bool,
+    unavailable: Exit,
     lines: impl FnOnce(&Value, &mut Screen),
 ) -> Exit {
     let Answer { status, body, .. } = match answer {
@@ -110,7 +112,7 @@ pub(super) fn finish(
         let message = body["message"].as_str().unwrap_or("the gateway did not say why");
         let exit = match status.as_u16() {
             400 | 422 => Exit::Usage,
-            503 => Exit::NoProvider,
+            503 => unavailable,
             _ => Exit::NoGateway,
         };
         return Failure::new(exit, message).print();

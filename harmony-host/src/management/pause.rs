@@ -6,13 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
+use provider_api::Error;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::host::Control;
 use crate::http::respond::{self, problem};
-use crate::management::provider_error::{provider_failed, remote_provider};
+use crate::management::provider_error::remote_provider;
 use crate::management::read_json::{RequestBody, read_json};
+use crate::providers::isolate::error_chain;
 use crate::snapshot::Snapshot;
 use crate::status::{Pause, timestamp};
 
@@ -62,7 +64,7 @@ pub(super) async fn pause<B: RequestBody>(
     let pause = Pause::new(timestamp(now), by(body.by, peer), body.reason.trim());
     let pause = pause.until(until.map(timestamp));
     match control.pause(pause.clone()).await {
-        Err(error) => provider_failed(&error),
+        Err(error) => not_recorded(&error),
         Ok(is_quiet) => {
             let message = match is_quiet {
                 true => "the sync is paused: changes of the control plane wait",
@@ -88,7 +90,7 @@ pub(super) async fn resume<B: RequestBody>(
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", &too_long("by", MAX_NAME));
     }
     match control.resume(&by(body.by, peer)).await {
-        Err(error) => provider_failed(&error),
+        Err(error) => not_recorded(&error),
         Ok(ended) => {
             let message = match ended {
                 Some(_) => "the sync goes on",
@@ -97,6 +99,11 @@ pub(super) async fn resume<B: RequestBody>(
             respond::json(StatusCode::OK, &json!({ "success": true, "message": message, "ended": ended }))
         }
     }
+}
+
+/// Creates the response to a pause, or the end of one, that the state directory did not take.
+fn not_recorded(error: &Error) -> Response<Full<Bytes>> {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "not_recorded", &error_chain(error))
 }
 
 fn check(body: &PauseBody) -> Result<(), String> {

@@ -8,17 +8,26 @@ use super::run;
 #[tokio::test]
 async fn exit_codes_are_in_every_help() {
     for (command, codes) in [
-        (None, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15][..]),
+        (None, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15][..]),
         (Some("run"), &[0, 1, 2, 6, 10]),
         (Some("check"), &[0, 1, 2, 10]),
         (Some("resolve"), &[0, 1, 2, 3, 4, 9, 10]),
         (Some("schema"), &[0, 2, 10]),
         (Some("status"), &[0, 1, 2, 4, 5, 7, 8, 10]),
-        (Some("sync"), &[0, 1, 2, 4, 5, 7, 8, 9, 10]),
+        (Some("sync"), &[0, 1, 2, 4, 5, 7, 8, 9, 10, 11]),
+        (Some("plan"), &[0, 1, 2, 3, 4, 5, 7, 9, 10, 13]),
+        (Some("explain"), &[0, 1, 2, 3, 4, 5, 10]),
         (Some("history"), &[0, 1, 2, 4, 5, 10]),
         (Some("diff"), &[0, 1, 2, 3, 4, 5, 10]),
         (Some("rollback"), &[0, 1, 2, 4, 5, 10, 14]),
         (Some("audit"), &[0, 2, 3, 10, 15]),
+        (Some("pause"), &[0, 1, 2, 4, 5, 9, 10]),
+        (Some("resume"), &[0, 1, 2, 4, 5, 10]),
+        (Some("log-level"), &[0, 1, 2, 4, 5, 9, 10]),
+        (Some("health"), &[0, 1, 2, 4, 5, 10, 12]),
+        (Some("authorize"), &[0, 1, 2, 4, 5, 9, 10]),
+        (Some("completions"), &[0, 2, 10]),
+        (Some("man"), &[0, 2, 10]),
     ] {
         for flag in ["-h", "--help"] {
             let arguments: Vec<&str> = command.into_iter().chain([flag]).collect();

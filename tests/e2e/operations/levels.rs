@@ -9,7 +9,7 @@ use super::{configuration, run};
 #[tokio::test]
 async fn levels_change_at_run_time() {
     let (dir, port, _) = configuration(&echo("api", "/v0"));
-    let mut gateway = Gateway::spawn(&dir.config(), &["--log", "warn"]);
+    let gateway = Gateway::spawn(&dir.config(), &["--log", "warn"]);
     // No line says that it is ready at this level.
     eventually("the gateway serves", || get(format!("http://127.0.0.1:{port}/v0"))).await;
     let level = async |arguments: &[&str]| {

@@ -169,6 +169,24 @@ async fn pause_is_guarded_and_checked() {
     assert_eq!((code, &answer["error"]), (409, &json!("paused")), "{answer}");
 }
 
+/// A pause that cannot be recorded is none: it would be lost with the next restart.
+#[tokio::test]
+async fn pause_needs_the_disk() {
+    let cloud = ControlPlane::start().await;
+    let process = GatewayProcess::following(&cloud).await;
+    process.wait_for_sync().await;
+    process.fail_disk("28 paused.json");
+    on(&process, &["pause", "--reason", "x"]).await.assert(10, &["the pause cannot be recorded"]);
+    assert_eq!(process.provider_status().await["paused"], Value::Null);
+    process.heal_disk();
+    on(&process, &["pause", "--reason", "x"]).await.assert(0, &[]);
+    process.fail_disk("28 paused.json");
+    on(&process, &["resume"]).await.assert(10, &["the pause cannot be recorded"]);
+    assert!(process.provider_status().await["paused"].is_object(), "the pause holds");
+    process.heal_disk();
+    on(&process, &["resume"]).await.assert(0, &["the sync goes on"]);
+}
+
 /// Without a control plane there is nothing to pause.
 #[tokio::test]
 async fn pause_needs_a_control_plane() {

@@ -44,11 +44,8 @@ pub(super) async fn tell(message: Message) {
         }
         Message::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
     });
-    match sent.await {
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "the service manager cannot be told the state of the gateway")
-        }
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = sent.await {
+        tracing::warn!(%error, "the service manager cannot be told the state of the gateway");
     }
 }
 
