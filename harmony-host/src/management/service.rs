@@ -11,7 +11,9 @@ use provider_api::UrlPath;
 
 use crate::audit::Actor;
 use crate::config::management_paths::{HEALTH_PATHS, METRICS, RELOAD, is_alone, owner_of_health};
-use crate::host::{Control, Host, Readiness};
+#[cfg(feature = "gateway")]
+use crate::host::Readiness;
+use crate::host::{Control, Host};
 use crate::http::authority::{authority, check_target};
 use crate::http::path::{owned_segments, strip};
 use crate::http::respond::{json, not_allowed, problem};
