@@ -15,6 +15,7 @@ pub fn registry() -> Registry {
 
 /// A login of a user at a control plane.
 #[cfg(feature = "gateway")]
+#[cfg_attr(not(feature = "runbeam"), allow(dead_code, reason = "no provider with a login is compiled in"))]
 pub(crate) struct UserLogin {
     /// The address that the user opens in a browser.
     pub(crate) verification_url: String,
