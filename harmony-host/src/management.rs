@@ -9,6 +9,7 @@ mod info;
 mod log;
 mod metadata;
 mod metrics;
+mod own_calls;
 mod page;
 mod pause;
 mod pipelines;

@@ -33,10 +33,10 @@ test("an edit is a generation with its cause, and the one before is restored by 
   const page = await open(browser, `${edge.admin}/`);
   const first = (await edge.status()).effective.generation;
   await world.settled((await world.send("edge", "pipeline", echo("images", "/dicom-web"))).change_id);
-  await page.locator("#generations li:first-child").getByText(/pipeline change/).waitFor();
-  assert.match(await text(page, "#generations li:first-child"), /images[\s\S]*served/);
+  await page.locator("#generations li.generation:first-child").getByText(/pipeline change/).waitFor();
+  assert.match(await text(page, "#generations li.generation:first-child"), /images[\s\S]*served/);
   fs.writeFileSync(path.join(edge.directory, "pipelines", "hello.toml"), echo("hello").replace('["hello"]', '["helo"]'));
-  await page.locator("#generations li:first-child").getByText(/rejected \(/).waitFor();
+  await page.locator("#generations li.generation:first-child").getByText(/rejected \(/).waitFor();
   fs.writeFileSync(path.join(edge.directory, "pipelines", "hello.toml"), echo("hello"));
   await page.locator("h1").getByText(/^In sync/).waitFor();
   await checkLooks(page, "status-generations");
@@ -53,7 +53,7 @@ test("an edit is a generation with its cause, and the one before is restored by 
   await page.locator("#ask-question").getByText(`Roll back to generation ${first}?`).waitFor();
   await tabTo(page, "#ask-yes");
   await page.keyboard.press("Enter");
-  await page.locator("#generations li:first-child").getByText(/rollback to/).waitFor();
+  await page.locator("#generations li.generation:first-child").getByText(/rollback to/).waitFor();
   assert.equal(await served("/dicom-web"), 404);
   assertClean(page);
   await page.context().close();

@@ -1,7 +1,8 @@
 //! The status page: what the management API knows, for a person with a browser.
 
-mod api;
+pub(super) mod api;
 mod attention;
+mod clean;
 mod document;
 mod explanation;
 mod generations;
@@ -21,9 +22,9 @@ use http_body_util::Full;
 use maud::Markup;
 
 use crate::config::management_paths::is_alone;
+use crate::host::Control;
 use crate::management::page::api::Api;
 use crate::management::page::view::View;
-use crate::management::service::Management;
 use crate::snapshot::Snapshot;
 
 pub(super) use samples::Samples;
@@ -104,11 +105,19 @@ fn wants_html(headers: &HeaderMap) -> bool {
     })
 }
 
+/// The sources of what the page shows, beside the snapshot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sources<'a> {
+    pub(super) control: &'a Control,
+    pub(super) samples: &'a Samples,
+    pub(super) api: &'a dyn Api,
+}
+
 /// Answers a question about the page.
 pub(super) async fn answer(
     question: Question,
     snapshot: &Snapshot,
-    management: &Management,
+    sources: Sources<'_>,
 ) -> Response<Full<Bytes>> {
     let base = snapshot.config.management.as_ref().map_or("", |config| &config.base_path);
     match question {
@@ -117,14 +126,13 @@ pub(super) async fn answer(
         Question::Root => to_page(base),
         Question::SignIn => sign_in(base),
         Question::Status(query, known) => {
-            let api = Api::new(management, base);
-            let numbers = management.samples.take(&api).await;
-            let mut view = View::new(snapshot, management, base, query.as_deref(), numbers);
+            let numbers = sources.samples.take(sources.api).await;
+            let mut view = View::new(snapshot, sources.control, base, query.as_deref(), numbers);
             let tag = HeaderValue::from_str(&view.tag()).ok();
             let mut response = match known.is_some() && known == tag {
                 true => with_policy(StatusCode::NOT_MODIFIED, Full::default()),
                 false => {
-                    view.read(&api).await;
+                    view.read(sources.api).await;
                     html(StatusCode::OK, document::status_page(&view))
                 }
             };

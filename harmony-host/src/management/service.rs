@@ -37,12 +37,12 @@ use crate::snapshot::Snapshot;
 /// on a listener for operators. Without `[management] enabled = true` every response is 404.
 #[derive(Clone, Debug)]
 pub struct Management {
-    pub(super) control: Control,
+    control: Control,
     /// What the built-in gateway has served; `None` for an application that serves the requests.
     #[cfg(feature = "gateway")]
     traffic: Option<Arc<Traffic>>,
     /// What the status page has counted.
-    pub(super) samples: Arc<page::Samples>,
+    samples: Arc<page::Samples>,
 }
 
 impl Management {
@@ -89,7 +89,8 @@ impl Management {
         let guarded = guard::check(config, &GuardRequest::of(peer.ip(), &request));
         let refused = guarded.err().map(|(status, _)| status);
         if let Some(question) = page::Question::of(&request, below.as_deref(), &snapshot, refused) {
-            return page::answer(question, &snapshot, self).await;
+            let sources = page::Sources { control: &self.control, samples: &self.samples, api: self };
+            return page::answer(question, &snapshot, sources).await;
         }
         if let Err((status, message)) = guarded
             && !route.is_some_and(|route| route.is_public())
@@ -146,6 +147,13 @@ impl Management {
                 EnrollmentCall { snapshot: &snapshot, config, control, request, by }.token().await
             }
         }
+    }
+
+    /// Returns the path of an operation; `None` while the API is not enabled.
+    pub(super) fn path_of(&self, operation: &str) -> Option<String> {
+        let snapshot = self.control.snapshot();
+        let config = snapshot.config.management.as_ref()?;
+        Some(format!("/{}/{operation}", config.base_path))
     }
 
     /// Returns whether a request for `path` on `network` belongs to the management API: `network` is the configured

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::management::page::parts::{Tone, clean, problem, state};
+use crate::management::page::clean::clean;
+use crate::management::page::parts::{Tone, problem, state};
 use crate::management::page::view::View;
 use crate::snapshot::certificates::{CertificateEnd, CertificateState};
 use crate::status::{AttemptVerdict, Authorization, ProblemReport, SyncStatus, timestamp};

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 use provider_api::DisplayDuration;
 
-use crate::management::page::parts::{Tone, clean};
+use crate::management::page::clean::clean;
+use crate::management::page::parts::Tone;
 use crate::management::page::view::View;
 use crate::management::page::{attention, generations, numbers, served, verdict};
 

@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::management::page::parts::{Tone, clean, state};
+use crate::management::page::clean::clean;
+use crate::management::page::parts::{Tone, state};
 use crate::management::page::view::View;
 
 /// Returns the explanation; nothing while none was asked for.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::management::page::parts::{Button, Tone, clean, state};
+use crate::management::page::clean::clean;
+use crate::management::page::parts::{Button, Tone, state};
 use crate::management::page::view::View;
 
 /// The changes of one generation that are shown before "and more".

@@ -2,8 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::diagnostics::escape::escape;
-use crate::diagnostics::redaction::redact;
+use crate::management::page::clean::clean;
 use crate::management::page::times::Now;
 use crate::status::ProblemReport;
 
@@ -36,12 +35,6 @@ impl Tone {
             Self::Neutral => "–",
         }
     }
-}
-
-/// Returns text of documents, providers and clients for the page: without values of the environment, and with the characters
-/// escaped that reorder what is around them. The template escapes those of HTML.
-pub(super) fn clean(text: &str) -> String {
-    escape(&redact(text)).into_owned()
 }
 
 /// Returns a state.

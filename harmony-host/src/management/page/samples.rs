@@ -45,9 +45,9 @@ pub(in crate::management) struct Samples(Mutex<VecDeque<(Instant, Counters)>>);
 
 impl Samples {
     /// Takes a sample, unless the last one is new, and returns the numbers; `None` on a gateway that counts nothing.
-    pub(super) async fn take(&self, api: &Api<'_>) -> Option<Numbers> {
+    pub(super) async fn take(&self, api: &dyn Api) -> Option<Numbers> {
         if !self.is_fresh() {
-            let counters = Counters::read(&api.text("metrics").await?);
+            let counters = Counters::read(&api.get("metrics").await?);
             let now = Instant::now();
             let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             samples.push_back((now, counters));

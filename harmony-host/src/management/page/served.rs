@@ -6,8 +6,9 @@ use maud::{Markup, html};
 
 use crate::config::{Destination, LinkedPipeline};
 use crate::diagnostics::logged::counted;
+use crate::management::page::clean::clean;
 use crate::management::page::explanation::explanation;
-use crate::management::page::parts::{Tone, clean, state};
+use crate::management::page::parts::{Tone, state};
 use crate::management::page::view::View;
 
 /// The most pipelines on the page. The search field finds the others.
@@ -40,7 +41,7 @@ fn summary(view: &View<'_>) -> Markup {
     html! {
         div #served-summary data-live {
             span.muted { (counted(all.len(), "pipeline")) ", " (counted(view.snapshot.config.meshes.len(), "mesh")) }
-            @if refused > 0 { " " (state(Tone::Bad, &format!("{refused} refuse requests"))) }
+            @if refused > 0 { " " (state(Tone::Bad, &format!("{refused} answered 501 or 503"))) }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::management::page::parts::clean;
+use crate::management::page::clean::clean;
 use crate::status::timestamp;
 
 /// The clock of the gateway.
@@ -30,6 +30,11 @@ impl Now {
     /// Returns a time with its age: `2026-11-26 03:09:38 UTC (3 min ago)`.
     pub(super) fn date(self, at: Timestamp) -> Markup {
         html! { (absolute(at)) " (" (self.age(at)) ")" }
+    }
+
+    /// Returns whether `at` is far enough ahead for its age to say something.
+    pub(super) fn is_far_before(self, at: Timestamp) -> bool {
+        at.duration_since(self.0).as_secs() >= 3
     }
 
     /// Returns whether `until` is ahead, and at most `limit` away.

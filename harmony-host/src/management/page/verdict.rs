@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::management::page::parts::{Button, Tone, clean, place, state};
+use crate::management::page::clean::clean;
+use crate::management::page::parts::{Button, Tone, place, state};
 use crate::management::page::view::View;
 use crate::status::{AttemptVerdict, Attempted, Authorization, ChangeOutcome, ChangeReport, SyncStatus};
 
@@ -188,7 +189,7 @@ fn control_plane(view: &View<'_>, sync: &SyncStatus) -> Markup {
             }
             dd.muted.small {
                 "asked " (clean(&sync.cadence))
-                @if let Some(due) = sync.due_at.filter(|due| *due > now.time()) { ", next " (now.age(due)) }
+                @if let Some(due) = sync.due_at.filter(|due| now.is_far_before(*due)) { ", next " (now.age(due)) }
             }
         }
         div {

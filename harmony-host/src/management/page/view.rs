@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::management::page::api::Api;
+use crate::host::Control;
+use crate::management::page::api::{self, Api};
 use crate::management::page::samples::Numbers;
 use crate::management::page::times::Now;
-use crate::management::service::Management;
 use crate::snapshot::Snapshot;
 use crate::status::{Authorization, Status};
 use crate::storage::digest::Digest;
@@ -47,7 +47,7 @@ impl<'a> View<'a> {
     /// Creates the view for a request with the query string `query`.
     pub(super) fn new(
         snapshot: &'a Snapshot,
-        management: &Management,
+        control: &Control,
         base: &'a str,
         query: Option<&str>,
         numbers: Option<Numbers>,
@@ -58,9 +58,9 @@ impl<'a> View<'a> {
         search.truncate(search.floor_char_boundary(MAX_SEARCH));
         Self {
             snapshot,
-            status: management.control.status.read(),
+            status: control.status.read(),
             now: Now::of(snapshot.providers.now()),
-            uptime: management.control.started.elapsed(),
+            uptime: control.started.elapsed(),
             base,
             search,
             numbers,
@@ -70,12 +70,12 @@ impl<'a> View<'a> {
     }
 
     /// Reads the parts that cost more than the tag.
-    pub(super) async fn read(&mut self, api: &Api<'_>) {
-        self.history = api.json(&format!("history?limit={MAX_GENERATIONS}")).await;
+    pub(super) async fn read(&mut self, api: &dyn Api) {
+        self.history = api::json(api, &format!("history?limit={MAX_GENERATIONS}")).await;
         if ["/", "http://", "https://"].iter().any(|start| self.search.starts_with(start)) {
             let query =
                 form_urlencoded::Serializer::new(String::new()).append_pair("what", &self.search).finish();
-            self.explained = api.json(&format!("explain?{query}")).await;
+            self.explained = api::json(api, &format!("explain?{query}")).await;
         }
     }
 
