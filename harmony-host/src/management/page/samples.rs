@@ -96,6 +96,7 @@ impl Counters {
             }
             if let (Some(label), Ok(value)) = (label_of(labels, label), value.trim().parse::<u64>())
                 && value > 0
+                && !label.starts_with("management_")
             {
                 *counts.entry(label.to_owned()).or_default() += value;
             }
@@ -140,6 +141,7 @@ mod tests {
         harmony_requests_total{network=\"m\",pipeline=\"(management)\",route=\"\",class=\"2xx\"} 90\n\
         harmony_refusals_total{reason=\"no_route\"} 3\n\
         harmony_refusals_total{reason=\"closed\"} 0\n\
+        harmony_refusals_total{reason=\"management_rejected\"} 4\n\
         harmony_sent_bytes_total{network=\"public\",listener=\"l\"} 7\n";
 
     #[test]
