@@ -55,6 +55,7 @@ impl Output {
         let url = cloud.url();
         println!("\nThe gateways stay up until Ctrl-C. To try:");
         println!("  page of the control plane   {url}/");
+        println!("  status page of a gateway    {}/", analytics.admin("/admin"));
         println!("  cross-team request          curl -s {}", analytics.url("/studies/1"));
         println!("  the same without a token    curl -s -i {}", radiology.url("/dicom-web/studies/1"));
         println!(
