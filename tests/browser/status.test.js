@@ -109,6 +109,21 @@ test("every action works by keyboard, and the focus stays where it was", async (
   await page.context().close();
 });
 
+test("what a new state cannot know is said, and accepted by keyboard", async () => {
+  const fresh = await world.gateway("fresh", { unknown: true });
+  const page = await open(browser, `${fresh.admin}/`);
+  await page.locator("h1").getByText("In sync is not known").waitFor();
+  assert.match(await text(page, "#verdict"), /newer than its token/);
+  await tabTo(page, "#act-accept");
+  await page.keyboard.press("Enter");
+  assert.match(await text(page, "#ask-question"), /Accept that the state of this gateway is new\?/);
+  await tabTo(page, "#ask-yes");
+  await page.keyboard.press("Enter");
+  await page.locator("h1").getByText(/^In sync with/).waitFor();
+  assertClean(page);
+  await page.context().close();
+});
+
 test("a browser elsewhere enters the token once", async () => {
   // A proxy in front of the gateway: its clients are not on this machine, whatever its own address is.
   const page = await open(browser, `${edge.admin}/`, { extraHTTPHeaders: { Via: "1.1 proxy" } });

@@ -94,9 +94,10 @@ export class World {
     return output.trim();
   }
 
-  // Starts a gateway that syncs with the control plane. `more` is added to its config.toml, below [management].
-  async gateway(code, { management = "", more = "", env = {}, pipelines = {} } = {}) {
-    const token = await this.authorize(code);
+  // Starts a gateway that syncs with the control plane, and waits until it is in sync, or `unknown` with a bare token.
+  async gateway(code, { management = "", env = {}, pipelines = {}, unknown = false } = {}) {
+    const issued = await this.authorize(code);
+    const token = unknown ? JSON.parse(issued).machine_token : issued;
     const directory = path.join(this.directory, code);
     const [open, admin] = [await freePort(), await freePort()];
     const gateway = { code, directory, open, base: `http://127.0.0.1:${admin}`, admin: `http://127.0.0.1:${admin}/admin` };
@@ -105,7 +106,7 @@ export class World {
     for (const [name, text] of Object.entries(pipelines)) fs.writeFileSync(path.join(directory, "pipelines", `${name}.toml`), text, { mode: 0o600 });
     fs.writeFileSync(gateway.config, '# This comment stays.\n[proxy]\n' + `id = "${code}"\nprimary_provider = "runbeam"\n\n` +
       `[provider.runbeam]\napi = "${this.cloud}"\npoll_interval_secs = 1\n\n` + network("public", open) + network("management", admin) +
-      `[management]\nenabled = true\nnetwork = "management"\n${management}\n${more}`, { mode: 0o600 });
+      `[management]\nenabled = true\nnetwork = "management"\n${management}`, { mode: 0o600 });
     gateway.start = () => {
       const environment = { RUNBEAM_MACHINE_TOKEN: token, RUNBEAM_PUSH_CONFIG_ON_STARTUP: "true", ...env };
       gateway.process = new Program(code, directory, "harmony-host", ["run", "--config", gateway.config], environment);
@@ -115,7 +116,7 @@ export class World {
     this.gateways.push(gateway);
     await eventually(`${code} syncs`, async () => {
       const status = await gateway.status();
-      return status.in_sync && status.sync.heard_at;
+      return (unknown ? status.unknown : status.in_sync) && status.sync.heard_at;
     }).catch((error) => { throw new Error(`${error.message}\n${fs.readFileSync(gateway.process.log, "utf8")}`); });
     return gateway;
   }
