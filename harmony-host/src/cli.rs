@@ -157,7 +157,7 @@ pub fn main(registry: Registry) -> ExitCode {
     let own = command.clone();
     let cli = match Cli::from_arg_matches(&command.get_matches()) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return not_parsed(&error),
     };
     #[cfg(feature = "failpoints")]
     let _points = crate::storage::failpoints::set_up();
@@ -195,6 +195,17 @@ pub fn main(registry: Registry) -> ExitCode {
     // A DNS lookup blocks a thread and cannot be cancelled; it must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
     code.into()
+}
+
+/// Prints the help that was asked for, or what is wrong with the command line. Returns the exit code.
+fn not_parsed(error: &clap::Error) -> ExitCode {
+    // Nothing is left to do if the terminal is gone.
+    let _ = error.print();
+    let command = std::env::args_os().nth(1);
+    match error.use_stderr() {
+        true => Exit::of_usage(command.as_deref().and_then(|name| name.to_str())).into(),
+        false => Exit::Done.into(),
+    }
 }
 
 /// Ignores the variables that are set and blank, which is how people unset one: the command line then has its defaults.

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-/// The exit code of a command. Each number has one meaning, whichever command returns it. Scripts depend on the numbers:
-/// a number never changes its meaning, and a new meaning gets a new number.
+/// The exit code of a command. Each number has one meaning, whichever command returns it, except that `plan` has those of tools
+/// of its kind: 2 for differences, and 64 (EX_USAGE of sysexits) for a wrong command line. Scripts depend on the numbers: a number
+/// never changes its meaning, and a new meaning gets a new number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Exit {
@@ -25,6 +26,7 @@ pub(super) enum Exit {
     Differences = 13,
     Refused = 14,
     Tampered = 15,
+    PlanUsage = 64,
 }
 
 /// A row of the table.
@@ -55,7 +57,7 @@ const CALLING: &[&str] = &[
 const TELLING: &[&str] = &["status", "sync"];
 
 /// The table.
-const TABLE: [Row; 16] = [
+const TABLE: [Row; 17] = [
     row(
         Exit::Done,
         "done",
@@ -72,6 +74,12 @@ const TABLE: [Row; 16] = [
         "the configuration is invalid or cannot be served; commands that call a gateway: it does not name the management API; `plan`: it, or the change, would be rejected",
     ),
     row(Exit::Usage, "usage", &[], "the command line is invalid"),
+    row(
+        Exit::Differences,
+        "differences",
+        &["plan"],
+        "2 of `plan`: an apply would change the configuration that is served",
+    ),
     row(
         Exit::NotFound,
         "not found",
@@ -126,18 +134,13 @@ const TABLE: [Row; 16] = [
         "the gateway answers, and is not ready: it starts, is about to stop or serves nothing",
     ),
     row(
-        Exit::Differences,
-        "differences",
-        &["plan"],
-        "an apply would change the configuration that is served",
-    ),
-    row(
         Exit::Refused,
         "refused",
         &["rollback"],
         "the gateway did not try it, for the reasons that it names; or it was not confirmed",
     ),
     row(Exit::Tampered, "tampered", &["audit"], "the audit log is not as the gateway has written it"),
+    row(Exit::PlanUsage, "usage of plan", &["plan"], "the command line is invalid; 2 means differences there"),
 ];
 
 impl Exit {
@@ -150,20 +153,36 @@ impl Exit {
         }
     }
 
+    /// Returns the code of the process.
+    const fn number(self) -> u8 {
+        match self {
+            Self::Differences => Self::Usage as u8,
+            other => other as u8,
+        }
+    }
+
+    /// Returns the exit code for a wrong command line, of `command` if one was named.
+    pub(super) fn of_usage(command: Option<&str>) -> Self {
+        if command == Some("plan") { Self::PlanUsage } else { Self::Usage }
+    }
+
     /// Returns the rows of `command` as text for its help, or all rows.
     pub(super) fn help(command: Option<&str>) -> String {
         let is_shown = |row: &&Row| {
-            command.is_none_or(|command| row.commands.is_empty() || row.commands.contains(&command))
+            let is_usage = |command| row.exit != Self::Usage || Self::of_usage(Some(command)) == Self::Usage;
+            command.is_none_or(|command| {
+                row.commands.contains(&command) || row.commands.is_empty() && is_usage(command)
+            })
         };
         let rows = TABLE.iter().filter(is_shown);
-        let rows = rows.map(|row| format!("\n  {:<2}  {:<21}  {}", row.exit as u8, row.name, row.meaning));
+        let rows = rows.map(|row| format!("\n  {:<2}  {:<21}  {}", row.exit.number(), row.name, row.meaning));
         "Exit codes:".to_owned() + &rows.collect::<String>()
     }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.number())
     }
 }
 
@@ -192,7 +211,7 @@ mod tests {
         let line = |row: &Row| {
             let commands: Vec<String> = row.commands.iter().map(|name| format!("`{name}`")).collect();
             let commands = if commands.is_empty() { "all".to_owned() } else { commands.join(", ") };
-            format!("| {} | {} | {commands} | {} |", row.exit as u8, row.name, row.meaning)
+            format!("| {} | {} | {commands} | {} |", row.exit.number(), row.name, row.meaning)
         };
         assert_eq!(shown, TABLE.iter().map(line).collect::<Vec<_>>());
     }

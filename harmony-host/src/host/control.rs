@@ -75,9 +75,11 @@ impl Control {
     ///
     /// # Errors
     /// Unavailable when the pause cannot be recorded.
-    pub(crate) async fn pause(&self, pause: Pause) -> Result<bool> {
-        self.pause.set(pause.clone()).await?;
-        // The place for the record of who did it.
+    pub(crate) async fn pause(&self, pause: Pause, actor: &Actor) -> Result<bool> {
+        let event = Event::new("pause").by(actor).text("operator", &pause.by).text("reason", &pause.reason);
+        let set = self.pause.set(pause.clone()).await;
+        self.recorded_result(event, &set).await;
+        set?;
         tracing::warn!("the sync {}; `harmony-host resume` ends the pause", pause.in_words());
         let (reply, quiet) = oneshot::channel();
         let ended = async { self.sync.send(SyncCommand::Quiet(reply)).await.is_ok() && quiet.await.is_ok() };
@@ -88,10 +90,11 @@ impl Control {
     ///
     /// # Errors
     /// Unavailable when that cannot be recorded.
-    pub(crate) async fn resume(&self, by: &str) -> Result<Option<Pause>> {
+    pub(crate) async fn resume(&self, by: &str, actor: &Actor) -> Result<Option<Pause>> {
         let Some(pause) = self.pause.current() else { return Ok(None) };
-        self.pause.clear().await?;
-        // The place for the record of who did it.
+        let cleared = self.pause.clear().await;
+        self.recorded_result(Event::new("resume").by(actor).text("operator", by), &cleared).await;
+        cleared?;
         tracing::info!(by, "the sync goes on");
         Ok(Some(pause))
     }

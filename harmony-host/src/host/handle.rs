@@ -182,7 +182,7 @@ impl Host {
     /// # Errors
     /// [`Unavailable`](provider_api::ErrorKind::Unavailable) when the pause cannot be recorded; the sync is not paused then.
     pub async fn pause(&self, pause: Pause) -> Result<bool> {
-        self.0.control.pause(pause).await
+        self.0.control.pause(pause, &Actor::Application).await
     }
 
     /// Ends the pause of the sync, for the operator `by`. Returns the pause, `None` if there was none.
@@ -190,7 +190,7 @@ impl Host {
     /// # Errors
     /// [`Unavailable`](provider_api::ErrorKind::Unavailable) when that cannot be recorded; the sync stays paused then.
     pub async fn resume(&self, by: &str) -> Result<Option<Pause>> {
-        self.0.control.resume(by).await
+        self.0.control.resume(by, &Actor::Application).await
     }
 
     /// Accepts that it is not known which changes were acknowledged before the state of this gateway was created: the

@@ -7,6 +7,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde::Deserialize;
 
+use crate::audit::{Actor, Event};
 use crate::host::{Control, Levels};
 use crate::http::respond::{self, problem};
 use crate::management::provider_error::{disabled, provider_failed};
@@ -32,7 +33,11 @@ struct LogBody {
 }
 
 /// Shows the levels, or changes them.
-pub(super) async fn log<B: RequestBody>(control: &Control, request: Request<B>) -> Response<Full<Bytes>> {
+pub(super) async fn log<B: RequestBody>(
+    control: &Control,
+    request: Request<B>,
+    by: &Actor,
+) -> Response<Full<Bytes>> {
     let Some(log) = &control.log_levels else {
         return *disabled("the application of this gateway does not let its log levels be changed");
     };
@@ -54,8 +59,9 @@ pub(super) async fn log<B: RequestBody>(control: &Control, request: Request<B>) 
     };
     match changed {
         Ok(levels) => {
-            // The place for the record of who did it.
-            tracing::info!(levels = levels.directives.join(","), "the log levels were changed");
+            let directives = levels.directives.join(",");
+            control.recorded(Event::new("log").by(by).verdict("done").text("levels", &directives)).await;
+            tracing::info!(levels = directives, "the log levels were changed");
             show(&levels)
         }
         Err(error) => provider_failed(&error),

@@ -10,6 +10,7 @@ use provider_api::Error;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::audit::Actor;
 use crate::host::Control;
 use crate::http::respond::{self, problem};
 use crate::management::provider_error::remote_provider;
@@ -46,9 +47,10 @@ struct ResumeBody {
 pub(super) async fn pause<B: RequestBody>(
     snapshot: &Snapshot,
     control: &Control,
-    peer: IpAddr,
+    caller: (IpAddr, &Actor),
     request: Request<B>,
 ) -> Response<Full<Bytes>> {
+    let (peer, actor) = caller;
     if let Err(response) = remote_provider(snapshot) {
         return *response;
     }
@@ -63,7 +65,7 @@ pub(super) async fn pause<B: RequestBody>(
     let until = body.for_secs.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
     let pause = Pause::new(timestamp(now), by(body.by, peer), body.reason.trim());
     let pause = pause.until(until.map(timestamp));
-    match control.pause(pause.clone()).await {
+    match control.pause(pause.clone(), actor).await {
         Err(error) => not_recorded(&error),
         Ok(is_quiet) => {
             let message = match is_quiet {
@@ -79,9 +81,10 @@ pub(super) async fn pause<B: RequestBody>(
 /// Ends the pause.
 pub(super) async fn resume<B: RequestBody>(
     control: &Control,
-    peer: IpAddr,
+    caller: (IpAddr, &Actor),
     request: Request<B>,
 ) -> Response<Full<Bytes>> {
+    let (peer, actor) = caller;
     let body: ResumeBody = match read_json(request).await {
         Ok(body) => body,
         Err(response) => return *response,
@@ -89,7 +92,7 @@ pub(super) async fn resume<B: RequestBody>(
     if body.by.as_ref().is_some_and(|by| by.len() > MAX_NAME) {
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", &too_long("by", MAX_NAME));
     }
-    match control.resume(&by(body.by, peer)).await {
+    match control.resume(&by(body.by, peer), actor).await {
         Err(error) => not_recorded(&error),
         Ok(ended) => {
             let message = match ended {
