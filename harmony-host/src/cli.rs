@@ -3,8 +3,8 @@
 
 mod access_log;
 mod api_address;
-mod authorize;
 mod audit;
+mod authorize;
 mod check;
 mod completions;
 mod config_path;
@@ -13,8 +13,8 @@ mod duration;
 mod exit;
 mod explain;
 mod failure;
-mod history;
 mod health;
+mod history;
 mod log;
 mod log_level;
 mod man;

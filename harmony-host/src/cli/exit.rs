@@ -50,7 +50,18 @@ const fn row(
 
 /// The commands that call a running gateway.
 const CALLING: &[&str] = &[
-    "status", "sync", "plan", "explain", "history", "diff", "rollback", "pause", "resume", "log-level", "health", "authorize",
+    "status",
+    "sync",
+    "plan",
+    "explain",
+    "history",
+    "diff",
+    "rollback",
+    "pause",
+    "resume",
+    "log-level",
+    "health",
+    "authorize",
 ];
 
 /// Those of them that tell if the gateway is in sync.
@@ -68,8 +79,21 @@ const TABLE: [Row; 17] = [
         Exit::InvalidConfig,
         "invalid configuration",
         &[
-            "run", "check", "resolve", "status", "sync", "plan", "explain", "history", "diff", "rollback", "pause", "resume",
-            "log-level", "health", "authorize",
+            "run",
+            "check",
+            "resolve",
+            "status",
+            "sync",
+            "plan",
+            "explain",
+            "history",
+            "diff",
+            "rollback",
+            "pause",
+            "resume",
+            "log-level",
+            "health",
+            "authorize",
         ],
         "the configuration is invalid or cannot be served; commands that call a gateway: it does not name the management API; `plan`: it, or the change, would be rejected",
     ),
@@ -90,8 +114,19 @@ const TABLE: [Row; 17] = [
         Exit::Denied,
         "denied",
         &[
-            "resolve", "status", "sync", "plan", "explain", "history", "diff", "rollback", "pause", "resume", "log-level",
-            "health", "authorize",
+            "resolve",
+            "status",
+            "sync",
+            "plan",
+            "explain",
+            "history",
+            "diff",
+            "rollback",
+            "pause",
+            "resume",
+            "log-level",
+            "health",
+            "authorize",
         ],
         "the gateway denies access to this client; `resolve`, `authorize`: the provider denies it",
     ),
@@ -140,7 +175,12 @@ const TABLE: [Row; 17] = [
         "the gateway did not try it, for the reasons that it names; or it was not confirmed",
     ),
     row(Exit::Tampered, "tampered", &["audit"], "the audit log is not as the gateway has written it"),
-    row(Exit::PlanUsage, "usage of plan", &["plan"], "the command line is invalid; 2 means differences there"),
+    row(
+        Exit::PlanUsage,
+        "usage of plan",
+        &["plan"],
+        "the command line is invalid; 2 means differences there",
+    ),
 ];
 
 impl Exit {

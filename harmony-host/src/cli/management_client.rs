@@ -22,8 +22,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::state_dir::StateDir;
 use crate::gateway::{CHALLENGE, Challenge};
-use crate::management::MANAGEMENT_TOKEN;
 use crate::host::HostOptions;
+use crate::management::MANAGEMENT_TOKEN;
 
 /// The address of a running gateway and the token for it.
 #[derive(Debug, Args)]

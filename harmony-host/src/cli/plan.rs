@@ -98,9 +98,7 @@ impl Plan {
                     url::form_urlencoded::Serializer::new(String::new()).append_pair("change", id).finish();
                 self.gateway.request(Method::GET, &format!("plan?{query}"), DEADLINE).await?
             }
-            (None, Some(path)) => {
-                self.gateway.post("plan/files", &files(path)?, DEADLINE).await?
-            }
+            (None, Some(path)) => self.gateway.post("plan/files", &files(path)?, DEADLINE).await?,
             (None, None) => self.gateway.request(Method::GET, "plan", DEADLINE).await?,
         };
         if status.is_success() && body["verdict"].is_string() {

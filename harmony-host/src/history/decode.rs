@@ -23,7 +23,7 @@ pub(super) enum Line {
         digest: String,
         text: String,
     },
-    Entry(Entry),
+    Entry(Box<Entry>),
     /// All files of a generation: of the last entry before this line, or else of the first one behind it.
     Files(Files),
     /// The newest changes of documents, by file, beside those that are known.
@@ -95,8 +95,8 @@ impl Decoded {
                 return Err(format!("it has format version {other}; this gateway reads version {SCHEMA}"));
             }
             Line::Text { digest, .. } => drop(self.texts.insert(digest, (self.intact, length))),
-            Line::Entry(entry) if self.state.has_files => drop(self.state.add(entry)),
-            Line::Entry(entry) => drop(self.state.list(entry)),
+            Line::Entry(entry) if self.state.has_files => drop(self.state.add(*entry)),
+            Line::Entry(entry) => drop(self.state.list(*entry)),
             Line::Files(files) => (self.state.files, self.state.has_files) = (files, true),
             Line::Managed(managed) => self.state.managed.extend(managed),
             Line::RolledBack(rolled_back) => self.state.rolled_back = rolled_back,

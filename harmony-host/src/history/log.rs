@@ -52,7 +52,7 @@ impl Batch {
     }
 
     pub(super) fn entry(&mut self, entry: &Entry) -> io::Result<()> {
-        self.line(&Line::Entry(entry.clone()))
+        self.line(&Line::Entry(Box::new(entry.clone())))
     }
 
     /// Adds the files of the newest generation.

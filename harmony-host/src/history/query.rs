@@ -52,7 +52,7 @@ impl History {
     fn not_recorded(&self, generation: u64) -> NotRecorded {
         let inner = lock(&self.inner);
         let numbers = || inner.state.entries.iter().filter_map(|entry| entry.generation());
-        let (oldest, newest) = (numbers().next().unwrap_or(0), numbers().last().unwrap_or(0));
+        let (oldest, newest) = (numbers().next().unwrap_or(0), numbers().next_back().unwrap_or(0));
         if generation > newest || generation == 0 {
             NotRecorded::Unknown { generation, newest }
         } else if generation < oldest {

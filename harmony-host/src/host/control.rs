@@ -9,9 +9,7 @@ use provider_api::{ChangeId, Error, Result};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use crate::apply::{
-    Asked, Command, ConfigEdit, Foreseen, Pulse, RollbackReport, RollbackRequest, Verdict,
-};
+use crate::apply::{Asked, Command, ConfigEdit, Foreseen, Pulse, RollbackReport, RollbackRequest, Verdict};
 use crate::audit::{Actor, Audit, Event};
 use crate::documents::origins::Origins;
 use crate::history::History;
@@ -159,13 +157,16 @@ impl Control {
         self.audit.settled().await;
     }
 
-    /// Records the result of a request to the provider, and waits until it is on the disk, at most 2 s.
-    pub(super) async fn recorded_result<T>(&self, event: Event, result: &Result<T>) {
+    /// Records the result of a request, and waits until it is on the disk, at most 2 s.
+    pub(super) fn recorded_result<'a, T>(
+        &'a self,
+        event: Event,
+        result: &Result<T>,
+    ) -> impl Future<Output = ()> + use<'a, T> {
         self.recorded(match result {
             Ok(_) => event.verdict("done"),
             Err(error) => event.verdict("failed").text("problem", &error.to_string()),
         })
-        .await;
     }
 
     /// Edits config.toml and applies it. Returns whether it was written; `None` when the host is stopping.

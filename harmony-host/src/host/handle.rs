@@ -79,7 +79,8 @@ impl Host {
         let place = Place::new(&options.state_dir, &config_path, options.audit_key_file.clone());
         let audit = Audit::new(place, Arc::clone(&status));
         let rolled_back = history.unrecorded.take();
-        let history = History::new(history, layers.clone(), Arc::clone(&origins), Arc::clone(&status), audit.clone());
+        let history =
+            History::new(history, layers.clone(), Arc::clone(&origins), Arc::clone(&status), audit.clone());
         history.seed(journal.iter().flat_map(|journal| managed(journal)));
         let start = Start {
             layers,
