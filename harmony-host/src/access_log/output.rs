@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::thread;
@@ -26,8 +27,7 @@ pub(crate) enum Target {
 #[derive(Debug)]
 pub(super) struct Output {
     target: Target,
-    /// `None` for standard output.
-    file: Option<File>,
+    file: File,
 }
 
 impl Output {
@@ -37,8 +37,9 @@ impl Output {
     /// The error of the operating system.
     pub(super) fn open(target: Target) -> io::Result<Self> {
         let file = match &target {
-            Target::Stdout => None,
-            Target::File(path) => Some(OpenOptions::new().create(true).append(true).mode(MODE).open(path)?),
+            // Not the buffered one of the standard library: what stays in a buffer is neither written nor lost.
+            Target::Stdout => File::from(io::stdout().as_fd().try_clone_to_owned()?),
+            Target::File(path) => OpenOptions::new().create(true).append(true).mode(MODE).open(path)?,
         };
         Ok(Self { target, file })
     }
@@ -57,14 +58,7 @@ impl Output {
     /// # Errors
     /// The error of the operating system. A part may be written then.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        match &mut self.file {
-            Some(file) => write_all(file, lines),
-            None => {
-                let mut stdout = io::stdout().lock();
-                write_all(&mut stdout, lines)?;
-                stdout.flush()
-            }
-        }
+        write_all(&mut self.file, lines)
     }
 }
 
