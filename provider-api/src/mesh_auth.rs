@@ -40,7 +40,7 @@ pub trait MeshAuth: Send + Sync {
     ///
     /// # Errors
     /// * [`Denied`](crate::ErrorKind::Denied): the token is not valid here, for whatever reason. The error has its
-    ///   [fault](crate::Error::with_token_fault), if that is one of [`TokenFault`].
+    ///   [fault](crate::Error::with_token_fault), if that is one of [`TokenFault`](crate::TokenFault).
     /// * [`Unavailable`](crate::ErrorKind::Unavailable): the verification keys cannot be fetched.
     async fn verify(&self, expected: &Expected<'_>, token: &str) -> Result<Claims>;
 }
