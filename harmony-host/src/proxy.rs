@@ -1,6 +1,5 @@
 //! The data plane: admission of a request, and forwarding to its backend.
 
-mod answer_head;
 mod backend_failure;
 mod chains;
 mod connector;
@@ -9,6 +8,7 @@ mod error;
 mod exchange;
 mod forward;
 pub(crate) mod headers;
+mod outgoing;
 mod pool;
 mod refused;
 mod resolver;

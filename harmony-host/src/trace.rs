@@ -79,13 +79,24 @@ impl Identity {
         self.traceparent.to_str().ok().and_then(|text| text.get(TRACE_ID)).unwrap_or_default()
     }
 
+    /// Returns the headers of the request to the backend.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
+        [(REQUEST_ID, &self.request_id), (TRACEPARENT, &self.traceparent)].into_iter()
+    }
+
+    /// Returns whether a header of the client is not for the backend: one that is replaced, or that belongs to a trace which
+    /// cannot be read.
+    pub(crate) fn replaces(&self, name: &HeaderName) -> bool {
+        *name == REQUEST_ID || *name == TRACEPARENT || (!self.is_continued && *name == TRACESTATE)
+    }
+
     /// Sets the headers of the request to the backend.
     pub(crate) fn put(&self, headers: &mut HeaderMap) {
-        headers.insert(REQUEST_ID, self.request_id.clone());
-        headers.insert(TRACEPARENT, self.traceparent.clone());
         if !self.is_continued && headers.contains_key(TRACESTATE) {
-            // It belongs to a trace that cannot be read.
             headers.remove(TRACESTATE);
+        }
+        for (name, value) in self.headers() {
+            headers.insert(name, value.clone());
         }
     }
 }

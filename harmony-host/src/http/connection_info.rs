@@ -33,8 +33,18 @@ pub(crate) struct ForwardedPeer {
     /// The address as a node of Forwarded (RFC 7239, section 6).
     node: String,
     pub(crate) scheme: Scheme,
-    /// The element of Forwarded for the last request, with its host.
-    last: Mutex<Option<(HeaderValue, Option<HeaderValue>)>>,
+    /// The headers for the host of the last request.
+    last: Mutex<Option<Described>>,
+}
+
+/// A client and the host that it asked for.
+#[derive(Clone, Debug)]
+struct Described {
+    host: HeaderValue,
+    /// The element of Forwarded.
+    element: Option<HeaderValue>,
+    /// X-Forwarded-For, Forwarded, X-Forwarded-Host and X-Forwarded-Proto, as lines of a head of HTTP/1.
+    lines: Vec<u8>,
 }
 
 impl ForwardedPeer {
@@ -47,19 +57,39 @@ impl ForwardedPeer {
 
     /// Returns the element of Forwarded for a request to `host`; `None` if that cannot be written there.
     pub(crate) fn element(&self, host: &HeaderValue) -> Option<HeaderValue> {
+        self.described(host, |described| described.element.clone())
+    }
+
+    /// Writes the headers about the client for a request to `host` that came with none of them.
+    pub(crate) fn write_lines(&self, host: &HeaderValue, out: &mut Vec<u8>) {
+        self.described(host, |described| out.extend_from_slice(&described.lines));
+    }
+
+    fn described<T>(&self, host: &HeaderValue, read: impl FnOnce(&Described) -> T) -> T {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, element)) = &*last
-            && known == host
-        {
-            return element.clone();
+        match &mut *last {
+            Some(described) if described.host == host => read(described),
+            last => read(last.insert(self.describe(host))),
         }
+    }
+
+    fn describe(&self, host: &HeaderValue) -> Described {
         let (node, proto) = (&self.node, self.scheme.as_str());
         // The host is a quoted string: these characters could end it and forge another parameter.
         let text = host.to_str().ok().filter(|text| !text.contains(['"', '\\']));
         let element = text.map(|text| format!("for={node};host=\"{text}\";proto={proto}"));
         let element = element.and_then(|element| HeaderValue::from_str(&element).ok());
+        let fields: [(&str, &[u8]); 4] = [
+            ("x-forwarded-for", self.address.as_ref().map(HeaderValue::as_bytes).unwrap_or_default()),
+            ("forwarded", element.as_ref().map(HeaderValue::as_bytes).unwrap_or_default()),
+            ("x-forwarded-host", host.as_bytes()),
+            ("x-forwarded-proto", proto.as_bytes()),
+        ];
+        let present = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        let lines =
+            present.flat_map(|(name, value)| [name.as_bytes(), b": ", value, b"\r\n"].concat()).collect();
         // A copy: the value is a part of the buffer of the request.
-        *last = HeaderValue::from_bytes(host.as_bytes()).ok().map(|host| (host, element.clone()));
-        element
+        let host = HeaderValue::from_bytes(host.as_bytes()).unwrap_or_else(|_| host.clone());
+        Described { host, element, lines }
     }
 }

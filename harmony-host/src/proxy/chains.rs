@@ -45,13 +45,18 @@ pub(super) fn append_sender(headers: &mut HeaderMap, sender: &Sender<'_>) {
     append(headers, FORWARDED, is_list_of_elements, sender.peer.element(sender.authority).as_ref());
 }
 
-/// Appends this hop to Via (RFC 9110, section 7.6.3).
-pub(super) fn append_via(headers: &mut HeaderMap, version: Version) {
-    let via = HeaderValue::from_static(match version {
+/// Returns the entry of this hop in Via, for a message that came over `version`.
+pub(super) fn via(version: Version) -> &'static str {
+    match version {
         Version::HTTP_2 => "2 harmony",
         Version::HTTP_10 => "1.0 harmony",
         _ => "1.1 harmony",
-    });
+    }
+}
+
+/// Appends this hop to Via (RFC 9110, section 7.6.3).
+pub(super) fn append_via(headers: &mut HeaderMap, version: Version) {
+    let via = HeaderValue::from_static(via(version));
     let mut lines = match headers.entry(VIA) {
         Entry::Vacant(entry) => {
             entry.insert(via);

@@ -5,7 +5,6 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,7 +30,7 @@ const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
 const ASK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The maximum size of one read. A client that does not read its response holds two of them: hyper reads one ahead.
-const READ_BYTES: usize = 8 * 1024;
+pub(super) const READ_BYTES: usize = 8 * 1024;
 
 /// A function that asks the slowest exchange to give way, so that its connection to a backend becomes free.
 pub(crate) type MakeWay = Arc<dyn Fn() + Send + Sync>;
@@ -64,8 +63,13 @@ impl Connector {
     pub(super) async fn connect(&self, uri: Uri) -> Result<BackendStream, Box<dyn StdError + Send + Sync>> {
         let place = self.place().await?;
         let io = self.http.clone().call(uri).await?.into_inner();
-        let written = Arc::default();
-        Ok(BackendStream { io, stall: Stall::default(), written, takes_no_more: false, _place: place })
+        Ok(BackendStream {
+            io,
+            stall: Stall::default(),
+            is_written: false,
+            takes_no_more: false,
+            _place: place,
+        })
     }
 
     /// Waits for a place, at most for [`PLACE_TIMEOUT`].
@@ -116,30 +120,27 @@ impl StdError for NoPlace {}
 pub(super) struct BackendStream {
     io: TcpStream,
     stall: Stall,
-    written: Arc<Written>,
+    /// Set when the operating system has taken a byte of the request.
+    is_written: bool,
     /// Set when the backend has closed the connection for what is written.
     takes_no_more: bool,
     _place: OwnedSemaphorePermit,
 }
 
-/// A note of the first byte of a request that the operating system has taken.
-#[derive(Debug, Default)]
-pub(super) struct Written(AtomicBool);
-
-impl Written {
-    pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Notes that a new request begins.
-    pub(super) fn reset(&self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
-
 impl BackendStream {
-    pub(super) fn written(&self) -> &Arc<Written> {
-        &self.written
+    /// Notes that a new request begins.
+    pub(super) fn begin_request(&mut self) {
+        self.is_written = false;
+    }
+
+    /// Returns whether the operating system has taken a byte of the request.
+    pub(super) fn is_written(&self) -> bool {
+        self.is_written
+    }
+
+    /// Returns whether a part of the request was dropped, since the backend has closed the connection for it.
+    pub(super) fn takes_no_more(&self) -> bool {
+        self.takes_no_more
     }
 
     /// Returns the result of a write of `count` bytes.
@@ -158,7 +159,7 @@ impl BackendStream {
             }
             written => {
                 if matches!(written, Poll::Ready(Ok(count)) if count > 0) {
-                    self.written.0.store(true, Ordering::Relaxed);
+                    self.is_written = true;
                 }
                 self.stall.check(cx, written)
             }

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::request::Parts;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 
 use crate::http::body::{Body, with_idle_timeout};
 use crate::http::limits::MAX_HEADERS;
@@ -18,11 +17,10 @@ use crate::plan::{BaseUrl, HttpUpstream};
 use crate::proxy::backend_failure;
 use crate::proxy::error::ProxyError;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::headers::{
-    Sender, Trust, append_via, is_plainly_framed, merge_lengths, prepare_request, remove_hop_by_hop,
-};
+use crate::proxy::headers::{Sender, Trust, append_via, is_plainly_framed, merge_lengths, remove_hop_by_hop};
+use crate::proxy::outgoing::Outgoing;
 use crate::proxy::pool::{BackendBody, Pool, Server, Suspect};
-use crate::proxy::upgrade::{Tunnels, unasked};
+use crate::proxy::upgrade::{Asked, Tunnels, unasked};
 use crate::snapshot::MeshDenial;
 
 /// The number of kept connections that may end under one request without an answer. A server that ends each after some requests
@@ -49,24 +47,17 @@ pub(super) async fn forward(
         return Err(ProxyError::NoMeshContext(MeshDenial::of_egress(upstream.refusal())));
     }
     let asked = tunnels.asked(request, upstream)?;
-    let (mut parts, mut upload) = std::mem::take(request).into_parts();
-    upload.set_limit(exchange.snapshot.config.proxy.max_body_size);
-    upload.remove_idle_timeout();
-    if upload.too_large() {
+    request.body().set_limit(exchange.snapshot.config.proxy.max_body_size);
+    request.body().remove_idle_timeout();
+    if request.body().too_large() {
         return Err(ProxyError::BodyTooLarge);
     }
-    let version = parts.version;
     let sender = Sender {
         peer: &exchange.connection.forwarded,
         authority: &exchange.authority,
         prefix: &exchange.admitted.taken,
         trust: trust(exchange),
     };
-    prepare_request(&mut parts.headers, version, &sender);
-    record.identity().put(&mut parts.headers);
-    if let Some(asked) = &asked {
-        asked.prepare(&mut parts.headers);
-    }
     let bases = upstream.base_urls(&exchange.snapshot.providers).await?;
     let urls = bases.as_slice();
     let (mut attempt, mut stale) = (0, 0);
@@ -75,13 +66,24 @@ pub(super) async fn forward(
         let authorization = upstream
             .authorization(&bases, base, exchange.admitted.rest(), &exchange.snapshot.providers)
             .await?;
-        let request = backend_request(&parts, base, authorization, exchange, upload.clone())?;
+        let upload = request.body();
+        let sent_at = record.attempt(|| base.origin());
+        let outgoing = Outgoing {
+            request,
+            identity: record.identity(),
+            sender,
+            base,
+            target: target(base, exchange.admitted.rest(), request.uri())?,
+            authorization,
+            protocol: asked.as_ref().map(Asked::protocol),
+        };
         let (authorities, is_upgrade) = (upstream.authorities.as_ref(), asked.is_some());
         let (server, suspect) = (Server { base, authorities, is_upgrade }, Suspect::default());
-        let sent_at = record.attempt(|| base.origin());
-        let sending = std::pin::pin!(pool.send(request, &server, &suspect));
         let mut timer = exchange.connection.timer.take();
-        let sent = with_idle_timeout(sending, upstream.timeout, &mut timer, || upload.progress()).await;
+        let sent = {
+            let sending = std::pin::pin!(pool.send(&outgoing, &server, &suspect));
+            with_idle_timeout(sending, upstream.timeout, &mut timer, || upload.progress()).await
+        };
         exchange.connection.timer.put(timer);
         let tried = backend_failure::Asked { exchange, upstream, record };
         let error = match sent {
@@ -116,11 +118,11 @@ pub(super) async fn forward(
         }
         let most = if error.is_unprocessed() { MAX_STALE } else { MAX_BROKEN };
         let is_stale = error.is_stale() && stale < most;
-        let is_repeatable = parts.method.is_idempotent() && upload.is_empty();
+        let is_repeatable = request.method().is_idempotent() && upload.is_empty();
         // What was read of the body must be kept, to be sent again.
         if !(error.is_unprocessed() || is_repeatable)
             || !(is_stale || attempt < upstream.max_retries)
-            || !upload.rewind()
+            || !request.body_mut().rewind()
         {
             return Err(backend_failure::Asked { exchange, upstream, record }.failed(&error));
         }
@@ -144,33 +146,8 @@ fn trust(exchange: &Exchange<'_>) -> Trust {
     }
 }
 
-/// Creates the request to `base`, with the mesh token `authorization` if the destination is a member of a mesh.
-fn backend_request(
-    parts: &Parts,
-    base: &BaseUrl,
-    authorization: Option<HeaderValue>,
-    exchange: &Exchange<'_>,
-    upload: Upload,
-) -> Result<Request<Upload>, ProxyError> {
-    let uri = uri(base, exchange.admitted.rest(), &parts.uri)?;
-    let mut request = Request::new(upload);
-    *request.method_mut() = parts.method.clone();
-    *request.version_mut() = Version::HTTP_11;
-    *request.headers_mut() = parts.headers.clone();
-    request.headers_mut().insert(HOST, base.host.clone());
-    if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
-        // hyper drops the body of a GET that has neither header.
-        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-    if let Some(authorization) = authorization {
-        request.headers_mut().insert(AUTHORIZATION, authorization);
-    }
-    *request.uri_mut() = uri;
-    Ok(request)
-}
-
 /// Returns the path of `rest` below `base`, and the query of the URI that the client has sent.
-fn uri(base: &BaseUrl, rest: &str, sent: &Uri) -> Result<Uri, ProxyError> {
+fn target<'a>(base: &BaseUrl, rest: &str, sent: &'a Uri) -> Result<Cow<'a, PathAndQuery>, ProxyError> {
     let query = sent.query().map(escaped);
     let is_path_kept = base.path.is_empty() && rest == sent.path() && !rest.starts_with("//");
     if is_path_kept
@@ -179,16 +156,15 @@ fn uri(base: &BaseUrl, rest: &str, sent: &Uri) -> Result<Uri, ProxyError> {
         && sent.authority().is_none()
         && let Some(kept) = sent.path_and_query()
     {
-        return Ok(Uri::from(kept.clone()));
+        return Ok(Cow::Borrowed(kept));
     }
     let mut path = base.join(rest);
     if let Some(query) = query {
         path.push('?');
         path.push_str(&query);
     }
-    let path =
-        PathAndQuery::try_from(path).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))?;
-    Ok(Uri::from(path))
+    let path = PathAndQuery::try_from(path);
+    path.map(Cow::Owned).map_err(|_| ProxyError::BadRequest("the path cannot be forwarded"))
 }
 
 /// Converts the response of a backend to the response for the client. The timeout limits a gap in its body.
@@ -200,30 +176,37 @@ fn client_response(
     sent: backend_failure::Asked<'_>,
 ) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
-    if parts.headers.len() > MAX_HEADERS {
-        return Err(sent.invalid(&format!("sent more than {MAX_HEADERS} headers")));
+    if matches!(body, BackendBody::Http2(_)) {
+        clean(&mut parts.headers, sent)?;
     }
-    // Transfer-Encoding is hop-by-hop: the client would get the coded body without the header that names the coding.
-    if !is_plainly_framed(&parts.headers) {
-        return Err(sent.invalid("sent a transfer coding that it was not asked for"));
-    }
-    // RFC 9112, section 6.3: Transfer-Encoding overrides Content-Length. A client that saw the length would cut the body
-    // there. hyper checks no length where there is no body, as in the response to a HEAD.
-    if parts.headers.contains_key(TRANSFER_ENCODING) || merge_lengths(&mut parts.headers).is_err() {
-        parts.headers.remove(CONTENT_LENGTH);
-    }
-    remove_hop_by_hop(&mut parts.headers);
     append_via(&mut parts.headers, parts.version);
     parts.version = Version::default();
-    parts.extensions.clear();
-    Ok(Response::from_parts(
-        parts,
-        Body::streaming(
-            Box::new(body),
-            Arc::clone(&sent.exchange.admitted.route.pipeline.traffic),
-            sent.upstream.timeout,
-        ),
-    ))
+    let traffic = || Arc::clone(&sent.exchange.admitted.route.pipeline.traffic);
+    let body = match body {
+        BackendBody::Whole(bytes) => Body::Full(bytes),
+        body => Body::streaming(Box::new(body), traffic(), sent.upstream.timeout),
+    };
+    Ok(Response::from_parts(parts, body))
+}
+
+/// Checks the headers of a response over HTTP/2, and removes those that are not for the client. Those of HTTP/1 are checked when
+/// they are read (`pool/answer_head`).
+///
+/// # Errors
+/// `BadGateway` for too many headers, or a transfer coding.
+fn clean(headers: &mut HeaderMap, sent: backend_failure::Asked<'_>) -> Result<(), ProxyError> {
+    if headers.len() > MAX_HEADERS {
+        return Err(sent.invalid(&format!("sent more than {MAX_HEADERS} headers")));
+    }
+    if !is_plainly_framed(headers) {
+        return Err(sent.invalid("sent a transfer coding that it was not asked for"));
+    }
+    // hyper checks no length where there is no body, as in the response to a HEAD.
+    if headers.contains_key(TRANSFER_ENCODING) || merge_lengths(headers).is_err() {
+        headers.remove(CONTENT_LENGTH);
+    }
+    remove_hop_by_hop(headers);
+    Ok(())
 }
 
 /// Returns the backoff before the next attempt: 20, 40, 80, ... up to 320 ms, minus a random jitter of up to half.
@@ -255,7 +238,8 @@ mod tests {
             ("http://a/", "/", "http://b?q", "/?q"),
             ("http://a/", "/", "http://b#part", "/"),
         ] {
-            assert_eq!(uri(&base(url), rest, &sent.parse().unwrap()).unwrap().to_string(), expected);
+            let sent = sent.parse().unwrap();
+            assert_eq!(target(&base(url), rest, &sent).unwrap().as_str(), expected);
         }
     }
 

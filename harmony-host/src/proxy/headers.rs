@@ -14,8 +14,8 @@ use crate::proxy::chains::{X_FORWARDED_FOR, append_sender};
 
 pub(super) use crate::proxy::chains::{Sender, Trust, append_via, is_loop};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+pub(super) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+pub(super) const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -28,17 +28,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// Removes the headers that are for this connection only, and others. One pass over the present headers is faster than a
 /// lookup for each name.
 fn remove_hop_by_hop_and(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderName) -> bool) {
-    let listed: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-        .map(<[u8]>::trim_ascii)
-        // Keep-Alive is removed anyway. It is the option that most servers list.
-        .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"))
-        // An option that is no name of a header hides no other one.
-        .filter_map(|name| HeaderName::from_bytes(name).ok())
-        .collect();
-    for name in listed {
+    for name in listed_options(headers) {
         headers.remove(name);
     }
     let is_removed = |name: &&HeaderName| HOP_BY_HOP.contains(*name) || is_removed(name);
@@ -46,6 +36,20 @@ fn remove_hop_by_hop_and(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderNam
     for name in removed {
         headers.remove(name);
     }
+}
+
+/// Returns the names of headers that Connection lists.
+pub(super) fn listed_options(headers: &HeaderMap) -> Vec<HeaderName> {
+    // Most messages have few headers: comparing names takes less time than a lookup.
+    let lines = headers.iter().filter(|(name, _)| **name == CONNECTION);
+    lines
+        .flat_map(|(_, value)| value.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        // Keep-Alive is removed anyway. It is the option that most servers list.
+        .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"))
+        // An option that is no name of a header hides no other one.
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        .collect()
 }
 
 /// The hop-by-hop headers, besides those that Connection lists.
@@ -69,6 +73,38 @@ fn is_withheld(name: &HeaderName) -> bool {
     *name == EXPECT || (!OWN.contains(name) && is_claim_or_disguise(name.as_str()))
 }
 
+/// The fate of a header of a client's request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is forwarded as it is, unless Connection lists it.
+    Kept,
+    /// It is not forwarded.
+    Dropped,
+    /// It is one of those that [`append_own`] extends or replaces.
+    Own,
+}
+
+/// Returns the fate of a header. [`prepare_request`] does the same to a whole map.
+pub(super) fn fate(name: &HeaderName, trust: Trust) -> Fate {
+    match name.as_str() {
+        "connection"
+        | "keep-alive"
+        | "proxy-connection"
+        | "proxy-authenticate"
+        | "proxy-authorization"
+        | "te"
+        | "transfer-encoding"
+        | "upgrade"
+        | "expect"
+        | "host" => Fate::Dropped,
+        "forwarded" | "via" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => Fate::Own,
+        name if !is_claim_or_disguise(name) => Fate::Kept,
+        name if trust != Trust::Proxy || !is_claim_of_proxy(name) => Fate::Dropped,
+        "x-forwarded-prefix" => Fate::Own,
+        _ => Fate::Kept,
+    }
+}
+
 /// Converts the headers of a client's request to those of the request to the backend. This gateway appends itself to
 /// Forwarded, X-Forwarded-For and Via; it never trusts their entries, since a client can forge them. It replaces
 /// X-Forwarded-Host and X-Forwarded-Proto with what it received, and X-Forwarded-Prefix with the prefix that it has taken
@@ -81,6 +117,12 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, version: Version, sender:
     }
     // With the request id and the trace, which follow.
     headers.reserve(8);
+    append_own(headers, version, sender);
+}
+
+/// Appends the gateway to the headers of proxies, and sets those that it replaces.
+pub(super) fn append_own(headers: &mut HeaderMap, version: Version, sender: &Sender<'_>) {
+    headers.reserve(6);
     append_sender(headers, sender);
     set(headers, X_FORWARDED_HOST, sender.authority.clone(), sender.trust);
     let proto = HeaderValue::from_static(match sender.peer.scheme {
@@ -129,7 +171,8 @@ pub(crate) fn merge_lengths(headers: &mut HeaderMap) -> Result<(), ()> {
     Ok(())
 }
 
-fn number(digits: &[u8]) -> Option<u64> {
+/// Returns the number of a Content-Length.
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
     let digits = digits.trim_ascii();
     let is_number = digits.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()

@@ -3,26 +3,35 @@
 //! A request over HTTP/1 drives its connection itself, so that no other task is woken for it. Requests over HTTP/2 share
 //! connections, each with a task of its own.
 
+mod answer_head;
 mod body;
+mod chunks;
+mod decoded;
+mod decoder;
 mod dial;
 mod failure;
 mod first_settings;
 mod http1;
 mod http2;
+mod invalid_lines;
 mod origin;
 mod origins;
+mod output;
 mod server;
+mod switched;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod trust;
 
 use std::fmt;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Response, StatusCode};
 
 use crate::diagnostics::throttle::Throttle;
-use crate::http::upload::Upload;
 use crate::proxy::connector::MakeWay;
+use crate::proxy::outgoing::Outgoing;
 use crate::proxy::pool::body::Streamed;
 use crate::proxy::pool::dial::Dialer;
 use crate::proxy::pool::origin::Taken;
@@ -32,6 +41,7 @@ pub(super) use crate::proxy::pool::body::BackendBody;
 pub(super) use crate::proxy::pool::failure::Failure;
 pub(super) use crate::proxy::pool::http2::Suspect;
 pub(super) use crate::proxy::pool::server::Server;
+pub(super) use crate::proxy::pool::switched::Switched;
 
 /// The part of the connections that one backend may keep idle, as a divisor: the others need some too.
 const IDLE_PART: usize = 8;
@@ -64,15 +74,15 @@ impl Pool {
         }
     }
 
-    /// Sends one request, whose URI is a path and query, and returns the head of its response. A kept connection that turns
-    /// out to be closed before the request was written is replaced, without an error. `suspect` gets the shared connection
-    /// that is used. Dropping the future ends the request.
+    /// Sends one request and returns the head of its response. A kept connection that turns out to be closed before the request
+    /// was begun is replaced, without an error. `suspect` gets the shared connection that is used. Dropping the future ends the
+    /// request.
     ///
     /// # Errors
     /// The reason why there is no response, with whether the server may have processed the request.
     pub(super) async fn send(
         &self,
-        mut request: Request<Upload>,
+        outgoing: &Outgoing<'_>,
         server: &Server<'_>,
         suspect: &Suspect,
     ) -> Result<Response<BackendBody>, Failure> {
@@ -88,28 +98,24 @@ impl Pool {
             };
             let is_kept = taken.is_kept();
             let sent = match taken {
-                Taken::Http1(connection) if server.is_upgrade => {
-                    Box::pin(connection.upgrade(request)).await.map(|response| response.map(BackendBody::Own))
-                }
-                Taken::Http1(connection) => match connection.send(request).await {
-                    Ok((response, connection)) => {
-                        return Ok(response.map(|incoming| BackendBody::http1(incoming, connection, origin)));
-                    }
-                    Err(unsent) => Err(unsent),
-                },
+                Taken::Http1(connection) => connection.send(outgoing).await.map(|(response, connection)| {
+                    let is_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                    response.map(|decoder| match is_switched {
+                        true => BackendBody::Switched(Switched::new(connection)),
+                        false => BackendBody::http1(decoder, connection, origin.clone()),
+                    })
+                }),
                 Taken::Http2(connection, _) => {
-                    let sent = Box::pin(connection.send(request, server.base, suspect)).await;
+                    let sent = Box::pin(connection.send(outgoing.to_request(), suspect)).await;
                     sent.map(|(response, stream)| {
                         response.map(|body| BackendBody::Http2(Streamed::new(body, stream)))
                     })
                 }
             };
             match sent {
-                Ok(response) => return Ok(response),
-                Err((Some(unsent), _)) if is_kept && stale < MAX_STALE => request = *unsent,
-                Err((_, failure)) => return Err(failure.on(is_kept)),
+                Err(failure) if failure.is_unsent() && is_kept && stale < MAX_STALE => stale += 1,
+                sent => return sent.map_err(|failure| failure.on(is_kept)),
             }
-            stale += 1;
         }
     }
 

@@ -11,7 +11,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, ReadBuf, copy_bidirectional, join, split};
+use tokio::io::{AsyncRead, AsyncWrite, Join, ReadBuf, ReadHalf, WriteHalf, copy_bidirectional, join, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -23,7 +23,7 @@ use crate::plan::HttpUpstream;
 use crate::proxy::backend_failure;
 use crate::proxy::error::ProxyError;
 use crate::proxy::headers::{append_via, remove_hop_by_hop};
-use crate::proxy::pool::BackendBody;
+use crate::proxy::pool::{BackendBody, Switched};
 
 /// The maximum number of tunnels. A tunnel holds two connections for as long as its client likes.
 const MAX_TUNNELS: usize = 1024;
@@ -31,7 +31,7 @@ const MAX_TUNNELS: usize = 1024;
 /// The longest time in which no byte passes a tunnel. WebSockets send a ping at least once a minute usually.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The deadline for both sides to have switched, after the response 101.
+/// The deadline for the client to have switched, after the response 101.
 const SWITCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The limit on tunnels.
@@ -77,9 +77,9 @@ impl Tunnels {
 }
 
 impl Asked {
-    /// Sets the headers of the request to the backend.
-    pub(super) fn prepare(&self, headers: &mut HeaderMap) {
-        set_protocol(headers, &self.protocol);
+    /// Returns the protocol that the backend is asked for.
+    pub(super) fn protocol(&self) -> &HeaderValue {
+        &self.protocol
     }
 
     /// Returns the response 101 for the client, and sets the tunnel that follows it.
@@ -88,7 +88,7 @@ impl Asked {
     /// `BadGateway` if the backend has switched to another protocol.
     pub(super) fn accept(
         self,
-        mut response: Response<BackendBody>,
+        response: Response<BackendBody>,
         sent: backend_failure::Asked<'_>,
         slot: &TunnelSlot,
     ) -> Result<Response<Body>, ProxyError> {
@@ -97,8 +97,8 @@ impl Asked {
         if !matches!((protocols.next(), protocols.next()), (Some(only), None) if is_same(only)) {
             return Err(unasked(sent));
         }
-        let backend = hyper::upgrade::on(&mut response);
-        let (mut parts, _) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        let BackendBody::Switched(backend) = body else { return Err(unasked(sent)) };
         remove_hop_by_hop(&mut parts.headers);
         parts.headers.remove(CONTENT_LENGTH);
         append_via(&mut parts.headers, parts.version);
@@ -134,18 +134,22 @@ fn set_protocol(headers: &mut HeaderMap, protocol: &HeaderValue) {
 }
 
 /// Passes bytes in both directions until both sides have ended, one fails, or nothing passes for [`IDLE_TIMEOUT`].
-async fn tunnel(client: OnUpgrade, backend: OnUpgrade) {
-    let switched = timeout(SWITCH_TIMEOUT, async { tokio::try_join!(client, backend) }).await;
-    let Ok(Ok((client, backend))) = switched else { return };
+async fn tunnel(client: OnUpgrade, backend: Switched) {
+    let Ok(Ok(client)) = timeout(SWITCH_TIMEOUT, client).await else { return };
     let passed = Arc::new(AtomicU32::new(0));
-    let counted = |io| {
-        let (reader, writer) = split(TokioIo::new(io));
-        join(Counted { reader, passed: Arc::clone(&passed) }, writer)
-    };
-    let (mut client, mut backend) = (counted(client), counted(backend));
+    let (mut client, mut backend) = (counted(TokioIo::new(client), &passed), counted(backend, &passed));
     let passing = copy_bidirectional(&mut client, &mut backend);
     let mut timer = Timer::default();
     let _ = with_idle_timeout(passing, IDLE_TIMEOUT, &mut timer, || passed.load(Ordering::Relaxed)).await;
+}
+
+/// Returns one side of a tunnel, whose reads are counted.
+fn counted<IO: AsyncRead + AsyncWrite>(
+    io: IO,
+    passed: &Arc<AtomicU32>,
+) -> Join<Counted<ReadHalf<IO>>, WriteHalf<IO>> {
+    let (reader, writer) = split(io);
+    join(Counted { reader, passed: Arc::clone(passed) }, writer)
 }
 
 /// The reading half of one side of a tunnel, which counts its reads.

@@ -12,13 +12,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::proxy::answer_head::Watched;
 use crate::proxy::connector::{BackendStream, Connector, MakeWay};
 use crate::proxy::pool::failure::Failure;
 use crate::proxy::pool::first_settings::FirstSettings;
 use crate::proxy::pool::http1::Http1;
 use crate::proxy::pool::http2::Http2;
 use crate::proxy::pool::server::{Key, Server};
+use crate::proxy::pool::transport::Transport;
 use crate::proxy::pool::trust::Trust;
 
 /// The deadline for a TLS handshake, and for the settings of a server of HTTP/2 after it.
@@ -66,11 +66,7 @@ impl Dialer {
         let uri = Uri::builder().scheme(scheme).authority(key.authority.clone()).path_and_query("/");
         let uri = uri.build().map_err(Failure::unreachable)?;
         let io = self.connector.connect(uri).await.map_err(Failure::unreachable)?;
-        let written = Arc::clone(io.written());
-        let Some(config) = config else {
-            let connection = Http1::plain(TokioIo::new(Watched::new(io)), written).await?;
-            return Ok(Dialed::Http1(connection));
-        };
+        let Some(config) = config else { return Ok(Dialed::Http1(Http1::new(Transport::Plain(io)))) };
         let host = key.authority.host().trim_matches(['[', ']']);
         let name = ServerName::try_from(host.to_owned()).map_err(Failure::unreachable)?;
         let handshake = timeout(HANDSHAKE_TIMEOUT, TlsConnector::from(config).connect(name, io));
@@ -78,8 +74,7 @@ impl Dialer {
         if io.get_ref().1.alpn_protocol() == Some(b"h2") {
             return self.share(io).await.map(Dialed::Http2);
         }
-        let connection = Http1::secure(TokioIo::new(Watched::new(io)), written).await?;
-        Ok(Dialed::Http1(connection))
+        Ok(Dialed::Http1(Http1::new(Transport::Secure(Box::new(io)))))
     }
 
     /// Creates a connection of HTTP/2 when the server has told how many requests it takes at a time.

@@ -1,29 +1,39 @@
 //! A connection of HTTP/1: driven by the request that uses it.
 
 use std::fmt;
+use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use bytes::{Bytes, BytesMut};
+use http::Response;
+use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::http::limits::MAX_HEADERS;
-use crate::http::upload::Upload;
-use crate::proxy::connector::Written;
-use crate::proxy::pool::failure::{Failure, Unsent};
-use crate::proxy::pool::transport::{Plain, Secure};
+use crate::proxy::connector::READ_BYTES;
+use crate::proxy::outgoing::Outgoing;
+use crate::proxy::pool::answer_head::{self, Head};
+use crate::proxy::pool::decoder::Decoder;
+use crate::proxy::pool::failure::{Broken, Failure};
+use crate::proxy::pool::output::Output;
+use crate::proxy::pool::transport::Transport;
 
 /// The time for the rest of a request whose response is complete. After it the connection is closed.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An open connection. Dropping it closes it.
-pub(super) struct Http1 {
-    sender: SendRequest<Upload>,
-    io: Io,
-    written: Arc<Written>,
+/// An open connection. Dropping it closes it. It is moved often, and is small therefore.
+pub(super) struct Http1(Box<State>);
+
+/// The state of a connection. One that is idle has no buffers, but for a small one of heads.
+struct State {
+    io: Transport,
+    /// The bytes that were read behind what was decoded.
+    input: Bytes,
+    output: Output,
+    /// Set if another request may follow the response.
+    is_kept_alive: bool,
     /// The number of the sweep since which it is idle; `None` for a new connection.
     idle_since: Option<u32>,
 }
@@ -34,154 +44,180 @@ pub(super) trait Home: Send + Sync {
     fn keep(&self, connection: Http1);
 }
 
-enum Io {
-    Plain(Box<Connection<Plain, Upload>>),
-    Secure(Box<Connection<Secure, Upload>>),
-    /// The connection has ended.
-    Closed,
-}
-
 impl Http1 {
-    /// Creates a connection without TLS.
-    ///
-    /// # Errors
-    /// The error of the connection.
-    pub(super) async fn plain(io: Plain, written: Arc<Written>) -> Result<Self, Failure> {
-        let (sender, connection) = builder().handshake(io).await.map_err(|error| Failure::of(error, true))?;
-        Ok(Self { sender, io: Io::Plain(Box::new(connection)), written, idle_since: None })
-    }
-
-    /// Creates a connection with TLS.
-    ///
-    /// # Errors
-    /// The error of the connection.
-    pub(super) async fn secure(io: Secure, written: Arc<Written>) -> Result<Self, Failure> {
-        let (sender, connection) = builder().handshake(io).await.map_err(|error| Failure::of(error, true))?;
-        Ok(Self { sender, io: Io::Secure(Box::new(connection)), written, idle_since: None })
+    pub(super) fn new(io: Transport) -> Self {
+        Self(Box::new(State {
+            io,
+            input: Bytes::new(),
+            output: Output::default(),
+            is_kept_alive: false,
+            idle_since: None,
+        }))
     }
 
     /// Returns whether the connection has served a request.
     pub(super) fn is_kept(&self) -> bool {
-        self.idle_since.is_some()
+        self.0.idle_since.is_some()
     }
 
     /// Notes that it is idle since a sweep.
     pub(super) fn note_idle(&mut self, sweep: u32) {
-        self.idle_since = Some(sweep);
+        self.0.idle_since = Some(sweep);
     }
 
     /// Returns the number of the sweep since which it is idle; `None` for a new connection.
     pub(super) fn idle_since(&self) -> Option<u32> {
-        self.idle_since
+        self.0.idle_since
     }
 
-    /// Returns whether the server has closed the connection while it was idle.
+    /// Returns whether the server has closed the connection while it was idle, or sent what no request has asked for.
     pub(super) fn is_closed(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        matches!(self.io, Io::Closed)
+        self.poll_read(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
-    /// Reads and writes what is possible now.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        let ended = match &mut self.io {
-            Io::Plain(connection) => Pin::new(connection).poll(cx).is_ready(),
-            Io::Secure(connection) => Pin::new(connection).poll(cx).is_ready(),
-            Io::Closed => return,
-        };
-        if ended {
-            // The error is that of the request. What still waits for the connection learns that it is over.
-            self.io = Io::Closed;
-        }
-    }
-
-    /// Sends a request, and returns the head of its response with the connection, which drives the body. Dropping the future
-    /// closes the connection.
+    /// Sends a request, and returns the head of its response with the connection, which has the body. Dropping the future closes
+    /// the connection.
     ///
     /// # Errors
-    /// The request, if it was not written at all, and the failure.
+    /// The failure, and whether nothing was written because the connection was closed.
     pub(super) async fn send(
         mut self,
-        request: Request<Upload>,
-    ) -> Result<(Response<Incoming>, Self), Unsent> {
-        self.written.reset();
-        let mut sending = std::pin::pin!(self.sender.try_send_request(request));
-        let sent = std::future::poll_fn(|cx| {
-            self.drive(cx);
-            sending.as_mut().poll(cx)
+        outgoing: &Outgoing<'_>,
+    ) -> Result<(Response<Decoder>, Self), Failure> {
+        let state = &mut *self.0;
+        let (mut is_begun, mut scanned) = (false, 0);
+        let exchange = std::future::poll_fn(|cx| {
+            if is_begun {
+                return state.poll_answer(outgoing, &mut scanned, cx);
+            }
+            // What is read now belongs to no request, and an end says that the server has closed the connection. The answer
+            // wakes this read: it needs no other one.
+            if state.poll_read(cx).is_ready() {
+                return Poll::Ready(Err(Broken::Closed));
+            }
+            is_begun = true;
+            state.io.socket_mut().begin_request();
+            state.output.begin(outgoing, cx)?;
+            match state.output.poll(&mut state.io, cx) {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+                _ => Poll::Pending,
+            }
         });
-        match sent.await {
-            Ok(response) => Ok((response, self)),
-            Err(mut error) => {
-                let unsent = error.take_message().map(Box::new);
-                let is_unsent = unsent.is_some() || !self.written.is_set();
-                Err((unsent, Failure::of(error.into_error(), is_unsent)))
+        match exchange.await {
+            Ok(head) => {
+                self.0.is_kept_alive = head.is_kept_alive;
+                let mut response = Response::new(head.body);
+                *response.status_mut() = head.status;
+                *response.version_mut() = head.version;
+                *response.headers_mut() = head.headers;
+                Ok((response, self))
             }
-        }
-    }
-
-    /// Sends a request to switch to another protocol. The connection is not used again.
-    ///
-    /// # Errors
-    /// The request, if it was not written at all, and the failure.
-    pub(super) async fn upgrade(mut self, request: Request<Upload>) -> Result<Response<Incoming>, Unsent> {
-        let sending = self.sender.try_send_request(request);
-        match self.io {
-            Io::Plain(connection) => drop(tokio::spawn(connection.with_upgrades())),
-            Io::Secure(connection) => drop(tokio::spawn(connection.with_upgrades())),
-            Io::Closed => {}
-        }
-        match sending.await {
-            Ok(response) => Ok(response),
-            Err(mut error) => {
-                let unsent = error.take_message().map(Box::new);
-                let is_unsent = unsent.is_some();
-                Err((unsent, Failure::of(error.into_error(), is_unsent)))
-            }
+            Err(broken) => Err(Failure::http1(broken, is_begun, self.0.io.socket().is_written())),
         }
     }
 
     /// Ends the use by a request whose response is complete: keeps the connection for another one, if it is ready for that.
-    pub(super) fn finish(mut self, home: &Arc<dyn Home>, cx: &mut Context<'_>) {
-        if !self.sender.is_ready() {
-            self.drive(cx);
+    pub(super) fn finish(mut self, home: Arc<dyn Home>) {
+        let state = &mut *self.0;
+        // What follows a response belongs to no request.
+        if !state.is_kept_alive || !state.input.is_empty() {
+            return;
         }
-        if self.sender.is_ready() {
+        if !state.output.is_over() {
+            return self.finish_later(home);
+        }
+        if !state.io.socket().takes_no_more() {
+            state.input = Bytes::new();
+            state.output.shrink();
             home.keep(self);
-        } else if !matches!(self.io, Io::Closed) && !self.sender.is_closed() {
-            // A part of the request is not sent yet.
-            self.finish_later(Arc::clone(home));
         }
     }
 
+    /// Sends the rest of a request whose server has answered early.
     fn finish_later(mut self, home: Arc<dyn Home>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            let finished = std::future::poll_fn(|cx| {
-                self.drive(cx);
-                let is_over = matches!(self.io, Io::Closed) || self.sender.is_ready();
-                if is_over { Poll::Ready(()) } else { Poll::Pending }
-            });
-            if tokio::time::timeout(FINISH_TIMEOUT, finished).await.is_ok() && self.sender.is_ready() {
-                home.keep(self);
+            let state = &mut *self.0;
+            let finished = std::future::poll_fn(|cx| state.output.poll(&mut state.io, cx));
+            if matches!(tokio::time::timeout(FINISH_TIMEOUT, finished).await, Ok(Ok(()))) {
+                self.finish(home);
             }
         });
     }
+
+    /// Returns the bytes that were read behind what was decoded.
+    pub(super) fn input(&mut self) -> &mut Bytes {
+        &mut self.0.input
+    }
+
+    /// Writes what is possible now of the rest of the request.
+    ///
+    /// # Errors
+    /// The request cannot be written, or its body has failed.
+    pub(super) fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+        self.0.write(cx)
+    }
+
+    /// Reads once, and returns the number of bytes; 0 at the end of the connection.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.0.poll_read(cx)
+    }
+
+    /// Returns the connection below HTTP, and the bytes that were read behind the head of the response.
+    pub(super) fn into_parts(self) -> (Transport, Bytes) {
+        (self.0.io, self.0.input)
+    }
 }
 
-/// Creates the settings of connections. What a proxy may repair in a response is repaired (RFC 9112, section 5);
-/// [`Watched`](crate::proxy::answer_head::Watched) ends the connection where a line about the framing would be left out.
-fn builder() -> Builder {
-    let mut builder = Builder::new();
-    builder
-        .max_headers(MAX_HEADERS)
-        .allow_obsolete_multiline_headers_in_responses(true)
-        .allow_spaces_after_header_name_in_responses(true)
-        .ignore_invalid_headers_in_responses(true);
-    builder
+impl State {
+    fn poll_answer(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        scanned: &mut usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Head, Broken>> {
+        self.write(cx)?;
+        loop {
+            match ready!(self.poll_read(cx)) {
+                Ok(0) => return Poll::Ready(Err(Broken::Closed)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(Broken::Io(error))),
+            }
+            if let Some(head) = answer_head::read(&mut self.input, outgoing.request.method(), scanned)? {
+                return Poll::Ready(Ok(head));
+            }
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+        if self.output.is_over() {
+            return Ok(());
+        }
+        match self.output.poll(&mut self.io, cx) {
+            Poll::Ready(Err(error)) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        // On the stack: a connection that waits for its server has no buffer.
+        let mut storage = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut storage);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+        let read = buffer.filled();
+        if self.input.is_empty() {
+            self.input = Bytes::copy_from_slice(read);
+        } else {
+            let mut longer = BytesMut::from(std::mem::take(&mut self.input));
+            longer.extend_from_slice(read);
+            self.input = longer.freeze();
+        }
+        Poll::Ready(Ok(read.len()))
+    }
 }
 
 impl fmt::Debug for Http1 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http1").field("idle_since", &self.idle_since).finish_non_exhaustive()
+        f.debug_struct("Http1").field("idle_since", &self.0.idle_since).finish_non_exhaustive()
     }
 }

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use http::header::{HOST, TRANSFER_ENCODING};
-use http::{Request, Response, Uri, Version};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, SendRequest};
@@ -16,8 +15,7 @@ use tokio::time::Instant;
 
 use crate::http::limits::MAX_HEADER_LIST_BYTES;
 use crate::http::upload::Upload;
-use crate::plan::BaseUrl;
-use crate::proxy::pool::failure::{Failure, Unsent};
+use crate::proxy::pool::failure::Failure;
 use crate::proxy::pool::transport::Shared;
 
 /// The most requests at a time on one connection, if the server permits as many.
@@ -96,7 +94,7 @@ impl Http2 {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
         let handshake = builder.handshake(io).await;
-        let (sender, mut connection) = handshake.map_err(|error| Failure::of(error, true))?;
+        let (sender, mut connection) = handshake.map_err(|error| Failure::http2(error, true))?;
         let state = Arc::new(State {
             streams: AtomicUsize::new(0),
             max: AtomicUsize::new(0),
@@ -149,46 +147,27 @@ impl Http2 {
         (self.streams() == 0).then(|| used_at.elapsed())
     }
 
-    /// Sends a request to `base` and returns the head of its response, with the stream that ends when it is dropped.
+    /// Sends a request and returns the head of its response, with the stream that ends when it is dropped.
     ///
     /// # Errors
-    /// The request, if it was not written at all, and the failure.
+    /// The failure, and whether nothing was written.
     pub(super) async fn send(
         &self,
-        mut request: Request<Upload>,
-        base: &BaseUrl,
+        request: Request<Upload>,
         suspect: &Suspect,
-    ) -> Result<(Response<Incoming>, Option<Stream>), Unsent> {
+    ) -> Result<(Response<Incoming>, Option<Stream>), Failure> {
         let stream = Some(Stream::open(&self.state));
         *suspect.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&self.state);
-        // The authority is in the URL. Servers reject a request that has it in a header too.
-        let headers = request.headers_mut();
-        let host = headers.remove(HOST);
-        let coding = headers.remove(TRANSFER_ENCODING);
-        let path = absolute(&mut request, base);
         let sending = Box::pin(self.sender.clone().try_send_request(request));
-        match (Pending { sending, stream }).answer().await {
-            Ok(answer) => Ok(answer),
-            Err(mut error) => {
-                let unsent = error.take_message().map(|mut request| {
-                    let headers = request.headers_mut();
-                    headers.extend(
-                        [(HOST, host), (TRANSFER_ENCODING, coding)]
-                            .into_iter()
-                            .filter_map(|(name, value)| Some((name, value?))),
-                    );
-                    *request.uri_mut() = path;
-                    *request.version_mut() = Version::HTTP_11;
-                    Box::new(request)
-                });
-                let failure = Failure::of(error.into_error(), unsent.is_some());
-                if failure.is_unprocessed() {
-                    // The server goes away, or takes no more requests here.
-                    self.state.is_retired.store(true, Ordering::Relaxed);
-                }
-                Err((unsent, failure))
+        (Pending { sending, stream }).answer().await.map_err(|mut error| {
+            let is_unsent = error.take_message().is_some();
+            let failure = Failure::http2(error.into_error(), is_unsent);
+            if failure.is_unprocessed() {
+                // The server goes away, or takes no more requests here.
+                self.state.is_retired.store(true, Ordering::Relaxed);
             }
-        }
+            failure
+        })
     }
 }
 
@@ -215,17 +194,6 @@ impl Drop for Pending {
             stream.reset(std::mem::replace(&mut self.sending, Box::pin(std::future::pending())));
         }
     }
-}
-
-/// Gives a request the URL of its server; returns the path and query that it had.
-fn absolute(request: &mut Request<Upload>, base: &BaseUrl) -> Uri {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(base.scheme.clone());
-    parts.authority = Some(base.authority.clone());
-    parts.path_and_query = request.uri().path_and_query().cloned();
-    let url = Uri::from_parts(parts).unwrap_or_default();
-    *request.version_mut() = Version::HTTP_2;
-    std::mem::replace(request.uri_mut(), url)
 }
 
 /// A request on a connection, until its response ends.

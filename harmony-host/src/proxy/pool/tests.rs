@@ -1,0 +1,5 @@
+//! Properties of reading and writing HTTP/1.
+
+mod chunks;
+mod reading;
+mod writing;
