@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+#[cfg(feature = "gateway")]
+use http::Method;
 use provider_api::{Change, ChangeId, DocumentKind, ProviderName, Registry, SystemClock};
 
 use crate::apply::proposal::record::GatewayNames;
@@ -19,6 +21,8 @@ use crate::journal::{Journal, Settlement, Verdict};
 use crate::last_good::decode;
 use crate::providers::Surroundings;
 use crate::providers::resolutions::Resolutions;
+#[cfg(feature = "gateway")]
+use crate::proxy;
 use crate::snapshot::Snapshot;
 use crate::storage::digest::Digest;
 
@@ -168,6 +172,18 @@ fn reopen(files: &[(&str, &[u8])]) {
     assert_eq!(again.ok(), Some(all));
 }
 
+/// Reads a response of a backend from any bytes: the first one chooses the method and the size of the pieces in which the
+/// others arrive. It is refused, or read as hyper reads it.
+///
+/// # Panics
+/// Panics if that does not hold.
+#[cfg(feature = "gateway")]
+pub fn response(bytes: &[u8]) {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let method = [Method::GET, Method::HEAD, Method::POST, Method::DELETE][usize::from(choice & 3)].clone();
+    assert_eq!(proxy::check_reading(bytes, usize::from(choice >> 2) + 1, &method), Ok(()));
+}
+
 #[cfg(test)]
 mod tests {
     fn replay(target: &str, entry: fn(&[u8])) {
@@ -182,5 +198,7 @@ mod tests {
         replay("configuration", super::configuration);
         replay("change", super::change);
         replay("note", super::note);
+        #[cfg(feature = "gateway")]
+        replay("response", super::response);
     }
 }

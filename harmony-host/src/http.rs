@@ -20,6 +20,8 @@ pub(crate) mod query;
 #[cfg(feature = "management")]
 pub(crate) mod respond;
 #[cfg(feature = "gateway")]
+pub(crate) mod spare_headers;
+#[cfg(feature = "gateway")]
 pub(crate) mod stall;
 #[cfg(feature = "gateway")]
 pub(crate) mod timer;

@@ -16,5 +16,7 @@ mod serve;
 mod upgrade;
 
 pub(crate) use connector::MakeWay;
+#[cfg(feature = "fuzzing")]
+pub(crate) use pool::check as check_reading;
 pub(crate) use refused::Refused;
 pub(crate) use serve::Proxy;

@@ -1,10 +1,11 @@
 //! Small writes as one buffer.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncWrite, ReadBuf};
 
 /// The maximum size of a write whose buffers are copied into one, such as the head of a message with a small body. Writing
 /// one buffer takes the operating system less time than writing several.
@@ -26,14 +27,12 @@ pub(crate) fn poll_write_gathered(
     if slices.iter().map(|slice| slice.len()).sum::<usize>() > SMALL {
         return io.poll_write_vectored(cx, slices);
     }
-    let (mut bytes, mut end) = ([0; SMALL], 0);
+    let mut storage = [const { MaybeUninit::uninit() }; SMALL];
+    let mut bytes = ReadBuf::uninit(&mut storage);
     for slice in slices {
-        if let Some(place) = bytes.get_mut(end..end + slice.len()) {
-            place.copy_from_slice(slice);
-        }
-        end += slice.len();
+        bytes.put_slice(slice);
     }
-    io.poll_write(cx, bytes.get(..end).unwrap_or_default())
+    io.poll_write(cx, bytes.filled())
 }
 
 #[cfg(test)]

@@ -178,8 +178,8 @@ fn client_response(
     let (mut parts, body) = response.into_parts();
     if matches!(body, BackendBody::Http2(_)) {
         clean(&mut parts.headers, sent)?;
+        append_via(&mut parts.headers, parts.version);
     }
-    append_via(&mut parts.headers, parts.version);
     parts.version = Version::default();
     let traffic = || Arc::clone(&sent.exchange.admitted.route.pipeline.traffic);
     let body = match body {

@@ -64,6 +64,9 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
+/// The maximum Content-Length. Many recipients keep it in a signed number.
+pub(super) const MAX_LENGTH: u64 = i64::MAX as u64;
+
 /// The headers of proxies that the gateway extends or replaces.
 const OWN: [HeaderName; 5] = [FORWARDED, VIA, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
 
@@ -171,11 +174,12 @@ pub(crate) fn merge_lengths(headers: &mut HeaderMap) -> Result<(), ()> {
     Ok(())
 }
 
-/// Returns the number of a Content-Length.
+/// Returns the number of a Content-Length; `None` if it has anything but digits, or is above [`MAX_LENGTH`].
 pub(super) fn number(digits: &[u8]) -> Option<u64> {
     let digits = digits.trim_ascii();
     let is_number = digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
+    let number = std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok();
+    number.filter(|number| *number <= MAX_LENGTH)
 }
 
 /// Joins the Cookie headers. HTTP/2 may split them; HTTP/1.1 may not (RFC 9113, section 8.2.3).
@@ -296,6 +300,8 @@ mod tests {
             (&["4, 5"], Err(())),
             (&["+4"], Err(())),
             (&["4", ""], Err(())),
+            (&["9223372036854775807"], Ok(Some("9223372036854775807"))),
+            (&["9223372036854775808"], Err(())),
             (&["18446744073709551616"], Err(())),
         ] {
             let pairs: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();

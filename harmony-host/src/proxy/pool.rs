@@ -6,6 +6,8 @@
 mod answer_head;
 mod body;
 mod chunks;
+#[cfg(any(test, feature = "fuzzing"))]
+mod compared;
 mod decoded;
 mod decoder;
 mod dial;
@@ -38,6 +40,8 @@ use crate::proxy::pool::origin::Taken;
 use crate::proxy::pool::origins::Origins;
 
 pub(super) use crate::proxy::pool::body::BackendBody;
+#[cfg(feature = "fuzzing")]
+pub(crate) use crate::proxy::pool::compared::check;
 pub(super) use crate::proxy::pool::failure::Failure;
 pub(super) use crate::proxy::pool::http2::Suspect;
 pub(super) use crate::proxy::pool::server::Server;

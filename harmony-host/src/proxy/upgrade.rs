@@ -22,7 +22,7 @@ use crate::http::upload::Upload;
 use crate::plan::HttpUpstream;
 use crate::proxy::backend_failure;
 use crate::proxy::error::ProxyError;
-use crate::proxy::headers::{append_via, remove_hop_by_hop};
+use crate::proxy::headers::remove_hop_by_hop;
 use crate::proxy::pool::{BackendBody, Switched};
 
 /// The maximum number of tunnels. A tunnel holds two connections for as long as its client likes.
@@ -101,7 +101,6 @@ impl Asked {
         let BackendBody::Switched(backend) = body else { return Err(unasked(sent)) };
         remove_hop_by_hop(&mut parts.headers);
         parts.headers.remove(CONTENT_LENGTH);
-        append_via(&mut parts.headers, parts.version);
         set_protocol(&mut parts.headers, &self.protocol);
         parts.version = Version::default();
         parts.extensions.clear();

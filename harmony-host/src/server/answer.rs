@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::http::body::{Body, BodyError};
 use crate::http::connection_info::ConnectionInfo;
+use crate::http::spare_headers;
 use crate::http::upload::Upload;
 use crate::metrics::Record;
 use crate::server::counted::Counted;
@@ -42,6 +43,7 @@ pub(super) async fn answer<S: Service>(
     let mut request = request.map(|body| Upload::new(body, Arc::clone(pace)));
     let mut upload = request.body().clone();
     let mut response = service.serve(connection, &mut request, &mut counted.record).await;
+    spare_headers::put(std::mem::take(request.headers_mut()));
     drop(request);
     upload.note_response();
     let is_shared = upload.is_shared();

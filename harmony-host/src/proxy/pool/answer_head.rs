@@ -7,13 +7,15 @@ use std::mem::MaybeUninit;
 
 use bytes::{Buf as _, Bytes};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use httparse::{Header, ParserConfig, Response, Status};
 
 use crate::http::limits::MAX_HEADERS;
-use crate::proxy::headers::{KEEP_ALIVE, PROXY_CONNECTION};
+use crate::http::spare_headers;
+use crate::proxy::chains::{append_via, via};
+use crate::proxy::headers::{KEEP_ALIVE, PROXY_CONNECTION, number};
 use crate::proxy::pool::chunks::Chunks;
 use crate::proxy::pool::decoded::Malformed;
 use crate::proxy::pool::decoder::Decoder;
@@ -30,8 +32,8 @@ const FEW_HEADERS: usize = 64;
 pub(super) struct Head {
     pub(super) status: StatusCode,
     pub(super) version: Version,
-    /// The headers that are not for this connection only, with at most one Content-Length, which agrees with the framing.
-    /// A response 101 has Upgrade too.
+    /// The headers that are not for this connection only, with at most one Content-Length, which agrees with the framing, and
+    /// with this hop in Via. A response 101 has Upgrade too.
     pub(super) headers: HeaderMap,
     pub(super) body: Decoder,
     /// Set if the server permits another request on the connection.
@@ -48,6 +50,7 @@ pub(super) fn read(
     method: &Method,
     scanned: &mut usize,
 ) -> Result<Option<Head>, Malformed> {
+    skip_empty_lines(input, scanned);
     while has_end(input, *scanned) {
         let Some((head, length)) = parse(input, method)? else { break };
         input.advance(length);
@@ -61,6 +64,14 @@ pub(super) fn read(
     }
     *scanned = input.len();
     Ok(None)
+}
+
+/// Skips the empty lines that servers send before a response. The parser would read them again with each piece of a head.
+fn skip_empty_lines(input: &mut Bytes, scanned: &mut usize) {
+    while let Some(rest) = input.strip_prefix(b"\r\n").or_else(|| input.strip_prefix(b"\n")) {
+        input.advance(input.len() - rest.len());
+        *scanned = 0;
+    }
 }
 
 /// Returns whether a head may end in `input`. A head that comes in small pieces is not parsed for each of them.
@@ -116,8 +127,9 @@ fn head_of(response: &Response<'_, '_>, input: &Bytes, method: &Method) -> Resul
         return Ok(None);
     }
     let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    let mut headers = HeaderMap::with_capacity(response.headers.len() + 1);
-    let mut fields = Fields::default();
+    let mut headers = spare_headers::take();
+    headers.reserve(response.headers.len() + 1);
+    let (mut fields, mut has_via) = (Fields::default(), false);
     for header in &*response.headers {
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| Malformed::Head)?;
         match name {
@@ -127,7 +139,10 @@ fn head_of(response: &Response<'_, '_>, input: &Bytes, method: &Method) -> Resul
             UPGRADE if !is_switched => {}
             TE | PROXY_AUTHENTICATE | PROXY_AUTHORIZATION => {}
             _ if name == KEEP_ALIVE || name == PROXY_CONNECTION => {}
-            _ => drop(headers.append(name, value(header.value, input)?)),
+            _ => {
+                has_via |= name == VIA;
+                headers.append(name, value(header.value, input)?);
+            }
         }
     }
     for name in fields.listed.iter().filter(|name| **name != UPGRADE) {
@@ -137,8 +152,15 @@ fn head_of(response: &Response<'_, '_>, input: &Bytes, method: &Method) -> Resul
     if let Some(length) = fields.length(&body) {
         headers.append(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    let is_kept_alive =
-        !fields.is_closing && !is_switched && (version == Version::HTTP_11 || fields.is_kept_alive);
+    if has_via {
+        append_via(&mut headers, version);
+    } else {
+        headers.append(VIA, HeaderValue::from_static(via(version)));
+    }
+    let is_kept_alive = !fields.is_closing
+        && !matches!(body, Decoder::UntilClose)
+        && !is_switched
+        && (version == Version::HTTP_11 || fields.is_kept_alive);
     Ok(Some(Head { status, version, headers, body, is_kept_alive }))
 }
 
@@ -171,7 +193,7 @@ struct Fields {
 impl Fields {
     fn note_length(&mut self, value: &[u8]) {
         for part in value.split(|byte| *byte == b',') {
-            let length = number(part.trim_ascii());
+            let length = number(part).ok_or(());
             self.length = Some(match self.length {
                 Some(before) if before != length => Err(()),
                 _ => length,
@@ -228,16 +250,4 @@ impl Fields {
         let is_true = self.codings == 0 && !matches!(body, Decoder::Chunked(_) | Decoder::UntilClose);
         self.length.filter(|_| is_true)?.ok()
     }
-}
-
-/// Returns the number of a Content-Length, which has digits only.
-fn number(digits: &[u8]) -> Result<u64, ()> {
-    let add = |sum: u64, digit: &u8| {
-        let value = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        sum.checked_mul(10)?.checked_add(value)
-    };
-    if digits.is_empty() {
-        return Err(());
-    }
-    digits.iter().try_fold(0, add).ok_or(())
 }

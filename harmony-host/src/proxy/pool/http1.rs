@@ -138,8 +138,14 @@ impl Http1 {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             let state = &mut *self.0;
-            let finished = std::future::poll_fn(|cx| state.output.poll(&mut state.io, cx));
-            if matches!(tokio::time::timeout(FINISH_TIMEOUT, finished).await, Ok(Ok(()))) {
+            let finished = std::future::poll_fn(|cx| {
+                // The end of the connection, or bytes that no request has asked for.
+                if state.poll_read(cx).is_ready() {
+                    return Poll::Ready(false);
+                }
+                state.output.poll(&mut state.io, cx).map(|written| written.is_ok())
+            });
+            if matches!(tokio::time::timeout(FINISH_TIMEOUT, finished).await, Ok(true)) {
                 self.finish(home);
             }
         });

@@ -1,6 +1,7 @@
 //! All origins, and the closing of their idle connections.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,7 +20,27 @@ pub(super) struct Origins {
 }
 
 /// Origins by the [hash](crate::plan::BaseUrl::origin_hash) of scheme and authority.
-type ByHash = HashMap<u64, Vec<Arc<Origin>>>;
+type ByHash = HashMap<u64, Vec<Arc<Origin>>, BuildHasherDefault<IsHash>>;
+
+/// The hasher of keys that are hashes.
+#[derive(Debug, Default)]
+struct IsHash(u64);
+
+impl Hasher for IsHash {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Origins {
     pub(super) fn new(max_idle: usize) -> Self {

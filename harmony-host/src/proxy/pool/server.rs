@@ -33,7 +33,9 @@ impl Key {
         let is_secure = server.base.scheme == Scheme::HTTPS;
         let trust = server.authorities.filter(|_| is_secure).map(|authorities| authorities.digest);
         (self.is_secure, self.trust, self.is_upgrade) == (is_secure, trust, server.is_upgrade)
-            && self.authority == server.base.authority
+            // Exact text first: the comparison of authorities takes each letter in both cases.
+            && (self.authority.as_str() == server.base.authority.as_str()
+                || self.authority == server.base.authority)
     }
 
     pub(super) fn of(server: &Server<'_>) -> Self {
