@@ -16,7 +16,7 @@ mod serve;
 mod upgrade;
 
 pub(crate) use connector::MakeWay;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use pool::check as check_reading;
 pub(crate) use refused::Refused;
 pub(crate) use serve::Proxy;

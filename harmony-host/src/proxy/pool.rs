@@ -40,7 +40,7 @@ use crate::proxy::pool::origin::Taken;
 use crate::proxy::pool::origins::Origins;
 
 pub(super) use crate::proxy::pool::body::BackendBody;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use crate::proxy::pool::compared::check;
 pub(super) use crate::proxy::pool::failure::Failure;
 pub(super) use crate::proxy::pool::http2::Suspect;
