@@ -118,8 +118,9 @@ impl Failure {
         match &self.cause {
             Cause::Connect(_) if self.is_no_place() => Fault::NoPlace,
             Cause::Connect(_) => Fault::Unreachable,
-            Cause::Http(error) if InvalidFraming::caused(error) || error.is_parse() => Fault::Invalid,
-            Cause::Http(_) => Fault::Closed,
+            Cause::Http2(error) if error.is_parse() => Fault::Invalid,
+            Cause::Http1(Broken::Malformed(_)) => Fault::Invalid,
+            Cause::Http2(_) | Cause::Http1(_) => Fault::Closed,
         }
     }
 

@@ -30,14 +30,20 @@ use crate::http::url_prefix::Scheme;
 use crate::plan::BaseUrl;
 use crate::proxy::headers::{Sender, Trust, prepare_request};
 use crate::proxy::outgoing::Outgoing;
+use crate::trace::Identity;
 
 fn base() -> BaseUrl {
     BaseUrl::new(&url::Url::parse("http://backend.example:81/").unwrap()).unwrap()
 }
 
-fn outgoing<'a>(request: &'a Request<Upload>, sender: Sender<'a>, base: &'a BaseUrl) -> Outgoing<'a> {
+fn outgoing<'a>(
+    request: &'a Request<Upload>,
+    identity: &'a Identity,
+    sender: Sender<'a>,
+    base: &'a BaseUrl,
+) -> Outgoing<'a> {
     let target = Cow::Owned(PathAndQuery::from_static("/x?q=1"));
-    Outgoing { request, sender, base, target, authorization: None, protocol: None }
+    Outgoing { request, identity, sender, base, target, authorization: None, protocol: None }
 }
 
 fn lines(head: &str) -> Vec<&str> {
@@ -50,6 +56,8 @@ fn field() -> impl Strategy<Value = (&'static str, &'static str)> {
     let name = proptest::sample::select(vec![
         "accept",
         "x-request-id",
+        "traceparent",
+        "tracestate",
         "authorization",
         "host",
         "connection",
@@ -91,6 +99,7 @@ fn field() -> impl Strategy<Value = (&'static str, &'static str)> {
         "https",
         "203.0.113.7",
         "1.1 x (",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
         "content-length",
     ]);
     (name, value)
@@ -116,13 +125,15 @@ proptest! {
         let peer = ForwardedPeer::new("::ffff:10.0.0.1".parse().unwrap(), Scheme::Http);
         let (authority, base) = (HeaderValue::from_static("a:8080"), base());
         let sender = Sender { peer: &peer, authority: &authority, prefix, trust };
-        let mut outgoing = outgoing(&request, sender, &base);
+        let identity = Identity::of(request.headers());
+        let mut outgoing = outgoing(&request, &identity, sender, &base);
         let token = HeaderValue::from_static("Bearer x");
         outgoing.authorization = has_token.then(|| token.clone());
         let mut head = b"before".to_vec();
         outgoing.write_head(&mut head).unwrap();
         let mut expected = request.headers().clone();
         prepare_request(&mut expected, version, &sender);
+        identity.put(&mut expected);
         expected.insert(HOST, base.host.clone());
         if has_token {
             expected.insert(AUTHORIZATION, token);
@@ -207,7 +218,8 @@ async fn forwarded(body: &[u8], sizes: Vec<usize>, is_chunked: bool) -> (String,
     let peer = ForwardedPeer::new("10.0.0.1".parse().unwrap(), Scheme::Http);
     let (authority, base) = (HeaderValue::from_static("a"), base());
     let sender = Sender { peer: &peer, authority: &authority, prefix: "", trust: Trust::Chains };
-    let outgoing = outgoing(&request, sender, &base);
+    let identity = Identity::of(request.headers());
+    let outgoing = outgoing(&request, &identity, sender, &base);
     let (mut output, mut socket) = (Output::default(), Narrow { taken: Vec::new(), sizes });
     std::future::poll_fn(|cx| Poll::Ready(output.begin(&outgoing, cx))).await.unwrap();
     std::future::poll_fn(|cx| output.poll(&mut socket, cx)).await.unwrap();
@@ -259,6 +271,10 @@ fn a_length_that_the_body_does_not_have_is_not_announced() {
     for (length, is_valid) in [("0", true), ("5", false)] {
         let mut request = Request::new(Upload::default());
         request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static(length));
-        assert_eq!(outgoing(&request, sender, &base).write_head(&mut Vec::new()).is_ok(), is_valid);
+        let identity = Identity::of(request.headers());
+        assert_eq!(
+            outgoing(&request, &identity, sender, &base).write_head(&mut Vec::new()).is_ok(),
+            is_valid
+        );
     }
 }
