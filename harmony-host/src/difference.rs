@@ -2,6 +2,8 @@
 
 mod bound;
 mod certificates;
+mod changed_file;
+mod clip;
 mod compare;
 mod definitions;
 mod draft;

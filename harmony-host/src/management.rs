@@ -11,6 +11,7 @@ mod metadata;
 mod metrics;
 mod own_calls;
 mod page;
+mod paths;
 mod pause;
 mod pipelines;
 mod plan;

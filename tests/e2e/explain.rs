@@ -223,6 +223,6 @@ async fn refusals() {
     assert_eq!(client().post(format!("{url}?what=proxy.id")).send().await.unwrap().status(), 405);
     let foreign = client().get(format!("{url}?what=proxy.id")).header("host", "evil.example");
     assert_eq!(foreign.send().await.unwrap().status(), 403, "a page of another site must not read it");
-    let (stopped, _) = (Workdir::with([("config.toml", site.dir.read("config.toml"))]), ());
+    let stopped = Workdir::with([("config.toml", on_ports(BASE, free_port(), free_port()))]);
     run(&stopped.config(), &["explain", "proxy.id"]).await.expect(5, &["no gateway"]);
 }

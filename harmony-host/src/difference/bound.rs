@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::difference::clip::clipped;
 use crate::difference::compare;
 use crate::difference::entry::Difference;
 use crate::snapshot::Snapshot;
@@ -74,13 +75,5 @@ impl Differences {
             1 => "no difference in meaning: 1 file has another text".to_owned(),
             files => format!("no difference in meaning: {files} files have another text"),
         }
-    }
-}
-
-/// Returns at most `most` characters of a text; a longer one ends with three dots.
-pub(super) fn clipped(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
     }
 }

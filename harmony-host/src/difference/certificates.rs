@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::difference::compare::{ChangedFile, sign};
+use crate::difference::changed_file::ChangedFile;
 use crate::difference::draft::Drafts;
 use crate::difference::entry::{Kind, Sign};
 use crate::documents::{Content, Document};
@@ -33,7 +33,7 @@ pub(super) fn compare(
             (None, Some(one)) => format!("{}: ends {}", owner(one), end(one)),
             (Some(one), None) => owner(one),
         };
-        drafts.add(sign(was.is_some(), is.is_some()), Kind::Certificate, *file, [clause]);
+        drafts.add(Sign::of(was.is_some(), is.is_some()), Kind::Certificate, *file, [clause]);
     }
     let is_pem = |file: &Document| matches!(file.content, Content::Pem(_));
     for (name, was, is) in files {
@@ -41,7 +41,7 @@ pub(super) fn compare(
             && !old.contains_key(name)
             && !new.contains_key(name)
         {
-            let sign = sign(was.is_some(), is.is_some());
+            let sign = Sign::of(was.is_some(), is.is_some());
             let replaced = (sign == Sign::Changed).then(|| "replaced".to_owned());
             drafts.add(sign, Kind::KeyFile, *name, replaced);
         }

@@ -1,13 +1,11 @@
 //! The comparison of two snapshots.
 
+use crate::difference::changed_file::ChangedFile;
 use crate::difference::draft::Drafts;
 use crate::difference::entry::{Difference, Kind, Sign};
 use crate::difference::{certificates, definitions, listeners, meshes, routes};
 use crate::documents::{Content, Document};
 use crate::snapshot::Snapshot;
-
-/// A file that differs: its name, and its content in both configurations.
-pub(super) type ChangedFile<'a> = (&'a str, Option<&'a Document>, Option<&'a Document>);
 
 /// Returns the differences, and the number of files that differ.
 pub(super) fn compare(before: Option<&Snapshot>, after: &Snapshot) -> (Vec<Difference>, usize) {
@@ -35,7 +33,7 @@ fn transforms(files: &[ChangedFile<'_>], drafts: &mut Drafts) {
     let is_transform = |file: &Document| matches!(file.content, Content::Transform(_));
     for (name, old, new) in files {
         if old.is_some_and(is_transform) || new.is_some_and(is_transform) {
-            drafts.add(sign(old.is_some(), new.is_some()), Kind::Transform, *name, None);
+            drafts.add(Sign::of(old.is_some(), new.is_some()), Kind::Transform, *name, None);
         }
     }
 }
@@ -47,14 +45,5 @@ fn primary(before: Option<&Snapshot>, after: &Snapshot, drafts: &mut Drafts) {
     if old.name != new.name {
         let clause = format!("is now the primary provider (was {})", old.name);
         drafts.note(Kind::Provider, new.name.as_str(), vec![clause]);
-    }
-}
-
-/// Returns the sign of a part that is in one of two configurations, or in both.
-pub(super) fn sign(is_before: bool, is_after: bool) -> Sign {
-    match (is_before, is_after) {
-        (false, _) => Sign::Added,
-        (true, false) => Sign::Removed,
-        (true, true) => Sign::Changed,
     }
 }

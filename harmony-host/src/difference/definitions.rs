@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::difference::compare::{ChangedFile, sign};
+use crate::difference::changed_file::ChangedFile;
 use crate::difference::draft::Drafts;
 use crate::difference::entry::{Kind, Sign};
 use crate::difference::keys::{Keys, Leaf, clause, keys_of};
@@ -58,7 +58,7 @@ pub(super) fn compare(files: &[ChangedFile<'_>], drafts: &mut Drafts) {
 
 /// Adds the difference of a definition, if there is any.
 fn add((kind, name): &Name, old: Option<&Values>, new: Option<&Values>, drafts: &mut Drafts) {
-    let sign = sign(old.is_some(), new.is_some());
+    let sign = Sign::of(old.is_some(), new.is_some());
     let (none, is_key) = (Values::new(), matches!(kind, Kind::Setting | Kind::Management));
     let (before, after) = (old.unwrap_or(&none), new.unwrap_or(&none));
     let keys = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key)));

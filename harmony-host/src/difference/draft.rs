@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostics::problem::printed;
-use crate::difference::bound::clipped;
+use crate::difference::clip::clipped;
 use crate::difference::entry::{Difference, Kind, Sign};
 
 /// The most clauses of one difference.

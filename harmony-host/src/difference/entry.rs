@@ -43,6 +43,15 @@ pub(crate) enum Kind {
 }
 
 impl Sign {
+    /// Returns the sign of a part that is in one of two configurations, or in both.
+    pub(super) const fn of(is_before: bool, is_after: bool) -> Self {
+        match (is_before, is_after) {
+            (false, _) => Self::Added,
+            (true, false) => Self::Removed,
+            (true, true) => Self::Changed,
+        }
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Added => "added",

@@ -12,7 +12,7 @@ use crate::config::section::integer;
 use crate::diagnostics::mask::mask_secrets;
 use crate::diagnostics::sensitive::Known;
 use crate::diagnostics::source::Source;
-use crate::difference::bound::clipped;
+use crate::difference::clip::clipped;
 
 /// The longest value that is shown, in characters.
 const SHOWN: usize = 100;

@@ -1,8 +1,7 @@
 //! Differences of listeners.
 
-use crate::difference::compare::sign;
 use crate::difference::draft::Drafts;
-use crate::difference::entry::Kind;
+use crate::difference::entry::{Kind, Sign};
 use crate::difference::words;
 use crate::snapshot::Snapshot;
 
@@ -12,13 +11,13 @@ pub(super) fn compare(before: Option<&Snapshot>, after: &Snapshot, drafts: &mut 
     let gone = old.into_iter().flatten().filter(|(at, _)| !after.listeners.contains_key(at));
     for (at, spec) in gone {
         let clause = format!("closes, {}", words::listener(spec));
-        drafts.add(sign(true, false), Kind::Listener, at.to_string(), [clause]);
+        drafts.add(Sign::of(true, false), Kind::Listener, at.to_string(), [clause]);
     }
     for (at, spec) in &after.listeners {
         let is = words::listener(spec);
         let Some(was) = old.and_then(|old| old.get(at)) else {
             let clause = format!("opens, {is}");
-            drafts.add(sign(false, true), Kind::Listener, at.to_string(), [clause]);
+            drafts.add(Sign::of(false, true), Kind::Listener, at.to_string(), [clause]);
             continue;
         };
         let digest = |tls: &Option<_>| tls.as_ref().map(|tls: &crate::snapshot::TlsSpec| tls.digest);

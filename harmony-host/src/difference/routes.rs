@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::LinkedPipeline;
-use crate::difference::compare::sign;
 use crate::difference::draft::Drafts;
 use crate::difference::entry::{Kind, Sign};
 use crate::difference::words;
@@ -42,7 +41,7 @@ pub(super) fn compare(before: Option<&Snapshot>, after: &Snapshot, drafts: &mut 
             (None, Some(new)) => described(new),
             _ => Vec::new(),
         };
-        let sign = sign(old.is_some(), new.is_some());
+        let sign = Sign::of(old.is_some(), new.is_some());
         if sign != Sign::Changed || !clauses.is_empty() {
             drafts.add(sign, Kind::Route, format!("{prefix} on {network}"), clauses);
         }

@@ -5,14 +5,22 @@ use provider_api::Reference;
 use crate::config::keys::is_named_section;
 use crate::config::keys::sections::{FOREIGN, SECTIONS};
 use crate::diagnostics::escape::is_unsafe;
+use crate::explain::explanation::Explanation;
 use crate::explain::key::known;
-use crate::explain::{Asked, Explanation, MAX_SUBJECT_BYTES, Refusal};
+use crate::explain::{Asked, Refusal};
 
 /// The forms that are understood, for refusals.
 const EXPECTED: &str = "expected a URL (https://host/path), a path (/path), a key (network.default.http.bind_port), a definition (pipelines.hello) or a reference (local.name.hello)";
 
-/// Explains a text.
-pub(super) async fn explain(asked: &Asked<'_>, subject: &str) -> Result<Explanation, Refusal> {
+/// The longest text that is explained, in bytes.
+const MAX_SUBJECT_BYTES: usize = 2048;
+
+/// Explains a URL, a path, a reference, a key or a definition. Asks no control plane.
+///
+/// # Errors
+/// The reason for which there is nothing to explain, with names that may be meant.
+pub(crate) async fn explain(asked: &Asked<'_>, subject: &str) -> Result<Explanation, Refusal> {
+    let subject = subject.trim();
     if subject.is_empty() {
         return Err(Refusal::malformed(EXPECTED));
     }

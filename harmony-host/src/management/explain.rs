@@ -10,7 +10,7 @@ use crate::explain::{Asked, Refusal, explain as explained};
 use crate::host::Control;
 use crate::http::query::parameter;
 use crate::http::respond;
-use crate::management::service::claims;
+use crate::management::paths::claims;
 use crate::snapshot::Snapshot;
 
 /// Explains the text in the query.
