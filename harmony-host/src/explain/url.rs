@@ -1,6 +1,6 @@
 //! The way of a URL or a path through the gateway.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use provider_api::{InvalidPath, UrlPath};
 use serde::Serialize;
@@ -57,6 +57,23 @@ struct Parts {
     host: String,
     port: Option<u16>,
     path: String,
+}
+
+impl NetworkExplanation {
+    /// Returns the explanation of a network until more is known: the one that holds without a listener.
+    fn unreachable(network: &str, listener: Option<(SocketAddr, &ListenerSpec)>) -> Self {
+        Self {
+            network: network.to_owned(),
+            listener: listener.map(|(at, _)| at.to_string()),
+            tls: listener.is_some_and(|(_, spec)| spec.tls.is_some()),
+            outcome: "unreachable",
+            in_words: "the network has no listener".to_owned(),
+            status: None,
+            route: None,
+            others: Vec::new(),
+            others_left_out: 0,
+        }
+    }
 }
 
 impl Asked<'_> {
@@ -117,7 +134,7 @@ impl Asked<'_> {
     }
 
     /// Returns the networks with their listeners.
-    fn listeners(&self) -> impl Iterator<Item = (&str, Option<(std::net::SocketAddr, &ListenerSpec)>)> {
+    fn listeners(&self) -> impl Iterator<Item = (&str, Option<(SocketAddr, &ListenerSpec)>)> {
         self.snapshot.config.networks.iter().map(|network| {
             let name = network.name.as_str();
             let mut all = self.snapshot.listeners.iter();
@@ -129,25 +146,14 @@ impl Asked<'_> {
     async fn network(
         &self,
         network: &str,
-        listener: Option<(std::net::SocketAddr, &ListenerSpec)>,
+        listener: Option<(SocketAddr, &ListenerSpec)>,
         parts: &Parts,
     ) -> NetworkExplanation {
-        let tls = listener.is_some_and(|(_, spec)| spec.tls.is_some());
-        let mut explained = NetworkExplanation {
-            network: network.to_owned(),
-            listener: listener.map(|(at, _)| at.to_string()),
-            tls,
-            outcome: "unreachable",
-            in_words: "the network has no listener".to_owned(),
-            status: None,
-            route: None,
-            others: Vec::new(),
-            others_left_out: 0,
-        };
+        let mut explained = NetworkExplanation::unreachable(network, listener);
         if listener.is_none() {
             return explained;
         }
-        let scheme = if tls { Scheme::Https } else { Scheme::Http };
+        let scheme = if explained.tls { Scheme::Https } else { Scheme::Http };
         let Parts { authority, host, port, path } = parts;
         let mut answered = |outcome, status, in_words: String| {
             explained.outcome = outcome;

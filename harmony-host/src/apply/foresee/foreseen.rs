@@ -15,6 +15,9 @@ use crate::storage::digest::{Digest, full};
 /// The most problems and warnings of a prediction; the number of the others is told.
 pub(crate) const MAX_PROBLEMS: usize = 1_000;
 
+/// The most questions that only an apply answers.
+const MOST_QUESTIONS: usize = 20;
+
 /// The verdict that an apply would have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -188,10 +191,8 @@ fn open_questions(differences: &Differences, candidate: &Snapshot) -> Vec<String
             }
         }
     }
-    /// The most questions.
-    const MOST: usize = 20;
-    let more = questions.len().saturating_sub(MOST);
-    questions.truncate(MOST);
+    let more = questions.len().saturating_sub(MOST_QUESTIONS);
+    questions.truncate(MOST_QUESTIONS);
     if more > 0 {
         questions.push(format!("{more} more of this kind"));
     }
