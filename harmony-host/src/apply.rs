@@ -37,7 +37,9 @@ pub(crate) use foresee::foresee_start;
 pub(crate) use foresee::{Asked, Foreseen};
 pub(crate) use journaled::{JournaledChange, Verdicts};
 pub(crate) use pulse::Pulse;
-pub(crate) use rollback::{RollbackReport, RollbackRequest, RollbackVerdict};
+#[cfg(feature = "management")]
+pub(crate) use rollback::RollbackVerdict;
+pub(crate) use rollback::{RollbackReport, RollbackRequest};
 pub(crate) use start::Start;
 pub(crate) use task::run;
 pub(crate) use trigger::Trigger;

@@ -17,7 +17,9 @@ pub(crate) use cause::{Cause, ChangeRef};
 pub(crate) use compare::{FileDiff, compare};
 pub(crate) use entry::{Entry, FileRef, Outcome};
 pub(crate) use pending::Pending;
-pub(crate) use query::{Manifest, NotRecorded, Page};
+#[cfg(feature = "management")]
+pub(crate) use query::Page;
+pub(crate) use query::{Manifest, NotRecorded};
 pub(crate) use recording::{Applied, Refused};
 pub(crate) use rolled_back::{Managed, RolledBackFile};
 pub(crate) use store::{History, Opened, directory};
