@@ -15,7 +15,7 @@ pub(crate) mod limits;
 #[cfg(feature = "gateway")]
 pub(crate) mod pace;
 pub(crate) mod path;
-#[cfg(feature = "gateway")]
+#[cfg(feature = "management")]
 pub(crate) mod query;
 #[cfg(feature = "management")]
 pub(crate) mod respond;

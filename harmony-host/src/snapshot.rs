@@ -12,6 +12,8 @@ mod listen;
 #[cfg(feature = "gateway")]
 mod network;
 pub(crate) mod published;
+#[cfg(feature = "management")]
+mod redirected;
 pub(crate) mod refresh;
 #[cfg(test)]
 pub(crate) mod tests;

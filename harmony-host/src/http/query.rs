@@ -1,9 +1,10 @@
-//! The normal form of queries.
+//! Queries of URLs: their normal form, and their parameters.
 
 use std::borrow::Cow;
 
 /// Returns the query with the characters escaped that a URL must not contain (RFC 3986, section 3.4) and that clients send
 /// all the same; strict servers refuse these. Brackets stay: they are common, and every server takes them.
+#[cfg(feature = "gateway")]
 pub(crate) fn escaped(query: &str) -> Cow<'_, str> {
     let is_foreign =
         |b: u8| matches!(b, b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'|' | b'^' | b'\\') || !b.is_ascii();
@@ -21,12 +22,11 @@ pub(crate) fn escaped(query: &str) -> Cow<'_, str> {
 }
 
 /// Returns the value of a parameter, decoded; the first one of several.
-#[cfg(feature = "management")]
 pub(crate) fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "gateway"))]
 mod tests {
     use super::*;
 

@@ -27,6 +27,7 @@ use crate::management::{
 };
 #[cfg(feature = "gateway")]
 use crate::metrics::Traffic;
+#[cfg(feature = "gateway")]
 use crate::snapshot::Snapshot;
 
 /// The management API of one host, as a service that an application mounts on a listener of its own.

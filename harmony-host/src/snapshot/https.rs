@@ -13,8 +13,6 @@ use crate::config::Config;
 use crate::config::force_https::https_listener;
 use crate::documents::Documents;
 use crate::http::authority::split_port;
-#[cfg(feature = "management")]
-use crate::snapshot::Snapshot;
 
 /// The redirects of the networks with `force_https`, by network.
 pub(crate) type HttpsRedirects = BTreeMap<Arc<str>, HttpsRedirect>;
@@ -52,16 +50,6 @@ impl HttpsRedirect {
         certificate
             .zip(name)
             .is_some_and(|(certificate, name)| verify_server_name(&certificate, &name).is_ok())
-    }
-}
-
-impl Snapshot {
-    /// Returns the origin that cleartext requests of a network are redirected to; `Some(None)` for a host that is none of this
-    /// gateway. `None` for a network that takes them.
-    #[cfg(feature = "management")]
-    #[expect(clippy::option_option, reason = "no redirect and no origin are different results")]
-    pub(crate) fn https_origin(&self, network: &str, authority: &str) -> Option<Option<String>> {
-        self.redirects.get(network).map(|redirect| redirect.origin(authority))
     }
 }
 
