@@ -46,7 +46,9 @@ fn whole_key(subject: &str) -> Option<String> {
     let subject = subject.trim_matches(['[', ']']);
     let top = subject.split('.').next().unwrap_or_default();
     let is_section = SECTIONS.iter().any(|section| section.path.split('.').next() == Some(top));
-    if is_section || FOREIGN.contains(&top) {
+    // A section of other programs may have the name of a provider.
+    let is_foreign = FOREIGN.contains(&top) && subject.parse::<Reference>().is_err();
+    if is_section || is_foreign {
         return Some(subject.to_owned());
     }
     let unnamed = SECTIONS.iter().filter(|section| !section.path.contains('*'));

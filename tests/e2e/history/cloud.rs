@@ -111,11 +111,12 @@ async fn rejected_changes_are_listed() {
         (&"rejected".into(), &change.as_str().into())
     );
     assert!(entry["problem"].as_str().unwrap().contains("nowhere"), "{entry:#}");
-    run_for(&process, &["audit"]).await.assert_code(0).assert_contains(&[
-        "apply rejected",
-        &change,
-        "provider runbeam",
-    ]);
+    eventually("the rejection is in the audit log", || async {
+        let ran = run_for(&process, &["audit"]).await.assert_code(0);
+        let is_there = ["apply rejected", &change, "provider runbeam"].iter().all(|text| ran.out.contains(text));
+        if is_there { Ok(()) } else { Err(ran.out.clone()) }
+    })
+    .await;
 }
 
 /// A push of what is served ends the note.
