@@ -129,7 +129,8 @@ fn mask_lines(text: &str, sensitive: &Sensitive) -> String {
             continue;
         };
         let (key, value) = line.split_at(value_at);
-        out.push_str(key);
+        // What looks like the key may be a URL up to a parameter of its query.
+        out.push_str(&mask_parts(key));
         out.extend(value.bytes().map(mask));
         until = [("\"\"\"", "\"\"\""), ("'''", "'''"), ("[", "]")]
             .into_iter()
@@ -185,6 +186,7 @@ mod tests {
             "secret = '''hunter2'''",
             "url = \"http://me:hunter2@a/x@y\"",
             "a = \"password=http://me:hunter2@hunter2/?sig=hunter2\"",
+            "base_url = \"http://me:hunter2@a.example/x?sig=hunter2\"",
             "x = { token = \"a\", secret = \"\"\"\nhunter2\"\"\" }",
             "tokens = { a = [\n  \"hunter2\",\n] }",
             "secrets = [\n  [\"a\"],\n  \"hunter2\",\n]",
