@@ -57,7 +57,8 @@ impl Collector for Scrape {
 /// Returns the metrics.
 pub(super) async fn metrics(scrape: Scrape) -> Response<Full<Bytes>> {
     static PLACES: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(SCRAPES));
-    let failed = || problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the metrics could not be written");
+    let failed =
+        || problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the metrics could not be written");
     let Ok(_place) = PLACES.acquire().await else { return failed() };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(scrape));

@@ -113,7 +113,8 @@ async fn rejected_changes_are_listed() {
     assert!(entry["problem"].as_str().unwrap().contains("nowhere"), "{entry:#}");
     eventually("the rejection is in the audit log", || async {
         let ran = run_for(&process, &["audit"]).await.assert_code(0);
-        let is_there = ["apply rejected", &change, "provider runbeam"].iter().all(|text| ran.out.contains(text));
+        let is_there =
+            ["apply rejected", &change, "provider runbeam"].iter().all(|text| ran.out.contains(text));
         if is_there { Ok(()) } else { Err(ran.out.clone()) }
     })
     .await;
