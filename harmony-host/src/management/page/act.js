@@ -13,7 +13,11 @@ async function foresee(form) {
   ];
 }
 
-// Asks in a dialog. Resolves to whether the answer is yes.
+// Answers the question that is open.
+let answer = () => {};
+
+// Asks in a dialog. Resolves to whether the answer is yes. The event of a dialog that was closed just before may come late, or
+// not before that of this one: then the answer to that question is no.
 function ask({ ask: question, consequence, yes }, foreseen = []) {
   const dialog = document.getElementById("ask");
   document.getElementById("ask-question").textContent = question;
@@ -23,8 +27,10 @@ function ask({ ask: question, consequence, yes }, foreseen = []) {
     ...foreseen.map((sentence) => Object.assign(document.createElement("li"), { textContent: sentence })));
   dialog.returnValue = "";
   dialog.showModal();
+  answer(false);
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    answer = resolve;
+    dialog.onclose = () => dialog.open || resolve(dialog.returnValue === "yes");
   });
 }
 
