@@ -1,6 +1,7 @@
 //! Durable files: atomic replacement, checksums, copies, locks, and the points at which tests let them fail.
 
 mod acl;
+pub(crate) mod append;
 pub(crate) mod atomic_file;
 pub(crate) mod digest;
 pub(crate) mod exchange;

@@ -196,7 +196,7 @@ async fn local_references() {
     assert_eq!((&inactive["state"], &inactive["urls"]), (&"inactive".into(), &serde_json::json!([])));
 }
 
-/// What has no meaning is refused, with what may be meant.
+/// Texts without a meaning are refused, with suggestions.
 #[tokio::test]
 async fn refusals() {
     let site = Site::start().await;

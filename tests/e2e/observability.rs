@@ -1,4 +1,4 @@
-//! What an operator sees of a running gateway: metrics, the access log, the ids of requests.
+//! The view of an operator on a running gateway: metrics, the access log, the ids of requests.
 
 mod access_log;
 mod control;

@@ -1,4 +1,4 @@
-//! What an operator does to a running gateway: pause and resume, log levels, health checks, signals, and its end; and the
+//! The operation of a running gateway: pause and resume, log levels, health checks, signals, and its end; and the
 //! files with which it is deployed.
 
 mod authorize;

@@ -14,7 +14,7 @@ const MAX_PATH: usize = 8 * 1024;
 /// The memory of an entry beside its path.
 const OVERHEAD: usize = 1024;
 
-/// What the access log says about one request. The query is left out: it may hold a secret.
+/// The line of the access log about one request. The query is left out: it may hold a secret.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(super) at: SystemTime,

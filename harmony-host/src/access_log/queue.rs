@@ -37,7 +37,7 @@ struct State {
     is_finishing: bool,
 }
 
-/// What the thread has to do next.
+/// The work that waits for the thread.
 #[derive(Debug, Default)]
 #[expect(clippy::vec_box, reason = "the entries come in boxes")]
 pub(super) struct Work {

@@ -3,7 +3,7 @@
 use crate::apply::JournaledChange;
 use crate::history::Pending;
 
-/// What has written the files of a configuration that is made live.
+/// The origin of the files of a configuration that is made live.
 #[derive(Clone, Copy)]
 pub(super) enum Writes<'w> {
     /// An operator, before.

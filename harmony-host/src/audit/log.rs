@@ -1,7 +1,7 @@
 //! The writer of an audit log.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 
 use crate::audit::Event;
@@ -11,11 +11,11 @@ use crate::audit::key::{Key, open_private};
 use crate::audit::place::Place;
 use crate::audit::segments::Segment;
 use crate::audit::verify::walk;
+use crate::storage::append::append;
 use crate::storage::atomic_file;
-use crate::storage::failpoints::{self, kill};
+use crate::storage::failpoints::kill;
 use crate::storage::io_error;
 use crate::storage::operations::{Operation, perform};
-use crate::storage::syncs;
 
 /// The size from which on the next records go to a new file, in bytes.
 const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
@@ -195,26 +195,7 @@ impl Log {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some((Segment { path, .. }, file, length)) = &mut self.open else { return Ok(()) };
-        let mut write = || {
-            failpoints::disk(path)?;
-            let append = || {
-                // What an append that failed left behind is no record.
-                if file.metadata()?.len() != *length {
-                    file.set_len(*length)?;
-                }
-                if cfg!(feature = "failpoints") {
-                    let (first, second) = bytes.split_at(bytes.len() / 2);
-                    file.write_all(first)?;
-                    kill("half-audited");
-                    return file.write_all(second);
-                }
-                file.write_all(bytes)
-            };
-            perform(append, |()| Operation::Append(path.clone(), *length, bytes.to_vec()))?;
-            syncs::count();
-            perform(|| file.sync_data(), |()| Operation::Sync(path.clone()))
-        };
-        write().map_err(io_error::at(path))
+        append(file, path, *length, bytes, "half-audited").map_err(io_error::at(path))
     }
 
     /// Removes the oldest files. The head says first that they may be gone.

@@ -34,15 +34,21 @@ struct Row {
     exit: Exit,
     name: &'static str,
     meaning: &'static str,
-    /// The commands that return it; empty for all.
-    commands: &'static [&'static str],
+    /// The commands that return it, in groups; empty for all.
+    commands: &'static [&'static [&'static str]],
+}
+
+impl Row {
+    fn commands(&self) -> impl Iterator<Item = &'static str> {
+        self.commands.iter().flat_map(|group| group.iter().copied())
+    }
 }
 
 /// Creates a row.
 const fn row(
     exit: Exit,
     name: &'static str,
-    commands: &'static [&'static str],
+    commands: &'static [&'static [&'static str]],
     meaning: &'static str,
 ) -> Row {
     Row { exit, name, meaning, commands }
@@ -78,81 +84,51 @@ const TABLE: [Row; 17] = [
     row(
         Exit::InvalidConfig,
         "invalid configuration",
-        &[
-            "run",
-            "check",
-            "resolve",
-            "status",
-            "sync",
-            "plan",
-            "explain",
-            "history",
-            "diff",
-            "rollback",
-            "pause",
-            "resume",
-            "log-level",
-            "health",
-            "authorize",
-        ],
+        &[&["run", "check", "resolve"], CALLING],
         "the configuration is invalid or cannot be served; commands that call a gateway: it does not name the management API; `plan`: it, or the change, would be rejected",
     ),
     row(Exit::Usage, "usage", &[], "the command line is invalid"),
     row(
         Exit::Differences,
         "differences",
-        &["plan"],
+        &[&["plan"]],
         "2 of `plan`: an apply would change the configuration that is served",
     ),
     row(
         Exit::NotFound,
         "not found",
-        &["resolve", "plan", "explain", "diff", "audit"],
+        &[&["resolve", "plan", "explain", "diff", "audit"]],
         "the resource does not exist, or its provider is not active; `plan`: the provider does not have the change; `explain`: the configuration does not have it; `diff`: the generation is not recorded; `audit`: there is no audit log",
     ),
     row(
         Exit::Denied,
         "denied",
-        &[
-            "resolve",
-            "status",
-            "sync",
-            "plan",
-            "explain",
-            "history",
-            "diff",
-            "rollback",
-            "pause",
-            "resume",
-            "log-level",
-            "health",
-            "authorize",
-        ],
+        &[&["resolve"], CALLING],
         "the gateway denies access to this client; `resolve`, `authorize`: the provider denies it",
     ),
     row(
         Exit::NoGateway,
         "no gateway",
-        CALLING,
+        &[CALLING],
         "no gateway of this configuration answers: nothing, another program or another gateway does, or one that proves nothing",
     ),
     row(
         Exit::InFlight,
         "requests in flight",
-        &["run"],
+        &[&["run"]],
         "the gateway stopped at the drain deadline with requests in flight",
     ),
     row(
         Exit::NotInSync,
         "not in sync",
-        &["status", "sync", "plan"],
+        &[&["status", "sync", "plan"]],
         "the gateway is not in sync; `sync`: or a change was rejected or deferred; `plan`: the change would wait",
     ),
-    row(Exit::NotKnown, "not known", TELLING, "the gateway answers, but cannot know if it is in sync"),
+    row(Exit::NotKnown, "not known", &[TELLING], "the gateway answers, but cannot know if it is in sync"),
     row(
         Exit::NoProvider,
         "no provider",
-        &["resolve", "sync", "plan", "pause", "log-level", "authorize"],
+        &[&["resolve", "sync", "plan", "pause", "log-level", "authorize"]],
         "the provider, such as a control plane, is unavailable; or the gateway has none, or no such ability",
     ),
     row(
@@ -161,24 +137,24 @@ const TABLE: [Row; 17] = [
         &[],
         "the operating system denies what the command needs, such as a thread",
     ),
-    row(Exit::Paused, "paused", &["sync"], "the sync is paused: changes are listed, and none was applied"),
+    row(Exit::Paused, "paused", &[&["sync"]], "the sync is paused: changes are listed, and none was applied"),
     row(
         Exit::NotReady,
         "not ready",
-        &["health"],
+        &[&["health"]],
         "the gateway answers, and is not ready: it starts, is about to stop or serves nothing",
     ),
     row(
         Exit::Refused,
         "refused",
-        &["rollback"],
+        &[&["rollback"]],
         "the gateway did not try it, for the reasons that it names; or it was not confirmed",
     ),
-    row(Exit::Tampered, "tampered", &["audit"], "the audit log is not as the gateway has written it"),
+    row(Exit::Tampered, "tampered", &[&["audit"]], "the audit log is not as the gateway has written it"),
     row(
         Exit::PlanUsage,
         "usage of plan",
-        &["plan"],
+        &[&["plan"]],
         "the command line is invalid; 2 means differences there",
     ),
 ];
@@ -211,7 +187,7 @@ impl Exit {
         let is_shown = |row: &&Row| {
             let is_usage = |command| row.exit != Self::Usage || Self::of_usage(Some(command)) == Self::Usage;
             command.is_none_or(|command| {
-                row.commands.contains(&command) || row.commands.is_empty() && is_usage(command)
+                row.commands().any(|name| name == command) || row.commands.is_empty() && is_usage(command)
             })
         };
         let rows = TABLE.iter().filter(is_shown);
@@ -249,7 +225,7 @@ mod tests {
             .take_while(|line| line.starts_with('|'))
             .collect();
         let line = |row: &Row| {
-            let commands: Vec<String> = row.commands.iter().map(|name| format!("`{name}`")).collect();
+            let commands: Vec<String> = row.commands().map(|name| format!("`{name}`")).collect();
             let commands = if commands.is_empty() { "all".to_owned() } else { commands.join(", ") };
             format!("| {} | {} | {commands} | {} |", row.exit.number(), row.name, row.meaning)
         };

@@ -29,7 +29,7 @@ pub(super) struct Plan {
 
     /// Plan a change of the provider, by its id, instead of the files
     ///
-    /// It may be pending, fetched, deferred, in quarantine or new at the provider. The change is neither acknowledged nor
+    /// The change may be pending, fetched, deferred, in quarantine or new at the provider. It is neither acknowledged nor
     /// applied. It is planned alone: other pending changes may make a difference.
     #[arg(long, value_name = "ID", conflicts_with = "files")]
     change: Option<String>,

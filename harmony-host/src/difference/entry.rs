@@ -94,7 +94,7 @@ pub(crate) struct Difference {
     pub(crate) kind: Kind,
     pub(crate) name: String,
     pub(crate) sign: Sign,
-    /// What differs, in words; empty if the sign says everything.
+    /// The difference in words; empty if the sign says everything.
     pub(crate) detail: String,
     /// The whole difference, in words.
     pub(crate) text: String,

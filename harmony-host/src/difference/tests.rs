@@ -181,7 +181,7 @@ fn settings_and_listeners() {
     );
 }
 
-/// What is left out is counted.
+/// Differences beyond the limit are counted.
 #[test]
 fn many_are_bounded() {
     let mut disk = Disk::new();

@@ -24,7 +24,7 @@ pub(crate) struct UrlExplanation {
     pub(crate) generation: u64,
     /// The networks that the request may come in on.
     pub(crate) networks: Vec<NetworkExplanation>,
-    /// What had to be assumed.
+    /// The assumption that was necessary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
 }

@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     /// The digest of the configuration.
     pub(crate) digest: String,
     pub(crate) outcome: Outcome,
-    /// What changed, in words.
+    /// The differences, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) changed: Vec<String>,
     /// The files that changed.

@@ -12,7 +12,7 @@ use crate::history::{Entry, Managed};
 /// The number of entries after which forgotten ones leave the file.
 const REWRITE_EVERY: u64 = 100;
 
-/// What the history has in memory, and its file.
+/// The history in memory, and its file.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) state: State,
@@ -26,7 +26,7 @@ pub(super) struct Inner {
     pub(super) failure: Option<String>,
 }
 
-/// What is new with an attempt.
+/// The news of an attempt.
 #[derive(Default)]
 pub(super) struct New<'n> {
     pub(super) entry: Option<&'n Entry>,

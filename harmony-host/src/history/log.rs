@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::history::decode::{Decoded, Line, SCHEMA, checksum, decode};
 use crate::history::state::State;
 use crate::history::{Entry, Managed, RolledBackFile};
+use crate::storage::append::append;
 use crate::storage::atomic_file;
-use crate::storage::failpoints::{self, kill};
+use crate::storage::failpoints::kill;
 use crate::storage::io_error;
 use crate::storage::operations::{Operation, perform};
-use crate::storage::syncs;
 
 const FILE: &str = "history.log";
 
@@ -33,7 +33,7 @@ pub(super) struct Log {
     texts: HashMap<String, (u64, usize)>,
 }
 
-/// What is appended together.
+/// Lines that are appended together.
 #[derive(Default)]
 pub(super) struct Batch {
     bytes: Vec<u8>,
@@ -167,30 +167,13 @@ impl Log {
         }
         let start = self.length + bytes.len() as u64;
         bytes.extend_from_slice(&batch.bytes);
-        self.write(&bytes).map_err(io_error::at(&self.path))?;
+        let Self { file, path, length, .. } = self;
+        append(file, path, *length, &bytes, "half-remembered").map_err(io_error::at(path))?;
         self.length += bytes.len() as u64;
         let moved = |(digest, (offset, length))| (digest, (start + offset, length));
         self.texts.extend(batch.texts.into_iter().map(moved));
         kill("remembered");
         Ok(())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        failpoints::disk(&self.path)?;
-        let Self { file, length, path, .. } = self;
-        let append = || {
-            // What an append that failed left behind was not recorded.
-            if file.metadata()?.len() != *length {
-                file.set_len(*length)?;
-            }
-            let (first, second) = bytes.split_at(bytes.len() / 2);
-            file.write_all(first)?;
-            kill("half-remembered");
-            file.write_all(second)
-        };
-        perform(append, |()| Operation::Append(path.clone(), *length, bytes.to_vec()))?;
-        syncs::count();
-        perform(|| file.sync_data(), |()| Operation::Sync(path.clone()))
     }
 
     /// Replaces the file by one with the entries of `state` and the texts that they need. `current` has the texts of the newest

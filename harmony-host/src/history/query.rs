@@ -28,11 +28,11 @@ pub(crate) struct Manifest {
 /// The reason for which a generation cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NotRecorded {
-    /// It is older than the oldest that is kept.
+    /// Older than the oldest that is kept.
     Gone { generation: u64, oldest: u64 },
     /// There was no such generation.
     Unknown { generation: u64, newest: u64 },
-    /// It was not recorded, or a text of it is lost.
+    /// Not recorded, or without one of its texts.
     Lost { generation: u64, reason: String },
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Applied {
     pub(crate) cause: Cause,
     pub(crate) at: SystemTime,
     pub(crate) differences: Option<Differences>,
-    /// What the changes have written, by file.
+    /// The documents that the changes have written, by file.
     pub(crate) managed: BTreeMap<String, Managed>,
     /// Set by a rollback: the documents of the control plane that are now an earlier version.
     pub(crate) rolled_back: Option<Vec<RolledBackFile>>,
@@ -50,7 +50,7 @@ pub(crate) struct Refused {
     pub(crate) files: Vec<String>,
 }
 
-/// What a recording needs of its surroundings.
+/// The surroundings of a recording.
 #[derive(Clone, Debug)]
 pub(super) struct Around {
     pub(super) layers: Layers,

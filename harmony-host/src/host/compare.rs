@@ -16,14 +16,14 @@ use crate::snapshot::Snapshot;
 pub(crate) struct Comparison {
     pub(crate) from: u64,
     pub(crate) to: u64,
-    /// What differs, in words; `None` where one of them cannot be built any more.
+    /// The differences in words; `None` where one of them cannot be built any more.
     pub(crate) changed: Option<Vec<String>>,
     pub(crate) files: Vec<FileDiff>,
     /// The number of files that are left out.
     pub(crate) left_out: usize,
 }
 
-/// What a comparison works on.
+/// The sources of a comparison.
 struct Comparer {
     history: Arc<History>,
     surroundings: Surroundings,

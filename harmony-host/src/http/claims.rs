@@ -46,8 +46,8 @@ const CLAIMS: [&str; 30] = [
 /// Headers that no proxy in front of the gateway may set either: they replace what the gateway has admitted.
 const NEVER: [&str; 5] = ["proxy", PROBE_HEADER, "x-original-url", "x-original-uri", "x-rewrite-url"];
 
-/// Headers that decide about framing, routing or authentication. In another spelling they are forwarded to nobody.
-const DECISIVE: [&str; 14] = [
+/// Headers that decide about framing, routing or authentication, and the id that the gateway gives to a request. In another spelling they are forwarded to nobody.
+const DECISIVE: [&str; 15] = [
     "authorization",
     "connection",
     "content-encoding",
@@ -62,6 +62,7 @@ const DECISIVE: [&str; 14] = [
     "te",
     "transfer-encoding",
     "upgrade",
+    "x-request-id",
 ];
 
 /// The bytes with which the names of claims begin. Most headers of a request begin with others.
@@ -137,6 +138,7 @@ mod tests {
             assert_eq!(is_claim_or_disguise(&disguised), is_claim || disguised != name, "{disguised}");
         }
         assert!(is_disguised("content_length") && is_disguised("x~real-ip"));
-        assert!(!is_disguised("content-length") && !is_disguised("x_request_id"));
+        assert!(is_disguised("x_request_id"), "the id is made by the gateway");
+        assert!(!is_disguised("content-length") && !is_disguised("x_other_id"));
     }
 }

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{Entry, notes};
+use crate::storage::append::append;
 use crate::storage::atomic_file;
 use crate::storage::digest::{Digest, full};
-use crate::storage::failpoints::{self, kill};
+use crate::storage::failpoints::kill;
 use crate::storage::io_error;
 use crate::storage::lock::Lock;
-use crate::storage::operations::{Operation, perform};
 use crate::storage::replaced::DIRECTORY as REPLACED;
-use crate::storage::syncs;
 
 /// The version of the format of the log. One of another version is not opened: only the gateway version that wrote it can
 /// settle its changes.
@@ -132,32 +131,11 @@ impl Log {
         let mut bytes = Vec::new();
         records.iter().try_for_each(|record| encode(record, &mut bytes))?;
         let path = self.directory.join(FILE);
-        let appended = self.write(&path, &bytes);
+        let appended = append(&mut self.file, &path, self.length, &bytes, "half-noted");
         appended.map_err(io_error::at(&path))?;
         self.length += bytes.len() as u64;
         kill("noted");
         Ok(())
-    }
-
-    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        failpoints::disk(path)?;
-        let Self { file, length, .. } = self;
-        let append = || {
-            // What an append that failed left behind was not recorded.
-            if file.metadata()?.len() != *length {
-                file.set_len(*length)?;
-            }
-            if cfg!(feature = "failpoints") {
-                let (first, second) = bytes.split_at(bytes.len() / 2);
-                file.write_all(first)?;
-                kill("half-noted");
-                return file.write_all(second);
-            }
-            file.write_all(bytes)
-        };
-        perform(append, |()| Operation::Append(path.to_owned(), *length, bytes.to_vec()))?;
-        syncs::count();
-        perform(|| self.file.sync_data(), |()| Operation::Sync(path.to_owned()))
     }
 
     /// Returns whether the log has much that is outdated.

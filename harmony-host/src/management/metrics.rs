@@ -28,7 +28,7 @@ use crate::status::Status;
 /// The most answers that are made at a time: with thousands of pipelines each takes some milliseconds and megabytes.
 const SCRAPES: usize = 2;
 
-/// What the metrics are read from.
+/// The sources of the metrics.
 pub(super) struct Scrape {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) status: Arc<Status>,

@@ -39,10 +39,10 @@ use crate::snapshot::Snapshot;
 #[derive(Clone, Debug)]
 pub struct Management {
     control: Control,
-    /// What the built-in gateway has served; `None` for an application that serves the requests.
+    /// The traffic of the built-in gateway; `None` for an application that serves the requests.
     #[cfg(feature = "gateway")]
     traffic: Option<Arc<Traffic>>,
-    /// What the status page has counted.
+    /// The samples of the status page.
     samples: Arc<page::Samples>,
 }
 

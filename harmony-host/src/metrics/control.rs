@@ -4,7 +4,7 @@ use provider_api::{Error, ErrorKind, RejectionClass};
 
 use crate::metrics::counter::{Counter, Sharded};
 
-/// What the control side has done since the start.
+/// Counters of the control side, since the start.
 #[derive(Debug, Default)]
 pub(crate) struct ControlCounters {
     /// Configurations that were tried and applied.

@@ -8,11 +8,11 @@ use crate::metrics::pipeline::{Class, ClassCounts, classes};
 pub(crate) enum Ending {
     /// The client or the gateway closed it after its requests.
     Closed,
-    /// It was idle, and its place was needed.
+    /// Idle, and its place was needed.
     Displaced,
-    /// Its client was slow, and its place was needed.
+    /// Slow, and its place was needed.
     Slow,
-    /// It stayed open although it had to finish: it was idle for too long, or its listener drained.
+    /// Open although it had to finish: idle for too long, or of a listener that drained.
     Idle,
     /// The gateway stopped.
     Stopped,

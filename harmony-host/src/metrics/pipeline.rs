@@ -97,7 +97,7 @@ struct PipelineCounts {
     retries: Counter,
 }
 
-/// What a pipeline has served.
+/// Counters of the requests of a pipeline.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) duration: Totals,

@@ -16,7 +16,7 @@ use crate::metrics::reason::Reason;
 use crate::metrics::traffic::Traffic;
 use crate::trace::Identity;
 
-/// What is counted and logged of one request. It is written where things happen, and read at the end.
+/// The record of one request, for counters and the access log. It is written where things happen, and read at the end.
 #[derive(Debug)]
 pub(crate) struct Record {
     identity: Identity,

@@ -79,11 +79,11 @@ fn is_withheld(name: &HeaderName) -> bool {
 /// The fate of a header of a client's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is forwarded as it is, unless Connection lists it.
+    /// Forwarded as it is, unless Connection lists it.
     Kept,
-    /// It is not forwarded.
+    /// Not forwarded.
     Dropped,
-    /// It is one of those that [`append_own`] extends or replaces.
+    /// Extended or replaced by [`append_own`].
     Own,
 }
 

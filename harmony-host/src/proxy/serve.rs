@@ -111,7 +111,7 @@ impl Proxy {
     }
 }
 
-/// What is known of a request that is refused.
+/// The known parts of a request that is refused.
 #[derive(Default)]
 struct Asked<'s> {
     route: Option<&'s Route>,

@@ -44,7 +44,7 @@ pub(crate) struct JournalSummary {
 pub(crate) struct StatusBoard {
     status: ArcSwap<Status>,
     writing: Mutex<()>,
-    /// What has happened since the start.
+    /// Counters since the start.
     pub(crate) counters: ControlCounters,
     changed: watch::Sender<()>,
 }

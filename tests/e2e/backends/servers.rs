@@ -28,7 +28,7 @@ impl Drop for Server {
     }
 }
 
-/// What a server does, in its own words.
+/// A kind of server: its program, and its configuration in its own words.
 #[derive(Clone, Copy)]
 struct Kind {
     program: &'static str,

@@ -103,7 +103,7 @@ async fn failures_of_backends_have_a_kind() {
     assert!(!observed.gateway.log().contains("token=1"), "the query may hold a secret");
 }
 
-/// What the gateway answers itself, from the head of a request to its body.
+/// Answers of the gateway itself, from the head of a request to its body.
 #[tokio::test]
 async fn refused_requests_are_counted_by_reason() {
     let config = BASE.replace("[proxy]\n", "[proxy]\ncontent_limits.max_body_size = 1024\n");

@@ -17,19 +17,19 @@ const GRACE: i64 = 5;
 /// The state of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It has no token that is valid.
+    /// Without a valid token.
     NoToken,
-    /// It has a token, and never used it.
+    /// With a token that it never used.
     NeverCame,
-    /// It has missed its polls.
+    /// Behind its polls.
     Silent,
-    /// Its provider is `local`, so it does not ask.
+    /// On the provider `local`, which does not ask.
     Local,
-    /// It has no verdict on some changes.
+    /// Without a verdict on some changes.
     Waiting(usize),
-    /// It rejected its last change.
+    /// After a rejected change.
     Failed,
-    /// It has everything.
+    /// With every change applied.
     InSync,
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Plan {
     pub(super) current: BTreeMap<String, Option<String>>,
     /// The files with an edit that is not live, which the rollback replaces.
     pub(super) lost: Vec<String>,
-    /// What stays as it is, with the reason.
+    /// The files that stay as they are, each with the reason.
     pub(super) kept: Vec<String>,
     /// The documents of the control plane that are an earlier version afterwards.
     pub(super) rolled_back: Vec<RolledBackFile>,

@@ -15,7 +15,7 @@ const MAX_LINES: usize = 200;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RollbackVerdict {
-    /// It would be tried: it was only asked for.
+    /// Would be tried: only the plan was requested.
     Planned,
     /// The generation is live, as a new one.
     Applied,
@@ -55,7 +55,7 @@ pub(crate) struct RollbackReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) class: Option<String>,
     pub(crate) problems: Vec<ProblemReport>,
-    /// What differs, in words.
+    /// The differences, in words.
     pub(crate) changed: Vec<String>,
     /// The files that are written.
     pub(crate) written: Vec<String>,
@@ -65,9 +65,9 @@ pub(crate) struct RollbackReport {
     pub(crate) lost: Vec<String>,
     /// The copies of these edits.
     pub(crate) copies: Vec<String>,
-    /// What stays as it is, with the reason.
+    /// The files that stay as they are, each with the reason.
     pub(crate) kept: Vec<String>,
-    /// What the control plane makes of it.
+    /// The consequences at the control plane.
     pub(crate) control_plane: Vec<String>,
 }
 

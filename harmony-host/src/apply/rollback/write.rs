@@ -26,7 +26,7 @@ const KIND: &str = "rollback";
 /// The result of writing: the record, and the copies of edits that were replaced.
 type Written = (Pending, Vec<String>);
 
-/// What is needed to write.
+/// The writer of the files of a rollback.
 struct Writer {
     layers: Layers,
     origins: Arc<Origins>,

@@ -1,4 +1,4 @@
-//! What the page shows: one snapshot and one status, the history, the numbers, and what the reader searches for.
+//! The content of the page: one snapshot and one status, the history, the numbers, and what the reader searches for.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -72,7 +72,7 @@ impl Http1 {
 
     /// Returns whether the server has closed the connection while it was idle, or sent what no request has asked for.
     pub(super) fn is_closed(&mut self) -> bool {
-        self.poll_read(&mut Context::from_waker(Waker::noop())).is_ready()
+        self.0.has_input(&mut Context::from_waker(Waker::noop()))
     }
 
     /// Sends a request, and returns the head of its response with the connection, which has the body. Dropping the future closes
@@ -92,7 +92,7 @@ impl Http1 {
             }
             // What is read now belongs to no request, and an end says that the server has closed the connection. The answer
             // wakes this read: it needs no other one.
-            if state.poll_read(cx).is_ready() {
+            if state.has_input(cx) {
                 return Poll::Ready(Err(Broken::Closed));
             }
             is_begun = true;
@@ -176,6 +176,14 @@ impl Http1 {
 }
 
 impl State {
+    /// Returns whether the server has sent something, or closed the connection, while no request was on it. A task that has used
+    /// up its turn is told by tokio that there is nothing to read: a stray response would then answer the next request.
+    fn has_input(&mut self, cx: &mut Context<'_>) -> bool {
+        let read = std::future::poll_fn(|cx| Poll::Ready(self.poll_read(cx).is_ready()));
+        let read = std::pin::pin!(tokio::task::unconstrained(read));
+        matches!(read.poll(cx), Poll::Ready(true))
+    }
+
     fn poll_answer(
         &mut self,
         outgoing: &Outgoing<'_>,
@@ -225,5 +233,33 @@ impl State {
 impl fmt::Debug for Http1 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http1").field("idle_since", &self.0.idle_since).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::proxy::connector::Connector;
+
+    /// A response that no request has asked for, such as the 408 with which servers end an idle connection.
+    #[tokio::test]
+    async fn a_busy_task_sees_stray_responses() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let io = Connector::new(1, Arc::new(|| ())).connect(uri).await.unwrap();
+        let mut connection = Http1::new(Transport::Plain(io));
+        assert!(!connection.is_closed());
+        let (mut server, _) = listener.accept().await.unwrap();
+        server.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.unwrap();
+        let seen = std::future::poll_fn(|cx| {
+            // The task uses up its turn.
+            while std::pin::pin!(tokio::task::coop::consume_budget()).poll(cx).is_ready() {}
+            if connection.is_closed() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        timeout(Duration::from_secs(10), seen).await.expect("it is seen");
     }
 }

@@ -213,7 +213,7 @@ fn describe(built: &Result<Snapshot, Rejection>) -> Vec<String> {
     lines
 }
 
-/// What happens to requests, by network, host and path.
+/// Returns the handling of requests, by network, host and path.
 pub(crate) fn routes(snapshot: &Snapshot) -> Vec<String> {
     let mut lines = Vec::new();
     let paths = [

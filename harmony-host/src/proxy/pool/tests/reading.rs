@@ -1,4 +1,4 @@
-//! What is read of responses.
+//! Reading responses.
 
 use http::Method;
 use http::header::{CONNECTION, CONTENT_LENGTH};

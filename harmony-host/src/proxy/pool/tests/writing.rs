@@ -1,4 +1,4 @@
-//! What is written of requests.
+//! Writing requests.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
