@@ -173,14 +173,15 @@ async fn following() -> World {
     World { cloud, dir, application, host }
 }
 
-/// The bytes of every file below `directory`, by path.
-fn tree(directory: &Path) -> Vec<(String, Vec<u8>)> {
+/// The bytes of the files below `directory` that `is_meant` takes, by path. Others may come and go meanwhile.
+fn tree(directory: &Path, is_meant: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             match entry.path() {
                 path if path.is_dir() => open.push(path),
+                path if !is_meant(&path.to_string_lossy()) => {}
                 path => files.push((path.display().to_string(), std::fs::read(&path).unwrap())),
             }
         }
@@ -191,8 +192,7 @@ fn tree(directory: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// The files of the configuration, and the saved generations.
 fn durable(dir: &Workdir) -> Vec<(String, Vec<u8>)> {
-    let all = tree(dir.path()).into_iter();
-    all.filter(|(name, _)| !name.contains("/state/") || name.ends_with(".generation")).collect()
+    tree(dir.path(), |name| !name.contains("/state/") || name.ends_with(".generation"))
 }
 
 async fn saved(world: &World) {
