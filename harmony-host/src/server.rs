@@ -8,6 +8,7 @@ mod context;
 mod counted;
 pub(crate) mod descriptors;
 mod drain;
+mod http1;
 mod in_flight;
 mod listeners;
 mod on_wake;

@@ -143,10 +143,11 @@ fn random() -> u128 {
     fastrand::u128(..) | 1 << 64 | 1
 }
 
-/// Writes the last digits of a number.
+/// Writes the last digits of a number. Their count is even.
 fn write_hex(digits: &mut [u8], number: u128) {
-    for (at, digit) in digits.iter_mut().rev().enumerate() {
-        *digit = b"0123456789abcdef"[(number >> (4 * at)) as usize & 0xf];
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in digits.as_chunks_mut().0.iter_mut().rev().zip(number.to_le_bytes()) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xf)]];
     }
 }
 

@@ -1,12 +1,14 @@
 //! The authority of a request: its host and port.
 
+use std::sync::OnceLock;
+
 use http::header::HOST;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Uri, Version};
 
 /// Returns the host and port that the request is for (RFC 9110, section 7.2; RFC 9112, section 3.2; RFC 9113, section
 /// 8.3.1): ASCII text, as the client sent it. The Host header is checked also beside a URI with a host: a server behind the
-/// gateway may go by it.
+/// gateway may go by it. `known` is that of the connection.
 ///
 /// # Errors
 /// A message, if the request names no valid host.
@@ -14,17 +16,18 @@ pub(crate) fn authority(
     version: Version,
     uri: &Uri,
     headers: &HeaderMap,
+    known: &KnownHost,
 ) -> Result<HeaderValue, &'static str> {
     const MISSING: &str = "the request names no host";
     let mut hosts = headers.get_all(HOST).iter();
     let (first, None) = (hosts.next(), hosts.next()) else {
         return Err("the request has more than one Host header");
     };
+    if let (Some(first), None) = (first, uri.authority()) {
+        return known.check(first);
+    }
     let host = first.map(host).transpose()?;
-    let Some(authority) = uri.authority() else {
-        return first.cloned().ok_or(MISSING);
-    };
-    let authority = authority.as_str();
+    let authority = uri.authority().ok_or(MISSING)?.as_str();
     if authority.contains('@') {
         return Err("the request names a user in its host");
     }
@@ -37,6 +40,30 @@ pub(crate) fn authority(
             Err("the Host header and :authority differ")
         }
         _ => HeaderValue::from_str(authority).map_err(|_| MISSING),
+    }
+}
+
+/// The first valid Host header of a connection. Most requests on it have the same, which is checked once.
+#[derive(Debug, Default)]
+pub(crate) struct KnownHost(OnceLock<HeaderValue>);
+
+impl KnownHost {
+    /// Returns the value of a Host header, if it is valid.
+    ///
+    /// # Errors
+    /// A message.
+    fn check(&self, value: &HeaderValue) -> Result<HeaderValue, &'static str> {
+        if let Some(known) = self.0.get().filter(|known| *known == value) {
+            return Ok(known.clone());
+        }
+        host(value)?;
+        if self.0.get().is_none()
+            // A copy: the value is a part of the buffer of the request.
+            && let Ok(copy) = HeaderValue::from_bytes(value.as_bytes())
+        {
+            let _ = self.0.set(copy);
+        }
+        Ok(value.clone())
     }
 }
 
@@ -84,23 +111,16 @@ fn is_same(one: &str, other: &str, scheme: Option<&Scheme>) -> bool {
 
 /// Splits `host:port`, `[v6]:port` or `host` into host and port. `None` if the port or an IPv6 address is malformed.
 pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let digits = authority.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let (before, port) = authority.split_at_checked(authority.len() - digits)?;
+    let (host, port) = before.strip_suffix(':').map_or((authority, ""), |host| (host, port));
+    let is_bracketed = host.strip_prefix('[').is_some_and(|rest| rest.ends_with(']'));
     // Bytes: a search for a character in a short text takes longer.
-    let has = |text: &str, byte: u8| text.bytes().any(|found| found == byte);
-    let colon = authority.bytes().rposition(|byte| byte == b':');
-    let (host, port) = match colon.and_then(|colon| authority.split_at_checked(colon)) {
-        Some((host, port)) if !has(port, b']') => (host, port.get(1..)),
-        _ => (authority, None),
-    };
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    if bare.is_none() && has(host, b':') {
+    if !is_bracketed && host.bytes().any(|byte| byte == b':') {
         return None;
     }
-    match port {
-        Some(port) if !port.bytes().all(|b| b.is_ascii_digit()) => None,
-        // RFC 3986, section 3.2.3: an empty port means the default port of the scheme.
-        Some("") | None => Some((host, None)),
-        Some(port) => Some((host, Some(port.parse().ok()?))),
-    }
+    // RFC 3986, section 3.2.3: an empty port means the default port of the scheme.
+    if port.is_empty() { Some((host, None)) } else { Some((host, Some(port.parse().ok()?))) }
 }
 
 #[cfg(test)]
@@ -109,8 +129,10 @@ mod tests {
 
     fn of(version: Version, uri: &str, hosts: &[&str]) -> Result<String, &'static str> {
         let hosts = hosts.iter().map(|host| (HOST, HeaderValue::from_str(host).unwrap()));
-        let authority = authority(version, &uri.parse().unwrap(), &hosts.collect());
-        authority.map(|authority| authority.to_str().unwrap().to_owned())
+        let (uri, headers, known) = (uri.parse().unwrap(), hosts.collect(), KnownHost::default());
+        let [first, again] = [(); 2].map(|()| authority(version, &uri, &headers, &known));
+        assert_eq!(first, again);
+        first.map(|authority| authority.to_str().unwrap().to_owned())
     }
 
     #[test]
@@ -120,6 +142,19 @@ mod tests {
             for two in [["a.example", "b.example"], ["a.example", "a.example"]] {
                 assert!(of(Version::HTTP_11, uri, &two).is_err(), "{uri} {two:?}");
             }
+        }
+    }
+
+    /// The known host of a connection stands for no other one.
+    #[test]
+    fn another_host_on_the_connection_is_checked() {
+        let known = KnownHost::default();
+        for (host, is_valid) in
+            [("a/b", false), ("a:80", true), ("A:80", true), ("a/b", false), ("a:80", true)]
+        {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            let found = authority(Version::HTTP_11, &Uri::from_static("/"), &headers, &known);
+            assert_eq!(found.ok(), is_valid.then(|| HeaderValue::from_static(host)), "{host}");
         }
     }
 
@@ -155,7 +190,10 @@ mod tests {
         assert_eq!(split_port("[::1]"), Some(("[::1]", None)));
         assert_eq!(split_port("a"), Some(("a", None)));
         assert_eq!(split_port("a:"), Some(("a", None)));
-        for bad in ["a:http", "a:65536", "a:80:80", "a:+80", "::1"] {
+        assert_eq!(split_port("[::1]:"), Some(("[::1]", None)));
+        assert_eq!(split_port("10.0.0.1"), Some(("10.0.0.1", None)));
+        assert_eq!(split_port(":80"), Some(("", Some(80))));
+        for bad in ["a:http", "a:65536", "a:80:80", "a:+80", "::1", "[::1", "[::1]5", "[::1]x:", "[a]:http"] {
             assert_eq!(split_port(bad), None, "{bad}");
         }
     }

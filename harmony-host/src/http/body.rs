@@ -139,7 +139,8 @@ impl std::fmt::Debug for Stream {
     }
 }
 
-/// Waits for `work` while `progress` changes at least once per `idle_timeout`, which `timer` measures. If no progress wakes the
+/// Waits for `work`, which has begun at `start` or begins now, while `progress` changes at least once per `idle_timeout`, which
+/// `timer` measures. If no progress wakes the
 /// task, the end is up to twice as late.
 ///
 /// # Errors
@@ -148,11 +149,12 @@ pub(crate) async fn with_idle_timeout<T: Send>(
     work: impl Future<Output = T> + Send,
     idle_timeout: Duration,
     timer: &mut Timer,
+    start: Option<Instant>,
     progress: impl Fn() -> u32 + Send + Sync,
 ) -> Result<T, ()> {
     let mut work = std::pin::pin!(work);
     let mut seen = progress();
-    let mut deadline = None;
+    let mut deadline = start.map(|start| start + idle_timeout);
     std::future::poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Ok(done));
@@ -178,7 +180,7 @@ mod tests {
         let idle_timeout = Duration::from_secs(10);
         let never = std::future::pending::<()>();
         let mut timer = Timer::default();
-        assert_eq!(with_idle_timeout(never, idle_timeout, &mut timer, || 0).await, Err(()));
+        assert_eq!(with_idle_timeout(never, idle_timeout, &mut timer, None, || 0).await, Err(()));
 
         let ticks = AtomicU32::new(0);
         let slow = async {
@@ -188,7 +190,7 @@ mod tests {
             }
         };
         let progress = || ticks.load(Ordering::Relaxed);
-        assert_eq!(with_idle_timeout(slow, idle_timeout, &mut timer, progress).await, Ok(()));
+        assert_eq!(with_idle_timeout(slow, idle_timeout, &mut timer, None, progress).await, Ok(()));
 
         let start = Instant::now();
         let stops = async {
@@ -196,7 +198,7 @@ mod tests {
             ticks.fetch_add(1, Ordering::Relaxed);
             std::future::pending::<()>().await;
         };
-        assert_eq!(with_idle_timeout(stops, idle_timeout, &mut timer, progress).await, Err(()));
+        assert_eq!(with_idle_timeout(stops, idle_timeout, &mut timer, None, progress).await, Err(()));
         assert_eq!(start.elapsed().as_secs(), 18);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderValue;
 
+use crate::http::authority::KnownHost;
 use crate::http::timer::TimerSlot;
 use crate::http::tunnel::TunnelSlot;
 use crate::http::url_prefix::Scheme;
@@ -19,6 +20,8 @@ pub(crate) struct ConnectionInfo {
     pub(crate) scheme: Scheme,
     pub(crate) peer: SocketAddr,
     pub(crate) forwarded: ForwardedPeer,
+    /// The host that its requests name.
+    pub(crate) host: KnownHost,
     /// The tunnel that follows a response 101.
     pub(crate) tunnel: TunnelSlot,
     /// The timer of its requests.

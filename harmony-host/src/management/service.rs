@@ -12,7 +12,7 @@ use crate::audit::Actor;
 #[cfg(feature = "gateway")]
 use crate::host::Readiness;
 use crate::host::{Control, Host};
-use crate::http::authority::{authority, check_target};
+use crate::http::authority::{KnownHost, authority, check_target};
 use crate::http::respond::{json, not_allowed, problem};
 use crate::management::enroll::EnrollmentCall;
 use crate::management::guard::{self, GuardRequest};
@@ -187,7 +187,8 @@ fn check_form<B>(request: &Request<B>) -> Result<(), String> {
     }
     check_target(request.uri())?;
     match request.uri().authority() {
-        Some(_) => Ok(authority(request.version(), request.uri(), request.headers()).map(drop)?),
+        Some(_) => Ok(authority(request.version(), request.uri(), request.headers(), &KnownHost::default())
+            .map(drop)?),
         None => Ok(()),
     }
 }

@@ -127,9 +127,9 @@ impl Record {
         }
     }
 
-    /// Counts and logs the request, whose response is over.
-    pub(crate) fn finish(&mut self, listener: Option<&ListenerTraffic>) {
-        let duration = self.start.map(|start| start.elapsed());
+    /// Counts and logs the request, whose response is over since `now`.
+    pub(crate) fn finish(&mut self, listener: Option<&ListenerTraffic>, now: Instant) {
+        let duration = self.start.map(|start| now.saturating_duration_since(start));
         let class = Class::of(self.status);
         match &self.part {
             Part::Unrouted => listener.into_iter().for_each(|listener| listener.unrouted(class)),

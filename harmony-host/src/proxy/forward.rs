@@ -82,7 +82,7 @@ pub(super) async fn forward(
         let mut timer = exchange.connection.timer.take();
         let sent = {
             let sending = std::pin::pin!(pool.send(&outgoing, &server, &suspect));
-            with_idle_timeout(sending, upstream.timeout, &mut timer, || upload.progress()).await
+            with_idle_timeout(sending, upstream.timeout, &mut timer, sent_at, || upload.progress()).await
         };
         exchange.connection.timer.put(timer);
         let tried = backend_failure::Asked { exchange, upstream, record };

@@ -16,6 +16,7 @@ mod first_settings;
 mod http1;
 mod http2;
 mod invalid_lines;
+mod known_lines;
 mod origin;
 mod origins;
 mod output;

@@ -67,7 +67,8 @@ impl Proxy {
         (asked, record): (&mut Asked<'s>, &mut Record),
     ) -> Result<Response<Body>, ProxyError> {
         check(request)?;
-        let authority = authority(request.version(), request.uri(), request.headers());
+        let (version, uri, headers) = (request.version(), request.uri(), request.headers());
+        let authority = authority(version, uri, headers, &connection.host);
         let authority = authority.map_err(ProxyError::BadRequest)?;
         let head = RequestHead {
             network: snapshot.network_of(connection),

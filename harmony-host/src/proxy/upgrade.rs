@@ -139,7 +139,8 @@ async fn tunnel(client: OnUpgrade, backend: Switched) {
     let (mut client, mut backend) = (counted(TokioIo::new(client), &passed), counted(backend, &passed));
     let passing = copy_bidirectional(&mut client, &mut backend);
     let mut timer = Timer::default();
-    let _ = with_idle_timeout(passing, IDLE_TIMEOUT, &mut timer, || passed.load(Ordering::Relaxed)).await;
+    let _ =
+        with_idle_timeout(passing, IDLE_TIMEOUT, &mut timer, None, || passed.load(Ordering::Relaxed)).await;
 }
 
 /// Returns one side of a tunnel, whose reads are counted.

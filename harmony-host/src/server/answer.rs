@@ -155,7 +155,11 @@ impl Drop for Answer {
             Holder::Stream(counted, _) => counted,
         };
         let is_complete = self.needs_no_body || self.body.is_end_stream();
-        counted.end(self.rest.as_ref().map(|rest| &rest.upload), self.sent, is_complete);
+        let upload = self.rest.as_ref().map(|rest| &rest.upload);
+        if upload.is_some_and(|upload| !upload.is_finished()) {
+            counted.activity().stay_awake();
+        }
+        counted.end(upload, self.sent, is_complete);
     }
 }
 

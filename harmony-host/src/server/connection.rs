@@ -4,14 +4,13 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Version};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::server::conn::http2;
+use hyper::service::{Service as HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -19,23 +18,24 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::http::authority::KnownHost;
 use crate::http::connection_info::{ConnectionInfo, ForwardedPeer};
-use crate::http::limits::{MAX_HEAD_BYTES, MAX_HEADER_LIST_BYTES, MAX_HEADERS};
+use crate::http::limits::MAX_HEADER_LIST_BYTES;
 use crate::http::timer::TimerSlot;
 use crate::http::tunnel::TunnelSlot;
 use crate::http::url_prefix::Scheme;
 use crate::metrics::{Ending, Reason, Traffic};
-use crate::server::answer::answer;
+use crate::server::answer::{Answer, answer};
 use crate::server::client_stream::ClientStream;
 use crate::server::context::ListenerContext;
 use crate::server::drain::Drain;
+use crate::server::http1;
 use crate::server::in_flight::Activity;
 use crate::server::on_wake::OnWake;
 use crate::server::preface::FirstBytes;
 use crate::server::room::Place;
 use crate::server::service::Service;
 use crate::server::streams::Streams;
-use crate::server::targets::Targets;
 use crate::snapshot::ListenerSpec;
 
 /// The deadline for a TLS handshake.
@@ -160,6 +160,7 @@ async fn converse<S: Service>(
             scheme,
             peer,
             forwarded,
+            host: KnownHost::default(),
             tunnel: TunnelSlot::default(),
             timer: TimerSlot::default(),
         })
@@ -211,11 +212,10 @@ struct Caller<S> {
     activity: Arc<Activity>,
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves HTTP on `stream`, and then the tunnel that its last response has announced. hyper's own detection of the version
-/// waits for the first bytes without a deadline, so a silent client could keep a connection open forever. The deadline of a
-/// head is that of an idle connection, for which the caller finishes it.
+/// waits for the first bytes without a deadline, so a silent client could keep a connection open forever.
 async fn http<IO, S: Service>(
     stream: IO,
     version: Version,
@@ -225,7 +225,6 @@ async fn http<IO, S: Service>(
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = TokioIo::new(Targets::new(stream, version != Version::HTTP_2));
     let (connection, activity) = (Arc::clone(&caller.connection), Arc::clone(&caller.activity));
     let handler = service_fn(move |request: Request<Incoming>| {
         let caller = Arc::clone(&caller);
@@ -236,22 +235,9 @@ where
         })
     });
     if version == Version::HTTP_2 {
-        let mut builder = http2::Builder::new(Streams(activity));
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_send_buf_size(STREAM_QUEUE_BYTES)
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_header_list_size(MAX_HEADER_LIST_BYTES)
-            .keep_alive_interval(PING_INTERVAL);
-        let serving = Box::pin(builder.serve_connection(stream, handler));
-        return serve_to_the_end(serving, http2::Connection::graceful_shutdown, must_finish).await;
+        return http2(stream, handler, activity, must_finish).await;
     }
-    let mut builder = http1::Builder::new();
-    builder.header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
-    let serving = Box::pin(builder.serve_connection(stream, handler).with_upgrades());
-    serve_to_the_end(serving, http1::UpgradeableConnection::graceful_shutdown, must_finish).await?;
+    http1::serve(stream, handler, &activity, must_finish).await?;
     if let Some(tunnel) = connection.tunnel.take() {
         let _in_flight = activity.begin();
         tunnel.await;
@@ -259,15 +245,31 @@ where
     Ok(())
 }
 
-/// Runs `serving` to its end. When it must finish, `finish` tells it to end after the requests in flight.
-async fn serve_to_the_end<C>(
-    mut serving: Pin<Box<C>>,
-    finish: impl FnOnce(Pin<&mut C>),
+/// Serves HTTP/2 on `stream` until it closes, or until the connection must finish.
+///
+/// # Errors
+/// The error that ended the connection.
+async fn http2<IO, H>(
+    stream: IO,
+    handler: H,
+    activity: Arc<Activity>,
     must_finish: &Notify,
 ) -> Result<(), BoxError>
 where
-    C: Future<Output = hyper::Result<()>>,
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: HttpService<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
+    H::Future: Send + 'static,
 {
+    let mut builder = http2::Builder::new(Streams(activity));
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(STREAM_QUEUE_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(MAX_HEADER_LIST_BYTES)
+        .keep_alive_interval(PING_INTERVAL);
+    let mut serving = Box::pin(builder.serve_connection(TokioIo::new(stream), handler));
     let told_to_finish = std::pin::pin!(must_finish.notified());
     tokio::select! {
         // The connection first: it must have read a request that has arrived, so that the end does not drop it.
@@ -275,6 +277,6 @@ where
         ended = serving.as_mut() => return ended.map_err(Into::into),
         () = OnWake::new(told_to_finish) => {}
     }
-    finish(serving.as_mut());
+    serving.as_mut().graceful_shutdown();
     serving.await.map_err(Into::into)
 }

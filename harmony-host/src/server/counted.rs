@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::Response;
+use tokio::time::Instant;
 
 use crate::http::body::Body;
 use crate::http::upload::Upload;
 use crate::metrics::Record;
-use crate::server::in_flight::InFlight;
+use crate::server::in_flight::{Activity, InFlight};
 use crate::trace::REQUEST_ID;
 
 /// A request in flight. Dropping it ends the request.
@@ -24,6 +25,11 @@ impl Counted {
     pub(super) fn new(in_flight: InFlight, record: Record) -> Self {
         let (received, sent, is_complete) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
         Self { record, in_flight, received, sent, is_complete }
+    }
+
+    /// Returns the activity of the connection.
+    pub(super) fn activity(&self) -> &Activity {
+        self.in_flight.activity()
     }
 
     /// Notes the response that begins, and tells the client the id of the request.
@@ -51,6 +57,8 @@ impl Drop for Counted {
             entry.bytes_out = self.sent.load(Ordering::Relaxed);
             entry.is_complete = self.is_complete.load(Ordering::Relaxed);
         }
-        self.record.finish(Some(self.in_flight.traffic()));
+        let now = Instant::now();
+        self.record.finish(Some(self.in_flight.traffic()), now);
+        self.in_flight.end(now);
     }
 }

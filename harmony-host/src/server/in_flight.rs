@@ -27,6 +27,7 @@ pub(super) struct Activity {
     /// Set when an exchange has ended.
     has_served: AtomicBool,
     is_closing: AtomicBool,
+    stays_awake: AtomicBool,
     /// The pace of the client at the socket, and in the exchange of HTTP/1.
     pace: Arc<Pace>,
     streams: Mutex<StreamPaces>,
@@ -50,7 +51,11 @@ pub(super) struct OpenStream {
 
 /// A request in flight. It ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    /// The time of its end, if it is known.
+    end: Option<Instant>,
+}
 
 impl Activity {
     /// Creates the activity of a connection of a listener, which is idle from now on.
@@ -63,6 +68,7 @@ impl Activity {
             became_idle: Notify::new(),
             has_served: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
+            stays_awake: AtomicBool::new(false),
             pace: Arc::new(Pace::new()),
             streams: Mutex::default(),
             traffic,
@@ -73,7 +79,7 @@ impl Activity {
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.traffic.begin();
-        InFlight(Arc::clone(self))
+        InFlight { activity: Arc::clone(self), end: None }
     }
 
     /// Returns the counters of the listener.
@@ -104,7 +110,7 @@ impl Activity {
     /// Notes that the connection takes no more requests, and is idle from now on.
     pub(super) fn close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
-        self.note_if_idle();
+        self.note_if_idle(Instant::now());
     }
 
     /// Returns the exchanges whose client is so far behind that they can give way.
@@ -142,7 +148,7 @@ impl Activity {
     pub(super) fn set_write_blocked(&self, blocked: bool) {
         if self.write_blocked.load(Ordering::Relaxed) != blocked {
             self.write_blocked.store(blocked, Ordering::Relaxed);
-            self.note_if_idle();
+            self.note_if_idle(Instant::now());
         }
     }
 
@@ -172,14 +178,31 @@ impl Activity {
     /// Waits until the connection has been idle for `timeout`. Requests set no timer for it: it runs on while there are some,
     /// and is set again when it has passed. Cancel safe.
     pub(super) async fn silent_for(&self, timeout: Duration) {
+        self.idle_long(timeout, |_| true).await;
+    }
+
+    /// Waits until the connection has been idle for `time` and can rest: it takes further requests, and the last one was read to its
+    /// end. Returns since when it is idle, which is not `last`. Cancel safe.
+    pub(super) async fn rests(&self, time: Duration, last: Option<u64>) -> u64 {
+        let is_awake = || self.is_closing.load(Ordering::Relaxed) || self.stays_awake.load(Ordering::Relaxed);
+        self.idle_long(time, |since| Some(since) != last && !is_awake()).await
+    }
+
+    /// Keeps the connection from resting, since a request is not read to its end.
+    pub(super) fn stay_awake(&self) {
+        self.stays_awake.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the connection has been idle for `time`, since a moment that `is_meant` takes.
+    async fn idle_long(&self, time: Duration, is_meant: impl Fn(u64) -> bool) -> u64 {
         loop {
             let mut became_idle = std::pin::pin!(self.became_idle.notified());
             became_idle.as_mut().enable();
-            match self.idle_since() {
+            match self.idle_since().filter(|since| is_meant(*since)) {
                 Some(since) => {
-                    let end = self.origin + Duration::from_millis(since) + timeout;
+                    let end = self.origin + Duration::from_millis(since) + time;
                     if Instant::now() >= end {
-                        return;
+                        return since;
                     }
                     tokio::time::sleep_until(end).await;
                 }
@@ -188,29 +211,40 @@ impl Activity {
         }
     }
 
-    fn note_if_idle(&self) {
+    fn note_if_idle(&self, now: Instant) {
         if self.idle_since().is_some() {
             // Nothing is waited for; what the client was behind with is over.
             self.pace.reset();
-            self.idle_since.store(millis_since(self.origin), Ordering::Relaxed);
+            self.idle_since.store(millis_between(self.origin, now), Ordering::Relaxed);
             self.became_idle.notify_waiters();
         }
     }
 }
 
 impl InFlight {
+    /// Returns the activity of the connection.
+    pub(super) fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
     /// Returns the counters of the listener.
     pub(super) fn traffic(&self) -> &ListenerTraffic {
-        &self.0.traffic
+        &self.activity.traffic
+    }
+
+    /// Notes that it ends now.
+    pub(super) fn end(&mut self, now: Instant) {
+        self.end = Some(now);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.traffic.finish();
-        self.0.has_served.store(true, Ordering::Relaxed);
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
-        self.0.note_if_idle();
+        let activity = &self.activity;
+        activity.traffic.finish();
+        activity.has_served.store(true, Ordering::Relaxed);
+        activity.requests.fetch_sub(1, Ordering::Relaxed);
+        activity.note_if_idle(self.end.unwrap_or_else(Instant::now));
     }
 }
 
@@ -222,7 +256,11 @@ impl Drop for OpenStream {
 
 /// Returns the milliseconds since `origin`.
 pub(super) fn millis_since(origin: Instant) -> u64 {
-    u64::try_from(origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    millis_between(origin, Instant::now())
+}
+
+fn millis_between(origin: Instant, now: Instant) -> u64 {
+    u64::try_from(now.saturating_duration_since(origin).as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

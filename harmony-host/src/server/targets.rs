@@ -22,9 +22,28 @@ pub(super) struct Targets<T> {
 }
 
 impl<T> Targets<T> {
-    pub(super) fn new(io: T, is_http1: bool) -> Self {
-        let part = if is_http1 { Part::Start } else { Part::Opaque };
-        Self { io, scan: Scan { part, ..Scan::default() }, pending: Vec::new() }
+    pub(super) fn new(io: T) -> Self {
+        Self { io, scan: Scan::default(), pending: Vec::new() }
+    }
+
+    /// Takes back bytes that were read last, which are read again.
+    pub(super) fn give_back(&mut self, bytes: &[u8]) {
+        self.pending.splice(..0, bytes.iter().copied());
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>>
+    where
+        T: AsyncRead + Unpin,
+    {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        if let Some(escaped) = self.scan.read(read) {
+            self.pending = escaped;
+            buffer.set_filled(before);
+            self.pass_on(buffer);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn pass_on(&mut self, buffer: &mut ReadBuf<'_>) {
@@ -42,14 +61,15 @@ impl<T: AsyncRead + Unpin> AsyncRead for Targets<T> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.pending.is_empty() {
-            let before = buffer.filled().len();
-            ready!(Pin::new(&mut this.io).poll_read(cx, buffer))?;
-            let read = buffer.filled().get(before..).unwrap_or_default();
-            let Some(escaped) = this.scan.read(read) else { return Poll::Ready(Ok(())) };
-            this.pending = escaped;
-            buffer.set_filled(before);
+            return this.read(cx, buffer);
         }
         this.pass_on(buffer);
+        if this.pending.is_empty() && buffer.remaining() > 0 {
+            // What follows is read with it: two small reads would let the server double its buffer. An error or the end is
+            // read again.
+            this.pending = Vec::new();
+            let _ = this.read(cx, buffer);
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -20,6 +20,7 @@ use crate::proxy::pool::chunks::Chunks;
 use crate::proxy::pool::decoded::Malformed;
 use crate::proxy::pool::decoder::Decoder;
 use crate::proxy::pool::invalid_lines;
+use crate::proxy::pool::known_lines::KnownLines;
 
 /// The maximum size of the head of a response, with those of informational responses before it that were not read yet.
 const MAX_ANSWER_HEAD_BYTES: usize = 400 * 1024;
@@ -41,7 +42,8 @@ pub(super) struct Head {
 }
 
 /// Reads the head of the response to a request with `method`, and takes it from `input`. Informational responses before it are
-/// left out. `None` if a part of it is missing; `scanned` is then the number of bytes in which no end was found.
+/// left out. `None` if a part of it is missing; `scanned` is then the number of bytes in which no end was found. `known` are the
+/// lines of the connection.
 ///
 /// # Errors
 /// The head is malformed, or exceeds a limit.
@@ -49,10 +51,11 @@ pub(super) fn read(
     input: &mut Bytes,
     method: &Method,
     scanned: &mut usize,
+    known: &mut KnownLines,
 ) -> Result<Option<Head>, Malformed> {
     skip_empty_lines(input, scanned);
     while has_end(input, *scanned) {
-        let Some((head, length)) = parse(input, method)? else { break };
+        let Some((head, length)) = parse(input, method, known)? else { break };
         input.advance(length);
         *scanned = 0;
         if head.is_some() {
@@ -86,12 +89,12 @@ fn has_end(input: &[u8], scanned: usize) -> bool {
 /// A head, or `None` for an informational one, and its length.
 type Parsed = Option<(Option<Head>, usize)>;
 
-fn parse(input: &Bytes, method: &Method) -> Result<Parsed, Malformed> {
+fn parse(input: &Bytes, method: &Method, known: &mut KnownLines) -> Result<Parsed, Malformed> {
     let mut few = [const { MaybeUninit::uninit() }; FEW_HEADERS];
     let mut response = Response::new(&mut []);
     match ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, &mut few) {
         Ok(Status::Partial) => Ok(None),
-        Ok(Status::Complete(length)) => Ok(Some((head_of(&response, input, method)?, length))),
+        Ok(Status::Complete(length)) => Ok(Some((head_of(&response, input, method, known)?, length))),
         Err(_) => parse_repaired(input, method),
     }
 }
@@ -112,7 +115,7 @@ fn parse_repaired(input: &Bytes, method: &Method) -> Result<Parsed, Malformed> {
             if !invalid_lines::are_harmless(input.get(..length).unwrap_or_default()) {
                 return Err(Malformed::Framing);
             }
-            Ok(Some((head_of(&response, input, method)?, length)))
+            Ok(Some((head_of(&response, input, method, &mut KnownLines::default())?, length)))
         }
         Err(httparse::Error::TooManyHeaders) => Err(Malformed::TooLarge),
         Err(_) => Err(Malformed::Head),
@@ -120,7 +123,12 @@ fn parse_repaired(input: &Bytes, method: &Method) -> Result<Parsed, Malformed> {
 }
 
 /// Creates the head of a parsed response; `None` for an informational one.
-fn head_of(response: &Response<'_, '_>, input: &Bytes, method: &Method) -> Result<Option<Head>, Malformed> {
+fn head_of(
+    response: &Response<'_, '_>,
+    input: &Bytes,
+    method: &Method,
+    known: &mut KnownLines,
+) -> Result<Option<Head>, Malformed> {
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed::Head)?;
     let is_switched = status == StatusCode::SWITCHING_PROTOCOLS;
     if status.is_informational() && !is_switched {
@@ -130,8 +138,11 @@ fn head_of(response: &Response<'_, '_>, input: &Bytes, method: &Method) -> Resul
     let mut headers = spare_headers::take();
     headers.reserve(response.headers.len() + 1);
     let (mut fields, mut has_via) = (Fields::default(), false);
-    for header in &*response.headers {
-        let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| Malformed::Head)?;
+    for (at, header) in response.headers.iter().enumerate() {
+        let (name, parsed) = match known.get(at, header.name.as_bytes(), header.value) {
+            Some(line) => line,
+            None => line(at, header, input, known)?,
+        };
         match name {
             CONTENT_LENGTH => fields.note_length(header.value),
             TRANSFER_ENCODING => fields.note_coding(header.value),
@@ -141,7 +152,7 @@ fn head_of(response: &Response<'_, '_>, input: &Bytes, method: &Method) -> Resul
             _ if name == KEEP_ALIVE || name == PROXY_CONNECTION => {}
             _ => {
                 has_via |= name == VIA;
-                headers.append(name, value(header.value, input)?);
+                headers.append(name, parsed);
             }
         }
     }
@@ -162,6 +173,21 @@ fn head_of(response: &Response<'_, '_>, input: &Bytes, method: &Method) -> Resul
         && !is_switched
         && (version == Version::HTTP_11 || fields.is_kept_alive);
     Ok(Some(Head { status, version, headers, body, is_kept_alive }))
+}
+
+/// Parses a line.
+fn line(
+    at: usize,
+    header: &Header<'_>,
+    input: &Bytes,
+    known: &mut KnownLines,
+) -> Result<(HeaderName, HeaderValue), Malformed> {
+    let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| Malformed::Head)?;
+    let value = value(header.value, input)?;
+    if value.as_bytes() == header.value {
+        known.put(at, header.name.as_bytes(), &name, &value);
+    }
+    Ok((name, value))
 }
 
 /// Returns a value as a part of `input`, or as a copy without its folds.

@@ -12,6 +12,7 @@ use crate::http::limits::MAX_HEADERS;
 use crate::proxy::headers::{append_via, merge_lengths, remove_hop_by_hop};
 use crate::proxy::pool::answer_head;
 use crate::proxy::pool::decoded::{Decoded, Malformed};
+use crate::proxy::pool::known_lines::KnownLines;
 
 /// A response that was read to its end.
 #[derive(Debug, PartialEq)]
@@ -29,6 +30,19 @@ pub(super) struct Read {
 /// # Errors
 /// The response is malformed; `None` if it ends early.
 pub(super) fn read(text: &[u8], piece: usize, method: &Method) -> Result<(Read, bool), Option<Malformed>> {
+    read_known(text, piece, method, &mut KnownLines::default())
+}
+
+/// Reads a response on a connection of known lines.
+///
+/// # Errors
+/// The response is malformed; `None` if it ends early.
+fn read_known(
+    text: &[u8],
+    piece: usize,
+    method: &Method,
+    known: &mut KnownLines,
+) -> Result<(Read, bool), Option<Malformed>> {
     let (mut input, mut scanned) = (Bytes::new(), 0);
     let mut pieces = text.chunks(piece);
     let mut more = |input: &mut Bytes| {
@@ -38,7 +52,7 @@ pub(super) fn read(text: &[u8], piece: usize, method: &Method) -> Result<(Read, 
     };
     let mut head = loop {
         more(&mut input).ok_or(None)?;
-        if let Some(head) = answer_head::read(&mut input, method, &mut scanned)? {
+        if let Some(head) = answer_head::read(&mut input, method, &mut scanned, known)? {
             break head;
         }
     };
@@ -60,6 +74,9 @@ pub(super) fn read(text: &[u8], piece: usize, method: &Method) -> Result<(Read, 
     let is_reusable = head.is_kept_alive && input.is_empty();
     Ok((Read { status, version, headers, body, trailers }, is_reusable))
 }
+
+/// Another response on the same connection.
+const OTHER: &[u8] = b"HTTP/1.1 200 OK\r\nServer: a\r\nX-Other: b\r\nContent-Length: 0\r\n\r\n";
 
 /// Reads a response with hyper, and does to its head what is done to that of other connections.
 ///
@@ -97,13 +114,21 @@ async fn read_with_hyper(text: &[u8], method: &Method) -> Result<Read, hyper::Er
     Ok(Read { status: parts.status, version: parts.version, headers: parts.headers, body, trailers })
 }
 
-/// Checks that a response is read in the same way in pieces of `piece` bytes and as a whole, and that hyper reads one that is
-/// passed on in the same way.
+/// Checks that a response is read in the same way in pieces of `piece` bytes and as a whole, also after others on its connection,
+/// and that hyper reads one that is passed on in the same way.
 ///
 /// # Errors
 /// The difference.
 pub(crate) fn check(text: &[u8], piece: usize, method: &Method) -> Result<(), String> {
     let (ours, pieces) = (read(text, usize::MAX, method), read(text, piece, method));
+    let mut known = KnownLines::default();
+    for before in [text, OTHER, text] {
+        let _ = read_known(before, usize::MAX, method, &mut known);
+    }
+    let later = read_known(text, usize::MAX, method, &mut known);
+    if later != ours {
+        return Err(format!("after others it is read as {later:?}, and alone as {ours:?}"));
+    }
     let ours = match (ours, pieces) {
         (Ok((ours, _)), Ok((pieces, _))) if ours == pieces => ours,
         (Err(_), Err(_)) => return Ok(()),

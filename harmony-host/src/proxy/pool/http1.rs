@@ -17,6 +17,7 @@ use crate::proxy::outgoing::Outgoing;
 use crate::proxy::pool::answer_head::{self, Head};
 use crate::proxy::pool::decoder::Decoder;
 use crate::proxy::pool::failure::{Broken, Failure};
+use crate::proxy::pool::known_lines::KnownLines;
 use crate::proxy::pool::output::Output;
 use crate::proxy::pool::transport::Transport;
 
@@ -26,12 +27,13 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
 /// An open connection. Dropping it closes it. It is moved often, and is small therefore.
 pub(super) struct Http1(Box<State>);
 
-/// The state of a connection. One that is idle has no buffers, but for a small one of heads.
+/// The state of a connection. One that is idle has no buffers, but for a small one of heads, and the lines that it repeats.
 struct State {
     io: Transport,
     /// The bytes that were read behind what was decoded.
     input: Bytes,
     output: Output,
+    known: KnownLines,
     /// Set if another request may follow the response.
     is_kept_alive: bool,
     /// The number of the sweep since which it is idle; `None` for a new connection.
@@ -50,6 +52,7 @@ impl Http1 {
             io,
             input: Bytes::new(),
             output: Output::default(),
+            known: KnownLines::default(),
             is_kept_alive: false,
             idle_since: None,
         }))
@@ -197,7 +200,9 @@ impl State {
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Err(Broken::Io(error))),
             }
-            if let Some(head) = answer_head::read(&mut self.input, outgoing.request.method(), scanned)? {
+            if let Some(head) =
+                answer_head::read(&mut self.input, outgoing.request.method(), scanned, &mut self.known)?
+            {
                 return Poll::Ready(Ok(head));
             }
         }

@@ -11,7 +11,7 @@ use provider_api::{Secret, UrlPath};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::http::authority::{authority, split_port};
+use crate::http::authority::{KnownHost, authority, split_port};
 use crate::http::body::Body;
 use crate::http::claims::PROBE_HEADER;
 use crate::http::connection_info::ConnectionInfo;
@@ -132,7 +132,8 @@ impl Probe {
         if self.secret.is_empty() || !self.secret.matches(given) {
             return None;
         }
-        let authority = authority(request.version(), request.uri(), request.headers()).ok()?;
+        let authority =
+            authority(request.version(), request.uri(), request.headers(), &KnownHost::default()).ok()?;
         let (host, port) = split_port(authority.to_str().ok()?)?;
         let (scheme, path) = (connection.scheme, request.uri().path());
         let normal = UrlPath::parse(path).ok()?;
