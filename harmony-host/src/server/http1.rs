@@ -81,10 +81,11 @@ where
         };
         let Some(Parts { io, read_buf, service, .. }) = serving.into_parts() else { return Ok(()) };
         (stream, handler, last_rest) = (io.into_inner(), service, Some(since));
-        let read = match read_buf {
-            // The start of a head.
-            read if !read.is_empty() => Some(read),
-            _ => rest(&mut stream, must_finish).await?,
+        // The start of a head. An empty buffer is given up before the rest: it has its memory.
+        let read = Some(read_buf).filter(|read| !read.is_empty());
+        let read = match read {
+            Some(read) => Some(read),
+            None => rest(&mut stream, must_finish).await?,
         };
         let Some(read) = read else { return Ok(()) };
         stream.give_back(&read);
