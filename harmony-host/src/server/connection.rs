@@ -29,7 +29,7 @@ use crate::server::answer::{Answer, answer};
 use crate::server::client_stream::ClientStream;
 use crate::server::context::ListenerContext;
 use crate::server::drain::Drain;
-use crate::server::http1;
+use crate::server::http1::{self, BoxError};
 use crate::server::in_flight::Activity;
 use crate::server::on_wake::OnWake;
 use crate::server::preface::FirstBytes;
@@ -211,8 +211,6 @@ struct Caller<S> {
     connection: Arc<ConnectionInfo>,
     activity: Arc<Activity>,
 }
-
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves HTTP on `stream`, and then the tunnel that its last response has announced. hyper's own detection of the version
 /// waits for the first bytes without a deadline, so a silent client could keep a connection open forever.

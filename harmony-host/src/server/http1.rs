@@ -15,7 +15,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Notify;
 
 use crate::http::limits::{MAX_HEAD_BYTES, MAX_HEADERS};
-use crate::server::connection::BoxError;
 use crate::server::in_flight::Activity;
 use crate::server::on_wake::OnWake;
 use crate::server::targets::Targets;
@@ -25,6 +24,9 @@ const REST_AFTER: Duration = Duration::from_secs(1);
 
 /// The first bytes that end a rest. What follows them is read with them.
 const FIRST_BYTES: usize = 24;
+
+/// The error that ended a connection.
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The reason for which a connection is not served on as it was.
 enum Pause {
