@@ -24,6 +24,7 @@ mod route;
 mod routes;
 mod service;
 mod sync;
+mod troubles;
 mod update;
 mod who;
 

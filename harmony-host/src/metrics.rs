@@ -14,12 +14,14 @@ mod histogram;
 mod listener;
 mod pipeline;
 mod reason;
+mod recent;
 #[cfg(feature = "gateway")]
 mod record;
 #[cfg(feature = "gateway")]
 mod reference;
 #[cfg(feature = "gateway")]
 mod traffic;
+mod troubles;
 
 pub(crate) use control::{CacheCounters, ControlCounters};
 #[cfg(feature = "management")]
@@ -40,3 +42,4 @@ pub(crate) use record::Record;
 pub(crate) use reference::reference;
 #[cfg(feature = "gateway")]
 pub(crate) use traffic::Traffic;
+pub(crate) use troubles::{Trouble, TroubleKind};

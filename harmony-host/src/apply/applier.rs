@@ -164,12 +164,19 @@ impl Applier {
         let known = trigger != Trigger::Requested && self.rejected.as_ref().is_some_and(same);
         if !known {
             let errors = rejection.problems.sorted_errors();
-            let count = counted(errors.len(), "problem");
-            tracing::error!(
-                %class, %digest,
-                "the configuration was rejected, {count}; the previous configuration stays live"
-            );
-            log_errors(&errors);
+            if let [only] = errors[..] {
+                tracing::error!(
+                    %class, %digest,
+                    "the configuration was rejected; the previous configuration stays live: {only}"
+                );
+            } else {
+                let count = counted(errors.len(), "problem");
+                tracing::error!(
+                    %class, %digest,
+                    "the configuration was rejected, {count}; the previous configuration stays live"
+                );
+                log_errors(&errors);
+            }
             self.history.refused(Refused {
                 cause,
                 at: SystemTime::now(),

@@ -3,6 +3,7 @@
 mod configuration;
 mod overlay;
 mod provider;
+mod troubles;
 
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ fn screen(answer: &Value) -> String {
     provider::rows(answer, now, &mut screen);
     configuration::rows(answer, now, &mut screen);
     overlay::rows(&answer["overlay"], now, &mut screen);
+    troubles::rows(&answer["troubles"], now, &mut screen);
     screen.finish()
 }
 

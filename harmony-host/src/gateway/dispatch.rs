@@ -94,7 +94,8 @@ impl Dispatch {
             response.headers_mut().insert(proof::NAME, proof);
         }
         if let Some(reason) = management_refusal(response.status()) {
-            let refused = Refused { reason, network: snapshot.network_of(connection), path: &path };
+            let network = snapshot.network_of(connection);
+            let refused = Refused { reason, network, path: &path, cause: None };
             refused.note(None, &self.traffic, record);
         }
         response
@@ -123,6 +124,7 @@ impl Service for Dispatch {
                     reason: Reason::Starting,
                     network: &connection.network,
                     path: request.uri().path(),
+                    cause: None,
                 };
                 refused.note(None, &self.traffic, record);
                 let id = record.identity().request_id();

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::http::timer::Timer;
 use crate::http::trailers;
-use crate::metrics::{Fault, PipelineTraffic};
+use crate::metrics::{Fault, PipelineTraffic, TroubleKind};
 
 /// An error in the middle of a body.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -122,6 +122,8 @@ impl Stream {
             }
         };
         self.traffic.failed(Fault::Aborted);
+        let backend = TroubleKind::Backend { origin: None, fault: Fault::Aborted };
+        self.traffic.troubles.note(backend, &error.to_string(), Fault::Aborted.remedy());
         if let Some(unlogged) = self.traffic.failures.is_due() {
             let pipeline = &*self.traffic.name;
             tracing::warn!(pipeline, %error, unlogged, "the answer of the backend ended early");

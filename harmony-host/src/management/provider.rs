@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::management::troubles::troubles;
 use crate::providers::isolate::cadence_of;
 use crate::snapshot::Snapshot;
 use crate::snapshot::certificates::CertificateEnd;
@@ -48,6 +49,7 @@ pub(super) fn provider(snapshot: &Snapshot, status: &Status) -> Value {
         "rolled_back": status.rolled_back,
         "audit": status.audit,
         "certificates": certificates(snapshot),
+        "troubles": troubles(snapshot),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The kinds of failures of backends.
 
 /// The kind of the failure of one attempt to send a request to a backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     /// No connection: the name, TCP or TLS failed.
     Unreachable,
@@ -34,6 +34,17 @@ impl Fault {
             Self::Timeout => "timeout",
             Self::Aborted => "aborted",
             Self::NoPlace => "no_place",
+        }
+    }
+
+    /// Returns the remedy that fits most causes.
+    pub(crate) const fn remedy(self) -> &'static str {
+        match self {
+            Self::Unreachable => "see if it runs, and connect to it from this machine (`curl -v`)",
+            Self::Closed | Self::Aborted => "read its log: it ended the connection of a request",
+            Self::Invalid => "read its log: it broke the rules of HTTP",
+            Self::Timeout => "see if it is overloaded; `timeout_secs` of the backend is the limit",
+            Self::NoPlace => "find the backend that is slow; raise LimitNOFILE",
         }
     }
 

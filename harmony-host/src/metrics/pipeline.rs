@@ -9,6 +9,7 @@ use crate::diagnostics::throttle::Throttle;
 use crate::metrics::counter::{Counter, Sharded};
 use crate::metrics::fault::Fault;
 use crate::metrics::histogram::{Histogram, Totals};
+use crate::metrics::troubles::Troubles;
 
 /// The class of the response to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub(crate) struct PipelineTraffic {
     counts: OnceLock<Sharded<PipelineCounts>>,
     /// The throttle of the log lines about its backend.
     pub(crate) failures: Throttle,
+    /// What went wrong in the last minutes.
+    pub(crate) troubles: Troubles,
 }
 
 #[derive(Debug, Default)]
@@ -109,8 +112,12 @@ pub(crate) struct Served {
 impl PipelineTraffic {
     /// Creates the traffic of a pipeline that has served nothing.
     pub(crate) fn new(name: &Arc<str>) -> Arc<Self> {
-        let (counts, failures) = (OnceLock::new(), Throttle::default());
-        Arc::new(Self { name: Arc::clone(name), counts, failures })
+        Arc::new(Self {
+            name: Arc::clone(name),
+            counts: OnceLock::new(),
+            failures: Throttle::default(),
+            troubles: Troubles::default(),
+        })
     }
 
     fn counts(&self) -> &PipelineCounts {

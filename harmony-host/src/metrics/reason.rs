@@ -2,11 +2,13 @@
 
 use provider_api::{ErrorKind, TokenFault};
 
+use crate::metrics::fault::Fault;
+
 /// Declares the reasons, each with its name in metrics and logs, and its meaning in the documentation.
 macro_rules! reasons {
     ($($reason:ident $name:literal $meaning:literal,)*) => {
         /// The reason for which the gateway answers a request itself, with a status from 300 on. Every such answer has one.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum Reason {
             $(#[doc = $meaning] $reason,)*
         }
@@ -86,6 +88,34 @@ impl Reason {
             ErrorKind::Unavailable => Self::ProviderUnavailable,
             ErrorKind::Invalid => Self::ProviderInvalid,
         }
+    }
+
+    /// Returns the remedy of a refusal that an operator can end: a setting, a secret, a clock or another part of the system is
+    /// wrong. `None` for what is wrong with the request, which any stranger can send, and for what the log and the status have
+    /// under another name.
+    pub(crate) const fn remedy(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Overloaded => Fault::NoPlace.remedy(),
+            Self::TokenSignature => "compare the secret or the keys of the mesh on both gateways",
+            Self::TokenNotYetValid | Self::TokenExpired => {
+                "compare the clock of this machine and that of the sender (`chronyc tracking`)"
+            }
+            Self::TokenAudience => "compare the URL that the sender uses with those of the ingress",
+            Self::TokenKey
+            | Self::TokenAlgorithm
+            | Self::TokenIssuer
+            | Self::TokenMesh
+            | Self::TokenSubject
+            | Self::TokenDenied => "compare the section of the mesh on both gateways",
+            Self::NoMesh => "name the ingress of the route in a mesh",
+            Self::ProviderNotFound => "make the resource again at its provider, or change the pipeline",
+            Self::ProviderDenied => "give this gateway the right at its provider",
+            Self::ProviderUnavailable => {
+                "see if the provider can be reached; the gateway asks again by itself"
+            }
+            Self::ProviderInvalid => "correct the resource at its provider",
+            _ => return None,
+        })
     }
 
     /// Returns the reason of a denied mesh token.

@@ -6,12 +6,10 @@ use std::sync::Arc;
 
 use provider_api::{Inventory, Reference};
 
-#[cfg(feature = "gateway")]
 use crate::metrics::RouteTraffic;
 use crate::plan::mesh::MeshPlan;
 use crate::plan::planned::PlannedPipeline;
 use crate::plan::reference_cache::ReferenceCache;
-#[cfg(feature = "gateway")]
 use crate::plan::route::PipelinePlan;
 use crate::plan::route::Tables;
 use crate::plan::target::Target;
@@ -72,7 +70,6 @@ impl Plans {
     }
 
     /// Returns the plans of all pipelines, with their routes, in the order of their names.
-    #[cfg(feature = "gateway")]
     pub(crate) fn traffic(
         &self,
     ) -> impl Iterator<Item = (&PipelinePlan, impl Iterator<Item = &Arc<RouteTraffic>>)> {

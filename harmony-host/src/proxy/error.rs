@@ -169,6 +169,15 @@ impl ProxyError {
         }
     }
 
+    /// Returns the cause for the operator, where a provider or the rules of a mesh refused the request.
+    pub(super) fn cause(&self) -> Option<String> {
+        match self {
+            Self::NoMeshContext(denial) => Some(denial.cause().to_owned()),
+            Self::Provider(error) => Some(error.to_string()),
+            _ => None,
+        }
+    }
+
     /// Returns the status, the code and the message for the error of a provider.
     fn provider_parts(error: &Error) -> (StatusCode, &'static str, String) {
         let (status, code) = match error.kind() {

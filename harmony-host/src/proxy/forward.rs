@@ -85,7 +85,7 @@ pub(super) async fn forward(
             with_idle_timeout(sending, upstream.timeout, &mut timer, sent_at, || upload.progress()).await
         };
         exchange.connection.timer.put(timer);
-        let tried = backend_failure::Asked { exchange, upstream, record };
+        let tried = backend_failure::Asked { exchange, upstream, base, record };
         let error = match sent {
             Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 let asked = asked.ok_or_else(|| unasked(tried))?;
@@ -124,7 +124,7 @@ pub(super) async fn forward(
             || !(is_stale || attempt < upstream.max_retries)
             || !request.body_mut().rewind()
         {
-            return Err(backend_failure::Asked { exchange, upstream, record }.failed(&error));
+            return Err(backend_failure::Asked { exchange, upstream, base, record }.failed(&error));
         }
         if is_stale {
             // The server has closed the connection since the request before: that was no answer to this one.

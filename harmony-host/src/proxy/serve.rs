@@ -50,8 +50,10 @@ impl Proxy {
             Err(error) => {
                 tracing::debug!(?error, network = &*connection.network, "request rejected");
                 let path = asked.path.unwrap_or_else(|| request.uri().path().to_owned());
-                let line = Refused { reason: error.reason(), network: &connection.network, path: &path };
-                let pipeline = asked.route.map(|route| &*route.pipeline.name);
+                let (reason, cause) = (error.reason(), error.cause());
+                let line =
+                    Refused { reason, network: &connection.network, path: &path, cause: cause.as_deref() };
+                let pipeline = asked.route.map(|route| &*route.pipeline.traffic);
                 line.note(pipeline, traffic, record);
                 error::respond(&error, record.identity())
             }

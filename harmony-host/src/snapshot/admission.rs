@@ -91,14 +91,22 @@ pub enum AdmissionError {
 /// The reason why a request has no mesh context where it needs one.
 #[derive(Clone, Debug)]
 pub struct MeshDenial {
-    message: String,
+    /// The rule of the route, as the begin of the message; empty where the cause says it.
+    rule: &'static str,
+    cause: String,
     reason: Reason,
 }
 
 impl MeshDenial {
     /// Creates the denial of a request that may not leave through an egress.
     pub(crate) fn of_egress(message: String) -> Self {
-        Self { message, reason: Reason::EgressDenied }
+        Self { rule: "", cause: message, reason: Reason::EgressDenied }
+    }
+
+    /// Returns what is wrong with the request.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn cause(&self) -> &str {
+        &self.cause
     }
 
     /// Returns the reason that the refusal is counted by.
@@ -109,7 +117,7 @@ impl MeshDenial {
 
 impl fmt::Display for MeshDenial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        write!(f, "{}{}", self.rule, self.cause)
     }
 }
 
@@ -343,8 +351,8 @@ async fn mesh_context<'s>(
     match unavailable {
         Some(error) => Err(AdmissionError::Provider(Arc::new(error))),
         None => {
-            let message = format!("this route accepts requests from members of a mesh only: {reason}");
-            Err(AdmissionError::NoMeshContext(MeshDenial { message, reason: counted }))
+            let rule = "this route accepts requests from members of a mesh only: ";
+            Err(AdmissionError::NoMeshContext(MeshDenial { rule, cause: reason, reason: counted }))
         }
     }
 }

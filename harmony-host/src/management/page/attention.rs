@@ -2,9 +2,11 @@
 
 use maud::{Markup, html};
 
+use crate::diagnostics::logged::counted;
 use crate::management::page::clean::clean;
 use crate::management::page::parts::{Tone, problem, state};
 use crate::management::page::view::View;
+use crate::management::troubles::RecentTrouble;
 use crate::snapshot::certificates::{CertificateEnd, CertificateState};
 use crate::status::{AttemptVerdict, Authorization, ProblemReport, SyncStatus, timestamp};
 
@@ -60,6 +62,7 @@ fn items(view: &View<'_>) -> Vec<Item> {
         items.push(Item { tone: Tone::Bad, word: "not saved", what });
     }
     items.extend(view.snapshot.certificates.iter().filter_map(|end| certificate(view, end)));
+    items.extend(view.troubles.iter().map(|one| trouble(view, one)));
     if let Some(effective) = &status.effective {
         // A certificate has its own item.
         let others = effective.warnings.iter().filter(|w| !w.message.starts_with("the certificate in "));
@@ -136,6 +139,21 @@ fn contact(items: &mut Vec<Item>, view: &View<'_>, sync: &SyncStatus) {
             items.push(Item { tone: Tone::Warn, word, what: html! { p { (view.now.prose(text)) } } });
         }
     }
+}
+
+fn trouble(view: &View<'_>, trouble: &RecentTrouble) -> Item {
+    let requests = counted(usize::try_from(trouble.count).unwrap_or(usize::MAX), "request");
+    let what = html! {
+        p {
+            (requests) " of " code { (clean(&trouble.of())) } " in 5 minutes: " (trouble.reason)
+            @if let Some(origin) = &trouble.origin { ", " code { (clean(origin)) } }
+            ", last " (view.now.date(trouble.last_at))
+        }
+        p { (view.now.prose(&trouble.cause)) }
+        p.muted { "Remedy: " (trouble.remedy) }
+    };
+    let word = if trouble.is_backend() { "backend fails" } else { "refused" };
+    Item { tone: Tone::Warn, word, what }
 }
 
 fn certificate(view: &View<'_>, end: &CertificateEnd) -> Option<Item> {

@@ -11,6 +11,7 @@ use crate::host::Control;
 use crate::management::page::api::{self, Api};
 use crate::management::page::samples::Numbers;
 use crate::management::page::times::Now;
+use crate::management::troubles::{RecentTrouble, troubles};
 use crate::snapshot::Snapshot;
 use crate::status::{Authorization, Status};
 use crate::storage::digest::Digest;
@@ -37,6 +38,8 @@ pub(super) struct View<'a> {
     pub(super) search: String,
     /// The numbers of the requests; `None` on a gateway that counts none.
     pub(super) numbers: Option<Numbers>,
+    /// What went wrong with requests in the last minutes.
+    pub(super) troubles: Vec<RecentTrouble>,
     /// The answer of `GET history`; `None` on a gateway without a history.
     pub(super) history: Option<Value>,
     /// The answer of `GET explain` to the URL or path that the reader searches for.
@@ -64,6 +67,7 @@ impl<'a> View<'a> {
             base,
             search,
             numbers,
+            troubles: troubles(snapshot),
             history: None,
             explained: None,
         }
@@ -85,7 +89,7 @@ impl<'a> View<'a> {
     }
 
     /// Returns a tag that changes with what the page shows, except the ages that the script counts itself. It reads the
-    /// status only, so that an open page costs next to nothing.
+    /// status and the troubles only, so that an open page costs next to nothing.
     pub(super) fn tag(&self) -> String {
         let now = self.snapshot.providers.now();
         let certificates = self.snapshot.certificates.iter().map(|end| end.state(now).as_str());
@@ -97,6 +101,7 @@ impl<'a> View<'a> {
             &*self.status,
             self.numbers,
             certificates.collect::<Vec<_>>(),
+            self.troubles.iter().map(RecentTrouble::facts).collect::<Vec<_>>(),
             self.authorization_ends_soon(),
         ]);
         format!("\"{}\"", Digest::of(facts.to_string().as_bytes()))

@@ -6,6 +6,8 @@ use std::io;
 use std::sync::Arc;
 
 use h2::Reason;
+use rustls::CertificateError;
+use tokio::time::error::Elapsed;
 
 use crate::http::body::BodyError;
 use crate::metrics::Fault;
@@ -122,6 +124,50 @@ impl Failure {
             Cause::Http1(Broken::Malformed(_)) => Fault::Invalid,
             Cause::Http2(_) | Cause::Http1(_) => Fault::Closed,
         }
+    }
+
+    /// Returns the words of its first cause, for the operator: they may name internal addresses.
+    pub(in crate::proxy) fn root(&self) -> String {
+        match self.chain().last() {
+            Some(root) if root.is::<Elapsed>() => "no answer before the deadline".to_owned(),
+            root => root.map_or_else(|| self.to_string(), ToString::to_string),
+        }
+    }
+
+    /// Returns the remedy.
+    pub(in crate::proxy) fn remedy(&self) -> &'static str {
+        let tls = self.chain().find_map(|error| error.downcast_ref::<rustls::Error>());
+        match tls {
+            Some(rustls::Error::InvalidCertificate(error)) => match error {
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                    "renew the certificate of the backend; if it is valid, correct the clock of this machine"
+                }
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                    "compare the clock of this machine with the begin of the certificate of the backend"
+                }
+                _ => {
+                    "compare the certificate of the backend with its URL and with the authority that this gateway trusts"
+                }
+            },
+            Some(_) => "compare the TLS settings of the backend with its URL",
+            None => self.fault().remedy(),
+        }
+    }
+
+    /// Returns the causes, the root as the last one. The error inside an I/O error is one of them.
+    fn chain(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        let first: &(dyn StdError + 'static) = match &self.cause {
+            Cause::Connect(error) => &**error,
+            Cause::Http2(error) => error,
+            Cause::Http1(error) => error,
+        };
+        std::iter::successors(Some(first), |error| {
+            let error: &(dyn StdError + 'static) = *error;
+            match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            }
+        })
     }
 
     /// Describes the failure for the client.
