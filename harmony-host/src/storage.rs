@@ -3,6 +3,7 @@
 mod acl;
 pub(crate) mod append;
 pub(crate) mod atomic_file;
+pub(crate) mod complaint;
 pub(crate) mod digest;
 pub(crate) mod exchange;
 pub(crate) mod failpoints;

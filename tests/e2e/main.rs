@@ -32,6 +32,7 @@ mod generation_consistency;
 mod guide;
 mod history;
 mod honoured_keys;
+mod incidents;
 mod load;
 mod logging;
 mod management;

@@ -29,6 +29,15 @@ impl Identity {
         Self::of(&["127.0.0.1", "localhost"])
     }
 
+    /// Returns the identity of a certificate and its key in PEM.
+    ///
+    /// # Panics
+    /// Panics if the certificate cannot be read.
+    pub fn from_pem(cert: String, key: String) -> Self {
+        let der = CertificateDer::from_pem_slice(cert.as_bytes()).expect("a certificate");
+        Self { cert, key, der }
+    }
+
     /// Generates a certificate for these names and its key.
     ///
     /// # Panics

@@ -88,6 +88,15 @@ impl Metrics {
         self.find("harmony_refusals_total", &[("reason", reason)]).expect("a known reason")
     }
 
+    /// Returns each series that satisfies `is_meant`, given its name and its labels.
+    pub fn each(
+        &self,
+        is_meant: impl Fn(&str, &BTreeMap<String, String>) -> bool,
+    ) -> BTreeMap<(String, BTreeMap<String, String>), f64> {
+        let meant = self.series.iter().filter(|series| is_meant(&series.name, &series.labels));
+        meant.map(|series| ((series.name.clone(), series.labels.clone()), series.value)).collect()
+    }
+
     /// The number of series.
     pub fn count(&self) -> usize {
         self.series.len()

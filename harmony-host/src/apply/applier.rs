@@ -12,6 +12,7 @@ use crate::apply::writes::Writes;
 use crate::apply::{JournaledChange, Prepared, Trigger, Verdict};
 use crate::config::LinkedPipeline;
 use crate::diagnostics::logged::{SHOWN, counted, log_errors, log_warnings};
+use crate::diagnostics::problem::Problems;
 use crate::diagnostics::rejection::Rejection;
 use crate::difference::Differences;
 use crate::documents::layers::Layers;
@@ -40,6 +41,8 @@ pub(crate) struct Applier {
     pub(super) last_good: Arc<LastGood>,
     pub(super) history: Arc<History>,
     pub(crate) published: Published,
+    /// The time until which the ends of the certificates are in the log.
+    pub(super) certificates_at: SystemTime,
 }
 
 impl Applier {
@@ -58,6 +61,7 @@ impl Applier {
 
     async fn apply_files(&mut self, touched: Touched, trigger: Trigger, cause: Cause) -> Verdict {
         let serving = self.published.snapshot();
+        self.log_ends_of_certificates(&serving);
         let (read, built) = self.foresight().build(touched).await;
         let digest = read.as_ref().map_or_else(|| self.last_read.digest(), |read| read.digest());
         if let Some(read) = read {
@@ -105,6 +109,18 @@ impl Applier {
             }
             Err(rejection) => self.reject(digest, rejection, trigger, cause),
         }
+    }
+
+    /// Logs the certificates that have come near their end, or to it, since the last look. Those of a new configuration are among
+    /// its warnings.
+    fn log_ends_of_certificates(&mut self, serving: &Snapshot) {
+        let now = self.surroundings.clock.now();
+        let before = std::mem::replace(&mut self.certificates_at, now);
+        let mut problems = Problems::default();
+        for end in serving.certificates.iter().filter(|end| end.state(before) < end.state(now)) {
+            end.warn(now, &mut problems);
+        }
+        log_warnings(&problems.warnings().collect::<Vec<_>>());
     }
 
     /// Returns the last rejection if the same files failed their activation before. Files that fail only once they are

@@ -127,6 +127,7 @@ impl Start {
 
     /// Creates the applier, with `snapshot` live.
     fn applier(self, snapshot: Arc<Snapshot>) -> Applier {
+        let certificates_at = self.surroundings.clock.now();
         let applier = Applier {
             layers: self.layers,
             surroundings: self.surroundings,
@@ -137,6 +138,7 @@ impl Start {
             last_good: self.last_good,
             history: self.history,
             published: Published::new(Arc::clone(&snapshot)),
+            certificates_at,
         };
         log_warnings(&snapshot.warnings);
         applier.report_applied(&snapshot);

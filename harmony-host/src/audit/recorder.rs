@@ -1,6 +1,7 @@
 //! The recorder: takes events from every part of the gateway, and writes them in the background.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 use crate::audit::log::Log;
 use crate::audit::{Event, Place};
 use crate::status::{AuditStatus, StatusBoard};
+use crate::storage::complaint;
 
 /// The number of events that wait for the disk. Further ones are lost, and counted.
 const MAX_WAITING: usize = 1_024;
@@ -120,16 +122,22 @@ impl Audit {
         }
         let (waiting, still_lost) = (queue.events.len(), queue.lost);
         drop(queue);
-        self.report(written.err().map(|error| error.to_string()), newest, waiting, still_lost);
+        self.report(written.err(), newest, waiting, still_lost);
         waiting == 0 && still_lost == 0
     }
 
-    fn report(&self, failure: Option<String>, last: u64, waiting: usize, lost: u64) {
+    fn report(&self, error: Option<io::Error>, last: u64, waiting: usize, lost: u64) {
+        let failure = error.as_ref().map(ToString::to_string);
+        let kind = error.map(|error| error.kind());
+        const MESSAGE: &str = "the audit log cannot be written; its events wait in memory";
         let before = self.0.status.read();
         let known = before.audit.as_ref().and_then(|audit| audit.failure.as_deref());
         match &failure {
             Some(error) if known != Some(error) => {
-                tracing::error!(error, "the audit log cannot be written; its events wait in memory");
+                match kind.is_none_or(|kind| complaint::is_of("audit log", kind)) {
+                    true => tracing::error!(error, "{MESSAGE}"),
+                    false => tracing::info!(error, "{MESSAGE}"),
+                }
             }
             None if known.is_some() => tracing::info!("the audit log can be written again"),
             _ => {}

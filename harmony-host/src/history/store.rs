@@ -18,6 +18,7 @@ use crate::history::recording::{Around, event, new_texts, still_rolled_back};
 use crate::history::state::State;
 use crate::history::{Applied, Managed, Pending, Refused, RolledBackFile};
 use crate::status::{HistoryStatus, RolledBackDocument, StatusBoard};
+use crate::storage::complaint;
 use crate::storage::digest::{Digest, full};
 
 /// The number of attempts that wait to be recorded. Each keeps its configuration in memory.
@@ -293,13 +294,14 @@ impl History {
 
     fn report(&self, inner: &mut Inner, written: io::Result<()>) {
         if let Err(error) = written {
+            const MESSAGE: &str = "the history cannot be written; its newest generations are in memory only";
             inner.is_behind = true;
-            let error = error.to_string();
+            let (kind, error) = (error.kind(), error.to_string());
             if inner.failure.as_ref() != Some(&error) {
-                tracing::error!(
-                    error,
-                    "the history cannot be written; its newest generations are in memory only"
-                );
+                match complaint::is_of("history", kind) {
+                    true => tracing::error!(error, "{MESSAGE}"),
+                    false => tracing::info!(error, "{MESSAGE}"),
+                }
             }
             inner.failure = Some(error);
         } else if inner.log.is_some() && inner.failure.take().is_some() {

@@ -12,6 +12,7 @@ use crate::last_good::{Generation, Metadata, Ring};
 use crate::providers::resolutions::Resolutions;
 use crate::snapshot::Snapshot;
 use crate::status::{LastGoodStatus, StatusBoard, timestamp};
+use crate::storage::complaint;
 use crate::storage::digest::Digest;
 use crate::storage::failpoints::kill;
 
@@ -81,13 +82,16 @@ impl LastGood {
         }
         let saved = lock(&self.ring).save(&Generation::of(&snapshot, metadata.clone(), now));
         kill("kept");
+        let kind = saved.as_ref().err().map(std::io::Error::kind);
         let failure = saved.err().map(|error| error.to_string());
+        const MESSAGE: &str = "the configuration that is served cannot be saved for a restart";
         match &failure {
             None => *written = Some(metadata),
             Some(error) if !self.is_news(error) => {}
-            Some(error) => {
-                tracing::error!(error, "the configuration that is served cannot be saved for a restart")
-            }
+            Some(error) => match kind.is_none_or(|kind| complaint::is_of("last good", kind)) {
+                true => tracing::error!(error, "{MESSAGE}"),
+                false => tracing::info!(error, "{MESSAGE}"),
+            },
         }
         self.record(now, failure);
     }

@@ -26,7 +26,7 @@ pub(crate) struct CertificateEnd {
 }
 
 /// How near the end of a certificate is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CertificateState {
     Valid,
     EndsSoon,
@@ -77,7 +77,7 @@ impl CertificateEnd {
 
     /// Warns about a certificate that has expired or ends soon. It is not rejected: the gateway would stop serving the
     /// other networks over a date.
-    pub(super) fn warn(&self, now: SystemTime, problems: &mut Problems) {
+    pub(crate) fn warn(&self, now: SystemTime, problems: &mut Problems) {
         let end = timestamp(self.ends_at);
         let message = match self.state(now) {
             CertificateState::Valid => return,

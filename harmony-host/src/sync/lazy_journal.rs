@@ -52,5 +52,5 @@ pub(super) async fn note<T: Send + 'static>(
     write: impl FnOnce(&Journal) -> std::io::Result<T> + Send + 'static,
 ) -> Result<T> {
     let written = journal.write(write).await;
-    written.map_err(|cause| Error::unavailable(format!("the journal cannot be written: {cause}")))
+    written.map_err(|cause| Error::unavailable("the journal cannot be written").with_source(cause))
 }

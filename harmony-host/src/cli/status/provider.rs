@@ -40,7 +40,7 @@ pub(super) fn rows(answer: &Value, now: Now, screen: &mut Screen) {
     let sync = &answer["sync"];
     if !sync.is_null() {
         authorization(sync, now, screen);
-        evidence(sync, now, screen);
+        evidence(sync, answer["reason"].as_str().unwrap_or_default(), now, screen);
     }
 }
 
@@ -74,7 +74,7 @@ fn authorization(sync: &Value, now: Now, screen: &mut Screen) {
 }
 
 /// Adds the rows about what was heard and what was done here.
-fn evidence(sync: &Value, now: Now, screen: &mut Screen) {
+fn evidence(sync: &Value, reason: &str, now: Now, screen: &mut Screen) {
     let next = match (sync["due_at"].is_null(), now.left_until(&sync["due_at"])) {
         (true, _) => String::new(),
         (false, None) => "; next poll now".to_owned(),
@@ -120,10 +120,13 @@ fn evidence(sync: &Value, now: Now, screen: &mut Screen) {
     if !change.is_null() && verdict != "applied" {
         let verdict = if verdict == "held" { "deferred" } else { verdict };
         let class = change["class"].as_str().map_or_else(String::new, |class| format!(" ({class})"));
-        let summary = change["summary"].as_str().map_or_else(String::new, |text| format!(": {text}"));
+        // The row `because` may have it.
+        let is_new = |summary: &&str| !reason.contains(summary);
+        let summary = change["summary"].as_str().filter(is_new);
+        let summary = summary.map_or_else(String::new, |text| format!(": {}", now.with_ages(text)));
         let (kind, id) = (text(&change["kind"]), text(&change["id"]));
         let shown = format!("{kind} change {id} {verdict}{class}, {}{summary}", now.when(&change["at"]));
-        screen.row("last change", &now.with_ages(&shown));
+        screen.row("last change", &shown);
     }
     screen.row("not seen", "what another gateway with the same id or token took");
 }

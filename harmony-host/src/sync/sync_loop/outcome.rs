@@ -1,15 +1,24 @@
 //! The end of a pass: when the provider is asked again, and what the status shows.
 
+use std::error::Error as _;
+use std::io;
+
 use provider_api::{CredentialStatus, DisplayDuration, Error};
 use tokio::time::Instant;
 
 use crate::providers::PrimaryProvider;
 use crate::providers::isolate::{credential_status_of, error_chain};
+use crate::storage::complaint;
 use crate::sync::Backoff;
 use crate::sync::call::is_primary;
 use crate::sync::schedule::Schedule;
 use crate::sync::sync_loop::SyncLoop;
 use crate::sync::sync_loop::paused::RELIST;
+
+/// Returns the kind of the I/O error that an error comes from, such as one of the journal.
+fn disk_error(error: &Error) -> Option<io::ErrorKind> {
+    error.source()?.downcast_ref::<io::Error>().map(io::Error::kind)
+}
 
 impl SyncLoop {
     pub(super) fn succeeded(&mut self, asked: Instant) {
@@ -59,7 +68,11 @@ impl SyncLoop {
         let times =
             if failures == 1 { "failed".to_owned() } else { format!("failed {failures} times in a row") };
         let unless = if self.unauthorized { ", or when the gateway is authorized" } else { "" };
-        tracing::warn!(error = message, "the sync with `{name}` {times}; it is retried in {wait}{unless}");
+        let line = format!("the sync with `{name}` {times}; it is retried in {wait}{unless}");
+        match disk_error(error).is_none_or(|kind| complaint::is_of("journal", kind)) {
+            true => tracing::warn!(error = message, "{line}"),
+            false => tracing::info!(error = message, "{line}"),
+        }
         self.status.record_pass(Some((message, failures)));
     }
 }
