@@ -30,6 +30,8 @@ pub(super) struct ClientStream<IO> {
     stall: Stall,
     /// Set when the client has closed its half.
     ended: bool,
+    /// Set until the client sends its first byte.
+    is_unread: bool,
     linger: Option<Linger>,
 }
 
@@ -44,7 +46,12 @@ struct Linger {
 impl<IO> ClientStream<IO> {
     /// Wraps a socket; `first` was read from it.
     pub(super) fn new(io: IO, first: FirstBytes, activity: Arc<Activity>) -> Self {
-        Self { io, first, activity, stall: Stall::default(), ended: false, linger: None }
+        Self { io, first, activity, stall: Stall::default(), ended: false, is_unread: true, linger: None }
+    }
+
+    /// Returns whether the client has sent nothing.
+    pub(super) fn is_unread(&self) -> bool {
+        self.is_unread
     }
 
     fn note(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -71,7 +78,10 @@ impl<IO: AsyncRead + Unpin> AsyncRead for ClientStream<IO> {
         let read = self.read(cx, buffer);
         match buffer.filled().len() - before {
             0 => {}
-            received => self.activity.traffic().receive(received),
+            received => {
+                self.is_unread = false;
+                self.activity.traffic().receive(received);
+            }
         }
         read
     }

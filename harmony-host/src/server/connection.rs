@@ -195,11 +195,17 @@ async fn https<S: Service>(
     caller: Arc<Caller<S>>,
     must_finish: &Notify,
 ) -> Result<(), BoxError> {
-    let Ok(stream) = Box::pin(timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream))).await else {
+    let handshake = acceptor.accept(stream).into_fallible();
+    let Ok(accepted) = Box::pin(timeout(HANDSHAKE_TIMEOUT, handshake)).await else {
         let error = io::Error::new(io::ErrorKind::TimedOut, "it timed out");
         return Err(HandshakeFailed(error).into());
     };
-    let stream = stream.map_err(HandshakeFailed)?;
+    let stream = match accepted {
+        Ok(stream) => stream,
+        // A health check of TCP, or the probe of the gateway: there was no handshake that could fail.
+        Err((error, silent)) if silent.is_unread() => return Err(error.into()),
+        Err((error, _)) => return Err(HandshakeFailed(error).into()),
+    };
     let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
     Box::pin(http(stream, version, caller, must_finish)).await

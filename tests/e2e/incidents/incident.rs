@@ -9,6 +9,9 @@ use tokio::process::Command;
 /// A series by its name and some of its labels.
 type Series<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 
+/// A gauge, and the test that its value passes.
+type Gauge<'a> = (Series<'a>, fn(f64) -> bool);
+
 /// The places that must name the cause of an incident.
 pub(super) struct Cause<'a> {
     /// The name of a row of `status`, and words of that row.
@@ -17,8 +20,8 @@ pub(super) struct Cause<'a> {
     pub(super) line: &'a [&'a str],
     /// The counters that the incident moves. The first one names the cause, the others count the same event.
     pub(super) counters: &'a [Series<'a>],
-    /// A gauge and its values, where a state is the better metric.
-    pub(super) gauge: Option<(Series<'a>, fn(f64) -> bool)>,
+    /// A gauge, where a state is the better metric.
+    pub(super) gauge: Option<Gauge<'a>>,
 }
 
 /// A gateway before an incident.
@@ -77,7 +80,7 @@ impl<'g> Incident<'g> {
     }
 
     /// Waits until these counters have moved, and checks that nothing complains: it is no incident.
-    pub(super) async fn is_quiet(self, counters: &[Series<'_>]) {
+    pub(super) async fn causes_only(self, counters: &[Series<'_>]) {
         let none = Cause { row: ("", &[]), line: &[], counters, gauge: None };
         let moved = self.wait_for_metrics(&none).await;
         assert!(moved.keys().all(|moved| counters.iter().any(|series| is(moved, series))), "{moved:?}");
@@ -113,9 +116,7 @@ impl<'g> Incident<'g> {
             };
             let moved: BTreeMap<String, f64> = now.iter().filter_map(by).collect();
             let has_moved = |series: &Series<'_>| moved.keys().any(|moved| is(moved, series));
-            let is_value = |((name, labels), is): (Series<'_>, fn(f64) -> bool)| {
-                metrics.find(name, labels).is_some_and(is)
-            };
+            let is_value = |((name, labels), is): Gauge<'_>| metrics.find(name, labels).is_some_and(is);
             match cause.counters.iter().all(has_moved) && cause.gauge.is_none_or(is_value) {
                 true => Ok(moved),
                 false => Err((moved, metrics.text().to_owned())),

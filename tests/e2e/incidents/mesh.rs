@@ -91,5 +91,5 @@ async fn stranger() {
     let process = member(&cloud).await;
     let incident = Incident::of(&process).await;
     assert_eq!(process.status_code("/fhir").await, 403);
-    incident.is_quiet(&[("harmony_refusals_total", &[("reason", "mesh_token_missing")])]).await;
+    incident.causes_only(&[("harmony_refusals_total", &[("reason", "mesh_token_missing")])]).await;
 }
