@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use harmony_tests::site::{forward, pipeline};
 use harmony_tests::{GatewayProcess, Identity, Mount, Workdir, free_port};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::certificates::ends_in;
@@ -34,6 +35,10 @@ async fn backend_dead() {
             gauge: None,
         })
         .await;
+    let status = process.provider_status().await;
+    assert_eq!(status["in_sync"], true, "a backend says nothing about the sync");
+    let trouble = &status["troubles"][0];
+    assert_eq!((&trouble["origin"], &trouble["count"]), (&json!(url), &json!(1)), "{trouble}");
 }
 
 /// Returns an authority in PEM, and an identity for 127.0.0.1 that it signed and that has expired.
