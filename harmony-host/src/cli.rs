@@ -20,6 +20,8 @@ mod log_level;
 mod man;
 mod management_client;
 mod metrics_reference;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod out;
 mod pause;
 mod plan;

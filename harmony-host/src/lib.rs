@@ -33,6 +33,8 @@ mod last_good;
 #[cfg(feature = "management")]
 mod management;
 mod metrics;
+#[cfg(feature = "gateway")]
+mod otlp;
 mod plan;
 #[cfg(feature = "failpoints")]
 #[doc(hidden)]

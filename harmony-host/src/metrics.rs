@@ -37,7 +37,7 @@ pub(crate) use pipeline::{Class, Served};
 pub(crate) use pipeline::{PipelineTraffic, RouteTraffic};
 pub(crate) use reason::Reason;
 #[cfg(feature = "gateway")]
-pub(crate) use record::Record;
+pub(crate) use record::{Origin, Record};
 #[cfg(feature = "gateway")]
 pub(crate) use reference::reference;
 #[cfg(feature = "gateway")]

@@ -20,6 +20,10 @@ const TRACE_ID: std::ops::Range<usize> = 3..35;
 const PARENT_ID: std::ops::Range<usize> = 36..52;
 const FLAGS: std::ops::Range<usize> = 53..55;
 
+/// The flag of a trace that is recorded.
+#[cfg(feature = "otlp")]
+const SAMPLED: u8 = 1;
+
 /// The identity of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
@@ -64,6 +68,44 @@ impl Identity {
         }
     }
 
+    /// Begins a new span of the trace: its id is the parent id of the requests that are sent from now on. Returns the id.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn begin_span(&mut self) -> u64 {
+        self.edit(|text| write_hex(&mut text[PARENT_ID], random()));
+        self.span_id()
+    }
+
+    /// Returns the id of the newest span: the parent id in the request to the backend.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn span_id(&self) -> u64 {
+        let digits = self.traceparent.to_str().ok().and_then(|text| text.get(PARENT_ID));
+        digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default()
+    }
+
+    /// Returns whether the trace is marked as sampled.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn is_sampled(&self) -> bool {
+        let digits = self.traceparent.to_str().ok().and_then(|text| text.get(FLAGS));
+        digits
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .is_some_and(|flags| flags & SAMPLED != 0)
+    }
+
+    /// Removes the mark from a trace that the gateway has begun.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn leave_out(&mut self) {
+        self.edit(|text| text[FLAGS].copy_from_slice(b"00"));
+    }
+
+    #[cfg(feature = "otlp")]
+    fn edit(&mut self, edit: impl FnOnce(&mut [u8; TRACEPARENT_LENGTH])) {
+        let Ok(mut text) = <[u8; TRACEPARENT_LENGTH]>::try_from(self.traceparent.as_bytes()) else { return };
+        edit(&mut text);
+        if let Ok(edited) = HeaderValue::from_bytes(&text) {
+            self.traceparent = edited;
+        }
+    }
+
     /// Returns the request id as a header.
     pub(crate) fn header(&self) -> &HeaderValue {
         &self.request_id
@@ -99,6 +141,13 @@ impl Identity {
             headers.insert(name, value.clone());
         }
     }
+}
+
+/// Returns the id of the client's span, if the request continues its trace.
+#[cfg(feature = "otlp")]
+pub(crate) fn parent(headers: &HeaderMap) -> Option<u64> {
+    let sent = only(headers, &TRACEPARENT).filter(|sent| is_traceparent(sent.as_bytes()))?;
+    u64::from_str_radix(sent.to_str().ok()?.get(PARENT_ID)?, 16).ok()
 }
 
 /// Returns the value of a header that is there once.
@@ -223,6 +272,34 @@ mod tests {
             of(&[("traceparent", TRACE), ("traceparent", TRACE)]).1.get_all("traceparent").iter().count(),
             1
         );
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn each_span_is_the_parent_of_the_next_request() {
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, HeaderValue::from_static(TRACE));
+        assert_eq!(parent(&headers), Some(0x00f0_67aa_0ba9_02b7));
+        let mut identity = Identity::of(&headers);
+        let first = identity.span_id();
+        let second = identity.begin_span();
+        assert_ne!(first, second);
+        assert_eq!(identity.span_id(), second);
+        identity.put(&mut headers);
+        assert_eq!(parent(&headers), Some(second));
+        assert_eq!(identity.trace_id(), &TRACE[TRACE_ID]);
+        assert!(!identity.is_sampled(), "the client has left the mark out");
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn a_new_trace_can_be_left_out() {
+        let mut identity = of(&[]).0;
+        assert!(identity.is_sampled());
+        let id = identity.request_id().to_owned();
+        identity.leave_out();
+        assert!(!identity.is_sampled());
+        assert_eq!(identity.trace_id(), id);
     }
 
     #[test]

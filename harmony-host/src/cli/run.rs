@@ -1,5 +1,6 @@
 //! `harmony-host run`: a gateway until a signal stops it.
 
+mod observers;
 mod service_manager;
 mod signals;
 mod summary;
@@ -17,17 +18,16 @@ use crate::cli::config_path::ConfigPath;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
 use crate::cli::log::{Log, Logging};
+#[cfg(feature = "otlp")]
+use crate::cli::otlp::OtlpOptions;
+use crate::cli::run::observers::Observers;
 use crate::cli::run::service_manager::{Message, Reports, tell, while_stopping};
 use crate::cli::run::signals::{Signal, Signals};
 use crate::cli::run::summary::summary;
 use crate::cli::state_dir::StateDir;
 use crate::cli::unknown_keys::UnknownKeys;
 use crate::gateway::RunningGateway;
-use crate::metrics::Traffic;
 use crate::server::descriptors;
-
-/// The time that the access log gets at the end of the process to write its last lines.
-const ACCESS_LOG_FINISH: Duration = Duration::from_secs(1);
 
 /// The arguments of `run`.
 #[derive(Debug, Args)]
@@ -49,6 +49,10 @@ pub(super) struct Run {
 
     #[command(flatten)]
     access_log: AccessLogOptions,
+
+    #[cfg(feature = "otlp")]
+    #[command(flatten)]
+    otlp: OtlpOptions,
 
     /// Count no requests: the benchmark compares with it
     #[arg(long, hide = true)]
@@ -77,20 +81,18 @@ impl Run {
             Ok(log) => log,
             Err(failure) => return failure.print(),
         };
-        let access_log = match self.access_log.start() {
-            Ok(access_log) => access_log,
+        let observers = match Observers::start(&self) {
+            Ok(observers) => observers,
             Err(failure) => return failure.print(),
         };
-        let exit = self.serve(registry, &log, access_log.as_ref()).await;
-        if let Some(access_log) = access_log {
-            access_log.finish(ACCESS_LOG_FINISH);
-        }
+        let exit = self.serve(registry, &log, &observers).await;
+        observers.finish().await;
         log.finish();
         exit
     }
 
     /// Serves until a signal stops the gateway, and returns the exit code.
-    async fn serve(&self, registry: Registry, log: &Logging, access_log: Option<&Arc<AccessLog>>) -> Exit {
+    async fn serve(&self, registry: Registry, log: &Logging, observers: &Observers) -> Exit {
         let Ok(mut signals) = Signals::install() else {
             log.failed("cannot install the signal handlers");
             return Exit::Machine;
@@ -105,7 +107,7 @@ impl Run {
         let mut options = self.state.options(&self.config.config, registry);
         options.audit_key_file = self.audit_key.file();
         options.push_on_start = self.push_on_start;
-        let traffic = Traffic::new(!self.no_request_metrics, access_log.cloned());
+        let traffic = observers.traffic(!self.no_request_metrics);
         options.allow_unknown_keys = self.unknown.allow_unknown_keys;
         options.log_levels = Some(log.levels());
         let gateway = match RunningGateway::start_observed(options, traffic).await {
@@ -115,6 +117,7 @@ impl Run {
                 return Exit::InvalidConfig;
             }
         };
+        observers.name(gateway.snapshot().gateway_id());
         tracing::info!(
             gateway = gateway.snapshot().gateway_id(),
             provider = %gateway.snapshot().primary_provider(),
@@ -123,7 +126,7 @@ impl Run {
         );
         tell(Message::Ready).await;
         let reports = Reports::start(&gateway);
-        let logs = Logs { log, access_log };
+        let logs = Logs { log, access_log: observers.access_log() };
         serve_until_stop(&gateway, &mut signals, logs).await;
         self.stop(gateway, reports, signals, logs).await
     }

@@ -7,7 +7,6 @@ use arc_swap::ArcSwapOption;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::sync::SetOnce;
 
-use crate::access_log::Entry;
 use crate::gateway::client::client;
 use crate::gateway::proof;
 use crate::http::body::Body;
@@ -15,7 +14,7 @@ use crate::http::connection_info::ConnectionInfo;
 use crate::http::respond::problem_of;
 use crate::http::upload::Upload;
 use crate::management::Management;
-use crate::metrics::{Reason, Record, Traffic};
+use crate::metrics::{Origin, Reason, Record, Traffic};
 use crate::proxy::{MakeWay, Proxy, Refused};
 use crate::server::{Probe, Service};
 use crate::snapshot::{ListenerSpec, Snapshot};
@@ -61,9 +60,7 @@ impl Dispatch {
             return answer;
         }
         let network = snapshot.network_of(connection);
-        if let Some(entry) = record.entry() {
-            describe(entry, snapshot, connection, request.headers());
-        }
+        record.come_from(|| origin(snapshot, connection, request.headers()));
         if Management::claims(snapshot, network, request.uri().path()) {
             // The box keeps the state out of that of each request.
             return Box::pin(self.manage(snapshot, connection, std::mem::take(request), record)).await;
@@ -135,12 +132,15 @@ impl Service for Dispatch {
     }
 }
 
-/// Describes the origin of a request in its entry of the access log.
-fn describe(entry: &mut Entry, snapshot: &Snapshot, connection: &ConnectionInfo, headers: &HeaderMap) {
-    entry.network = Some(Arc::from(snapshot.network_of(connection)));
-    entry.generation = snapshot.generation();
+/// Returns the origin of a request.
+fn origin(snapshot: &Snapshot, connection: &ConnectionInfo, headers: &HeaderMap) -> Origin {
     let proxies = &snapshot.config.proxy.trusted_proxies;
-    entry.client = client(connection.peer.ip(), headers, |address| proxies.contains(address));
+    Origin {
+        client: client(connection.peer.ip(), headers, |address| proxies.contains(address)),
+        network: Arc::from(snapshot.network_of(connection)),
+        scheme: connection.scheme.as_str(),
+        generation: snapshot.generation(),
+    }
 }
 
 /// Returns the reason of a response of the management API that is an error.

@@ -3,7 +3,7 @@
 use crate::metrics::definition::{Definition, Kind, Side};
 
 /// All metrics, in the order of the exposition.
-pub(crate) const ALL: [&Definition; 44] = [
+pub(crate) const ALL: [&Definition; 45] = [
     &REQUESTS,
     &REQUEST_DURATION,
     &BACKEND_DURATION,
@@ -18,6 +18,7 @@ pub(crate) const ALL: [&Definition; 44] = [
     &RECEIVED,
     &SENT,
     &LOST_LINES,
+    &DROPPED_SPANS,
     &BUILD,
     &START,
     &GENERATION,
@@ -159,6 +160,14 @@ pub(crate) const LOST_LINES: Definition = Definition {
     kind: Kind::Counter,
     side: Side::Requests,
     help: "Lines of the access log that were dropped or could not be written.",
+    labels: &[],
+};
+
+pub(crate) const DROPPED_SPANS: Definition = Definition {
+    name: "harmony_otlp_dropped_spans",
+    kind: Kind::Counter,
+    side: Side::Requests,
+    help: "Spans that were dropped, or that the collector did not take. Only with `--otlp-endpoint`.",
     labels: &[],
 };
 

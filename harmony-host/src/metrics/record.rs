@@ -1,6 +1,6 @@
 //! The record of one request, from its head to the end of its response.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use crate::metrics::listener::ListenerTraffic;
 use crate::metrics::pipeline::{Class, Live, RouteTraffic};
 use crate::metrics::reason::Reason;
 use crate::metrics::traffic::Traffic;
+use crate::otlp::Spans;
 use crate::trace::Identity;
 
-/// The record of one request, for counters and the access log. It is written where things happen, and read at the end.
+/// The record of one request, for counters, the access log and spans. It is written where things happen, and read at the end.
 #[derive(Debug)]
 pub(crate) struct Record {
     identity: Identity,
@@ -28,6 +29,18 @@ pub(crate) struct Record {
     attempts: u32,
     backend_time: Option<Duration>,
     entry: Option<(Arc<AccessLog>, Box<Entry>)>,
+    spans: Spans,
+}
+
+/// The origin of a request.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// The client by what trusted proxies say; `None` without such a proxy.
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) network: Arc<str>,
+    pub(crate) scheme: &'static str,
+    /// The generation of the configuration that serves the request.
+    pub(crate) generation: u64,
 }
 
 /// The part of the gateway that a request belongs to.
@@ -44,7 +57,8 @@ enum Part {
 impl Record {
     /// Begins the record of a request.
     pub(crate) fn begin<B>(traffic: &Traffic, peer: SocketAddr, request: &Request<B>) -> Self {
-        let identity = Identity::of(request.headers());
+        let mut identity = Identity::of(request.headers());
+        let spans = Spans::begin(traffic.exporter(), peer, request, &mut identity);
         let is_logged = traffic.access_log().is_some();
         let is_counted = traffic.is_counted();
         let entry = |log| (Arc::clone(log), Box::new(Entry::new(peer, request, &identity)));
@@ -58,6 +72,7 @@ impl Record {
             attempts: 0,
             backend_time: None,
             entry,
+            spans,
         }
     }
 
@@ -71,10 +86,31 @@ impl Record {
         self.entry.as_mut().map(|(_, entry)| &mut **entry)
     }
 
+    /// Notes the origin of the request, if something records it.
+    pub(crate) fn come_from(&mut self, origin: impl FnOnce() -> Origin) {
+        if self.entry.is_none() && !self.spans.is_on() {
+            return;
+        }
+        let Origin { client, network, scheme, generation } = origin();
+        self.spans.come_from(client, &network, scheme, generation);
+        if let Some(entry) = self.entry() {
+            (entry.client, entry.network, entry.generation) = (client, Some(network), generation);
+        }
+    }
+
     /// Notes the route of the request.
     pub(crate) fn route(&mut self, route: Option<&Arc<RouteTraffic>>) {
         if let (Some(route), Part::Unrouted) = (route, &self.part) {
             self.part = Part::Route(route.live());
+        }
+    }
+
+    /// Notes the names of the route, and the host that the client has asked for.
+    pub(crate) fn describe_route(&mut self, pipeline: &Arc<str>, endpoint: &Arc<str>, authority: &str) {
+        self.spans.route(pipeline, endpoint, authority);
+        if let Some(entry) = self.entry() {
+            entry.pipeline = Some(Arc::clone(pipeline));
+            entry.endpoint = Some(Arc::clone(endpoint));
         }
     }
 
@@ -89,11 +125,14 @@ impl Record {
     pub(crate) fn probe(&mut self) {
         self.part = Part::Uncounted;
         self.entry = None;
+        self.spans.discard();
     }
 
     /// Notes why the gateway answers the request itself.
     pub(crate) fn refuse(&mut self, reason: Reason) {
         self.reason = Some(reason);
+        // An attempt at a backend that lasted until then has failed for the same reason.
+        self.spans.failed(reason.as_str());
     }
 
     /// Notes the status of the response that begins.
@@ -109,26 +148,32 @@ impl Record {
             live.pipeline.retried();
         }
         self.attempts += 1;
-        if let Some(entry) = self.entry() {
-            entry.origin = Some(origin());
+        if self.entry.is_some() || self.spans.is_on() {
+            let origin = origin();
+            self.spans.attempt(&origin, &mut self.identity);
+            if let Some(entry) = self.entry() {
+                entry.origin = Some(origin);
+            }
         }
         self.start.map(|_| Instant::now())
     }
 
-    /// Notes that the head of the response to the attempt since `sent_at` has come.
-    pub(crate) fn answered(&mut self, sent_at: Option<Instant>) {
+    /// Notes that the head of the response to the attempt since `sent_at` has come, with this status.
+    pub(crate) fn answered(&mut self, sent_at: Option<Instant>, status: u16) {
+        self.spans.answered(status);
         self.backend_time = sent_at.map(|sent_at| sent_at.elapsed());
     }
 
     /// Counts an attempt that failed.
-    pub(crate) fn failed(&self, fault: Fault) {
+    pub(crate) fn failed(&mut self, fault: Fault) {
+        self.spans.failed(fault.as_str());
         if let Part::Route(live) = &self.part {
             live.pipeline.failed(fault);
         }
     }
 
-    /// Counts and logs the request, whose response is over since `now`.
-    pub(crate) fn finish(&mut self, listener: Option<&ListenerTraffic>, now: Instant) {
+    /// Counts and logs the request, whose response is over since `now`: `is_complete` if all of it was given to the connection.
+    pub(crate) fn finish(&mut self, listener: Option<&ListenerTraffic>, is_complete: bool, now: Instant) {
         let duration = self.start.map(|start| now.saturating_duration_since(start));
         let class = Class::of(self.status);
         match &self.part {
@@ -141,9 +186,12 @@ impl Record {
             }
             Part::Uncounted => {}
         }
+        let reason = self.reason.map(Reason::as_str);
+        self.spans.finish(self.status, reason, is_complete);
         if let Some((log, mut entry)) = self.entry.take() {
             entry.status = self.status;
-            entry.reason = self.reason.map(Reason::as_str);
+            entry.reason = reason;
+            entry.is_complete = is_complete;
             entry.attempts = self.attempts;
             entry.duration = duration.unwrap_or_default();
             entry.backend_time = self.backend_time;

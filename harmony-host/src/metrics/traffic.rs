@@ -9,6 +9,7 @@ use crate::diagnostics::throttle::Throttle;
 use crate::metrics::counter::{Counter, Sharded};
 use crate::metrics::listener::ListenerTraffic;
 use crate::metrics::reason::Reason;
+use crate::otlp::Exporter;
 
 /// The traffic of a gateway.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(crate) struct Traffic {
     /// False for a comparison in the benchmark: requests are not counted then.
     is_counted: bool,
     access_log: Option<Arc<AccessLog>>,
+    exporter: Option<Arc<Exporter>>,
 }
 
 #[derive(Debug)]
@@ -40,7 +42,14 @@ impl Traffic {
             listeners: Mutex::default(),
             is_counted,
             access_log,
+            exporter: None,
         }
+    }
+
+    /// Has the spans of its requests exported.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn exporting(self, exporter: Option<Arc<Exporter>>) -> Self {
+        Self { exporter, ..self }
     }
 
     /// Returns whether requests are counted.
@@ -51,6 +60,11 @@ impl Traffic {
     /// Returns the access log, if there is one.
     pub(crate) fn access_log(&self) -> Option<&Arc<AccessLog>> {
         self.access_log.as_ref()
+    }
+
+    /// Returns the exporter of spans, if there is one.
+    pub(crate) fn exporter(&self) -> Option<&Arc<Exporter>> {
+        self.exporter.as_ref()
     }
 
     /// Counts a refused request. Returns the number of those that were not logged since the last line, if a line is due: one a

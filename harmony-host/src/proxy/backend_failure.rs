@@ -7,19 +7,18 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::pool::Failure;
 
 /// A request to a backend, for the log.
-#[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) exchange: &'a Exchange<'a>,
     pub(super) upstream: &'a HttpUpstream,
     /// The URL of the last attempt.
     pub(super) base: &'a BaseUrl,
-    pub(super) record: &'a Record,
+    pub(super) record: &'a mut Record,
 }
 
 impl Asked<'_> {
     /// Logs a request that has no response, and returns the error for the client. Only the log has the cause: it may name
     /// internal addresses.
-    pub(super) fn failed(self, failure: &Failure) -> ProxyError {
+    pub(super) fn failed(&self, failure: &Failure) -> ProxyError {
         let cause = failure.root();
         self.note(failure.fault(), &cause, failure.remedy());
         self.log(&format!("the backend failed: {failure}"), &cause);
@@ -27,7 +26,7 @@ impl Asked<'_> {
     }
 
     /// Counts and logs an answer that is not passed on, and returns the error for the client.
-    pub(super) fn invalid(self, reason: &str) -> ProxyError {
+    pub(super) fn invalid(&mut self, reason: &str) -> ProxyError {
         self.record.failed(Fault::Invalid);
         self.note(Fault::Invalid, reason, Fault::Invalid.remedy());
         self.log("the answer of the backend was not passed on", reason);
@@ -35,7 +34,7 @@ impl Asked<'_> {
     }
 
     /// Counts and logs a backend that is silent, and returns the error for the client.
-    pub(super) fn silent(self) -> ProxyError {
+    pub(super) fn silent(&mut self) -> ProxyError {
         let reason = format!("sent nothing for {} s", self.upstream.timeout.as_secs());
         self.record.failed(Fault::Timeout);
         self.note(Fault::Timeout, &reason, Fault::Timeout.remedy());
@@ -44,16 +43,16 @@ impl Asked<'_> {
     }
 
     /// Notes the failure in the recent troubles of the pipeline.
-    fn note(self, fault: Fault, cause: &str, remedy: &'static str) {
+    fn note(&self, fault: Fault, cause: &str, remedy: &'static str) {
         let kind = TroubleKind::Backend { origin: Some(self.base.origin()), fault };
         self.exchange.admitted.route.pipeline.traffic.troubles.note(kind, cause, remedy);
     }
 
-    fn says(self, what: &str) -> String {
+    fn says(&self, what: &str) -> String {
         format!("backend `{}` {what}", self.upstream.backend)
     }
 
-    fn log(self, message: &str, cause: &str) {
+    fn log(&self, message: &str, cause: &str) {
         let plan = &self.exchange.admitted.route.pipeline;
         let Some(unlogged) = plan.traffic.failures.is_due() else { return };
         let identity = self.record.identity();

@@ -85,17 +85,17 @@ pub(super) async fn forward(
             with_idle_timeout(sending, upstream.timeout, &mut timer, sent_at, || upload.progress()).await
         };
         exchange.connection.timer.put(timer);
-        let tried = backend_failure::Asked { exchange, upstream, base, record };
+        let mut tried = backend_failure::Asked { exchange, upstream, base, record };
         let error = match sent {
             Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let asked = asked.ok_or_else(|| unasked(tried))?;
+                let Some(asked) = asked else { return Err(unasked(tried)) };
                 let accepted = asked.accept(response, tried, &exchange.connection.tunnel)?;
-                record.answered(sent_at);
+                record.answered(sent_at, accepted.status().as_u16());
                 return Ok(accepted);
             }
             Ok(Ok(response)) => {
                 let response = client_response(response, tried)?;
-                record.answered(sent_at);
+                record.answered(sent_at, response.status().as_u16());
                 return Ok(response);
             }
             Ok(Err(error)) => error,
@@ -173,11 +173,11 @@ fn target<'a>(base: &BaseUrl, rest: &str, sent: &'a Uri) -> Result<Cow<'a, PathA
 /// `BadGateway` for a transfer coding that the gateway does not decode.
 fn client_response(
     response: Response<BackendBody>,
-    sent: backend_failure::Asked<'_>,
+    mut sent: backend_failure::Asked<'_>,
 ) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
     if matches!(body, BackendBody::Http2(_)) {
-        clean(&mut parts.headers, sent)?;
+        clean(&mut parts.headers, &mut sent)?;
         append_via(&mut parts.headers, parts.version);
     }
     parts.version = Version::default();
@@ -194,7 +194,7 @@ fn client_response(
 ///
 /// # Errors
 /// `BadGateway` for too many headers, or a transfer coding.
-fn clean(headers: &mut HeaderMap, sent: backend_failure::Asked<'_>) -> Result<(), ProxyError> {
+fn clean(headers: &mut HeaderMap, sent: &mut backend_failure::Asked<'_>) -> Result<(), ProxyError> {
     if headers.len() > MAX_HEADERS {
         return Err(sent.invalid(&format!("sent more than {MAX_HEADERS} headers")));
     }

@@ -1,7 +1,5 @@
 //! The entry of the data plane: checks and admits a request, then hands it to its backend.
 
-use std::sync::Arc;
-
 use http::{Method, Request, Response};
 use provider_api::UrlPath;
 
@@ -82,7 +80,7 @@ impl Proxy {
         let network = head.network;
         let admitted = snapshot.admit_on_route(&head, &mut asked.route).await;
         if let Some(route) = asked.route {
-            note_route(route, network, record);
+            note_route(route, network, authority.to_str().unwrap_or_default(), record);
         }
         let admitted = match admitted {
             Err(AdmissionError::HttpsRequired(origin)) => return Err(redirect(&origin, request)),
@@ -121,13 +119,10 @@ struct Asked<'s> {
     path: Option<String>,
 }
 
-/// Notes the route of a request.
-fn note_route(route: &Route, network: &str, record: &mut Record) {
+/// Notes the route of a request, and the host that it is for.
+fn note_route(route: &Route, network: &str, authority: &str, record: &mut Record) {
     record.route(route.traffic.iter().find(|traffic| *traffic.network == *network));
-    if let Some(entry) = record.entry() {
-        entry.pipeline = Some(Arc::clone(&route.pipeline.name));
-        entry.endpoint = Some(Arc::clone(&route.endpoint));
-    }
+    record.describe_route(&route.pipeline.name, &route.endpoint, authority);
 }
 
 /// Returns the redirect of a request to the https origin.

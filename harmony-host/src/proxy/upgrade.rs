@@ -116,7 +116,7 @@ impl Asked {
 }
 
 /// Returns the error for a backend that switched to a protocol that it was not asked for.
-pub(super) fn unasked(sent: backend_failure::Asked<'_>) -> ProxyError {
+pub(super) fn unasked(mut sent: backend_failure::Asked<'_>) -> ProxyError {
     let status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
     sent.invalid(&format!("answered {status} and was not asked for that protocol"))
 }

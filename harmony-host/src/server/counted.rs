@@ -55,10 +55,9 @@ impl Drop for Counted {
         if let Some(entry) = self.record.entry() {
             entry.bytes_in = self.received.load(Ordering::Relaxed);
             entry.bytes_out = self.sent.load(Ordering::Relaxed);
-            entry.is_complete = self.is_complete.load(Ordering::Relaxed);
         }
-        let now = Instant::now();
-        self.record.finish(Some(self.in_flight.traffic()), now);
+        let (now, is_complete) = (Instant::now(), self.is_complete.load(Ordering::Relaxed));
+        self.record.finish(Some(self.in_flight.traffic()), is_complete, now);
         self.in_flight.end(now);
     }
 }

@@ -36,8 +36,11 @@ pub(super) fn write(snapshot: &Snapshot, traffic: &Traffic, writer: &mut Writer<
     let refusals = traffic.refusals().map(|(reason, count)| ([reason.as_str()], count));
     writer.counter(&metric::REFUSALS, refusals)?;
     write_listeners(&listeners, writer)?;
-    match traffic.access_log() {
-        Some(log) => writer.counter(&metric::LOST_LINES, [([], log.lost())]),
+    if let Some(log) = traffic.access_log() {
+        writer.counter(&metric::LOST_LINES, [([], log.lost())])?;
+    }
+    match traffic.exporter() {
+        Some(exporter) => writer.counter(&metric::DROPPED_SPANS, [([], exporter.dropped())]),
         None => Ok(()),
     }
 }
