@@ -4,6 +4,7 @@ mod access_log;
 mod control;
 mod documents;
 mod identity;
+mod otlp;
 mod requests;
 mod scrapes;
 mod secrets;

@@ -5,6 +5,7 @@
 
 mod binary;
 mod client;
+mod collector;
 pub mod control_plane;
 pub mod crash;
 pub mod disk;
@@ -35,6 +36,7 @@ mod workdir;
 
 pub use binary::{binary, binary_path, faulty_binary, power_cut_binary};
 pub use client::{client, get};
+pub use collector::{Collector, Exported, Span};
 pub use eventually::eventually;
 pub use frozen::until_closed_unread;
 pub use gateway::Gateway;

@@ -19,7 +19,7 @@ pub(super) struct OtlpOptions {
     /// The base URL of the collector, such as http://collector:4318: spans are sent to v1/traces below it, over HTTP with
     /// protobuf. OTEL_EXPORTER_OTLP_HEADERS may have headers, such as an API key, as name=value,name=value.
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
-    otlp_endpoint: Option<Endpoint>,
+    otlp_endpoint: Option<String>,
 
     /// Export this share of the traces that the gateway begins, from 0 to 1
     ///
@@ -33,9 +33,13 @@ impl OtlpOptions {
     /// Starts the export, if it is wanted.
     ///
     /// # Errors
-    /// The headers are malformed, or the root certificates of this machine cannot be read.
+    /// The endpoint or the headers are malformed, or the root certificates of this machine cannot be read.
     pub(super) fn start(&self) -> Result<Option<Exporting>, Failure> {
-        let Some(endpoint) = self.otlp_endpoint.clone() else { return Ok(None) };
+        let Some(endpoint) = &self.otlp_endpoint else { return Ok(None) };
+        // Clap would repeat the value, which may hold a password.
+        let endpoint: Endpoint = endpoint
+            .parse()
+            .map_err(|reason| Failure::new(Exit::Usage, format!("--otlp-endpoint: {reason}")))?;
         let headers = match std::env::var_os(HEADERS).filter(|list| !is_blank(list)) {
             None => Headers::default(),
             Some(list) => {

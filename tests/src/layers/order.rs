@@ -16,6 +16,7 @@ pub(super) const HARMONY_HOST: Order = Order {
         "diagnostics",
         "trace",
         "access_log",
+        "otlp",
         "metrics",
         "http",
         "config",
