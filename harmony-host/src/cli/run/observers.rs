@@ -52,10 +52,7 @@ impl Observers {
     }
 
     /// Tells the observers the id of the gateway.
-    #[cfg_attr(
-        not(feature = "otlp"),
-        expect(unused_variables, clippy::unused_self, reason = "only spans have it")
-    )]
+    #[cfg_attr(not(feature = "otlp"), expect(unused_variables, reason = "only spans have it"))]
     pub(super) fn name(&self, gateway: &str) {
         #[cfg(feature = "otlp")]
         self.spans.iter().for_each(|spans| spans.name(gateway));
