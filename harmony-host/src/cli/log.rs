@@ -29,7 +29,7 @@ use crate::diagnostics::problem::{Problem, Severity};
 use crate::diagnostics::redaction::redact;
 use crate::diagnostics::rejection::Rejection;
 use crate::diagnostics::render::render;
-use crate::host::LogLevels;
+use crate::host::{Levels, LogLevels};
 use crate::status::timestamp;
 
 /// The time that the log gets at the end of the process to write its last lines.
@@ -144,8 +144,11 @@ impl Logging {
         Arc::new(self.levels.clone())
     }
 
-    /// Makes the gateway's own events appear from the level `debug` on, or no longer. Returns the levels in words.
-    pub(super) fn toggle_debug(&self) -> String {
+    /// Makes the gateway's own events appear from the level `debug` on, or no longer. Returns the levels.
+    ///
+    /// # Errors
+    /// Unavailable when the subscriber is gone.
+    pub(super) fn toggle_debug(&self) -> provider_api::Result<Levels> {
         self.levels.toggle_debug()
     }
 

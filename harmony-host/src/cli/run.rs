@@ -206,7 +206,13 @@ async fn serve_until_stop(gateway: &RunningGateway, signals: &mut Signals, logs:
                 let in_flight = gateway.requests_in_flight().await;
                 log.say(&format!("SIGUSR1: {}; requests in flight: {in_flight}", summary(gateway)));
             }
-            Signal::Debug => log.say(&format!("SIGUSR2: the log has {}", log.toggle_debug())),
+            Signal::Debug => match log.toggle_debug() {
+                Ok(levels) => {
+                    log.say(&format!("SIGUSR2: the log has the levels {}", levels.directives.join(",")));
+                    gateway.levels_changed_at("SIGUSR2", &levels).await;
+                }
+                Err(error) => log.say(&format!("SIGUSR2: the log has the levels of before: {error}")),
+            },
         }
     }
 }

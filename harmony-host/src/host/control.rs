@@ -13,6 +13,8 @@ use crate::apply::{Asked, Command, ConfigEdit, Foreseen, Pulse, RollbackReport, 
 use crate::audit::{Actor, Audit, Event};
 use crate::documents::origins::Origins;
 use crate::history::History;
+#[cfg(feature = "management")]
+use crate::host::log_levels::Levels;
 use crate::host::log_levels::LogLevels;
 use crate::host::readiness::Readiness;
 use crate::providers::Surroundings;
@@ -149,6 +151,17 @@ impl Control {
             self.recorded(event).await;
         }
         Some(report)
+    }
+
+    /// Records that the log levels were changed, and waits until that is on the disk, at most 2 s.
+    #[cfg(feature = "management")]
+    pub(crate) async fn levels_changed(&self, levels: &Levels, by: &Actor) {
+        let event = Event::new("log").by(by).verdict("done").text("levels", &levels.directives.join(","));
+        self.recorded(match &levels.until {
+            Some(until) => event.text("until", &until.to_string()),
+            None => event,
+        })
+        .await;
     }
 
     /// Records an event, and waits until it is on the disk, at most 2 s.

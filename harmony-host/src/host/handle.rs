@@ -16,6 +16,8 @@ use crate::diagnostics::rejection::Rejection;
 use crate::history::{ChangeRef, History, Managed};
 use crate::host::authorize::Authorized;
 use crate::host::control::Control;
+#[cfg(feature = "gateway")]
+use crate::host::log_levels::Levels;
 use crate::host::options::{HostOptions, absolute};
 use crate::journal::Journal;
 use crate::last_good::LastGood;
@@ -294,6 +296,12 @@ impl Host {
     #[cfg(feature = "gateway")]
     pub(crate) async fn reload_at(&self, signal: &str) -> Option<Verdict> {
         self.0.control.reload(&Actor::Signal { name: signal.to_owned() }).await
+    }
+
+    /// Records that a signal to the process has changed the log levels.
+    #[cfg(feature = "gateway")]
+    pub(crate) async fn levels_changed_at(&self, signal: &str, levels: &Levels) {
+        self.0.control.levels_changed(levels, &Actor::Signal { name: signal.to_owned() }).await;
     }
 
     #[cfg(feature = "management")]

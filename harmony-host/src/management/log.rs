@@ -7,7 +7,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde::Deserialize;
 
-use crate::audit::{Actor, Event};
+use crate::audit::Actor;
 use crate::host::{Control, Levels};
 use crate::http::respond::{self, problem};
 use crate::management::provider_error::{disabled, provider_failed};
@@ -51,6 +51,7 @@ pub(super) async fn log<B: RequestBody>(
     if let Err(message) = check(&body) {
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message);
     }
+    let before = log.levels();
     let reset = if body.reset { log.reset() } else { Ok(log.levels()) };
     let duration = body.for_secs.map(Duration::from_secs);
     let changed = match body.set.is_empty() {
@@ -59,12 +60,18 @@ pub(super) async fn log<B: RequestBody>(
     };
     match changed {
         Ok(levels) => {
-            let directives = levels.directives.join(",");
-            control.recorded(Event::new("log").by(by).verdict("done").text("levels", &directives)).await;
-            tracing::info!(levels = directives, "the log levels were changed");
+            control.levels_changed(&levels, by).await;
+            tracing::info!(levels = levels.directives.join(","), "the log levels were changed");
             show(&levels)
         }
-        Err(error) => provider_failed(&error),
+        Err(error) => {
+            // The reset before a level that is not valid stays.
+            let levels = log.levels();
+            if levels != before {
+                control.levels_changed(&levels, by).await;
+            }
+            provider_failed(&error)
+        }
     }
 }
 

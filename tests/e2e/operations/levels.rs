@@ -77,6 +77,35 @@ async fn wrong_levels_change_nothing() {
     assert_eq!(run(&dir.config(), dir.path(), &["log-level"]).await.text, "info\n");
 }
 
+/// Each change of the levels is in the audit log with its author, also that of a signal and that before a wrong level.
+#[tokio::test]
+async fn changes_of_levels_are_recorded() {
+    let (dir, _, _) = configuration("");
+    let gateway = Gateway::start(&dir.config()).await;
+    gateway.signal("USR2").await;
+    gateway.wait_for_log("SIGUSR2: the log has the levels info,harmony_host=debug,provider=debug").await;
+    gateway.signal("USR1").await;
+    gateway.wait_for_log("SIGUSR1: ").await;
+    let level = async |arguments: &[&str]| {
+        run(&dir.config(), dir.path(), &[&["log-level"], arguments].concat()).await
+    };
+    level(&["--reset", "dbug"]).await.assert(2, &["did you mean"]);
+    level(&["warn", "--for", "1h"]).await.assert(0, &["warn"]);
+    let records = eventually("the records", || async {
+        let shown = run(&dir.config(), dir.path(), &["audit", "--json"]).await.assert(0, &[]).text;
+        let all: Vec<Value> = serde_json::from_str(&shown).unwrap();
+        let levels: Vec<_> = all.into_iter().filter(|record| record["event"] == "log").collect();
+        if levels.len() == 3 { Ok(levels) } else { Err(levels) }
+    })
+    .await;
+    let levels: Vec<&Value> = records.iter().map(|record| &record["levels"]).collect();
+    assert_eq!(levels, ["info,harmony_host=debug,provider=debug", "info", "warn"]);
+    assert_eq!(records[0]["by"], json!({ "kind": "signal", "name": "SIGUSR2" }));
+    assert_eq!(records[1]["by"]["kind"], "peer");
+    assert_eq!((records[1]["until"].is_null(), records[2]["until"].is_string()), (true, true));
+    assert!(records.iter().all(|record| record["verdict"] == "done"), "{records:?}");
+}
+
 /// An application that keeps its subscriber to itself says so.
 #[tokio::test]
 async fn levels_are_the_applications() {

@@ -51,15 +51,14 @@ impl LevelControl {
     }
 
     /// Sets the level `debug` for the gateway's own events, or returns to the levels of the start if it is set. Returns the
-    /// present levels in words.
-    pub(super) fn toggle_debug(&self) -> String {
+    /// present levels.
+    ///
+    /// # Errors
+    /// The errors of [`LogLevels::reset`].
+    pub(super) fn toggle_debug(&self) -> Result<Levels> {
         let debug = OWN.map(|target| format!("{target}=debug"));
         let is_set = debug.iter().all(|directive| self.state().present.has(directive));
-        let levels = if is_set { self.reset() } else { self.set(&debug, None) };
-        match levels {
-            Ok(levels) => format!("the levels {}", levels.directives.join(",")),
-            Err(error) => format!("the levels of before: {error}"),
-        }
+        if is_set { self.reset() } else { self.set(&debug, None) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -140,7 +139,10 @@ mod tests {
     #[tokio::test]
     async fn debug_is_toggled() {
         let control = control();
-        assert!(control.toggle_debug().contains("provider=debug"));
-        assert_eq!(control.toggle_debug(), "the levels info");
+        assert_eq!(
+            control.toggle_debug().unwrap().directives,
+            ["info", "harmony_host=debug", "provider=debug"]
+        );
+        assert_eq!(control.toggle_debug().unwrap().directives, ["info"]);
     }
 }
