@@ -9,6 +9,8 @@ pub(crate) mod claims;
 #[cfg(feature = "gateway")]
 pub(crate) mod connection_info;
 #[cfg(feature = "gateway")]
+pub(crate) mod forwarded;
+#[cfg(feature = "gateway")]
 pub(crate) mod gather;
 #[cfg(feature = "gateway")]
 pub(crate) mod limits;

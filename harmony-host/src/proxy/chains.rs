@@ -4,6 +4,7 @@ use http::header::{Entry, FORWARDED, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use crate::http::connection_info::ForwardedPeer;
+use crate::http::forwarded::is_list_of_elements;
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -121,47 +122,6 @@ fn join(whole: &mut Vec<u8>, element: &[u8]) {
 /// Returns whether a line of X-Forwarded-For has nothing in it that could hide what follows it.
 fn is_list_of_addresses(line: &[u8]) -> bool {
     line.iter().all(|b| b.is_ascii_alphanumeric() || b" \t,.:;-_[]%/".contains(b))
-}
-
-/// Returns whether each element of a line of Forwarded ends where it seems to: a value is a token or a whole quoted string.
-/// Values with colons and brackets are permitted without quotes, as many proxies write them.
-fn is_list_of_elements(line: &[u8]) -> bool {
-    let mut rest = line;
-    let mut after_equals = false;
-    while let [first, after @ ..] = rest {
-        rest = after;
-        match first {
-            b'"' if after_equals => {
-                let Some(end) = end_of_string(rest) else { return false };
-                rest = rest.get(end..).unwrap_or_default().trim_ascii_start();
-                if !matches!(rest.first(), None | Some(b',' | b';')) {
-                    return false;
-                }
-                after_equals = false;
-            }
-            b'"' | b'\\' | b'(' | b')' => return false,
-            b'=' => after_equals = true,
-            b' ' | b'\t' => {}
-            _ if first.is_ascii_graphic() => after_equals = false,
-            _ => return false,
-        }
-    }
-    true
-}
-
-/// Returns the length of a quoted string, after its first quote.
-fn end_of_string(text: &[u8]) -> Option<usize> {
-    let mut escaped = false;
-    for (at, byte) in text.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some(at + 1),
-            b' '..=b'~' => {}
-            _ => return None,
-        }
-    }
-    None
 }
 
 /// Returns whether each comment of a line of Via ends in it.

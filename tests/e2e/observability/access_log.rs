@@ -91,6 +91,25 @@ async fn a_line_has_what_happened() {
     assert!(!fs::read_to_string(&logged.file).unwrap().contains("canary"), "the query may hold a secret");
 }
 
+/// The client is that of X-Forwarded-For, else that of Forwarded, passing over trusted proxies from the end.
+#[tokio::test]
+async fn a_line_names_the_client_behind_proxies() {
+    let logged = Logged::start("json", &[]).await;
+    let forwarded = "for=6.6.6.6, for=\"[2001:db8::7]:4711\";proto=https, for=127.0.0.1;by=127.0.0.1";
+    for (id, headers, client_address) in [
+        ("rfc-7239", &[("forwarded", forwarded)][..], "2001:db8::7"),
+        ("both", &[("forwarded", "for=6.6.6.6"), ("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),
+        ("hidden", &[("forwarded", "for=203.0.113.8, for=\"")], "127.0.0.1"),
+        ("none", &[], "127.0.0.1"),
+    ] {
+        let request = client().get(logged.observed.url("/fhir")).header("x-request-id", id);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        assert_eq!(request.send().await.unwrap().status(), 200);
+        let line: Value = serde_json::from_str(&logged.wait_for(1, &format!("\"{id}\"")).await[0]).unwrap();
+        assert_eq!(line["client"], client_address, "{id}");
+    }
+}
+
 /// Thousands of requests at once, in both formats: each has a line, or is counted as lost.
 #[tokio::test]
 async fn nothing_is_lost_silently() {
