@@ -82,7 +82,7 @@ async function assertFits(page, where) {
 }
 
 // The states whose pictures are in the documents.
-const DOCUMENTED = new Set(["status", "status-broken", "status-generations", "control-plane-failed"]);
+const DOCUMENTED = new Set(["status", "status-broken", "status-generations", "status-paused", "control-plane-failed"]);
 
 // Checks the page as it is now in three widths and both themes, and takes pictures.
 export async function checkLooks(page, name) {

@@ -28,6 +28,14 @@ async function has(context, operation) {
   return status !== 404;
 }
 
+// Sends the form of the focused button or field, and answers the question with yes.
+async function confirm(page, question, key) {
+  await page.keyboard.press(key);
+  await page.locator("#ask-question").getByText(question).waitFor();
+  await tabTo(page, "#ask-yes");
+  await page.keyboard.press("Enter");
+}
+
 test("an edit is a generation with its cause, and the one before is restored by keyboard", async (context) => {
   if (!await has(context, "history")) return;
   const page = await open(browser, `${edge.admin}/`);
@@ -71,6 +79,74 @@ test("a URL is explained: the route that it takes, and why not another", async (
   await page.locator("#q").fill("/nothing-here");
   await page.keyboard.press("Enter");
   await page.locator("#explanation").getByText("no route").first().waitFor();
+  assertClean(page);
+  await page.context().close();
+});
+
+test("changes are paused with a reason and resumed, by keyboard and without a reload", async () => {
+  const page = await open(browser, `${edge.admin}/`);
+  await page.evaluate(() => { globalThis.isTheSame = true; });
+  await page.locator("#changes").getByText("as they come").waitFor();
+  // A reason is required: the browser says so beside the field, and nothing is sent.
+  await tabTo(page, "#act-pause");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "pause-reason");
+  assert.equal(await page.locator("#ask").isVisible(), false);
+  // Blanks are a reason for the browser, not for the gateway.
+  await page.keyboard.type("  ");
+  await confirm(page, "Pause the changes of the control plane?", "Enter");
+  await page.locator("#pause-error").getByText("`reason` is empty").waitFor();
+  assert.equal(await page.locator("#pause-reason").getAttribute("aria-invalid"), "true");
+  page.faults = page.faults.filter((fault) => !fault.includes("422"));
+
+  await page.locator("#pause-reason").focus();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.type("a migration <b>tonight</b>");
+  await tabTo(page, "#pause-end");
+  await page.keyboard.press("ArrowDown");
+  await tabTo(page, "#act-pause");
+  await page.keyboard.press("Enter");
+  await page.locator("#ask-question").getByText("Pause the changes of the control plane?").waitFor();
+  await page.keyboard.press("Escape");
+  assert.equal((await edge.status()).paused, null, "no is an answer");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "act-pause");
+  assert.equal(await page.locator("#pause-reason").inputValue(), "a migration <b>tonight</b>");
+  await confirm(page, "Pause the changes of the control plane?", "Enter");
+  await page.locator("#changes").getByText("a migration <b>tonight</b>").waitFor();
+  assert.match(await text(page, "#changes"), /paused[\s\S]*by 127\.0\.0\.1, until .* \(in \d+ min\)[\s\S]*No change waits\.[\s\S]*Resume/);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "act-pause", "the focus stays on the button");
+  const { paused } = await edge.status();
+  assert.ok(Date.parse(paused.until) - Date.parse(paused.since) === 1800000, JSON.stringify(paused));
+
+  const { change_id: id } = await world.send("edge", "pipeline", echo("late", "/late"));
+  await page.locator("#changes").getByText("1 change waits.").waitFor();
+  await page.locator("h1").getByText(/^Not in sync/).waitFor();
+  await checkLooks(page, "status-paused");
+  assert.equal(await served("/late"), 404);
+  await page.locator("#main").focus();
+  await tabTo(page, "#act-pause");
+  await confirm(page, "Resume the changes of the control plane?", "Enter");
+  await page.locator("#changes").getByText("as they come").waitFor();
+  await world.settled(id);
+  assert.equal(await served("/late"), 200);
+  await page.locator("h1").getByText(/^In sync/).waitFor();
+  assert.equal(await page.locator("#pause-reason").inputValue(), "", "the form is empty again");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "act-pause");
+  assert.equal(await page.evaluate(() => globalThis.isTheSame), true, "without a reload");
+  assertClean(page);
+  await page.context().close();
+});
+
+test("a pause from the command line appears on an open page", async () => {
+  const page = await open(browser, `${edge.admin}/`);
+  const post = (path, body) => fetch(`${edge.admin}/${path}`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  });
+  assert.equal((await post("sync/pause", { reason: "a look at the disk", by: "olivia" })).status, 200);
+  await page.locator("#changes").getByText("a look at the disk").waitFor();
+  assert.match(await text(page, "#changes"), /by olivia \(127\.0\.0\.1\), until it is resumed/);
+  assert.equal((await post("sync/resume", {})).status, 200);
+  await page.locator("#changes").getByText("as they come").waitFor();
   assertClean(page);
   await page.context().close();
 });

@@ -1,8 +1,10 @@
 //! The status page as HTTP: who gets it, its policy, its tag, and what it never shows. Browsers test it in tests/browser.
 
+use harmony_tests::control_plane::ControlPlane;
 use harmony_tests::site::{BASE, echo, forward, ingress, mesh};
-use harmony_tests::{Site, Workdir, client, eventually};
+use harmony_tests::{InProcessGateway, Site, Workdir, client, eventually};
 use reqwest::{Method, Response};
+use serde_json::{Value, json};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef-management";
 const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
@@ -154,4 +156,36 @@ async fn a_broken_file_is_in_the_first_sentence() {
     let line = site.dir.read("config.toml").lines().position(|line| line.contains("fihr")).unwrap() + 1;
     let sentence = format!("Serving the last good configuration: config.toml:{line} is broken");
     assert!(text.contains(&sentence) && text.contains("did you mean"), "{text}");
+}
+
+/// A pause is on the page with its reason, and a page of another site can neither pause nor resume.
+#[tokio::test]
+async fn a_pause_is_on_the_page() {
+    let cloud = ControlPlane::start().await;
+    let gateway = InProcessGateway::on_demand(&cloud).await;
+    let page = async || {
+        let answer = client().get(gateway.admin_url("/admin/")).header(HTML.0, HTML.1).send().await.unwrap();
+        (answer.headers()["etag"].clone(), answer.text().await.unwrap())
+    };
+    let post = async |path: &str, body: Value, headers: &[(&str, &str)]| {
+        let request = client().post(gateway.admin_url(path)).json(&body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        request.send().await.unwrap().status().as_u16()
+    };
+    let (before, text) = page().await;
+    assert!(text.contains("action=\"/admin/sync/pause\"") && text.contains("as they come"), "{text}");
+    let body = json!({ "reason": "a <b>migration</b>", "for_secs": 1800 });
+    for header in [("origin", "https://evil.example"), ("host", "evil.example")] {
+        assert_eq!(post("/admin/sync/pause", body.clone(), &[header]).await, 403, "{header:?}");
+    }
+    assert_eq!(post("/admin/sync/pause", body, &[]).await, 200);
+    let (paused, text) = page().await;
+    assert!(text.contains("a &lt;b&gt;migration&lt;/b&gt;") && text.contains(" by 127.0.0.1"), "{text}");
+    assert!(text.contains("action=\"/admin/sync/resume\"") && !text.contains("sync/pause"), "{text}");
+    assert_ne!(before, paused, "an open page is told");
+    assert_eq!(post("/admin/sync/resume", json!({}), &[("origin", "https://evil.example")]).await, 403);
+    assert_eq!(post("/admin/sync/resume", json!({}), &[]).await, 200);
+    assert!(page().await.1.contains("as they come"));
+    let local = Site::with(&with_token(), Workdir::new()).await;
+    assert!(!self::page(&local).await.contains("sync/pause"), "there is no control plane");
 }

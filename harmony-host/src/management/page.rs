@@ -8,6 +8,7 @@ mod explanation;
 mod generations;
 mod numbers;
 mod parts;
+mod pause;
 mod samples;
 mod served;
 mod sign_in;

@@ -248,7 +248,7 @@ impl SyncStatus {
 
     /// Returns the number of changes that a pause keeps from being applied: those that the provider lists, and those that
     /// were fetched before it.
-    pub(super) fn waits_for_resume(&self) -> usize {
+    pub(crate) fn waits_for_resume(&self) -> usize {
         self.waiting + self.unsettled
     }
 

@@ -40,8 +40,11 @@ function bodyOf(form) {
   return Object.fromEntries(fields.map((field) => [field.name, field.type === "number" || "number" in field.dataset ? Number(field.value) : field.value]));
 }
 
-// Shows the outcome of an action at the top, and beside its field where it names one.
+// Shows the outcome of an action at the top, and an error beside the field at fault too.
 function showOutcome(form, is, text, problems = []) {
+  const error = form.querySelector("[data-error]");
+  if (error) error.textContent = is === "ok" ? "" : text;
+  form.querySelector("[data-at-fault]")?.setAttribute("aria-invalid", is !== "ok");
   const outcome = document.getElementById("outcome");
   outcome.className = `note ${is}`;
   outcome.hidden = false;
@@ -65,6 +68,7 @@ async function act(form) {
     const done = response.ok && answer.success !== false;
     const text = done ? form.dataset.done || answer.message : answer.message || `the answer is ${response.status}`;
     showOutcome(form, done ? "ok" : "bad", text, [...answer.reasons ?? [], ...(answer.problems ?? []).map(inWords), ...answer.control_plane ?? []]);
+    if (done && "reset" in form.dataset) form.reset();
     if (done && form.dataset.then) history.replaceState(null, "", form.dataset.then.replace("{name}", encodeURIComponent(answer.name)));
     form.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: { done, answer } }));
   } catch {

@@ -7,7 +7,7 @@ use provider_api::DisplayDuration;
 use crate::management::page::clean::clean;
 use crate::management::page::parts::Tone;
 use crate::management::page::view::View;
-use crate::management::page::{attention, generations, numbers, served, verdict};
+use crate::management::page::{attention, generations, numbers, pause, served, verdict};
 
 /// The icon of a page without a state.
 pub(super) const NEUTRAL_ICON: &str = "%23566070";
@@ -97,6 +97,7 @@ pub(super) fn status_page(view: &View<'_>) -> Markup {
             div #lost.note.bad.lost hidden {}
             div #outcome hidden {}
             (verdict.render(view))
+            (pause::section(view))
             (attention::section(view))
             (generations::section(view))
             (served::section(view))
