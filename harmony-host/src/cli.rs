@@ -23,6 +23,7 @@ mod metrics_reference;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod out;
+mod panics;
 mod pause;
 mod plan;
 mod resolve;
@@ -155,6 +156,7 @@ enum Command {
 
 /// Runs the command line of a gateway with the given providers. Returns the exit code of the process.
 pub fn main(registry: Registry) -> ExitCode {
+    panics::print_panics();
     let command = without_blank_variables(Cli::command().version(version(&registry)));
     let own = command.clone();
     let cli = match Cli::from_arg_matches(&command.get_matches()) {

@@ -23,7 +23,8 @@ use crate::cli::log::levels::LevelControl;
 use crate::cli::log::queue::Queue;
 use crate::cli::log::sink::Sink;
 use crate::cli::out;
-use crate::diagnostics::escape::{Escaped, Escaper, escape, is_unsafe};
+use crate::cli::panics::log_panics;
+use crate::diagnostics::escape::{Escaper, escape, is_unsafe};
 use crate::diagnostics::logged::{SHOWN, counted, more};
 use crate::diagnostics::problem::{Problem, Severity};
 use crate::diagnostics::redaction::redact;
@@ -196,25 +197,6 @@ fn human_note(text: &str) -> String {
 /// Returns a warning of the log itself as a JSON event.
 fn json_note(text: &str) -> String {
     json_event("WARN", &json!({ "message": text }))
-}
-
-/// Logs panics as events: the text of a panic may repeat a document, and has lines of its own.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let payload = info.payload();
-        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        let location = info.location().map(ToString::to_string);
-        let backtrace = std::backtrace::Backtrace::capture();
-        let backtrace =
-            (backtrace.status() == std::backtrace::BacktraceStatus::Captured).then(|| backtrace.to_string());
-        tracing::error!(
-            location,
-            backtrace,
-            "a thread panicked: {}",
-            Escaped(text.as_deref().unwrap_or("without a message"))
-        );
-    }));
 }
 
 /// Returns the fields of a problem as a JSON object.

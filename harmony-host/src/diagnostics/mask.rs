@@ -9,6 +9,10 @@ use crate::diagnostics::bare::{lex, variable};
 use crate::diagnostics::broken::broken_values;
 use crate::diagnostics::named_values::{is_named_value, named_items, names_a_value, names_next};
 use crate::diagnostics::near_secret::has_random;
+#[cfg(feature = "gateway")]
+use crate::diagnostics::near_secret::without_random;
+#[cfg(feature = "gateway")]
+use crate::diagnostics::redaction::redact;
 use crate::diagnostics::secret_names::looks_secret;
 use crate::diagnostics::secret_values::{is_secret_value, secret_parts, url_parts};
 use crate::diagnostics::sensitive::Sensitive;
@@ -32,6 +36,12 @@ pub(crate) fn mask_secrets(text: &str, sensitive: &Sensitive) -> String {
         value.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b'*');
     }
     String::from_utf8(bytes).unwrap_or_else(|_| text.bytes().map(mask).collect())
+}
+
+/// Replaces what may be a secret in a text that is no document but may repeat a part of one, such as that of a panic.
+#[cfg(feature = "gateway")]
+pub(crate) fn mask_prose(text: &str) -> String {
+    without_random(&mask_secrets(&redact(text), &Sensitive::default())).into_owned()
 }
 
 /// Returns whether a document holds a secret. Text that is a variable only is none: its value is elsewhere.
