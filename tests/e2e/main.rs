@@ -6,6 +6,7 @@ mod attacks;
 mod authority;
 mod backends;
 mod bulk;
+mod canaries;
 mod certificates;
 mod cli;
 mod cli_truth;
