@@ -17,6 +17,7 @@ use crate::cli::audit::AuditKey;
 use crate::cli::config_path::ConfigPath;
 use crate::cli::duration;
 use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::log::{Log, Logging};
 #[cfg(feature = "otlp")]
 use crate::cli::otlp::OtlpOptions;
@@ -81,7 +82,7 @@ impl Run {
             Ok(log) => log,
             Err(failure) => return failure.print(),
         };
-        let observers = match Observers::start(&self) {
+        let observers = match self.observers() {
             Ok(observers) => observers,
             Err(failure) => return failure.print(),
         };
@@ -89,6 +90,18 @@ impl Run {
         observers.finish().await;
         log.finish();
         exit
+    }
+
+    /// Starts the observers that the command line asks for.
+    ///
+    /// # Errors
+    /// The reason for which one cannot start.
+    fn observers(&self) -> Result<Observers, Failure> {
+        Ok(Observers {
+            access_log: self.access_log.start()?,
+            #[cfg(feature = "otlp")]
+            spans: self.otlp.start()?,
+        })
     }
 
     /// Serves until a signal stops the gateway, and returns the exit code.

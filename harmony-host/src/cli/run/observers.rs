@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access_log::AccessLog;
-use crate::cli::failure::Failure;
-use crate::cli::run::Run;
 use crate::metrics::Traffic;
 #[cfg(feature = "otlp")]
 use crate::otlp::Exporting;
@@ -20,24 +18,12 @@ const SPANS_FINISH: Duration = Duration::from_secs(2);
 /// The access log and the export of spans, as far as they are wanted.
 #[derive(Debug)]
 pub(super) struct Observers {
-    access_log: Option<Arc<AccessLog>>,
+    pub(super) access_log: Option<Arc<AccessLog>>,
     #[cfg(feature = "otlp")]
-    spans: Option<Exporting>,
+    pub(super) spans: Option<Exporting>,
 }
 
 impl Observers {
-    /// Starts what the command line asks for.
-    ///
-    /// # Errors
-    /// The reason for which one cannot start.
-    pub(super) fn start(run: &Run) -> Result<Self, Failure> {
-        Ok(Self {
-            access_log: run.access_log.start()?,
-            #[cfg(feature = "otlp")]
-            spans: run.otlp.start()?,
-        })
-    }
-
     /// Returns the access log, if there is one.
     pub(super) fn access_log(&self) -> Option<&Arc<AccessLog>> {
         self.access_log.as_ref()

@@ -28,7 +28,7 @@ use crate::arguments::Arguments;
 use crate::cpus::Cpus;
 pub(crate) use closed_loop::Row;
 pub(crate) use constant_rate::ConstantRate;
-pub(crate) use idle::{CONNECTIONS as IDLE_CONNECTIONS, Idle};
+pub(crate) use idle::{CONNECTIONS as IDLE_CONNECTIONS, INTERVAL as IDLE_INTERVAL, Idle};
 pub(crate) use instructions::Instructions;
 use proxies::Proxies;
 use scenarios::Scenario;

@@ -24,8 +24,11 @@ pub(crate) const CONNECTIONS: usize = 1000;
 /// The number of requests before the measurement, so that memory that is used once is not counted.
 const WARM_UP: usize = 200;
 
+/// The time between two new connections. Idle ones come over a long time, not all at once.
+pub(crate) const INTERVAL: Duration = Duration::from_millis(5);
+
 /// The time without requests before memory is read.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// The memory of a proxy with idle connections.
 #[derive(Debug, Serialize)]
@@ -90,6 +93,7 @@ async fn one(front: &'static str, target: Target<'_>) -> Outcome<Idle> {
             client.exchange().await.map_err(failed)?;
             clients.push(client);
         }
+        tokio::time::sleep(INTERVAL).await;
     }
     tokio::time::sleep(PAUSE).await;
     let after = tree.resident_kib();

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::table::Table;
-use crate::proxy::{ConstantRate, IDLE_CONNECTIONS, Idle, Instructions, Measured, ProxyReport, Threads};
+use crate::proxy::{
+    ConstantRate, IDLE_CONNECTIONS, IDLE_INTERVAL, Idle, Instructions, Measured, ProxyReport, Threads,
+};
 
 /// Writes all tables.
 pub(super) fn write(f: &mut fmt::Formatter<'_>, report: &ProxyReport) -> fmt::Result {
@@ -124,7 +126,11 @@ fn threads(f: &mut fmt::Formatter<'_>, rows: &[Threads]) -> fmt::Result {
 
 /// Writes the memory of connections.
 fn idle(f: &mut fmt::Formatter<'_>, rows: &[Idle]) -> fmt::Result {
-    writeln!(f, "\nMemory of {IDLE_CONNECTIONS} idle connections after one request on each")?;
+    writeln!(
+        f,
+        "\nMemory of {IDLE_CONNECTIONS} idle connections after one request on each, opened every {} ms",
+        IDLE_INTERVAL.as_millis()
+    )?;
     let mut table = Table::new(["", "", "MiB before", "MiB with them", "KiB/connection"]);
     for row in rows {
         table.row([
