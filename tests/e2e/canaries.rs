@@ -104,7 +104,6 @@ async fn rotate(world: &mut World) {
         let reload = client().post(format!("{}/reload", world.api())).json(&json!({}));
         assert_eq!(world.outputs.ask(reload).await, 200, "{of}");
     }
-    world.settled().await;
 }
 
 /// Authorizes the gateway again: with the token of a user in a file, with one that is refused, and with a machine token.
@@ -129,7 +128,6 @@ async fn enroll(world: &mut World) {
         let request = client().post(format!("{}/token", world.api())).bearer_auth(&world.management_token);
         assert_eq!(world.outputs.ask(request.json(token)).await, expected);
     }
-    world.settled().await;
 }
 
 /// Reads everything that can be read of the running gateway.

@@ -172,9 +172,9 @@ impl Record {
         }
     }
 
-    /// Counts and logs the request, whose response is over since `now`: `is_complete` if all of it was given to the connection.
-    pub(crate) fn finish(&mut self, listener: Option<&ListenerTraffic>, is_complete: bool, now: Instant) {
-        let duration = self.start.map(|start| now.saturating_duration_since(start));
+    /// Counts and logs the request, whose response is over: `is_complete` if all of it was given to the connection.
+    pub(crate) fn finish(&mut self, listener: Option<&ListenerTraffic>, is_complete: bool) {
+        let duration = self.start.map(|start| start.elapsed());
         let class = Class::of(self.status);
         match &self.part {
             Part::Unrouted => listener.into_iter().for_each(|listener| listener.unrouted(class)),

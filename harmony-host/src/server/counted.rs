@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::Response;
-use tokio::time::Instant;
 
 use crate::http::body::Body;
 use crate::http::upload::Upload;
@@ -56,8 +55,6 @@ impl Drop for Counted {
             entry.bytes_in = self.received.load(Ordering::Relaxed);
             entry.bytes_out = self.sent.load(Ordering::Relaxed);
         }
-        let (now, is_complete) = (Instant::now(), self.is_complete.load(Ordering::Relaxed));
-        self.record.finish(Some(self.in_flight.traffic()), is_complete, now);
-        self.in_flight.end(now);
+        self.record.finish(Some(self.in_flight.traffic()), self.is_complete.load(Ordering::Relaxed));
     }
 }

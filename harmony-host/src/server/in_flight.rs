@@ -51,11 +51,7 @@ pub(super) struct OpenStream {
 
 /// A request in flight. It ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct InFlight {
-    activity: Arc<Activity>,
-    /// The time of its end, if it is known.
-    end: Option<Instant>,
-}
+pub(super) struct InFlight(Arc<Activity>);
 
 impl Activity {
     /// Creates the activity of a connection of a listener, which is idle from now on.
@@ -79,7 +75,7 @@ impl Activity {
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.traffic.begin();
-        InFlight { activity: Arc::clone(self), end: None }
+        InFlight(Arc::clone(self))
     }
 
     /// Returns the counters of the listener.
@@ -110,7 +106,7 @@ impl Activity {
     /// Notes that the connection takes no more requests, and is idle from now on.
     pub(super) fn close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
-        self.note_if_idle(Instant::now());
+        self.note_if_idle();
     }
 
     /// Returns the exchanges whose client is so far behind that they can give way.
@@ -148,7 +144,7 @@ impl Activity {
     pub(super) fn set_write_blocked(&self, blocked: bool) {
         if self.write_blocked.load(Ordering::Relaxed) != blocked {
             self.write_blocked.store(blocked, Ordering::Relaxed);
-            self.note_if_idle(Instant::now());
+            self.note_if_idle();
         }
     }
 
@@ -211,11 +207,11 @@ impl Activity {
         }
     }
 
-    fn note_if_idle(&self, now: Instant) {
+    fn note_if_idle(&self) {
         if self.idle_since().is_some() {
             // Nothing is waited for; what the client was behind with is over.
             self.pace.reset();
-            self.idle_since.store(millis_between(self.origin, now), Ordering::Relaxed);
+            self.idle_since.store(millis_since(self.origin), Ordering::Relaxed);
             self.became_idle.notify_waiters();
         }
     }
@@ -224,27 +220,21 @@ impl Activity {
 impl InFlight {
     /// Returns the activity of the connection.
     pub(super) fn activity(&self) -> &Activity {
-        &self.activity
+        &self.0
     }
 
     /// Returns the counters of the listener.
     pub(super) fn traffic(&self) -> &ListenerTraffic {
-        &self.activity.traffic
-    }
-
-    /// Notes that it ends now.
-    pub(super) fn end(&mut self, now: Instant) {
-        self.end = Some(now);
+        &self.0.traffic
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let activity = &self.activity;
-        activity.traffic.finish();
-        activity.has_served.store(true, Ordering::Relaxed);
-        activity.requests.fetch_sub(1, Ordering::Relaxed);
-        activity.note_if_idle(self.end.unwrap_or_else(Instant::now));
+        self.0.traffic.finish();
+        self.0.has_served.store(true, Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        self.0.note_if_idle();
     }
 }
 
@@ -256,11 +246,7 @@ impl Drop for OpenStream {
 
 /// Returns the milliseconds since `origin`.
 pub(super) fn millis_since(origin: Instant) -> u64 {
-    millis_between(origin, Instant::now())
-}
-
-fn millis_between(origin: Instant, now: Instant) -> u64 {
-    u64::try_from(now.saturating_duration_since(origin).as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(origin.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
