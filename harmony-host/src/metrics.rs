@@ -42,4 +42,7 @@ pub(crate) use record::{Origin, Record};
 pub(crate) use reference::reference;
 #[cfg(feature = "gateway")]
 pub(crate) use traffic::Traffic;
-pub(crate) use troubles::{Trouble, TroubleKind};
+#[cfg(feature = "management")]
+pub(crate) use troubles::Trouble;
+#[cfg(feature = "management")]
+pub(crate) use troubles::TroubleKind;
