@@ -126,6 +126,7 @@ pub(super) async fn make(world: &mut World) -> Vec<&'static str> {
         world.outputs.ask(client().get(format!("{api}/")).header("accept", "text/html")).await;
         world.dir.remove("pipelines/wrong.toml");
     }
-    world.settled().await;
+    let reload = client().post(format!("{api}/reload")).json(&json!({}));
+    assert_eq!(world.outputs.ask(reload).await, 200);
     accepted
 }
