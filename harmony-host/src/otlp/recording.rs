@@ -116,8 +116,8 @@ impl Recording {
 
     /// Ends the request, and an attempt that it has left.
     pub(super) fn end(&mut self, status: u16, reason: Option<&'static str>, is_complete: bool) {
-        self.duration = self.began.elapsed();
         self.end_attempt(Outcome::Failed(reason.unwrap_or("cancelled")));
+        self.duration = self.began.elapsed();
         (self.status, self.reason, self.is_complete) = (status, reason, is_complete);
     }
 

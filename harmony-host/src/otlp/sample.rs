@@ -5,21 +5,24 @@
 const BITS: u32 = 56;
 
 /// The share of the traces begun by the gateway that is recorded.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Sample(f64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sample {
+    /// The least random number of a trace that is taken. An integer: the bits are more than those of a float.
+    least: u64,
+}
 
 impl Sample {
     /// Creates a sample from a ratio; `None` unless it is from 0 to 1.
     pub(crate) fn new(ratio: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&ratio).then_some(Self(ratio))
+        let size = 2f64.powi(BITS as i32);
+        (0.0..=1.0).contains(&ratio).then(|| Self { least: ((1.0 - ratio) * size) as u64 })
     }
 
     /// Returns whether a trace is in the sample.
     pub(super) fn takes(self, trace_id: &str) -> bool {
         let digits = trace_id.len().checked_sub(BITS as usize / 4).and_then(|at| trace_id.get(at..));
         let random = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
-        let size = 2f64.powi(BITS as i32);
-        random.is_some_and(|random| random as f64 >= (1.0 - self.0) * size)
+        random.is_some_and(|random| random >= self.least)
     }
 }
 
