@@ -15,7 +15,7 @@ impl Sample {
     /// Creates a sample from a ratio; `None` unless it is from 0 to 1.
     pub(crate) fn new(ratio: f64) -> Option<Self> {
         let size = 2f64.powi(BITS as i32);
-        (0.0..=1.0).contains(&ratio).then(|| Self { least: ((1.0 - ratio) * size) as u64 })
+        (0.0..=1.0).contains(&ratio).then_some(Self { least: ((1.0 - ratio) * size) as u64 })
     }
 
     /// Returns whether a trace is in the sample.
