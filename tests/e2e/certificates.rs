@@ -4,15 +4,19 @@ use std::time::{Duration, SystemTime};
 
 use harmony_host::{Capabilities, HostOptions, check, registry};
 use harmony_tests::site::{BASE, on_ports, pipeline};
-use harmony_tests::{Site, Workdir, client, free_port};
+use harmony_tests::{Gateway, Site, Workdir, client, eventually, free_port};
 use serde_json::Value;
 
 /// A self-signed certificate and its key, which end in this many days.
 pub(crate) fn ends_in(days: i64) -> (String, String) {
-    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     let days_off = Duration::from_secs(24 * 3600) * u32::try_from(days.unsigned_abs()).unwrap();
     let now = SystemTime::now();
-    params.not_after = if days < 0 { now - days_off } else { now + days_off }.into();
+    ends_at(if days < 0 { now - days_off } else { now + days_off })
+}
+
+fn ends_at(end: SystemTime) -> (String, String) {
+    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.not_after = end.into();
     let key = rcgen::KeyPair::generate().unwrap();
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
@@ -77,4 +81,22 @@ async fn certificates_are_in_the_status() {
         .map(|entry| (entry["file"].as_str().unwrap(), entry["state"].as_str().unwrap()))
         .collect();
     assert_eq!(states, [("ca.pem", "expired"), ("cert.pem", "ends soon")], "{answer}");
+}
+
+/// A certificate that ends while it is served is in the log, without an edit.
+#[tokio::test]
+async fn an_end_while_the_gateway_runs_is_logged() {
+    let dir = directory(90, &[90]);
+    let (cert, key) = ends_at(SystemTime::now() + Duration::from_secs(5));
+    dir.write("cert.pem", &cert);
+    dir.write("key.pem", &key);
+    dir.write("config.toml", &on_ports(&config(), free_port(), free_port()));
+    let gateway = Gateway::start(&dir.config()).await;
+    assert!(!gateway.log().contains("the certificate in cert.pem expired at"));
+    eventually("the end is in the log", || async {
+        gateway.signal("HUP").await;
+        let log = gateway.log();
+        if log.contains("the certificate in cert.pem expired at") { Ok(()) } else { Err(log) }
+    })
+    .await;
 }

@@ -128,16 +128,12 @@ impl Audit {
 
     fn report(&self, error: Option<io::Error>, last: u64, waiting: usize, lost: u64) {
         let failure = error.as_ref().map(ToString::to_string);
-        let kind = error.map(|error| error.kind());
-        const MESSAGE: &str = "the audit log cannot be written; its events wait in memory";
         let before = self.0.status.read();
         let known = before.audit.as_ref().and_then(|audit| audit.failure.as_deref());
-        match &failure {
-            Some(error) if known != Some(error) => {
-                match kind.is_none_or(|kind| complaint::is_of("audit log", kind)) {
-                    true => tracing::error!(error, "{MESSAGE}"),
-                    false => tracing::info!(error, "{MESSAGE}"),
-                }
+        match &error {
+            Some(error) if known != failure.as_deref() => {
+                let message = "the audit log cannot be written; its events wait in memory";
+                complaint::complain("audit log", error, message);
             }
             None if known.is_some() => tracing::info!("the audit log can be written again"),
             _ => {}

@@ -8,7 +8,7 @@ use crate::cli::out;
 use crate::diagnostics::escape::Escaped;
 use crate::diagnostics::mask::mask_prose;
 
-/// What is told of a panic.
+/// The facts that are told of a panic.
 struct Told {
     text: String,
     location: Option<String>,

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use crate::diagnostics::bare::{Bare, variable};
 use crate::diagnostics::problem::{Problem, Problems};
 use crate::diagnostics::redaction;
+use crate::diagnostics::secret_names::looks_secret;
 use crate::diagnostics::source::{Place, Source};
 
 /// A use of a variable in a document.
@@ -204,7 +205,7 @@ impl<'d, 'l> Substitution<'d, 'l> {
                 Some(bare) => {
                     let name = bare.name.clone();
                     let scalar = (self.lookup)(&name)
-                        .map_err(|reason| format!("the variable {name} {reason}"))
+                        .map_err(|reason| format!("{} {reason}", in_words(&name, key, true)))
                         .map(|text| bare.value.get_or_init(|| text.trim().to_owned()))
                         .and_then(|text| scalar(text).ok_or_else(|| no_scalar(&name)));
                     let failure = scalar.map(|scalar| *value.get_mut() = scalar).err();
@@ -244,7 +245,8 @@ impl<'d, 'l> Substitution<'d, 'l> {
                     self.expanded += value.len();
                     expanded.push_str(value);
                 }
-                let mut failure = value.as_ref().err().map(|reason| format!("the variable {name} {reason}"));
+                let words = || in_words(name, key, length == text.len());
+                let mut failure = value.as_ref().err().map(|reason| format!("{} {reason}", words()));
                 if self.expanded > MAX_EXPANDED && !failed {
                     failure = Some(format!("the variables of this file have more than {MAX_EXPANDED} bytes"));
                 }
@@ -271,6 +273,18 @@ impl<'d, 'l> Substitution<'d, 'l> {
         }
         expanded.push_str(rest);
         (!failed).then_some(expanded)
+    }
+}
+
+/// Returns a variable in words, of which the value of `key` is the whole, or a part. In a secret a dollar sign may be one of its
+/// own, and what looks like a name behind it a part of the secret.
+fn in_words(name: &str, key: &str, is_whole: bool) -> String {
+    let is_name = is_whole && !name.bytes().any(|byte| byte.is_ascii_lowercase());
+    let last = key.rsplit('.').next().unwrap_or(key);
+    if is_name || !looks_secret(last) {
+        format!("the variable {name}")
+    } else {
+        "a variable in it".to_owned()
     }
 }
 
@@ -322,6 +336,19 @@ mod tests {
     }
 
     /// A value inside a string is text, whatever is in it: it ends no string and adds no key.
+    /// A password may have a dollar sign.
+    #[test]
+    fn a_part_of_a_secret_is_no_name_of_a_variable() {
+        for (key, name, is_whole, expected) in [
+            ("mesh.x.jwt_secret", "JWT_SECRET", true, "the variable JWT_SECRET"),
+            ("mesh.x.jwt_secret", "JWT_SECRET", false, "a variable in it"),
+            ("mesh.x.jwt_secret", "horse", true, "a variable in it"),
+            ("backends.x.url", "host", false, "the variable host"),
+        ] {
+            assert_eq!(in_words(name, key, is_whole), expected, "{key} {name}");
+        }
+    }
+
     #[test]
     fn values_break_out_of_nothing() {
         for quotes in ["\"", "'", "\"\"\"", "'''"] {

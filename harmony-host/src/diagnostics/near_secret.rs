@@ -1,6 +1,7 @@
 //! Names that are probably misspelled names of secrets, and values that look random: no excerpt and no message shows them.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::diagnostics::secret_names::looks_secret;
 
@@ -54,8 +55,14 @@ pub(super) fn has_random(text: &str) -> bool {
     text.split(|c: char| !is_in_word(c)).any(is_random)
 }
 
-/// Replaces the words of a message that look random, such as a secret that was given as the name of a file.
+/// Replaces what is no text of a message: words that look random, such as a secret that was given as the name of a file, and a
+/// private key that was.
 pub(super) fn without_random(text: &str) -> Cow<'_, str> {
+    if let Some(key) = private_key(text) {
+        let (before, after) = (text.get(..key.start), text.get(key.end..));
+        let rest = [before.unwrap_or_default(), "…", after.unwrap_or_default()].concat();
+        return Cow::Owned(without_random(&rest).into_owned());
+    }
     if !has_random(text) {
         return Cow::Borrowed(text);
     }
@@ -64,6 +71,16 @@ pub(super) fn without_random(text: &str) -> Cow<'_, str> {
         false => word.to_owned(),
     };
     Cow::Owned(text.split_inclusive(|c: char| !is_in_word(c)).map(shown).collect())
+}
+
+/// Returns the range of the first private key in PEM, which ends with the text if it has no end.
+fn private_key(text: &str) -> Option<Range<usize>> {
+    const MARK: &str = "PRIVATE KEY-----";
+    let mark = text.find(MARK)?;
+    let start = text.get(..mark)?.rfind("-----").unwrap_or(mark);
+    let behind = mark + MARK.len();
+    let end = text.get(behind..)?.find(MARK).map_or(text.len(), |at| behind + at + MARK.len());
+    Some(start..end)
 }
 
 fn is_in_word(c: char) -> bool {
@@ -123,6 +140,16 @@ mod tests {
         ] {
             assert!(!is_near_secret(name) || name == "taken_over", "{name}");
         }
+    }
+
+    #[test]
+    fn private_keys_are_hidden() {
+        let key =
+            |end: &str| format!("the file /a/-----BEGIN PRIVATE KEY-----\\nsecret\\n{end} cannot be read");
+        assert_eq!(without_random(&key("-----END PRIVATE KEY-----")), "the file /a/… cannot be read");
+        assert_eq!(without_random(&key("")), "the file /a/…");
+        let two = "-----BEGIN RSA PRIVATE KEY-----a-----END RSA PRIVATE KEY-----";
+        assert_eq!(without_random(&format!("{two} and {two}")), "… and …");
     }
 
     #[test]

@@ -118,6 +118,8 @@ impl Redaction<'_> {
             let shown: Vec<&str> = path.iter().map(String::as_str).collect();
             let secret = all
                 || self.sensitive.is_secret(&shown, is_section(item))
+                // No file of this host can have a misspelled key of its own; one of Harmony's is not checked here.
+                || self.sensitive.is_near(&shown, is_section(item))
                 || names_secret && is_named_value(key.get());
             if !self.item(item, path, secret) {
                 removed.push(key.get().to_owned());

@@ -294,16 +294,13 @@ impl History {
 
     fn report(&self, inner: &mut Inner, written: io::Result<()>) {
         if let Err(error) = written {
-            const MESSAGE: &str = "the history cannot be written; its newest generations are in memory only";
             inner.is_behind = true;
-            let (kind, error) = (error.kind(), error.to_string());
-            if inner.failure.as_ref() != Some(&error) {
-                match complaint::is_of("history", kind) {
-                    true => tracing::error!(error, "{MESSAGE}"),
-                    false => tracing::info!(error, "{MESSAGE}"),
-                }
+            let failure = Some(error.to_string());
+            if inner.failure != failure {
+                let message = "the history cannot be written; its newest generations are in memory only";
+                complaint::complain("history", &error, message);
             }
-            inner.failure = Some(error);
+            inner.failure = failure;
         } else if inner.log.is_some() && inner.failure.take().is_some() {
             tracing::info!("the history can be written again");
         }

@@ -23,11 +23,10 @@ pub(crate) fn authority(
     let (first, None) = (hosts.next(), hosts.next()) else {
         return Err("the request has more than one Host header");
     };
-    if let (Some(first), None) = (first, uri.authority()) {
-        return known.check(first);
-    }
-    let host = first.map(host).transpose()?;
-    let authority = uri.authority().ok_or(MISSING)?.as_str();
+    let Some(authority) = uri.authority() else {
+        return known.check(first.ok_or(MISSING)?);
+    };
+    let (host, authority) = (first.map(host).transpose()?, authority.as_str());
     if authority.contains('@') {
         return Err("the request names a user in its host");
     }

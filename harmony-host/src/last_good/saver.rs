@@ -82,16 +82,14 @@ impl LastGood {
         }
         let saved = lock(&self.ring).save(&Generation::of(&snapshot, metadata.clone(), now));
         kill("kept");
-        let kind = saved.as_ref().err().map(std::io::Error::kind);
-        let failure = saved.err().map(|error| error.to_string());
-        const MESSAGE: &str = "the configuration that is served cannot be saved for a restart";
-        match &failure {
-            None => *written = Some(metadata),
-            Some(error) if !self.is_news(error) => {}
-            Some(error) => match kind.is_none_or(|kind| complaint::is_of("last good", kind)) {
-                true => tracing::error!(error, "{MESSAGE}"),
-                false => tracing::info!(error, "{MESSAGE}"),
-            },
+        let failure = saved.as_ref().err().map(ToString::to_string);
+        match saved {
+            Ok(_) => *written = Some(metadata),
+            Err(error) if self.is_news(&error.to_string()) => {
+                let message = "the configuration that is served cannot be saved for a restart";
+                complaint::complain("last good", &error, message);
+            }
+            Err(_) => {}
         }
         self.record(now, failure);
     }

@@ -88,7 +88,7 @@ pub(crate) struct PipelineTraffic {
     counts: OnceLock<Sharded<PipelineCounts>>,
     /// The throttle of the log lines about its backend.
     pub(crate) failures: Throttle,
-    /// What went wrong in the last minutes.
+    /// The troubles of the last minutes.
     pub(crate) troubles: Troubles,
 }
 

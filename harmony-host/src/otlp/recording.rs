@@ -1,4 +1,4 @@
-//! What the spans of one request are made of, noted while it is served.
+//! The facts of which the spans of one request are made, noted while it is served.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

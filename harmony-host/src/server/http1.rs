@@ -30,9 +30,9 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The reason for which a connection is not served on as it was.
 enum Pause {
-    /// It must finish after the request in flight.
+    /// The connection must finish after the request in flight.
     Finish,
-    /// It is idle since this time.
+    /// The connection is idle since this time, in milliseconds.
     Rest(u64),
 }
 

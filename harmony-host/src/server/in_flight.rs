@@ -27,6 +27,7 @@ pub(super) struct Activity {
     /// Set when an exchange has ended.
     has_served: AtomicBool,
     is_closing: AtomicBool,
+    /// Set when a request body was not read to its end.
     stays_awake: AtomicBool,
     /// The pace of the client at the socket, and in the exchange of HTTP/1.
     pace: Arc<Pace>,

@@ -91,7 +91,7 @@ pub enum AdmissionError {
 /// The reason why a request has no mesh context where it needs one.
 #[derive(Clone, Debug)]
 pub struct MeshDenial {
-    /// The rule of the route, as the begin of the message; empty where the cause says it.
+    /// The rule of the route, as the beginning of the message; empty where the cause says it.
     rule: &'static str,
     cause: String,
     reason: Reason,

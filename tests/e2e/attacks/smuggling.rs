@@ -1,7 +1,12 @@
 //! Request smuggling: requests that the gateway and the upstream could interpret differently.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use harmony_tests::site::{forward, ingress};
 use harmony_tests::{Raw, RawServer, Site, Upstream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{open, paths};
 
@@ -159,4 +164,55 @@ async fn unknown_transfer_codings_are_rejected() {
         assert!(matches!(answer.statuses()[..], [400 | 501]), "{coding}: {}", answer.0);
     }
     assert_eq!(paths(&upstream), [""; 0]);
+}
+
+/// Starts a backend that answers each head at once, and reads on. Returns its URL, and all that it has read.
+async fn answering_early() -> (String, Arc<Mutex<String>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen: Arc<Mutex<String>> = Arc::default();
+    let all = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let all = Arc::clone(&all);
+            tokio::spawn(async move {
+                let (mut some, mut is_answered) = ([0; 4096], false);
+                while let Ok(count @ 1..) = stream.read(&mut some).await {
+                    all.lock().unwrap().push_str(&String::from_utf8_lossy(&some[..count]));
+                    if !std::mem::replace(&mut is_answered, true) {
+                        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                        stream.write_all(answer).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    (url, seen)
+}
+
+/// A connection whose request body is not over keeps its place in the body, however long the client waits: what follows is no
+/// request, also after the time at which idle connections give up their buffers.
+#[tokio::test]
+async fn the_rest_of_a_body_is_no_request_after_a_pause() {
+    let (url, seen) = answering_early().await;
+    let site = Site::serving(&forward("all", "/", &url)).await;
+    for (framing, start) in
+        [("Content-Length: 1000", "start"), ("Transfer-Encoding: chunked", "3e8\r\nstart")]
+    {
+        let mut client = TcpStream::connect(("127.0.0.1", site.port)).await.unwrap();
+        let head = format!("POST /upload HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n{start}");
+        client.write_all(head.as_bytes()).await.unwrap();
+        let mut some = [0; 1024];
+        let count = client.read(&mut some).await.unwrap();
+        assert!(some[..count].starts_with(b"HTTP/1.1 200 OK\r\n"), "{framing}");
+        // The pause is the attack: idle connections rest after a second.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        client.write_all(SMUGGLED.as_bytes()).await.unwrap();
+        let answer = Raw::rest_of(&mut client).await;
+        assert_eq!(answer.statuses(), [0; 0], "{framing}: {}", answer.0);
+    }
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.matches("POST /upload").count(), 2);
+    // As a request it would have the headers that the gateway writes.
+    assert!(!seen.contains("GET /smuggled HTTP/1.1\r\nhost:"), "{seen}");
 }

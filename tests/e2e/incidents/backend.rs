@@ -11,7 +11,15 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::certificates::ends_in;
+use crate::incidents::incident::Series;
 use crate::incidents::{Cause, Incident, control_plane};
+
+/// The counters of a backend that cannot be reached.
+const UNREACHABLE: [Series<'_>; 3] = [
+    ("harmony_backend_failures_total", &[("pipeline", "fhir"), ("kind", "unreachable")]),
+    ("harmony_backend_retries_total", &[("pipeline", "fhir")]),
+    ("harmony_refusals_total", &[("reason", "backend_unreachable")]),
+];
 
 #[tokio::test]
 async fn backend_dead() {
@@ -27,11 +35,7 @@ async fn backend_dead() {
                 &[&url, "FAILS (unreachable)", "of pipeline fhir", "Connection refused", "see if it runs"],
             ),
             line: &["the backend failed", "pipeline=\"fhir\"", "Connection refused"],
-            counters: &[
-                ("harmony_backend_failures_total", &[("pipeline", "fhir"), ("kind", "unreachable")]),
-                ("harmony_backend_retries_total", &[("pipeline", "fhir")]),
-                ("harmony_refusals_total", &[("reason", "backend_unreachable")]),
-            ],
+            counters: &UNREACHABLE,
             gauge: None,
         })
         .await;
@@ -109,11 +113,7 @@ async fn certificate_of_a_backend_expired() {
                 &[&url, "of pipeline fhir", "certificate expired", "renew the certificate of the backend"],
             ),
             line: &["the backend failed", "pipeline=\"fhir\"", "certificate expired"],
-            counters: &[
-                ("harmony_backend_failures_total", &[("pipeline", "fhir"), ("kind", "unreachable")]),
-                ("harmony_backend_retries_total", &[("pipeline", "fhir")]),
-                ("harmony_refusals_total", &[("reason", "backend_unreachable")]),
-            ],
+            counters: &UNREACHABLE,
             gauge: None,
         })
         .await;

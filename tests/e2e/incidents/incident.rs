@@ -7,7 +7,7 @@ use harmony_tests::{Gateway, GatewayProcess, Metrics, binary, eventually};
 use tokio::process::Command;
 
 /// A series by its name and some of its labels.
-type Series<'a> = (&'a str, &'a [(&'a str, &'a str)]);
+pub(super) type Series<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 
 /// A gauge, and the test that its value passes.
 type Gauge<'a> = (Series<'a>, fn(f64) -> bool);

@@ -24,64 +24,45 @@ async fn send(process: &GatewayProcess, token: &Forged) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
-/// The clock of the sender is 10 minutes ahead.
-#[tokio::test]
-async fn clock_off() {
+/// Sends a token some times, and checks that the cause of the refusal is named in these words.
+async fn names_the_cause(token: impl Fn() -> Forged, times: usize, reason: &str, words: &[&str]) {
     let cloud = control_plane().await;
     let process = member(&cloud).await;
     let incident = Incident::of(&process).await;
-    for _ in 0..3 {
-        assert_eq!(send(&process, &Forged::of("clinic").shifted(600)).await, 403);
+    for _ in 0..times {
+        assert_eq!(send(&process, &token()).await, 403);
     }
+    let requests = if times == 1 { "1 request".to_owned() } else { format!("{times} requests") };
+    let counted = format!("{reason}: {requests} of pipeline fhir");
     incident
         .has(Cause {
-            row: (
-                "refused",
-                &["mesh_token_not_yet_valid: 3 requests of pipeline fhir", "clocks", "compare the clock"],
-            ),
-            line: &["a request was refused", "mesh_token_not_yet_valid", "clocks", "compare the clock"],
-            counters: &[("harmony_refusals_total", &[("reason", "mesh_token_not_yet_valid")])],
+            row: ("refused", &[&[&*counted], words].concat()),
+            line: &[&["a request was refused", reason], words].concat(),
+            counters: &[("harmony_refusals_total", &[("reason", reason)])],
             gauge: None,
         })
         .await;
+}
+
+/// The clock of the sender is 10 minutes ahead.
+#[tokio::test]
+async fn clock_off() {
+    let ahead = || Forged::of("clinic").shifted(600);
+    names_the_cause(ahead, 3, "mesh_token_not_yet_valid", &["clocks", "compare the clock"]).await;
 }
 
 /// The clock of the sender is 10 minutes behind.
 #[tokio::test]
 async fn clock_behind() {
-    let cloud = control_plane().await;
-    let process = member(&cloud).await;
-    let incident = Incident::of(&process).await;
-    assert_eq!(send(&process, &Forged::of("clinic").shifted(-600)).await, 403);
-    incident
-        .has(Cause {
-            row: (
-                "refused",
-                &["mesh_token_expired: 1 request of pipeline fhir", "expired 5 min ago", "compare the clock"],
-            ),
-            line: &["a request was refused", "mesh_token_expired", "expired 5 min ago", "compare the clock"],
-            counters: &[("harmony_refusals_total", &[("reason", "mesh_token_expired")])],
-            gauge: None,
-        })
-        .await;
+    let behind = || Forged::of("clinic").shifted(-600);
+    names_the_cause(behind, 1, "mesh_token_expired", &["expired 5 min", "compare the clock"]).await;
 }
 
 /// The sender has another secret.
 #[tokio::test]
 async fn secrets_differ() {
-    let cloud = control_plane().await;
-    let process = member(&cloud).await;
-    let incident = Incident::of(&process).await;
-    let other = Forged::of("clinic").signed_with(b"another-secret-of-more-than-32-bytes-for-tests");
-    assert_eq!(send(&process, &other).await, 403);
-    incident
-        .has(Cause {
-            row: ("refused", &["mesh_token_signature: 1 request of pipeline fhir", "compare the secret"]),
-            line: &["a request was refused", "mesh_token_signature", "compare the secret"],
-            counters: &[("harmony_refusals_total", &[("reason", "mesh_token_signature")])],
-            gauge: None,
-        })
-        .await;
+    let other = || Forged::of("clinic").signed_with(b"another-secret-of-more-than-32-bytes-for-tests");
+    names_the_cause(other, 1, "mesh_token_signature", &["compare the secret"]).await;
 }
 
 /// Requests without a token are no incident: any stranger sends them.

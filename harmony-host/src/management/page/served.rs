@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use crate::config::{Destination, LinkedPipeline};
 use crate::diagnostics::logged::counted;
+use crate::difference::words::without_secrets;
 use crate::management::page::clean::clean;
 use crate::management::page::explanation::explanation;
 use crate::management::page::parts::{Tone, state};
@@ -23,7 +24,7 @@ pub(super) fn section(view: &View<'_>) -> Markup {
                 div.fields {
                     div.field.wide {
                         label for="q" { "A URL or path shows the route that it takes; any other text finds pipelines" }
-                        input #q name="q" type="search" value=(view.search) autocomplete="off" spellcheck="false";
+                        input #q name="q" type="search" value=(without_secrets(&view.search)) autocomplete="off" spellcheck="false";
                     }
                     button { "Find" }
                 }
@@ -53,7 +54,7 @@ fn pipelines(view: &View<'_>) -> Markup {
         h3 #pipelines-title { "Pipelines" }
         @match (all.is_empty(), found.is_empty()) {
             (true, _) => p.empty { "There is no pipeline: every request is answered 404. Add one to the directory of pipelines, or at the control plane." },
-            (_, true) => p.empty { "No pipeline has " code { (clean(&view.search)) } " in its name, routes or destination." },
+            (_, true) => p.empty { "No pipeline has " code { (clean(&without_secrets(&view.search))) } " in its name, routes or destination." },
             _ => {
                 table role="table" aria-labelledby="pipelines-title" {
                     thead { tr { th scope="col" { "Pipeline" } th scope="col" { "Routes" } th scope="col" { "Leads to" } th scope="col" { "State" } } }

@@ -38,7 +38,7 @@ pub(super) struct View<'a> {
     pub(super) search: String,
     /// The numbers of the requests; `None` on a gateway that counts none.
     pub(super) numbers: Option<Numbers>,
-    /// What went wrong with requests in the last minutes.
+    /// The troubles with requests in the last minutes.
     pub(super) troubles: Vec<RecentTrouble>,
     /// The answer of `GET history`; `None` on a gateway without a history.
     pub(super) history: Option<Value>,
@@ -59,6 +59,10 @@ impl<'a> View<'a> {
         let search = pairs.find(|(name, _)| name == "q").map_or(Cow::Borrowed(""), |(_, value)| value);
         let mut search = search.trim().to_owned();
         search.truncate(search.floor_char_boundary(MAX_SEARCH));
+        if is_target(&search) {
+            // A browser sends no fragment. One that was copied may hold a token.
+            search.truncate(search.find('#').unwrap_or(search.len()));
+        }
         Self {
             snapshot,
             status: control.status.read(),
@@ -76,7 +80,7 @@ impl<'a> View<'a> {
     /// Reads the parts that cost more than the tag.
     pub(super) async fn read(&mut self, api: &dyn Api) {
         self.history = api::json(api, &format!("history?limit={MAX_GENERATIONS}")).await;
-        if ["/", "http://", "https://"].iter().any(|start| self.search.starts_with(start)) {
+        if is_target(&self.search) {
             let query =
                 form_urlencoded::Serializer::new(String::new()).append_pair("what", &self.search).finish();
             self.explained = api::json(api, &format!("explain?{query}")).await;
@@ -125,4 +129,9 @@ impl<'a> View<'a> {
         let host = primary.address.as_deref().and_then(|address| address.split_once("://"));
         (name, host.map(|(_, rest)| rest.split('/').next().unwrap_or(rest).to_owned()))
     }
+}
+
+/// Returns whether a text is a URL or a path.
+fn is_target(text: &str) -> bool {
+    ["/", "http://", "https://"].iter().any(|start| text.starts_with(start))
 }
