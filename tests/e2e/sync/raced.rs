@@ -32,14 +32,15 @@ const WAYS: [(&str, Way); 4] = [
     }),
 ];
 
-/// Edits the file in the moment in which a change has written its text beside it, or has just replaced the file.
-async fn edit_while_written(root: &Path, way: Way, text: String) {
+/// Edits the file in the moment in which a change has written its text beside it, or has just replaced the file. Called before
+/// there is a change: it compares with the file as it is then.
+fn edit_while_written(root: &Path, way: Way, text: String) -> impl Future<Output = ()> + use<> {
     let root = root.to_owned();
+    let before = fs::read(root.join(FILE)).unwrap();
     let edit = move || {
         let (path, new) = (root.join(FILE), root.join("new.txt"));
         fs::write(&new, text).unwrap();
         let until = Instant::now() + Duration::from_secs(60);
-        let before = fs::read(&path).unwrap();
         let is_written = || {
             let entries = fs::read_dir(root.join("pipelines")).into_iter().flatten().flatten();
             let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -51,7 +52,7 @@ async fn edit_while_written(root: &Path, way: Way, text: String) {
         }
         way(&path, &new);
     };
-    tokio::task::spawn_blocking(edit).await.unwrap();
+    async { tokio::task::spawn_blocking(edit).await.unwrap() }
 }
 
 /// Returns the texts of the file and of the copies of what it was.
@@ -68,9 +69,10 @@ async fn no_edit_is_lost(name: &str, way: Way) {
     gateway.dir.write(FILE, &echo("both", "/start"));
     gateway.host.reload().await.unwrap();
     for n in 0..25 {
-        let change = cloud.put_document("edge", "pipeline", &echo("both", &format!("/change-{n}")));
         let edit = echo("both", &format!("/by-hand-{n}"));
-        let (synced, ()) = tokio::join!(gateway.host.sync(), edit_while_written(root, way, edit.clone()));
+        let editing = edit_while_written(root, way, edit.clone());
+        let change = cloud.put_document("edge", "pipeline", &echo("both", &format!("/change-{n}")));
+        let (synced, ()) = tokio::join!(gateway.host.sync(), editing);
         synced.unwrap();
         let view = cloud.wait_until_settled(&change).await;
         assert_eq!(view.status, Status::Applied, "{name} {n}: {:?}", view.error_message);
@@ -98,10 +100,10 @@ async fn an_edit_while_a_change_is_written_without_exchanges() {
         process.restart_with_environment(&[("HARMONY_NO_EXCHANGE", &config)]).await;
         for n in 0..5 {
             let edit = echo("both", &format!("/by-hand-{n}"));
-            let text = edit.clone();
             let (root, change) = (process.dir.path(), echo("both", &format!("/change-{n}")));
+            let editing = edit_while_written(root, way, edit.clone());
             let change = cloud.put_document("edge", "pipeline", &change);
-            edit_while_written(root, way, text).await;
+            editing.await;
             assert_eq!(cloud.wait_until_settled(&change).await.status, Status::Applied, "{name} {n}");
             let found = found(root, process.home.path());
             assert!(found.contains(&edit), "{name} {n}: the edit is gone: {found:?}");
@@ -124,9 +126,10 @@ async fn a_displaced_edit_survives_a_kill() {
             environment.push(("HARMONY_NO_EXCHANGE", &config));
         }
         process.restart_with_environment(&environment).await;
-        let change = cloud.put_document("edge", "pipeline", &echo("both", "/change"));
         let edit = echo("both", "/by-hand");
-        edit_while_written(process.dir.path(), WAYS[0].1, edit.clone()).await;
+        let editing = edit_while_written(process.dir.path(), WAYS[0].1, edit.clone());
+        let change = cloud.put_document("edge", "pipeline", &echo("both", "/change"));
+        editing.await;
         process.gateway.wait_for_exit().await;
         process.restart().await;
         // The change is applied over the edit, or the edit counts as newer.
