@@ -19,7 +19,7 @@ after(async () => {
 });
 
 const text = (page, selector) => page.locator(selector).innerText();
-const served = (prefix) => fetch(`http://127.0.0.1:${edge.open}${prefix}`).then(({ status }) => status);
+const served = (prefix, gateway = edge) => fetch(`http://127.0.0.1:${gateway.open}${prefix}`).then(({ status }) => status);
 
 // Whether the gateway has the call `operation`; leaves the test out if not.
 async function has(context, operation) {
@@ -84,9 +84,12 @@ test("a URL is explained: the route that it takes, and why not another", async (
 });
 
 test("changes are paused with a reason and resumed, by keyboard and without a reload", async () => {
-  const page = await open(browser, `${edge.admin}/`);
+  // Another gateway: this one is in sync, since nothing was rolled back on it.
+  const calm = await world.gateway("calm", { pipelines: { hello: echo("hello") } });
+  const page = await open(browser, `${calm.admin}/`);
   await page.evaluate(() => { globalThis.isTheSame = true; });
   await page.locator("#changes").getByText("as they come").waitFor();
+  await page.locator("h1").getByText(/^In sync/).waitFor();
   // A reason is required: the browser says so beside the field, and nothing is sent.
   await tabTo(page, "#act-pause");
   await page.keyboard.press("Enter");
@@ -108,27 +111,27 @@ test("changes are paused with a reason and resumed, by keyboard and without a re
   await page.keyboard.press("Enter");
   await page.locator("#ask-question").getByText("Pause the changes of the control plane?").waitFor();
   await page.keyboard.press("Escape");
-  assert.equal((await edge.status()).paused, null, "no is an answer");
+  assert.equal((await calm.status()).paused, null, "no is an answer");
   assert.equal(await page.evaluate(() => document.activeElement.id), "act-pause");
   assert.equal(await page.locator("#pause-reason").inputValue(), "a migration <b>tonight</b>");
   await confirm(page, "Pause the changes of the control plane?", "Enter");
   await page.locator("#changes").getByText("a migration <b>tonight</b>").waitFor();
   assert.match(await text(page, "#changes"), /paused[\s\S]*by 127\.0\.0\.1, until .* \(in \d+ min\)[\s\S]*No change waits\.[\s\S]*Resume/);
   assert.equal(await page.evaluate(() => document.activeElement.id), "act-pause", "the focus stays on the button");
-  const { paused } = await edge.status();
+  const { paused } = await calm.status();
   assert.ok(Date.parse(paused.until) - Date.parse(paused.since) === 1800000, JSON.stringify(paused));
 
-  const { change_id: id } = await world.send("edge", "pipeline", echo("late", "/late"));
+  const { change_id: id } = await world.send("calm", "pipeline", echo("late", "/late"));
   await page.locator("#changes").getByText("1 change waits.").waitFor();
   await page.locator("h1").getByText(/^Not in sync/).waitFor();
   await checkLooks(page, "status-paused");
-  assert.equal(await served("/late"), 404);
+  assert.equal(await served("/late", calm), 404);
   await page.locator("#main").focus();
   await tabTo(page, "#act-pause");
   await confirm(page, "Resume the changes of the control plane?", "Enter");
   await page.locator("#changes").getByText("as they come").waitFor();
   await world.settled(id);
-  assert.equal(await served("/late"), 200);
+  assert.equal(await served("/late", calm), 200);
   await page.locator("h1").getByText(/^In sync/).waitFor();
   assert.equal(await page.locator("#pause-reason").inputValue(), "", "the form is empty again");
   assert.equal(await page.evaluate(() => document.activeElement.id), "act-pause");
